@@ -1,0 +1,1 @@
+"""The method without a screen: nothing below imports Qt or napari."""

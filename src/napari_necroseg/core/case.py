@@ -1,0 +1,119 @@
+"""A case: the paired sequences of one follow-up examination, as paths or voxels; a cohort: many cases."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.volume import Grid, Origin, Volume
+
+
+class Sequence(StrEnum):
+    """An MR sequence that the method knows."""
+
+    CET1 = "ceT1"
+    T2 = "T2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFiles:
+    """One row of a cohort: where the files of a case are.
+
+    Parameters
+    ----------
+    name
+        Unique in the cohort; safe as a file name.
+    sequences
+        The image file of each sequence that the case has; ceT1 is always there.
+    reference, tumour
+        Mask files of the necrosis zone and of the metastasis, where they exist.
+    patient
+        Cases with the same patient never stand on both sides of a split; the case's name if unknown.
+    days_since_rfa, fold, status
+        The columns of ``cohort.csv`` of that name.
+    """
+
+    name: str
+    sequences: Mapping[Sequence, Path]
+    reference: Path | None = None
+    tumour: Path | None = None
+    patient: str = ""
+    days_since_rfa: float | None = None
+    fold: int | None = None
+    status: str = ""
+
+    @property
+    def patient_or_name(self) -> str:
+        """The patient that the case belongs to: its own if the cohort names none."""
+        return self.patient or self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Cases that are studied together; their voxels are loaded one by one, never all at once."""
+
+    cases: tuple[CaseFiles, ...]
+
+    def __iter__(self) -> Iterator[CaseFiles]:
+        return iter(self.cases)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The cases' names, in the order of the table."""
+        return tuple(case.name for case in self.cases)
+
+    def __getitem__(self, name: str) -> CaseFiles:
+        for case in self.cases:
+            if case.name == name:
+                return case
+        raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")
+
+    def only(self, names: tuple[str, ...]) -> "Cohort":
+        """Return the cohort of the named cases, in the order of the table; an unknown name is an error."""
+        for name in names:
+            self[name]
+        return replace(self, cases=tuple(case for case in self.cases if case.name in names))
+
+    def without(self, names: tuple[str, ...]) -> "Cohort":
+        """Return the cohort without the named cases; an unknown name is an error."""
+        for name in names:
+            self[name]
+        return replace(self, cases=tuple(case for case in self.cases if case.name not in names))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """The voxels of one case, all in working order on the ceT1 grid.
+
+    Parameters
+    ----------
+    sequences
+        Images, float32, ``(Z, Y, X)``.
+    reference, tumour
+        Masks, uint8 with values 0 and 1, ``(Z, Y, X)``; None where the case has none.
+    origin
+        The ceT1 file; masks are saved onto its grid.
+    notes
+        What the user should know of how the case was read (resampled, replaced, unusual), one sentence each.
+    """
+
+    name: str
+    sequences: Mapping[Sequence, Volume]
+    origin: Origin
+    reference: Volume | None = None
+    tumour: Volume | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        """The working grid of the ceT1 image, which all volumes of the case share."""
+        return self.sequences[Sequence.CET1].grid
+
+
+def _some(names: tuple[str, ...], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown}, ..." if len(names) > most else shown or "no cases"

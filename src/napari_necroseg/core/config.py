@@ -1,0 +1,191 @@
+"""What a person chooses: frozen values with bounds and help, from which forms and ``--help`` are made."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.errors import SettingsError
+
+Dimension = Literal["2d", "3d"]
+Target = Literal["reference", "tumour"]
+Preset = Literal["fast", "paper"]
+
+Precision = Annotated[
+    Literal["auto", "fp32"],
+    Field(title="Precision", description="auto: bfloat16 where the device has it. fp32: always 32 bits."),
+]
+Device = Annotated[
+    str,
+    Field(title="Device", description="Where the network runs: auto, cpu, cuda, cuda:1 or mps."),
+]
+Threads = Annotated[
+    int | None,
+    Field(ge=1, le=1024, title="CPU threads", description="CPU threads to use; all but one if not given."),
+]
+
+
+def _in_channel_order(sequences: tuple[Sequence, ...]) -> tuple[Sequence, ...]:
+    """Channels stand in one order everywhere, whatever order a person typed."""
+    if not sequences or len(set(sequences)) != len(sequences):
+        raise ValueError("name one or two different sequences")
+    return tuple(sequence for sequence in Sequence if sequence in sequences)
+
+
+Sequences = Annotated[tuple[Sequence, ...], AfterValidator(_in_channel_order)]
+
+
+class Config(BaseModel):
+    """A frozen set of choices; an unknown name or a value out of bounds is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls, **choices: object) -> Self:
+        """Make the config, or say in one sentence which choice is wrong.
+
+        Raises
+        ------
+        SettingsError
+            For an unknown choice, a value out of bounds, or choices that contradict each other.
+        """
+        try:
+            return cls.model_validate(choices)
+        except ValidationError as error:
+            raise SettingsError(_first_problem(error)) from None
+
+    def changed(self, **choices: object) -> Self:
+        """Return a checked copy with some choices replaced."""
+        return type(self).checked(**(self.model_dump() | choices))
+
+
+class AugmentConfig(Config):
+    """How training samples are varied: drawn anew for every sample."""
+
+    mirror: bool = Field(True, title="Mirror", description="Flip each axis with a probability of one half.")
+    shift_voxels: int = Field(
+        20,
+        ge=0,
+        le=200,
+        title="Shift",
+        json_schema_extra={"unit": "voxels"},
+        description="Largest in-plane shift of the patch away from the centre of the necrosis, in voxels.",
+    )
+    target_share: float = Field(
+        1.0,
+        ge=0.1,
+        le=1.0,
+        title="Patches at the target",
+        description="Share of the patches that must show the target; the others lie anywhere in the image.",
+    )
+
+
+class TrainConfig(Config):
+    """How a network is trained."""
+
+    preset: Preset = Field(
+        "fast",
+        title="Preset",
+        description="fast: a useful model in minutes. paper: the published training, whose length is fixed.",
+    )
+    dimension: Dimension = Field(
+        "2d", title="Network", description="2d looks at single slices, 3d at the whole stack."
+    )
+    sequences: Sequences = Field(
+        (Sequence.CET1, Sequence.T2), title="Sequences", description="Which images the network sees."
+    )
+    target: Target = Field(
+        "reference",
+        title="Target",
+        description="Which mask to learn: the necrosis reference or the tumour.",
+    )
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        title="Time limit",
+        json_schema_extra={"unit": "min"},
+        description="Wall time of the whole training, loading included, in minutes.",
+    )
+    steps: int | None = Field(
+        None, ge=1, le=10_000_000, title="Iterations", description="Number of mini-batches."
+    )
+    batch_size: int = Field(
+        32,
+        ge=1,
+        le=512,
+        title="Batch size",
+        description="Samples in a mini-batch: slices or volumes.",
+    )
+    patches_per_case: int = Field(
+        1800, ge=1, le=1_000_000, title="Patches per case", description="Volume patches drawn from each case."
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1.0, title="Learning rate", description="Step size of the Adam optimiser."
+    )
+    alpha: float = Field(
+        0.3, ge=0, le=1, title="alpha", description="Weight of false positives in the Tversky loss."
+    )
+    beta: float = Field(
+        0.7, ge=0, le=1, title="beta", description="Weight of false negatives in the Tversky loss."
+    )
+    precision: Precision = "auto"
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Start of every random draw.")
+    device: Device = "auto"
+    threads: Threads = None
+    augment: AugmentConfig = Field(
+        AugmentConfig(), title="Augmentation", description="How samples are varied."
+    )
+
+    @model_validator(mode="after")
+    def _the_paper_has_no_time_limit(self) -> Self:
+        if self.preset == "paper" and self.minutes is not None:
+            raise ValueError(
+                "the paper preset has a fixed length, so a time limit contradicts it; "
+                "use the fast preset with a limit, or the paper preset without one"
+            )
+        if self.alpha == 0 and self.beta == 0:
+            raise ValueError("alpha and beta cannot both be 0; the paper's source uses 0.3 and 0.7")
+        return self
+
+
+class PredictConfig(Config):
+    """How a trained model is applied."""
+
+    threshold: float = Field(
+        0.5, gt=0, lt=1, title="Threshold", description="Probability from which a voxel counts as necrosis."
+    )
+    precision: Precision = "auto"
+    device: Device = "auto"
+    threads: Threads = None
+
+
+def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
+    """Return the starting point that a preset's name stands for.
+
+    Parameters
+    ----------
+    name
+        ``paper``: every number as published, in fp32, of fixed length. ``fast``: ten minutes unless
+        changed, reduced precision where the device has it, and a third of the patches away from the
+        target, so that the network also learns what is not necrosis.
+    dimension
+        Decides the batch: 32 slices or 2 volumes.
+    """
+    batch_size = 32 if dimension == "2d" else 2
+    if name == "paper":
+        return TrainConfig(preset="paper", dimension=dimension, batch_size=batch_size, precision="fp32")
+    return TrainConfig(
+        preset="fast",
+        dimension=dimension,
+        batch_size=batch_size,
+        minutes=10.0,
+        augment=AugmentConfig(target_share=0.67),
+    )
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}." if place else f"{message[0].upper()}{message[1:]}."

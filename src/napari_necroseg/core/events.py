@@ -1,0 +1,131 @@
+"""What a long job reports while it runs.
+
+A job is a generator of these small frozen values; the last one is `Finished`. Closing the generator
+cancels the job. The command line prints them, a dock draws them, a test puts them in a list.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened in a job; `event` is its name in ``--json`` output."""
+
+    event: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(Event):
+    """The job begins; `message` says in a sentence what it is about to do."""
+
+    event: ClassVar[str] = "started"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Event):
+    """`done` of `total` steps are behind us; `message` names the step."""
+
+    event: ClassVar[str] = "progress"
+    done: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned(Event):
+    """Something that the user should know, and that does not stop the job."""
+
+    event: ClassVar[str] = "warning"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingStep(Event):
+    """State of a training, at most ten times a second.
+
+    `iteration` of `iterations` (None where only time bounds the training) are done; `loss` is the
+    mean since the last such event; `seconds` have passed, about `seconds_left` remain.
+    """
+
+    event: ClassVar[str] = "step"
+    iteration: int
+    iterations: int | None
+    loss: float
+    seconds: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseDone(Event):
+    """A case of a batch is finished, `done` of `total`; `path` is what was written for it."""
+
+    event: ClassVar[str] = "case"
+    case: str
+    done: int
+    total: int
+    seconds: float
+    path: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFailed(Event):
+    """A case of a batch could not be done, for `reason`; the others go on."""
+
+    event: ClassVar[str] = "failed"
+    case: str
+    done: int
+    total: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(Event, Generic[Result]):
+    """The job is complete; `result` is what it made."""
+
+    event: ClassVar[str] = "finished"
+    result: Result
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """Turn an event into what ``--json`` prints: its name, then its fields, a result's fields unfolded.
+
+    Parameters
+    ----------
+    event
+        Any event; a `Finished` result must be a dataclass or a mapping of plain values.
+
+    Returns
+    -------
+    dict
+        Strings, numbers, None, and lists and dicts of them; paths as strings, infinities as ``"inf"``,
+        undefined numbers (nan) as None.
+    """
+    fields_of_event: dict[str, Any] = _plain(event.result if isinstance(event, Finished) else event)
+    return {"event": event.event} | fields_of_event
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return _plain_number(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _plain_number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return float(value)

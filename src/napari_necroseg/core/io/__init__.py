@@ -1,0 +1,1 @@
+"""Files: reading and writing images, finding and pairing them, the table of a cohort."""

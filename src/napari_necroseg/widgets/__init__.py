@@ -1,0 +1,1 @@
+"""Dock widgets: forms that start jobs of the core, and draw what these report."""
