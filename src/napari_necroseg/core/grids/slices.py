@@ -1,0 +1,119 @@
+"""N acquired slices to the 64 of the network, and back.
+
+First and last slice centres are kept, so nothing is extrapolated. Each direction is one small
+matrix product along the slice axis, whose matrix depends on the two slice counts alone.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.volume import Grid, Voxels
+
+N_SLICES = 64
+Matrix = NDArray[np.float64]
+
+
+def to_slices(voxels: Voxels, n_slices: int = N_SLICES) -> NDArray[np.float32]:
+    """Interpolate an image to `n_slices` slices with a cubic spline with mirrored ends.
+
+    Agrees with ``scipy.ndimage.zoom(order=3, mode="mirror", grid_mode=False)`` along the first axis.
+
+    Parameters
+    ----------
+    voxels
+        ``(N, Y, X)``, any real dtype; N may be 1.
+
+    Returns
+    -------
+    ndarray
+        ``(n_slices, Y, X)``, float32; the very values of the input where N is `n_slices`.
+    """
+    return _along_slices(voxels, cubic_matrix(len(voxels), n_slices))
+
+
+def mask_to_slices(mask: Voxels, n_slices: int = N_SLICES) -> NDArray[np.uint8]:
+    """Bring a mask to `n_slices` slices: linear occupancy, inside from 0.5 on.
+
+    Parameters
+    ----------
+    mask
+        ``(N, Y, X)``; what is not 0 is inside.
+
+    Returns
+    -------
+    ndarray
+        ``(n_slices, Y, X)``, uint8, 0 and 1.
+    """
+    occupancy = _along_slices(mask != 0, linear_matrix(len(mask), n_slices))
+    # 0.5 may come out of the product a rounding error below; such a voxel is inside.
+    return (occupancy >= 0.5 - 1e-6).astype(np.uint8)
+
+
+def probability_from_slices(probability: Voxels, n_slices: int) -> NDArray[np.float32]:
+    """Bring a probability from the network's slices back to the `n_slices` acquired ones, linearly.
+
+    Parameters
+    ----------
+    probability
+        ``(64, Y, X)``.
+
+    Returns
+    -------
+    ndarray
+        ``(n_slices, Y, X)``, float32.
+    """
+    return _along_slices(probability, linear_matrix(len(probability), n_slices))
+
+
+def slices_grid(grid: Grid, n_slices: int = N_SLICES) -> Grid:
+    """Return the grid with `n_slices` slices that has the same first and last slice centre.
+
+    A stack of one slice is repeated: its grid keeps the slice spacing, since it has no extent to divide.
+    """
+    step = _slice_step(grid.shape[0], n_slices)
+    affine = grid.affine_ras.copy()
+    affine[:3, 0] *= step or 1.0
+    return Grid((n_slices, *grid.shape[1:]), affine)
+
+
+@lru_cache(maxsize=256)
+def cubic_matrix(n_in: int, n_out: int) -> Matrix:
+    """``(n_out, n_in)``; row i holds what each input slice gives to output slice i."""
+    if n_in in (1, n_out):
+        return linear_matrix(n_in, n_out)
+    from scipy.ndimage import map_coordinates
+
+    positions = np.linspace(0, n_in - 1, n_out)
+    # The spline is linear in its input: its response to each unit slice is a column.
+    columns = [map_coordinates(unit, positions[None], order=3, mode="mirror") for unit in np.eye(n_in)]
+    return np.stack(columns, axis=1)
+
+
+@lru_cache(maxsize=256)
+def linear_matrix(n_in: int, n_out: int) -> Matrix:
+    """``(n_out, n_in)``; as `cubic_matrix`, for linear interpolation."""
+    if n_in == 1:
+        return np.ones((n_out, 1))
+    positions = np.linspace(0, n_in - 1, n_out) if n_out > 1 else np.array([(n_in - 1) / 2])
+    below = np.minimum(positions.astype(int), n_in - 2)
+    weight = positions - below
+    matrix = np.zeros((n_out, n_in))
+    rows = np.arange(n_out)
+    matrix[rows, below] = 1 - weight
+    matrix[rows, below + 1] += weight
+    return matrix
+
+
+def _along_slices(voxels: Voxels, matrix: Matrix) -> NDArray[np.float32]:
+    n_out, n_in = matrix.shape
+    if n_in == n_out:
+        return np.ascontiguousarray(voxels, dtype=np.float32)
+    flat = np.ascontiguousarray(voxels, dtype=np.float32).reshape(n_in, -1)
+    return (matrix.astype(np.float32) @ flat).reshape(n_out, *voxels.shape[1:])
+
+
+def _slice_step(n_in: int, n_out: int) -> float:
+    """Distance between two output slices, in input slices; 0 where there is no extent."""
+    return (n_in - 1) / (n_out - 1) if n_out > 1 else 0.0

@@ -1,0 +1,51 @@
+"""Writing a file so that it is either complete or not there."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_necroseg.core.errors import ResourceError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    Makes missing parent folders. The temporary name keeps all suffixes, since libraries choose a
+    format by them.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full; what was there before is untouched.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ResourceError(
+            f"{path} could not be written: {reason}. Free some space or choose another folder."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically, with the line ends that `text` has."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Without this a power cut after the rename can leave an empty file under the final name."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
