@@ -32,6 +32,8 @@ class CaseFiles:
         Cases with the same patient never stand on both sides of a split; the case's name if unknown.
     days_since_rfa, fold, status
         The columns of ``cohort.csv`` of that name.
+    spacing_mm
+        Slice, row and column spacing, for TIFF stacks that do not state theirs.
     """
 
     name: str
@@ -42,6 +44,7 @@ class CaseFiles:
     days_since_rfa: float | None = None
     fold: int | None = None
     status: str = ""
+    spacing_mm: tuple[float, float, float] | None = None
 
     @property
     def patient_or_name(self) -> str:

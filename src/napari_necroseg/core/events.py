@@ -94,12 +94,12 @@ class Finished(Event, Generic[Result]):
 
 
 def to_record(event: Event) -> dict[str, Any]:
-    """Turn an event into what ``--json`` prints: its name, then its fields, a result's fields unfolded.
+    """Turn an event into what ``--json`` prints: its name, then its fields, those of a `result` unfolded.
 
     Parameters
     ----------
     event
-        Any event; a `Finished` result must be a dataclass or a mapping of plain values.
+        Any event; a field named `result` must be a dataclass or a mapping of plain values.
 
     Returns
     -------
@@ -107,8 +107,9 @@ def to_record(event: Event) -> dict[str, Any]:
         Strings, numbers, None, and lists and dicts of them; paths as strings, infinities as ``"inf"``,
         undefined numbers (nan) as None.
     """
-    fields_of_event: dict[str, Any] = _plain(event.result if isinstance(event, Finished) else event)
-    return {"event": event.event} | fields_of_event
+    values: dict[str, Any] = _plain(event)
+    unfolded: dict[str, Any] = values.pop("result", {})
+    return {"event": event.event} | values | unfolded
 
 
 def _plain(value: Any) -> Any:

@@ -34,13 +34,16 @@ class Scores:
     volume_difference_percent: float
     state: State
 
-
-@dataclass(frozen=True, kw_only=True)
-class CaseScores:
-    """The scores of a named case."""
-
-    case: str
-    scores: Scores
+    def __str__(self) -> str:
+        remark = {"scored": "", "missed": " (missed)", "false_alarm": " (false alarm)"}.get(
+            self.state, " (nothing to find, nothing found)"
+        )
+        return (
+            f"Dice {_shown(self.dice)}, sensitivity {_shown(self.sensitivity)}, specificity "
+            f"{_shown(self.specificity)} (box {_shown(self.specificity_box)}, patch "
+            f"{_shown(self.specificity_patch)}), {self.prediction_ml:.2f} mL against "
+            f"{self.reference_ml:.2f} mL{remark}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,17 @@ class Summary:
     missed: int
     false_alarms: int
     nothing_to_find: int
+
+    def __str__(self) -> str:
+        counts = (
+            f"{self.scored} scored, {self.missed} missed, {self.false_alarms} false alarms, "
+            f"{self.nothing_to_find} with nothing to find"
+        )
+        rows = [
+            f"{name:<26}{_shown(self.mean[name]):>9}{_shown(self.median[name]):>9}{_shown(self.std[name]):>9}"
+            for name in SCORE_NAMES
+        ]
+        return "\n".join((f"{'':<26}{'mean':>9}{'median':>9}{'std':>9}", *rows, counts))
 
 
 SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "state")
@@ -106,6 +120,10 @@ def summarise(scores: Iterable[Scores]) -> Summary:
         false_alarms=_how_many(everything, "false_alarm"),
         nothing_to_find=_how_many(everything, "nothing_to_find"),
     )
+
+
+def _shown(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _box_specificity(reference: Mask, prediction: Mask, grid: Grid) -> float:

@@ -1,0 +1,120 @@
+"""Showing the events of a job: JSON lines on standard output, text for people on standard error."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+from napari_necroseg.cli import INTERRUPTED, USER_ERROR
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.events import (
+    CaseDone,
+    CaseFailed,
+    Event,
+    Finished,
+    Progress,
+    Started,
+    TrainingStep,
+    Warned,
+    to_record,
+)
+
+SECONDS_BETWEEN_LINES = 5.0
+BAR_CHARACTERS = 28
+
+
+def present(make_events: Callable[[], Iterator[Event]], *, as_json: bool) -> int:
+    """Run a job to its end while showing what it reports.
+
+    Parameters
+    ----------
+    make_events
+        Starts the job; a mistake of the user may surface here or while it runs.
+    as_json
+        Whether to print one JSON object a line to standard output.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 2 for a user's mistake or a case that could not be done, 130 for an interruption.
+    """
+    console = Console()
+    n_failed = 0
+    try:
+        # Every job is a generator, which an Iterator need not be for the type checker.
+        with closing(make_events()) as events:  # type: ignore[type-var]
+            for event in events:
+                n_failed += isinstance(event, CaseFailed)
+                console.show(event)
+                if as_json:
+                    sys.stdout.write(json.dumps(to_record(event), ensure_ascii=False) + "\n")
+                    sys.stdout.flush()
+    except NecrosegError as error:
+        console.line(f"necroseg: {' '.join(str(error).split())}")
+        return USER_ERROR
+    except KeyboardInterrupt:
+        console.line("necroseg: interrupted; nothing half-written was left behind.")
+        return INTERRUPTED
+    return USER_ERROR if n_failed else 0
+
+
+class Console:
+    """Standard error, with a bar that redraws itself on a terminal, and a line now and then in a log."""
+
+    def __init__(self) -> None:
+        self._redraws = sys.stderr.isatty()
+        self._has_bar = False
+        self._last_s = -SECONDS_BETWEEN_LINES
+
+    def show(self, event: Event) -> None:
+        """Show one event as a person reads it."""
+        match event:
+            case Started(message=message) | Warned(message=message):
+                self.line(f"Note: {message}" if isinstance(event, Warned) else message)
+            case Progress(done=done, total=total, message=message):
+                self.bar(done, total, message)
+            case TrainingStep():
+                self._training(event)
+            case CaseDone(case=case, done=done, total=total, seconds=seconds, path=path):
+                where = f" -> {path}" if path else ""
+                self.line(f"[{done}/{total}] {case}: {seconds:.1f} s{where}")
+            case CaseFailed(case=case, done=done, total=total, reason=reason):
+                self.line(f"[{done}/{total}] {case}: not done. {reason}")
+            case Finished(result=result):
+                self.line(str(result))
+            case _:
+                self.line(str(event))
+
+    def bar(self, done: float, total: float, message: str) -> None:
+        """Draw how far the job is; in a log at most one line in five seconds."""
+        share = min(1.0, done / total) if total else 1.0
+        if self._redraws:
+            filled = round(share * BAR_CHARACTERS)
+            bar = "#" * filled + "." * (BAR_CHARACTERS - filled)
+            sys.stderr.write(f"\r\x1b[K[{bar}] {share:4.0%}  {message}")
+            sys.stderr.flush()
+            self._has_bar = True
+        elif time.monotonic() - self._last_s >= SECONDS_BETWEEN_LINES:
+            self._last_s = time.monotonic()
+            self.line(f"{share:4.0%}  {message}")
+
+    def line(self, text: str) -> None:
+        """Write a line, below the bar if there is one."""
+        sys.stderr.write(("\n" if self._has_bar else "") + text + "\n")
+        sys.stderr.flush()
+        self._has_bar = False
+
+    def _training(self, step: TrainingStep) -> None:
+        left = f", {_duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+        message = f"iteration {step.iteration}, loss {step.loss:.3f}{left}"
+        if step.seconds_left is not None:
+            self.bar(step.seconds, step.seconds + step.seconds_left, message)
+        else:
+            self.bar(step.iteration, step.iterations or step.iteration, message)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d} min"

@@ -1,0 +1,87 @@
+"""``necroseg predict``: outline necrosis zones with a trained network."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import FileError, SettingsError
+from napari_necroseg.core.events import Event
+
+FIELDS = ("threshold", "device", "threads", "precision")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("model", type=Path, metavar="RUN", help="folder of a trained model")
+    parser.add_argument(
+        "input", type=Path, nargs="?", metavar="INPUT", help="cohort.csv, or the folder of one case"
+    )
+    parser.add_argument(
+        "--ceT1", type=Path, metavar="FILE", dest="ce_t1", help="instead of INPUT: a ceT1 image"
+    )
+    parser.add_argument(
+        "--T2", type=Path, metavar="FILE", dest="t2", help="the T2 image that goes with --ceT1"
+    )
+    parser.add_argument(
+        "--spacing-mm",
+        metavar="Z,Y,X",
+        help="slice, row and column spacing of TIFF files that do not state theirs",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the predicted masks"
+    )
+    parser.add_argument(
+        "--probability", action="store_true", help="write the probability of every voxel, too"
+    )
+    add_options(parser, PredictConfig, FIELDS)
+
+
+def run(options: argparse.Namespace) -> Iterator[Event]:
+    """Predict every case of the input."""
+    config = PredictConfig.checked(**chosen(options, FIELDS))
+    cohort = read_input(options)
+    from napari_necroseg.core.learning.batch import predict_cohort
+    from napari_necroseg.core.learning.checkpoint import load_model
+
+    return predict_cohort(
+        load_model(options.model), cohort, config, out=options.out, probability=options.probability
+    )
+
+
+def read_input(options: argparse.Namespace) -> Cohort:
+    """The cases that were named: a table, a folder, or files."""
+    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.io.pairing import find_case
+
+    if (options.input is None) == (options.ce_t1 is None):
+        raise SettingsError("Name either INPUT (cohort.csv or a case folder) or --ceT1 FILE, one of the two.")
+    if options.ce_t1 is not None:
+        return Cohort(cases=(_case_of_files(options),))
+    if not options.input.exists():
+        raise FileError(f"There is no file or folder {options.input}.")
+    is_cohort = options.input.is_file() or (options.input / "cohort.csv").is_file()
+    return read_cohort(options.input) if is_cohort else Cohort(cases=(find_case(options.input),))
+
+
+def _case_of_files(options: argparse.Namespace) -> CaseFiles:
+    from napari_necroseg.core.io.image import check_is_file, image_stem
+
+    sequences = {Sequence.CET1: options.ce_t1} | ({Sequence.T2: options.t2} if options.t2 else {})
+    for path in sequences.values():
+        check_is_file(path)
+    return CaseFiles(
+        name=image_stem(options.ce_t1), sequences=sequences, spacing_mm=_spacing(options.spacing_mm)
+    )
+
+
+def _spacing(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        z, y, x = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None
+    return (z, y, x)

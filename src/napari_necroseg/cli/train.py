@@ -1,0 +1,104 @@
+"""``necroseg train``: train one network on a cohort."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import TrainConfig, train_preset
+from napari_necroseg.core.errors import CohortError, SettingsError
+from napari_necroseg.core.events import Event
+
+FIELDS = (
+    "preset",
+    "dimension",
+    "sequences",
+    "target",
+    "minutes",
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "seed",
+    "device",
+    "threads",
+    "precision",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="new folder for the trained model"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cases", metavar="A,B", help="train on these cases only")
+    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
+    which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
+    add_options(parser, TrainConfig, FIELDS)
+
+
+def run(options: argparse.Namespace) -> Iterator[Event]:
+    """Train on the chosen cases."""
+    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.learning.device import default_threads, resolve_device
+    from napari_necroseg.core.learning.train import train
+    from napari_necroseg.core.plan import make_plan
+
+    config = read_config(options)
+    cohort = choose_cases(read_cohort(options.cohort), options)
+    plan = make_plan(
+        config,
+        cohort,
+        device=resolve_device(config.device),
+        threads=config.threads or default_threads(),
+    )
+    return train(plan, cohort, run=options.out)
+
+
+def read_config(options: argparse.Namespace) -> TrainConfig:
+    """The preset's configuration with the given options in place of its own."""
+    given = chosen(options, FIELDS)
+    named = TrainConfig.checked(**{name: given[name] for name in ("preset", "dimension") if name in given})
+    if "steps" in given and "minutes" not in given:
+        given["minutes"] = None
+    return train_preset(named.preset, named.dimension).changed(**given)
+
+
+def choose_cases(cohort: Cohort, options: argparse.Namespace) -> Cohort:
+    """The cases to train on, by name or by the fold that is left out."""
+    if options.cases:
+        return cohort.only(_names(options.cases))
+    if options.exclude:
+        return cohort.without(_names(options.exclude))
+    return without_fold(cohort, options.fold) if options.fold else cohort
+
+
+def without_fold(cohort: Cohort, fold: str) -> Cohort:
+    """The cohort without fold K of N, by its fold column.
+
+    Raises
+    ------
+    SettingsError
+        If `fold` is not ``K/N`` with K from 1 to N.
+    CohortError
+        If a case has no fold, or the cohort has not N folds.
+    """
+    left, _, total = fold.partition("/")
+    if not (left.isdigit() and total.isdigit() and 1 <= int(left) <= int(total)):
+        raise SettingsError(f"--fold wants K/N with K from 1 to N, such as 1/6, not {fold!r}.")
+    missing = [case.name for case in cohort if case.fold is None]
+    if missing:
+        raise CohortError(
+            f"--fold needs a fold for every case, but {len(missing)} of {len(cohort)} have none "
+            f"({missing[0]} first); fill in the fold column of the cohort."
+        )
+    folds = {case.fold for case in cohort}
+    if max(case.fold or 0 for case in cohort) != int(total):
+        raise CohortError(f"--fold {fold} speaks of {total} folds, but the cohort has {len(folds)}.")
+    return cohort.without(tuple(case.name for case in cohort if case.fold == int(left)))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
