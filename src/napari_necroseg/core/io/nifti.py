@@ -181,8 +181,8 @@ def _form_notes(image: Any, name: str) -> tuple[str, ...]:
     qform, sform = int(header["qform_code"]), int(header["sform_code"])
     if qform == 0 and sform == 0:
         return (
-            f"{name}: the file does not say where it lies in the patient (qform and sform codes are 0); left, "
-            "right and upright are a guess.",
+            f"{name}: the file does not say where it lies in the patient (qform and sform codes are 0); "
+            "left, right and upright are a guess.",
         )
     if qform > 0 and sform > 0 and _differ(header.get_qform(), header.get_sform(), image.shape):
         return (f"{name}: qform and sform place the image differently; the sform was used.",)

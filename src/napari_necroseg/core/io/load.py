@@ -1,0 +1,114 @@
+"""Loading the voxels of a case: every image and mask in working order on the grid of its ceT1 image."""
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.case import Case, CaseFiles, Sequence
+from napari_necroseg.core.errors import FileError, GeometryError
+from napari_necroseg.core.grids.orient import method_warnings, to_working, working_grid
+from napari_necroseg.core.grids.resample import overlap_share, resample_image, resample_mask
+from napari_necroseg.core.io.alarms import pair_alarms
+from napari_necroseg.core.io.image import TIFF_SUFFIXES, FileImage, image_suffix, read_image, read_mask
+from napari_necroseg.core.volume import Grid, Volume
+
+
+def load_case(files: CaseFiles) -> Case:
+    """Read a case.
+
+    T2 is resampled onto the ceT1 grid (cubic), a mask too (occupancy cut at 0.5), each with a note; on
+    the same grid they stay bit-identical, also where their files have another axis order. A TIFF file
+    named for both sequences holds ceT1 in its first channel and T2 in its second.
+
+    Parameters
+    ----------
+    files
+        Where the images and masks are.
+
+    Returns
+    -------
+    Case
+        In working order; `notes` tells what was done and what looks wrong about the pair.
+
+    Raises
+    ------
+    FileError, GeometryError
+        If an image or mask cannot be read, or does not overlap with the ceT1 image at all.
+    """
+    images = _read_images(files)
+    cet1 = images[Sequence.CET1]
+    grid = working_grid(cet1.volume.grid)
+    notes = list(method_warnings(grid))
+    sequences: dict[Sequence, Volume] = {}
+    for sequence, image in images.items():
+        notes += image.notes
+        volume, resampled = _onto(image.volume, grid, f"the {sequence} image")
+        sequences[sequence] = _float32(volume)
+        notes += resampled
+    notes += pair_alarms(images)
+    masks = {role: _read_mask_on(path, role, files, grid, notes) for role, path in _mask_paths(files).items()}
+    return Case(
+        name=files.name,
+        sequences=sequences,
+        origin=cet1.origin,
+        reference=masks["reference"],
+        tumour=masks["tumour"],
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _read_images(files: CaseFiles) -> dict[Sequence, FileImage]:
+    if Sequence.CET1 not in files.sequences:
+        raise FileError(f"Case {files.name!r} has no ceT1 image, and everything is placed on its grid.")
+    shared = len(set(files.sequences.values())) < len(files.sequences)
+    if shared and image_suffix(files.sequences[Sequence.CET1]) not in TIFF_SUFFIXES:
+        raise FileError(f"Case {files.name!r} names the same file for ceT1 and T2; name one file for each.")
+    images = {}
+    for channel, sequence in enumerate(seq for seq in Sequence if seq in files.sequences):
+        path = files.sequences[sequence]
+        _check_exists(path, str(sequence), files.name)
+        images[sequence] = read_image(path, spacing_mm=files.spacing_mm, channel=channel if shared else None)
+    return images
+
+
+def _mask_paths(files: CaseFiles) -> dict[str, Path | None]:
+    return {"reference": files.reference, "tumour": files.tumour}
+
+
+def _read_mask_on(
+    path: Path | None, role: str, files: CaseFiles, grid: Grid, notes: list[str]
+) -> Volume | None:
+    """Read a mask onto the grid; what the user should know of it goes to `notes`."""
+    if path is None:
+        return None
+    _check_exists(path, role, files.name)
+    image = read_mask(path, spacing_mm=files.spacing_mm)
+    mask, resampled = _onto(image.volume, grid, f"the {role} mask", is_mask=True)
+    notes += (*image.notes, *resampled)
+    if image.volume.voxels.any() and not mask.voxels.any():
+        notes.append(f"Check this case: the {role} mask became empty on the grid of the ceT1 image.")
+    return Volume(np.ascontiguousarray(mask.voxels), mask.grid)
+
+
+def _onto(volume: Volume, grid: Grid, what: str, *, is_mask: bool = False) -> tuple[Volume, tuple[str, ...]]:
+    """Return the volume in working order on `grid`, and a note if it had to be resampled."""
+    working = to_working(volume)
+    if working.grid.matches(grid):
+        return Volume(working.voxels, grid), ()
+    overlap = overlap_share(grid, working.grid)
+    if overlap == 0:
+        raise GeometryError(
+            f"{what[0].upper()}{what[1:]} and the ceT1 image lie in different places in space; they are not "
+            "of the same examination, or one has lost its position. Pair the right files."
+        )
+    resampled = (resample_mask if is_mask else resample_image)(working, grid)
+    return resampled, (f"{what[0].upper()}{what[1:]} was resampled onto the grid of the ceT1 image.",)
+
+
+def _float32(volume: Volume) -> Volume:
+    return Volume(np.ascontiguousarray(volume.voxels, dtype=np.float32), volume.grid)
+
+
+def _check_exists(path: Path, role: str, case: str) -> None:
+    if not path.exists():
+        raise FileError(f"Case {case!r}: its {role} file {path} does not exist; mend the path in the cohort.")

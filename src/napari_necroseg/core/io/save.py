@@ -1,0 +1,33 @@
+"""Saving what was made in working order onto the grid of the file that it belongs to."""
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.grids.orient import from_working
+from napari_necroseg.core.io.nifti import write_nifti
+from napari_necroseg.core.volume import Origin, Voxels
+
+
+def save_mask(path: Path, voxels: Voxels, origin: Origin) -> None:
+    """Write a mask as uint8 NIfTI: shape, affine, codes and axis order are those of `origin`.
+
+    Parameters
+    ----------
+    path
+        ``.nii.gz`` or ``.nii``; replaced atomically.
+    voxels
+        ``(Z, Y, X)`` in working order; values from 0 to 255.
+    origin
+        The file that the mask lies on.
+    """
+    _save(path, voxels.astype(np.uint8), origin)
+
+
+def save_probability(path: Path, voxels: Voxels, origin: Origin) -> None:
+    """Write a probability as float32 NIfTI; see `save_mask`."""
+    _save(path, voxels.astype(np.float32), origin)
+
+
+def _save(path: Path, voxels: Voxels, origin: Origin) -> None:
+    write_nifti(path, np.asarray(from_working(voxels, origin.grid)), origin)
