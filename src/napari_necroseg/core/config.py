@@ -10,6 +10,7 @@ from napari_necroseg.core.errors import SettingsError
 Dimension = Literal["2d", "3d"]
 Target = Literal["reference", "tumour"]
 Preset = Literal["fast", "paper"]
+Upsampling = Literal["nearest", "linear"]
 
 Precision = Annotated[
     Literal["auto", "fp32"],
@@ -105,10 +106,14 @@ class TrainConfig(Config):
         le=100_000,
         title="Time limit",
         json_schema_extra={"unit": "min"},
-        description="Wall time of the whole training, loading included, in minutes.",
+        description="Wall time of the whole training, loading included, in minutes; instead of iterations.",
     )
     steps: int | None = Field(
-        None, ge=1, le=10_000_000, title="Iterations", description="Number of mini-batches."
+        None,
+        ge=1,
+        le=10_000_000,
+        title="Iterations",
+        description="Number of mini-batches; instead of a time limit.",
     )
     batch_size: int = Field(
         32,
@@ -116,6 +121,9 @@ class TrainConfig(Config):
         le=512,
         title="Batch size",
         description="Samples in a mini-batch: slices or volumes.",
+    )
+    upsampling: Upsampling = Field(
+        "nearest", title="Upsampling", description="How the network enlarges its coarse levels."
     )
     patches_per_case: int = Field(
         1800, ge=1, le=1_000_000, title="Patches per case", description="Volume patches drawn from each case."
@@ -137,12 +145,27 @@ class TrainConfig(Config):
         AugmentConfig(), title="Augmentation", description="How samples are varied."
     )
 
+    def changed(self, **choices: object) -> Self:
+        """Return a checked copy with some choices replaced.
+
+        A number of iterations takes the place of a time limit that was there, and the other way round.
+        """
+        if choices.get("steps") is not None:
+            choices = {"minutes": None} | choices
+        elif choices.get("minutes") is not None:
+            choices = {"steps": None} | choices
+        return super().changed(**choices)
+
     @model_validator(mode="after")
-    def _the_paper_has_no_time_limit(self) -> Self:
+    def _contradicts_nothing(self) -> Self:
         if self.preset == "paper" and self.minutes is not None:
             raise ValueError(
                 "the paper preset has a fixed length, so a time limit contradicts it; "
                 "use the fast preset with a limit, or the paper preset without one"
+            )
+        if self.steps is not None and self.minutes is not None:
+            raise ValueError(
+                f"{self.steps} iterations and {self.minutes:g} minutes were both given; choose one of the two"
             )
         if self.alpha == 0 and self.beta == 0:
             raise ValueError("alpha and beta cannot both be 0; the paper's source uses 0.3 and 0.7")

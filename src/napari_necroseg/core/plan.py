@@ -46,6 +46,9 @@ class Plan:
     patch_shape: tuple[int, int, int] = PATCH_SHAPE
     widths: tuple[int, ...] = WIDTHS
 
+    def __post_init__(self) -> None:
+        assert self.iterations is not None or self.seconds is not None, "a training needs an end"
+
     @property
     def channels(self) -> int:
         """Number of input channels, one a sequence."""

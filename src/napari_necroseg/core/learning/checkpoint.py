@@ -1,0 +1,244 @@
+"""A trained model as files: safetensors and JSON, never a pickle."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from napari_necroseg import __version__
+from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import FileError, ModelError
+from napari_necroseg.core.io.atomic import atomic_path, write_text
+from napari_necroseg.core.learning.unet import UNet
+
+WEIGHTS_NAME = "weights.safetensors"
+HISTORY_NAME = "history.csv"
+RECORD_NAME = "run.json"
+# The header of a safetensors file maps strings to strings in no fixed order: hence one JSON string.
+_HEADER_KEY = "napari-necroseg"
+_CHOOSE = "Choose a folder that `necroseg train` wrote"
+
+_PatchSide = Annotated[int, Field(ge=1, le=4096)]
+_Width = Annotated[int, Field(ge=1, le=4096)]
+
+
+class RunRecord(BaseModel):
+    """How a model was made; in the header of its weights, and readable in ``run.json``.
+
+    Parameters
+    ----------
+    format_version
+        Of this record; a program refuses those that it does not know.
+    config, cases, patch_shape, widths, device, threads
+        As in the plan.
+    iterations, seconds, loss
+        What the training came to; `loss` as last reported.
+    versions
+        Of this program and of torch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    config: TrainConfig
+    cases: tuple[str, ...]
+    patch_shape: tuple[_PatchSide, _PatchSide, _PatchSide]
+    widths: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)]
+    device: str
+    threads: int
+    iterations: int
+    seconds: float
+    loss: float
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """A trained network, ready to predict.
+
+    Parameters
+    ----------
+    network
+        On the CPU, in evaluation mode.
+    record
+        How it was made.
+    run
+        The folder that it was read from.
+    sha256
+        Of its weights file.
+    """
+
+    network: UNet
+    record: RunRecord
+    run: Path
+    sha256: str
+
+    @property
+    def config(self) -> TrainConfig:
+        """The choices that it was trained with."""
+        return self.record.config
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Names of the cases that it was trained on."""
+        return self.record.cases
+
+
+def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:
+    """Make the network of a training, its weights drawn from torch's current random state."""
+    return UNet(
+        spatial_axes=2 if config.dimension == "2d" else 3,
+        channels=len(config.sequences),
+        widths=widths,
+        upsampling=config.upsampling,
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions that the numbers of a run depend on."""
+    return {"napari-necroseg": __version__, "torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def check_run_folder(run: Path) -> None:
+    """Refuse, before hours of work, a folder that a run cannot be written into.
+
+    Raises
+    ------
+    FileError
+        If `run` is a file or holds anything: no model is ever overwritten.
+    """
+    if run.exists() and not run.is_dir():
+        raise FileError(f"{run} is a file; choose the name of a new folder for the model.")
+    if run.is_dir() and any(run.iterdir()):
+        raise FileError(
+            f"The folder {run} is not empty; choose a new folder, so that no earlier model is lost."
+        )
+
+
+def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
+    """Write weights, history (CSV text) and record; on failure none of them stays.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written.
+    """
+    try:
+        _write_weights(run / WEIGHTS_NAME, network, record)
+        write_text(run / HISTORY_NAME, history)
+        write_text(run / RECORD_NAME, _record_text(record, sha256=_sha256(run / WEIGHTS_NAME)))
+    except BaseException:
+        for name in (WEIGHTS_NAME, HISTORY_NAME):
+            (run / name).unlink(missing_ok=True)
+        raise
+
+
+def load_model(run: Path) -> Model:
+    """Read a trained model; anything that is not exactly one is refused.
+
+    Parameters
+    ----------
+    run
+        The folder that a training wrote.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or it is damaged, foreign, of another format version, or not the one that its
+        ``run.json`` describes.
+    """
+    path = run / WEIGHTS_NAME
+    if not path.is_file():
+        raise ModelError(f"There is no trained model in {run} (no {WEIGHTS_NAME}). {_CHOOSE}.")
+    sha256 = _sha256(path)
+    _check_recorded_hash(run, sha256)
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = _read_record(path, file.metadata() or {})
+            network = _empty_network(record)
+            weights = _read_weights(path, file, network.state_dict())
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged or no safetensors file. {_CHOOSE}.") from error
+    network.load_state_dict(weights, strict=True, assign=True)
+    return Model(network=network.eval(), record=record, run=run, sha256=sha256)
+
+
+def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        # Not `save_file`: it makes a file that only its owner may read.
+        temporary.write_bytes(save(tensors, metadata={_HEADER_KEY: record.model_dump_json()}))
+
+
+def _record_text(record: RunRecord, *, sha256: str) -> str:
+    return json.dumps({"weights_sha256": sha256} | record.model_dump(mode="json"), indent=2) + "\n"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_recorded_hash(run: Path, sha256: str) -> None:
+    path = run / RECORD_NAME
+    if not path.exists():
+        return
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8"))["weights_sha256"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path} is damaged: it names no hash of the weights. {_CHOOSE}.") from error
+    if recorded != sha256:
+        raise ModelError(
+            f"{run / WEIGHTS_NAME} is not the file that {RECORD_NAME} beside it describes: its hash differs. "
+            "Copy the whole folder of the run again."
+        )
+
+
+def _read_record(path: Path, metadata: dict[str, str]) -> RunRecord:
+    if _HEADER_KEY not in metadata:
+        raise ModelError(
+            f"{path} was not written by napari-necroseg: its header names no such model. {_CHOOSE}."
+        )
+    try:
+        return RunRecord.model_validate_json(metadata[_HEADER_KEY])
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise ModelError(
+            f"{path} describes a model that this version cannot read ({place}: {problem['msg']}). "
+            "Update napari-necroseg, or train the model again."
+        ) from error
+
+
+def _empty_network(record: RunRecord) -> UNet:
+    """Make a network without memory behind it: a hostile header costs nothing before shapes are compared."""
+    with torch.device("meta"):
+        return new_network(record.config, record.widths)
+
+
+def _read_weights(path: Path, file: Any, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    names = set(file.keys())
+    if names != set(expected):
+        odd = sorted(names ^ set(expected))
+        raise ModelError(
+            f"{path} holds other tensors than its header describes, for example {odd[0]!r}. {_CHOOSE}."
+        )
+    weights = {}
+    for name, like in expected.items():
+        shape = tuple(file.get_slice(name).get_shape())
+        if shape != tuple(like.shape):
+            raise ModelError(
+                f"{path}: {name} has the shape {shape}, but its header describes {tuple(like.shape)}."
+            )
+        weights[name] = file.get_tensor(name)
+        if weights[name].dtype != like.dtype or not weights[name].isfinite().all():
+            raise ModelError(f"{path}: {name} holds values that are no {like.dtype} numbers. {_CHOOSE}.")
+    return weights

@@ -1,0 +1,123 @@
+"""Where a network runs, in which precision, and what to say when it does not fit."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+from napari_necroseg.core.config import Precision
+from napari_necroseg.core.errors import ResourceError, SettingsError
+
+_CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "DefaultCPUAllocator")
+
+
+def resolve_device(name: str) -> str:
+    """Return torch's name of the device that a person asked for.
+
+    Parameters
+    ----------
+    name
+        ``auto`` (a graphics card if torch can use one through CUDA or ROCm, else the CPU), ``cpu``,
+        ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+    ResourceError
+        If this computer has no such device.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, colon, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
+        raise SettingsError(
+            f"There is no device called {name!r}; choose auto, cpu, cuda, cuda:1 (and so on) or mps."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ResourceError(
+            "This computer has no Apple GPU that torch can use; choose the device auto or cpu."
+        )
+    if kind == "cuda":
+        _check_card(int(number or 0))
+    return name
+
+
+def default_threads() -> int:
+    """Return all CPU cores that this process may use but one, which stays free for the viewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)) - 1)
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+def reduced_dtype(device: str, precision: Precision) -> torch.dtype | None:
+    """Return the short number format for convolutions on this device, or None where fp32 it is.
+
+    Parameters
+    ----------
+    device
+        Torch's name of the device.
+    precision
+        ``auto``: bfloat16 where the hardware computes with it (elsewhere it would be emulated, slowly).
+        ``fp32``: None.
+    """
+    if precision == "fp32":
+        return None
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    return torch.bfloat16 if device == "cpu" and _cpu_computes_bfloat16() else None
+
+
+def precision_context(device: str, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """Return the autocast to a reduced format, or a context that does nothing for None."""
+    return nullcontext() if dtype is None else torch.autocast(device.partition(":")[0], dtype=dtype)
+
+
+@contextmanager
+def memory_errors(what: str, remedy: str) -> Iterator[None]:
+    """Turn a lack of memory into one sentence: `what` did not fit, and the `remedy`.
+
+    Raises
+    ------
+    ResourceError
+        Where torch or numpy found too little memory. Any other error passes unchanged.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ResourceError(f"Not enough memory for {what}; {remedy}.") from error
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _CPU_OUT_OF_MEMORY):
+            raise
+        raise ResourceError(f"Not enough memory for {what}; {remedy}.") from error
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Within the context, torch computes with this many CPU threads; afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check_card(number: int) -> None:
+    n_cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if number >= n_cards:
+        has = (
+            "no NVIDIA or AMD card that torch can use"
+            if n_cards == 0
+            else f"{n_cards} such card(s), counted from 0"
+        )
+        raise ResourceError(
+            f"The device cuda:{number} was asked for, but this computer has {has}; choose auto or cpu."
+        )
+
+
+def _cpu_computes_bfloat16() -> bool:
+    # Private in torch, hence guarded: without the answer, fp32 is always right.
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, question)() for question in questions if hasattr(torch.cpu, question))
