@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def _channel(voxels: Voxels, axis: int, name: str, channel: int | None) -> Voxel
         )
     if channel >= n_channels:
         raise FileError(f"{name} has {n_channels} channels, so there is no channel number {channel + 1}.")
-    return np.take(voxels, channel, axis=axis)
+    return np.asarray(np.take(voxels, channel, axis=axis))
 
 
 def _stated_spacing(tiff: Any) -> Spacing | None:
@@ -139,8 +139,8 @@ def _stated_spacing(tiff: Any) -> Spacing | None:
 
 def _ome_spacing(xml: str) -> Spacing | None:
     try:
-        pixels = next(e for e in ElementTree.fromstring(xml).iter() if e.tag.rpartition("}")[2] == "Pixels")
-    except (ElementTree.ParseError, StopIteration):
+        pixels = next(e for e in ET.fromstring(xml).iter() if e.tag.rpartition("}")[2] == "Pixels")
+    except (ET.ParseError, StopIteration):
         return None
     lengths = []
     for axis in "ZYX":
@@ -167,7 +167,7 @@ def _imagej_spacing(tiff: Any) -> Spacing | None:
 
 
 def _unit(text: str) -> str:
-    """One spelling for the many of a unit; ImageJ writes the Greek letter as ``\\u00B5``."""
+    """One spelling for the many of a unit; ImageJ escapes the Greek letter."""
     escaped = re.sub(r"\\u00[bB]5", "µ", text.strip())
     return escaped.replace("\u03bc", "µ").removesuffix("s").lower()
 
@@ -175,8 +175,8 @@ def _unit(text: str) -> str:
 def _check_spacing(spacing: Spacing | None, name: str) -> Spacing:
     if spacing is None:
         raise GeometryError(
-            f"{name} does not say how far apart its voxels are, and a volume cannot be measured without; give "
-            "the slice, row and column spacing in mm."
+            f"{name} does not say how far apart its voxels are, and a volume cannot be measured without; "
+            "give the slice, row and column spacing in mm."
         )
     if not all(0.01 <= length <= 100 for length in spacing):
         shown = " x ".join(f"{length:g}" for length in spacing)
