@@ -1,5 +1,7 @@
 """The three regions over which specificity is counted; the paper does not say which one it used."""
 
+import math
+
 import numpy as np
 
 from napari_necroseg.core.scoring.overlap import Mask
@@ -37,7 +39,7 @@ def patch_region(reference: Mask) -> tuple[slice, slice, slice]:
         ``(64, Y, X)`` on the 64-slice grid, not empty.
     """
     centroid = np.argwhere(reference).mean(axis=0)
-    starts = [round(float(c) + 0.5 - n / 2) for c, n in zip(centroid, PATCH_SHAPE, strict=True)]
+    starts = [math.floor(c - n / 2 + 0.5) for c, n in zip(centroid, PATCH_SHAPE, strict=True)]
     spans = [
         slice(max(0, start), min(length, start + n))
         for start, n, length in zip(starts, PATCH_SHAPE, reference.shape, strict=True)

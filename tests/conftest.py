@@ -1,0 +1,57 @@
+"""What many tests share: a tiny grid, a tiny case on disk."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from napari_necroseg.core.volume import Grid
+
+# Two cores that are busy elsewhere make any deadline a lottery.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
+
+# Working order (L, I, P), 4 mm slices, 0.9 x 0.8 mm in plane.
+WORKING_AFFINE = np.diag((-4.0, -0.9, -0.8, 1.0))
+
+
+@pytest.fixture
+def make_grid() -> Callable[..., Grid]:
+    """Make a working grid of a shape, 4 x 0.9 x 0.8 mm unless said otherwise."""
+
+    def make(shape: tuple[int, int, int], affine: np.ndarray = WORKING_AFFINE) -> Grid:
+        return Grid(shape, affine)
+
+    return make
+
+
+@pytest.fixture
+def write_image() -> Callable[..., Path]:
+    """Write voxels as NIfTI with nibabel itself, and return the path."""
+
+    def write(path: Path, voxels: np.ndarray, affine: np.ndarray = WORKING_AFFINE) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_case(write_image: Callable[..., Path]) -> Callable[..., Path]:
+    """Write a small case folder: ceT1, T2 and a cube of necrosis that both sequences show."""
+
+    def write(folder: Path, seed: int = 0, shape: tuple[int, int, int] = (6, 40, 36)) -> Path:
+        generator = np.random.default_rng(seed)
+        mask = np.zeros(shape, np.uint8)
+        mask[2:4, 14:24, 12:22] = 1
+        for name, contrast in (("ceT1", -60.0), ("T2", 80.0)):
+            voxels = 100 + generator.normal(0, 10, shape) + contrast * mask
+            write_image(folder / f"{name}.nii.gz", voxels.astype(np.int16))
+        write_image(folder / "necrosis.nii.gz", mask)
+        return folder
+
+    return write
