@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 from napari_necroseg.cli import INTERRUPTED, USER_ERROR
@@ -24,7 +24,7 @@ SECONDS_BETWEEN_LINES = 5.0
 BAR_CHARACTERS = 28
 
 
-def present(make_events: Callable[[], Iterator[Event]], *, as_json: bool) -> int:
+def present(make_events: Callable[[], Generator[Event]], *, as_json: bool) -> int:
     """Run a job to its end while showing what it reports.
 
     Parameters
@@ -42,8 +42,7 @@ def present(make_events: Callable[[], Iterator[Event]], *, as_json: bool) -> int
     console = Console()
     n_failed = 0
     try:
-        # Every job is a generator, which an Iterator need not be for the type checker.
-        with closing(make_events()) as events:  # type: ignore[type-var]
+        with closing(make_events()) as events:
             for event in events:
                 n_failed += isinstance(event, CaseFailed)
                 console.show(event)

@@ -1,7 +1,7 @@
 """``necroseg phantom``: write a cohort of numerical spine phantoms."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.core.events import Event
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which cohort (default: 0)")
 
 
-def run(options: argparse.Namespace) -> Iterator[Event]:
+def run(options: argparse.Namespace) -> Generator[Event]:
     """Write the cohort."""
     from napari_necroseg.core.phantom.cohort import write_phantom_cohort
 

@@ -1,7 +1,7 @@
 """``necroseg predict``: outline necrosis zones with a trained network."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.cli.options import add_options, chosen
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, PredictConfig, FIELDS)
 
 
-def run(options: argparse.Namespace) -> Iterator[Event]:
+def run(options: argparse.Namespace) -> Generator[Event]:
     """Predict every case of the input."""
     config = PredictConfig.checked(**chosen(options, FIELDS))
     cohort = read_input(options)

@@ -1,7 +1,7 @@
 """``necroseg prepare``: find and pair the images in a folder, and write the table of cases."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.core.events import Event
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Iterator[Event]:
+def run(options: argparse.Namespace) -> Generator[Event]:
     """Find, pair, check and write."""
     from napari_necroseg.core.io.prepare import prepare
 

@@ -1,7 +1,7 @@
 """``necroseg score``: compare predicted masks with reference masks."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.core.events import Event
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, metavar="F", help="write the scores as a table, a row a case")
 
 
-def run(options: argparse.Namespace) -> Iterator[Event]:
+def run(options: argparse.Namespace) -> Generator[Event]:
     """Score the pairs that were found."""
     from napari_necroseg.core.scoring.files import find_pairs, score_files
 

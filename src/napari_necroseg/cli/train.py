@@ -1,7 +1,7 @@
 """``necroseg train``: train one network on a cohort."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.cli.options import add_options, chosen
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, TrainConfig, FIELDS)
 
 
-def run(options: argparse.Namespace) -> Iterator[Event]:
+def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
     from napari_necroseg.core.io.cohort import read_cohort
     from napari_necroseg.core.learning.device import default_threads, resolve_device

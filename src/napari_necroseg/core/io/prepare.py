@@ -1,7 +1,7 @@
 """From a folder of images to a table of cases: find, pair, open every file once, write ``cohort.csv``."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Prepared:
         return f"{self.cases} cases written to {self.cohort}; {remarks}."
 
 
-def prepare(folder: Path, *, out: Path | None = None) -> Iterator[Event]:
+def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     """Find, pair and check the images in a folder, and write the table of cases.
 
     Rows of an earlier table are kept as a person left them: only their empty cells are filled, new

@@ -28,6 +28,10 @@ class PredictedCohort:
     failed: int
     seconds: float
 
+    def __str__(self) -> str:
+        remark = f", {self.failed} not" if self.failed else ""
+        return f"{self.done} predicted{remark} in {self.seconds:.0f} s; the masks are in {self.out}."
+
 
 def predict_cohort(
     model: Model,

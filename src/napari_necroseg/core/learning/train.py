@@ -63,6 +63,12 @@ class TrainedRun:
     seconds: float
     loss: float
 
+    def __str__(self) -> str:
+        return (
+            f"Trained on {self.cases} cases for {self.iterations} iterations ({self.seconds / 60:.1f} min), "
+            f"last loss {self.loss:.3f}; the model is in {self.run}."
+        )
+
 
 def train(
     plan: Plan, cohort: Cohort, *, run: Path, stop: threading.Event | None = None

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
@@ -45,7 +45,7 @@ class CaseScored(Event):
         return f"[{self.done}/{self.total}] {self.case}: {self.result}"
 
 
-def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) -> Iterator[Event]:
+def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) -> Generator[Event]:
     """Score pairs of masks; one that cannot be read is reported and does not stop the others.
 
     Parameters
