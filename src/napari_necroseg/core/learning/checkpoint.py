@@ -238,7 +238,9 @@ def _read_weights(path: Path, file: Any, expected: dict[str, Tensor]) -> dict[st
             raise ModelError(
                 f"{path}: {name} has the shape {shape}, but its header describes {tuple(like.shape)}."
             )
-        weights[name] = file.get_tensor(name)
+        # A copy: the file's own tensors are mapped from disk, and would crash a program whose model is
+        # replaced or removed under its feet.
+        weights[name] = file.get_tensor(name).clone()
         if weights[name].dtype != like.dtype or not weights[name].isfinite().all():
             raise ModelError(f"{path}: {name} holds values that are no {like.dtype} numbers. {_CHOOSE}.")
     return weights

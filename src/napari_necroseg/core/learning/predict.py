@@ -139,10 +139,11 @@ def _probability(
 
 def _patch_probability(network: UNet, patch: NDArray[np.float32], device: str) -> NDArray[np.float32] | None:
     """Return the probability ``(Z, Y, X)`` of a patch ``(C, Z, Y, X)``, or None if it is nothing but air."""
-    if np.array_equal(patch, np.broadcast_to(patch[:, :1, :1, :1], patch.shape)):
+    of_all_voxels = whitening(patch)
+    if not of_all_voxels.scale.any():
         return None
     if network.spatial_axes == 3:
-        return np.asarray(_run(network, whitening(patch).applied(patch)[None], device)[0])
+        return np.asarray(_run(network, of_all_voxels.applied(patch)[None], device)[0])
     step = SLICE_STATISTICS_STEP
     white = whitening(patch[:, ::step, ::step, ::step]).applied(patch)
     slices = white.swapaxes(0, 1)

@@ -1,0 +1,89 @@
+"""Predicting a cohort: the files of each case, and what a bad case does to the others (nothing)."""
+
+import json
+import threading
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress
+from napari_necroseg.core.learning.batch import predict_cohort
+from napari_necroseg.core.learning.checkpoint import Model, load_model
+
+CONFIG = PredictConfig(threads=1)
+
+
+@pytest.fixture
+def model(trained_run) -> Model:
+    return load_model(trained_run("2d"))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_each_case_gets_its_files_on_the_grid_of_its_cet1_file(model, cohort, tmp_path) -> None:
+    out = tmp_path / "new" / "out"
+    events = list(predict_cohort(model, cohort, CONFIG, out=out, probability=True))
+    assert names(out) == [
+        f"case-{n}{suffix}" for n in range(3) for suffix in (".json", ".nii.gz", "_probability.nii.gz")
+    ]
+    cet1 = nibabel.load(cohort.cases[1].sequences["ceT1"])
+    labels = nibabel.load(out / "case-1.nii.gz")
+    probability = nibabel.load(out / "case-1_probability.nii.gz")
+    assert labels.get_data_dtype() == np.uint8
+    assert probability.get_data_dtype() == np.float32
+    assert labels.shape == probability.shape == cet1.shape
+    np.testing.assert_array_equal(labels.affine, cet1.affine)
+    np.testing.assert_array_equal(np.asarray(labels.dataobj), np.asarray(probability.dataobj) >= 0.5)
+    record = json.loads((out / "case-1.json").read_text())
+    assert (record["case"], record["model_sha256"]) == ("case-1", model.sha256)
+    done = [event for event in events if isinstance(event, CaseDone)]
+    assert [(e.case, e.done, e.total, e.path) for e in done] == [
+        (f"case-{n}", n + 1, 3, out / f"case-{n}.nii.gz") for n in range(3)
+    ]
+    assert (events[-1].result.done, events[-1].result.failed) == (3, 0)
+
+
+def test_without_probability_only_labels_and_records_are_written(model, cohort, tmp_path) -> None:
+    list(predict_cohort(model, cohort.only(("case-2",)), CONFIG, out=tmp_path / "out"))
+    assert names(tmp_path / "out") == ["case-2.json", "case-2.nii.gz"]
+
+
+def test_a_bad_case_stops_no_other(model, cohort, tmp_path) -> None:
+    cohort.cases[0].sequences["T2"].write_bytes(b"no image")
+    del cohort.cases[1].sequences["T2"]
+    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
+    failed = [event for event in events if isinstance(event, CaseFailed)]
+    assert [(event.case, event.done) for event in failed] == [("case-0", 1), ("case-1", 2)]
+    assert "has no T2" in failed[1].reason
+    assert names(tmp_path / "out") == ["case-2.json", "case-2.nii.gz"]
+    assert (events[-1].result.done, events[-1].result.failed) == (1, 2)
+
+
+def test_a_damaged_reference_does_not_matter(model, cohort, tmp_path) -> None:
+    cohort.cases[0].reference.write_bytes(b"no mask")
+    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
+    assert events[-1].result.done == 3
+
+
+def test_a_stop_keeps_finished_cases_and_ends_without_a_result(model, cohort, tmp_path) -> None:
+    stop = threading.Event()
+    seen = []
+    for event in predict_cohort(model, cohort, CONFIG, out=tmp_path / "out", stop=stop):
+        seen.append(event)
+        if isinstance(event, CaseDone):
+            stop.set()
+    assert not any(isinstance(event, Finished | CaseFailed) for event in seen)
+    assert sum(isinstance(event, CaseDone) for event in seen) == 1
+    assert names(tmp_path / "out") == ["case-0.json", "case-0.nii.gz"]
+
+
+def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tmp_path) -> None:
+    job = predict_cohort(model, cohort, CONFIG, out=tmp_path / "out")
+    next(event for event in job if isinstance(event, Progress))
+    job.close()
+    assert not (tmp_path / "out").exists()

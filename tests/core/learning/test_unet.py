@@ -1,0 +1,46 @@
+"""The network's size is the paper's; its output lies where its input lay."""
+
+import pytest
+import torch
+
+from napari_necroseg.core.learning.unet import UNet, n_parameters
+from napari_necroseg.core.plan import WIDTHS
+
+PARAMETERS = {2: 1_401_713, 3: 4_144_049}
+PAPER_MILLIONS = {2: 1.4, 3: 4.0}
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_parameter_counts_are_the_papers(axes: int) -> None:
+    count = n_parameters(UNet(spatial_axes=axes, channels=2, widths=WIDTHS))
+    assert count == PARAMETERS[axes]
+    assert count == pytest.approx(PAPER_MILLIONS[axes] * 1e6, rel=0.05)
+
+
+def test_one_sequence_takes_nine_weights_a_filter_less() -> None:
+    one, both = (n_parameters(UNet(spatial_axes=2, channels=n, widths=WIDTHS)) for n in (1, 2))
+    assert both - one == 9 * WIDTHS[0]
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "linear"])
+@pytest.mark.parametrize("shape", [(16, 16), (17, 20), (8, 16, 16), (5, 9, 11)])
+def test_logits_have_the_shape_of_the_image(shape: tuple[int, ...], upsampling: str) -> None:
+    network = UNet(spatial_axes=len(shape), channels=2, widths=(4, 6, 8), upsampling=upsampling)
+    assert network(torch.randn(2, 2, *shape)).shape == (2, 1, *shape)
+
+
+def test_the_head_is_computed_in_32_bits_under_autocast() -> None:
+    network = UNet(spatial_axes=2, channels=1, widths=(4, 6))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(torch.randn(2, 1, 16, 16))
+    assert logits.dtype == torch.float32
+    # Logits of bfloat16 would all survive the way through it.
+    assert (logits != logits.bfloat16().float()).any()
+
+
+def test_channels_last_gives_the_same_logits() -> None:
+    network = UNet(spatial_axes=3, channels=2, widths=(4, 6)).eval()
+    images = torch.randn(1, 2, 4, 8, 8)
+    expected = network(images)
+    found = network.placed("cpu")(network.laid_out(images))
+    torch.testing.assert_close(found, expected)

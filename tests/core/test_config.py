@@ -1,0 +1,92 @@
+"""Choices: their bounds, the presets, and what contradicts what."""
+
+import pytest
+from pydantic import ValidationError
+
+from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.config import AugmentConfig, PredictConfig, TrainConfig, train_preset
+from napari_necroseg.core.errors import SettingsError
+
+
+@pytest.mark.parametrize(("dimension", "batch_size"), [("2d", 32), ("3d", 2)])
+def test_the_paper_preset_has_the_papers_numbers(dimension, batch_size: int) -> None:
+    config = train_preset("paper", dimension)
+    assert config.batch_size == batch_size
+    assert config.learning_rate == 0.001
+    assert (config.alpha, config.beta) == (0.3, 0.7)
+    assert config.patches_per_case == 1800
+    assert config.precision == "fp32"
+    assert config.augment == AugmentConfig(mirror=True, shift_voxels=20, target_share=1.0)
+    assert (config.minutes, config.steps) == (None, None)
+
+
+def test_the_fast_preset_takes_ten_minutes() -> None:
+    config = train_preset("fast", "3d")
+    assert (config.minutes, config.batch_size, config.dimension) == (10.0, 2, "3d")
+    assert config.augment.target_share < 1
+
+
+def test_a_time_limit_contradicts_the_paper_preset() -> None:
+    with pytest.raises(
+        SettingsError, match="paper preset has a fixed length, so a time limit contradicts it"
+    ):
+        train_preset("paper").changed(minutes=5)
+
+
+def test_iterations_and_a_time_limit_contradict_each_other() -> None:
+    with pytest.raises(SettingsError, match="5 iterations and 2 minutes were both given"):
+        TrainConfig.checked(steps=5, minutes=2)
+
+
+def test_what_is_given_later_takes_the_place_of_the_other_bound() -> None:
+    by_steps = train_preset("fast").changed(steps=5)
+    assert (by_steps.steps, by_steps.minutes) == (5, None)
+    by_time = by_steps.changed(minutes=3)
+    assert (by_time.steps, by_time.minutes) == (None, 3)
+    assert by_time.changed(seed=4).minutes == 3
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"steps": 0}, "steps: Input should be greater than or equal to 1"),
+        ({"minutes": 0}, "minutes: Input should be greater than 0"),
+        ({"dimension": "4d"}, "dimension: Input should be '2d' or '3d'"),
+        ({"speed": 3}, "speed: Extra inputs are not permitted"),
+        ({"augment": {"target_share": 0}}, "augment.target_share: Input should be greater than"),
+        ({"sequences": ()}, "sequences: name one or two different sequences"),
+        ({"sequences": ("T2", "T2")}, "sequences: name one or two different sequences"),
+        ({"sequences": ("PD",)}, "sequences.0: Input should be 'ceT1' or 'T2'"),
+        ({"alpha": 0, "beta": 0}, "Alpha and beta cannot both be 0"),
+    ],
+)
+def test_a_wrong_choice_is_named_in_one_sentence(choices: dict, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        TrainConfig.checked(**choices)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_sequences_stand_in_one_order_whatever_was_typed() -> None:
+    assert TrainConfig.checked(sequences=("T2", "ceT1")).sequences == (Sequence.CET1, Sequence.T2)
+
+
+def test_a_config_is_frozen_and_its_json_gives_it_back() -> None:
+    config = train_preset("fast").changed(sequences=("T2",), seed=3, augment={"mirror": False})
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+    with pytest.raises(ValidationError):
+        config.seed = 4
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_that_takes_everything_or_nothing_is_refused(threshold: float) -> None:
+    with pytest.raises(SettingsError, match="threshold"):
+        PredictConfig.checked(threshold=threshold)
+
+
+@pytest.mark.parametrize("config", [TrainConfig, PredictConfig, AugmentConfig])
+def test_every_choice_has_a_title_and_a_sentence_of_help(config) -> None:
+    for name, field in config.model_fields.items():
+        assert field.title, name
+        assert field.description, name
+        assert field.description.endswith("."), name
