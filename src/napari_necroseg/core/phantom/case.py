@@ -1,0 +1,178 @@
+"""One phantom case: a spine segment, a treated metastasis, two sequences, two masks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.grids.resample import resample_image
+from napari_necroseg.core.phantom.lesion import (
+    Distractor,
+    Lesion,
+    Mask,
+    draw_distractors,
+    draw_lesion,
+    paint_distractor,
+    paint_lesion,
+)
+from napari_necroseg.core.phantom.paint import Canvas, paint_spine
+from napari_necroseg.core.phantom.scanner import (
+    Acquisition,
+    acquire,
+    draw_acquisition,
+    per_slice_mean,
+    sample_canvas,
+)
+from napari_necroseg.core.phantom.spine import Spine, draw_spine
+from napari_necroseg.core.phantom.texture import Field
+from napari_necroseg.core.volume import Affine, Grid, Origin, Volume
+
+NOTE = "This is a numerical phantom, not a patient."
+SHARE_WITH_OWN_T2_GRID = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PhantomImages:
+    """The images of a phantom, each on the grid on which it was acquired; masks on the ceT1 grid."""
+
+    name: str
+    images: dict[Sequence, Volume]
+    necrosis: Volume
+    metastasis: Volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Patient:
+    spine: Spine
+    lesion: Lesion
+    distractors: tuple[Distractor, ...]
+    wobble: Field
+    texture: Field
+
+
+def phantom_case(seed: int, index: int) -> Case:
+    """Make a phantom case in working order, T2 on the ceT1 grid.
+
+    Parameters
+    ----------
+    seed
+        Which cohort.
+    index
+        Which case of it, from 0; the same pair always gives the same voxels.
+    """
+    made = phantom_images(seed, index)
+    grid = made.necrosis.grid
+    t2 = made.images[Sequence.T2]
+    on_grid = t2 if t2.grid.matches(grid) else resample_image(t2, grid)
+    return Case(
+        name=made.name,
+        sequences={Sequence.CET1: made.images[Sequence.CET1], Sequence.T2: on_grid},
+        reference=made.necrosis,
+        tumour=made.metastasis,
+        origin=Origin(grid),
+        notes=(NOTE,),
+    )
+
+
+def phantom_images(seed: int, index: int) -> PhantomImages:
+    """Make the images of a phantom case, each on its own grid; see `phantom_case`."""
+    generator = np.random.default_rng((seed, index))
+    grid = _draw_grid(generator)
+    patient = _draw_patient(generator, grid)
+    cet1 = draw_acquisition(generator, grid)
+    has_own_grid = generator.random() < SHARE_WITH_OWN_T2_GRID
+    t2 = draw_acquisition(generator, _neighbouring_grid(generator, grid) if has_own_grid else grid)
+    canvas, necrosis, metastasis = _paint(patient, cet1)
+    t2_canvas = _paint(patient, t2)[0] if has_own_grid else canvas
+    images = {
+        Sequence.CET1: Volume(acquire(canvas, cet1, Sequence.CET1, patient.texture, generator), grid),
+        Sequence.T2: Volume(acquire(t2_canvas, t2, Sequence.T2, patient.texture, generator), t2.grid),
+    }
+    return PhantomImages(
+        name=f"phantom-{index + 1:02d}",
+        images=images,
+        necrosis=Volume((per_slice_mean(necrosis) >= 0.5).astype(np.uint8), grid),
+        metastasis=Volume((per_slice_mean(metastasis) >= 0.5).astype(np.uint8), grid),
+    )
+
+
+def _draw_patient(generator: np.random.Generator, grid: Grid) -> _Patient:
+    spine = draw_spine(generator)
+    half_view_mm = grid.shape[1] * grid.spacing_mm[1] / 2
+    in_view = tuple(
+        level
+        for level, vertebra in enumerate(spine.vertebrae)
+        if abs(vertebra.centre_mm[2]) + vertebra.half_height_mm < half_view_mm
+    )
+    lesion = draw_lesion(generator, spine, in_view)
+    seeds = generator.integers(0, 2**32, 2)
+    return _Patient(
+        spine=spine,
+        lesion=lesion,
+        distractors=draw_distractors(generator, spine, in_view, lesion),
+        wobble=Field(int(seeds[0]), 3.0),
+        texture=Field(int(seeds[1]), 2.2),
+    )
+
+
+def _paint(patient: _Patient, acquisition: Acquisition) -> tuple[Canvas, Mask, Mask]:
+    """Paint the patient on the points of an acquisition; return masks of necrosis and metastasis, too."""
+    canvas = sample_canvas(acquisition)
+    paint_spine(canvas, patient.spine, patient.wobble)
+    for distractor in patient.distractors:
+        vertebra = patient.spine.vertebrae[distractor.level]
+        part = canvas.part(canvas.window_about(vertebra))
+        paint_distractor(part, vertebra, distractor, patient.wobble)
+    vertebra = patient.spine.vertebrae[patient.lesion.level]
+    window = canvas.window_about(vertebra)
+    necrosis, metastasis = np.zeros(canvas.tissues.shape, bool), np.zeros(canvas.tissues.shape, bool)
+    necrosis[window], metastasis[window] = paint_lesion(
+        canvas.part(window), vertebra, patient.lesion, patient.spine, patient.wobble
+    )
+    return canvas, necrosis, metastasis
+
+
+def _draw_grid(generator: np.random.Generator) -> Grid:
+    """A sagittal stack as in the paper: 15 to 25 slices 3.3 to 4.8 mm apart, 0.45 to 1.25 mm in plane."""
+    n_slices = int(generator.integers(15, 26))
+    slice_mm = generator.uniform(3.3, 4.8)
+    in_plane_mm = (
+        generator.uniform(0.62, 1.25) if generator.random() < 0.85 else generator.uniform(0.45, 0.62)
+    )
+    n_rows = round(generator.uniform(250, 290) / in_plane_mm)
+    n_columns = round(generator.uniform(180, 215) / in_plane_mm)
+    return _centred_grid((n_slices, n_rows, n_columns), (slice_mm, in_plane_mm, in_plane_mm), np.eye(3))
+
+
+def _neighbouring_grid(generator: np.random.Generator, grid: Grid) -> Grid:
+    """A grid such as a second sequence has: other pixels, a few millimetres aside, slightly turned."""
+    in_plane_mm = float(np.clip(grid.spacing_mm[1] * generator.uniform(0.85, 1.2), 0.45, 1.25))
+    extents = [n * spacing for n, spacing in zip(grid.shape, grid.spacing_mm, strict=True)]
+    slice_mm = float(np.clip(grid.spacing_mm[0] * generator.uniform(0.92, 1.08), 3.3, 4.8))
+    n_slices = int(np.clip(np.ceil(extents[0] / slice_mm), 15, 25))
+    shape = (n_slices, round(extents[1] / in_plane_mm), round(extents[2] / in_plane_mm))
+    turned = _rotation(generator.normal(0, np.radians(1.5), 3))
+    moved = generator.normal(0, 2.0, 3)
+    return _centred_grid(shape, (slice_mm, in_plane_mm, in_plane_mm), turned, moved)
+
+
+def _centred_grid(
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    turned: Affine,
+    moved: Affine | None = None,
+) -> Grid:
+    """A working grid about the middle of the spine, which lies a little before the middle of the image."""
+    affine = np.eye(4)
+    # Working order L, I, P against the RAS+ axes x, y, z.
+    axes = np.array([[-1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
+    affine[:3, :3] = turned @ axes * np.asarray(spacing_mm)
+    centre = np.array([0.0, -12.0, 0.0]) + (0 if moved is None else moved)
+    affine[:3, 3] = centre - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
+    return Grid(shape, affine)
+
+
+def _rotation(angles_rad: Affine) -> Affine:
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_rotvec(angles_rad).as_matrix())
