@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,18 @@ def test_a_run_is_never_overwritten(cohort, plan_tiny, tmp_path) -> None:
     with pytest.raises(FileError, match="is a file"):
         next(train(plan_tiny(cohort), cohort, run=tmp_path / "run" / "weights.safetensors"))
     assert (tmp_path / "run" / "weights.safetensors").read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_work(
+    cohort, plan_tiny, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(FileError, match="is no folder that you may write to"):
+        next(train(plan_tiny(cohort), cohort, run=tmp_path / "file" / "run"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(FileError, match="is no folder that you may write to"):
+        next(train(plan_tiny(cohort), cohort, run=tmp_path / "deep" / "run"))
+    assert not (tmp_path / "deep").exists()
 
 
 def test_nothing_stays_when_the_last_file_cannot_be_written(cohort, plan_tiny, tmp_path, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -113,13 +114,18 @@ def check_run_folder(run: Path) -> None:
     Raises
     ------
     FileError
-        If `run` is a file or holds anything: no model is ever overwritten.
+        If `run` is a file or holds anything (no model is ever overwritten), or may not be made.
     """
     if run.exists() and not run.is_dir():
         raise FileError(f"{run} is a file; choose the name of a new folder for the model.")
     if run.is_dir() and any(run.iterdir()):
         raise FileError(
             f"The folder {run} is not empty; choose a new folder, so that no earlier model is lost."
+        )
+    there = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise FileError(
+            f"{run} cannot be written: {there} is no folder that you may write to. Choose another."
         )
 
 
