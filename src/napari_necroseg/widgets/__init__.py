@@ -1,1 +1,1 @@
-"""Dock widgets: forms that start jobs of the core, and draw what these report."""
+"""Docks of the napari plugin: thin forms over the jobs of the core."""

@@ -1,0 +1,130 @@
+"""What the manifest names besides the docks: reading and writing files, and sample data."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.layerdata import (
+    LayerData,
+    LayerSource,
+    Role,
+    case_layers,
+    image_layer,
+    mask_layer,
+    placeholder_layer,
+    source_of,
+)
+
+_PLUGIN = "napari-necroseg"
+_MASK_ROLES = (Role.REFERENCE, Role.TUMOUR)
+_CASES_WITHOUT_A_DOCK = 3
+_MASK_SUFFIXES = (".nii.gz", ".nii")
+
+
+def get_reader(path: str | list[str]) -> Any:
+    """Return the function that reads these files, or None where one of them is of another kind."""
+    from napari_necroseg.core.io.image import image_suffix
+
+    paths = [path] if isinstance(path, str) else path
+    return read_layers if paths and all(image_suffix(Path(one)) for one in paths) else None
+
+
+def read_layers(path: str | list[str]) -> list[LayerData]:
+    """Read images as upright layers in millimetres, and masks (by their names) as labels.
+
+    Raises
+    ------
+    FileError, GeometryError
+        In one sentence, for what cannot be read.
+    """
+    paths = [path] if isinstance(path, str) else path
+    return [_read_layer(Path(one)) for one in paths]
+
+
+def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[str]:
+    """Save a labels layer onto the grid of the ceT1 file that it belongs to.
+
+    Raises
+    ------
+    FileError
+        If the layer belongs to no file, has another shape than it, or the name is not that of a NIfTI file.
+    """
+    from napari_necroseg.core.io.save import save_mask
+
+    name = attributes.get("name", "labels")
+    source = source_of(attributes.get("metadata", {}))
+    if source is None:
+        raise FileError(
+            f"The layer {name!r} belongs to no image file, so there is no grid that it could be saved on. "
+            "Open the case in the dock Cases, press 'New mask', and draw there."
+        )
+    if voxels.shape != source.grid.shape:
+        raise FileError(
+            f"The layer {name!r} has the shape {voxels.shape}, but the image that it belongs to has "
+            f"{source.grid.shape}; only a mask on the image's own grid can be saved."
+        )
+    if not path.endswith(_MASK_SUFFIXES):
+        raise FileError(f"{Path(path).name}: a mask is saved as NIfTI; choose a name that ends in .nii.gz.")
+    save_mask(Path(path), voxels, source.origin)
+    return [path]
+
+
+def sample_phantom_case() -> list[LayerData]:
+    """Show one case of the numerical phantom."""
+    dock = _cases_dock()
+    if dock is not None:
+        dock.open_phantom_case()
+        return [placeholder_layer("phantom case: see the dock Cases")]
+    from napari_necroseg.core.phantom.case import phantom_case
+
+    return case_layers(phantom_case(0, 0))
+
+
+def sample_phantom_cohort() -> list[LayerData]:
+    """Write a small cohort of the numerical phantom into a temporary folder, and show its first case."""
+    folder = Path(tempfile.mkdtemp(prefix="necroseg-phantom-"))
+    dock = _cases_dock()
+    if dock is not None:
+        dock.make_phantom_cohort(folder)
+        return [placeholder_layer("phantom cohort: see the dock Cases")]
+    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.io.load import load_case
+    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+
+    for _ in write_phantom_cohort(folder, cases=_CASES_WITHOUT_A_DOCK, seed=0):
+        pass
+    cohort = read_cohort(folder / "cohort.csv")
+    return case_layers(load_case(cohort[cohort.names[0]]))
+
+
+def _read_layer(path: Path) -> LayerData:
+    from napari_necroseg.core.grids.orient import to_working
+    from napari_necroseg.core.io.image import image_stem, read_image, read_mask
+
+    role = _role(image_stem(path))
+    image = read_mask(path) if role in _MASK_ROLES else read_image(path)
+    volume = to_working(image.volume)
+    source = LayerSource(case=image_stem(path), role=role, origin=image.origin, grid=volume.grid)
+    make = mask_layer if role in _MASK_ROLES else image_layer
+    return make(volume, source, image_stem(path))
+
+
+def _role(stem: str) -> Role:
+    """What a file shows, by its name; an image without a telling name is just an image."""
+    from napari_necroseg.core.io.naming import role_of
+
+    named = role_of(stem)
+    return Role(named.value) if named is not None and named.value in set(Role) else Role.IMAGE
+
+
+def _cases_dock() -> Any:
+    """The dock Cases of the current window, which works without holding it up; None without a window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        return None
+    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Cases")
+    return dock

@@ -1,0 +1,178 @@
+"""How a case becomes napari layers, as plain tuples: no viewer is touched here."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
+
+LayerData = tuple[Voxels, dict[str, Any], str]
+
+METADATA_KEY = "necroseg"
+PLACEHOLDER = "placeholder"
+AXIS_LABELS = ("slice", "row", "column")
+# Share of the voxels that is shown as black, and as white: MR has a few very bright voxels.
+DISPLAY_PERCENTILES = (2.0, 99.7)
+
+
+class Role(StrEnum):
+    """What a layer shows."""
+
+    CET1 = "ceT1"
+    T2 = "T2"
+    IMAGE = "image"
+    REFERENCE = "reference"
+    TUMOUR = "tumour"
+    LABELS = "labels"
+    PREDICTION = "prediction"
+    PROBABILITY = "probability"
+
+
+# Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
+# any of the common colour vision deficiencies (they differ in blue, not in red against green).
+COLOURS = {
+    Role.REFERENCE: "#38d64d",
+    Role.LABELS: "#f2e205",
+    Role.TUMOUR: "#ff9f1c",
+    Role.PREDICTION: "#4aa8ff",
+}
+# Voxels with a label other than 1: not part of any mask of this program, so they stand out.
+OTHER_LABEL_COLOUR = "#ffffff"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerSource:
+    """Where the voxels of a layer come from; kept in ``layer.metadata["necroseg"]``.
+
+    Parameters
+    ----------
+    case
+        Name of the case.
+    role
+        What the layer shows.
+    origin
+        The file (for a case its ceT1 file) onto whose grid a mask is saved.
+    grid
+        The working grid of the layer's voxels: the true affine, which the layer's `scale` only approximates.
+    run
+        The model that made a prediction.
+    """
+
+    case: str
+    role: Role
+    origin: Origin
+    grid: Grid
+    run: str = ""
+
+
+def source_of(metadata: dict[str, Any]) -> LayerSource | None:
+    """Return where a layer comes from, or None for a layer that this program did not make."""
+    source = metadata.get(METADATA_KEY)
+    return source if isinstance(source, LayerSource) else None
+
+
+def case_layers(case: Case) -> list[LayerData]:
+    """Turn a case into layers, from the lowest to the topmost: T2, ceT1, tumour (hidden), reference."""
+    images = [(sequence, case.sequences.get(sequence)) for sequence in (Sequence.T2, Sequence.CET1)]
+    layers = [
+        image_layer(volume, case_source(case, Role(sequence)), str(sequence))
+        for sequence, volume in images
+        if volume is not None
+    ]
+    if case.tumour is not None:
+        layers.append(mask_layer(case.tumour, case_source(case, Role.TUMOUR), "tumour"))
+        layers[-1][1]["visible"] = False
+    if case.reference is not None:
+        layers.append(mask_layer(case.reference, case_source(case, Role.REFERENCE), "reference"))
+    return layers
+
+
+def case_source(case: Case, role: Role, run: str = "") -> LayerSource:
+    """Return the source of a layer of a case."""
+    return LayerSource(case=case.name, role=role, origin=case.origin, grid=case.grid, run=run)
+
+
+def image_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
+    """Turn an image in working order into a grey layer, with a display range that ignores outliers."""
+    kwargs = placement(volume.grid) | {
+        "name": name,
+        "colormap": "gray",
+        "contrast_limits": display_range(volume.voxels),
+        "interpolation2d": "linear",
+        "metadata": {METADATA_KEY: source},
+    }
+    return volume.voxels, kwargs, "image"
+
+
+def probability_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
+    """Turn a probability in working order into a hidden, half transparent layer from 0 to 1."""
+    kwargs = placement(volume.grid) | {
+        "name": name,
+        "colormap": "magma",
+        "contrast_limits": (0.0, 1.0),
+        "blending": "additive",
+        "opacity": 0.6,
+        "visible": False,
+        "metadata": {METADATA_KEY: source},
+    }
+    return volume.voxels.astype(np.float32, copy=False), kwargs, "image"
+
+
+def mask_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
+    """Turn a mask in working order into an outlined labels layer; the voxels are copied, to be drawn on."""
+    colour = COLOURS.get(source.role, OTHER_LABEL_COLOUR)
+    kwargs = placement(volume.grid) | {
+        "name": name,
+        "colormap": {None: OTHER_LABEL_COLOUR, 0: "transparent", 1: colour},
+        "opacity": 1.0,
+        "metadata": {METADATA_KEY: source},
+    }
+    return np.array(volume.voxels, dtype=np.uint8, order="C"), kwargs, "labels"
+
+
+def placeholder_layer(name: str) -> LayerData:
+    """Return an empty layer that stands for a case still being made; it goes when the case is shown.
+
+    napari demands a layer at once from sample data, and would stand still while it is computed.
+    """
+    return np.empty((0, 3)), {"name": name, "metadata": {METADATA_KEY: PLACEHOLDER}}, "points"
+
+
+def is_placeholder(metadata: dict[str, Any]) -> bool:
+    """Whether a layer only stands for a case to come."""
+    return metadata.get(METADATA_KEY) == PLACEHOLDER
+
+
+def placement(grid: Grid) -> dict[str, Any]:
+    """Scale, place, units and axis names of a layer on a working grid.
+
+    The place is given along the grid's own axes, so that layers of one examination lie on each other
+    without an affine, which napari's brushes and slicing do not fully support.
+    """
+    directions = grid.affine_ras[:3, :3] / np.asarray(grid.spacing_mm)
+    return {
+        "scale": grid.spacing_mm,
+        "translate": tuple(float(x) for x in directions.T @ grid.affine_ras[:3, 3]),
+        "units": ("mm", "mm", "mm"),
+        "axis_labels": AXIS_LABELS,
+    }
+
+
+def display_range(voxels: Voxels) -> tuple[float, float]:
+    """Return the intensities to show as black and as white; never an empty range."""
+    low, high = np.percentile(voxels, DISPLAY_PERCENTILES)
+    if high <= low:
+        low, high = float(voxels.min()), float(voxels.max())
+    return float(low), float(high) if high > low else float(low) + 1.0
+
+
+def middle_slice(case: Case) -> int:
+    """Return the slice to show first: where the reference is largest, else the middle one."""
+    if case.reference is None or not case.reference.voxels.any():
+        return case.grid.shape[0] // 2
+    area: NDArray[np.int64] = np.count_nonzero(case.reference.voxels, axis=(1, 2))
+    return int(area.argmax())

@@ -1,0 +1,52 @@
+"""Questions to the person: which file, which folder, and what becomes of unsaved edits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+IMAGES = "Images (*.nii *.nii.gz *.hdr *.img *.tif *.tiff);;All files (*)"
+TABLES = "Cohort tables (*.csv);;All files (*)"
+MASKS = "NIfTI masks (*.nii.gz *.nii)"
+
+Answer = Literal["save", "discard", "cancel"]
+
+
+def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
+    """Ask what becomes of masks that were not saved, before another case takes their place."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Unsaved masks")
+    box.setText(f"Not saved yet: {', '.join(names)}.")
+    box.setInformativeText("Save before the next case is opened? What is discarded cannot be brought back.")
+    buttons = QMessageBox.StandardButton
+    box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+    box.setDefaultButton(buttons.Save)
+    chosen = box.exec()
+    answers: dict[int, Answer] = {int(buttons.Save.value): "save", int(buttons.Discard.value): "discard"}
+    return answers.get(int(chosen), "cancel")
+
+
+def ask_image(parent: QWidget, title: str, start: str = "") -> Path | None:
+    """Ask for an image file."""
+    return _path(QFileDialog.getOpenFileName(parent, title, start, IMAGES)[0])
+
+
+def ask_table(parent: QWidget) -> Path | None:
+    """Ask for the table of a cohort."""
+    return _path(QFileDialog.getOpenFileName(parent, "Open a cohort", "", TABLES)[0])
+
+
+def ask_folder(parent: QWidget, title: str, start: str = "") -> Path | None:
+    """Ask for a folder."""
+    return _path(QFileDialog.getExistingDirectory(parent, title, start))
+
+
+def ask_where_to_save(parent: QWidget, title: str, start: str, kinds: str = MASKS) -> Path | None:
+    """Ask for the name of a new file."""
+    return _path(QFileDialog.getSaveFileName(parent, title, start, kinds)[0])
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

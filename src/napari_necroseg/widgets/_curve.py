@@ -1,0 +1,111 @@
+"""The loss of a running training, drawn as a curve."""
+
+import math
+from collections.abc import Sequence
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+_MOST_POINTS = 2000
+_LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 10.0, 10.0, 36.0
+_CURVE = QColor("#4aa8ff")
+
+
+class LossCurve(QWidget):
+    """Loss over iterations, with labelled axes; keeps its shape however long the training runs."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._points: list[tuple[int, float]] = []
+        self._keep_every = 1
+        self._seen = 0
+        self.setMinimumSize(200, 150)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip(
+            "The Tversky loss: 0 is a perfect overlap with the reference, 1 is none. It is measured on the "
+            "training samples, so it does not say how well the model does on other cases."
+        )
+
+    @property
+    def points(self) -> Sequence[tuple[int, float]]:
+        """The points drawn: iteration and loss."""
+        return tuple(self._points)
+
+    def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
+        """Return the height that shows a curve without crowding the dock."""
+        return QSize(300, 170)
+
+    def clear(self) -> None:
+        """Forget all points."""
+        self._points, self._keep_every, self._seen = [], 1, 0
+        self.update()
+
+    def add(self, iteration: int, loss: float) -> None:
+        """Add a point; a loss that is not a number is left out."""
+        if not math.isfinite(loss):
+            return
+        self._seen += 1
+        if self._seen % self._keep_every == 0:
+            self._points.append((iteration, loss))
+        if len(self._points) > _MOST_POINTS:
+            self._points = self._points[::2]
+            self._keep_every *= 2
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Draw axes and curve."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = QRectF(_LEFT, _TOP, self.width() - _LEFT - _RIGHT, self.height() - _TOP - _BOTTOM)
+        last = max((iteration for iteration, _ in self._points), default=1)
+        top = nice_ceiling(max((loss for _, loss in self._points), default=1.0))
+        self._draw_axes(painter, area, last, top)
+        if self._points:
+            self._draw_curve(painter, area, last, top)
+        painter.end()
+
+    def _draw_axes(self, painter: QPainter, area: QRectF, last: int, top: float) -> None:
+        text = self.palette().color(QPalette.ColorRole.WindowText)
+        faint = QColor(text)
+        faint.setAlpha(60)
+        for step in range(5):
+            y = area.bottom() - step / 4 * area.height()
+            painter.setPen(QPen(faint, 1))
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            painter.setPen(text)
+            label = QRectF(0, y - 8, _LEFT - 5, 16)
+            painter.drawText(
+                label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{top * step / 4:.2g}"
+            )
+        under = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
+        painter.drawText(under, Qt.AlignmentFlag.AlignLeft, "0")
+        painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{last:,}" if self._points else "")
+        painter.drawText(under.translated(0, 15), Qt.AlignmentFlag.AlignHCenter, "iteration")
+        painter.save()
+        painter.translate(9, area.center().y())
+        painter.rotate(-90)
+        painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, "loss")
+        painter.restore()
+
+    def _draw_curve(self, painter: QPainter, area: QRectF, last: int, top: float) -> None:
+        painter.setPen(QPen(_CURVE, 2))
+        curve = QPolygonF(
+            [
+                QPointF(area.left() + i / last * area.width(), area.bottom() - loss / top * area.height())
+                for i, loss in self._points
+            ]
+        )
+        if len(self._points) == 1:
+            painter.drawEllipse(curve[0], 2.0, 2.0)
+        painter.drawPolyline(curve)
+
+
+def nice_ceiling(value: float) -> float:
+    """Return the smallest of 1, 2, 4, 8 times a power of ten (so that quarters are round) above a value."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        factor * power for factor in (1.0, 2.0, 4.0, 8.0, 10.0) if factor * power >= value * (1 - 1e-9)
+    )

@@ -1,0 +1,147 @@
+"""Progress, message and cancel button of a dock's job."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Progress, Started, TrainingStep, Warned
+from napari_necroseg.widgets._worker import Job, JobRunner
+
+
+class JobPanel(QWidget):
+    """Shows what the dock's job does; hidden until the first one starts.
+
+    Attributes
+    ----------
+    runner
+        Runs the job; docks listen to its signals.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.runner = JobRunner(self)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(10)
+        self._cancel = QPushButton("Cancel")
+        self._cancel.setToolTip("Stop this job. It leaves nothing half-written.")
+        self._details = QPushButton("Details")
+        self._details.setToolTip("Copy the report of this failure to the clipboard, for the developers.")
+        self._message = QLabel()
+        self._message.setWordWrap(True)
+        self._message.setTextFormat(Qt.TextFormat.PlainText)
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._lay_out()
+        self._connect()
+        self.hide()
+
+    @property
+    def message(self) -> str:
+        """What the panel says now."""
+        return self._message.text()
+
+    def run(self, job: Job, message: str) -> bool:
+        """Start a job under a headline; False while another one runs."""
+        if not self.runner.start(job):
+            return False
+        self._say(message)
+        return True
+
+    def show_event(self, event: Event) -> None:
+        """Draw what a job reports."""
+        match event:
+            case Started(message=message):
+                self._say(message)
+            case Progress(done=done, total=total, message=message):
+                self._fill(done, total)
+                self._say(message or self.message)
+            case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
+                self._fill(*_training_share(done, total, seconds, left))
+                self._say(_training_message(done, total, left))
+            case CaseDone(case=name, done=done, total=total):
+                self._fill(done, total)
+                self._say(f"{name} is done ({done} of {total}).")
+            case CaseFailed(case=name, reason=reason):
+                self.warn(f"{name}: {reason}")
+            case Warned(message=message):
+                self.warn(message)
+
+    def warn(self, message: str) -> None:
+        """Say something that does not stop the job; it stays in sight until the next message."""
+        self._say(f"⚠ {message}")
+
+    def say(self, message: str) -> None:
+        """Say something when no job runs."""
+        self.show()
+        self._say(message)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._cancel)
+        row.addWidget(self._details)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 4, 0, 4)
+        column.addLayout(row)
+        column.addWidget(self._message)
+
+    def _connect(self) -> None:
+        self._cancel.clicked.connect(self.runner.cancel)
+        self._details.clicked.connect(self._copy_report)
+        self.runner.started.connect(self._on_started)
+        self.runner.event.connect(self.show_event)
+        self.runner.cancelling.connect(self._on_cancelling)
+        self.runner.cancelled.connect(lambda: self._on_over("Cancelled."))
+        self.runner.finished.connect(lambda _: self._on_over("Done."))
+        self.runner.failed.connect(self._on_over)
+
+    def _on_started(self) -> None:
+        self.show()
+        self._bar.setRange(0, 0)
+        self._bar.show()
+        self._cancel.setEnabled(True)
+        self._cancel.show()
+        self._details.hide()
+
+    def _on_cancelling(self) -> None:
+        self._cancel.setEnabled(False)
+        self._bar.setRange(0, 0)
+        self._say("Cancelling ...")
+
+    def _on_over(self, message: str) -> None:
+        self._bar.hide()
+        self._cancel.hide()
+        self._details.setVisible(bool(self.runner.report))
+        self._say(message)
+
+    def _fill(self, done: int, total: int) -> None:
+        self._bar.setRange(0, max(total, 0))
+        self._bar.setValue(done)
+
+    def _say(self, message: str) -> None:
+        self._message.setText(message)
+
+    def _copy_report(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.runner.report)
+        self._say("The report was copied. It names files of this computer: read it before you send it.")
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _training_share(done: int, total: int | None, seconds: float, left: float | None) -> tuple[int, int]:
+    if total is not None:
+        return done, total
+    return (0, 0) if left is None else (round(seconds * 10), round((seconds + left) * 10))
+
+
+def _training_message(done: int, total: int | None, left: float | None) -> str:
+    count = f"iteration {done:,}" if total is None else f"iteration {done:,} of {total:,}"
+    return f"Training: {count}" if left is None else f"Training: {count}, about {duration(left)} left"

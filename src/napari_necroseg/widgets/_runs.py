@@ -1,0 +1,56 @@
+"""The trained models of a project folder, as far as a list of them needs to know."""
+
+import json
+from pathlib import Path
+
+WEIGHTS = "weights.safetensors"
+_RECORD = "run.json"
+# A record of a cohort of thousands is far smaller; anything larger is no record.
+_MOST_BYTES = 1_000_000
+
+
+def find_runs(folder: Path | None) -> list[Path]:
+    """Return the models in ``models/`` of a project folder, the newest first."""
+    if folder is None or not (folder / "models").is_dir():
+        return []
+    runs = [path.parent for path in (folder / "models").glob(f"*/{WEIGHTS}")]
+    return sorted(runs, key=lambda run: (run / WEIGHTS).stat().st_mtime, reverse=True)
+
+
+def describe_run(run: Path) -> str:
+    """Say what a model was trained on, by its ``run.json``; what cannot be read is left out."""
+    record = _read_record(run)
+    config = record.get("config")
+    cases = record.get("cases")
+    parts = []
+    if isinstance(config, dict):
+        sequences = config.get("sequences")
+        parts.append(str(config.get("dimension", "")).upper())
+        parts.append(" and ".join(str(s) for s in sequences) if isinstance(sequences, list) else "")
+    if isinstance(cases, list):
+        parts.append(f"trained on {len(cases)} case{'s' if len(cases) != 1 else ''}")
+    if isinstance(record.get("iterations"), int):
+        parts.append(f"{record['iterations']:,} iterations")
+    return ", ".join(part for part in parts if part)
+
+
+def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]) -> str:
+    """Return a name for the next model that no folder in `models` has."""
+    name = f"{dimension}-{'-'.join(sequences)}"
+    if models is None:
+        return name
+    number = 1
+    while (models / f"{name}-{number}").exists():
+        number += 1
+    return f"{name}-{number}"
+
+
+def _read_record(run: Path) -> dict[str, object]:
+    path = run / _RECORD
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,177 @@
+"""The dock Train: choose cases and settings, watch the loss, get a model."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import TrainConfig, train_preset
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.events import Event, TrainingStep
+from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.widgets._case_list import CaseList
+from napari_necroseg.widgets._curve import LossCurve
+from napari_necroseg.widgets._dock import Dock
+from napari_necroseg.widgets._forms import ConfigForm
+from napari_necroseg.widgets._job_panel import duration
+from napari_necroseg.widgets._runs import new_run_name
+
+_PLAIN = ("preset", "dimension", "sequences", "minutes")
+# Choices that a preset has no opinion about, so that changing it leaves them alone.
+_PERSONAL = ("sequences", "target", "seed", "device", "threads")
+_NAME_HELP = "Name of the new model: a folder of that name is made in the folder below."
+
+
+class Train(Dock):
+    """Trains a network on cases of the open cohort."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.form = ConfigForm(train_preset("fast"), plain=_PLAIN)
+        self.cases = CaseList()
+        self.curve = LossCurve()
+        self.name = QLineEdit()
+        self.start_button = QPushButton("Train")
+        self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
+        self.summary = QLabel()
+        self._folder_label = QLabel()
+        self._models: Path | None = None
+        self._shown = (self._config().preset, self._config().dimension)
+        self._is_named = False
+        self._build()
+        self._connect()
+        self._on_cohort()
+
+    def start(self) -> None:
+        """Train with what the form says; pressed again while a training runs, it does nothing."""
+        if self.runner.is_busy or self.workspace.cohort is None:
+            return
+        if self._models is None:
+            self._choose_folder()
+        plan = self._plan()
+        if plan is None or self._models is None:
+            return
+        run = self._models / self.name.text().strip()
+        cohort = self.workspace.cohort.only(plan.cases)
+        if self.panel.run(partial(_jobs.train_on, plan.config, cohort, run), f"Training {run.name} ..."):
+            self.curve.clear()
+            self._refresh()
+
+    def _build(self) -> None:
+        for label in (self.summary, self._folder_label):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.name.setToolTip(_NAME_HELP)
+        choose = QPushButton("...")
+        choose.setFixedWidth(32)
+        choose.setToolTip("Choose another folder for the models.")
+        choose.clicked.connect(self._choose_folder)
+        model_row = QHBoxLayout()
+        model_row.addWidget(QLabel("Model"))
+        model_row.addWidget(self.name, 1)
+        model_row.addWidget(choose)
+        cases = QGroupBox("Cases to train on")
+        QVBoxLayout(cases).addWidget(self.cases)
+        self.body.addWidget(cases)
+        self.body.addWidget(self.form)
+        self.body.addLayout(model_row)
+        self.body.addWidget(self._folder_label)
+        self.body.addWidget(self.summary)
+        self.body.addWidget(self.start_button)
+        self.body.addWidget(self.curve)
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self._on_form)
+        self.cases.changed.connect(self._refresh)
+        self.name.textEdited.connect(self._on_named)
+        self.start_button.clicked.connect(self.start)
+        self.runner.event.connect(self._on_event)
+        self.runner.finished.connect(self._on_trained)
+        for over in (self.runner.failed, self.runner.cancelled):
+            over.connect(self._refresh)
+        self.listen(self.workspace.cohort_changed, self._on_cohort)
+
+    def _config(self) -> TrainConfig:
+        config = self.form.config()
+        assert isinstance(config, TrainConfig)
+        return config
+
+    def _on_form(self) -> None:
+        """Follow the preset and the network, then show what the choices come to."""
+        preset, dimension = self.form.editor("preset").value(), self.form.editor("dimension").value()
+        if (preset, dimension) != self._shown:
+            keep = {name: self.form.editor(name).value() for name in _PERSONAL}
+            self._shown = (preset, dimension)
+            self.form.set_config(train_preset(preset, dimension).changed(**keep))
+            return
+        try:
+            self.cases.show_cohort(self.workspace.cohort or Cohort(cases=()), self._config())
+        except NecrosegError:
+            self._refresh()
+
+    def _on_cohort(self) -> None:
+        folder = self.workspace.folder
+        self._models = None if folder is None else folder / "models"
+        self._is_named = False
+        self._on_form()
+
+    def _on_named(self) -> None:
+        self._is_named = bool(self.name.text().strip())
+        self._refresh()
+
+    def _choose_folder(self) -> None:
+        folder = _ask.ask_folder(self, "Folder for trained models", str(self.workspace.folder or ""))
+        if folder is not None:
+            self._models = folder
+            self._refresh()
+
+    def _plan(self) -> Plan | None:
+        """Plan the training, or say why it cannot be; the device is looked at only when it starts."""
+        try:
+            config = self._config()
+            cohort = (
+                self.workspace.cohort.only(self.cases.ticked()) if self.workspace.cohort else Cohort(cases=())
+            )
+            plan = make_plan(config, cohort, device=config.device, threads=config.threads or 1)
+        except NecrosegError as error:
+            self.summary.setText(
+                str(error) if self.workspace.cohort else "Open a cohort in the dock Cases first."
+            )
+            return None
+        self.summary.setText(_describe(plan))
+        return plan
+
+    def _refresh(self) -> None:
+        plan = self._plan()
+        if plan is not None and not self._is_named:
+            sequences = tuple(str(sequence) for sequence in plan.config.sequences)
+            self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
+        is_named = bool(self.name.text().strip())
+        self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
+        place = "chosen when you press Train" if self._models is None else str(self._models)
+        self._folder_label.setText(f"Folder: {place}")
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, TrainingStep):
+            self.curve.add(event.iteration, event.loss)
+
+    def _on_trained(self, trained: Any) -> None:
+        self.workspace.set_run(trained.run)
+        self.panel.say(
+            f"Trained {trained.iterations:,} iterations in {duration(trained.seconds)}, last loss "
+            f"{trained.loss:.3f}. The model {trained.run.name} is chosen in the dock Predict."
+        )
+        self._is_named = False
+        self._refresh()
+
+
+def _describe(plan: Plan) -> str:
+    length = f"{plan.iterations:,} iterations" if plan.iterations is not None else ""
+    if plan.seconds is not None:
+        length = f"{length}, at most {duration(plan.seconds)}" if length else duration(plan.seconds)
+    sequences = " and ".join(str(sequence) for sequence in plan.config.sequences)
+    return f"{plan.config.dimension.upper()} network on {sequences} of {len(plan.cases)} cases: {length}."

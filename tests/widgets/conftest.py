@@ -1,0 +1,112 @@
+"""Cases in memory, a viewer without a window, and jobs that a test steers."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.io.cohort import write_cohort
+from napari_necroseg.core.volume import Grid, Origin, Volume
+from napari_necroseg.widgets import _ask
+
+SHAPE = (6, 40, 36)
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def make_case(make_grid: Callable[..., Grid]) -> Callable[..., Case]:
+    """Make a case of noise with a cube of necrosis in slices 2 and 3 (2 x 10 x 10 voxels)."""
+
+    def make(
+        name: str = "a",
+        *,
+        shape: tuple[int, int, int] = SHAPE,
+        has_t2: bool = True,
+        has_reference: bool = True,
+    ) -> Case:
+        grid = make_grid(shape)
+        generator = np.random.default_rng(0)
+        mask = np.zeros(shape, np.uint8)
+        mask[2:4, 14:24, 12:22] = 1
+        names = (Sequence.CET1, Sequence.T2) if has_t2 else (Sequence.CET1,)
+        return Case(
+            name=name,
+            sequences={
+                sequence: Volume(generator.random(shape, dtype=np.float32), grid) for sequence in names
+            },
+            origin=Origin(grid),
+            reference=Volume(mask, grid) if has_reference else None,
+        )
+
+    return make
+
+
+@pytest.fixture
+def cohort_table(tmp_path: Path, write_case: Callable[..., Path]) -> Path:
+    """Write a cohort of three cases; the second is larger, the third has no reference."""
+    rows = []
+    for name, shape in (("a", SHAPE), ("b", (7, 44, 38)), ("c", SHAPE)):
+        folder = write_case(tmp_path / "study" / name, shape=shape)
+        rows.append(
+            CaseFiles(
+                name=name,
+                sequences={sequence: folder / f"{sequence}.nii.gz" for sequence in Sequence},
+                reference=None if name == "c" else folder / "necrosis.nii.gz",
+            )
+        )
+    table = tmp_path / "study" / "cohort.csv"
+    write_cohort(table, Cohort(cases=tuple(rows)))
+    return table
+
+
+class SteeredJob:
+    """A job that yields what the test tells it to, and notes how it ended."""
+
+    def __init__(self, *, result: object = "result", error: Exception | None = None) -> None:
+        self.go_on = threading.Event()
+        self.was_closed = threading.Event()
+        self.result = result
+        self.error = error
+
+    def __call__(self, stop: threading.Event) -> Iterator[Event]:
+        try:
+            yield Progress(done=1, total=2, message="half way")
+            while not self.go_on.is_set():
+                if stop.wait(0.005):
+                    return
+            if self.error is not None:
+                raise self.error
+            yield Finished(result=self.result)
+        finally:
+            self.was_closed.set()
+
+
+@pytest.fixture
+def steered_job() -> type[SteeredJob]:
+    return SteeredJob
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[_ask.Answer], list[list[str]]]:
+    """Answer the question about unsaved masks; the returned list collects what was asked about."""
+
+    def set_answer(what: _ask.Answer) -> list[list[str]]:
+        asked: list[list[str]] = []
+
+        def ask(_parent: object, names: list[str]) -> _ask.Answer:
+            asked.append(list(names))
+            return what
+
+        monkeypatch.setattr(_ask, "ask_about_unsaved", ask)
+        return asked
+
+    return set_answer

@@ -1,0 +1,134 @@
+"""The layers of a case, and that no edit is lost when another case takes their place."""
+
+import numpy as np
+import pytest
+
+from napari_necroseg.core.volume import Volume
+from napari_necroseg.layerdata import (
+    Role,
+    case_layers,
+    case_source,
+    mask_layer,
+    placeholder_layer,
+    probability_layer,
+)
+from napari_necroseg.widgets._jobs import MaskToSave
+from napari_necroseg.widgets._layers import CaseLayers
+
+
+@pytest.fixture
+def shown(viewer, make_case):
+    layers = CaseLayers(viewer)
+    list(layers.show(case_layers(make_case()), first_slice=2))
+    return layers
+
+
+def show(layers, case):
+    list(layers.show(case_layers(case), first_slice=1))
+
+
+def test_shows_the_case_upright_outlined_and_with_a_scale_bar(viewer, shown):
+    reference = viewer.layers["reference"]
+    assert reference.contour == 1
+    assert viewer.canvas.overlays.scale_bar.visible
+    assert viewer.dims.current_step[0] == 2
+    assert viewer.dims.displayed == (1, 2)
+
+
+def test_the_next_case_takes_the_place_of_the_last(viewer, shown, make_case):
+    before = viewer.layers["ceT1"]
+    show(shown, make_case("b", shape=(7, 44, 38)))
+    assert viewer.layers["ceT1"] is before
+    assert [layer.data.shape for layer in viewer.layers] == [(7, 44, 38)] * 4
+    assert {layer.metadata["necroseg"].case for layer in viewer.layers} == {"b"}
+    assert viewer.dims.nsteps == (7, 44, 38)
+
+
+def test_undo_never_writes_voxels_of_the_last_case(viewer, shown, make_case):
+    viewer.layers["reference"].paint((2, 1, 1), 1)
+    other = make_case("b")
+    show(shown, other)
+    viewer.layers["reference"].undo()
+    np.testing.assert_array_equal(viewer.layers["reference"].data, other.reference.voxels)
+
+
+def test_drawing_never_changes_the_case_itself(viewer, shown, make_case):
+    case = make_case()
+    show(shown, case)
+    viewer.layers["reference"].paint((0, 1, 1), 1)
+    assert case.reference.voxels[0, 1, 1] == 0
+
+
+def test_layers_of_the_user_stay(viewer, shown, make_case):
+    viewer.add_points(np.zeros((1, 3)), name="points")
+    viewer.add_labels(np.zeros((3, 4, 5), np.uint8), name="drawn")
+    duplicate = viewer.add_labels(
+        viewer.layers["reference"].data.copy(), metadata=viewer.layers["reference"].metadata, name="copy"
+    )
+    show(shown, make_case("b", has_reference=False))
+    assert "reference" not in viewer.layers
+    assert {"points", "drawn", "copy"} <= {layer.name for layer in viewer.layers}
+    assert duplicate in viewer.layers
+
+
+def test_the_placeholder_of_sample_data_goes(viewer, shown, make_case):
+    data, kwargs, _ = placeholder_layer("making a phantom")
+    viewer.add_points(data, **kwargs)
+    show(shown, make_case("b"))
+    assert "making a phantom" not in viewer.layers
+
+
+def test_an_edit_is_unsaved_until_it_is_undone(viewer, shown):
+    assert shown.unsaved() == []
+    viewer.layers["reference"].paint((2, 1, 1), 1)
+    assert [layer.name for layer in shown.unsaved()] == ["reference"]
+    viewer.layers["reference"].undo()
+    assert shown.unsaved() == []
+
+
+def test_an_edit_is_unsaved_until_it_is_saved_and_again_after_the_next(viewer, shown, make_case):
+    reference = viewer.layers["reference"]
+    reference.paint((2, 1, 1), 1)
+    saved = MaskToSave(path=None, voxels=reference.data.copy(), origin=make_case().origin, key=id(reference))
+    reference.paint((2, 30, 1), 1)
+    shown.mark_saved([saved])
+    assert shown.unsaved() == [reference]
+    reference.undo()
+    assert shown.unsaved() == []
+
+
+def test_a_new_prediction_is_unsaved_and_a_second_one_is_a_layer_of_its_own(viewer, shown, make_case):
+    case = make_case()
+    empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)
+    for _ in range(2):
+        shown.add(mask_layer(empty, case_source(case, Role.PREDICTION, "run"), "prediction"), is_saved=False)
+    assert [layer.name for layer in shown.unsaved()] == ["prediction", "prediction [1]"]
+    newest = shown.find("a", [Role.PREDICTION])[0]
+    assert newest.name == "prediction [1]"
+
+
+def test_a_probability_is_hidden_and_never_counts_as_unsaved(viewer, shown, make_case):
+    case = make_case()
+    volume = Volume(np.full(case.grid.shape, 0.5, np.float16), case.grid)
+    layer = shown.add(
+        probability_layer(volume, case_source(case, Role.PROBABILITY), "probability"), is_saved=False
+    )
+    assert not layer.visible
+    assert layer.data.dtype == np.float32
+    assert shown.unsaved() == []
+
+
+def test_a_new_mask_is_empty_on_the_grid_of_the_case_and_yellow_not_green(viewer, shown, make_case):
+    layer = shown.new_mask(make_case())
+    assert layer.data.shape == make_case().grid.shape
+    assert not layer.data.any()
+    assert layer.metadata["necroseg"].role is Role.LABELS
+    assert shown.unsaved() == []
+    layer.paint((1, 2, 3), 1)
+    assert shown.unsaved() == [layer]
+
+
+def test_a_mask_that_was_removed_by_hand_is_not_asked_about(viewer, shown):
+    viewer.layers["reference"].paint((2, 1, 1), 1)
+    viewer.layers.remove("reference")
+    assert shown.unsaved() == []

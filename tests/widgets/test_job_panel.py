@@ -1,0 +1,77 @@
+import pytest
+
+from napari_necroseg.core.events import CaseDone, CaseFailed, Progress, Started, TrainingStep, Warned
+from napari_necroseg.widgets._job_panel import JobPanel, duration
+
+
+@pytest.fixture
+def panel(qtbot):
+    panel = JobPanel()
+    qtbot.addWidget(panel)
+    yield panel
+    panel.runner.cancel()
+    qtbot.waitUntil(lambda: not panel.runner.is_busy)
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Started(message="Training begins."), "Training begins."),
+        (Progress(done=1, total=4, message="reading case-01"), "reading case-01"),
+        (Warned(message="odd spacing"), "odd spacing"),
+        (CaseDone(case="case-03", done=3, total=5, seconds=1.0), "case-03 is done (3 of 5)"),
+        (CaseFailed(case="case-04", done=4, total=5, reason="no T2."), "case-04: no T2."),
+        (
+            TrainingStep(iteration=1200, iterations=None, loss=0.5, seconds=60.0, seconds_left=240.0),
+            "iteration 1,200, about 4 min left",
+        ),
+        (
+            TrainingStep(iteration=5, iterations=10, loss=0.5, seconds=5.0, seconds_left=None),
+            "iteration 5 of 10",
+        ),
+    ],
+)
+def test_says_what_the_job_reports(panel, event, words):
+    panel.show_event(event)
+    assert words in panel.message
+
+
+def test_shows_progress_and_cancel_only_while_a_job_runs(qtbot, panel, steered_job):
+    job = steered_job()
+    panel.show()
+    panel.run(job, "Reading ...")
+    qtbot.waitUntil(lambda: panel.message == "half way")
+    assert panel._cancel.isVisible()
+    assert (panel._bar.value(), panel._bar.maximum()) == (1, 2)
+    with qtbot.waitSignal(panel.runner.finished):
+        job.go_on.set()
+    assert not panel._cancel.isVisible()
+    assert panel.message == "Done."
+
+
+def test_cancel_is_answered_at_once(qtbot, panel, steered_job):
+    panel.show()
+    panel.run(steered_job(), "Reading ...")
+    with qtbot.waitSignal(panel.runner.cancelled):
+        panel._cancel.click()
+        assert panel.message == "Cancelling ..."
+        assert not panel._cancel.isEnabled()
+    assert panel.message == "Cancelled."
+
+
+def test_offers_the_report_of_an_unforeseen_failure(qtbot, panel, steered_job):
+    job = steered_job(error=ValueError("broken"))
+    job.go_on.set()
+    panel.show()
+    with qtbot.waitSignal(panel.runner.failed):
+        panel.run(job, "Reading ...")
+    assert panel._details.isVisible()
+    panel._details.click()
+    assert "copied" in panel.message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (600, "10 min"), (6 * 3600, "6.0 h")]
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
