@@ -75,7 +75,7 @@ def paint_soft_tissue(canvas: Canvas, spine: Spine, wobble: Field) -> None:
     psoas = np.hypot((forward + 3) / (1.25 * depth), (np.abs(side) - width - 13) / 16) < 1 + 0.04 * waves
     tissues[psoas] = Tissue.MUSCLE
     tissues[forward < -depth - 4] = Tissue.MUSCLE
-    streaks = np.abs(wobble.grain_at(x / 1.4, y / 1.3, z / 12)) < 0.05
+    streaks = np.abs(wobble.at(x / 1.4, y / 1.3, z / 14)) < 0.05
     tissues[(tissues == Tissue.MUSCLE) & streaks] = Tissue.FAT
     _paint_vessels(canvas, forward, side, depth)
     tissues[skin < spine.fat_mm + 0.6 * waves] = Tissue.FAT
@@ -190,9 +190,9 @@ def _paint_spinous_process(
     droop = u + 7 * size + np.float32(0.30) * behind
     half = np.float32(6.2 * size) + 0.08 * behind
     between = _box(u + 7 * size, v - start + 14 * size, w, (24 * size, 16 * size, 2.2))
-    canvas.tissues[between < 0] = Tissue.FAT
-    fibres = wobble.at(canvas.x, canvas.y / 1.5, canvas.z / 1.5) > 0.25
-    canvas.tissues[(between < 0) & fibres] = Tissue.LIGAMENT
+    canvas.tissues[between < 0] = Tissue.MUSCLE
+    fat = wobble.at(canvas.x, canvas.y / 1.5 + 20, canvas.z / 3) > 0.45
+    canvas.tissues[(between < 0) & fat] = Tissue.FAT
     process = np.maximum(np.abs(droop) - half, np.abs(behind - 14 * size) - 15 * size)
     process = np.maximum(process, np.abs(w) - (3.2 * size + 0.07 * behind))
     _paint_bone(canvas.tissues, process)

@@ -96,7 +96,7 @@ def acquire(
     image = per_slice_mean(np.maximum(signal, 0))
     for axis in (1, 2):
         image = np.asarray(gaussian_filter1d(image, acquisition.blur_px, axis=axis), dtype=np.float32)
-    image = image * _sensitivity(acquisition, generator)
+    image *= _sensitivity(acquisition, generator)
     channels = generator.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(acquisition.noise)
     rician = np.hypot(image + channels[0], channels[1])
     return np.asarray(np.round(rician * acquisition.scale), dtype=np.float32)
