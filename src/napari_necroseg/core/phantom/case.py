@@ -29,6 +29,8 @@ from napari_necroseg.core.volume import Affine, Grid, Origin, Volume
 
 NOTE = "This is a numerical phantom, not a patient."
 SHARE_WITH_OWN_T2_GRID = 0.5
+# Points across the slices that are painted at once: two slices.
+POINTS_PER_SLAB = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,6 +120,15 @@ def _draw_patient(generator: np.random.Generator, grid: Grid) -> _Patient:
 def _paint(patient: _Patient, acquisition: Acquisition) -> tuple[Canvas, Mask, Mask]:
     """Paint the patient on the points of an acquisition; return masks of necrosis and metastasis, too."""
     canvas = sample_canvas(acquisition)
+    necrosis, metastasis = np.zeros(canvas.tissues.shape, bool), np.zeros(canvas.tissues.shape, bool)
+    # Slab by slab: intermediate arrays that fit the processor's cache are several times as fast.
+    for first in range(0, len(canvas.tissues), POINTS_PER_SLAB):
+        slab = (slice(first, first + POINTS_PER_SLAB), slice(None), slice(None))
+        necrosis[slab], metastasis[slab] = _paint_slab(patient, canvas.part(slab))
+    return canvas, necrosis, metastasis
+
+
+def _paint_slab(patient: _Patient, canvas: Canvas) -> tuple[Mask, Mask]:
     paint_spine(canvas, patient.spine, patient.wobble)
     for distractor in patient.distractors:
         vertebra = patient.spine.vertebrae[distractor.level]
@@ -129,18 +140,18 @@ def _paint(patient: _Patient, acquisition: Acquisition) -> tuple[Canvas, Mask, M
     necrosis[window], metastasis[window] = paint_lesion(
         canvas.part(window), vertebra, patient.lesion, patient.spine, patient.wobble
     )
-    return canvas, necrosis, metastasis
+    return necrosis, metastasis
 
 
 def _draw_grid(generator: np.random.Generator) -> Grid:
     """A sagittal stack as in the paper: 15 to 25 slices 3.3 to 4.8 mm apart, 0.45 to 1.25 mm in plane."""
     n_slices = int(generator.integers(15, 26))
     slice_mm = generator.uniform(3.3, 4.8)
-    in_plane_mm = (
-        generator.uniform(0.62, 1.25) if generator.random() < 0.85 else generator.uniform(0.45, 0.62)
-    )
-    n_rows = round(generator.uniform(250, 290) / in_plane_mm)
-    n_columns = round(generator.uniform(180, 215) / in_plane_mm)
+    is_fine = generator.random() < 0.15
+    in_plane_mm = generator.uniform(0.45, 0.7) if is_fine else generator.uniform(0.7, 1.25)
+    # Scanners keep their matrix and narrow the field of view when the pixels get small.
+    n_rows = min(384, round(generator.uniform(250, 290) / in_plane_mm))
+    n_columns = min(288, round(generator.uniform(180, 215) / in_plane_mm))
     return _centred_grid((n_slices, n_rows, n_columns), (slice_mm, in_plane_mm, in_plane_mm), np.eye(3))
 
 
