@@ -73,6 +73,7 @@ class ScoreTable(QTableWidget):
 
     def show_scores(self, scores: Scores | None) -> None:
         """Show scores; None empties the values."""
+        self.has_scores = scores is not None
         for row, (name, title, unit, help_text) in enumerate(_ROWS):
             value = None if scores is None else getattr(scores, name)
             is_undefined = value is not None and math.isnan(value)

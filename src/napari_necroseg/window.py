@@ -1,0 +1,102 @@
+"""The window of the demonstration: ``python -m napari_necroseg.window COHORT CASE PREDICTION RUN``.
+
+A process of its own, since Qt wants the main thread, and ``necroseg demo`` also runs where there is no screen.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+DOCKS = ("Cases", "Train", "Predict", "Scores")
+SIZE_PX = (1600, 1000)
+DOCK_WIDTH_PX = 380
+LONGEST_WAIT_S = 60.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Open the window; with ``--picture`` draw it into a PNG file instead and close it."""
+    parser = argparse.ArgumentParser(prog="python -m napari_necroseg.window", description=__doc__)
+    parser.add_argument("cohort", type=Path, help="cohort.csv")
+    parser.add_argument("case", help="name of the case to show")
+    parser.add_argument("prediction", type=Path, help="predicted mask of the case")
+    parser.add_argument("run", type=Path, help="folder of the model that predicted it")
+    parser.add_argument("--picture", type=Path, help="PNG file to draw the window into")
+    options = parser.parse_args(argv)
+    import napari
+
+    viewer = napari.Viewer(title="napari-necroseg: numerical phantom, not a patient")
+    viewer.window.resize(*SIZE_PX)
+    docks = open_docks(viewer)
+    show_result(viewer, docks, options)
+    if options.picture:
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
+        viewer.screenshot(str(options.picture), canvas_only=False, flash=False)
+        viewer.close()
+    else:
+        napari.run()
+    return 0
+
+
+def open_docks(viewer: Any) -> dict[str, Any]:
+    """Open all docks of the plugin, the scores below the others, which share tabs."""
+    from qtpy.QtCore import Qt
+
+    docks: dict[str, Any] = {}
+    frames: dict[str, Any] = {}
+    for name in DOCKS:
+        frames[name], docks[name] = viewer.window.add_plugin_dock_widget("napari-necroseg", name)
+    main_window = viewer.window._qt_window
+    for name in ("Train", "Predict"):
+        main_window.tabifyDockWidget(frames["Cases"], frames[name])
+    frames["Cases"].raise_()
+    right = [frames["Cases"], frames["Scores"]]
+    main_window.resizeDocks(right, [DOCK_WIDTH_PX] * 2, Qt.Orientation.Horizontal)
+    main_window.resizeDocks(right, [1, 1], Qt.Orientation.Vertical)
+    return docks
+
+
+def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace) -> None:
+    """Open the case, add its predicted mask, and wait until the scores stand in their dock."""
+    from napari_necroseg.core.grids.orient import to_working
+    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.io.image import read_mask
+    from napari_necroseg.layerdata import Role, case_source, mask_layer
+    from napari_necroseg.widgets._workspace import Workspace
+
+    workspace = Workspace.of(viewer)
+    workspace.set_cohort(read_cohort(options.cohort), options.cohort)
+    workspace.set_run(options.run)
+    docks["Cases"].open_case(options.case)
+    wait_until(lambda: workspace.case is not None and not workspace.screen.is_busy)
+    assert workspace.case is not None
+    source = case_source(workspace.case, Role.PREDICTION, options.run.name)
+    mask = mask_layer(
+        to_working(read_mask(options.prediction).volume), source, f"prediction {options.run.name}"
+    )
+    workspace.layers.add(mask, is_saved=True)
+    wait_until(lambda: docks["Scores"].table.has_scores)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Serve the screen until something is so.
+
+    Raises
+    ------
+    TimeoutError
+        If it is not so within a minute.
+    """
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + LONGEST_WAIT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("The window did not show the result within a minute.")
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
