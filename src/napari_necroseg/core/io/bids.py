@@ -1,80 +1,91 @@
 """BIDS: ``sub-01/ses-1/anat/sub-01_ses-1_ce-gadolinium_T1w.nii.gz``, masks among the derivatives."""
 
-import os
+import re
 from pathlib import Path
 
-from napari_necroseg.core.io.candidates import Candidates, images_in
+from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.image import image_stem
-from napari_necroseg.core.io.naming import Role, role_of
+from napari_necroseg.core.io.naming import NOTHING, Judgement, Role, judge
+from napari_necroseg.core.io.scanning import Folder, relative_name
+from napari_necroseg.core.io.words import tokens_of
 
-MASK_SUFFIXES = ("dseg", "mask", "roi", "label")
+NAME = re.compile(r"sub-[0-9A-Za-z+]+(_[a-z]+-[0-9A-Za-z+]+)*_[0-9A-Za-z]+")
+IMAGE_SUFFIXES = ("T1w", "T2w")
+MASK_SUFFIXES = ("dseg", "mask", "roi", "label", "seg")
+Entities = dict[str, str]
 
 
-def is_bids(folder: Path) -> bool:
-    """Whether a folder has the layout of BIDS."""
-    return any(path.is_dir() for path in folder.glob("sub-*/anat")) or any(
-        path.is_dir() for path in folder.glob("sub-*/ses-*/anat")
+def is_bids(folder: Folder) -> bool:
+    """Whether a folder holds subjects whose images are named as BIDS wants it."""
+    subjects = (sub for sub in folder.folders if sub.path.name.startswith("sub-"))
+    return any(entities_of(path).get("suffix") in IMAGE_SUFFIXES for sub in subjects for path in sub.below())
+
+
+def bids_groups(folder: Folder, root: Path) -> Sorted:
+    """Sort images and masks by the entities of their names.
+
+    A case is a subject, or a session of one; the patient is the subject. A T1w image with a ``ce-``
+    entity is ceT1; a mask of the derivatives needs a ``label-`` or ``desc-`` that names the structure.
+    """
+    files: dict[tuple[str, str], list[Candidate]] = {}
+    problems: list[str] = []
+    for path in (p for sub in folder.folders if sub.path.name.startswith("sub-") for p in sub.below()):
+        entities = entities_of(path)
+        if entities:
+            judgement = _judge_image(entities)
+            files.setdefault(_key(entities), []).append(Candidate(path=path, judgement=judgement))
+    derivatives = folder.get("derivatives")
+    for path in derivatives.below() if derivatives else []:
+        entities = entities_of(path)
+        if entities.get("suffix") not in MASK_SUFFIXES:
+            continue
+        candidate = Candidate(path=path, judgement=_judge_mask(entities))
+        if _key(entities) in files:
+            files[_key(entities)].append(candidate)
+        elif candidate.role in (Role.REFERENCE, Role.TUMOUR):
+            problems.append(f"{relative_name(path, root)}: there are no images of its subject and session.")
+    above = folder.path.relative_to(root).parts
+    return Sorted(groups=[_group(key, found, above) for key, found in files.items()], problems=problems)
+
+
+def entities_of(path: Path) -> Entities:
+    """``sub-01_ce-gad_T1w`` as ``{"sub": "01", "ce": "gad", "suffix": "T1w"}``; empty for other names."""
+    stem = image_stem(path)
+    if not NAME.fullmatch(stem):
+        return {}
+    *pairs, suffix = stem.split("_")
+    return dict(pair.split("-", 1) for pair in pairs) | {"suffix": suffix}
+
+
+def _key(entities: Entities) -> tuple[str, str]:
+    return entities["sub"], entities.get("ses", "")
+
+
+def _group(key: tuple[str, str], files: list[Candidate], above: tuple[str, ...]) -> Group:
+    subject, session = f"sub-{key[0]}", f"ses-{key[1]}" if key[1] else ""
+    name = f"{subject}_{session}" if session else subject
+    # Only sessions need the patient's name to keep them on one side of a split.
+    return Group(
+        name=name, long_name="_".join((*above, name)), files=tuple(files), patient=subject if session else ""
     )
 
 
-def bids_candidates(folder: Path) -> tuple[list[Candidates], list[str]]:
-    """Sort images and masks by the entities of their names; the second value are problems.
-
-    A case is a subject, or a session of one; the patient is the subject.
-    """
-    cases: dict[str, Candidates] = {}
-    for path in _images_below(folder, "sub-"):
-        one = _case_of(cases, path)
-        role = _image_role(path)
-        if role is not None:
-            one.files[role].append(path)
-    problems: list[str] = []
-    for path in _images_below(folder / "derivatives", ""):
-        entities = _entities(path)
-        if "sub" not in entities or entities["suffix"] not in MASK_SUFFIXES:
-            continue
-        role = _mask_role(entities)
-        if role is None:
-            problems.append(f"{path.relative_to(folder).as_posix()}: the name does not say what is outlined.")
-        else:
-            _case_of(cases, path).files[role].append(path)
-    return list(cases.values()), problems
+def _judge_image(entities: Entities) -> Judgement:
+    suffix = entities["suffix"]
+    if suffix not in IMAGE_SUFFIXES:
+        return judge(tokens_of(suffix)) if suffix in MASK_SUFFIXES else NOTHING
+    # The entity alone says contrast, whatever agent it names, unless it names none.
+    agent = entities.get("ce", "")
+    is_enhanced = bool(agent) and agent.casefold() not in ("none", "no", "without", "pre", "native")
+    described = " ".join(entities.get(key, "") for key in ("acq", "desc"))
+    return judge((*tokens_of(described), *tokens_of(f"{'ce' if is_enhanced else ''} {suffix}")))
 
 
-def _case_of(cases: dict[str, Candidates], path: Path) -> Candidates:
-    entities = _entities(path)
-    subject = f"sub-{entities['sub']}"
-    name = f"{subject}_ses-{entities['ses']}" if "ses" in entities else subject
-    return cases.setdefault(name, Candidates(name=name, patient=subject))
-
-
-def _image_role(path: Path) -> Role | None:
-    entities = _entities(path)
-    if entities["suffix"] == "T1w":
-        return Role.CET1 if "ce" in entities else Role.NATIVE_T1
-    return Role.T2 if entities["suffix"] == "T2w" else None
-
-
-def _mask_role(entities: dict[str, str]) -> Role | None:
-    """A label or description names the structure; a mask with neither is taken for the reference."""
-    named = [entities[key] for key in ("label", "desc") if key in entities]
-    roles = {role_of(name) for name in named} if named else {Role.REFERENCE}
-    masks = roles & {Role.REFERENCE, Role.TUMOUR}
-    return masks.pop() if len(masks) == 1 else None
-
-
-def _entities(path: Path) -> dict[str, str]:
-    """``sub-01_ce-gad_T1w`` as ``{"sub": "01", "ce": "gad", "suffix": "T1w"}``."""
-    *pairs, suffix = image_stem(path).split("_")
-    entities = dict(pair.split("-", 1) for pair in pairs if "-" in pair)
-    return entities | {"suffix": suffix}
-
-
-def _images_below(folder: Path, prefix: str) -> list[Path]:
-    """Images in the subfolders of `folder` whose name begins with `prefix`."""
-    found: list[Path] = []
-    for top in sorted(folder.glob(f"{prefix}*")) if folder.is_dir() else []:
-        for place, folders, _ in os.walk(top):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [path for path in images_in(Path(place)) if path.name.startswith("sub-")]
-    return found
+def _judge_mask(entities: Entities) -> Judgement:
+    described = " ".join(entities[key] for key in ("label", "desc") if key in entities)
+    if not described:
+        return Judgement(
+            role=Role.OTHER_MASK,
+            reason="has neither a label- nor a desc- entity that says what is outlined",
+        )
+    return judge(tokens_of(f"{described} mask"))

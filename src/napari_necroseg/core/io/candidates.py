@@ -1,36 +1,58 @@
 """The image files that might belong to a case, before anything is decided."""
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from napari_necroseg.core.io.image import image_stem, image_suffix
-from napari_necroseg.core.io.naming import Role, role_of
+from napari_necroseg.core.io.naming import NOTHING, Judgement, Role
 
 
-@dataclass(kw_only=True)
-class Candidates:
-    """The files that might belong to one case, by their role, before anything is decided."""
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A file, and what its name says."""
+
+    path: Path
+    judgement: Judgement = NOTHING
+
+    @property
+    def role(self) -> Role | None:
+        """The role that the name tells."""
+        return self.judgement.role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The files that might belong to one case.
+
+    Parameters
+    ----------
+    name
+        What the case would be called.
+    long_name
+        Its name with those of the folders above, for where two cases have the same name.
+    files
+        All files of the group.
+    patient
+        The patient, where the layout tells.
+    """
 
     name: str
+    long_name: str
+    files: tuple[Candidate, ...]
     patient: str = ""
-    files: dict[Role, list[Path]] = field(default_factory=lambda: defaultdict(list))
-    unknown: list[Path] = field(default_factory=list)
+
+    def of_role(self, role: Role) -> list[Path]:
+        """The files that could have this role."""
+        return [one.path for one in self.files if one.role is role]
+
+    @property
+    def has_role(self) -> bool:
+        """Whether any file is, or might be, what a case is made of; else the folder is no case."""
+        return any(one.role not in (None, Role.OTHER_MASK) for one in self.files)
 
 
-def sort_by_role(name: str, files: Iterable[Path], *, patient: str = "") -> Candidates:
-    """Sort the files of a case by what their names say."""
-    candidates = Candidates(name=name, patient=patient)
-    for path in files:
-        role = role_of(image_stem(path))
-        (candidates.unknown if role is None else candidates.files[role]).append(path)
-    return candidates
+@dataclass(frozen=True, kw_only=True)
+class Sorted:
+    """What a layout makes of a folder; `problems` are sentences on files that belong to no group."""
 
-
-def images_in(folder: Path) -> list[Path]:
-    """The image files directly in a folder; an ``.img`` goes with its ``.hdr`` and is not listed."""
-    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.is_file()]
-    headers = {path.name for path in paths if image_suffix(path).startswith(".hdr")}
-    is_twin = {path: path.name.replace(".img", ".hdr") in headers and ".img" in path.name for path in paths}
-    return [path for path in paths if image_suffix(path) and not is_twin[path]]
+    groups: list[Group] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)

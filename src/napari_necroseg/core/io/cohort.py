@@ -1,180 +1,179 @@
-"""The table of a cohort, ``cohort.csv``; a mistake in it is reported with the number of its row."""
+"""The table of a cohort, ``cohort.csv``: read with the row of every mistake, written with relative paths."""
 
-import csv
-import io
-import os
-import re
-from collections import Counter
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.casename import check_case_name
+from napari_necroseg.core.io.rows import case_of_row, row_of_case
+from napari_necroseg.core.io.table import Table, read_table, table_text
 
 COLUMNS = ("case", "ceT1", "T2", "reference", "tumour", "patient", "days_since_rfa", "fold", "status")
+# Written only where a TIFF stack needs it.
+OPTIONAL_COLUMNS = ("spacing_mm",)
 REQUIRED = ("case", "ceT1")
-# Names that Windows refuses as files, whatever their suffix.
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# Columns that begin so are a person's own and are left alone.
+OWN_COLUMNS = ("comment", "note", "remark")
+MOST_MISTAKES_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A case, its row number, and the cells of columns that are a person's own."""
+
+    number: int
+    case: CaseFiles
+    own: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortTable:
+    """A cohort as its table has it: the rows, and how the file was written."""
+
+    rows: tuple[Row, ...]
+    layout: Table
+
+    @property
+    def cohort(self) -> Cohort:
+        """The cases alone."""
+        return Cohort(cases=tuple(row.case for row in self.rows))
 
 
 def read_cohort(path: Path) -> Cohort:
     """Read a cohort; a folder stands for the ``cohort.csv`` in it.
 
     Commas, semicolons or tabs separate the cells, so that a table saved by a spreadsheet in any country
-    can be read; empty rows are skipped; unknown columns are ignored.
+    can be read; empty rows are skipped; column names are compared without case. Columns that begin with
+    comment, note or remark are a person's own; any other unknown column is an error, since it may be a
+    misspelt one whose values would be lost.
 
     Raises
     ------
     CohortError
-        If the table is missing or malformed, or a row is wrong: with its number, the header being row 1.
+        If the table is missing or malformed, or rows are wrong: with their numbers, the header being row 1.
     """
+    return read_cohort_table(path).cohort
+
+
+def read_cohort_table(path: Path) -> CohortTable:
+    """Read a cohort with its row numbers and own columns; see `read_cohort`."""
     path = path / "cohort.csv" if path.is_dir() else path
     if not path.is_file():
         raise CohortError(f"There is no cohort table {path}; make one with: necroseg prepare FOLDER.")
-    rows = _rows(path)
-    cases = tuple(_case(cells, number, path) for number, cells in rows)
-    if not cases:
-        raise CohortError(f"{path.name} lists no case; run necroseg prepare again or add a row.")
-    _check_together([(number, case) for (number, _), case in zip(rows, cases, strict=True)])
-    return Cohort(cases=cases)
+    table = _with_known_columns(read_table(path), path.name)
+    rows: list[Row] = []
+    mistakes: list[str] = []
+    for number, cells in table.rows:
+        own = {column: text for column, text in cells.items() if _is_own(column)}
+        try:
+            rows.append(Row(number=number, case=case_of_row(cells, path.parent), own=own))
+        except CohortError as error:
+            name = f" ({cells['case']})" if cells["case"] else ""
+            mistakes.append(f"row {number}{name}: {error}")
+    mistakes += _mistakes_between(rows)
+    if mistakes:
+        raise CohortError(_as_sentence(mistakes, path.name))
+    if not rows:
+        raise CohortError(f"{path.name} lists no case; add a row, or run necroseg prepare again.")
+    return CohortTable(rows=tuple(rows), layout=table)
 
 
 def write_cohort(path: Path, cohort: Cohort) -> None:
-    """Write a cohort atomically, with paths relative to the table where that is possible."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for case in cohort:
-        images = [case.sequences.get(Sequence.CET1), case.sequences.get(Sequence.T2)]
-        files = [_relative(file, path.parent) for file in (*images, case.reference, case.tumour)]
-        days = "" if case.days_since_rfa is None else f"{case.days_since_rfa:g}"
-        fold = "" if case.fold is None else str(case.fold)
-        writer.writerow([case.name, *files, case.patient, days, fold, case.status])
-    write_text(path, text.getvalue())
+    """Write a cohort atomically, with paths relative to the table where that is possible.
+
+    Raises
+    ------
+    CohortError
+        If two cases have the same name, or one has a name that no case may have; nothing is written then.
+    ResourceError
+        If the file cannot be written.
+    """
+    rows = tuple(Row(number=number, case=case) for number, case in enumerate(cohort, start=2))
+    write_cohort_table(path, CohortTable(rows=rows, layout=Table(columns=COLUMNS, rows=())))
 
 
-def check_case_name(name: str) -> str | None:
-    """Why a name cannot be the name of a case, and so of files; None if it can."""
-    if not name:
-        return "the case has no name"
-    if any(char in '/\\:*?"<>|' or ord(char) < 32 for char in name):
-        return f"the case name {name!r} has a character that file names cannot have"
-    if name != name.strip(" .") or RESERVED.fullmatch(name) or len(name) > 120:
-        return f"the case name {name!r} cannot be a file name on every system"
-    return None
+def write_cohort_table(path: Path, table: CohortTable) -> None:
+    """Write a table with its own columns, in the layout that it was read in; see `write_cohort`."""
+    write_text(path, cohort_text(path, table))
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        text = path.read_text(encoding="cp1252", errors="replace")
-    lines = text.splitlines()
-    header = lines[0] if lines else ""
-    delimiter = max(",;\t", key=header.count)
-    table = list(csv.reader(lines, delimiter=delimiter))
-    names = [cell.strip() for cell in table[0]] if table else []
-    _check_header(names, path.name)
-    return [
-        (number, _cells(names, cells, number))
-        for number, cells in enumerate(table[1:], start=2)
-        if any(cell.strip() for cell in cells)
-    ]
+def cohort_text(path: Path, table: CohortTable) -> str:
+    """The text that `write_cohort_table` would write to `path`."""
+    folder = path.parent
+    cells = tuple((row.number, row_of_case(row.case, folder) | row.own) for row in table.rows)
+    names = ((row.number, check_case_name(row.case.name)) for row in table.rows)
+    mistakes = [f"row {number}: {reason}" for number, reason in names if reason]
+    mistakes += _mistakes_between(table.rows)
+    if mistakes:
+        raise CohortError(_as_sentence(mistakes, path.name))
+    own = [column for column in table.layout.columns if _is_own(column)]
+    optional = [column for column in OPTIONAL_COLUMNS if any(row[column] for _, row in cells)]
+    return table_text(replace(table.layout, columns=(*COLUMNS, *optional, *own), rows=cells))
 
 
-def _check_header(names: list[str], file: str) -> None:
-    missing = [name for name in REQUIRED if name not in names]
+def _with_known_columns(table: Table, file: str) -> Table:
+    """Rename columns that differ in case only; refuse a table that lacks one or has a foreign one."""
+    known = {column.casefold(): column for column in (*COLUMNS, *OPTIONAL_COLUMNS)}
+    new_name = {column: known.get(column.casefold(), column) for column in table.columns}
+    missing = [column for column in REQUIRED if column not in new_name.values()]
     if missing:
         raise CohortError(
             f"{file} is not a cohort table: its first row has no column {' and no column '.join(missing)}. "
             f"The columns are {','.join(COLUMNS)}."
         )
-    twice = [name for name, n in Counter(names).items() if n > 1 and name]
-    if twice:
-        raise CohortError(f"{file} has the column {twice[0]} twice; remove one.")
-
-
-def _cells(names: list[str], cells: list[str], number: int) -> dict[str, str]:
-    if any(cell.strip() for cell in cells[len(names) :]):
-        raise CohortError(f"Row {number} has {len(cells)} cells, but there are {len(names)} columns.")
-    padded = [*cells, *[""] * (len(names) - len(cells))]
-    return {name: cell.strip() for name, cell in zip(names, padded, strict=False)}
-
-
-def _case(cells: dict[str, str], number: int, table: Path) -> CaseFiles:
-    name = cells["case"]
-    problem = check_case_name(name)
-    if problem:
-        raise CohortError(f"Row {number}: {problem}.")
-    paths = {column: _path(cells, column, number, table) for column in ("ceT1", "T2", "reference", "tumour")}
-    if paths["ceT1"] is None:
-        raise CohortError(f"Row {number} ({name}): there is no ceT1 file, and every case needs one.")
-    sequences = {sequence: path for sequence in Sequence if (path := paths[str(sequence)]) is not None}
-    return CaseFiles(
-        name=name,
-        sequences=sequences,
-        reference=paths["reference"],
-        tumour=paths["tumour"],
-        patient=cells.get("patient", ""),
-        days_since_rfa=_days(cells.get("days_since_rfa", ""), number),
-        fold=_fold(cells.get("fold", ""), number),
-        status=cells.get("status", ""),
-    )
-
-
-def _path(cells: dict[str, str], column: str, number: int, table: Path) -> Path | None:
-    text = cells.get(column, "")
-    if not text:
-        return None
-    # A table written on Windows and read elsewhere has backslashes.
-    path = table.parent / (text if Path(text).is_absolute() else text.replace("\\", "/"))
-    if not path.is_file():
-        raise CohortError(f"Row {number} ({cells['case']}): the {column} file {text} does not exist.")
-    return path
-
-
-def _days(text: str, number: int) -> float | None:
-    if not text:
-        return None
-    try:
-        days = float(text.replace(",", "."))
-    except ValueError:
-        days = -1.0
-    if not 0 <= days < 1e6:
-        raise CohortError(f"Row {number}: days_since_rfa is {text!r}; a number of days from 0 on is needed.")
-    return days
-
-
-def _fold(text: str, number: int) -> int | None:
-    if not text:
-        return None
-    if not (text.isdigit() and int(text) >= 1):
-        raise CohortError(f"Row {number}: fold is {text!r}; a whole number from 1 on is needed.")
-    return int(text)
-
-
-def _check_together(rows: list[tuple[int, CaseFiles]]) -> None:
-    """Refuse names that two rows share, and patients that stand in two folds."""
-    first_row: dict[str, int] = {}
-    fold_of_patient: dict[str, tuple[int, int | None]] = {}
-    for number, case in rows:
-        # Some file systems do not tell upper from lower case.
-        other = first_row.setdefault(case.name.casefold(), number)
-        if other != number:
-            raise CohortError(f"Rows {other} and {number} have the same case name, {case.name!r}.")
-        row, fold = fold_of_patient.setdefault(case.patient_or_name, (number, case.fold))
-        if fold != case.fold:
+    for column in new_name.values():
+        if column not in known.values() and not _is_own(column):
+            close = difflib.get_close_matches(column.casefold(), known, n=1)
+            meant = f"rename it if you mean {known[close[0]]!r}, or " if close else ""
             raise CohortError(
-                f"Rows {row} and {number} are of one patient but of different folds; a patient must not "
-                "stand on both sides of a split."
+                f"{file} has a column {column!r} that is not known; {meant}let its name begin with "
+                f"{OWN_COLUMNS[0]!r} if it is your own. The columns are {','.join(COLUMNS)}."
             )
+    rows = tuple((n, {new_name[column]: text for column, text in cells.items()}) for n, cells in table.rows)
+    return replace(table, columns=tuple(new_name.values()), rows=rows)
 
 
-def _relative(file: Path | None, folder: Path) -> str:
-    if file is None:
-        return ""
-    try:
-        return Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix()
-    except ValueError:
-        # Another drive on Windows: there is no relative path.
-        return str(file.resolve())
+def _is_own(column: str) -> bool:
+    return column.casefold().startswith(OWN_COLUMNS)
+
+
+def _mistakes_between(rows: Iterable[Row]) -> list[str]:
+    """Names that two rows share, patients in two folds, and one image given for two patients."""
+    mistakes: list[str] = []
+    row_of_name: dict[str, Row] = {}
+    row_of_patient: dict[str, Row] = {}
+    row_of_image: dict[Path, Row] = {}
+    for row in rows:
+        case = row.case
+        # Some file systems do not tell upper from lower case.
+        same_name = row_of_name.setdefault(case.name.casefold(), row)
+        same_patient = row_of_patient.setdefault(case.patient_or_name, row)
+        same_image = row_of_image.setdefault(case.sequences[Sequence.CET1].resolve(), row)
+        if same_name is not row:
+            mistakes.append(f"rows {same_name.number} and {row.number} have the same case name, {case.name}")
+        if same_patient.case.fold != case.fold:
+            mistakes.append(
+                f"rows {same_patient.number} and {row.number} are of one patient ({case.patient_or_name}), "
+                f"but of fold {_shown(same_patient.case.fold)} and {_shown(case.fold)}; a patient must stand "
+                "in one fold"
+            )
+        if same_image.case.patient_or_name != case.patient_or_name and same_name is row:
+            mistakes.append(
+                f"rows {same_image.number} and {row.number} name the same ceT1 file, so they are of one "
+                "patient; give both the same patient"
+            )
+    return mistakes
+
+
+def _shown(fold: int | None) -> str:
+    return "none" if fold is None else str(fold)
+
+
+def _as_sentence(mistakes: list[str], file: str) -> str:
+    shown = "; ".join(mistakes[:MOST_MISTAKES_SHOWN])
+    more = len(mistakes) - MOST_MISTAKES_SHOWN
+    return f"{file}, {shown}{f'; and {more} more mistakes' if more > 0 else ''}."

@@ -1,45 +1,151 @@
-"""A folder a case, or many cases in one folder told apart by the numbers in their file names."""
+"""A folder a case, or many cases in one folder told apart by what their file names have besides the role."""
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from napari_necroseg.core.io.candidates import Candidates, images_in, sort_by_role
+from napari_necroseg.core.io.candidates import Candidate, Group
 from napari_necroseg.core.io.image import image_stem
-from napari_necroseg.core.io.naming import case_part, role_of
+from napari_necroseg.core.io.naming import TAKEN_ROLES, Role, judge
+from napari_necroseg.core.io.scanning import Folder
+from napari_necroseg.core.io.words import Kind, is_role_name, is_vocabulary, meaning_of, tokens_of, words_of
 
-DEEPEST_FOLDER = 6
-
-
-def folder_candidates(folder: Path) -> list[Candidates]:
-    """Take every folder that holds images for a case, or for many if its file names speak of many."""
-    found = []
-    for place, images in _folders_with_images(folder):
-        inside = place.relative_to(folder)
-        for part, files in _by_case(images).items():
-            name = "_".join((*inside.parts, part) if part else inside.parts)
-            found.append(sort_by_role(name or folder.resolve().name, files))
-    return found
+CET1_OR_T1 = (Role.CET1, Role.NATIVE_T1)
+EDGES = " _-.()[]"
 
 
-def _folders_with_images(folder: Path) -> Iterable[tuple[Path, list[Path]]]:
-    for place, folders, _ in os.walk(folder):
-        depth = len(Path(place).relative_to(folder).parts)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and depth < DEEPEST_FOLDER)
-        images = images_in(Path(place))
-        if images:
-            yield Path(place), images
+class Entry(NamedTuple):
+    """An image; `above` are the names of folders such as ``masks`` that speak for it."""
+
+    path: Path
+    above: str
 
 
-def _by_case(images: list[Path]) -> Mapping[str, list[Path]]:
-    """Split the images of a folder by case, if numbers in their names tell that there are several."""
-    part_of = {path: case_part(image_stem(path)) for path in images if role_of(image_stem(path))}
-    numbers = {tuple(re.findall(r"\d+", part)) for part in part_of.values() if part}
-    if len(numbers) < 2:
-        return {"": images}
-    cases: dict[str, list[Path]] = defaultdict(list)
-    for path in images:
-        cases[part_of.get(path, case_part(image_stem(path)))].append(path)
-    return cases
+class Placed(NamedTuple):
+    """A file of a folder with many cases: the part of its name that is the case, and the rest judged."""
+
+    case: str
+    candidate: Candidate
+
+
+def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]]:
+    """Group the images of a folder by case.
+
+    Parameters
+    ----------
+    folder
+        The folder; subfolders such as ``masks`` or ``T1ce`` belong to it, since they are no cases.
+    root
+        The folder that is searched, for the cases' long names.
+
+    Returns
+    -------
+    tuple
+        The groups, and the subfolders that are still to be looked at.
+    """
+    entries, below = _own_entries(folder, "")
+    if not entries:
+        return [], below
+    above = folder.path.relative_to(root).parts
+    placed = [_place(entry) for entry in entries]
+    if not _are_many_cases(placed):
+        files = _judge_one_case(entries, folder.name)
+        name = folder.name.strip()
+        return [Group(name=name, long_name="_".join(above) or name, files=files)], below
+    cases: dict[str, list[Candidate]] = defaultdict(list)
+    for case, candidate in placed:
+        cases[case].append(candidate)
+    return [
+        Group(name=case or folder.name, long_name="_".join((*above, case)), files=tuple(files))
+        for case, files in cases.items()
+    ], below
+
+
+def _own_entries(folder: Folder, above: str) -> tuple[list[Entry], list[Folder]]:
+    """The images of a folder and of those subfolders that name a role; the other subfolders."""
+    entries = [Entry(path, above) for path in folder.images]
+    others: list[Folder] = []
+    for sub in folder.folders:
+        if is_role_name(sub.path.name):
+            more_entries, more_others = _own_entries(sub, f"{above} {sub.path.name}")
+            entries += more_entries
+            others += more_others
+        else:
+            others.append(sub)
+    return entries, others
+
+
+def _place(entry: Entry) -> Placed:
+    """Part the name of a file into case and role: the words for the role stand at its end, or its start."""
+    stem = image_stem(entry.path)
+    pieces = re.split(r"([\s_\-.()\[\]]+)", stem)
+    words = pieces[::2]
+    n_end = _run(words[::-1])
+    n_start = 0 if n_end else _run(words)
+    role_words = words[len(words) - n_end :] if n_end else words[:n_start]
+    case = "".join(pieces[: 2 * (len(words) - n_end)] if n_end else pieces[2 * n_start :]).strip(EDGES)
+    return Placed(
+        case, Candidate(path=entry.path, judgement=judge(tokens_of(f"{entry.above} {' '.join(role_words)}")))
+    )
+
+
+def _run(words: list[str]) -> int:
+    """How many of the first words are vocabulary; none unless one of them speaks of a role."""
+    n = 0
+    for word in words:
+        # "T1+C" is two words to the vocabulary, but one piece of the file name.
+        if word and not all(is_vocabulary(part) for part in words_of(word)):
+            break
+        n += 1
+    kinds = {token.kind for word in words[:n] for token in tokens_of(word)}
+    return n if kinds - {Kind.NEUTRAL} else 0
+
+
+def _are_many_cases(placed: list[Placed]) -> bool:
+    roles: dict[str, set[Role]] = defaultdict(set)
+    for case, candidate in placed:
+        if candidate.role is not None:
+            roles[case].add(candidate.role)
+    if sum(not found.isdisjoint(CET1_OR_T1) for found in roles.values()) > 1:
+        return True
+    # Series numbers before the sequences of one case (3_T1ce, 5_T2) part no two files of one name.
+    return (
+        "" not in roles
+        and len(roles) > 1
+        and any(len(found & set(TAKEN_ROLES)) > 1 for found in roles.values())
+    )
+
+
+def _judge_one_case(entries: list[Entry], folder_name: str) -> tuple[Candidate, ...]:
+    """Judge each file by its words, without those that only repeat the name of the case."""
+    words = [_without_prefix(words_of(image_stem(entry.path)), words_of(folder_name)) for entry in entries]
+    n_shared = _shared_identity(words)
+    return tuple(
+        Candidate(path=entry.path, judgement=judge(tokens_of(f"{entry.above} {' '.join(own[n_shared:])}")))
+        for entry, own in zip(entries, words, strict=True)
+    )
+
+
+def _without_prefix(words: list[str], prefix: list[str]) -> list[str]:
+    n = len(prefix)
+    return words[n:] if len(words) > n and words[:n] == prefix else words
+
+
+def _shared_identity(names: list[list[str]]) -> int:
+    """How many first words all names share that are a name or number, not the word for a role."""
+    if len(names) < 2:
+        return 0
+    n = 0
+    for column in zip(*(words[:-1] for words in names), strict=False):
+        word = column[0]
+        is_numbered = n + 1 < min(map(len, names)) and names[0][n + 1].isdecimal()
+        if len(set(column)) > 1 or (is_vocabulary(word) and not (is_numbered and _is_structure(word))):
+            break
+        n += 1
+    return n
+
+
+def _is_structure(word: str) -> bool:
+    """Whether cases may be numbered with this word: lesion 1, lesion 2."""
+    return all(token.kind in (Kind.TUMOUR, Kind.NECROSIS) for token in meaning_of(word))

@@ -1,70 +1,138 @@
 """What a file's name says about its content: which sequence, which mask, or nothing certain."""
 
-import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
-from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.io.words import Kind, Token, tokens_of
 
 
 class Role(StrEnum):
-    """What a file can be in a case."""
+    """What a file can be in a case; the last four are not taken for anything."""
 
     CET1 = "ceT1"
     T2 = "T2"
     REFERENCE = "reference"
     TUMOUR = "tumour"
     NATIVE_T1 = "T1 without contrast"
+    OTHER_IMAGE = "another sequence"
+    OTHER_MASK = "a mask of something else"
+    UNCLEAR = "unclear"
 
 
-ROLE_OF_SEQUENCE = {Sequence.CET1: Role.CET1, Sequence.T2: Role.T2}
+TAKEN_ROLES = (Role.CET1, Role.T2, Role.REFERENCE, Role.TUMOUR)
+MASK_KINDS = {Kind.MASK, Kind.NECROSIS, Kind.TUMOUR}
+# Words that say "contrast" without the name of a sequence; shorter ones, such as "ce", need a T1 beside them.
+LONG_CONTRAST = ("contrast", "kontrast", "kontrastmittel", "gadolinium")
 
-# Words of a name are compared without case and separators; the first group that fits wins.
-CONTRAST = r"(ce|gd|gad|gado|gadolinium|km|kontrast|contrast|enhanced|post|postcontrast|c)"
-ROLE_WORDS: tuple[tuple[Role, str], ...] = (
-    (Role.CET1, rf"cet1w?|t1w?{CONTRAST}|t1w?[+]c"),
-    (Role.T2, r"t2w?|t2tse|tset2"),
-    (
-        Role.REFERENCE,
-        r"necrosis|necrose|nekrose|reference|ablation|ablationzone|mask|label|labels|seg|segmentation|roi",
-    ),
-    (Role.TUMOUR, r"tumou?r|metastas[ie]s|metastase|lesion|gtv"),
-    (Role.NATIVE_T1, r"t1w?|t1tse|tset1"),
-)
-IMAGE_ROLES = (Role.CET1, Role.T2, Role.NATIVE_T1)
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a name says.
+
+    Parameters
+    ----------
+    role
+        The role, or None where the name says nothing about one.
+    reason
+        Why the file is not taken for a sequence or mask; empty where it is, or where nothing is said.
+    """
+
+    role: Role | None
+    reason: str = ""
+
+
+NOTHING = Judgement(role=None)
 
 
 def role_of(name: str) -> Role | None:
-    """What a file with this name (without its suffix) is; None where the name does not say.
+    """Sequence or mask that a file with this name (without suffix) is for certain; else None."""
+    role = judge(tokens_of(name)).role
+    return role if role in (*TAKEN_ROLES, Role.NATIVE_T1) else None
 
-    A T1 without a word for contrast is `Role.NATIVE_T1`, never ceT1. ``mask_tumour`` is a tumour,
-    ``T1_post`` is ceT1, ``T2_mask`` is a mask.
+
+def judge(tokens: Iterable[Token]) -> Judgement:
+    """Judge the words of a name.
+
+    ``T1_Gd`` is ceT1; ``T1`` and ``T1_without_contrast`` are T1 without contrast, never ceT1;
+    ``T2_mask`` is a mask, ``vertebrae_mask`` a mask of something else; ``T1_T2`` is unclear.
     """
-    words = words_of(name)
-    found = {role for role, pattern in ROLE_WORDS for word in words if re.fullmatch(pattern, word)}
-    if Role.NATIVE_T1 in found and any(re.fullmatch(CONTRAST, word) for word in words):
-        found = (found - {Role.NATIVE_T1}) | {Role.CET1}
-    if Role.TUMOUR in found:
-        return Role.TUMOUR if not any(word.startswith(("necro", "nekro")) for word in words) else None
-    if Role.REFERENCE in found:
-        return Role.REFERENCE
-    # Both sequences in one name, such as T1_T2_fused: the name does not say.
-    if len(found & {Role.CET1, Role.T2, Role.NATIVE_T1}) != 1:
-        return None
-    return found.pop()
+    tokens = tuple(tokens)
+    kinds = {token.kind for token in tokens}
+    if Kind.DERIVED in kinds:
+        return Judgement(role=Role.OTHER_MASK, reason="looks like a prediction or an earlier version")
+    if kinds & MASK_KINDS:
+        return _judge_mask(tokens, kinds)
+    return _judge_image(tokens, kinds)
 
 
-def case_part(name: str) -> str:
-    """What is left of a name without the words that tell its role: the case, in a folder of many cases."""
-    pieces = re.split(r"([_\-. ]+)", name)
-    kept = [piece for piece in pieces[::2] if not _tells_role(piece)]
-    return "_".join(piece for piece in kept if piece)
+def _judge_mask(tokens: tuple[Token, ...], kinds: set[Kind]) -> Judgement:
+    if Kind.MASK not in kinds and kinds & {Kind.T1, Kind.T2} and _last_kind(tokens) not in MASK_KINDS:
+        return _unclear("is named for both a sequence and a structure, so it may be an image or a mask")
+    if {Kind.NECROSIS, Kind.TUMOUR} <= kinds:
+        return _unclear("is named for both necrosis and tumour, so it may be a mask of either")
+    if Kind.TUMOUR in kinds:
+        return Judgement(role=Role.TUMOUR)
+    unknown = [token.text for token in tokens if token.kind is Kind.UNKNOWN]
+    if unknown and Kind.NECROSIS not in kinds:
+        return Judgement(
+            role=Role.OTHER_MASK,
+            reason=f"looks like a mask, but nothing says that {unknown[0]!r} is the necrosis zone",
+        )
+    return Judgement(role=Role.REFERENCE)
 
 
-def words_of(name: str) -> list[str]:
-    """The words of a name in lower case, split at separators."""
-    return [word for word in re.split(r"[_\-. ()]+", name.lower()) if word]
+def _judge_image(tokens: tuple[Token, ...], kinds: set[Kind]) -> Judgement:
+    if {Kind.T1, Kind.T2} <= kinds:
+        return _unclear("is named for both T1 and T2, so it may be either")
+    long_contrast = any(token.text in LONG_CONTRAST for token in tokens)
+    if not (kinds & {Kind.T1, Kind.T2} or (Kind.CONTRAST in kinds and long_contrast)):
+        other = next((token.text for token in tokens if token.kind is Kind.OTHER), None)
+        return _other_sequence(other) if other else NOTHING
+    if Kind.OTHER in kinds:
+        return _other_sequence(next(token.text for token in tokens if token.kind is Kind.OTHER))
+    has_contrast = Kind.CONTRAST in kinds and not _is_negated(tokens)
+    if Kind.T2 not in kinds:
+        return _judge_t1(tokens, kinds, has_contrast=has_contrast)
+    if has_contrast:
+        return _unclear("looks like a T2 after contrast; the method takes the native T2")
+    return Judgement(role=Role.T2)
 
 
-def _tells_role(word: str) -> bool:
-    patterns = [pattern for _, pattern in ROLE_WORDS] + [CONTRAST]
-    return any(re.fullmatch(pattern, word.lower()) for pattern in patterns)
+def _judge_t1(tokens: tuple[Token, ...], kinds: set[Kind], *, has_contrast: bool) -> Judgement:
+    if has_contrast and Kind.PLAIN in kinds:
+        return _unclear("is named both with and without contrast")
+    if has_contrast and Kind.PRE in kinds:
+        return _unclear("says 'pre', which may mean before contrast or before the ablation")
+    if has_contrast:
+        return Judgement(role=Role.CET1)
+    # Where the name speaks of the ablation, "post" is after that; it says nothing about contrast.
+    if Kind.POST in kinds and not _is_negated(tokens) and Kind.TREATMENT not in kinds:
+        return _unclear("says 'post', which may mean after contrast or after the ablation")
+    return Judgement(
+        role=Role.NATIVE_T1,
+        reason="looks like a T1 without contrast, which is not taken for ceT1",
+    )
+
+
+def _is_negated(tokens: tuple[Token, ...]) -> bool:
+    """Whether a word such as "non" or "pre" stands right before the word for contrast."""
+    return any(
+        word.kind is Kind.CONTRAST and before.kind in (Kind.NOT, Kind.PRE)
+        for before, word in pairwise(tokens)
+    )
+
+
+def _last_kind(tokens: tuple[Token, ...]) -> Kind | None:
+    """Kind of the last word that says anything."""
+    silent = (Kind.NEUTRAL, Kind.UNKNOWN)
+    return next((token.kind for token in reversed(tokens) if token.kind not in silent), None)
+
+
+def _unclear(reason: str) -> Judgement:
+    return Judgement(role=Role.UNCLEAR, reason=reason)
+
+
+def _other_sequence(word: str) -> Judgement:
+    return Judgement(role=Role.OTHER_IMAGE, reason=f"looks like another sequence ({word})")

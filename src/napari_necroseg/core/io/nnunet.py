@@ -2,85 +2,143 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.candidates import Candidates, images_in
+from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.image import image_stem
-from napari_necroseg.core.io.naming import Role, role_of
+from napari_necroseg.core.io.naming import Judgement, Role, judge
+from napari_necroseg.core.io.scanning import Folder, relative_name
+from napari_necroseg.core.io.words import tokens_of
 
-CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
+PARTS = (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs"))
+CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})")
+LARGEST_JSON_BYTES = 32_000_000
+# Names of a single label that say nothing but "this is the mask".
+PLAIN_LABELS = ("foreground", "target", "1")
 
 
-def is_nnunet(folder: Path) -> bool:
-    """Whether a folder has nnU-Net's layout."""
-    return (folder / "imagesTr").is_dir()
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What ``dataset.json`` says: the sequence of each channel, and what the labels outline."""
+
+    channels: Mapping[int, Judgement] = field(default_factory=dict)
+    label: Judgement | None = None
+    problems: tuple[str, ...] = ()
 
 
-def nnunet_candidates(folder: Path) -> tuple[list[Candidates], list[str]]:
-    """Sort the images by the channel names of ``dataset.json``; the second value are problems.
+def is_nnunet(folder: Folder) -> bool:
+    """Whether a folder has nnU-Net's raw layout."""
+    return any(folder.get(images) is not None for images, _ in PARTS)
 
-    Raises
-    ------
-    CohortError
-        If ``dataset.json`` is missing or does not say which channel is which sequence.
+
+def nnunet_groups(folder: Folder, root: Path) -> Sorted:
+    """Sort the images by the channel names of ``dataset.json``, and pair the labels by name.
+
+    Channel names are judged as file names are; without them nothing is taken, since ``_0000`` alone
+    may be any sequence.
     """
-    description = _description(folder / "dataset.json")
-    role_of_channel = _channels(description)
-    label_role, problems = _label_role(description)
-    cases: dict[str, Candidates] = {}
-    for images in ("imagesTr", "imagesTs"):
-        for path in images_in(folder / images) if (folder / images).is_dir() else []:
+    has_labels = any(folder.get(labels) is not None for _, labels in PARTS)
+    description = _describe(folder.path / "dataset.json", root, has_labels=has_labels)
+    problems = list(description.problems)
+    files: dict[str, list[Candidate]] = {}
+    for images, labels in PARTS:
+        for path in _images(folder, images):
             match = CHANNEL.fullmatch(image_stem(path))
-            if match is None or int(match["channel"]) not in role_of_channel:
-                problems.append(f"{images}/{path.name}: no channel of dataset.json belongs to this name.")
-                continue
-            case = cases.setdefault(match["case"], Candidates(name=match["case"]))
-            role = role_of_channel[int(match["channel"])]
-            (case.unknown if role is None else case.files[role]).append(path)
-    for path in images_in(folder / "labelsTr") if (folder / "labelsTr").is_dir() and label_role else []:
-        if image_stem(path) in cases and label_role:
-            cases[image_stem(path)].files[label_role].append(path)
-    return list(cases.values()), problems
+            if match is not None and int(match["channel"]) in description.channels:
+                judgement = description.channels[int(match["channel"])]
+                files.setdefault(match["case"], []).append(Candidate(path=path, judgement=judgement))
+            elif description.channels:
+                problems.append(f"{relative_name(path, root)}: dataset.json has no channel for this name.")
+        problems += _add_labels(files, _images(folder, labels), description, root)
+    above = folder.path.relative_to(root).parts
+    groups = [
+        Group(name=name, long_name="_".join((*above, name)), files=tuple(found))
+        for name, found in files.items()
+    ]
+    return Sorted(groups=groups, problems=problems)
 
 
-def _description(path: Path) -> dict[str, object]:
+def _add_labels(
+    files: dict[str, list[Candidate]], labels: tuple[Path, ...], description: Description, root: Path
+) -> list[str]:
+    """Add each label file to the case of its name; the problems are those without one."""
+    if description.label is None:
+        return []
+    problems = []
+    for path in labels:
+        if image_stem(path) in files:
+            files[image_stem(path)].append(Candidate(path=path, judgement=description.label))
+        else:
+            problems.append(f"{relative_name(path, root)}: there are no images that belong to this label.")
+    return problems
+
+
+def _images(folder: Folder, name: str) -> tuple[Path, ...]:
+    found = folder.get(name)
+    return found.images if found else ()
+
+
+def _describe(path: Path, root: Path, *, has_labels: bool) -> Description:
+    name = relative_name(path, root)
+    content = _content(path)
+    if content is None:
+        return Description(
+            problems=(
+                f"{name}: it is missing or damaged, and nothing else says which of the channels _0000, "
+                "_0001, ... is ceT1 and which T2.",
+            )
+        )
+    channels, problems = _channels(content, name)
+    label, label_problems = _label(content.get("labels"), name) if has_labels and channels else (None, [])
+    return Description(channels=channels, label=label, problems=(*problems, *label_problems))
+
+
+def _content(path: Path) -> dict[str, Any] | None:
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CohortError(
-            f"This is an nnU-Net folder, but its {path.name} is missing or damaged, so nothing says which "
-            "channel is ceT1 and which T2."
-        ) from error
-    if not isinstance(description, dict):
-        raise CohortError(f"{path.name} does not describe a data set.")
-    return description
+        if path.stat().st_size > LARGEST_JSON_BYTES:
+            return None
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
-def _channels(description: dict[str, object]) -> dict[int, Role | None]:
+def _channels(content: dict[str, Any], name: str) -> tuple[dict[int, Judgement], list[str]]:
     """The role of each channel; version 2 of the format calls them channel_names, version 1 modality."""
-    names = description.get("channel_names", description.get("modality"))
-    if not isinstance(names, dict) or not all(str(key).isdigit() for key in names):
-        raise CohortError("dataset.json has no channel_names (or modality), so the channels have no meaning.")
-    roles = {int(key): role_of(str(name)) for key, name in names.items()}
-    if Role.CET1 not in roles.values():
-        shown = ", ".join(f"{key}: {name}" for key, name in names.items())
-        raise CohortError(f"No channel of dataset.json is called like a ceT1 image ({shown}); name it ceT1.")
-    return roles
+    names = content.get("channel_names", content.get("modality"))
+    if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names) or not names:
+        return {}, [f"{name}: it has neither channel_names nor modality, so its channels could be anything."]
+    channels = {int(key): judge(tokens_of(str(text))) for key, text in names.items()}
+    if any(judgement.role is Role.CET1 for judgement in channels.values()):
+        return channels, []
+    shown = ", ".join(
+        f"{key} = {text}" + (f", which {judge_.reason}" if (judge_ := channels[int(key)]).reason else "")
+        for key, text in names.items()
+    )
+    return {}, [f"{name}: no channel is called like a ceT1 image ({shown}); give that channel the name ceT1."]
 
 
-def _label_role(description: dict[str, object]) -> tuple[Role | None, list[str]]:
-    """What the labels show, and the problem if that is not one mask."""
-    labels = description.get("labels")
+def _label(labels: object, name: str) -> tuple[Judgement | None, list[str]]:
+    """What the labels outline, and the problem if that is not one structure."""
     if not isinstance(labels, dict):
-        return Role.REFERENCE, []
+        return None, [f"{name}: it does not say what the labels outline, so none was taken as reference."]
     # Version 2 maps a name to its value, version 1 a value to its name.
-    names = [str(value) if str(key).isdigit() else str(key) for key, value in labels.items()]
-    structures = [name for name in names if name.lower() not in ("background", "ignore")]
+    names = [str(value) if str(key).isdecimal() else str(key) for key, value in labels.items()]
+    structures = [text for text in names if text.casefold() not in ("background", "ignore")]
     if len(structures) != 1:
         return None, [
-            f"labelsTr holds {len(structures)} structures ({', '.join(structures)}), but a mask with one is "
-            "needed; the labels were left out. Save the necrosis zone as a mask of its own."
+            f"{name}: the label files hold {len(structures)} structures ({', '.join(structures)}), but a "
+            "mask with one is needed, so none was taken; save the necrosis zone as a mask of its own."
         ]
-    role = role_of(structures[0])
-    return (Role.TUMOUR if role is Role.TUMOUR else Role.REFERENCE), []
+    judgement = judge(tokens_of(f"mask {structures[0]}"))
+    if structures[0].casefold() in PLAIN_LABELS:
+        judgement = Judgement(role=Role.REFERENCE)
+    if judgement.role in (Role.REFERENCE, Role.TUMOUR):
+        return judgement, []
+    return None, [
+        f"{name}: the label files outline {structures[0]!r}, which is not known to be the necrosis zone, so "
+        "none was taken; call the label necrosis if it is."
+    ]

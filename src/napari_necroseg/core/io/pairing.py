@@ -1,127 +1,173 @@
 """Finding the cases in a folder, whatever its layout; what is ambiguous is reported, never guessed."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.bids import bids_candidates, is_bids
-from napari_necroseg.core.io.candidates import Candidates
-from napari_necroseg.core.io.cohort import check_case_name
-from napari_necroseg.core.io.folders import folder_candidates
-from napari_necroseg.core.io.naming import ROLE_OF_SEQUENCE, Role
-from napari_necroseg.core.io.nnunet import is_nnunet, nnunet_candidates
+from napari_necroseg.core.events import Event
+from napari_necroseg.core.io.bids import bids_groups, is_bids
+from napari_necroseg.core.io.candidates import Group, Sorted
+from napari_necroseg.core.io.casename import check_case_name
+from napari_necroseg.core.io.deciding import Decision, decide
+from napari_necroseg.core.io.folders import folder_groups
+from napari_necroseg.core.io.naming import Role
+from napari_necroseg.core.io.nnunet import is_nnunet, nnunet_groups
+from napari_necroseg.core.io.scanning import Folder, Walk, natural_key, relative_name, scan
+
+UNDERSTOOD = (
+    "Understood are NIfTI and TIFF files in a folder a case, with names like ceT1, T1ce, t1c, T1_Gd or "
+    "T1-KM; T2 or t2w; necrosis, mask, label, seg or roi; tumour, metastasis or lesion; or in one folder "
+    "(case01_ceT1, case01_T2); nnU-Net raw folders; and BIDS."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """What was found: cases with at least a ceT1 image, and a sentence for each thing that is wrong."""
+    """What was found.
+
+    Parameters
+    ----------
+    cases
+        Cases with at least a ceT1 image, in natural order of their names.
+    problems
+        A sentence for each thing that is missing, ambiguous or left out.
+    unused
+        Images that nothing was made of and that no problem mentions.
+    """
 
     cases: tuple[CaseFiles, ...]
     problems: tuple[str, ...]
+    unused: tuple[Path, ...] = ()
 
 
-def find_cases(folder: Path) -> Pairing:
+def find_cases(folder: Path) -> Generator[Event, None, Pairing]:
     """Find and pair the images in a folder.
 
-    Knows nnU-Net's raw layout, BIDS, one folder a case, and many cases in one folder told apart by
-    their file names.
+    Knows nnU-Net's raw layout, BIDS, one folder a case (also where `folder` itself is the case), and
+    many cases in one folder told apart by their file names; each also somewhere below `folder`.
+
+    Yields
+    ------
+    Event
+        `Progress` while the folder is searched; the `Pairing` is the generator's return value.
 
     Raises
     ------
     CohortError
-        If the folder is missing or holds no image.
+        If the folder is missing, holds no image, or has more files than can be searched.
     """
     if not folder.is_dir():
-        raise CohortError(f"There is no folder {folder}.")
-    if is_nnunet(folder):
-        candidates, problems = nnunet_candidates(folder)
-    elif is_bids(folder):
-        candidates, problems = bids_candidates(folder)
-    else:
-        candidates, problems = folder_candidates(folder), []
-    if not candidates and not problems:
-        raise CohortError(
-            f"There is no NIfTI or TIFF image in {folder}. Expected is a folder a case with ceT1, T2 and "
-            "mask, an nnU-Net raw folder, or BIDS; DICOM files must be converted first."
-        )
-    return _decide(candidates, problems, folder)
+        raise CohortError(f"There is no folder {folder}; name the folder that holds the cases.")
+    walk = Walk(root=folder)
+    tree = yield from scan(folder, walk)
+    if not tree.images and not tree.folders:
+        raise CohortError(_nothing(folder, walk))
+    found = _sort(tree, folder)
+    decisions = [decide(group, folder) for group in _with_unique_names(found.groups)]
+    decisions.sort(key=lambda decision: natural_key(decision.name))
+    decisions, name_problems = _with_possible_names(decisions)
+    mentioned = [problem for decision in decisions for problem in decision.problems]
+    return Pairing(
+        cases=tuple(decision.case for decision in decisions if decision.case is not None),
+        problems=(*walk.problems, *found.problems, *name_problems, *mentioned, *_missing(decisions)),
+        unused=tuple(path for decision in decisions for path in decision.unused),
+    )
 
 
 def find_case(folder: Path) -> CaseFiles:
-    """Find the files of the one case in a folder; what is unclear about it is an error.
+    """Find the files of the one case in a folder; it is called as the folder is.
 
     Raises
     ------
     CohortError
         If there is no case, or more than one, or its ceT1 image is not certain.
     """
-    pairing = find_cases(folder)
+    search = find_cases(folder)
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            pairing: Pairing = end.value
+            break
     if len(pairing.cases) == 1:
-        return pairing.cases[0]
+        name = folder.resolve().name
+        return pairing.cases[0] if check_case_name(name) else replace(pairing.cases[0], name=name)
     if pairing.cases:
         raise CohortError(
             f"{folder} holds {len(pairing.cases)} cases; make a table of them with: necroseg prepare {folder}"
         )
-    raise CohortError(" ".join(pairing.problems))
-
-
-def _decide(candidates: list[Candidates], problems: list[str], root: Path) -> Pairing:
-    cases: list[CaseFiles] = []
-    taken: dict[str, str] = {}
-    for one in candidates:
-        problems += _problems_of(one, root)
-        case = _case_of(one)
-        if case is None:
-            continue
-        if case.name.casefold() in taken:
-            problems.append(f"{case.name}: two cases have this name; the second was left out. Rename one.")
-            continue
-        taken[case.name.casefold()] = case.name
-        cases.append(case)
-    return Pairing(cases=tuple(cases), problems=tuple(problems))
-
-
-def _case_of(one: Candidates) -> CaseFiles | None:
-    """The case, from the roles that are certain; None without a certain ceT1 or with an impossible name."""
-    sure = {role: files[0] for role, files in one.files.items() if len(files) == 1}
-    if Role.CET1 not in sure or check_case_name(one.name):
-        return None
-    sequences = {sequence: sure[role] for sequence, role in ROLE_OF_SEQUENCE.items() if role in sure}
-    return CaseFiles(
-        name=one.name,
-        sequences={sequence: sequences[sequence] for sequence in Sequence if sequence in sequences},
-        reference=sure.get(Role.REFERENCE),
-        tumour=sure.get(Role.TUMOUR),
-        patient=one.patient,
+    raise CohortError(
+        f"No case with a ceT1 image was found in {folder}. {' '.join(pairing.problems)} {UNDERSTOOD}"
     )
 
 
-def _problems_of(one: Candidates, root: Path) -> list[str]:
-    problems = []
-    bad_name = check_case_name(one.name)
-    if bad_name:
-        problems.append(f"{one.name}: {bad_name}; rename it.")
-    for role in (Role.CET1, Role.T2, Role.REFERENCE, Role.TUMOUR):
-        files = one.files.get(role, [])
-        if len(files) > 1:
-            problems.append(
-                f"{one.name}: {len(files)} files could be the {role} ({_names(files, root)}); none was "
-                "taken. Keep one, or name it in the table."
-            )
-    problems += [
-        f"{one.name}: {_names([path], root)} looks like a T1 without contrast and was not taken for ceT1."
-        for path in one.files.get(Role.NATIVE_T1, [])
+def unused_sentence(unused: Iterable[Path], root: Path) -> tuple[str, ...]:
+    """Name the images that nothing was made of, so that none is passed over in silence."""
+    names = [relative_name(path, root) for path in unused]
+    if not names:
+        return ()
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    were = "image was" if len(names) == 1 else "images were"
+    return (f"{len(names)} {were} not needed, or not named like one that is: {shown}.",)
+
+
+def _sort(folder: Folder, root: Path) -> Sorted:
+    """Sort the images of a folder by its layout, and what lies below it by theirs."""
+    if is_nnunet(folder):
+        return nnunet_groups(folder, root)
+    if is_bids(folder):
+        return bids_groups(folder, root)
+    groups, below = folder_groups(folder, root)
+    parts = [_sort(sub, root) for sub in below]
+    return Sorted(
+        groups=[*groups, *(group for part in parts for group in part.groups)],
+        problems=[problem for part in parts for problem in part.problems],
+    )
+
+
+def _with_unique_names(groups: list[Group]) -> list[Group]:
+    """Give groups of the same name that of their folders, too: site-1_case-01, site-2_case-01."""
+    count = Counter(group.name.casefold() for group in groups if group.has_role)
+    return [
+        replace(group, name=group.long_name) if count[group.name.casefold()] > 1 else group
+        for group in groups
     ]
-    if one.unknown:
-        problems.append(f"{one.name}: the name does not say what this is: {_names(one.unknown, root)}.")
-    missing = [str(role) for role in (Role.CET1, Role.T2, Role.REFERENCE) if not one.files.get(role)]
-    if missing:
-        left_out = " The case was left out." if Role.CET1 in missing else ""
-        problems.append(f"{one.name}: no {' and no '.join(missing)} was found.{left_out}")
-    return problems
 
 
-def _names(files: list[Path], root: Path) -> str:
-    shown = [path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in files]
-    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
+def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], list[str]]:
+    """Leave out cases whose names cannot be, with a sentence for each."""
+    problems: list[str] = []
+    kept: list[Decision] = []
+    taken: dict[str, str] = {}
+    for one in decisions:
+        reason = check_case_name(one.name) if one.case is not None else None
+        if one.case is not None and reason is None:
+            other = taken.setdefault(one.name.casefold(), one.place)
+            reason = f"there is a case of that name in {other} already" if other != one.place else None
+        if reason is not None:
+            problems.append(f"{one.place}: {reason}; rename it. The case was left out.")
+        kept.append(one if reason is None else replace(one, case=None))
+    return kept, problems
+
+
+def _missing(decisions: list[Decision]) -> list[str]:
+    """One sentence for each role that cases lack, with the names of those cases."""
+    cases = [one for one in decisions if one.case is not None]
+    sentences = []
+    for role, what in ((Role.T2, "T2 image"), (Role.REFERENCE, "reference mask")):
+        names = [one.name for one in cases if role in one.lacks]
+        if names and len(names) == len(cases) > 1:
+            sentences.append(f"None of the {len(cases)} cases has a {what}.")
+        elif names:
+            sentences.append(f"No {what} was found for {', '.join(names)}.")
+    return sentences
+
+
+def _nothing(folder: Path, walk: Walk) -> str:
+    reasons = " ".join(walk.problems)
+    if walk.has_dicom:
+        reasons += " It holds DICOM files: convert them to NIfTI first, for instance with dcm2niix."
+    return f"There is no image in {folder}.{' ' * bool(reasons)}{reasons.strip()} {UNDERSTOOD}"

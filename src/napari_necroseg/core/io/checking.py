@@ -1,0 +1,119 @@
+"""Whether the files of a case open and belong together, told from image headers and whole masks."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.errors import GeometryError, NecrosegError
+from napari_necroseg.core.grids.orient import working_grid
+from napari_necroseg.core.grids.resample import overlap_share
+from napari_necroseg.core.io.alarms import LEAST_OVERLAP
+from napari_necroseg.core.io.image import TIFF_SUFFIXES, image_suffix, read_image, read_mask
+from napari_necroseg.core.io.scanning import relative_name
+from napari_necroseg.core.volume import Grid
+
+TIFF_ADVICE = "Add a column spacing_mm to the table, with the spacing as slice x row x column: 4 x 0.7 x 0.7."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A case without the files that cannot be read, or None if ceT1 is one of them; and what is wrong."""
+
+    case: CaseFiles | None
+    problems: tuple[str, ...]
+
+
+def check_case(case: CaseFiles, *, root: Path) -> Checked:
+    """Open every file of a case, and compare their grids.
+
+    Of a NIfTI image only the header is read. Masks are small, and read whole: whether one has a single
+    label cannot be told otherwise. TIFF stacks have to be read whole, too.
+
+    Parameters
+    ----------
+    case
+        The files.
+    root
+        The folder that paths in messages are relative to.
+
+    Returns
+    -------
+    Checked
+        A T2 image or mask that cannot be read is left out of the case; a TIFF stack that only lacks its
+        spacing is kept, since the table can give that.
+    """
+    try:
+        grid, notes = _grid(case, case.sequences[Sequence.CET1], is_mask=False)
+    except NecrosegError as error:
+        if _lacks_spacing(case.sequences[Sequence.CET1], error):
+            return Checked(case=case, problems=(f"{case.name}: {error} {TIFF_ADVICE}",))
+        return Checked(case=None, problems=(f"{case.name}: {error} The case was left out.",))
+    problems = list(notes)
+    kept = case
+    for column, path in _other_files(case).items():
+        is_mask = column != Sequence.T2
+        try:
+            other, more_notes = _grid(case, path, is_mask=is_mask)
+        except NecrosegError as error:
+            stays = _lacks_spacing(path, error)
+            problems.append(f"{error} {TIFF_ADVICE if stays else 'It was left out of the case.'}")
+            kept = kept if stays else _without(kept, column)
+            continue
+        problems += [*more_notes, *_compare(grid, other, relative_name(path, root), is_mask=is_mask)]
+    said = tuple(f"{case.name}: {problem}" for problem in dict.fromkeys(problems))
+    return Checked(case=kept, problems=said)
+
+
+def _lacks_spacing(path: Path, error: NecrosegError) -> bool:
+    """Whether a stack is sound but for what the table can add to it."""
+    return isinstance(error, GeometryError) and _is_tiff(path)
+
+
+def _other_files(case: CaseFiles) -> dict[str, Path]:
+    files = {
+        Sequence.T2: case.sequences.get(Sequence.T2),
+        "reference": case.reference,
+        "tumour": case.tumour,
+    }
+    return {column: path for column, path in files.items() if path is not None}
+
+
+def _grid(case: CaseFiles, path: Path, *, is_mask: bool) -> tuple[Grid, tuple[str, ...]]:
+    """The working grid of a file, and what its header makes doubtful."""
+    from napari_necroseg.core.io.nifti import read_header
+
+    if is_mask:
+        mask = read_mask(path, spacing_mm=case.spacing_mm)
+        empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
+        return working_grid(mask.volume.grid), (*mask.notes, *empty)
+    if _is_tiff(path):
+        image = read_image(path, spacing_mm=case.spacing_mm)
+        return working_grid(image.volume.grid), image.notes
+    grid, notes = read_header(path)
+    return working_grid(grid), notes
+
+
+def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool) -> list[str]:
+    """What is remarkable about the place of an image or mask on the ceT1 image."""
+    if grid.matches(other):
+        return []
+    # A mask may be smaller than the image, but must lie in it; T2 must cover the image.
+    share = overlap_share(other, grid) if is_mask else overlap_share(grid, other)
+    if share == 0:
+        return [f"{name} does not overlap with the ceT1 image at all; are both of the same examination?"]
+    if not is_mask:
+        few = f"{name} covers only {share:.0%} of the ceT1 image; are both of the same examination?"
+        return [few] if share < LEAST_OVERLAP else []
+    return [f"{name} is not on the grid of the ceT1 image and will be resampled onto it."]
+
+
+def _without(case: CaseFiles, column: str) -> CaseFiles:
+    if column == Sequence.T2:
+        sequences = dict(case.sequences)
+        del sequences[Sequence.T2]
+        return replace(case, sequences=sequences)
+    return replace(case, reference=None) if column == "reference" else replace(case, tumour=None)
+
+
+def _is_tiff(path: Path) -> bool:
+    return image_suffix(path) in TIFF_SUFFIXES
