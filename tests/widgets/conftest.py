@@ -13,13 +13,33 @@ from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.widgets import _ask
+from napari_necroseg.widgets._dock import Dock
+from napari_necroseg.widgets._worker import JobRunner
 
 SHAPE = (6, 40, 36)
+# (L, I, P): 4 mm slices, rows of 0.9 mm downwards, columns of 0.8 mm backwards.
+UPRIGHT_AFFINE = np.array([[-4.0, 0, 0, 10], [0, 0, -0.8, 20], [0, -0.9, 0, 30], [0, 0, 0, 1]])
 
 
 @pytest.fixture
 def viewer() -> ViewerModel:
     return ViewerModel()
+
+
+@pytest.fixture
+def open_dock(qtbot, viewer: ViewerModel) -> Callable[[type[Dock]], Dock]:
+    """Open a dock; at the end of the test its jobs are stopped before Qt deletes it."""
+
+    def stop(dock: Dock) -> None:
+        dock.shut_down()
+        qtbot.waitUntil(lambda: not any(runner.is_busy for runner in dock.findChildren(JobRunner)))
+
+    def make(kind: type[Dock]) -> Dock:
+        dock = kind(viewer)
+        qtbot.addWidget(dock, before_close_func=stop)
+        return dock
+
+    return make
 
 
 @pytest.fixture
@@ -33,7 +53,7 @@ def make_case(make_grid: Callable[..., Grid]) -> Callable[..., Case]:
         has_t2: bool = True,
         has_reference: bool = True,
     ) -> Case:
-        grid = make_grid(shape)
+        grid = make_grid(shape, UPRIGHT_AFFINE)
         generator = np.random.default_rng(0)
         mask = np.zeros(shape, np.uint8)
         mask[2:4, 14:24, 12:22] = 1

@@ -8,9 +8,7 @@ from napari_necroseg.widgets._job_panel import JobPanel, duration
 def panel(qtbot):
     panel = JobPanel()
     qtbot.addWidget(panel)
-    yield panel
-    panel.runner.cancel()
-    qtbot.waitUntil(lambda: not panel.runner.is_busy)
+    return panel
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -13,6 +12,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.widgets._prose import Prose
 
 # Share of the patients that the proposal keeps out of the training, to score the model on.
 _HELD_OUT_SHARE = 0.2
@@ -33,9 +33,7 @@ class CaseList(QWidget):
             "score is too good."
         )
         self._list.itemChanged.connect(self._on_changed)
-        self._summary = QLabel()
-        self._summary.setWordWrap(True)
-        self._summary.setTextFormat(Qt.TextFormat.PlainText)
+        self._summary = Prose()
         self._lay_out()
 
     def show_cohort(self, cohort: Cohort, config: TrainConfig) -> None:
@@ -98,7 +96,7 @@ class CaseList(QWidget):
         text = f"{len(ticked)} to train on, {len(self._cohort) - len(ticked)} left out."
         if on_both_sides:
             text += f" ⚠ Patient {on_both_sides[0]} is on both sides: scores would be too good."
-        self._summary.setText(text)
+        self._summary.say(text)
         self.changed.emit()
 
 

@@ -1,11 +1,10 @@
 """The lower part of the dock Cases: the case that is open."""
 
-import html
-
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.widgets._prose import Prose
 
 
 class CaseView(QWidget):
@@ -23,9 +22,10 @@ class CaseView(QWidget):
         self._next = _button("Next ▶", "Open the case below in the table.")
         self._place = QLabel()
         self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title = _text()
-        self.notes = _text()
-        self.notes.setTextFormat(Qt.TextFormat.PlainText)
+        self.name = Prose()
+        self.name.setStyleSheet("font-weight: bold;")
+        self.about = Prose()
+        self.notes = Prose()
         self.notes.setStyleSheet("color: #ffb74d;")
         self._side_by_side = QCheckBox("ceT1 and T2 side by side")
         self._side_by_side.setChecked(True)
@@ -50,8 +50,10 @@ class CaseView(QWidget):
         for part in (self._new, self._save, self._side_by_side):
             part.setEnabled(case is not None)
         self._steps.setVisible(total > 0)
-        self.title.setText(_describe(case) if case else "No case is open.")
-        self.notes.setText("\n".join(f"• {note}" for note in case.notes) if case else "")
+        self.name.say(case.name if case else "No case is open.")
+        self.about.say(_describe(case) if case else "")
+        self.about.setVisible(case is not None)
+        self.notes.say("\n".join(f"• {note}" for note in case.notes) if case else "")
         self.notes.setVisible(bool(case and case.notes))
 
     def _lay_out(self) -> None:
@@ -66,7 +68,8 @@ class CaseView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._steps)
-        column.addWidget(self.title)
+        column.addWidget(self.name)
+        column.addWidget(self.about)
         column.addWidget(self.notes)
         column.addWidget(self._side_by_side)
         column.addLayout(masks)
@@ -75,18 +78,11 @@ class CaseView(QWidget):
 def _describe(case: Case) -> str:
     slices, rows, columns = case.grid.shape
     thick, row_mm, column_mm = case.grid.spacing_mm
-    lacks = "" if case.reference else "<br>It has no reference mask: scores and training need one."
+    lacks = "" if case.reference else " It has no reference mask: scores and training need one."
     return (
-        f"<b>{html.escape(case.name)}</b><br>{slices} slices of {thick:.2f} mm, {rows} × {columns} voxels of "
-        f"{row_mm:.2f} × {column_mm:.2f} mm{lacks}"
+        f"{slices} slices of {thick:.2f} mm, {rows} × {columns} voxels of "
+        f"{row_mm:.2f} × {column_mm:.2f} mm.{lacks}"
     )
-
-
-def _text() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
 
 
 def _button(text: str, help_text: str) -> QPushButton:

@@ -1,9 +1,9 @@
 """Progress, message and cancel button of a dock's job."""
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Progress, Started, TrainingStep, Warned
+from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._worker import Job, JobRunner
 
 
@@ -26,10 +26,7 @@ class JobPanel(QWidget):
         self._cancel.setToolTip("Stop this job. It leaves nothing half-written.")
         self._details = QPushButton("Details")
         self._details.setToolTip("Copy the report of this failure to the clipboard, for the developers.")
-        self._message = QLabel()
-        self._message.setWordWrap(True)
-        self._message.setTextFormat(Qt.TextFormat.PlainText)
-        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._message = Prose()
         self._lay_out()
         self._connect()
         self.hide()
@@ -37,7 +34,7 @@ class JobPanel(QWidget):
     @property
     def message(self) -> str:
         """What the panel says now."""
-        return self._message.text()
+        return self._message.said
 
     def run(self, job: Job, message: str) -> bool:
         """Start a job under a headline; False while another one runs."""
@@ -118,7 +115,7 @@ class JobPanel(QWidget):
         self._bar.setValue(done)
 
     def _say(self, message: str) -> None:
-        self._message.setText(message)
+        self._message.say(message)
 
     def _copy_report(self) -> None:
         clipboard = QApplication.clipboard()

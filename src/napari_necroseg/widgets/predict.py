@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_necroseg.core.config import PredictConfig
@@ -15,6 +14,7 @@ from napari_necroseg.widgets import _ask, _jobs
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._forms import ConfigForm
 from napari_necroseg.widgets._jobs import CasePrediction, SavedMasks
+from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._runs import describe_run, find_runs
 from napari_necroseg.widgets._saving import masks_to_save
 
@@ -28,13 +28,15 @@ class Predict(Dock):
         self.models.setToolTip("Trained models of the open project, the newest first.")
         self.form = ConfigForm(PredictConfig(), plain=("threshold",))
         self.start_button = QPushButton("Predict")
+        self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
+        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.save_button = QPushButton("Save prediction")
         self.save_button.setToolTip(
             "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file. "
             "An earlier file of that name is kept beside it."
         )
-        self.result = QLabel()
-        self._about = QLabel()
+        self.result = Prose()
+        self._about = Prose()
         self._browsed: list[Path] = []
         # Predictions whose case was closed meanwhile, by the case's name: shown when it is opened again.
         self._waiting: dict[str, CasePrediction] = {}
@@ -70,9 +72,6 @@ class Predict(Dock):
             self._refresh()
 
     def _build(self) -> None:
-        for label in (self.result, self._about):
-            label.setWordWrap(True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
         browse = QPushButton("...")
         browse.setFixedWidth(32)
         browse.setToolTip("Choose the folder of another trained model.")
@@ -119,7 +118,7 @@ class Predict(Dock):
     def _on_case(self) -> None:
         case = self.workspace.case
         waiting = None if case is None else self._waiting.get(case.name)
-        self.result.setText("")
+        self.result.say("")
         if case is not None and waiting is not None and waiting.case.grid.matches(case.grid):
             del self._waiting[case.name]
             self._show(waiting)
@@ -149,7 +148,7 @@ class Predict(Dock):
             text += " Nothing reached the threshold: try a lower one, or look at the probability layer."
         if prediction.was_trained_on:
             text += " ⚠ The model was trained on this case, so its scores here are too good."
-        self.result.setText(text)
+        self.result.say(text)
 
     def _predictions(self) -> list[Labels]:
         case = self.workspace.case
@@ -160,10 +159,15 @@ class Predict(Dock):
 
     def _refresh(self, *_: object) -> None:
         run, case = self.models.currentData(), self.workspace.case
-        self._about.setText(_advice(run, case is not None))
-        self.start_button.setText(f"Predict {case.name}" if case else "Predict")
+        self._about.say(_advice(run, case is not None))
+        self.start_button.setText(f"Predict {_short(case.name)}" if case else "Predict")
         self.start_button.setEnabled(run is not None and case is not None and not self.runner.is_busy)
         self.save_button.setEnabled(bool(self._predictions()) and not self.runner.is_busy)
+
+
+def _short(name: str) -> str:
+    """Keep a long name from widening the dock."""
+    return name if len(name) <= 28 else f"{name[:27]}…"
 
 
 def _advice(run: Path | None, has_case: bool) -> str:

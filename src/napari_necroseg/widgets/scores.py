@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.core.scoring.scores import Scores as CaseScores
@@ -13,6 +13,7 @@ from napari_necroseg.layerdata import COLOURS, Role, source_of
 from napari_necroseg.widgets import _jobs
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._layer_choice import LayerChoice
+from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._score_table import STATES, ScoreTable
 from napari_necroseg.widgets._worker import JobRunner
 
@@ -29,7 +30,7 @@ class Scores(Dock):
         self.reference = LayerChoice(self.workspace.layers)
         self.prediction = LayerChoice(self.workspace.layers)
         self.table = ScoreTable()
-        self.message = QLabel()
+        self.message = Prose()
         self._quiet = JobRunner(self)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -48,8 +49,6 @@ class Scores(Dock):
         super().shut_down()
 
     def _build(self) -> None:
-        self.message.setWordWrap(True)
-        self.message.setTextFormat(Qt.TextFormat.PlainText)
         self.reference.setToolTip("The mask that counts as right, such as an expert's.")
         self.prediction.setToolTip("The mask that is judged.")
         form = QFormLayout()
@@ -113,7 +112,7 @@ class Scores(Dock):
         grid = None if reference is None or prediction is None else _common_grid(reference, prediction)
         problem = _problem(reference, prediction, grid)
         if problem or reference is None or prediction is None or grid is None:
-            self.message.setText(problem)
+            self.message.say(problem)
             self.table.show_scores(None)
             return
         self._is_stale = False
@@ -121,13 +120,13 @@ class Scores(Dock):
 
     def _on_scored(self, scores: CaseScores) -> None:
         self.table.show_scores(scores)
-        self.message.setText(STATES[scores.state])
+        self.message.say(STATES[scores.state])
         if self._is_stale:
             self._rest.start()
 
     def _on_score_failed(self, message: str) -> None:
         self.table.show_scores(None)
-        self.message.setText(message)
+        self.message.say(message)
 
 
 def _common_grid(reference: Labels, prediction: Labels) -> Grid | None:

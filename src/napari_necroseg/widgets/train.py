@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
 
 from napari_necroseg.core.case import Cohort
@@ -18,6 +17,7 @@ from napari_necroseg.widgets._curve import LossCurve
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._forms import ConfigForm
 from napari_necroseg.widgets._job_panel import duration
+from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._runs import new_run_name
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
@@ -37,8 +37,8 @@ class Train(Dock):
         self.name = QLineEdit()
         self.start_button = QPushButton("Train")
         self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
-        self.summary = QLabel()
-        self._folder_label = QLabel()
+        self.summary = Prose()
+        self._folder_label = Prose()
         self._models: Path | None = None
         self._shown = (self._config().preset, self._config().dimension)
         self._is_named = False
@@ -62,9 +62,6 @@ class Train(Dock):
             self._refresh()
 
     def _build(self) -> None:
-        for label in (self.summary, self._folder_label):
-            label.setWordWrap(True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
         self.name.setToolTip(_NAME_HELP)
         choose = QPushButton("...")
         choose.setFixedWidth(32)
@@ -138,11 +135,11 @@ class Train(Dock):
             )
             plan = make_plan(config, cohort, device=config.device, threads=config.threads or 1)
         except NecrosegError as error:
-            self.summary.setText(
+            self.summary.say(
                 str(error) if self.workspace.cohort else "Open a cohort in the dock Cases first."
             )
             return None
-        self.summary.setText(_describe(plan))
+        self.summary.say(_describe(plan))
         return plan
 
     def _refresh(self) -> None:
@@ -153,7 +150,7 @@ class Train(Dock):
         is_named = bool(self.name.text().strip())
         self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
         place = "chosen when you press Train" if self._models is None else str(self._models)
-        self._folder_label.setText(f"Folder: {place}")
+        self._folder_label.say(f"Folder: {place}")
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, TrainingStep):

@@ -1,0 +1,278 @@
+"""The dock Cases on real files, in a viewer without a window."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_necroseg.core.events import Finished, Progress
+from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.nifti import read_nifti_mask
+from napari_necroseg.layerdata import case_layers
+from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.widgets._workspace import Workspace
+from napari_necroseg.widgets.cases import Cases
+
+
+@pytest.fixture
+def dock(open_dock):
+    return open_dock(Cases)
+
+
+def wait_for(qtbot, dock, name):
+    qtbot.waitUntil(
+        lambda: (
+            dock.workspace.case is not None
+            and dock.workspace.case.name == name
+            and not dock.runner.is_busy
+            and not dock.workspace.screen.is_busy
+        )
+    )
+
+
+@pytest.fixture
+def opened(qtbot, dock, cohort_table):
+    dock.open_table(cohort_table)
+    wait_for(qtbot, dock, "a")
+    return dock
+
+
+def texts(table, column):
+    return [table.item(row, column).text() for row in range(table.rowCount())]
+
+
+def test_nothing_is_open_at_first(dock):
+    dock.show()
+    assert not dock.table.isVisible()
+    assert not dock.view._new.isEnabled()
+    assert "No case is open" in dock.view.name.said
+
+
+def test_a_cohort_shows_what_each_case_has_and_opens_the_first(opened, viewer):
+    assert texts(opened.table, 0) == ["a", "b", "c"]
+    assert texts(opened.table, 2) == ["✓", "✓", "✓"]
+    assert texts(opened.table, 3) == ["✓", "✓", "–"]
+    assert viewer.layers["reference"].data.sum() == 200
+    assert "6 slices of 4.00 mm" in opened.view.about.said
+    assert opened.view._place.text() == "1 of 3"
+
+
+def test_next_and_previous_go_through_the_table_and_stop_at_its_ends(qtbot, opened):
+    opened.view._next.click()
+    wait_for(qtbot, opened, "b")
+    opened.view._next.click()
+    wait_for(qtbot, opened, "c")
+    assert not opened.view._next.isEnabled()
+    assert "no reference" in opened.view.about.said
+    opened.step(1)
+    assert not opened.runner.is_busy
+    opened.view._previous.click()
+    wait_for(qtbot, opened, "b")
+
+
+def test_next_pressed_twice_at_once_goes_two_on(qtbot, opened):
+    opened.step(1)
+    opened.step(1)
+    wait_for(qtbot, opened, "c")
+
+
+def test_a_double_click_opens_a_row(qtbot, opened):
+    opened.table.itemDoubleClicked.emit(opened.table.item(1, 3))
+    wait_for(qtbot, opened, "b")
+
+
+def test_cancelling_keeps_what_is_shown(qtbot, opened, viewer):
+    before = viewer.layers["ceT1"].data
+    with qtbot.waitSignal(opened.runner.cancelled):
+        opened.step(1)
+        opened.runner.cancel()
+    assert viewer.layers["ceT1"].data is before
+    assert opened.workspace.case.name == "a"
+
+
+def test_the_person_is_asked_about_an_edit_and_cancel_keeps_it(qtbot, opened, viewer, answer):
+    asked = answer("cancel")
+    viewer.layers["reference"].paint((0, 5, 5), 1)
+    opened.step(1)
+    assert asked == [["reference"]]
+    assert not opened.runner.is_busy
+    assert viewer.layers["reference"].data[0, 5, 5] == 1
+
+
+def test_a_discarded_edit_goes_and_its_file_is_untouched(qtbot, opened, viewer, answer, cohort_table):
+    answer("discard")
+    viewer.layers["reference"].paint((0, 5, 5), 1)
+    opened.step(1)
+    wait_for(qtbot, opened, "b")
+    assert not (cohort_table.parent / "labels").exists()
+    opened.step(-1)
+    wait_for(qtbot, opened, "a")
+    assert viewer.layers["reference"].data.sum() == 200
+
+
+def test_a_saved_edit_is_on_the_grid_of_the_file_and_shown_again(qtbot, opened, viewer, answer, cohort_table):
+    answer("save")
+    viewer.layers["reference"].brush_size = 1
+    viewer.layers["reference"].paint((0, 5, 5), 1)
+    drawn = viewer.layers["reference"].data.copy()
+    opened.step(1)
+    wait_for(qtbot, opened, "b")
+    saved = cohort_table.parent / "labels" / "a.nii.gz"
+    original = nibabel.load(cohort_table.parent / "a" / "ceT1.nii.gz")
+    assert nibabel.load(saved).shape == original.shape
+    np.testing.assert_array_equal(nibabel.load(saved).affine, original.affine)
+    np.testing.assert_array_equal(to_working(read_nifti_mask(saved).volume).voxels, drawn)
+    opened.step(-1)
+    wait_for(qtbot, opened, "a")
+    assert viewer.layers["reference"].data.sum() == 200
+    np.testing.assert_array_equal(viewer.layers["my mask"].data, drawn)
+
+
+def test_what_is_drawn_while_the_next_case_is_read_is_asked_about_too(
+    qtbot, opened, viewer, answer, monkeypatch, steered_job
+):
+    asked = answer("discard")
+    held = steered_job()
+    original = _jobs.open_case
+
+    def slow(*arguments):
+        yield from held(arguments[-1])
+        yield from original(*arguments)
+
+    monkeypatch.setattr(_jobs, "open_case", slow)
+    opened.step(1)
+    qtbot.waitUntil(lambda: opened.panel.message == "half way")
+    viewer.layers["reference"].paint((0, 5, 5), 1)
+    held.go_on.set()
+    wait_for(qtbot, opened, "b")
+    assert asked == [["reference"]]
+
+
+def test_an_earlier_saved_mask_is_kept_beside_the_new_one(qtbot, opened, viewer, cohort_table):
+    opened.new_mask()
+    mask = viewer.layers["my mask"]
+    mask.brush_size = 1
+    for place in ((1, 3, 3), (1, 9, 9)):
+        mask.paint(place, 1)
+        with qtbot.waitSignal(opened.runner.finished):
+            opened.save_masks()
+    labels = cohort_table.parent / "labels"
+    assert read_nifti_mask(labels / "a.nii.gz").volume.voxels.sum() == 2
+    assert read_nifti_mask(labels / "a_earlier-001.nii.gz").volume.voxels.sum() == 1
+    assert opened.workspace.layers.unsaved() == []
+
+
+def test_a_damaged_saved_mask_is_told_and_the_case_opens(qtbot, dock, cohort_table):
+    labels = cohort_table.parent / "labels"
+    labels.mkdir()
+    (labels / "a.nii.gz").write_bytes(b"no image")
+    warnings = []
+    dock.runner.event.connect(warnings.append)
+    dock.open_table(cohort_table)
+    wait_for(qtbot, dock, "a")
+    assert any("is not shown" in getattr(event, "message", "") for event in warnings)
+
+
+def test_a_wrong_file_is_told_in_one_sentence(qtbot, dock, tmp_path):
+    table = tmp_path / "cohort.csv"
+    table.write_text("case,ceT1\nx,missing.nii.gz\n")
+    with qtbot.waitSignal(dock.runner.failed) as failed:
+        dock.open_table(table)
+    assert "missing.nii.gz" in failed.args[0]
+    assert dock.panel.message == failed.args[0]
+    assert dock.runner.report == ""
+
+
+def test_a_pair_of_files_becomes_a_cohort_of_one(qtbot, dock, viewer, cohort_table):
+    folder = cohort_table.parent / "b"
+    dock.opening.pair.set_path("ceT1", folder / "ceT1.nii.gz")
+    dock.opening.pair.set_path("Reference", folder / "necrosis.nii.gz")
+    dock.opening.pair._open.click()
+    wait_for(qtbot, dock, "ceT1")
+    assert [layer.name for layer in viewer.layers] == ["ceT1", "reference"]
+    assert dock.workspace.cohort.names == ("ceT1",)
+    assert dock.workspace.folder is None
+
+
+def test_spacing_is_asked_for_only_with_tiff_files(qtbot, dock):
+    pair = dock.opening.pair
+    pair.set_path("ceT1", Path("a.nii.gz"))
+    assert pair._spacing_row.isHidden()
+    pair.set_path("ceT1", Path("a.tif"))
+    assert not pair._spacing_row.isHidden()
+    assert pair.files().spacing_mm is None
+    for box, value in zip(pair._spacing, (4.0, 0.7, 0.6), strict=True):
+        box.setValue(value)
+    assert pair.files().spacing_mm == (4.0, 0.7, 0.6)
+
+
+def test_a_folder_with_a_table_is_read_not_written_anew(qtbot, dock, cohort_table):
+    before = cohort_table.read_bytes()
+    dock.open_folder(cohort_table.parent)
+    wait_for(qtbot, dock, "a")
+    assert cohort_table.read_bytes() == before
+
+
+def test_a_folder_of_cases_is_prepared_and_its_problems_are_shown(qtbot, dock, tmp_path, write_case):
+    write_case(tmp_path / "study" / "one")
+    (write_case(tmp_path / "study" / "two") / "ceT1.nii.gz").unlink()
+    dock.open_folder(tmp_path / "study")
+    wait_for(qtbot, dock, "one")
+    assert dock.workspace.cohort.names == ("one",)
+    assert "two" in dock.opening._problems.toPlainText()
+
+
+def test_the_notes_of_a_case_are_shown(qtbot, dock, make_case):
+    import dataclasses
+
+    case = dataclasses.replace(make_case(), notes=("T2 was resampled.",))
+    dock.workspace.set_case(case, None)
+    dock.show()
+    assert dock.view.notes.isVisible()
+    assert dock.view.notes.said == "• T2 was resampled."
+
+
+def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monkeypatch):
+    def made(index, _saves, _stop):
+        yield Progress(done=0, total=1)
+        case = make_case(f"phantom-{index + 1:02d}")
+        yield Finished(
+            result=_jobs.OpenedCase(case=case, files=None, layers=tuple(case_layers(case)), first_slice=0)
+        )
+
+    monkeypatch.setattr(_jobs, "open_phantom", made)
+    dock.open_phantom_case()
+    wait_for(qtbot, dock, "phantom-01")
+    dock.open_phantom_case()
+    wait_for(qtbot, dock, "phantom-02")
+
+
+def test_a_phantom_without_a_file_is_saved_where_the_person_says(
+    qtbot, dock, viewer, make_case, monkeypatch, tmp_path
+):
+    case = make_case("phantom-01")
+    list(dock.workspace.layers.show(case_layers(case), first_slice=0))
+    dock.workspace.set_case(case, None)
+    dock.new_mask()
+    viewer.layers["my mask"].paint((1, 3, 3), 1)
+    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: None)
+    dock.save_masks()
+    assert not dock.runner.is_busy
+    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: tmp_path / "mine")
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.save_masks()
+    assert (tmp_path / "mine.nii.gz").exists()
+
+
+def test_the_dock_says_that_it_is_no_medical_device(dock):
+    from qtpy.QtWidgets import QLabel
+
+    assert any("not a medical device" in label.text() for label in dock.findChildren(QLabel))
+
+
+def test_docks_of_one_viewer_share_a_workspace_and_those_of_another_do_not(viewer):
+    from napari.components import ViewerModel
+
+    assert Workspace.of(viewer) is Workspace.of(viewer)
+    assert Workspace.of(viewer) is not Workspace.of(ViewerModel())

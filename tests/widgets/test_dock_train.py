@@ -1,0 +1,210 @@
+"""The dock Train: a proposal, a plan in words, one training at a time."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.config import train_preset
+from napari_necroseg.core.events import TrainingStep
+from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.widgets._case_list import lacks, proposal
+from napari_necroseg.widgets.train import Train
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    run: Path
+    iterations: int = 1200
+    seconds: float = 61.0
+    loss: float = 0.25
+
+
+@pytest.fixture
+def dock(open_dock):
+    return open_dock(Train)
+
+
+@pytest.fixture
+def ready(dock, cohort_table):
+    dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    return dock
+
+
+@pytest.fixture
+def fake_training(monkeypatch, steered_job):
+    """Replace the training by one step, and a wait for the test's word; collect what was asked for."""
+    job = steered_job()
+    asked = []
+
+    def train_on(config, cohort, run, stop):
+        asked.append((config, cohort.names, run))
+        yield TrainingStep(iteration=10, iterations=None, loss=0.9, seconds=1.0, seconds_left=9.0)
+        job.result = Trained(run)
+        yield from job(stop)
+
+    monkeypatch.setattr(_jobs, "train_on", train_on)
+    return job, asked
+
+
+def case(name, *, patient="", fold=None, has_t2=True, has_reference=True):
+    names = (Sequence.CET1, Sequence.T2) if has_t2 else (Sequence.CET1,)
+    return CaseFiles(
+        name=name,
+        sequences={sequence: Path(f"{name}-{sequence}.nii.gz") for sequence in names},
+        reference=Path(f"{name}-mask.nii.gz") if has_reference else None,
+        patient=patient,
+        fold=fold,
+    )
+
+
+def test_without_a_cohort_it_says_what_to_do(dock):
+    assert not dock.start_button.isEnabled()
+    assert "Open a cohort" in dock.summary.said
+    dock.start()
+    assert not dock.runner.is_busy
+
+
+def test_a_cohort_without_enough_can_be_seen_through(ready):
+    assert ready.cases.ticked() == ("a", "b")
+    assert "c  (no reference mask)" in [ready.cases._list.item(row).text() for row in range(3)]
+    assert "of 2 cases: 10 min" in ready.summary.said
+    assert ready.start_button.isEnabled()
+
+
+def test_the_model_goes_into_the_project_under_a_new_name(ready, cohort_table):
+    assert ready._folder_label.said == f"Folder: {cohort_table.parent / 'models'}"
+    assert ready.name.text() == "2d-ceT1-T2-1"
+    (cohort_table.parent / "models" / "2d-ceT1-T2-1").mkdir(parents=True)
+    ready.form.editor("seed").set_value(3)
+    assert ready.name.text() == "2d-ceT1-T2-2"
+    ready.form.editor("sequences").set_value((Sequence.T2,))
+    assert ready.name.text() == "2d-T2-1"
+
+
+def test_a_name_that_was_typed_stays(qtbot, ready):
+    ready.name.setText("")
+    qtbot.keyClicks(ready.name, "mine")
+    ready.form.editor("seed").set_value(3)
+    assert ready.name.text() == "mine"
+
+
+def test_the_preset_fills_in_the_form_and_leaves_personal_choices(ready):
+    ready.form.editor("seed").set_value(5)
+    ready.form.editor("preset").set_value("paper")
+    assert ready.form.config() == train_preset("paper").changed(seed=5)
+    ready.form.editor("dimension").set_value("3d")
+    assert ready.form.config() == train_preset("paper", "3d").changed(seed=5)
+    assert "1,800 iterations" in ready.summary.said
+
+
+def test_choices_that_contradict_each_other_are_told_before_training(ready):
+    ready.form.editor("preset").set_value("paper")
+    ready.form.editor("minutes").set_value(3.0)
+    assert "time limit" in ready.summary.said
+    assert not ready.start_button.isEnabled()
+    ready.form.editor("sequences").set_value(())
+    assert not ready.start_button.isEnabled()
+
+
+def test_no_case_ticked_is_told(ready):
+    ready.cases.tick(())
+    assert "no case to train on" in ready.summary.said
+    assert not ready.start_button.isEnabled()
+
+
+def test_pressed_twice_it_trains_once(qtbot, ready, fake_training, cohort_table):
+    _, asked = fake_training
+    ready.start()
+    ready.start()
+    qtbot.waitUntil(lambda: len(ready.curve.points) == 1)
+    assert asked == [(train_preset("fast"), ("a", "b"), cohort_table.parent / "models" / "2d-ceT1-T2-1")]
+    assert not ready.start_button.isEnabled()
+
+
+def test_the_model_is_handed_to_predict(qtbot, ready, fake_training, cohort_table):
+    job, _ = fake_training
+    with qtbot.waitSignal(ready.runner.finished):
+        ready.start()
+        job.go_on.set()
+    assert ready.workspace.run == cohort_table.parent / "models" / "2d-ceT1-T2-1"
+    assert "1,200 iterations in 61 s" in ready.panel.message
+    assert ready.curve.points == ((10, 0.9),)
+    assert ready.start_button.isEnabled()
+
+
+def test_after_a_cancel_it_can_train_again(qtbot, ready, fake_training):
+    with qtbot.waitSignal(ready.runner.cancelled, timeout=2000):
+        ready.start()
+        ready.runner.cancel()
+    assert ready.panel.message == "Cancelled."
+    assert ready.start_button.isEnabled()
+
+
+def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):
+    job, asked = fake_training
+    dock.workspace.set_cohort(Cohort(cases=(case("pair"),)), None)
+    monkeypatch.setattr(_ask, "ask_folder", lambda *_: None)
+    dock.start()
+    assert not dock.runner.is_busy
+    monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path)
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.start()
+        job.go_on.set()
+    assert asked[0][2].parent == tmp_path
+
+
+def test_the_real_training_ends_in_a_model(qtbot, ready, cohort_table):
+    ready.form.editor("minutes").set_value(None)
+    ready.form.editor("steps").set_value(1)
+    ready.form.editor("batch_size").set_value(1)
+    ready.form.editor("device").set_value("cpu")
+    results = []
+    ready.runner.finished.connect(results.append)
+    ready.runner.failed.connect(results.append)
+    ready.start()
+    qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
+    assert (cohort_table.parent / "models" / "2d-ceT1-T2-1" / "weights.safetensors").exists(), results
+
+
+def test_an_unknown_device_is_told_in_words(qtbot, ready):
+    ready.form.editor("device").set_value("abacus")
+    with qtbot.waitSignal(ready.runner.failed, timeout=60_000) as failed:
+        ready.start()
+    assert "abacus" in failed.args[0]
+    assert ready.start_button.isEnabled()
+
+
+def test_what_a_case_lacks():
+    config = train_preset("fast")
+    assert lacks(case("a"), config) == ()
+    assert lacks(case("a", has_t2=False), config) == ("T2",)
+    assert lacks(case("a", has_t2=False), config.changed(sequences=("ceT1",))) == ()
+    assert lacks(case("a"), config.changed(target="tumour")) == ("tumour mask",)
+
+
+def test_the_proposal_holds_out_a_fifth_of_the_patients():
+    ten = [case(str(number)) for number in range(10)]
+    assert proposal(ten) == tuple("01234567")
+    assert proposal(ten[:2]) == ("0", "1")
+
+
+def test_the_proposal_never_splits_a_patient():
+    cases = [case("a", patient="p"), case("b", patient="q"), case("c", patient="r"), case("d", patient="r")]
+    assert proposal(cases) == ("a", "b")
+
+
+def test_the_proposal_holds_out_the_first_fold_where_there_are_folds():
+    cases = [case(str(number), fold=1 + number % 3) for number in range(6)]
+    assert proposal(cases) == ("1", "2", "4", "5")
+
+
+def test_a_patient_on_both_sides_is_told(dock):
+    cohort = Cohort(cases=(case("a", patient="p"), case("b", patient="p"), case("c", patient="q")))
+    dock.workspace.set_cohort(cohort, None)
+    dock.cases.tick(("a", "c"))
+    assert "Patient p is on both sides" in dock.cases._summary.said
+    dock.cases.tick(("a", "b"))
+    assert "both sides" not in dock.cases._summary.said
