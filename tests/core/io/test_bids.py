@@ -60,15 +60,14 @@ def test_several_runs_are_ambiguous(make_study: Make) -> None:
     rows, problems = rows_and_problems(make_study(CET1, T2, *runs))
     assert len(rows) == 1
     assert problems[0] == (
-        f"sub-02: 2 files could be its ceT1 image ({runs[0]}, {runs[1]}), so the case was left out; keep one, "
-        "or name it in the table."
+        f"sub-02: 2 files could be its ceT1 image ({runs[0]}, {runs[1]}), so the case was left out; keep "
+        "one, or name it in the table."
     )
 
 
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        ("sub-01_dseg", "has neither a label- nor a desc- entity"),
         ("sub-01_desc-brain_mask", "looks like a mask, but nothing says that 'brain' is the necrosis zone"),
         ("sub-01_label-necrosis_desc-predicted_mask", "looks like a prediction"),
     ],
@@ -77,6 +76,45 @@ def test_masks_that_do_not_say_necrosis_are_not_taken(make_study: Make, mask: st
     rows, problems = rows_and_problems(make_study(CET1, T2, f"{MASKS}/{mask}.nii.gz"))
     assert rows == [f"sub-01,{CET1},{T2},,,,,,"]
     assert problems[0].startswith(f"{MASKS}/{mask}.nii.gz {reason}")
+
+
+@pytest.mark.parametrize(
+    ("folder", "column"),
+    [
+        ("necrosis/", 3),
+        ("manual_masks/", 3),
+        ("", 3),
+        ("tumour/", 4),
+        ("fmriprep/", None),
+        ("predictions/", None),
+    ],
+)
+def test_a_mask_without_a_label_is_what_its_folder_says(
+    make_study: Make, folder: str, column: int | None
+) -> None:
+    mask = f"derivatives/{folder}sub-01/anat/sub-01_dseg.nii.gz"
+    rows, problems = rows_and_problems(make_study(CET1, T2, mask))
+    cells = rows[0].split(",")
+    assert [n for n in (3, 4) if cells[n] == mask] == ([column] if column else [])
+    assert any(problem.startswith(mask) for problem in problems) is (column is None)
+
+
+def test_a_prediction_is_no_reference_whatever_its_label(make_study: Make) -> None:
+    mask = "derivatives/nnunet-predictions/sub-01/anat/sub-01_label-necrosis_dseg.nii.gz"
+    rows, _ = rows_and_problems(make_study(CET1, T2, mask))
+    assert rows == [f"sub-01,{CET1},{T2},,,,,,"]
+
+
+def test_a_mask_beside_the_images_is_judged_alike(make_study: Make) -> None:
+    brain, necrosis = (f"sub-01/anat/sub-01_label-{what}_mask.nii.gz" for what in ("brain", "necrosis"))
+    assert rows_and_problems(make_study(CET1, T2, brain, at="one"))[0] == [f"sub-01,{CET1},{T2},,,,,,"]
+    assert rows_and_problems(make_study(CET1, T2, necrosis))[0] == [f"sub-01,{CET1},{T2},{necrosis},,,,,"]
+
+
+def test_files_with_other_names_are_mentioned(make_study: Make) -> None:
+    odd = f"{MASKS}/necrosis of sub-01.nii.gz"
+    _, problems = rows_and_problems(make_study(CET1, T2, odd))
+    assert problems[-1] == f"1 image was not needed, or not named like one that is: {odd}."
 
 
 def test_images_among_the_derivatives_are_not_taken(make_study: Make) -> None:

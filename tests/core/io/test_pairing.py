@@ -113,6 +113,37 @@ def test_cases_of_the_same_name_are_told_apart_by_the_folders_above(make_study: 
     assert list(cases_in(root)) == ["c2", "north_c1", "south_c1"]
 
 
+def test_masks_in_a_folder_of_their_own_join_the_case_of_their_name(make_study: Make) -> None:
+    root = make_study(
+        "c1/ceT1.nii", "c1/T2.nii", "c2/ceT1.nii", "c2/T2.nii", "labels/c1.nii", "labels/c2.nii"
+    )
+    make_study("labels/c1_earlier-001.nii", "predictions/run-1/c1.nii", "labels/c9.nii")
+    assert {name: files["reference"] for name, files in cases_in(root).items()} == {
+        "c1": "labels/c1.nii",
+        "c2": "labels/c2.nii",
+    }
+    found = pair(root)
+    assert found.problems == ("c9: no ceT1 image was found, so it was left out; it has labels/c9.nii.",)
+    assert set(found.unused) == {root / "labels/c1_earlier-001.nii", root / "predictions/run-1/c1.nii"}
+
+
+def test_a_corrected_mask_beside_the_first_is_for_a_person_to_choose(make_study: Make) -> None:
+    root = make_study("c1/ceT1.nii", "c1/T2.nii", "c1/necrosis.nii", "labels/c1.nii")
+    assert cases_in(root) == {"c1": {"ceT1": "c1/ceT1.nii", "T2": "c1/T2.nii"}}
+    assert (
+        pair(root)
+        .problems[0]
+        .startswith(
+            "c1: 2 files could be its reference mask (c1/necrosis.nii, labels/c1.nii), so none was taken"
+        )
+    )
+
+
+def test_the_current_folder_can_be_searched(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_study("ceT1.nii", "T2.nii", at="here"))
+    assert [case.name for case in pair(Path()).cases] == ["here"]
+
+
 def test_series_numbers_do_not_split_a_case(make_study: Make) -> None:
     root = make_study("c/3_T1ce.nii", "c/5_T2.nii")
     assert cases_in(root) == {"c": {"ceT1": "c/3_T1ce.nii", "T2": "c/5_T2.nii"}}

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from napari_necroseg.core.io.naming import NOTHING, Judgement, Role
 
+# Roles of files that are no images of a patient, as far as their names tell.
+MASK_ROLES = (Role.REFERENCE, Role.TUMOUR, Role.OTHER_MASK, None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -45,6 +48,11 @@ class Group:
         return [one.path for one in self.files if one.role is role]
 
     @property
+    def has_image(self) -> bool:
+        """Whether any file is, or might be, an image that masks can be of."""
+        return any(one.role not in MASK_ROLES for one in self.files)
+
+    @property
     def has_role(self) -> bool:
         """Whether any file is, or might be, what a case is made of; else the folder is no case."""
         return any(one.role not in (None, Role.OTHER_MASK) for one in self.files)
@@ -52,7 +60,8 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Sorted:
-    """What a layout makes of a folder; `problems` are sentences on files that belong to no group."""
+    """What a layout makes of a folder; `problems` and `unused` are about files of no group."""
 
     groups: list[Group] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unused: list[Path] = field(default_factory=list)

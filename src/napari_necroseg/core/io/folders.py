@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from napari_necroseg.core.io.candidates import Candidate, Group
+from napari_necroseg.core.io.candidates import MASK_ROLES, Candidate, Group
 from napari_necroseg.core.io.image import image_stem
 from napari_necroseg.core.io.naming import TAKEN_ROLES, Role, judge
 from napari_necroseg.core.io.scanning import Folder
@@ -49,7 +49,7 @@ def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]
         return [], below
     above = folder.path.relative_to(root).parts
     placed = [_place(entry) for entry in entries]
-    if not _are_many_cases(placed):
+    if not _are_many_cases(placed) and not _are_masks_of_other_folders(entries, placed):
         files = _judge_one_case(entries, folder.name)
         name = folder.name.strip()
         return [Group(name=name, long_name="_".join(above) or name, files=files)], below
@@ -85,9 +85,10 @@ def _place(entry: Entry) -> Placed:
     n_start = 0 if n_end else _run(words)
     role_words = words[len(words) - n_end :] if n_end else words[:n_start]
     case = "".join(pieces[: 2 * (len(words) - n_end)] if n_end else pieces[2 * n_start :]).strip(EDGES)
-    return Placed(
-        case, Candidate(path=entry.path, judgement=judge(tokens_of(f"{entry.above} {' '.join(role_words)}")))
-    )
+    tokens = tokens_of(f"{entry.above} {' '.join(role_words)}")
+    # "earlier" and "prediction" count wherever they stand: case-01_earlier-002.
+    tokens += tuple(token for token in tokens_of(stem) if token.kind is Kind.DERIVED)
+    return Placed(case, Candidate(path=entry.path, judgement=judge(tokens)))
 
 
 def _run(words: list[str]) -> int:
@@ -115,6 +116,11 @@ def _are_many_cases(placed: list[Placed]) -> bool:
         and len(roles) > 1
         and any(len(found & set(TAKEN_ROLES)) > 1 for found in roles.values())
     )
+
+
+def _are_masks_of_other_folders(entries: list[Entry], placed: list[Placed]) -> bool:
+    """Whether all are masks in folders such as ``labels``, so that each name is that of a case."""
+    return all(entry.above for entry in entries) and all(one.candidate.role in MASK_ROLES for one in placed)
 
 
 def _judge_one_case(entries: list[Entry], folder_name: str) -> tuple[Candidate, ...]:

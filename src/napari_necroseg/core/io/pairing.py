@@ -9,7 +9,7 @@ from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.io.bids import bids_groups, is_bids
-from napari_necroseg.core.io.candidates import Group, Sorted
+from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.casename import check_case_name
 from napari_necroseg.core.io.deciding import Decision, decide
 from napari_necroseg.core.io.folders import folder_groups
@@ -66,14 +66,15 @@ def find_cases(folder: Path) -> Generator[Event, None, Pairing]:
     if not tree.images and not tree.folders:
         raise CohortError(_nothing(folder, walk))
     found = _sort(tree, folder)
-    decisions = [decide(group, folder) for group in _with_unique_names(found.groups)]
+    groups = _with_unique_names(_with_masks_joined(found.groups))
+    decisions = [decide(group, folder) for group in groups]
     decisions.sort(key=lambda decision: natural_key(decision.name))
     decisions, name_problems = _with_possible_names(decisions)
     mentioned = [problem for decision in decisions for problem in decision.problems]
     return Pairing(
         cases=tuple(decision.case for decision in decisions if decision.case is not None),
         problems=(*walk.problems, *found.problems, *name_problems, *mentioned, *_missing(decisions)),
-        unused=tuple(path for decision in decisions for path in decision.unused),
+        unused=(*found.unused, *(path for decision in decisions for path in decision.unused)),
     )
 
 
@@ -125,7 +126,25 @@ def _sort(folder: Folder, root: Path) -> Sorted:
     return Sorted(
         groups=[*groups, *(group for part in parts for group in part.groups)],
         problems=[problem for part in parts for problem in part.problems],
+        unused=[path for part in parts for path in part.unused],
     )
+
+
+def _with_masks_joined(groups: list[Group]) -> list[Group]:
+    """Give masks without images, such as ``labels/case-01.nii.gz``, to the one case that has their name."""
+    count = Counter(group.name.casefold() for group in groups if group.has_image)
+    masks: dict[str, tuple[Candidate, ...]] = {}
+    for group in groups:
+        name = group.name.casefold()
+        if not group.has_image and group.has_role and count[name] == 1:
+            masks[name] = (*masks.get(name, ()), *group.files)
+    return [
+        replace(group, files=(*group.files, *masks.get(group.name.casefold(), ())))
+        if group.has_image
+        else group
+        for group in groups
+        if group.has_image or not (group.has_role and group.name.casefold() in masks)
+    ]
 
 
 def _with_unique_names(groups: list[Group]) -> list[Group]:
