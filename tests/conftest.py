@@ -15,7 +15,7 @@ settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
 # Working order (L, I, P), 4 mm slices, 0.9 x 0.8 mm in plane.
-WORKING_AFFINE = np.diag((-4.0, -0.9, -0.8, 1.0))
+WORKING_AFFINE = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.9, 0, 0], [0, 0, 0, 1]])
 
 
 @pytest.fixture

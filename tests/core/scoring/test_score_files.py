@@ -46,8 +46,8 @@ def test_a_prediction_on_another_grid_is_resampled_and_that_is_said(
 ) -> None:
     reference = write_image(tmp_path / "a.nii.gz", cube())
     finer = np.repeat(cube(), 2, axis=1)
-    affine = np.diag((-4.0, -0.45, -0.8, 1.0))
-    affine[1, 3] = 0.225
+    # Rows of half the height, the first a quarter of a row above the first of the reference.
+    affine = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.45, 0, 0.225], [0, 0, 0, 1]])
     prediction = write_image(tmp_path / "b.nii.gz", finer, affine)
 
     events = list(score_files(find_pairs(reference, prediction)))

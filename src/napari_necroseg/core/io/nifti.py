@@ -1,5 +1,6 @@
 """NIfTI files: one real three-dimensional image, or a sentence that says why not."""
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.io.gz import inflated
 from napari_necroseg.core.io.image import FileImage, check_is_file
 from napari_necroseg.core.io.voxels import finite_or_zero, one_label
 from napari_necroseg.core.volume import Affine, Grid, Origin, Volume, Voxels
@@ -16,6 +18,8 @@ MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
 SPACING_BOUNDS_MM = (0.01, 100.0)
 # Deflate cannot shrink data by more than this; a header that asks for more is damaged or hostile.
 MOST_DEFLATE_RATIO = 1032
+# What may follow the voxels in a file without being thought damaged.
+TRAILING_BYTES = 1 << 20
 # Free text in which scanners and converters leave names of patients and machines.
 TEXT_FIELDS = ("descrip", "aux_file", "intent_name", "db_name")
 
@@ -136,17 +140,21 @@ def _check_kind(image: Any, name: str) -> None:
 def _check_size(image: Any, path: Path) -> None:
     """Refuse a file too short for its header before anything of that size is allocated."""
     data = image.file_map["image"].filename or image.file_map.get("header", image.file_map["image"]).filename
-    needed = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
     held = Path(data).stat().st_size
     if str(data).lower().endswith(".gz"):
         held *= MOST_DEFLATE_RATIO
     else:
         held -= int(image.dataobj.offset)
-    if needed > held:
+    if _n_bytes(image) > held:
         raise FileError(
             f"{path.name} is truncated: its header announces {_times(image.shape)} voxels, the file is too "
             "short for them. Copy or export it again."
         )
+
+
+def _n_bytes(image: Any) -> int:
+    """Size of the voxels by the header, in whole numbers of any length: a damaged header overflows 64 bits."""
+    return math.prod(int(n) for n in image.shape) * int(image.get_data_dtype().itemsize)
 
 
 def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
@@ -199,6 +207,9 @@ def _differ(one: Affine, other: Affine, shape: tuple[int, ...]) -> bool:
 
 def _read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxels:
     try:
+        if path.name.lower().endswith(".nii.gz"):
+            most_bytes = int(image.dataobj.offset) + _n_bytes(image) + TRAILING_BYTES
+            image = type(image).from_bytes(inflated(path.read_bytes(), most_bytes=most_bytes))
         with np.errstate(over="ignore", invalid="ignore"):
             if dtype is None:
                 return np.asanyarray(image.dataobj)

@@ -64,8 +64,9 @@ def read_tiff_mask(path: Path, *, spacing_mm: Spacing | None = None) -> FileImag
 
 
 def _placed(path: Path, voxels: Voxels, spacing: Spacing, notes: tuple[str, ...]) -> FileImage:
-    # Working order is L, I, P: against two of the three RAS+ axes.
-    affine = np.diag((-spacing[0], -spacing[1], -spacing[2], 1.0))
+    # Slices grow to the left (-x), rows to inferior (-z), columns to posterior (-y).
+    affine = np.diag((-spacing[0], 0.0, 0.0, 1.0))
+    affine[2, 1], affine[1, 2] = -spacing[1], -spacing[2]
     grid = Grid((voxels.shape[0], voxels.shape[1], voxels.shape[2]), affine)
     return FileImage(Volume(voxels, grid), Origin(grid, path), (*notes, f"{path.name}: {UNPLACED}."))
 
