@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase
@@ -36,6 +36,13 @@ class JobWorker(WorkerBase):
         """Ask the job to stop; it is gone as soon as it looks at its flag or yields."""
         self.stop.set()
         super().quit()
+
+    def run(self) -> None:
+        """Run the job; called by Qt's thread pool."""
+        # Errors of the job are caught and reported within. What is left is Python shutting down with a job
+        # in flight: there is nobody to tell then, and an error out of a pool thread would abort the process.
+        with suppress(RuntimeError):
+            super().run()
 
     def work(self) -> None:
         """Draw the events of the job, in the worker's thread."""
