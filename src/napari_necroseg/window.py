@@ -1,6 +1,6 @@
 """The window of the demonstration: ``python -m napari_necroseg.window COHORT CASE PREDICTION RUN``.
 
-A process of its own, since Qt wants the main thread, and ``necroseg demo`` also runs where there is no screen.
+A process of its own: Qt wants the main thread, and ``necroseg demo`` also runs where there is no screen.
 """
 
 import argparse
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def open_docks(viewer: Any) -> dict[str, Any]:
     """Open all docks of the plugin, the scores below the others, which share tabs."""
     from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QApplication
 
     docks: dict[str, Any] = {}
     frames: dict[str, Any] = {}
@@ -54,7 +55,9 @@ def open_docks(viewer: Any) -> dict[str, Any]:
     frames["Cases"].raise_()
     right = [frames["Cases"], frames["Scores"]]
     main_window.resizeDocks(right, [DOCK_WIDTH_PX] * 2, Qt.Orientation.Horizontal)
-    main_window.resizeDocks(right, [1, 1], Qt.Orientation.Vertical)
+    # Qt shares out the height only among docks that it has laid out already.
+    QApplication.processEvents()
+    main_window.resizeDocks(right, [500, 400], Qt.Orientation.Vertical)
     return docks
 
 

@@ -6,6 +6,7 @@ Only the module of the chosen command is imported, so that ``--help`` and ``--ve
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -39,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted.
     """
+    started_s = time.monotonic()
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in arguments if not word.startswith("-")), None)
-    options = make_parser(chosen).parse_args(join_points(arguments))
+    options = make_parser(chosen).parse_args(join_points(arguments), argparse.Namespace(started_s=started_s))
     # A scheduler ends a job with SIGTERM; clean up as after Ctrl+C.
     signal.signal(signal.SIGTERM, _interrupt)
     from napari_necroseg.cli.console import present

@@ -153,7 +153,7 @@ def _check_size(image: Any, path: Path) -> None:
 
 
 def _n_bytes(image: Any) -> int:
-    """Size of the voxels by the header, in whole numbers of any length: a damaged header overflows 64 bits."""
+    """Size of the voxels by the header, as whole numbers of any length: a damaged one overflows 64 bits."""
     return math.prod(int(n) for n in image.shape) * int(image.get_data_dtype().itemsize)
 
 

@@ -27,8 +27,8 @@ from napari_necroseg.core.learning.device import (
     torch_threads,
 )
 from napari_necroseg.core.learning.interrupt import Stopped, interruptible
+from napari_necroseg.core.learning.loss import training_loss
 from napari_necroseg.core.learning.patches import Sample, batches
-from napari_necroseg.core.learning.tversky import tversky_loss
 from napari_necroseg.core.learning.unet import UNet, n_parameters
 from napari_necroseg.core.learning.volumes import TrainingVolume, load_volumes
 from napari_necroseg.core.plan import Plan
@@ -149,13 +149,16 @@ class _Learner:
         self.network = _initial_network(plan).placed(plan.device).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
 
-    def step(self, sample: Sample) -> Tensor:
-        """Learn from one mini-batch; return its loss, still on the device."""
+    def step(self, sample: Sample, progress: float) -> Tensor:
+        """Learn from one mini-batch at a share of the way (0 to 1); return its loss, still on the device."""
+        if self.config.learning_rate_decay:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
         images = self.network.laid_out(torch.from_numpy(sample.images).to(self.device))
         target = torch.from_numpy(sample.target).to(self.device)
         with precision_context(self.device, self.dtype):
             logits = self.network(images)
-        loss = tversky_loss(logits[:, 0].sigmoid(), target, alpha=self.config.alpha, beta=self.config.beta)
+        loss = training_loss(logits[:, 0], target, self.config)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -177,7 +180,7 @@ def _steps(
     losses: list[Tensor] = []
     reported = before = time.monotonic()
     for iteration, sample in enumerate(batches(volumes, plan), start=1):
-        losses.append(learner.step(sample))
+        losses.append(learner.step(sample, _progress(plan, iteration, before - started)))
         now = time.monotonic()
         is_last = iteration == plan.iterations or _time_is_up(plan, now - started, now - before)
         before = now
@@ -189,6 +192,13 @@ def _steps(
         if is_last:
             break
     return history
+
+
+def _progress(plan: Plan, iteration: int, elapsed_s: float) -> float:
+    """How much of the training is behind: by its iterations where these are fixed, so that it can repeat."""
+    if plan.iterations is not None:
+        return (iteration - 1) / plan.iterations
+    return elapsed_s / plan.seconds if plan.seconds else 0.0
 
 
 def _time_is_up(plan: Plan, elapsed_s: float, step_s: float) -> bool:

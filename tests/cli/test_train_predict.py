@@ -1,0 +1,161 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_necroseg.cli import main, make_parser
+from napari_necroseg.cli.train import choose_cases, read_config
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.errors import CohortError, SettingsError
+
+
+@pytest.fixture
+def study(tmp_path: Path, write_case: Callable[..., Path]) -> Path:
+    for number in (1, 2, 3):
+        write_case(tmp_path / "study" / f"case-{number}", seed=number)
+    assert main(["prepare", str(tmp_path / "study")]) == 0
+    return tmp_path / "study"
+
+
+def test_the_whole_way_from_a_folder_to_scores(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, run, out = study / "cohort.csv", study / "models" / "a", study / "predictions"
+    train = [
+        "train",
+        str(table),
+        "--out",
+        str(run),
+        "--exclude",
+        "case-3",
+        "--steps",
+        "1",
+        "--batch-size",
+        "2",
+    ]
+    assert main([*train, "--threads", "1", "--json"]) == 0
+    finished = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert finished["event"] == "finished"
+    assert (finished["cases"], finished["iterations"]) == (2, 1)
+    assert {path.name for path in run.iterdir()} == {"weights.safetensors", "history.csv", "run.json"}
+    assert json.loads((run / "run.json").read_text())["cases"] == ["case-1", "case-2"]
+
+    assert main(["predict", str(run), str(table), "--out", str(out), "--probability", "--threads", "1"]) == 0
+    source = nibabel.load(study / "case-3" / "ceT1.nii.gz")
+    mask, probability = (nibabel.load(out / f"case-3{end}.nii.gz") for end in ("", "_probability"))
+    assert mask.get_data_dtype() == np.uint8
+    assert probability.get_data_dtype() == np.float32
+    for written in (mask, probability):
+        assert written.shape == source.shape
+        assert np.array_equal(written.affine, source.affine)
+    assert np.array_equal(np.asarray(mask.dataobj), np.asarray(probability.dataobj) >= 0.5)
+    assert "threshold" in json.loads((out / "case-3.json").read_text())
+
+    capsys.readouterr()
+    assert main(["score", str(table), str(out), "--csv", str(out / "scores.csv"), "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["case"] for record in records if record["event"] == "case"] == [
+        "case-1",
+        "case-2",
+        "case-3",
+    ]
+    assert (out / "scores.csv").read_text().startswith("case,dice,sensitivity,specificity,")
+
+
+def test_a_case_folder_and_single_files_can_be_predicted(study: Path) -> None:
+    run = study / "models" / "a"
+    train = [
+        "train",
+        str(study),
+        "--out",
+        str(run),
+        "--steps",
+        "1",
+        "--batch-size",
+        "1",
+        "--sequences",
+        "ceT1",
+    ]
+    assert main([*train, "--threads", "1"]) == 0
+    assert main(["predict", str(run), str(study / "case-2"), "--out", str(study / "p")]) == 0
+    assert (study / "p" / "case-2.nii.gz").exists()
+    one = study / "case-1" / "ceT1.nii.gz"
+    assert main(["predict", str(run), "--ceT1", str(one), "--out", str(study / "p")]) == 0
+    assert (study / "p" / "ceT1.nii.gz").exists()
+
+
+def test_a_case_that_fails_is_told_by_the_exit_code(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = study / "models" / "a"
+    train = ["train", str(study), "--out", str(run), "--steps", "1", "--batch-size", "1"]
+    assert main([*train, "--threads", "1"]) == 0
+    (study / "case-1" / "T2.nii.gz").write_bytes(b"damaged")
+    assert main(["predict", str(run), str(study), "--out", str(study / "p")]) == 2
+    assert "case-1: not done." in capsys.readouterr().err
+    assert sorted(path.name for path in (study / "p").glob("*.nii.gz")) == ["case-2.nii.gz", "case-3.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--preset", "paper", "--minutes", "3"], "fixed length"),
+        (["--dimension", "4d"], "dimension"),
+        (["--sequences", "ceT1,FLAIR"], "sequences"),
+        (["--cases", "case-9"], "There is no case 'case-9'"),
+        (["--fold", "1/6"], "needs a fold for every case"),
+        (["--target", "tumour"], "has no tumour mask"),
+        (["--device", "abacus"], "abacus"),
+    ],
+)
+def test_a_wrong_choice_is_refused_before_any_work(
+    study: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["train", str(study), "--out", str(study / "run"), *options]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert not (study / "run").exists()
+
+
+def options_of(*arguments: str) -> object:
+    return make_parser("train").parse_args(["train", "cohort.csv", "--out", "run", *arguments])
+
+
+def test_the_fast_preset_is_the_default_and_steps_replace_its_minutes() -> None:
+    assert read_config(options_of()).preset == "fast"
+    assert read_config(options_of()).minutes == 10
+    config = read_config(options_of("--steps", "5", "--dimension", "3d", "--sequences", "T2,ceT1"))
+    assert (config.steps, config.minutes, config.batch_size) == (5, None, 2)
+    assert config.sequences == (Sequence.CET1, Sequence.T2)
+
+
+def test_the_paper_preset_is_the_papers() -> None:
+    config = read_config(options_of("--preset", "paper"))
+    assert (config.alpha, config.beta, config.learning_rate) == (0.3, 0.7, 0.001)
+    assert (config.cross_entropy, config.learning_rate_decay, config.precision) == (0, False, "fp32")
+    assert config.augment.target_share == 1
+
+
+def cohort_with_folds(*folds: int | None) -> Cohort:
+    return Cohort(
+        cases=tuple(
+            CaseFiles(name=f"c{number}", sequences={Sequence.CET1: Path("x")}, fold=fold)
+            for number, fold in enumerate(folds)
+        )
+    )
+
+
+def test_a_fold_is_left_out() -> None:
+    chosen = choose_cases(cohort_with_folds(1, 2, 1, 3), options_of("--fold", "1/3"))
+    assert chosen.names == ("c1", "c3")
+
+
+def test_the_folds_of_the_cohort_rule() -> None:
+    with pytest.raises(CohortError, match="the cohort has 3"):
+        choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", "1/6"))
+    with pytest.raises(CohortError, match="needs a fold for every case"):
+        choose_cases(cohort_with_folds(1, None), options_of("--fold", "1/2"))
+    for wrong in ("0/3", "4/3", "one", "1"):
+        with pytest.raises(SettingsError, match="K/N"):
+            choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", wrong))
