@@ -14,6 +14,7 @@ LayerData = tuple[Voxels, dict[str, Any], str]
 
 METADATA_KEY = "necroseg"
 PLACEHOLDER = "placeholder"
+UNITS = ("mm", "mm", "mm")
 AXIS_LABELS = ("slice", "row", "column")
 # Share of the voxels that is shown as black, and as white: MR has a few very bright voxels.
 DISPLAY_PERCENTILES = (2.0, 99.7)
@@ -139,7 +140,14 @@ def placeholder_layer(name: str) -> LayerData:
 
     napari demands a layer at once from sample data, and would stand still while it is computed.
     """
-    return np.empty((0, 3)), {"name": name, "metadata": {METADATA_KEY: PLACEHOLDER}}, "points"
+    # One layer without the others' units would make napari forget theirs.
+    kwargs = {
+        "name": name,
+        "units": UNITS,
+        "axis_labels": AXIS_LABELS,
+        "metadata": {METADATA_KEY: PLACEHOLDER},
+    }
+    return np.empty((0, 3)), kwargs, "points"
 
 
 def is_placeholder(metadata: dict[str, Any]) -> bool:
@@ -157,7 +165,7 @@ def placement(grid: Grid) -> dict[str, Any]:
     return {
         "scale": grid.spacing_mm,
         "translate": tuple(float(x) for x in directions.T @ grid.affine_ras[:3, 3]),
-        "units": ("mm", "mm", "mm"),
+        "units": UNITS,
         "axis_labels": AXIS_LABELS,
     }
 

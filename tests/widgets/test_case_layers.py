@@ -1,8 +1,11 @@
 """The layers of a case, and that no edit is lost when another case takes their place."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import (
     Role,
@@ -44,6 +47,18 @@ def test_the_next_case_takes_the_place_of_the_last(viewer, shown, make_case):
     assert viewer.dims.nsteps == (7, 44, 38)
 
 
+def test_the_contrast_is_that_of_the_case_and_the_slider_reaches_every_voxel(viewer, shown, make_case):
+    case = make_case("b")
+    bright = Volume(case.sequences["T2"].voxels * 1000, case.grid)
+    for_t2 = dataclasses.replace(case, sequences={**case.sequences, Sequence.T2: bright})
+    show(shown, for_t2)
+    low, high = viewer.layers["T2"].contrast_limits
+    assert 0 < low < 100
+    assert 900 < high < 1000
+    assert viewer.layers["T2"].contrast_limits_range == [bright.voxels.min(), bright.voxels.max()]
+    assert viewer.layers["ceT1"].contrast_limits[1] < 1
+
+
 def test_undo_never_writes_voxels_of_the_last_case(viewer, shown, make_case):
     viewer.layers["reference"].paint((2, 1, 1), 1)
     other = make_case("b")
@@ -74,6 +89,7 @@ def test_layers_of_the_user_stay(viewer, shown, make_case):
 def test_the_placeholder_of_sample_data_goes(viewer, shown, make_case):
     data, kwargs, _ = placeholder_layer("making a phantom")
     viewer.add_points(data, **kwargs)
+    assert len({str(layer.units) for layer in viewer.layers}) == 1
     show(shown, make_case("b"))
     assert "making a phantom" not in viewer.layers
 

@@ -49,7 +49,9 @@ def test_every_choice_has_an_input(qtbot):
 
 def test_a_small_number_is_written_with_all_its_digits(form):
     spin = form.editor("learning_rate").findChild(QDoubleSpinBox)
-    assert spin.text() == "0.001"
+    for value, text in ((1e-3, "0.001"), (2.5e-6, "0.0000025"), (1.0, "1")):
+        form.editor("learning_rate").set_value(value)
+        assert spin.text() == text
 
 
 def test_units_bounds_and_help_are_those_of_the_config(form):

@@ -72,6 +72,7 @@ class Dock(QWidget):
         area.setWidget(inside)
         footer = QLabel(FOOTER)
         footer.setStyleSheet("font-size: 10px; color: gray;")
+        footer.setContentsMargins(6, 0, 6, 2)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area, 1)

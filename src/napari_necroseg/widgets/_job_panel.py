@@ -77,7 +77,7 @@ class JobPanel(QWidget):
         row.addWidget(self._cancel)
         row.addWidget(self._details)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 4, 0, 4)
+        column.setContentsMargins(6, 4, 6, 4)
         column.addLayout(row)
         column.addWidget(self._message)
 

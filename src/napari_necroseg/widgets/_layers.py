@@ -134,7 +134,7 @@ class CaseLayers:
             # There is no public way to clear it.
             layer._reset_history()
         else:
-            layer.contrast_limits_range = layer.contrast_limits = kwargs["contrast_limits"]
+            _set_contrast(layer, kwargs["contrast_limits"])
         return layer
 
     def _is_saved(self, layer: Labels) -> bool:
@@ -153,6 +153,8 @@ class CaseLayers:
         if isinstance(layer, Labels):
             layer.contour = _OUTLINE_VOXELS
             layer.opacity = 1.0
+        else:
+            _set_contrast(layer, kwargs["contrast_limits"])
         self._own.add(layer)
         return self.viewer.add_layer(layer)
 
@@ -160,3 +162,10 @@ class CaseLayers:
 def _role(metadata: dict[str, Any]) -> Role | None:
     source = source_of(metadata)
     return None if source is None else source.role
+
+
+def _set_contrast(image: Image, limits: tuple[float, float]) -> None:
+    """Show these intensities, and let the slider reach all others."""
+    lowest, highest = float(image.data.min()), float(image.data.max())
+    image.contrast_limits_range = (min(lowest, limits[0]), max(highest, limits[1]))
+    image.contrast_limits = limits
