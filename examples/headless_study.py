@@ -1,0 +1,52 @@
+"""Train on a folder of cases, leave the last out, predict and score it: ``python headless_study.py FOLDER``.
+
+Every long job is a generator of events; this script prints them as they come. Nothing here needs a screen.
+"""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from napari_necroseg.core.config import PredictConfig, train_preset
+from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.io.prepare import prepare
+from napari_necroseg.core.learning.batch import predict_cohort
+from napari_necroseg.core.learning.checkpoint import load_model
+from napari_necroseg.core.learning.device import default_threads, resolve_device
+from napari_necroseg.core.learning.train import train
+from napari_necroseg.core.plan import make_plan
+from napari_necroseg.core.scoring.files import find_pairs, score_files
+from napari_necroseg.core.scoring.scores import Summary
+
+
+def main(folder: Path, *, minutes: float = 10.0) -> Summary:
+    """Find and pair the images, train, predict, score."""
+    table = result_of(prepare(folder)).cohort
+    cohort = read_cohort(table)
+    held_out = cohort.names[-1]
+
+    config = train_preset("fast", "2d").changed(minutes=minutes)
+    training_cases = cohort.without((held_out,))
+    plan = make_plan(config, training_cases, device=resolve_device(config.device), threads=default_threads())
+    run = result_of(train(plan, training_cases, run=folder / "models" / "example")).run
+
+    predictions = folder / "predictions" / "example"
+    result_of(predict_cohort(load_model(run), cohort.only((held_out,)), PredictConfig(), out=predictions))
+    summary: Summary = result_of(score_files(find_pairs(table, predictions)))
+    return summary
+
+
+def result_of(events: Generator[Event]) -> Any:
+    """Print what a job reports, and return what it made."""
+    result = None
+    for event in events:
+        print(event)
+        if isinstance(event, Finished):
+            result = event.result
+    return result
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
