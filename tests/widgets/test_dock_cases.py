@@ -9,7 +9,7 @@ import pytest
 from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.nifti import read_nifti_mask
-from napari_necroseg.layerdata import case_layers
+from napari_necroseg.layerdata import case_layers, placeholder_layer
 from napari_necroseg.widgets import _ask, _jobs
 from napari_necroseg.widgets._workspace import Workspace
 from napari_necroseg.widgets.cases import Cases
@@ -246,6 +246,17 @@ def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monke
     wait_for(qtbot, dock, "phantom-01")
     dock.open_phantom_case()
     wait_for(qtbot, dock, "phantom-02")
+
+
+def test_a_phantom_that_is_cancelled_leaves_no_placeholder(qtbot, dock, viewer, monkeypatch, steered_job):
+    job = steered_job()
+    monkeypatch.setattr(_jobs, "open_phantom", lambda _index, _saves, stop: job(stop))
+    data, kwargs, _ = placeholder_layer("making a phantom")
+    viewer.add_points(data, **kwargs)
+    with qtbot.waitSignal(dock.runner.cancelled):
+        dock.open_phantom_case()
+        dock.runner.cancel()
+    assert not viewer.layers
 
 
 def test_a_phantom_without_a_file_is_saved_where_the_person_says(

@@ -75,6 +75,11 @@ class CaseLayers:
             self._saved[layer] = None
         return layer
 
+    def drop_placeholders(self) -> None:
+        """Remove the layers that stood for a case which is not coming."""
+        for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:
+            self.viewer.layers.remove(layer)
+
     def new_mask(self, case: Case) -> Layer:
         """Add an empty mask on the grid of a case, ready to be drawn on."""
         empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)

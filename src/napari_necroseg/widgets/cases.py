@@ -19,7 +19,7 @@ from napari_necroseg.widgets._saving import masks_to_save
 from napari_necroseg.widgets._switch import CaseSwitch
 from napari_necroseg.widgets._worker import Job
 
-PHANTOM_CASES = 12
+PHANTOM_CASES = 8
 
 
 class Cases(Dock):
@@ -113,6 +113,8 @@ class Cases(Dock):
         self.view.save_wanted.connect(self.save_masks)
         self.view.panes_wanted.connect(self._set_side_by_side)
         self.runner.finished.connect(self._on_finished)
+        for over in (self.runner.failed, self.runner.cancelled):
+            over.connect(self.workspace.layers.drop_placeholders)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.listen(self.workspace.case_changed, self._on_case)
 
