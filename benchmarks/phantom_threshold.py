@@ -37,11 +37,8 @@ def main() -> None:
                 "best_dice": round(dice, 3),
                 "band": [round(low, 3), round(high, 3)],
             }
-            print(
-                json.dumps(record)
-                if options.json
-                else f"{sequence}, {region}: best band {low:.2f} to {high:.2f}, mean Dice {dice:.3f} ({len(cases)} cases)"
-            )
+            text = f"{sequence}, {region}: band {low:.2f} to {high:.2f}, mean Dice {dice:.3f}"
+            print(json.dumps(record) if options.json else f"{text} ({len(cases)} cases)")
 
 
 def histograms(case: Case, sequence: Sequence, region: str) -> Histograms:

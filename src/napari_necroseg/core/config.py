@@ -209,15 +209,15 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         target, so that the network also learns what is not necrosis; Dice and cross-entropy as loss, and
         a learning rate that falls to zero, since Tversky alone hardly moves in the first minutes.
     dimension
-        Decides the batch: 32 slices or 2 volumes.
+        Decides the batch: 32 slices (``fast``: 16, for twice the steps in the same time) or 2 volumes.
     """
-    batch_size = 32 if dimension == "2d" else 2
     if name == "paper":
+        batch_size = 32 if dimension == "2d" else 2
         return TrainConfig(preset="paper", dimension=dimension, batch_size=batch_size, precision="fp32")
     return TrainConfig(
         preset="fast",
         dimension=dimension,
-        batch_size=batch_size,
+        batch_size=16 if dimension == "2d" else 2,
         minutes=10.0,
         alpha=0.5,
         beta=0.5,

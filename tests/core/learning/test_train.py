@@ -203,9 +203,7 @@ def test_a_sequence_that_is_not_trained_on_is_not_read(cohort, plan_tiny, tmp_pa
 
 
 def test_a_loss_that_is_no_number_is_said_in_a_sentence(cohort, plan_tiny, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(
-        train_module, "tversky_loss", lambda probability, *_, **__: probability.sum() * float("nan")
-    )
+    monkeypatch.setattr(train_module, "training_loss", lambda logits, *_, **__: logits.sum() * float("nan"))
     with pytest.raises(NecrosegError, match="diverged: after 3 iterations the loss is not a number"):
         list(train(plan_tiny(cohort), cohort, run=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -215,9 +213,35 @@ def test_a_lack_of_memory_names_patch_and_batch(cohort, plan_tiny, tmp_path, mon
     def fail(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(train_module, "tversky_loss", fail)
+    monkeypatch.setattr(train_module, "training_loss", fail)
     with pytest.raises(ResourceError, match="4 patches of 8 x 16 x 16 voxels"):
         list(train(plan_tiny(cohort), cohort, run=tmp_path / "run"))
+
+
+def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
+    cohort, plan_tiny, tmp_path
+) -> None:
+    falling = plan_tiny(cohort, learning_rate_decay=True, learning_rate=0.01)
+    learner = train_module._Learner(falling)
+    sample = next(train_module.batches(_volumes(falling, cohort), falling))
+    rates = []
+    for progress in (0.0, 0.5, 1.0):
+        learner.step(sample, progress)
+        rates.append(learner.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.01, 0.005, 0.0])
+
+    constant = train_module._Learner(plan_tiny(cohort, learning_rate=0.01))
+    constant.step(sample, 0.9)
+    assert constant.optimiser.param_groups[0]["lr"] == 0.01
+
+
+def _volumes(plan, cohort):
+    loading = train_module.load_volumes(plan, cohort, threading.Event())
+    while True:
+        try:
+            next(loading)
+        except StopIteration as end:
+            return end.value
 
 
 def _empty(mask: Path) -> None:
