@@ -23,8 +23,8 @@ class LossCurve(QWidget):
         self.setMinimumSize(200, 150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "The training loss: 0 is perfect agreement with the reference, and it should fall. It is measured "
-            "on the training samples, so it does not say how well the model does on other cases."
+            "The training loss: it should fall, and 0 would be perfect agreement with the reference. It is "
+            "measured on the training samples, so it does not say how well the model does on other cases."
         )
 
     @property
