@@ -153,7 +153,8 @@ def test_a_spacing_of_zero_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.hdr"])
 def test_a_foreign_file_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"This is a letter, not an image." * 40)
+    for each in (name, "a.img"):
+        (tmp_path / each).write_bytes(b"This is a letter, not an image." * 40)
     with pytest.raises(FileError, match=r"a\.\S+ is not a NIfTI file"):
         read_image(tmp_path / name)
 
@@ -207,8 +208,6 @@ def test_a_header_that_asks_for_terabytes_allocates_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize("value", [1, 255])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
 def test_a_mask_becomes_zeros_and_ones(tmp_path: Path, value: int, dtype: type) -> None:
-    if value == 255 and dtype is np.int8:
-        return
     voxels = np.zeros((3, 4, 5), dtype)
     voxels[1, 2, 3] = value
     mask = read_mask(saved(tmp_path / "a.nii.gz", nibabel.Nifti1Image(voxels, AFFINE)))

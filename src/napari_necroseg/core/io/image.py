@@ -87,7 +87,7 @@ def image_stem(path: Path) -> str:
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse what is missing, a folder, or not named like an image, in one sentence."""
+    """Refuse what is missing, a folder, empty, or not named like an image, in one sentence."""
     if not path.exists():
         raise FileError(f"There is no file {path}.")
     if not path.is_file():
@@ -97,3 +97,5 @@ def check_is_file(path: Path) -> None:
             f"{path.name} is not named like an image that can be read here; use NIfTI (.nii, .nii.gz, "
             ".hdr/.img) or TIFF (.tif, .tiff)."
         )
+    if path.stat().st_size == 0:
+        raise FileError(f"{path.name} is empty (0 bytes); copy or export it again.")

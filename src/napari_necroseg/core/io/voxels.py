@@ -1,9 +1,14 @@
 """Values as files hold them, made fit for use: finite images and masks with one label."""
 
+import math
+
 import numpy as np
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.volume import Voxels
+
+# Masks are also stored as 255 with a float32 slope of 1/255, which gives nearly 1.
+SCALING_TOLERANCE = 1e-6
 
 
 def finite_or_zero(voxels: Voxels, name: str) -> tuple[Voxels, tuple[str, ...]]:
@@ -30,12 +35,15 @@ def one_label(voxels: Voxels, name: str) -> tuple[Voxels, tuple[str, ...]]:
     voxels, notes = finite_or_zero(voxels, name) if voxels.dtype.kind == "f" else (voxels, ())
     inside = voxels != 0
     values = voxels[inside]
-    if values.size and (values != values[0]).any():
+    if not values.size:
+        return inside.astype(np.uint8, order="K"), notes
+    if (values != values[0]).any():
         _refuse_values(np.unique(values), name)
-    if values.size and values[0] != np.round(values[0]):
+    label = round(float(values[0]))
+    if not math.isclose(label, values[0], rel_tol=SCALING_TOLERANCE):
         _refuse_values(values[:1], name)
-    if values.size and values[0] not in (1, 255):
-        notes += (f"{name}: its only label is {values[0]:g}; it was taken as the mask.",)
+    if label not in (1, 255):
+        notes += (f"{name}: its only label is {label}; it was taken as the mask.",)
     return inside.astype(np.uint8, order="K"), notes
 
 
