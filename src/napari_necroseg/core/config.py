@@ -82,6 +82,13 @@ class AugmentConfig(Config):
         title="Patches at the target",
         description="Share of the patches that must show the target; the others lie anywhere in the image.",
     )
+    slice_share: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        title="Slices at the target",
+        description="In 2d: share of those patches whose slice must show the target; any slice otherwise.",
+    )
 
 
 class TrainConfig(Config):
@@ -224,7 +231,7 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         cross_entropy=1.0,
         learning_rate=FAST_LEARNING_RATE,
         learning_rate_decay=True,
-        augment=AugmentConfig(target_share=0.67),
+        augment=AugmentConfig(target_share=0.67, slice_share=0.5),
     )
 
 

@@ -53,6 +53,15 @@ def test_the_rest_of_the_patches_lie_anywhere_inside_the_image() -> None:
     assert away.max(axis=0).tolist() == [40 - 16, 30 - 12]
 
 
+def test_slices_at_the_target_are_drawn_as_often_as_asked() -> None:
+    # The target is wide and high enough for every patch; it is in 3 of 8 slices.
+    case = volume(rows=slice(0, 40), columns=slice(0, 30))
+    for share, expected in ((0.0, 3 / 8), (0.5, 0.5 + 0.5 * 3 / 8), (1.0, 1.0)):
+        found = draws(case, AugmentConfig(slice_share=share), 400, is_2d=True)
+        shown = [cut_sample(case, draw, patch_shape=SHAPE).target.any() for draw in found]
+        assert np.mean(shown) == pytest.approx(expected, abs=0.08)
+
+
 def test_an_image_smaller_than_the_patch_lies_in_its_middle() -> None:
     case = volume(size=(8, 14, 9), rows=slice(0, 2), columns=slice(0, 2))
     generator = np.random.default_rng(0)

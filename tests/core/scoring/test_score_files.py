@@ -82,7 +82,9 @@ def test_a_cohort_is_scored_on_the_grid_of_its_ce_t1(
     )
     write_image(tmp_path / "out" / "case-a.nii.gz", np.zeros((6, 40, 36), np.uint8))
 
-    events = list(score_files(find_pairs(tmp_path / "cohort.csv", tmp_path / "out")))
+    pairs = find_pairs(tmp_path / "cohort.csv", tmp_path / "out")
+    assert pairs == find_pairs(tmp_path, tmp_path / "out")
+    events = list(score_files(pairs))
 
     scored = next(event for event in events if isinstance(event, CaseScored))
     assert (scored.result.dice, scored.result.state) == (0.0, "missed")

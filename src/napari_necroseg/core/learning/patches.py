@@ -83,10 +83,16 @@ def draw_patch(
     is_at_target = generator.random() < config.target_share
     corner = (_corner_at_target if is_at_target else _corner_anywhere)(volume, config, patch_shape, generator)
     mirrored = generator.random(3) < (0.5 if config.mirror else 0.0)
+    slice_index = None
+    if is_2d:
+        wants_target = is_at_target and generator.random() < config.slice_share
+        choices = volume.target_slices if wants_target else np.arange(patch_shape[0])
+        in_volume = int(choices[generator.integers(len(choices))])
+        slice_index = patch_shape[0] - 1 - in_volume if mirrored[0] else in_volume
     return Draw(
         corner=corner,
         is_mirrored=(bool(mirrored[0]), bool(mirrored[1]), bool(mirrored[2])),
-        slice_index=int(generator.integers(patch_shape[0])) if is_2d else None,
+        slice_index=slice_index,
     )
 
 

@@ -9,6 +9,10 @@ from torch.nn import functional
 # Axes: b batch, c channels, then (y, x) in 2D or (z, y, x) in 3D, written s for "space".
 
 
+# The logit of 1 %.
+FIRST_LOGIT = -4.6
+
+
 class UNet(nn.Module):
     """A U-Net with batch normalisation, strided convolutions down and resizing up.
 
@@ -56,6 +60,9 @@ class UNet(nn.Module):
         )
         self.decoders = nn.ModuleList(_pair(spatial_axes, 2 * n, n) for n in finer)
         self.head = _convolution(spatial_axes)(widths[0], 1, 1)
+        # A necrosis fills about a hundredth of a patch: to start from one half costs the first minutes.
+        assert self.head.bias is not None
+        nn.init.constant_(self.head.bias, FIRST_LOGIT)
 
     def forward(self, x_bcs: Tensor) -> Tensor:
         """Return the logits ``(B, 1, *spatial)`` of ``(B, C, *spatial)``, in fp32 also under autocast."""

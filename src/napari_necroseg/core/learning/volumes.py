@@ -56,6 +56,11 @@ class TrainingVolume:
         """``(n, 2)``; rows and columns at which some slice shows the target."""
         return np.argwhere(self.target.any(axis=0))
 
+    @cached_property
+    def target_slices(self) -> NDArray[np.int64]:
+        """``(n,)``; the slices that show the target."""
+        return np.flatnonzero(self.target.any(axis=(1, 2)))
+
 
 def load_volumes(
     plan: Plan, cohort: Cohort, stop: threading.Event

@@ -86,8 +86,8 @@ def find_pairs(reference: Path, prediction: Path) -> tuple[MaskPair, ...]:
     Parameters
     ----------
     reference, prediction
-        Two files; two folders, whose files are paired by equal names; or a ``cohort.csv`` and a folder
-        with ``<case>.nii.gz`` for each of its cases that has a reference.
+        Two files; two folders, whose files are paired by equal names; or a ``cohort.csv`` (or its folder)
+        and a folder with ``<case>.nii.gz`` for each of its cases that has a reference.
 
     Raises
     ------
@@ -97,6 +97,8 @@ def find_pairs(reference: Path, prediction: Path) -> tuple[MaskPair, ...]:
     for path in (reference, prediction):
         if not path.exists():
             raise FileError(f"There is no file or folder {path}.")
+    if (reference / "cohort.csv").is_file():
+        reference = reference / "cohort.csv"
     if reference.suffix.lower() == ".csv":
         return _pairs_of_cohort(reference, prediction)
     if reference.is_dir() and prediction.is_dir():
