@@ -4,6 +4,7 @@ import shutil
 from itertools import count
 from pathlib import Path
 
+from napari_necroseg.core.io.atomic import atomic_path
 from napari_necroseg.core.io.image import image_stem, image_suffix
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.volume import Origin, Voxels
@@ -29,15 +30,16 @@ def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None
 
     Raises
     ------
-    FileError
-        If the folder cannot be written to; nothing has changed then.
+    ResourceError
+        If the folder cannot be written to or the disk is full; nothing has changed then.
     """
     if not path.exists():
         save_mask(path, voxels, origin)
         return None
     earlier = _free_name(path)
     try:
-        shutil.copy2(path, earlier)
+        with atomic_path(earlier) as temporary:
+            shutil.copy2(path, temporary)
         save_mask(path, voxels, origin)
     except BaseException:
         earlier.unlink(missing_ok=True)
