@@ -1,0 +1,30 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_necroseg.cli import demo, main
+from napari_necroseg.core.phantom.case import _centred_grid
+
+
+def test_the_whole_demonstration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    coarse = _centred_grid((15, 118, 86), (4.0, 2.2, 2.2), np.eye(3))
+    monkeypatch.setattr("napari_necroseg.core.phantom.case._draw_grid", lambda generator: coarse)
+    monkeypatch.setattr(demo, "N_CASES", 2)
+    out = tmp_path / "demo"
+
+    code = main(["demo", "--out", str(out), "--no-window", "--minutes", "0.05", "--json"])
+
+    assert code == 0
+    printed = capsys.readouterr()
+    finished = json.loads(printed.out.splitlines()[-1])
+    assert finished["event"] == "finished"
+    for made in ("run", "prediction", "scores", "picture"):
+        assert Path(finished[made]).exists()
+    assert "not on patients" in json.loads(Path(finished["scores"]).read_text())["remark"]
+    assert "numerical phantom, not on patients" in printed.err
+    # The case that was predicted is not one that was learned.
+    assert json.loads((Path(finished["run"]) / "run.json").read_text())["cases"] == ["phantom-01"]
+    assert Path(finished["prediction"]).name == "phantom-02.nii.gz"
+    assert Path(finished["picture"]).stat().st_size > 50_000

@@ -1,0 +1,39 @@
+"""The size of files and functions: small ones can be read, and the lists of exceptions only shrink."""
+
+import ast
+from pathlib import Path
+
+SOURCES = sorted((Path(__file__).parents[1] / "src" / "napari_necroseg").rglob("*.py"))
+MOST_LINES_A_FILE = 300
+MOST_LINES_A_FUNCTION = 60
+USUAL_LINES_A_FUNCTION = 25
+
+
+def bodies() -> list[tuple[str, int]]:
+    """Each function with the number of its lines, its docstring left out."""
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                docstring = node.body[0] if ast.get_docstring(node) else None
+                extra = 0 if docstring is None else docstring.end_lineno - docstring.lineno + 1
+                found.append((f"{path.name}:{node.name}", node.end_lineno - node.lineno + 1 - extra))
+    return found
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {name: n for name, n in lengths.items() if n > MOST_LINES_A_FILE} == {}
+
+
+def test_nine_functions_in_ten_are_short_and_none_is_long() -> None:
+    sizes = bodies()
+    assert len(sizes) > 500
+    short = sum(n <= USUAL_LINES_A_FUNCTION for _, n in sizes) / len(sizes)
+    assert short >= 0.9
+    assert [name for name, n in sizes if n > MOST_LINES_A_FUNCTION] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    trees = {path.name: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+    assert [name for name, tree in trees.items() if not ast.get_docstring(tree)] == []
