@@ -25,7 +25,7 @@ _MASK_SUFFIXES = (".nii.gz", ".nii")
 
 def get_reader(path: str | list[str]) -> Any:
     """Return the function that reads these files, or None where one of them is of another kind."""
-    from napari_necroseg.core.io.image import image_suffix
+    from napari_necroseg.core.io.file_image import image_suffix
 
     paths = [path] if isinstance(path, str) else path
     return read_layers if paths and all(image_suffix(Path(one)) for one in paths) else None
@@ -101,7 +101,8 @@ def sample_phantom_cohort() -> list[LayerData]:
 
 def _read_layer(path: Path) -> LayerData:
     from napari_necroseg.core.grids.orient import to_working
-    from napari_necroseg.core.io.image import image_stem, read_image, read_mask
+    from napari_necroseg.core.io.file_image import image_stem
+    from napari_necroseg.core.io.image import read_image, read_mask
 
     role = _role(image_stem(path))
     image = read_mask(path) if role in _MASK_ROLES else read_image(path)

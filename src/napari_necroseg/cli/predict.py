@@ -67,7 +67,7 @@ def read_input(options: argparse.Namespace) -> Cohort:
 
 
 def _case_of_files(options: argparse.Namespace) -> CaseFiles:
-    from napari_necroseg.core.io.image import check_is_file, image_stem
+    from napari_necroseg.core.io.file_image import check_is_file, image_stem
 
     sequences = {Sequence.CET1: options.ce_t1} | ({Sequence.T2: options.t2} if options.t2 else {})
     for path in sequences.values():

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.image import TIFF_SUFFIXES, image_stem, image_suffix
+from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_stem, image_suffix
 from napari_necroseg.widgets import _ask
 
 _HELP = {

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_necroseg.core.errors import FileError, NecrosegError
-from napari_necroseg.core.io.image import FileImage, read_image, read_mask
+from napari_necroseg.core.io.file_image import FileImage
+from napari_necroseg.core.io.image import read_image, read_mask
 from napari_necroseg.core.io.nifti import read_nifti
 from orientations import affine_of
 

@@ -7,7 +7,7 @@ import numpy as np
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.grids.resample import overlap_share
-from napari_necroseg.core.io.image import FileImage
+from napari_necroseg.core.io.file_image import FileImage
 from napari_necroseg.core.volume import Grid
 
 # T2 covers most of the ceT1 stack in practice; below half, a wrong pair is likelier than a small field.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
-from napari_necroseg.core.io.image import image_stem
+from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.naming import NOTHING, Judgement, Role, judge
 from napari_necroseg.core.io.scanning import Folder, relative_name
 from napari_necroseg.core.io.words import Kind, tokens_of

@@ -8,7 +8,8 @@ from napari_necroseg.core.errors import GeometryError, NecrosegError
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.grids.resample import overlap_share
 from napari_necroseg.core.io.alarms import LEAST_OVERLAP
-from napari_necroseg.core.io.image import TIFF_SUFFIXES, image_suffix, read_image, read_mask
+from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.io.image import read_image, read_mask
 from napari_necroseg.core.io.scanning import relative_name
 from napari_necroseg.core.volume import Grid
 

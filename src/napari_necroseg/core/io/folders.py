@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from napari_necroseg.core.io.candidates import MASK_ROLES, Candidate, Group
-from napari_necroseg.core.io.image import image_stem
+from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.naming import TAKEN_ROLES, Role, judge
 from napari_necroseg.core.io.scanning import Folder
 from napari_necroseg.core.io.words import Kind, is_role_name, is_vocabulary, meaning_of, tokens_of, words_of

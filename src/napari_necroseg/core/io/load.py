@@ -9,7 +9,8 @@ from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.grids.orient import method_warnings, to_working, working_grid
 from napari_necroseg.core.grids.resample import overlap_share, resample_image, resample_mask
 from napari_necroseg.core.io.alarms import pair_alarms
-from napari_necroseg.core.io.image import TIFF_SUFFIXES, FileImage, image_suffix, read_image, read_mask
+from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, image_suffix
+from napari_necroseg.core.io.image import read_image, read_mask
 from napari_necroseg.core.volume import Grid, Volume
 
 

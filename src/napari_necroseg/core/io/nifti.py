@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.io.atomic import atomic_path
-from napari_necroseg.core.io.image import FileImage
+from napari_necroseg.core.io.file_image import FileImage
 from napari_necroseg.core.io.nifti_file import open_nifti, read_voxels
 from napari_necroseg.core.io.nifti_place import place
 from napari_necroseg.core.io.voxels import finite_or_zero, one_label

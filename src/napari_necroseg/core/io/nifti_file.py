@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.io.file_image import check_is_file, image_stem
 from napari_necroseg.core.io.gz import inflated
-from napari_necroseg.core.io.image import check_is_file, image_stem
 from napari_necroseg.core.volume import Voxels
 
 # Deflate cannot shrink data by more than this; a header that asks for more is damaged or hostile.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
-from napari_necroseg.core.io.image import image_stem
+from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.naming import Judgement, Role, judge
 from napari_necroseg.core.io.scanning import Folder, relative_name
 from napari_necroseg.core.io.words import tokens_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.io.casename import FORMULA_STARTS, check_case_name
-from napari_necroseg.core.io.image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_suffix
 
 FILE_COLUMNS = ("ceT1", "T2", "reference", "tumour")
 NUMBER = re.compile(r"[0-9]+([.,][0-9]*)?")

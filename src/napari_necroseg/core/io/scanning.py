@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress
-from napari_necroseg.core.io.image import image_suffix
+from napari_necroseg.core.io.file_image import image_suffix
 
 DEEPEST_FOLDER = 12
 MOST_ENTRIES = 200_000

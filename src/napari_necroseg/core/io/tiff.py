@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.errors import FileError, GeometryError, SettingsError
-from napari_necroseg.core.io.image import FileImage, Spacing
+from napari_necroseg.core.io.file_image import FileImage, Spacing
 from napari_necroseg.core.io.tiff_file import TiffStack, load_tiff
 from napari_necroseg.core.io.voxels import finite_or_zero, one_label
 from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels

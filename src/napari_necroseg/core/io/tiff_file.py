@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.image import Spacing, check_is_file
+from napari_necroseg.core.io.file_image import Spacing, check_is_file
 from napari_necroseg.core.io.tiff_spacing import stated_spacing
 from napari_necroseg.core.volume import Voxels
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from napari_necroseg.core.io.image import Spacing
+from napari_necroseg.core.io.file_image import Spacing
 
 MM_PER_UNIT = {
     "mm": 1.0,

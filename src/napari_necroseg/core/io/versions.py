@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from napari_necroseg.core.io.atomic import atomic_path
-from napari_necroseg.core.io.image import image_stem, image_suffix
+from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.volume import Origin, Voxels
 

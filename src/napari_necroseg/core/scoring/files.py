@@ -15,7 +15,8 @@ from napari_necroseg.core.grids.orient import to_working, working_grid
 from napari_necroseg.core.grids.resample import overlap_share, resample_mask
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.image import image_stem, image_suffix, read_image, read_mask
+from napari_necroseg.core.io.file_image import image_stem, image_suffix
+from napari_necroseg.core.io.image import read_image, read_mask
 from napari_necroseg.core.scoring.scores import Scores, score_masks, summarise
 from napari_necroseg.core.volume import Grid, Voxels
 

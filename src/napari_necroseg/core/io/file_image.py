@@ -1,0 +1,56 @@
+"""An image as a file holds it, whatever the format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.volume import Origin, Volume
+
+NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
+TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class FileImage:
+    """Voxels in the axis order of their file.
+
+    Parameters
+    ----------
+    volume
+        An image as float32 (real values: slope and intercept applied), or a mask as uint8, 0 and 1.
+    origin
+        What is needed to save a mask onto the same grid.
+    notes
+        What the user should know of how the file was read, one sentence each.
+    """
+
+    volume: Volume
+    origin: Origin
+    notes: tuple[str, ...] = ()
+
+
+def image_suffix(path: Path) -> str:
+    """The suffix of an image file that this program reads, in lower case; empty for any other file."""
+    name = path.name.lower()
+    return next((suffix for suffix in NIFTI_SUFFIXES + TIFF_SUFFIXES if name.endswith(suffix)), "")
+
+
+def image_stem(path: Path) -> str:
+    """The file's name without its image suffix."""
+    return path.name[: len(path.name) - len(image_suffix(path))]
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse what is missing, a folder, empty, or not named like an image, in one sentence."""
+    if not path.exists():
+        raise FileError(f"There is no file {path}.")
+    if not path.is_file():
+        raise FileError(f"{path} is a folder, not an image file.")
+    if not image_suffix(path):
+        raise FileError(
+            f"{path.name} is not named like an image that can be read here; use NIfTI (.nii, .nii.gz, "
+            ".hdr/.img) or TIFF (.tif, .tiff)."
+        )
+    if path.stat().st_size == 0:
+        raise FileError(f"{path.name} is empty (0 bytes); copy or export it again.")
