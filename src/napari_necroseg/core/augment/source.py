@@ -1,0 +1,112 @@
+"""A case ready to be sampled: its voxels on the device, and what a draw needs to know of its target.
+
+Axes: C channels (sequences), Z the network's slices, Y rows, X columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """A case on the network's slices; `make_source` makes it.
+
+    Held as float32: 26 cases of 64 x 400 x 400 with both sequences take 3.2 GB.
+
+    Parameters
+    ----------
+    name
+        The case.
+    voxels
+        ``(C + 1, Z, Y, X)``, float32: each sequence less its minimum, so that 0 is what lies beyond the
+        border, and the target, 0 and 1. Samples are made on the device that it is on.
+    target
+        ``(Z, Y, X)``, uint8, 0 and 1: the target again, where draws are made.
+    spacing_mm
+        Of slices, rows and columns on the network's grid.
+    target_centre
+        Row and column of the target's centre of mass, m_c of the paper; of the image without a target.
+    witnesses
+        ``(n, 3)``: for each slice with target the voxel deepest inside it; none without a target.
+    """
+
+    name: str
+    voxels: Tensor
+    target: NDArray[np.uint8]
+    spacing_mm: tuple[float, float, float]
+    target_centre: tuple[float, float]
+    witnesses: NDArray[np.int64]
+
+    @property
+    def n_sequences(self) -> int:
+        """Number of image channels."""
+        return len(self.voxels) - 1
+
+    @property
+    def shape(self) -> Shape:
+        """Slices, rows and columns."""
+        z, y, x = self.target.shape
+        return (z, y, x)
+
+
+def make_source(
+    images: NDArray[np.float32],
+    target: NDArray[np.uint8] | None,
+    *,
+    spacing_mm: tuple[float, float, float],
+    name: str = "",
+    device: str = "cpu",
+) -> Source:
+    """Get a case ready.
+
+    Parameters
+    ----------
+    images
+        ``(C, Z, Y, X)``, float32.
+    target
+        ``(Z, Y, X)``; what is not 0 is inside. None for a case without a mask.
+    spacing_mm
+        Of slices, rows and columns.
+    """
+    inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
+    voxels = np.empty((len(images) + 1, *inside.shape), np.float32)
+    np.subtract(images, images.min(axis=(1, 2, 3), keepdims=True), out=voxels[:-1])
+    voxels[-1] = inside
+    return Source(
+        name=name,
+        voxels=torch.from_numpy(voxels).to(device),
+        target=inside,
+        spacing_mm=spacing_mm,
+        target_centre=_centre(inside),
+        witnesses=_witnesses(inside, spacing_mm),
+    )
+
+
+def _centre(target: NDArray[np.uint8]) -> tuple[float, float]:
+    in_plane = target.sum(axis=0, dtype=np.int64)
+    total = in_plane.sum()
+    if total == 0:
+        return ((target.shape[1] - 1) / 2, (target.shape[2] - 1) / 2)
+    rows, columns = in_plane.sum(axis=1), in_plane.sum(axis=0)
+    return float(rows @ np.arange(len(rows)) / total), float(columns @ np.arange(len(columns)) / total)
+
+
+def _witnesses(target: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> NDArray[np.int64]:
+    from scipy.ndimage import distance_transform_edt, find_objects
+
+    if not target.any():
+        return np.empty((0, 3), np.int64)
+    box = find_objects(target)[0]
+    # A border of background: the edge of the image ends the target, too.
+    depth = distance_transform_edt(np.pad(target[box], 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    flat = depth.reshape(len(depth), -1)
+    deepest = np.column_stack(
+        [np.arange(len(depth)), *np.unravel_index(flat.argmax(axis=1), depth.shape[1:])]
+    )
+    return np.asarray(deepest[flat.max(axis=1) > 0] + [axis.start for axis in box], np.int64)

@@ -1,0 +1,149 @@
+"""One resampling: to the bit where it is a crop, and as scipy and the closed formula say where it is not."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d, map_coordinates
+
+from napari_necroseg.core.augment.drawn import Drawn, crop_centre
+from napari_necroseg.core.augment.geometry import mapping
+from napari_necroseg.core.augment.intensity import blurred
+from napari_necroseg.core.augment.sample import sample, sample_batch
+from napari_necroseg.core.augment.source import Source, make_source
+
+SHAPE = (8, 16, 12)
+SPACING_MM = (3.0, 0.8, 0.5)
+PLAIN = {"blur_sigma_voxels": (0.0, 0.0), "gamma": (1.0, 1.0)}
+
+
+def source(*, size: tuple[int, int, int] = (8, 40, 30)) -> Source:
+    target = np.zeros(size, np.uint8)
+    target[2:6, 12:24, 10:20] = 1
+    images = np.random.default_rng(0).random((2, *size), np.float32) + 1
+    return make_source(images, target, spacing_mm=SPACING_MM)
+
+
+def random_draw(seed: int, **choices: object) -> Drawn:
+    chance = np.random.default_rng(seed)
+    values = {
+        "centre_voxels": crop_centre((0, 8, 6), SHAPE),
+        "shift_voxels": (3, -2),
+        "is_mirrored": tuple((chance.random(3) < 0.5).tolist()),
+        "scale": chance.uniform(0.6, 1.4),
+        "rotation_transversal_deg": chance.uniform(-30, 30),
+        "rotation_sagittal_deg": chance.uniform(-20, 20),
+        "elastic_voxels": (0.5, 2.0, 2.0),
+        "elastic_sigma_cells": 0.3,
+        "elastic_seed": seed,
+    }
+    return Drawn(**(values | PLAIN | choices))
+
+
+@pytest.mark.parametrize("flips", list(itertools.product([False, True], repeat=3)))
+@pytest.mark.parametrize("corner", [(0, 10, 12), (0, -5, 25), (2, 35, -3)])
+def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -> None:
+    case = source()
+    drawn = Drawn(centre_voxels=crop_centre(corner, SHAPE), is_mirrored=flips, **PLAIN)
+    padded = np.pad(case.voxels.numpy(), ((0, 0), (50, 50), (50, 50), (50, 50)))
+    place = tuple(slice(50 + start, 50 + start + n) for start, n in zip(corner, SHAPE, strict=True))
+    axes = [axis for axis, is_flipped in enumerate(flips, start=1) if is_flipped]
+    patch = torch.from_numpy(np.flip(padded[:, *place], axes).copy())
+    made = sample(case, drawn, patch_shape=SHAPE)
+    assert torch.equal(made.target, patch[-1].to(torch.uint8))
+    deviation, mean = torch.std_mean(patch[:-1].double(), dim=(1, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(made.images.double(), (patch[:-1] - mean) / deviation, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_draw_agrees_with_scipy(seed: int) -> None:
+    case, drawn = source(), random_draw(seed)
+    index = np.indices(SHAPE).reshape(3, -1).T
+    places = mapping(drawn, SPACING_MM, SHAPE).to_source(index).T
+    # Zeros beyond the border, blended with the last voxel, as everywhere in the engine.
+    padded = np.pad(case.voxels.numpy().astype(float), ((0, 0), (1, 1), (1, 1), (1, 1)))
+    image, target = (
+        map_coordinates(padded[channel], places + 1, order=1, mode="constant").reshape(SHAPE)
+        for channel in (0, -1)
+    )
+    made = sample(case, drawn, patch_shape=SHAPE)
+    np.testing.assert_allclose(made.images[0], (image - image.mean()) / image.std(), atol=1e-3)
+    is_clear = np.abs(target - 0.5) > 1e-3
+    np.testing.assert_array_equal(made.target.numpy()[is_clear], (target >= 0.5)[is_clear])
+
+
+@given(st.floats(-30, 30), st.floats(-20, 20), st.floats(0.6, 1.4), st.tuples(*[st.floats(-4, 4)] * 3))
+def test_a_landmark_moves_where_the_formula_says_in_millimetres(about_z, about_x, scale, offset) -> None:
+    drawn = Drawn(
+        centre_voxels=(4.0, 20.0, 15.0),
+        scale=scale,
+        rotation_transversal_deg=about_z,
+        rotation_sagittal_deg=about_x,
+        **PLAIN,
+    )
+    landmark = np.array([4.0, 20.0, 15.0]) + offset
+    moved = mapping(drawn, SPACING_MM, SHAPE).to_patch(landmark[None])[0] - (np.array(SHAPE) - 1) / 2
+    before_mm, after_mm = np.multiply(offset, SPACING_MM), moved * SPACING_MM
+    # A rotation and an isotropic factor keep all proportions of lengths in millimetres.
+    assert np.linalg.norm(after_mm) == pytest.approx(scale * np.linalg.norm(before_mm), abs=1e-9)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31), st.floats(-8, 8))
+def test_there_and_back_is_the_same_place(seed: int, place: float) -> None:
+    mapped = mapping(random_draw(seed % 1000), SPACING_MM, SHAPE)
+    index = np.array([[4.0, 8.0 + place / 2, 6.0]])
+    assert np.abs(mapped.to_patch(mapped.to_source(index), rounds=60) - index).max() < 0.05
+
+
+@pytest.mark.parametrize("scale", [0.6, 0.8, 1.25, 1.4])
+def test_the_volume_of_the_target_scales_with_the_cube_of_the_factor(scale: float) -> None:
+    ball = (((np.indices((64, 64, 64)) - 31.5) ** 2).sum(axis=0) <= 18**2).astype(np.uint8)
+    case = make_source(ball[None].astype(np.float32), ball, spacing_mm=SPACING_MM)
+    drawn = Drawn(centre_voxels=(31.5,) * 3, scale=scale, blur_sigma_voxels=(0.0,), gamma=(1.0,))
+    made = sample(case, drawn, patch_shape=(64, 64, 64))
+    assert made.target.sum().item() / ball.sum() == pytest.approx(scale**3, rel=0.03)
+
+
+def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel() -> None:
+    case, drawn = source(), random_draw(1)
+    volume = sample(case, drawn, patch_shape=SHAPE)
+    one = sample(case, random_draw(1, slice_index=3), patch_shape=SHAPE)
+    assert torch.equal(one.target, volume.target[3])
+    fourth = volume.images[:, ::4, ::4, ::4]
+    deviation, mean = torch.std_mean(fourth, dim=(1, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(one.images, ((volume.images - mean) / deviation)[:, 3], atol=1e-3, rtol=0)
+
+
+def test_the_same_draw_gives_the_same_sample_alone_and_in_a_batch() -> None:
+    case = source()
+    draws = [
+        random_draw(seed, slice_index=seed, blur_sigma_voxels=(0.4, 0.2), gamma=(0.7, 1.5)) for seed in (2, 5)
+    ]
+    batch = sample_batch([case, case], draws, patch_shape=SHAPE)
+    for number, drawn in enumerate(draws):
+        assert torch.equal(batch.images[number], sample(case, drawn, patch_shape=SHAPE).images)
+    assert set(batch.target.unique().tolist()) <= {0, 1}
+
+
+def test_a_constant_image_gives_zeros_whatever_is_drawn() -> None:
+    case = make_source(np.full((2, 8, 40, 30), 7, np.float32), None, spacing_mm=SPACING_MM)
+    made = sample(case, random_draw(3, gamma=(0.5, 2.0)), patch_shape=SHAPE)
+    assert not made.images.any()
+    assert not made.target.any()
+
+
+def test_the_blur_agrees_with_scipy() -> None:
+    images = np.random.default_rng(0).random((2, 3, 16, 12), np.float32)
+    expected = images
+    for axis in (2, 3):
+        expected = np.stack(
+            [
+                gaussian_filter1d(image, sigma, axis=axis - 1, mode="nearest")
+                for image, sigma in zip(expected, (0.5, 1.3), strict=True)
+            ]
+        )
+    np.testing.assert_allclose(blurred(torch.from_numpy(images), (0.5, 1.3)), expected, atol=1e-6)
