@@ -51,7 +51,7 @@ class Mapping:
         return self.centre + (index - self.middle + self.displacement(index)) @ self.linear.T
 
     def to_patch(self, source_index: ArrayLike, *, rounds: int = 4) -> Array:
-        """Patch index ``(n, 3)`` of source indices ``(n, 3)``; by iteration where there is an elastic part."""
+        """Patch index ``(n, 3)`` of source indices ``(n, 3)``; iterated where there is an elastic part."""
         unbent = self.middle + (np.asarray(source_index, float) - self.centre) @ np.linalg.inv(self.linear).T
         index = unbent
         for _ in range(rounds if self.control is not None else 0):
@@ -59,7 +59,7 @@ class Mapping:
         return index
 
     def displacement(self, patch_index: Array) -> Array:
-        """u ``(n, 3)`` in voxels at patch indices ``(n, 3)``."""
+        """Elastic displacement u ``(n, 3)``, in voxels, at patch indices ``(n, 3)``."""
         if self.control is None:
             return np.zeros_like(patch_index)
         points = len(self.control) - 2

@@ -62,7 +62,6 @@ def _offsets(size: int, radius: int) -> Tensor:
 
 def _blur_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
     radius = int(_TRUNCATE * sigma + 0.5)
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = torch.from_numpy((weights / weights.sum()).astype(np.float32))
-    taken = _offsets(size, radius)
-    return (weights @ taken.reshape(len(taken), -1)).reshape(size, size).to(device)
+    bell = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    weights = torch.from_numpy((bell / bell.sum()).astype(np.float32))
+    return torch.einsum("o,oij->ij", weights, _offsets(size, radius)).to(device)
