@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 
 from napari_necroseg.core.augment.drawn import Drawn, crop_centre
 from napari_necroseg.core.augment.geometry import mapping
-from napari_necroseg.core.augment.intensity import blurred
+from napari_necroseg.core.augment.intensity import blurred, with_gamma
 from napari_necroseg.core.augment.sample import sample, sample_batch
 from napari_necroseg.core.augment.source import Source, make_source
 
@@ -89,6 +89,28 @@ def test_a_landmark_moves_where_the_formula_says_in_millimetres(about_z, about_x
     before_mm, after_mm = np.multiply(offset, SPACING_MM), moved * SPACING_MM
     # A rotation and an isotropic factor keep all proportions of lengths in millimetres.
     assert np.linalg.norm(after_mm) == pytest.approx(scale * np.linalg.norm(before_mm), abs=1e-9)
+
+
+def test_a_quarter_turn_takes_right_to_up_and_below_to_lower_slices() -> None:
+    centre = np.array([4.0, 20.0, 15.0])
+    plain = {"centre_voxels": tuple(centre.tolist()), **PLAIN}
+    in_plane = mapping(Drawn(rotation_transversal_deg=90, **plain), SPACING_MM, SHAPE)
+    tilted = mapping(Drawn(rotation_sagittal_deg=90, **plain), SPACING_MM, SHAPE)
+    middle = (np.array(SHAPE) - 1) / 2
+    # 4 mm to the right (8 columns of 0.5 mm) come to lie 4 mm up (5 rows of 0.8 mm).
+    np.testing.assert_allclose(
+        in_plane.to_patch(np.add(centre, [[0, 0, 8]]))[0] - middle, [0, -5, 0], atol=1e-9
+    )
+    # 6 mm below (7.5 rows) come to lie 6 mm (2 slices of 3 mm) towards lower slices.
+    np.testing.assert_allclose(
+        tilted.to_patch(np.add(centre, [[0, 7.5, 0]]))[0] - middle, [-2, 0, 0], atol=1e-9
+    )
+
+
+def test_gamma_is_a_power_of_the_intensities_between_their_extremes() -> None:
+    images = torch.tensor([[10.0, 12.0, 14.0, 18.0], [1.0, 2.0, 3.0, 4.0]])
+    (made,) = with_gamma([images], (2.0, 1.0))
+    torch.testing.assert_close(made, torch.tensor([[0.0, 1 / 16, 1 / 4, 1.0], [1.0, 2.0, 3.0, 4.0]]))
 
 
 @settings(max_examples=30)
