@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 from napari_necroseg.core.augment.drawn import Drawn, crop_centre
 from napari_necroseg.core.augment.geometry import mapping
 from napari_necroseg.core.augment.intensity import blurred, with_gamma
+from napari_necroseg.core.augment.lattice import resampled, whole
 from napari_necroseg.core.augment.sample import sample, sample_batch
 from napari_necroseg.core.augment.source import Source, make_source
 
@@ -52,6 +53,8 @@ def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -
     place = tuple(slice(50 + start, 50 + start + n) for start, n in zip(corner, SHAPE, strict=True))
     axes = [axis for axis, is_flipped in enumerate(flips, start=1) if is_flipped]
     patch = torch.from_numpy(np.flip(padded[:, *place], axes).copy())
+    copied = resampled(case, drawn, mapping(drawn, SPACING_MM, SHAPE), whole(SHAPE))
+    assert torch.equal(copied, patch)
     made = sample(case, drawn, patch_shape=SHAPE)
     assert torch.equal(made.target, patch[-1].to(torch.uint8))
     deviation, mean = torch.std_mean(patch[:-1].double(), dim=(1, 2, 3), correction=0, keepdim=True)

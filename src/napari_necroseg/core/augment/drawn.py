@@ -1,7 +1,6 @@
 """What is random about one sample, as a value that can be printed, kept and replayed."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,10 +65,6 @@ class Drawn:
     def is_elastic(self) -> bool:
         """Whether anything is displaced."""
         return any(amplitude > 0 for amplitude in self.elastic_voxels)
-
-    def as_record(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
 
 
 def crop_centre(corner: tuple[int, int, int], patch_shape: Shape) -> tuple[float, float, float]:

@@ -44,11 +44,6 @@ class Source:
     witnesses: NDArray[np.int64]
 
     @property
-    def n_sequences(self) -> int:
-        """Number of image channels."""
-        return len(self.voxels) - 1
-
-    @property
     def shape(self) -> Shape:
         """Slices, rows and columns."""
         z, y, x = self.target.shape
