@@ -134,7 +134,7 @@ def test_the_paper_preset_is_the_papers() -> None:
     config = read_config(options_of("--preset", "paper"))
     assert (config.alpha, config.beta, config.learning_rate) == (0.3, 0.7, 0.001)
     assert (config.cross_entropy, config.learning_rate_decay, config.precision) == (0, False, "fp32")
-    assert config.augment.target_share == 1
+    assert config.target_share == 1
 
 
 def cohort_with_folds(*folds: int | None) -> Cohort:

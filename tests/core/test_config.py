@@ -4,7 +4,15 @@ import pytest
 from pydantic import ValidationError
 
 from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.config import AugmentConfig, PredictConfig, TrainConfig, train_preset
+from napari_necroseg.core.config import (
+    AUGMENT_SWITCHES,
+    AugmentConfig,
+    PredictConfig,
+    TrainConfig,
+    only,
+    range_bounds,
+    train_preset,
+)
 from napari_necroseg.core.errors import SettingsError
 
 
@@ -16,14 +24,15 @@ def test_the_paper_preset_has_the_papers_numbers(dimension, batch_size: int) -> 
     assert (config.alpha, config.beta) == (0.3, 0.7)
     assert config.patches_per_case == 1800
     assert config.precision == "fp32"
-    assert config.augment == AugmentConfig(mirror=True, shift_voxels=20, target_share=1.0)
+    assert config.augment == AugmentConfig()
+    assert (config.target_share, config.slice_share) == (1, 0)
     assert (config.minutes, config.steps) == (None, None)
 
 
 def test_the_fast_preset_takes_ten_minutes() -> None:
     config = train_preset("fast", "3d")
     assert (config.minutes, config.batch_size, config.dimension) == (10.0, 2, "3d")
-    assert config.augment.target_share < 1
+    assert config.target_share < 1
 
 
 def test_a_time_limit_contradicts_the_paper_preset() -> None:
@@ -53,7 +62,10 @@ def test_what_is_given_later_takes_the_place_of_the_other_bound() -> None:
         ({"minutes": 0}, "minutes: Input should be greater than 0"),
         ({"dimension": "4d"}, "dimension: Input should be '2d' or '3d'"),
         ({"speed": 3}, "speed: Extra inputs are not permitted"),
-        ({"augment": {"target_share": 0}}, "augment.target_share: Input should be greater than"),
+        ({"target_share": 0}, "target_share: Input should be greater than"),
+        ({"augment": {"scale_range": (1.4, 0.6)}}, "augment: scale_range goes from 1.4 to 0.6"),
+        ({"augment": {"scale_range": (0.1, 1)}}, "augment: scale_range must lie between 0.2 and 5"),
+        ({"augment": {"gamma_range": (0.5,)}}, "augment.gamma_range.1: Field required"),
         ({"sequences": ()}, "sequences: name one or two different sequences"),
         ({"sequences": ("T2", "T2")}, "sequences: name one or two different sequences"),
         ({"sequences": ("PD",)}, "sequences.0: Input should be 'ceT1' or 'T2'"),
@@ -90,3 +102,31 @@ def test_every_choice_has_a_title_and_a_sentence_of_help(config) -> None:
         assert field.title, name
         assert field.description, name
         assert field.description.endswith("."), name
+
+
+def test_the_papers_ranges_are_the_defaults() -> None:
+    paper = AugmentConfig()
+    assert all(getattr(paper, switch) for switch in AUGMENT_SWITCHES)
+    assert paper.blur_sigma_voxels == (0, 0.5)
+    assert paper.gamma_range == (0.5, 2)
+    assert paper.mirror_probability == 0.5
+    assert paper.scale_range == (0.6, 1.4)
+    assert (paper.rotation_transversal_deg, paper.rotation_sagittal_deg) == ((-30, 30), (-20, 20))
+    assert (paper.elastic_sigma_cells, paper.elastic_points) == ((0, 0.3), 3)
+    assert paper.shift_voxels == 20
+
+
+def test_only_the_named_transforms_stay() -> None:
+    few = only("mirror", "translation")
+    assert [name for name in AUGMENT_SWITCHES if getattr(few, name)] == ["mirror", "translation"]
+    assert few.changed(**dict.fromkeys(AUGMENT_SWITCHES, True)) == AugmentConfig()
+
+
+def test_every_range_and_number_of_the_augmentation_has_a_unit_or_none_and_bounds() -> None:
+    for name, field in AugmentConfig.model_fields.items():
+        if isinstance(field.default, tuple):
+            least, most = range_bounds(field)
+            assert least <= field.default[0] < field.default[1] <= most, name
+            assert "unit" in field.json_schema_extra, name
+        elif not isinstance(field.default, bool):
+            assert {type(bound).__name__ for bound in field.metadata} == {"Ge", "Le"}, name

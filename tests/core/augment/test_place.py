@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_necroseg.core.augment.drawn import Drawn, crop_centre
+from napari_necroseg.core.augment.geometry import mapping
 from napari_necroseg.core.augment.place import centred_on_witness, shown
 from napari_necroseg.core.augment.sample import sample
 from napari_necroseg.core.augment.source import Source, make_source
@@ -43,7 +44,7 @@ def source(*, is_thin: bool) -> Source:
 def test_what_is_said_to_be_shown_is_target_in_the_sample(drawn: Drawn, is_thin: bool) -> None:
     case = source(is_thin=is_thin)
     target = sample(case, drawn, patch_shape=SHAPE).target.numpy()
-    for index in shown(case, drawn, patch_shape=SHAPE):
+    for index in shown([case], mapping([drawn], [case.spacing_mm], SHAPE))[0]:
         assert target[tuple(index)] == 1
 
 
@@ -57,6 +58,8 @@ def test_a_patch_centred_on_a_witness_shows_it_in_the_middle(drawn: Drawn, is_th
 
 def test_a_plain_crop_shows_every_slice_of_a_target_that_lies_inside() -> None:
     plain = Drawn(centre_voxels=crop_centre((0, 10, 8), SHAPE), blur_sigma_voxels=(0.0,), gamma=(1.0,))
-    found = shown(source(is_thin=False), plain, patch_shape=SHAPE)
+    case = source(is_thin=False)
+    away = replace(plain, shift_voxels=(40, 0))
+    found, nothing = shown([case, case], mapping([plain, away], [case.spacing_mm] * 2, SHAPE))
     assert found[:, 0].tolist() == [2, 3, 4, 5]
-    assert not len(shown(source(is_thin=False), replace(plain, shift_voxels=(40, 0)), patch_shape=SHAPE))
+    assert not len(nothing)

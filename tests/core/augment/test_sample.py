@@ -1,6 +1,7 @@
 """One resampling: to the bit where it is a crop, and as scipy and the closed formula say where it is not."""
 
 import itertools
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
+from napari_necroseg.core.augment import lattice
 from napari_necroseg.core.augment.drawn import Drawn, crop_centre
-from napari_necroseg.core.augment.geometry import mapping
-from napari_necroseg.core.augment.intensity import blurred, with_gamma
+from napari_necroseg.core.augment.geometry import Mapping, mapping
+from napari_necroseg.core.augment.intensity import apply_gamma, blur
 from napari_necroseg.core.augment.lattice import resampled, whole
 from napari_necroseg.core.augment.sample import sample, sample_batch
 from napari_necroseg.core.augment.source import Source, make_source
@@ -44,6 +46,18 @@ def random_draw(seed: int, **choices: object) -> Drawn:
     return Drawn(**(values | PLAIN | choices))
 
 
+@pytest.fixture(params=["numba", "torch"], autouse=True)
+def _each_way_of_interpolating(request, monkeypatch) -> None:
+    if request.param == "torch":
+        monkeypatch.setattr(lattice, "find_spec", lambda _name: None)
+    else:
+        assert find_spec("numba"), "numba is one of the packages that the tests need"
+
+
+def mapped(drawn: Drawn) -> Mapping:
+    return mapping([drawn], [SPACING_MM], SHAPE)
+
+
 @pytest.mark.parametrize("flips", list(itertools.product([False, True], repeat=3)))
 @pytest.mark.parametrize("corner", [(0, 10, 12), (0, -5, 25), (2, 35, -3)])
 def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -> None:
@@ -53,7 +67,7 @@ def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -
     place = tuple(slice(50 + start, 50 + start + n) for start, n in zip(corner, SHAPE, strict=True))
     axes = [axis for axis, is_flipped in enumerate(flips, start=1) if is_flipped]
     patch = torch.from_numpy(np.flip(padded[:, *place], axes).copy())
-    copied = resampled(case, drawn, mapping(drawn, SPACING_MM, SHAPE), whole(SHAPE))
+    copied = resampled([case], mapped(drawn), [whole(SHAPE)], channels=3)[0]
     assert torch.equal(copied, patch)
     made = sample(case, drawn, patch_shape=SHAPE)
     assert torch.equal(made.target, patch[-1].to(torch.uint8))
@@ -65,7 +79,7 @@ def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -
 def test_any_draw_agrees_with_scipy(seed: int) -> None:
     case, drawn = source(), random_draw(seed)
     index = np.indices(SHAPE).reshape(3, -1).T
-    places = mapping(drawn, SPACING_MM, SHAPE).to_source(index).T
+    places = mapped(drawn).to_source(index)[0].T
     # Zeros beyond the border, blended with the last voxel, as everywhere in the engine.
     padded = np.pad(case.voxels.numpy().astype(float), ((0, 0), (1, 1), (1, 1), (1, 1)))
     image, target = (
@@ -88,7 +102,7 @@ def test_a_landmark_moves_where_the_formula_says_in_millimetres(about_z, about_x
         **PLAIN,
     )
     landmark = np.array([4.0, 20.0, 15.0]) + offset
-    moved = mapping(drawn, SPACING_MM, SHAPE).to_patch(landmark[None])[0] - (np.array(SHAPE) - 1) / 2
+    moved = mapped(drawn).to_patch(landmark[None])[0, 0] - (np.array(SHAPE) - 1) / 2
     before_mm, after_mm = np.multiply(offset, SPACING_MM), moved * SPACING_MM
     # A rotation and an isotropic factor keep all proportions of lengths in millimetres.
     assert np.linalg.norm(after_mm) == pytest.approx(scale * np.linalg.norm(before_mm), abs=1e-9)
@@ -97,31 +111,32 @@ def test_a_landmark_moves_where_the_formula_says_in_millimetres(about_z, about_x
 def test_a_quarter_turn_takes_right_to_up_and_below_to_lower_slices() -> None:
     centre = np.array([4.0, 20.0, 15.0])
     plain = {"centre_voxels": tuple(centre.tolist()), **PLAIN}
-    in_plane = mapping(Drawn(rotation_transversal_deg=90, **plain), SPACING_MM, SHAPE)
-    tilted = mapping(Drawn(rotation_sagittal_deg=90, **plain), SPACING_MM, SHAPE)
+    in_plane = mapped(Drawn(rotation_transversal_deg=90, **plain))
+    tilted = mapped(Drawn(rotation_sagittal_deg=90, **plain))
     middle = (np.array(SHAPE) - 1) / 2
     # 4 mm to the right (8 columns of 0.5 mm) come to lie 4 mm up (5 rows of 0.8 mm).
     np.testing.assert_allclose(
-        in_plane.to_patch(np.add(centre, [[0, 0, 8]]))[0] - middle, [0, -5, 0], atol=1e-9
+        in_plane.to_patch(np.add(centre, [[0, 0, 8]]))[0, 0] - middle, [0, -5, 0], atol=1e-9
     )
     # 6 mm below (7.5 rows) come to lie 6 mm (2 slices of 3 mm) towards lower slices.
     np.testing.assert_allclose(
-        tilted.to_patch(np.add(centre, [[0, 7.5, 0]]))[0] - middle, [-2, 0, 0], atol=1e-9
+        tilted.to_patch(np.add(centre, [[0, 7.5, 0]]))[0, 0] - middle, [-2, 0, 0], atol=1e-9
     )
 
 
 def test_gamma_is_a_power_of_the_intensities_between_their_extremes() -> None:
-    images = torch.tensor([[10.0, 12.0, 14.0, 18.0], [1.0, 2.0, 3.0, 4.0]])
-    (made,) = with_gamma([images], (2.0, 1.0))
-    torch.testing.assert_close(made, torch.tensor([[0.0, 1 / 16, 1 / 4, 1.0], [1.0, 2.0, 3.0, 4.0]]))
+    images = torch.tensor([[10.0, 12.0, 14.0, 18.0], [1.0, 2.0, 3.0, 4.0]]).reshape(1, 2, 1, 1, 4)
+    apply_gamma([images], np.array([[2.0, 1.0]]))
+    expected = torch.tensor([[0.0, 1 / 16, 1 / 4, 1.0], [1.0, 2.0, 3.0, 4.0]])
+    torch.testing.assert_close(images.reshape(2, 4), expected)
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**31), st.floats(-8, 8))
 def test_there_and_back_is_the_same_place(seed: int, place: float) -> None:
-    mapped = mapping(random_draw(seed % 1000), SPACING_MM, SHAPE)
+    there = mapped(random_draw(seed % 1000))
     index = np.array([[4.0, 8.0 + place / 2, 6.0]])
-    assert np.abs(mapped.to_patch(mapped.to_source(index), rounds=60) - index).max() < 0.05
+    assert np.abs(there.to_patch(there.to_source(index), rounds=60) - index).max() < 0.05
 
 
 @pytest.mark.parametrize("scale", [0.6, 0.8, 1.25, 1.4])
@@ -161,14 +176,14 @@ def test_a_constant_image_gives_zeros_whatever_is_drawn() -> None:
     assert not made.target.any()
 
 
-def test_the_blur_agrees_with_scipy() -> None:
-    images = np.random.default_rng(0).random((2, 3, 16, 12), np.float32)
-    expected = images
-    for axis in (2, 3):
-        expected = np.stack(
-            [
-                gaussian_filter1d(image, sigma, axis=axis - 1, mode="nearest")
-                for image, sigma in zip(expected, (0.5, 1.3), strict=True)
-            ]
-        )
-    np.testing.assert_allclose(blurred(torch.from_numpy(images), (0.5, 1.3)), expected, atol=1e-6)
+@pytest.mark.parametrize("n_slices", [1, 3])
+def test_the_blur_agrees_with_scipy(n_slices: int) -> None:
+    images = np.random.default_rng(0).random((2, 2, n_slices, 16, 12), np.float32)
+    sigmas = np.array([[0.5, 1.3], [0.0, 0.2]])
+    expected = images.copy()
+    for place in np.ndindex(2, 2):
+        for axis in (1, 2) if sigmas[place] else ():
+            expected[place] = gaussian_filter1d(expected[place], sigmas[place], axis=axis, mode="nearest")
+    made = torch.from_numpy(images)
+    blur(made, sigmas)
+    np.testing.assert_allclose(made, expected, atol=1e-6)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import only
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, ResourceError
 from napari_necroseg.core.events import Finished, Progress, Started, TrainingStep, Warned
 from napari_necroseg.core.learning import train as train_module
@@ -57,9 +58,14 @@ def test_the_events_and_files_of_a_training(cohort, plan_tiny, tmp_path, dimensi
 
 
 def test_a_bright_block_is_learned(cohort, plan_tiny, tmp_path) -> None:
-    events = list(
-        train(plan_tiny(cohort, steps=150, batch_size=8, learning_rate=1e-2), cohort, run=tmp_path / "run")
+    plan = plan_tiny(
+        cohort,
+        steps=150,
+        batch_size=8,
+        learning_rate=1e-2,
+        augment=only("mirror", "translation").model_dump(),
     )
+    events = list(train(plan, cohort, run=tmp_path / "run"))
     assert events[-1].result.loss < 0.1 < steps(events)[0].loss
 
 
@@ -223,7 +229,7 @@ def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
 ) -> None:
     falling = plan_tiny(cohort, learning_rate_decay=True, learning_rate=0.01)
     learner = train_module._Learner(falling)
-    sample = next(train_module.batches(_volumes(falling, cohort), falling))
+    sample = next(train_module.batches(_sources(falling, cohort), falling))
     rates = []
     for progress in (0.0, 0.5, 1.0):
         learner.step(sample, progress)
@@ -235,8 +241,8 @@ def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
     assert constant.optimiser.param_groups[0]["lr"] == 0.01
 
 
-def _volumes(plan, cohort):
-    loading = train_module.load_volumes(plan, cohort, threading.Event())
+def _sources(plan, cohort):
+    loading = train_module.load_sources(plan, cohort, threading.Event())
     while True:
         try:
             next(loading)

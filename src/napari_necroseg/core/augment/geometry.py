@@ -5,9 +5,11 @@ For a patch index o, with p = o - (patch - 1) / 2 - shift measured from the midd
     source index = centre + A (p + u(o))        A = F 1/k D^-1 R^T D
 
 F mirrors, k is the scaling factor, D takes voxels to millimetres, R is the rotation in millimetres, u the
-elastic displacement, a cubic B-spline of the control points. Axes are always Z, Y, X.
+elastic displacement, a cubic B-spline of the control points. Axes are always Z, Y, X; B counts the draws of
+a mini-batch, which are mapped together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,19 +24,19 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mapping:
-    """The map of one draw from the patch to the source.
+    """The maps of B draws from their patches to their sources.
 
     Parameters
     ----------
     centre
-        ``(3,)``; source index of the middle of the unshifted patch.
+        ``(B, 3)``; source index of the middle of the unshifted patch.
     linear
-        ``(3, 3)``; A above.
+        ``(B, 3, 3)``; A above.
     middle
-        ``(3,)``; patch index of the middle, shifted.
+        ``(B, 3)``; patch index of the middle, shifted.
     control
-        ``(n + 2, n + 2, n + 2, 3)``; smoothed displacements of the control points in voxels, the last axis
-        being the direction. None without an elastic displacement.
+        ``(B, n + 2, n + 2, n + 2, 3)``; smoothed displacements of the control points in voxels, the last axis
+        being the direction. None without any elastic displacement.
     patch_shape
         Voxels of the patch.
     """
@@ -45,112 +47,146 @@ class Mapping:
     control: Array | None
     patch_shape: Shape
 
+    @property
+    def points(self) -> int:
+        """Control points along each axis; 1 where none are needed."""
+        return 1 if self.control is None else self.control.shape[1] - 2
+
+    def only(self, chosen: ArrayLike) -> "Mapping":
+        """Return the maps of some of the draws."""
+        rows = np.asarray(chosen)
+        return Mapping(
+            centre=self.centre[rows],
+            linear=self.linear[rows],
+            middle=self.middle[rows],
+            control=None if self.control is None else self.control[rows],
+            patch_shape=self.patch_shape,
+        )
+
     def to_source(self, patch_index: ArrayLike) -> Array:
-        """Source index ``(n, 3)`` of patch indices ``(n, 3)``."""
+        """Source index ``(B, n, 3)`` of patch indices ``(n, 3)`` or ``(B, n, 3)``."""
         index = np.asarray(patch_index, float)
-        return self.centre + (index - self.middle + self.displacement(index)) @ self.linear.T
+        offset = index - self.middle[:, None] + self.displacement(index)
+        return self.centre[:, None] + offset @ self.linear.swapaxes(1, 2)
 
     def to_patch(self, source_index: ArrayLike, *, rounds: int = 4) -> Array:
-        """Patch index ``(n, 3)`` of source indices ``(n, 3)``; iterated where there is an elastic part."""
-        unbent = self.middle + (np.asarray(source_index, float) - self.centre) @ np.linalg.inv(self.linear).T
+        """Patch index ``(B, n, 3)`` of source indices; iterated where there is an elastic part."""
+        offset = np.asarray(source_index, float) - self.centre[:, None]
+        unbent = self.middle[:, None] + offset @ np.linalg.inv(self.linear).swapaxes(1, 2)
         index = unbent
         for _ in range(rounds if self.control is not None else 0):
             index = unbent - self.displacement(index)
-        return index
+        return np.asarray(index)
 
     def displacement(self, patch_index: Array) -> Array:
-        """Elastic displacement u ``(n, 3)``, in voxels, at patch indices ``(n, 3)``."""
+        """Elastic displacement u ``(B, n, 3)``, in voxels, at patch indices ``(n, 3)`` or ``(B, n, 3)``."""
         if self.control is None:
-            return np.zeros_like(patch_index)
-        points = len(self.control) - 2
-        z, y, x = (
-            spline_basis(patch_index[:, axis], size, points) for axis, size in enumerate(self.patch_shape)
-        )
-        planes = (z @ self.control.reshape(points + 2, -1)).reshape(-1, points + 2, 3 * (points + 2))
-        rows = (y[:, None] @ planes).reshape(-1, points + 2, 3)
-        return np.asarray((x[:, None] @ rows)[:, 0])
+            return np.zeros(3)
+        n_draws, n = self.control.shape[:2]
+        index = np.broadcast_to(patch_index, (n_draws, *patch_index.shape[-2:]))
+        weights = spline_basis(index, np.array(self.patch_shape), self.points)
+        planes = weights[:, :, 0] @ self.control.reshape(n_draws, n, -1)
+        rows = np.einsum("bny,bnyq->bnq", weights[:, :, 1], planes.reshape(*index.shape[:2], n, -1))
+        return np.asarray(np.einsum("bnx,bnxd->bnd", weights[:, :, 2], rows.reshape(*index.shape[:2], n, 3)))
 
     def tensor(self) -> Array:
-        """Return the map as ``T (n + 4, n + 4, n + 4, 3)``.
+        """Return the maps as ``T (B, n + 4, n + 4, n + 4, 3)``.
 
         The source index at a patch index is T, contracted along each axis with the row of `axis_terms` of
         that index: the spline's weights, 1, and the index itself.
         """
-        points = 1 if self.control is None else len(self.control) - 2
-        tensor = np.zeros((points + 4,) * 3 + (3,))
+        linear = self.linear.swapaxes(1, 2)
+        tensor = np.zeros((len(linear), *(self.points + 4,) * 3, 3))
         if self.control is not None:
-            tensor[:-2, :-2, :-2] = self.control @ self.linear.T
-        tensor[-2, -2, -2] = self.centre - self.linear @ self.middle
-        tensor[-1, -2, -2], tensor[-2, -1, -2], tensor[-2, -2, -1] = self.linear.T
+            tensor[:, :-2, :-2, :-2] = self.control @ linear[:, None, None]
+        tensor[:, -2, -2, -2] = self.centre - (self.middle[:, None] @ linear)[:, 0]
+        for axis, place in enumerate([(-1, -2, -2), (-2, -1, -2), (-2, -2, -1)]):
+            tensor[:, *place] = linear[:, axis]
         return tensor
 
 
-def mapping(drawn: Drawn, spacing_mm: tuple[float, float, float], patch_shape: Shape) -> Mapping:
-    """Return the map of a draw.
+def mapping(
+    draws: Sequence[Drawn], spacings_mm: Sequence[tuple[float, float, float]], patch_shape: Shape
+) -> Mapping:
+    """Return the maps of draws, which must agree in their number of control points.
 
     Parameters
     ----------
-    spacing_mm
-        Of the source: slices, rows, columns.
+    spacings_mm
+        Of the source of each draw: slices, rows, columns.
     patch_shape
         Voxels of the patch, all its slices included, in 2D, too.
     """
+    middle = (np.array(patch_shape) - 1) / 2
     return Mapping(
-        centre=np.array(drawn.centre_voxels),
-        linear=_linear(drawn, np.array(spacing_mm)),
-        middle=(np.array(patch_shape) - 1) / 2 + (0, *drawn.shift_voxels),
-        control=_control(drawn) if drawn.is_elastic else None,
+        centre=np.array([drawn.centre_voxels for drawn in draws]),
+        linear=_linear(draws, np.array(spacings_mm)),
+        middle=middle + [(0, *drawn.shift_voxels) for drawn in draws],
+        control=_control(draws) if any(drawn.is_elastic for drawn in draws) else None,
         patch_shape=patch_shape,
     )
 
 
+@lru_cache(maxsize=64)
 def axis_terms(size: int, points: int) -> Array:
     """``(size, points + 4)``: for each index along an axis the spline's weights, 1, and the index."""
     index = np.arange(size, dtype=float)
     return np.column_stack([spline_basis(index, size, points), np.ones(size), index])
 
 
-def spline_basis(index: Array, size: int, points: int) -> Array:
-    """``(n, points + 2)``; weights of the control points at fractional indices of an axis of `size` voxels.
+def spline_basis(index: Array, size: ArrayLike, points: int) -> Array:
+    """``(..., points + 2)``; weights of the control points at indices ``(...)`` of an axis of `size` voxels.
 
     Cubic B-splines on `points` control points from the first voxel to the last, and one beyond each end.
     """
-    cells = index / max(size - 1, 1) * (points - 1)
-    distance = np.abs(cells[:, None] - np.arange(-1, points + 1))
-    near = 2 / 3 - distance**2 + distance**3 / 2
-    far = np.maximum(2 - distance, 0) ** 3 / 6
-    return np.where(distance < 1, near, far)
+    cells = index / np.maximum(np.asarray(size) - 1, 1) * (points - 1)
+    distance = np.abs(cells[..., None] - np.arange(-1, points + 1))
+    squared = distance * distance
+    near = 2 / 3 - squared + squared * distance / 2
+    rest = np.maximum(2 - distance, 0)
+    return np.asarray(np.where(distance < 1, near, rest * rest * rest / 6))
 
 
-def _linear(drawn: Drawn, spacing_mm: Array) -> Array:
-    mirror = np.where(drawn.is_mirrored, -1.0, 1.0)
-    turned = _rotation(drawn.rotation_transversal_deg, drawn.rotation_sagittal_deg).T
+def _linear(draws: Sequence[Drawn], spacings_mm: Array) -> Array:
+    mirror = np.where([drawn.is_mirrored for drawn in draws], -1.0, 1.0)
+    turned = _rotation(
+        np.array([drawn.rotation_transversal_deg for drawn in draws]),
+        np.array([drawn.rotation_sagittal_deg for drawn in draws]),
+    ).swapaxes(1, 2)
     # Without a rotation exactly 1 / scale, so that a plain crop stays one.
-    in_voxels = turned * spacing_mm / spacing_mm[:, None]
-    return mirror[:, None] * in_voxels / drawn.scale
+    in_voxels = turned * spacings_mm[:, None] / spacings_mm[:, :, None]
+    scale = np.array([drawn.scale for drawn in draws])
+    return np.asarray(mirror[:, :, None] * in_voxels / scale[:, None, None])
 
 
-def _rotation(transversal_deg: float, sagittal_deg: float) -> Array:
-    """Turn about the transversal axis (Z) first, then about the sagittal one (X)."""
+def _rotation(transversal_deg: Array, sagittal_deg: Array) -> Array:
+    """``(B, 3, 3)``; turn about the transversal axis (Z) first, then about the sagittal one (X)."""
+    one, zero = np.ones(len(transversal_deg)), np.zeros(len(transversal_deg))
     c, s = np.cos(np.radians(transversal_deg)), np.sin(np.radians(transversal_deg))
-    about_z = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    about_z = np.array([[one, zero, zero], [zero, c, -s], [zero, s, c]])
     c, s = np.cos(np.radians(sagittal_deg)), np.sin(np.radians(sagittal_deg))
-    about_x = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    return np.asarray(about_x @ about_z)
+    about_x = np.array([[c, -s, zero], [s, c, zero], [zero, zero, one]])
+    return np.asarray(about_x.transpose(2, 0, 1) @ about_z.transpose(2, 0, 1))
 
 
-def _control(drawn: Drawn) -> Array:
-    n = drawn.elastic_points + 2
-    normal = np.random.default_rng(drawn.elastic_seed).standard_normal((n, n, n, 3))
-    if drawn.elastic_sigma_cells > 0:
-        smooth = _gaussian_matrix(n, drawn.elastic_sigma_cells)
-        for axis in range(3):
-            normal = np.moveaxis(np.tensordot(smooth, normal, (1, axis)), 0, axis)
-    return np.asarray(normal * drawn.elastic_voxels)
+def _control(draws: Sequence[Drawn]) -> Array:
+    (n,) = {drawn.elastic_points + 2 for drawn in draws if drawn.is_elastic}
+    control = np.zeros((len(draws), n, n, n, 3))
+    for number, drawn in enumerate(draws):
+        if drawn.is_elastic:
+            control[number] = np.random.default_rng(drawn.elastic_seed).standard_normal((n, n, n, 3))
+    control *= np.array([drawn.elastic_voxels for drawn in draws])[:, None, None, None]
+    smooth = _gaussian_matrix(n, np.array([drawn.elastic_sigma_cells for drawn in draws]))
+    for axis in (1, 2, 3):
+        moved = np.moveaxis(control, axis, 1)
+        product = smooth @ moved.reshape(len(draws), n, -1)
+        control = np.moveaxis(product.reshape(moved.shape), 1, axis)
+    return control
 
 
-@lru_cache(maxsize=64)
-def _gaussian_matrix(n: int, sigma: float) -> Array:
-    """``(n, n)``; smooths n values, by the weights that lie inside."""
-    weights = np.exp(-((np.arange(n)[:, None] - np.arange(n)) ** 2) / (2 * sigma**2))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+def _gaussian_matrix(n: int, sigma: Array) -> Array:
+    """``(B, n, n)``; smooths n values, by the weights that lie inside."""
+    # A sigma of 0, too, then leaves everything where it is, without dividing by it.
+    spread = np.maximum(sigma, 1e-3)[:, None, None]
+    weights = np.exp(-((np.arange(n)[:, None] - np.arange(n)) ** 2) / (2 * spread**2))
+    return np.asarray(weights / weights.sum(axis=2, keepdims=True))

@@ -1,67 +1,98 @@
-"""Blur and gamma of the sequences of a patch.
+"""Blur and gamma of the sequences of patches, both in place: memory is what takes the time here.
 
-Axes: C sequences, Z slices, Y rows, X columns.
+Axes: B draws, C sequences, Z slices, Y rows, X columns.
 """
 
 from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 # Weights further out than this many sigmas are left away, as in `scipy.ndimage.gaussian_filter1d`.
 _TRUNCATE = 4.0
+# Stands for the logarithm of 0: numbers that float32 cannot hold take processors long. Its exponential is
+# 2e-35, and still 0.0003 once it was multiplied with the smallest gamma.
+_LOG_OF_ZERO = -80.0
 
 
-def blurred(images: Tensor, sigma_voxels: tuple[float, ...]) -> Tensor:
-    """Blur each slice of each sequence ``(C, Z, Y, X)`` with a Gaussian; the border is repeated."""
-    if not any(sigma_voxels):
-        return images
-    rows, columns = images.shape[-2:]
-    return torch.stack(
-        [
-            _blur_matrix(rows, sigma, image.device) @ image @ _blur_matrix(columns, sigma, image.device).T
-            if sigma > 0
-            else image
-            for image, sigma in zip(images, sigma_voxels, strict=True)
-        ]
-    )
+def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
+    """Blur each slice of each sequence with a Gaussian; the border is repeated.
+
+    Parameters
+    ----------
+    images
+        ``(B, C, Z, Y, X)``; written.
+    sigma_voxels
+        ``(B, C)``; 0 leaves a sequence as it is.
+    """
+    if not sigma_voxels.any():
+        return
+    n_slices, n_rows, n_columns = images.shape[2:]
+    rows = _matrices(sigma_voxels, n_rows).to(images.device)
+    columns = rows if n_columns == n_rows else _matrices(sigma_voxels, n_columns).to(images.device)
+    if n_slices == 1:
+        flat = images.reshape(-1, n_rows, n_columns)
+        images.copy_(torch.bmm(torch.bmm(rows, flat), columns.mT).reshape(images.shape))
+        return
+    n_sequences = images.shape[1]
+    for number, (of_rows, of_columns) in enumerate(zip(rows, columns, strict=True)):
+        image = images[number // n_sequences, number % n_sequences]
+        along_columns = (image.reshape(-1, n_columns) @ of_columns.mT).reshape(image.shape)
+        image.copy_(of_rows @ along_columns)
 
 
-def with_gamma(images: list[Tensor], gamma: tuple[float, ...]) -> list[Tensor]:
+def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
     """Raise each sequence to its power, on a scale from 0 to 1 between its extremes in all the images.
 
     Parameters
     ----------
     images
-        Each ``(C, ...)``: the patch, or a slice of it and the voxels that stand for its patch.
+        Each ``(B, C, Z, Y, X)``, and written: the patches, or slices of them and the voxels that stand for
+        their patches.
     gamma
-        A power a sequence; a sequence with a power of 1 stays as it is.
+        ``(B, C)``; a sequence with a power of 1 stays as it is.
     """
-    made = [image.clone() for image in images] if any(power != 1 for power in gamma) else images
-    for channel, power in enumerate(gamma):
-        if power == 1:
-            continue
-        low = torch.stack([image[channel].min() for image in images]).min()
-        high = torch.stack([image[channel].max() for image in images]).max()
-        # A constant sequence becomes zeros.
-        stretch = torch.where(high > low, 1 / (high - low), 0.0)
-        for image in made:
-            image[channel] = ((image[channel] - low) * stretch).clamp(0, 1) ** power
-    return made
+    power = torch.from_numpy(gamma.astype(np.float32)).to(images[0].device)[..., None, None, None]
+    if (gamma != 1).all():
+        _raise(images, power)
+    elif (gamma != 1).any():
+        chosen = np.nonzero(gamma != 1)
+        parts = [image[chosen] for image in images]
+        _raise(parts, power[chosen])
+        for image, part in zip(images, parts, strict=True):
+            image[chosen] = part
+
+
+def _raise(images: list[Tensor], power: Tensor) -> None:
+    """Raise images ``(..., Z, Y, X)`` in place to powers ``(..., 1, 1, 1)``."""
+    low = torch.stack([image.amin(dim=(-3, -2, -1), keepdim=True) for image in images]).amin(dim=0)
+    high = torch.stack([image.amax(dim=(-3, -2, -1), keepdim=True) for image in images]).amax(dim=0)
+    # A constant sequence becomes a constant again.
+    stretch = torch.where(high > low, 1 / (high - low), 0.0)
+    smallest = torch.exp(_LOG_OF_ZERO / power.clamp(min=1))
+    for image in images:
+        # Four times as fast as `pow_`.
+        image.sub_(low).mul_(stretch).clamp_(min=smallest).log_().mul_(power).exp_()
+
+
+def _matrices(sigma: NDArray[np.float64], size: int) -> Tensor:
+    """``(B C, size, size)``: each blurs a row or column of voxels by a sigma ``(B, C)``."""
+    reach = (_TRUNCATE * sigma.reshape(-1, 1) + 0.5).astype(int)
+    radius = int(reach.max())
+    offset = np.arange(-radius, radius + 1)
+    # A sigma of 0, too, then leaves everything where it is, without dividing by it.
+    bell = np.exp(-0.5 * (offset / np.maximum(sigma.reshape(-1, 1), 1e-3)) ** 2)
+    bell *= np.abs(offset) <= reach
+    weights = (bell / bell.sum(axis=1, keepdims=True)).astype(np.float32)
+    return (torch.from_numpy(weights) @ _neighbours(size, radius)).reshape(-1, size, size)
 
 
 @lru_cache(maxsize=8)
-def _offsets(size: int, radius: int) -> Tensor:
-    """``(2 radius + 1, size, size)``: for each offset which voxel it takes, the border being repeated."""
+def _neighbours(size: int, radius: int) -> Tensor:
+    """``(2 radius + 1, size size)``: for each offset which voxel it takes, the border being repeated."""
     taken = np.zeros((2 * radius + 1, size, size), np.float32)
     for number, offset in enumerate(range(-radius, radius + 1)):
         taken[number, np.arange(size), np.clip(np.arange(size) + offset, 0, size - 1)] = 1
-    return torch.from_numpy(taken)
-
-
-def _blur_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
-    radius = int(_TRUNCATE * sigma + 0.5)
-    bell = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = torch.from_numpy((bell / bell.sum()).astype(np.float32))
-    return torch.einsum("o,oij->ij", weights, _offsets(size, radius)).to(device)
+    return torch.from_numpy(taken.reshape(2 * radius + 1, -1))

@@ -1,23 +1,25 @@
-"""The voxels of a patch that are wanted, and their values in the source, interpolated once.
+"""The voxels of patches that are wanted, and their values in the sources, interpolated once.
 
 A lattice is a range of patch indices along each axis: a whole patch, one slice of it, every fourth voxel.
+Axes: B draws, C channels, n points of a lattice.
 """
 
-from functools import lru_cache
+from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from napari_necroseg.core.augment.drawn import Drawn
 from napari_necroseg.core.augment.geometry import Mapping, axis_terms
 from napari_necroseg.core.augment.source import Shape, Source
 
 Lattice = tuple[range, range, range]
 
-# On a CPU `grid_sample` works in parallel over its batch only, so the points are handed over in this many
-# parts of one volume.
+# On a CPU `grid_sample` works in parallel over its batch only, so the points of each draw are handed over in
+# this many parts of one volume.
 _PARTS = 8
 
 
@@ -33,76 +35,137 @@ def one_slice(patch_shape: Shape, slice_index: int) -> Lattice:
     return (range(slice_index, slice_index + 1), y, x)
 
 
-def resampled(source: Source, drawn: Drawn, mapped: Mapping, lattice: Lattice) -> Tensor:
-    """Return the values ``(C + 1, z, y, x)`` of the source at a lattice; 0 beyond its border.
+def resampled(
+    sources: Sequence[Source], mapped: Mapping, lattices: Sequence[Lattice], *, channels: int
+) -> Tensor:
+    """Return values ``(B, channels, z, y, x)`` of the first channels of the sources; 0 beyond their border.
 
     A draw that puts voxels onto voxels (a crop, flipped or not) copies them; any other interpolates linearly.
+
+    Parameters
+    ----------
+    lattices
+        One for each draw, all of the same size.
     """
-    if not drawn.is_elastic and _is_crop(mapped):
-        return _copied(source, mapped, lattice)
-    grid = source_grid(mapped, source.shape, lattice, device=source.voxels.device)
-    n_points = grid.shape[0] * grid.shape[1] * grid.shape[2]
-    parts = _PARTS if n_points % _PARTS == 0 else 1
-    values = grid_sample(
-        source.voxels[None].expand(parts, -1, -1, -1, -1),
-        grid.reshape(parts, 1, 1, n_points // parts, 3),
-        align_corners=False,
-    )
-    return values[:, :, 0, 0].transpose(0, 1).reshape(len(source.voxels), *map(len, lattice))
+    size = [len(indices) for indices in lattices[0]]
+    values = torch.empty(len(sources), channels, *size, dtype=torch.float32, device=sources[0].voxels.device)
+    bent = []
+    for number, is_crop in enumerate(_are_crops(mapped).tolist()):
+        if is_crop:
+            _copy(sources[number], mapped.only([number]), lattices[number], values[number])
+        else:
+            bent.append(number)
+    if bent:
+        _interpolate(
+            [sources[number] for number in bent],
+            mapped.only(bent),
+            [lattices[number] for number in bent],
+            [values[number] for number in bent],
+        )
+    return values
 
 
-def source_grid(
-    mapped: Mapping, source_shape: Shape, lattice: Lattice, *, device: torch.device | None = None
+def _interpolate(
+    sources: list[Source], mapped: Mapping, lattices: list[Lattice], values: list[Tensor]
+) -> None:
+    """Write what each draw interpolates from its source into ``(C, z, y, x)``."""
+    device = values[0].device
+    if device.type == "cpu" and find_spec("numba") is not None:
+        from napari_necroseg.core.augment import kernel  # loads numba
+
+        rows, columns = row_terms(mapped.tensor(), mapped, lattices)
+        kernel.interpolate([source.voxels for source in sources], rows, columns, values)
+        return
+    grids = sampling_grids(mapped, [source.shape for source in sources], lattices, device=device)
+    for source in dict.fromkeys(sources):
+        own = [number for number, other in enumerate(sources) if other is source]
+        _sample_grids(source, grids[own], [values[number] for number in own])
+
+
+def sampling_grids(
+    mapped: Mapping,
+    source_shapes: Sequence[Shape],
+    lattices: Sequence[Lattice],
+    *,
+    device: torch.device | None = None,
 ) -> Tensor:
-    """Return where the voxels of a lattice come from: ``(z, y, x, 3)`` as `grid_sample` wants it.
+    """Return where the voxels of lattices come from: ``(B, n, 3)`` as `grid_sample` wants it.
 
     The last axis is column, row, slice, from -1 to 1 between the outer faces of the source.
     """
-    tensor = mapped.tensor()
-    size = np.array(source_shape)
-    scaled = tensor * (2 / size)
-    scaled[-2, -2, -2] += 1 / size - 1
-    n = len(tensor)
-    right = torch.from_numpy(scaled[..., ::-1].reshape(n * n, n * 3).astype(np.float32)).to(device)
-    rows, columns = _factors(lattice, mapped.patch_shape, n - 4, device)
-    z, y, x = map(len, lattice)
-    return (rows @ right @ columns).reshape(z, y, x, 3)
+    size = np.array(source_shapes)
+    tensor = mapped.tensor() * (2 / size)[:, None, None, None]
+    tensor[:, -2, -2, -2] += 1 / size - 1
+    rows, columns = (torch.from_numpy(terms).to(device) for terms in row_terms(tensor, mapped, lattices))
+    return torch.einsum("brnd,nx->brxd", rows, columns).flip(3).flatten(1, 2)
 
 
-@lru_cache(maxsize=256)
-def _factors(
-    lattice: Lattice, patch_shape: Shape, points: int, device: torch.device | None
-) -> tuple[Tensor, Tensor]:
-    """The constant matrices left and right of a draw's tensor: ``(z y, n n)`` and ``(3 n, 3 x)``."""
-    z, y, x = (
-        axis_terms(size, points)[list(indices)] for indices, size in zip(lattice, patch_shape, strict=True)
-    )
-    left = np.kron(z, y).astype(np.float32)
-    right = np.kron(x.T, np.eye(3)).astype(np.float32)
-    return torch.from_numpy(left).to(device), torch.from_numpy(right).to(device)
+def row_terms(
+    tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Contract the tensors ``(B, n, n, n, 3)`` of maps for the rows of lattices.
+
+    Returns
+    -------
+    rows
+        ``(B, z y, n, 3)``.
+    columns
+        ``(n, x)``; the sum of ``columns[k, x] * rows[..., k, :]`` over k is the place of the voxels.
+    """
+    n_draws, n = tensor.shape[:2]
+    slices = np.stack([_terms(lattice, mapped, axis=0) for lattice in lattices])
+    y, x = (_terms(lattices[0], mapped, axis=axis) for axis in (1, 2))
+    planes = slices @ tensor.reshape(n_draws, n, -1)
+    rows = y @ planes.reshape(n_draws, -1, n, n * 3)
+    return rows.astype(np.float32).reshape(n_draws, -1, n, 3), np.ascontiguousarray(x.T, np.float32)
 
 
-def _is_crop(mapped: Mapping) -> bool:
-    flips = np.diag(np.diag(mapped.linear))
-    first = mapped.centre - mapped.linear @ mapped.middle
-    return bool(
-        (np.abs(mapped.linear) == np.eye(3)).all()
-        and (mapped.linear == flips).all()
-        and (first == np.round(first)).all()
-    )
+def _terms(lattice: Lattice, mapped: Mapping, *, axis: int) -> NDArray[np.float64]:
+    return axis_terms(mapped.patch_shape[axis], mapped.points)[lattice[axis].start :: lattice[axis].step][
+        : len(lattice[axis])
+    ]
 
 
-def _copied(source: Source, mapped: Mapping, lattice: Lattice) -> Tensor:
-    first = mapped.centre - mapped.linear @ mapped.middle
-    values = source.voxels
-    for axis, indices in enumerate(lattice):
-        size = source.shape[axis]
-        wanted = torch.as_tensor(
-            (first[axis] + mapped.linear[axis, axis] * np.array(indices)).astype(np.int64),
-            device=values.device,
-        )
-        is_inside = (wanted >= 0) & (wanted < size)
-        values = values.index_select(axis + 1, wanted.clamp(0, size - 1))
-        if not bool(is_inside.all()):
-            values = values * is_inside.reshape([-1 if axis == i else 1 for i in range(3)])
-    return values
+def _sample_grids(source: Source, grids: Tensor, values: list[Tensor]) -> None:
+    """Interpolate one source at the grids ``(B, n, 3)`` of its draws, by torch."""
+    n_draws, n_points = grids.shape[:2]
+    channels = len(values[0])
+    parts = _PARTS if n_points % _PARTS == 0 else 1
+    made = grid_sample(
+        source.voxels[None, :channels].expand(n_draws * parts, -1, -1, -1, -1),
+        grids.reshape(n_draws * parts, 1, 1, n_points // parts, 3),
+        align_corners=False,
+    ).reshape(n_draws, parts, channels, n_points // parts)
+    for patch, put in zip(made, values, strict=True):
+        put.view(channels, parts, -1).copy_(patch.transpose(0, 1))
+
+
+def _are_crops(mapped: Mapping) -> NDArray[np.bool_]:
+    """``(B,)``; which draws put voxels onto voxels."""
+    if mapped.control is not None:
+        is_still = ~mapped.control.any(axis=(1, 2, 3, 4))
+    else:
+        is_still = np.ones(len(mapped.linear), bool)
+    first = _first(mapped)
+    is_flip = (np.abs(mapped.linear) == np.eye(3)).all(axis=(1, 2))
+    return np.asarray(is_still & is_flip & (first == np.round(first)).all(axis=1))
+
+
+def _first(mapped: Mapping) -> NDArray[np.float64]:
+    """``(B, 3)``; source index of the first voxel of each patch, where nothing is bent."""
+    return np.asarray(mapped.centre - (mapped.linear @ mapped.middle[..., None])[..., 0])
+
+
+def _copy(source: Source, mapped: Mapping, lattice: Lattice, values: Tensor) -> None:
+    """Write a crop, flipped or not, of a source into ``values (C, z, y, x)``."""
+    taken, put, flipped = [slice(len(values))], [slice(None)], []
+    for axis, (first, step) in enumerate(zip(_first(mapped)[0], np.diag(mapped.linear[0]), strict=True)):
+        wanted = (first + step * np.array(lattice[axis])).astype(int)
+        (inside,) = np.nonzero((wanted >= 0) & (wanted < source.shape[axis]))
+        ends = sorted([wanted[inside[0]], wanted[inside[-1]]]) if len(inside) else [0, -1]
+        taken.append(slice(ends[0], ends[1] + 1, lattice[axis].step))
+        put.append(slice(inside[0], inside[-1] + 1) if len(inside) else slice(0))
+        if step < 0:
+            flipped.append(axis + 1)
+    values.zero_()
+    values[tuple(put)] = source.voxels[tuple(taken)].flip(flipped)

@@ -6,15 +6,19 @@ Axes: B batch, C channels (sequences), Z slices, Y rows, X columns; S is (Z, Y, 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_necroseg.core.augment.drawn import Drawn
-from napari_necroseg.core.augment.geometry import mapping
-from napari_necroseg.core.augment.intensity import blurred, with_gamma
+from napari_necroseg.core.augment.geometry import Mapping, mapping
+from napari_necroseg.core.augment.intensity import apply_gamma, blur
 from napari_necroseg.core.augment.lattice import one_slice, resampled, whole
 from napari_necroseg.core.augment.source import Shape, Source
-from napari_necroseg.core.augment.whiten import SLICE_STATISTICS_STEP, whitening
+from napari_necroseg.core.augment.whiten import SLICE_STATISTICS_STEP, whiten
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,27 +48,49 @@ def sample(source: Source, drawn: Drawn, *, patch_shape: Shape) -> Sample:
     patch_shape
         Voxels of the patch, all its slices included, in 2D, too.
     """
-    mapped = mapping(drawn, source.spacing_mm, patch_shape)
-    if drawn.slice_index is None:
-        voxels = resampled(source, drawn, mapped, whole(patch_shape))
-        (images,) = with_gamma([blurred(voxels[:-1], drawn.blur_sigma_voxels)], drawn.gamma)
-        return Sample(images=whitening(images).applied(images), target=_binary(voxels[-1]))
-    voxels = resampled(source, drawn, mapped, one_slice(patch_shape, drawn.slice_index))
-    every_fourth = resampled(source, drawn, mapped, whole(patch_shape, step=SLICE_STATISTICS_STEP))
-    images, of_patch = with_gamma(
-        [blurred(voxels[:-1], drawn.blur_sigma_voxels), every_fourth[:-1]], drawn.gamma
-    )
-    return Sample(images=whitening(of_patch).applied(images)[:, 0], target=_binary(voxels[-1, 0]))
+    batch = sample_batch([source], [drawn], patch_shape=patch_shape)
+    return Sample(images=batch.images[0], target=batch.target[0])
 
 
 def sample_batch(sources: Sequence[Source], draws: Sequence[Drawn], *, patch_shape: Shape) -> Sample:
-    """Make a mini-batch: a draw from each source, in turn."""
-    samples = [sample(*pair, patch_shape=patch_shape) for pair in zip(sources, draws, strict=True)]
-    return Sample(
-        images=torch.stack([one.images for one in samples]),
-        target=torch.stack([one.target for one in samples]),
+    """Make a mini-batch: a draw from each source, in turn; each as `sample` alone makes it.
+
+    The sources are on one device and have the same sequences. The draws are of one configuration: all 2D or
+    all 3D, and with the same number of elastic control points.
+    """
+    mapped = mapping(draws, [source.spacing_mm for source in sources], patch_shape)
+    blur_sigma, gamma = (
+        np.array([getattr(drawn, name) for drawn in draws]) for name in ("blur_sigma_voxels", "gamma")
     )
+    if draws[0].slice_index is None:
+        return _volumes(sources, mapped, blur_sigma, gamma)
+    return _slices(sources, mapped, blur_sigma, gamma, [drawn.slice_index or 0 for drawn in draws])
+
+
+def _volumes(sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamma: Array) -> Sample:
+    lattices = [whole(mapped.patch_shape)] * len(sources)
+    voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
+    images = voxels[:, :-1]
+    blur(images, blur_sigma)
+    apply_gamma([images], gamma)
+    whiten(images)
+    return Sample(images=images, target=_binary(voxels[:, -1]))
+
+
+def _slices(
+    sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamma: Array, indices: list[int]
+) -> Sample:
+    channels = len(sources[0].voxels)
+    lattices = [one_slice(mapped.patch_shape, index) for index in indices]
+    voxels = resampled(sources, mapped, lattices, channels=channels)
+    images = voxels[:, :-1]
+    every_fourth = [whole(mapped.patch_shape, step=SLICE_STATISTICS_STEP)] * len(sources)
+    of_patch = resampled(sources, mapped, every_fourth, channels=channels - 1)
+    blur(images, blur_sigma)
+    apply_gamma([images, of_patch], gamma)
+    whiten(images, by=of_patch)
+    return Sample(images=images[:, :, 0], target=_binary(voxels[:, -1, 0]))
 
 
 def _binary(occupancy: Tensor) -> Tensor:
-    return (occupancy >= 0.5).to(torch.uint8)
+    return (occupancy >= 0.5).view(torch.uint8)

@@ -70,7 +70,8 @@ def make_source(
         Of slices, rows and columns.
     """
     inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
-    voxels = np.empty((len(images) + 1, *inside.shape), np.float32)
+    # The channels of a voxel stand beside each other in memory: where one is read, all are.
+    voxels = np.moveaxis(np.empty((*inside.shape, len(images) + 1), np.float32), -1, 0)
     np.subtract(images, images.min(axis=(1, 2, 3), keepdims=True), out=voxels[:-1])
     voxels[-1] = inside
     return Source(

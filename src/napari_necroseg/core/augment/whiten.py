@@ -1,7 +1,6 @@
 """Whitening: each sequence of a patch gets mean 0 and standard deviation 1, by the patch's own statistics."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,27 +12,30 @@ SLICE_STATISTICS_STEP = 4
 _FLOAT32_NOISE = 1e-6
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Whitening:
-    """What is subtracted from each sequence, and what it is then multiplied with; both ``(C,)``, float32.
+def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
+    """Whiten patches in place; a constant sequence becomes zeros, never nan.
 
-    The scale of a constant sequence is 0, so that it becomes zeros, never nan.
+    Parameters
+    ----------
+    images
+        ``(B, C, ...)``, float32; written.
+    by
+        ``(B, C, Z, Y, X)``; the voxels that give the statistics, if not those of the images; used up.
     """
-
-    mean: Tensor
-    scale: Tensor
-
-    def applied(self, images: Tensor) -> Tensor:
-        """Return the whitened images ``(C, ...)``."""
-        along_channels = (-1,) + (1,) * (images.ndim - 1)
-        return (images - self.mean.reshape(along_channels)) * self.scale.reshape(along_channels)
-
-
-def whitening(sample: Tensor) -> Whitening:
-    """Estimate the whitening of a patch ``(C, Z, Y, X)`` from it or from every n-th voxel of it."""
-    flat = sample.reshape(len(sample), -1)
-    mean = flat.mean(dim=1)
+    statistics = images if by is None else by
+    axes = tuple(range(2, statistics.ndim))
+    mean = statistics.mean(dim=axes, keepdim=True)
+    statistics.sub_(mean)
+    n_voxels = math.prod(statistics.shape[2:])
     # Ten times as fast as `std_mean` on a CPU.
-    spread = torch.linalg.vector_norm(flat - mean[:, None], dim=1) / math.sqrt(flat.shape[1])
-    is_constant = spread <= _FLOAT32_NOISE * mean.abs()
-    return Whitening(mean=mean, scale=torch.where(is_constant, 0.0, 1 / spread))
+    spread = torch.linalg.vector_norm(statistics, dim=axes, keepdim=True) / math.sqrt(n_voxels)
+    scale = torch.where(spread <= _FLOAT32_NOISE * mean.abs(), 0.0, 1 / spread)
+    if by is not None:
+        images.sub_(mean.reshape(*mean.shape[:2], *[1] * (images.ndim - 2)))
+    images.mul_(scale.reshape(*scale.shape[:2], *[1] * (images.ndim - 2)))
+
+
+def is_constant(images: Tensor) -> Tensor:
+    """``(B, C)``; which sequences of ``(B, C, ...)`` show nothing but the noise of arithmetic."""
+    low, high = torch.aminmax(images.flatten(2), dim=2)
+    return high - low <= _FLOAT32_NOISE * high.abs()

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from napari_necroseg.core.augment.whiten import SLICE_STATISTICS_STEP, is_constant, whiten
 from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
@@ -24,7 +26,6 @@ from napari_necroseg.core.learning.interrupt import Stopped, interruptible
 from napari_necroseg.core.learning.tiles import Blend, tile_corners
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.learning.volumes import network_images
-from napari_necroseg.core.learning.whiten import SLICE_STATISTICS_STEP, whitening
 from napari_necroseg.core.learning.windows import window
 from napari_necroseg.core.volume import Volume
 
@@ -139,21 +140,21 @@ def _probability(
 
 def _patch_probability(network: UNet, patch: NDArray[np.float32], device: str) -> NDArray[np.float32] | None:
     """Return the probability ``(Z, Y, X)`` of a patch ``(C, Z, Y, X)``, or None if it is nothing but air."""
-    of_all_voxels = whitening(patch)
-    if not of_all_voxels.scale.any():
+    white = torch.from_numpy(patch)[None].clone()
+    if is_constant(white).all():
         return None
     if network.spatial_axes == 3:
-        return np.asarray(_run(network, of_all_voxels.applied(patch)[None], device)[0])
+        whiten(white)
+        return np.asarray(_run(network, white, device)[0])
     step = SLICE_STATISTICS_STEP
-    white = whitening(patch[:, ::step, ::step, ::step]).applied(patch)
-    slices = white.swapaxes(0, 1)
-    parts = [slices[first : first + _SLICES_AT_ONCE] for first in range(0, len(slices), _SLICES_AT_ONCE)]
+    whiten(white, by=white[:, :, ::step, ::step, ::step].clone())
+    parts = torch.split(white[0].movedim(0, 1), _SLICES_AT_ONCE)
     return np.concatenate([_run(network, part, device) for part in parts])
 
 
 @torch.inference_mode()
-def _run(network: UNet, images: NDArray[np.float32], device: str) -> NDArray[np.float32]:
-    logits = network(network.laid_out(torch.from_numpy(images).to(device)))
+def _run(network: UNet, images: Tensor, device: str) -> NDArray[np.float32]:
+    logits = network(network.laid_out(images.to(device)))
     probability: NDArray[np.float32] = logits[:, 0].sigmoid().cpu().numpy()
     return probability
 

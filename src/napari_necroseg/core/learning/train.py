@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napari_necroseg.core.augment.sample import Sample
+from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Started, TrainingStep
@@ -28,9 +30,9 @@ from napari_necroseg.core.learning.device import (
 )
 from napari_necroseg.core.learning.interrupt import Stopped, interruptible
 from napari_necroseg.core.learning.loss import training_loss
-from napari_necroseg.core.learning.patches import Sample, batches
+from napari_necroseg.core.learning.patches import batches
 from napari_necroseg.core.learning.unet import UNet, n_parameters
-from napari_necroseg.core.learning.volumes import TrainingVolume, load_volumes
+from napari_necroseg.core.learning.volumes import load_sources
 from napari_necroseg.core.plan import Plan
 
 _SECONDS_BETWEEN_EVENTS = 0.1
@@ -121,16 +123,16 @@ def train(
 def _train(plan: Plan, cohort: Cohort, run: Path, stop: threading.Event) -> Generator[Event, None, None]:
     started = time.monotonic()
     yield Started(message=_announcement(plan))
-    volumes = yield from load_volumes(plan, cohort, stop)
+    sources = yield from load_sources(plan, cohort, stop)
     learner = _Learner(plan)
     with interruptible(learner.network, stop):
-        history = yield from _steps(learner, volumes, plan, started)
+        history = yield from _steps(learner, sources, plan, started)
     last = history[-1]
-    save_run(run, learner.network, _record(plan, volumes, last), _csv(history))
+    save_run(run, learner.network, _record(plan, sources, last), _csv(history))
     yield Finished(
         result=TrainedRun(
             run=run,
-            cases=len(volumes),
+            cases=len(sources),
             parameters=n_parameters(learner.network),
             iterations=last.iteration,
             seconds=time.monotonic() - started,
@@ -154,8 +156,8 @@ class _Learner:
         if self.config.learning_rate_decay:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        images = self.network.laid_out(torch.from_numpy(sample.images).to(self.device))
-        target = torch.from_numpy(sample.target).to(self.device)
+        images = self.network.laid_out(sample.images.to(self.device))
+        target = sample.target.to(self.device)
         with precision_context(self.device, self.dtype):
             logits = self.network(images)
         loss = training_loss(logits[:, 0], target, self.config)
@@ -173,13 +175,13 @@ def _initial_network(plan: Plan) -> UNet:
 
 
 def _steps(
-    learner: _Learner, volumes: tuple[TrainingVolume, ...], plan: Plan, started: float
+    learner: _Learner, sources: tuple[Source, ...], plan: Plan, started: float
 ) -> Generator[Event, None, list[TrainingStep]]:
     """Do all steps; yield and at last return what was reported of them."""
     history: list[TrainingStep] = []
     losses: list[Tensor] = []
     reported = before = time.monotonic()
-    for iteration, sample in enumerate(batches(volumes, plan), start=1):
+    for iteration, sample in enumerate(batches(sources, plan), start=1):
         losses.append(learner.step(sample, _progress(plan, iteration, before - started)))
         now = time.monotonic()
         is_last = iteration == plan.iterations or _time_is_up(plan, now - started, now - before)
@@ -239,10 +241,10 @@ def _announcement(plan: Plan) -> str:
     )
 
 
-def _record(plan: Plan, volumes: tuple[TrainingVolume, ...], last: TrainingStep) -> RunRecord:
+def _record(plan: Plan, sources: tuple[Source, ...], last: TrainingStep) -> RunRecord:
     return RunRecord(
         config=plan.config,
-        cases=tuple(volume.name for volume in volumes),
+        cases=tuple(source.name for source in sources),
         patch_shape=plan.patch_shape,
         widths=plan.widths,
         device=plan.device,

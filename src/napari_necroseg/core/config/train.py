@@ -1,29 +1,17 @@
-"""What a person chooses: frozen values with bounds and help, from which forms and ``--help`` are made."""
+"""How a network is trained: the choices, and the presets that a person starts from."""
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.config.augment import AugmentConfig, only
+from napari_necroseg.core.config.base import Config, Device, Precision, Threads
 
 Dimension = Literal["2d", "3d"]
 Target = Literal["reference", "tumour"]
 Preset = Literal["fast", "paper"]
 Upsampling = Literal["nearest", "linear"]
-
-Precision = Annotated[
-    Literal["auto", "fp32"],
-    Field(title="Precision", description="auto: bfloat16 where the device has it. fp32: always 32 bits."),
-]
-Device = Annotated[
-    str,
-    Field(title="Device", description="Where the network runs: auto, cpu, cuda, cuda:1 or mps."),
-]
-Threads = Annotated[
-    int | None,
-    Field(ge=1, le=1024, title="CPU threads", description="CPU threads to use; all but one if not given."),
-]
 
 
 def _in_channel_order(sequences: tuple[Sequence, ...]) -> tuple[Sequence, ...]:
@@ -35,60 +23,7 @@ def _in_channel_order(sequences: tuple[Sequence, ...]) -> tuple[Sequence, ...]:
 
 Sequences = Annotated[tuple[Sequence, ...], AfterValidator(_in_channel_order)]
 
-
 FAST_LEARNING_RATE = 2e-3
-
-
-class Config(BaseModel):
-    """A frozen set of choices; an unknown name or a value out of bounds is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @classmethod
-    def checked(cls, **choices: object) -> Self:
-        """Make the config, or say in one sentence which choice is wrong.
-
-        Raises
-        ------
-        SettingsError
-            For an unknown choice, a value out of bounds, or choices that contradict each other.
-        """
-        try:
-            return cls.model_validate(choices)
-        except ValidationError as error:
-            raise SettingsError(_first_problem(error)) from None
-
-    def changed(self, **choices: object) -> Self:
-        """Return a checked copy with some choices replaced."""
-        return type(self).checked(**(self.model_dump() | choices))
-
-
-class AugmentConfig(Config):
-    """How training samples are varied: drawn anew for every sample."""
-
-    mirror: bool = Field(True, title="Mirror", description="Flip each axis with a probability of one half.")
-    shift_voxels: int = Field(
-        20,
-        ge=0,
-        le=200,
-        title="Shift",
-        json_schema_extra={"unit": "voxels"},
-        description="Largest in-plane shift of the patch away from the centre of the necrosis, in voxels.",
-    )
-    target_share: float = Field(
-        1.0,
-        ge=0.1,
-        le=1.0,
-        title="Patches at the target",
-        description="Share of the patches that must show the target; the others lie anywhere in the image.",
-    )
-    slice_share: float = Field(
-        0.0,
-        ge=0.0,
-        le=1.0,
-        title="Slices at the target",
-        description="In 2d: share of those patches whose slice must show the target; any slice otherwise.",
-    )
 
 
 class TrainConfig(Config):
@@ -163,6 +98,20 @@ class TrainConfig(Config):
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Start of every random draw.")
     device: Device = "auto"
     threads: Threads = None
+    target_share: float = Field(
+        1.0,
+        ge=0.1,
+        le=1.0,
+        title="Patches at the target",
+        description="Share of the patches that must show the target; the others lie anywhere in the image.",
+    )
+    slice_share: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        title="Slices at the target",
+        description="In 2d: share of those patches whose slice must show the target; any slice otherwise.",
+    )
     augment: AugmentConfig = Field(
         AugmentConfig(), title="Augmentation", description="How samples are varied."
     )
@@ -194,17 +143,6 @@ class TrainConfig(Config):
         return self
 
 
-class PredictConfig(Config):
-    """How a trained model is applied."""
-
-    threshold: float = Field(
-        0.5, gt=0, lt=1, title="Threshold", description="Probability from which a voxel counts as necrosis."
-    )
-    precision: Precision = "auto"
-    device: Device = "auto"
-    threads: Threads = None
-
-
 def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
     """Return the starting point that a preset's name stands for.
 
@@ -231,12 +169,7 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         cross_entropy=1.0,
         learning_rate=FAST_LEARNING_RATE,
         learning_rate_decay=True,
-        augment=AugmentConfig(target_share=0.67, slice_share=0.5),
+        target_share=0.67,
+        slice_share=0.5,
+        augment=only("mirror", "translation"),
     )
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}." if place else f"{message[0].upper()}{message[1:]}."

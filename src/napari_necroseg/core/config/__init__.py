@@ -1,0 +1,20 @@
+"""What a person chooses: frozen values with bounds and help, from which forms and ``--help`` are made."""
+
+from napari_necroseg.core.config.augment import AUGMENT_SWITCHES, AugmentConfig, Range, only, range_bounds
+from napari_necroseg.core.config.base import Config, Precision
+from napari_necroseg.core.config.predict import PredictConfig
+from napari_necroseg.core.config.train import Target, TrainConfig, train_preset
+
+__all__ = [
+    "AUGMENT_SWITCHES",
+    "AugmentConfig",
+    "Config",
+    "Precision",
+    "PredictConfig",
+    "Range",
+    "Target",
+    "TrainConfig",
+    "only",
+    "range_bounds",
+    "train_preset",
+]
