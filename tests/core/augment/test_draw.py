@@ -104,8 +104,8 @@ def test_a_transform_that_is_off_leaves_nothing_and_changes_no_other() -> None:
         "translation": {"shift_voxels": (0, 0)},
     }
     assert set(fields) == set(AUGMENT_SWITCHES)
-    # So small a shift that the target never leaves the patch, and no shift is drawn again.
-    few = PAPER.changed(shift_voxels=2)
+    # Moved so little that the target never leaves the patch, and no shift is drawn again.
+    few = PAPER.changed(shift_voxels=2, elastic_in_plane_voxels=0.5, elastic_through_plane_voxels=0.2)
     case = source(np.ones((8, 40, 30), np.uint8))
     with_all = vars(draw(few, case, np.random.default_rng(1), cut=cut_of()))
     for switch, left in fields.items():

@@ -20,6 +20,8 @@ from napari_necroseg.core.events import Finished, Progress, Started, TrainingSte
 from napari_necroseg.core.learning import train as train_module
 from napari_necroseg.core.learning.train import TrainedRun, train
 
+FEW = only("mirror", "translation").model_dump()
+
 
 def finished(events) -> TrainedRun:
     last = list(events)[-1]
