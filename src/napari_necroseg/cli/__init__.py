@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "train, predict and score on a phantom, and show the result in a window",
     "phantom": "write a cohort of numerical spine phantoms",
     "prepare": "find and pair the images in a folder, and write cohort.csv",
+    "augment": "write training samples as they are drawn, and a picture of them",
     "train": "train one network on a cohort",
     "predict": "outline necrosis zones with a trained network",
     "score": "compare predicted masks with reference masks",

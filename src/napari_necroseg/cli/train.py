@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--cases", metavar="A,B", help="train on these cases only")
     which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
     which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
+    parser.add_argument(
+        "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
+    )
     add_options(parser, TrainConfig, FIELDS)
 
 
@@ -64,7 +67,11 @@ def run(options: argparse.Namespace) -> Generator[Event]:
 
 def read_config(options: argparse.Namespace) -> TrainConfig:
     """The preset's configuration with the given options in place of its own."""
+    from napari_necroseg.core.io.presets import read_augment
+
     given = chosen(options, FIELDS)
+    if options.augment is not None:
+        given["augment"] = read_augment(options.augment)
     named = TrainConfig.checked(**{name: given[name] for name in ("preset", "dimension") if name in given})
     if "steps" in given and "minutes" not in given:
         given["minutes"] = None

@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import TrainConfig, train_preset
+from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep
 from napari_necroseg.core.plan import Plan, make_plan
@@ -23,6 +23,8 @@ from napari_necroseg.widgets._runs import new_run_name
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
 # Choices that a preset has no opinion about, so that changing it leaves them alone.
 _PERSONAL = ("sequences", "target", "seed", "device", "threads")
+# Chosen in the dock Augmentation preview, where one sees what they do.
+_HIDDEN = tuple(f"augment.{name}" for name in AugmentConfig.model_fields)
 _NAME_HELP = "Name of the new model: a folder of that name is made in the folder below."
 
 
@@ -31,7 +33,7 @@ class Train(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.form = ConfigForm(train_preset("fast"), plain=_PLAIN)
+        self.form = ConfigForm(train_preset("fast"), plain=_PLAIN, hidden=_HIDDEN)
         self.cases = CaseList()
         self.curve = LossCurve()
         self.name = QLineEdit()

@@ -33,7 +33,8 @@ class Source:
     target_centre
         Row and column of the target's centre of mass, m_c of the paper; of the image without a target.
     witnesses
-        ``(n, 3)``: for each slice with target the voxel deepest inside it; none without a target.
+        ``(n, 3)``: for each slice with target the voxel deepest inside it (of several the one nearest to
+        the middle); none without a target.
     """
 
     name: str
@@ -101,8 +102,12 @@ def _witnesses(target: NDArray[np.uint8], spacing_mm: tuple[float, float, float]
     box = find_objects(target)[0]
     # A border of background: the edge of the image ends the target, too.
     depth = distance_transform_edt(np.pad(target[box], 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-    flat = depth.reshape(len(depth), -1)
+    # A hundredth of the distance to the middle decides between voxels that are equally deep.
+    rows, columns = np.indices(depth.shape[1:]).astype(np.float64)
+    rows, columns = rows - (depth.shape[1] - 1) / 2, columns - (depth.shape[2] - 1) / 2
+    central = depth - 0.01 * np.hypot(rows * spacing_mm[1], columns * spacing_mm[2])
+    flat = np.where(depth > 0, central, -np.inf).reshape(len(depth), -1)
     deepest = np.column_stack(
         [np.arange(len(depth)), *np.unravel_index(flat.argmax(axis=1), depth.shape[1:])]
     )
-    return np.asarray(deepest[flat.max(axis=1) > 0] + [axis.start for axis in box], np.int64)
+    return np.asarray(deepest[np.isfinite(flat.max(axis=1))] + [axis.start for axis in box], np.int64)

@@ -1,6 +1,13 @@
 """What a person chooses: frozen values with bounds and help, from which forms and ``--help`` are made."""
 
-from napari_necroseg.core.config.augment import AUGMENT_SWITCHES, AugmentConfig, Range, only, range_bounds
+from napari_necroseg.core.config.augment import (
+    AUGMENT_SWITCHES,
+    AugmentConfig,
+    Range,
+    describe,
+    only,
+    range_bounds,
+)
 from napari_necroseg.core.config.base import Config, Precision
 from napari_necroseg.core.config.predict import PredictConfig
 from napari_necroseg.core.config.train import Target, TrainConfig, train_preset
@@ -14,6 +21,7 @@ __all__ = [
     "Range",
     "Target",
     "TrainConfig",
+    "describe",
     "only",
     "range_bounds",
     "train_preset",

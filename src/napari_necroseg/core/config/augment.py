@@ -125,6 +125,18 @@ def only(*switches: str) -> AugmentConfig:
     return AugmentConfig().changed(**{name: name in switches for name in AUGMENT_SWITCHES})
 
 
+def describe(config: AugmentConfig) -> str:
+    """Name the transforms that are on, for one line of a dock or a log."""
+    if config == AugmentConfig():
+        return "all of the paper's, with its ranges"
+    names = [name for name in AUGMENT_SWITCHES if getattr(config, name)]
+    if not names:
+        return "none"
+    titles = [(AugmentConfig.model_fields[name].title or name).lower() for name in names]
+    is_papers = config == only(*names)
+    return ", ".join(titles) + (" (the paper's ranges)" if is_papers else " (own ranges)")
+
+
 def range_bounds(field: FieldInfo) -> tuple[float, float]:
     """Return between what a range must lie."""
     assert isinstance(field.json_schema_extra, dict)

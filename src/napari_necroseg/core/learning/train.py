@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import describe
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Started, TrainingStep
 from napari_necroseg.core.learning.checkpoint import (
@@ -237,7 +238,8 @@ def _announcement(plan: Plan) -> str:
     length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
     return (
         f"Training a {plan.config.dimension.upper()} network on {sequences} of {len(plan.cases)} cases "
-        f"for {length} on {plan.device} with {plan.threads} threads."
+        f"for {length} on {plan.device} with {plan.threads} threads; augmentation: "
+        f"{describe(plan.config.augment)}."
     )
 
 

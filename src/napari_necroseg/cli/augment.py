@@ -1,0 +1,70 @@
+"""``necroseg augment``: see what a training is fed."""
+
+import argparse
+from collections.abc import Generator
+from pathlib import Path
+
+from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.core.case import CaseFiles
+from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import CohortError, FileError, SettingsError
+from napari_necroseg.core.events import Event
+
+FIELDS = ("sequences", "target", "seed")
+_MOST_SAMPLES = 10_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("case", type=Path, metavar="CASE", help="folder of one case, or a cohort.csv")
+    parser.add_argument("--case", dest="name", metavar="NAME", help="which case of the cohort")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the samples")
+    parser.add_argument("--n", default="16", metavar="N", help="number of samples (default: 16)")
+    parser.add_argument(
+        "--augment",
+        type=Path,
+        metavar="FILE",
+        help="augmentation saved by the dock Augmentation preview (default: the paper's)",
+    )
+    parser.add_argument(
+        "--dimension", default="3d", metavar="2d|3d", help="single slices or whole patches (default: 3d)"
+    )
+    add_options(parser, TrainConfig, FIELDS)
+
+
+def run(options: argparse.Namespace) -> Generator[Event]:
+    """Write the samples."""
+    from napari_necroseg.core.io.presets import read_augment
+
+    given = chosen(options, FIELDS) | {"dimension": options.dimension}
+    if options.augment is not None:
+        given["augment"] = read_augment(options.augment)
+    config = TrainConfig.checked(**given)
+    n, files = _number(options.n), find_files(options)
+    from napari_necroseg.core.learning.examples import write_samples
+
+    return write_samples(files, config, out=options.out, n=n)
+
+
+def find_files(options: argparse.Namespace) -> CaseFiles:
+    """The case that was named: a folder, or a row of a cohort."""
+    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.io.pairing import find_case
+
+    if not options.case.exists():
+        raise FileError(f"There is no file or folder {options.case}.")
+    if not options.case.is_file() and not (options.case / "cohort.csv").is_file():
+        return find_case(options.case)
+    cohort = read_cohort(options.case)
+    if options.name is not None:
+        return cohort.only((options.name,)).cases[0]
+    if len(cohort) != 1:
+        names = ", ".join(case.name for case in cohort.cases[:3])
+        raise CohortError(f"Say which of the {len(cohort)} cases with --case NAME, such as {names}.")
+    return cohort.cases[0]
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_SAMPLES:
+        raise SettingsError(f"--n wants a number of samples from 1 to {_MOST_SAMPLES}, not {text!r}.")
+    return int(text)
