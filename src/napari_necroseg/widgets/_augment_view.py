@@ -1,0 +1,296 @@
+"""What the preview shows of one draw, computed in its thread: pictures as pixels, and what became of the necrosis.
+
+Axes: C sequences, Z slices, Y rows, X columns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.config import AugmentConfig, only
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.augment.drawn import Drawn
+    from napari_necroseg.core.augment.source import Source
+
+Pixels = NDArray[np.uint8]
+PATCH_SHAPE = (64, 128, 128)
+# The screen's pixels for one voxel, so that outlines are thin.
+ENLARGED = 2
+# Whitened intensities from black to white.
+_BLACK, _WHITE = -2.0, 3.0
+# Of the palette of Okabe and Ito, which colour-blind people can tell apart and from grey.
+OUTLINE, GRID = (230, 159, 0), (86, 180, 233)
+_GRID_VOXELS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The images that the preview works on, as they are in the viewer.
+
+    Parameters
+    ----------
+    names
+        Of the sequences.
+    images
+        ``(N, Y, X)`` each, in working order.
+    mask
+        ``(N, Y, X)``, or None.
+    spacing_mm
+        Of slices, rows and columns.
+    """
+
+    names: tuple[str, ...]
+    images: tuple[NDArray[np.generic], ...]
+    mask: NDArray[np.generic] | None
+    spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is to be shown.
+
+    Parameters
+    ----------
+    config
+        The ranges.
+    seed, number
+        Which draw.
+    values
+        Fields of the draw that are given, in place of what is drawn; None to draw all.
+    slice_index
+        The slice of the patch.
+    is_3d
+        Whether the whole patch is whitened and shown, or the one slice.
+    has_outline, has_grid
+        What is drawn over the images.
+    """
+
+    config: AugmentConfig
+    seed: int
+    number: int
+    values: dict[str, object] | None
+    slice_index: int
+    is_3d: bool
+    has_outline: bool
+    has_grid: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """A draw, ready to be painted.
+
+    Parameters
+    ----------
+    wish
+        What it answers.
+    names
+        Of the sequences.
+    originals, augmented
+        ``(Y, X, 3)`` for each sequence.
+    drawn
+        The values of the draw.
+    before_ml, after_ml
+        Volume of the necrosis in the case and in the whole patch; None as long as only a slice was made.
+    aspect
+        Height of a pixel over its width.
+    """
+
+    wish: Wish
+    names: tuple[str, ...]
+    originals: tuple[Pixels, ...]
+    augmented: tuple[Pixels, ...]
+    drawn: "Drawn"
+    before_ml: float | None
+    after_ml: float | None
+    aspect: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sheet:
+    """Many draws at a glance: the first sequence of each, in rows of equal length."""
+
+    wish: Wish
+    tiles: tuple[Pixels, ...]
+    aspect: float
+
+
+class Preview:
+    """The case in memory; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._subject: Subject | None = None
+        self._source: Source | None = None
+
+    def view(self, subject: Subject, wish: Wish, *, has_patch: bool) -> View:
+        """Make the slice that is wished for and, if asked, the whole patch."""
+        from napari_necroseg.core.augment.sample import sample
+
+        source = self._loaded(subject)
+        drawn = replace(self.drawn(subject, wish), slice_index=wish.slice_index)
+        plain = replace(plain_draw(source), slice_index=wish.slice_index)
+        one, original = (sample(source, each, patch_shape=PATCH_SHAPE) for each in (drawn, plain))
+        images, target = one.images.numpy(), one.target.numpy()
+        after_ml = None
+        if has_patch:
+            patch = sample(source, replace(drawn, slice_index=None), patch_shape=PATCH_SHAPE)
+            after_ml = _volume_ml(patch.target.numpy(), source)
+            if wish.is_3d:
+                images = patch.images[:, wish.slice_index].numpy()
+        lines = _grid_lines(source, drawn) if wish.has_grid else None
+        return View(
+            wish=wish,
+            names=subject.names,
+            originals=_pictures(original.images.numpy(), original.target.numpy() * wish.has_outline, None),
+            augmented=_pictures(images, target * wish.has_outline, lines),
+            drawn=replace(drawn, slice_index=None),
+            before_ml=_volume_ml(source.target, source) if has_patch else None,
+            after_ml=after_ml,
+            aspect=subject.spacing_mm[1] / subject.spacing_mm[2],
+        )
+
+    def sheet(self, subject: Subject, wish: Wish, *, n: int) -> Sheet:
+        """Make the draws from the wished one on, each at the slice with most of the necrosis that it surely has."""
+        from napari_necroseg.core.augment.draw import Cut, draw_batch
+        from napari_necroseg.core.augment.sample import sample_batch
+
+        source = self._loaded(subject)
+        generators = [np.random.default_rng([wish.seed, wish.number + step]) for step in range(n)]
+        cut = Cut(patch_shape=PATCH_SHAPE, is_2d=True, slice_share=1.0)
+        draws = draw_batch(wish.config, [source] * n, generators, cut=cut)
+        if not source.target.any():
+            draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
+        made = sample_batch([source] * n, draws, patch_shape=PATCH_SHAPE)
+        images, targets = made.images.numpy(), made.target.numpy() * wish.has_outline
+        tiles = [_pictures(image[:1], target, None)[0] for image, target in zip(images, targets, strict=True)]
+        return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
+
+    def drawn(self, subject: Subject, wish: Wish) -> "Drawn":
+        """Return the draw that is wished for: of a training's random numbers, or of given values."""
+        from napari_necroseg.core.augment.draw import Cut, draw
+
+        source = self._loaded(subject)
+        if wish.values is not None:
+            return replace(plain_draw(source), **values_of(wish.values, len(subject.images)))
+        generator = np.random.default_rng([wish.seed, wish.number])
+        return draw(wish.config, source, generator, cut=Cut(patch_shape=PATCH_SHAPE, is_2d=False))
+
+    def _loaded(self, subject: Subject) -> "Source":
+        """Bring the images to the network's slices, as a training does, once."""
+        from napari_necroseg.core.augment.source import make_source
+        from napari_necroseg.core.grids.slices import mask_to_slices, to_slices
+
+        if self._source is None or subject is not self._subject:
+            n = PATCH_SHAPE[0]
+            step = (len(subject.images[0]) - 1) / (n - 1) or 1.0
+            self._source = make_source(
+                np.stack([to_slices(image, n) for image in subject.images]),
+                None if subject.mask is None else mask_to_slices(subject.mask, n),
+                spacing_mm=(subject.spacing_mm[0] * step, *subject.spacing_mm[1:]),
+            )
+            self._subject = subject
+        return self._source
+
+
+def plain_draw(source: "Source") -> "Drawn":
+    """Return the patch at the necrosis with nothing done to it."""
+    from napari_necroseg.core.augment.draw import Cut, draw
+
+    cut = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
+    return draw(only(), source, np.random.default_rng(0), cut=cut)
+
+
+def values_of(values: dict[str, object], n_sequences: int) -> dict[str, object]:
+    """Turn one value a field into the fields of a draw: blur and gamma are the same for all sequences."""
+    several = {"blur_sigma_voxels", "gamma"}
+    return {name: (value,) * n_sequences if name in several else value for name, value in values.items()}
+
+
+def in_words(drawn: "Drawn") -> str:
+    """Say the values of a draw."""
+    axes = [
+        name
+        for name, is_flipped in zip(("left-right", "head-foot", "front-back"), drawn.is_mirrored, strict=True)
+        if is_flipped
+    ]
+    down, right = drawn.shift_voxels
+    parts = [
+        f"factor {drawn.scale:.2f}",
+        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice, {drawn.rotation_sagittal_deg:.1f}° sideways",
+        f"moved {down} voxels down, {right} right",
+        f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
+        f"gamma {_list(drawn.gamma, '.2f')}",
+        f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
+        f"bent by {max(drawn.elastic_voxels):.1f} voxels" if drawn.is_elastic else "not bent",
+    ]
+    return "; ".join(parts) + "."
+
+
+def necrosis_in_words(view: View) -> str:
+    """Say what became of the necrosis."""
+    if view.before_ml is None or view.after_ml is None:
+        return "Necrosis: ..."
+    if view.before_ml == 0:
+        return "Necrosis: none is outlined in this case."
+    if view.after_ml == 0:
+        return f"Necrosis: {view.before_ml:.2f} mL before; none is left in the patch."
+    share = view.after_ml / view.before_ml
+    return f"Necrosis: {view.before_ml:.2f} mL before, {view.after_ml:.2f} mL in the patch ({share:.0%})."
+
+
+def _list(values: tuple[float, ...], how: str) -> str:
+    return " and ".join(format(value, how) for value in values)
+
+
+def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:
+    return float(np.count_nonzero(mask) * np.prod(source.spacing_mm) / 1000)
+
+
+def _pictures(
+    images: NDArray[np.float32], mask: NDArray[np.uint8], lines: NDArray[np.bool_] | None
+) -> tuple[Pixels, ...]:
+    """Turn whitened images ``(C, Y, X)`` into pixels, with the outline of a mask and a grid."""
+    from napari_necroseg.core.augment.sheet import outline
+
+    grey = (((images - _BLACK) / (_WHITE - _BLACK)).clip(0, 1) * 255).astype(np.uint8)
+    big = grey.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)
+    pixels = np.repeat(big[..., None], 3, axis=-1)
+    if lines is not None:
+        pixels[:, lines] = GRID
+    if mask.any():
+        pixels[:, outline(mask, enlarged=ENLARGED)] = OUTLINE
+    return tuple(np.ascontiguousarray(one) for one in pixels)
+
+
+def _grid_lines(source: "Source", drawn: "Drawn") -> NDArray[np.bool_]:
+    """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
+    from napari_necroseg.core.augment.geometry import mapping
+
+    mapped = mapping([drawn], [source.spacing_mm], PATCH_SHAPE)
+    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in PATCH_SHAPE[1:])
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
+    places = mapped.to_source(index)[0, :, 1:].reshape(*y.shape, 2)
+    cells = np.floor(_stretched(places, 2 * ENLARGED) / _GRID_VOXELS)
+    lines = np.zeros(cells.shape[:2], bool)
+    lines[1:] |= (cells[1:] != cells[:-1]).any(axis=-1)
+    lines[:, 1:] |= (cells[:, 1:] != cells[:, :-1]).any(axis=-1)
+    return lines
+
+
+def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Interpolate ``(Y, X, 2)`` linearly to so many times as many rows and columns."""
+    for axis in (0, 1):
+        size = places.shape[axis]
+        wanted = np.arange(size * factor) / factor
+        below = np.minimum(wanted.astype(int), size - 2)
+        beyond = (wanted - below).reshape([-1 if axis == i else 1 for i in range(3)])
+        low, high = places.take(below, axis), places.take(below + 1, axis)
+        places = low + beyond * (high - low)
+    return places
+
+
+Make = Callable[[], View | Sheet]

@@ -1,0 +1,122 @@
+"""Work in a thread of its own, of which only the newest piece matters."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_necroseg.widgets._messages import explain
+
+Work = Callable[[], Any]
+
+
+class Latest(QObject):
+    """Does one piece of work at a time; what waits is replaced by what is asked for later.
+
+    Results arrive in the thread of the screen and in the order in which they were asked for. After `forget`
+    nothing arrives that was asked for before.
+    """
+
+    done = Signal(object)
+    failed = Signal(str)
+    _made = Signal(int, object)
+    _broke = Signal(int, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._box = _Mailbox()
+        self._number = 0
+        self._oldest = 0
+        self._made.connect(self._on_made)
+        self._broke.connect(self._on_broke)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether work is under way, or waits."""
+        return self._box.is_busy
+
+    def ask(self, work: Work) -> None:
+        """Have a piece of work done next, in place of one that waits."""
+        self._number += 1
+        self._box.put((self._number, work))
+        if not self._box.is_served:
+            self._box.is_served = True
+            # A daemon: a computation in flight must not keep the program from ending.
+            serve = _Server(self._box, self._made.emit, self._broke.emit)
+            threading.Thread(target=serve, name="necroseg-preview", daemon=True).start()
+
+    def forget(self) -> None:
+        """Let nothing arrive of what was asked for so far."""
+        self._oldest = self._number + 1
+        self._box.put(None)
+
+    def stop_flag(self) -> Callable[[], None]:
+        """Return a function that ends the thread and needs no living Qt object."""
+        return self._box.close
+
+    def _on_made(self, number: int, result: Any) -> None:
+        if number >= self._oldest:
+            self.done.emit(result)
+
+    def _on_broke(self, number: int, error: Exception) -> None:
+        if number >= self._oldest:
+            self.failed.emit(explain(error))
+
+
+class _Mailbox:
+    """Holds at most one piece of work for the thread."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: tuple[int, Work] | None = None
+        self._is_working = False
+        self._is_closed = False
+        self.is_served = False
+
+    @property
+    def is_busy(self) -> bool:
+        with self._condition:
+            return self._is_working or self._waiting is not None
+
+    def put(self, work: tuple[int, Work] | None) -> None:
+        with self._condition:
+            self._waiting, self._is_closed = work, False
+            self._condition.notify()
+
+    def take(self) -> tuple[int, Work] | None:
+        """Wait for work; None when the box is closed."""
+        with self._condition:
+            self._is_working = False
+            self._condition.wait_for(lambda: self._waiting is not None or self._is_closed)
+            work, self._waiting = self._waiting, None
+            self._is_working = work is not None
+            self.is_served = work is not None
+            return work
+
+    def close(self, *_: object) -> None:
+        with self._condition:
+            self._waiting, self._is_closed = None, True
+            self._condition.notify()
+
+
+class _Server:
+    """What the thread runs; holds no Qt object but the two signals."""
+
+    def __init__(
+        self, box: _Mailbox, made: Callable[[int, object], None], broke: Callable[[int, object], None]
+    ) -> None:
+        self._box, self._made, self._broke = box, made, broke
+
+    def __call__(self) -> None:
+        while (task := self._box.take()) is not None:
+            number, work = task
+            try:
+                tell, what = self._made, work()
+            except Exception as error:
+                tell, what = self._broke, error
+            try:
+                tell(number, what)
+            except RuntimeError:
+                # The dock went away meanwhile, and its signals with it.
+                return
