@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-DOCKS = ("Cases", "Train", "Predict", "Scores")
+DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Scores")
 SIZE_PX = (1600, 1000)
 DOCK_WIDTH_PX = 380
 LONGEST_WAIT_S = 60.0
@@ -50,7 +50,7 @@ def open_docks(viewer: Any) -> dict[str, Any]:
     for name in DOCKS:
         frames[name], docks[name] = viewer.window.add_plugin_dock_widget("napari-necroseg", name)
     main_window = viewer.window._qt_window
-    for name in ("Train", "Predict"):
+    for name in DOCKS[1:-1]:
         main_window.tabifyDockWidget(frames["Cases"], frames[name])
     frames["Cases"].raise_()
     right = [frames["Cases"], frames["Scores"]]

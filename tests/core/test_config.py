@@ -64,7 +64,7 @@ def test_what_is_given_later_takes_the_place_of_the_other_bound() -> None:
         ({"speed": 3}, "speed: Extra inputs are not permitted"),
         ({"target_share": 0}, "target_share: Input should be greater than"),
         ({"augment": {"scale_range": (1.4, 0.6)}}, "augment: scale_range goes from 1.4 to 0.6"),
-        ({"augment": {"scale_range": (0.1, 1)}}, "augment: scale_range must lie between 0.2 and 5"),
+        ({"augment": {"scale_range": (0.1, 1)}}, "augment: scale_range must lie between 0.2 and 3"),
         ({"augment": {"gamma_range": (0.5,)}}, "augment.gamma_range.1: Field required"),
         ({"sequences": ()}, "sequences: name one or two different sequences"),
         ({"sequences": ("T2", "T2")}, "sequences: name one or two different sequences"),

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 IMAGES = "Images (*.nii *.nii.gz *.hdr *.img *.tif *.tiff);;All files (*)"
 TABLES = "Cohort tables (*.csv);;All files (*)"
+PRESETS = "Augmentations (*.json)"
 MASKS = "NIfTI masks (*.nii.gz *.nii)"
 
 Answer = Literal["save", "discard", "cancel"]
@@ -36,6 +37,11 @@ def ask_image(parent: QWidget, title: str, start: str = "") -> Path | None:
 def ask_table(parent: QWidget) -> Path | None:
     """Ask for the table of a cohort."""
     return _path(QFileDialog.getOpenFileName(parent, "Open a cohort", "", TABLES)[0])
+
+
+def ask_preset(parent: QWidget) -> Path | None:
+    """Ask for a saved augmentation."""
+    return _path(QFileDialog.getOpenFileName(parent, "Load an augmentation", "", PRESETS)[0])
 
 
 def ask_folder(parent: QWidget, title: str, start: str = "") -> Path | None:

@@ -115,4 +115,4 @@ def _by_row(view: View) -> list[Pixels]:
 def _image(pixels: Pixels) -> QImage:
     rows, columns, _ = pixels.shape
     # A copy: the pixels belong to numpy, and Qt would go on reading them when they are gone.
-    return QImage(pixels.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
+    return QImage(pixels.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()

@@ -1,9 +1,8 @@
-"""What the preview shows of one draw, computed in its thread: pictures as pixels, and what became of the necrosis.
+"""What the preview shows of a draw: pixels, values, and what became of the necrosis; computed in its thread.
 
 Axes: C sequences, Z slices, Y rows, X columns.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -153,7 +152,7 @@ class Preview:
         )
 
     def sheet(self, subject: Subject, wish: Wish, *, n: int) -> Sheet:
-        """Make the draws from the wished one on, each at the slice with most of the necrosis that it surely has."""
+        """Make the draws from the wished one on, each at a slice that surely shows its necrosis."""
         from napari_necroseg.core.augment.draw import Cut, draw_batch
         from napari_necroseg.core.augment.sample import sample_batch
 
@@ -219,7 +218,8 @@ def in_words(drawn: "Drawn") -> str:
     down, right = drawn.shift_voxels
     parts = [
         f"factor {drawn.scale:.2f}",
-        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice, {drawn.rotation_sagittal_deg:.1f}° sideways",
+        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice",
+        f"{drawn.rotation_sagittal_deg:.1f}° sideways",
         f"moved {down} voxels down, {right} right",
         f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
         f"gamma {_list(drawn.gamma, '.2f')}",
@@ -291,6 +291,3 @@ def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
         low, high = places.take(below, axis), places.take(below + 1, axis)
         places = low + beyond * (high - low)
     return places
-
-
-Make = Callable[[], View | Sheet]

@@ -1,43 +1,62 @@
-"""Choose a mask among the layers of the viewer; the mirrors of the other pane are left out."""
+"""Choose a mask or an image among the layers of the viewer; the mirrors of the other pane are left out."""
 
 from typing import Any
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_necroseg.widgets._layers import CaseLayers
 
+_NONE = "none"
+
 
 class LayerChoice(QComboBox):
-    """A list of the masks of a viewer that keeps its choice while layers come and go."""
+    """A list of the layers of one kind that keeps its choice while layers come and go.
+
+    Parameters
+    ----------
+    kind
+        Masks, unless said otherwise.
+    is_optional
+        Whether none may be chosen though there are some.
+    """
 
     chosen = Signal()
 
-    def __init__(self, layers: CaseLayers, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        layers: CaseLayers,
+        parent: QWidget | None = None,
+        *,
+        kind: type[Layer] = Labels,
+        is_optional: bool = False,
+    ) -> None:
         super().__init__(parent)
         self._layers = layers
-        self._masks: list[Labels] = []
+        self._kind = kind
+        self._none: list[Layer | None] = [None] if is_optional else []
+        self._offered: list[Layer | None] = []
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         self.currentIndexChanged.connect(self.chosen)
 
-    def layer(self) -> Labels | None:
-        """Return the chosen mask; None if there is none."""
+    def layer(self) -> Any:
+        """Return the chosen layer; None if there is none."""
         index = self.currentIndex()
-        return self._masks[index] if 0 <= index < len(self._masks) else None
+        return self._offered[index] if 0 <= index < len(self._offered) else None
 
-    def choose(self, layer: Labels | None) -> None:
-        """Choose a mask, or none."""
-        self.setCurrentIndex(self._masks.index(layer) if layer in self._masks else -1)
+    def choose(self, layer: Layer | None) -> None:
+        """Choose a layer, or none."""
+        self.setCurrentIndex(self._offered.index(layer) if layer in self._offered else -1)
 
     def refill(self, *_: Any) -> None:
-        """Follow the layers of the viewer; a mask that is gone is no longer chosen."""
+        """Follow the layers of the viewer; one that is gone is no longer chosen."""
         before = self.layer()
         self.blockSignals(True)
         self.clear()
-        self._masks = self._layers.masks()
-        self.addItems([layer.name for layer in self._masks])
+        self._offered = [*self._none, *self._layers.of_kind(self._kind)]
+        self.addItems([_NONE if layer is None else layer.name for layer in self._offered])
         self.choose(before)
         self.blockSignals(False)
         if self.layer() is not before:

@@ -1,7 +1,7 @@
 """The layers of the open case: added, told apart from the user's own, and never lost unasked."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
@@ -15,6 +15,7 @@ from napari_necroseg.widgets._jobs import MaskToSave
 from napari_necroseg.widgets._panes import Panes
 
 _OUTLINE_VOXELS = 1
+Kind = TypeVar("Kind", bound=Layer)
 
 
 class CaseLayers:
@@ -89,10 +90,14 @@ class CaseLayers:
 
     def masks(self) -> list[Labels]:
         """Return all label layers but the mirrors, from the lowest to the topmost."""
+        return self.of_kind(Labels)
+
+    def of_kind(self, kind: type[Kind]) -> list[Kind]:
+        """Return all layers of a kind but the mirrors, from the lowest to the topmost."""
         return [
             layer
             for layer in self.viewer.layers
-            if isinstance(layer, Labels) and not self.panes.is_mirror(layer)
+            if isinstance(layer, kind) and not self.panes.is_mirror(layer)
         ]
 
     def find(self, case: str, roles: Sequence[Role]) -> list[Layer]:

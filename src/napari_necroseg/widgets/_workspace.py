@@ -1,4 +1,4 @@
-"""What the docks of one viewer share: the open cohort and case, and the last model."""
+"""What the docks of one viewer share: the open cohort and case, the augmentation, and the last model."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 from psygnal import Signal
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
+from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.widgets._layers import CaseLayers
 from napari_necroseg.widgets._stepper import Stepper
 
@@ -19,8 +20,9 @@ class Workspace:
 
     Attributes
     ----------
-    cohort_changed, case_changed, run_changed
-        Emitted when another cohort or case is open, or another model was trained or chosen.
+    cohort_changed, case_changed, augment_changed, run_changed
+        Emitted when another cohort or case is open, an augmentation was chosen for training, or another
+        model was trained or chosen.
     layers
         The layers of the open case.
     screen
@@ -29,6 +31,7 @@ class Workspace:
 
     cohort_changed = Signal()
     case_changed = Signal()
+    augment_changed = Signal()
     run_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -38,6 +41,7 @@ class Workspace:
         self.cohort_path: Path | None = None
         self.case: Case | None = None
         self.case_files: CaseFiles | None = None
+        self.augment: AugmentConfig | None = None
         self.run: Path | None = None
 
     @classmethod
@@ -62,6 +66,11 @@ class Workspace:
         """Say which case is shown; `files` is its row, or None for one that was never in files."""
         self.case, self.case_files = case, files
         self.case_changed.emit()
+
+    def set_augment(self, augment: AugmentConfig) -> None:
+        """Say which augmentation the next training uses, in place of its preset's."""
+        self.augment = augment
+        self.augment_changed.emit()
 
     def set_run(self, run: Path) -> None:
         """Say which model is to be used next."""

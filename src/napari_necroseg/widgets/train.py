@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
+from napari_necroseg.core.config import AugmentConfig, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep
 from napari_necroseg.core.plan import Plan, make_plan
@@ -40,6 +40,7 @@ class Train(Dock):
         self.start_button = QPushButton("Train")
         self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
         self.summary = Prose()
+        self.augmentation = Prose()
         self._folder_label = Prose()
         self._models: Path | None = None
         self._shown = (self._config().preset, self._config().dimension)
@@ -77,6 +78,7 @@ class Train(Dock):
         QVBoxLayout(cases).addWidget(self.cases)
         self.body.addWidget(cases)
         self.body.addWidget(self.form)
+        self.body.addWidget(self.augmentation)
         self.body.addLayout(model_row)
         self.body.addWidget(self._folder_label)
         self.body.addWidget(self.summary)
@@ -93,11 +95,13 @@ class Train(Dock):
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._refresh)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.listen(self.workspace.augment_changed, self._refresh)
 
     def _config(self) -> TrainConfig:
         config = self.form.config()
         assert isinstance(config, TrainConfig)
-        return config
+        augment = self.workspace.augment
+        return config if augment is None else config.changed(augment=augment)
 
     def _on_form(self) -> None:
         """Follow the preset and the network, then show what the choices come to."""
@@ -146,6 +150,7 @@ class Train(Dock):
 
     def _refresh(self) -> None:
         plan = self._plan()
+        self.augmentation.say(_augmentation_in_words(plan, is_chosen=self.workspace.augment is not None))
         if plan is not None and not self._is_named:
             sequences = tuple(str(sequence) for sequence in plan.config.sequences)
             self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
@@ -166,6 +171,13 @@ class Train(Dock):
         )
         self._is_named = False
         self._refresh()
+
+
+def _augmentation_in_words(plan: Plan | None, *, is_chosen: bool) -> str:
+    if plan is None:
+        return ""
+    whose = "as chosen in the dock Augmentation preview" if is_chosen else "the preset's"
+    return f"Augmentation ({whose}): {describe(plan.config.augment)}."
 
 
 def _describe(plan: Plan) -> str:

@@ -22,7 +22,7 @@ class AugmentConfig(Config):
     blur_sigma_voxels: Range = Field(
         (0.0, 0.5),
         title="Sigma",
-        json_schema_extra={"unit": "voxels", "least": 0.0, "most": 5.0},
+        json_schema_extra={"unit": "voxels", "least": 0.0, "most": 2.0},
         description="Range of the Gaussian's sigma, for each sequence anew.",
     )
     gamma: bool = Field(
@@ -31,7 +31,7 @@ class AugmentConfig(Config):
     gamma_range: Range = Field(
         (0.5, 2.0),
         title="Power",
-        json_schema_extra={"unit": "", "least": 0.1, "most": 10.0},
+        json_schema_extra={"unit": "", "least": 0.2, "most": 5.0},
         description="Range of the power, for each sequence anew; 0.5 and 2 are equally likely (log-uniform).",
     )
     mirror: bool = Field(
@@ -48,20 +48,20 @@ class AugmentConfig(Config):
     scale_range: Range = Field(
         (0.6, 1.4),
         title="Factor",
-        json_schema_extra={"unit": "", "least": 0.2, "most": 5.0},
+        json_schema_extra={"unit": "", "least": 0.2, "most": 3.0},
         description="Range of the factor, the same along all axes.",
     )
     rotation: bool = Field(True, title="Rotation", description="Turn the image, in millimetres.")
     rotation_transversal_deg: Range = Field(
         (-30.0, 30.0),
         title="In the slice",
-        json_schema_extra={"unit": "°", "least": -180.0, "most": 180.0},
+        json_schema_extra={"unit": "°", "least": -90.0, "most": 90.0},
         description="Range of the turn about the transversal (left-right) axis: in the plane of the slices.",
     )
     rotation_sagittal_deg: Range = Field(
         (-20.0, 20.0),
         title="Sideways",
-        json_schema_extra={"unit": "°", "least": -180.0, "most": 180.0},
+        json_schema_extra={"unit": "°", "least": -90.0, "most": 90.0},
         description="Range of the turn about the sagittal (anterior-posterior) axis: it tilts the slices.",
     )
     elastic: bool = Field(
@@ -70,7 +70,7 @@ class AugmentConfig(Config):
     elastic_sigma_cells: Range = Field(
         (0.0, 0.3),
         title="Smoothing",
-        json_schema_extra={"unit": "cells", "least": 0.0, "most": 3.0},
+        json_schema_extra={"unit": "cells", "least": 0.0, "most": 2.0},
         description="Range of the sigma that smooths the displacements, in distances of control points.",
     )
     elastic_points: int = Field(

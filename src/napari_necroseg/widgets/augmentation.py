@@ -1,0 +1,342 @@
+"""The dock Augmentation preview: see, on one's own images, exactly what a training will see."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QSlider,
+    QSpinBox,
+)
+
+from napari_necroseg.core.errors import NecrosegError, SettingsError
+from napari_necroseg.core.io.presets import read_augment, write_augment
+from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets import _ask
+from napari_necroseg.widgets._augment_controls import AugmentControls
+from napari_necroseg.widgets._augment_picture import Picture
+from napari_necroseg.widgets._augment_view import (
+    PATCH_SHAPE,
+    Preview,
+    Sheet,
+    Subject,
+    View,
+    Wish,
+    in_words,
+    necrosis_in_words,
+)
+from napari_necroseg.widgets._dock import Dock
+from napari_necroseg.widgets._latest import Latest
+from napari_necroseg.widgets._layer_choice import LayerChoice
+from napari_necroseg.widgets._prose import Prose
+
+# The whole patch follows when the hand rests, or lets the slider go.
+_REST_MS = 120
+_SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
+_NOTE = "Shown is what the network is trained on: whitened intensities, at the necrosis."
+_EDITS = ("paint", "data", "set_data")
+
+
+class Augmentation(Dock):
+    """Shows draws of the augmentation on the open case, or on any pair of layers."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        layers = self.workspace.layers
+        self.cet1, self.t2 = (
+            LayerChoice(layers, kind=Image),
+            LayerChoice(layers, kind=Image, is_optional=True),
+        )
+        self.mask = LayerChoice(layers, is_optional=True)
+        self.controls = AugmentControls()
+        self.picture = Picture()
+        self.by_draw, self.by_value = QRadioButton("What training draws"), QRadioButton("One value")
+        self.slice = QSlider(Qt.Orientation.Horizontal)
+        self.is_3d = QCheckBox("3D")
+        self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
+        self.seed, self.number = _spin(2**31 - 1), _spin(10**9)
+        self.sheet = QComboBox()
+        self.values, self.necrosis, self.message = Prose(), Prose(), Prose()
+        self.latest = Latest(self)
+        self._preview = Preview()
+        self._subject: Subject | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._build()
+        self._connect()
+        self._on_layers()
+
+    def shut_down(self) -> None:
+        """Also end the thread."""
+        self._rest.stop()
+        self.latest.forget()
+        self.latest.stop_flag()()
+        super().shut_down()
+
+    def wish(self) -> Wish:
+        """Return what the controls ask for.
+
+        Raises
+        ------
+        SettingsError
+            For choices that contradict each other.
+        """
+        return Wish(
+            config=self.controls.config(),
+            seed=self.seed.value(),
+            number=self.number.value(),
+            values=self.controls.values() if self.by_value.isChecked() else None,
+            slice_index=self.slice.value(),
+            is_3d=self.is_3d.isChecked(),
+            has_outline=self.has_outline.isChecked(),
+            has_grid=self.has_grid.isChecked(),
+        )
+
+    def new_draw(self) -> None:
+        """Show the next draw."""
+        self.number.setValue(self.number.value() + 1)
+
+    def previous_draw(self) -> None:
+        """Show the draw before."""
+        self.number.setValue(self.number.value() - 1)
+
+    def use_for_training(self) -> None:
+        """Hand the ranges to the dock Train."""
+        try:
+            config = self.controls.config()
+        except SettingsError as error:
+            self.message.say(str(error))
+            return
+        self.workspace.set_augment(config)
+        self.message.say("The dock Train now uses these ranges.")
+
+    def save(self) -> None:
+        """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
+        path = _ask.ask_where_to_save(self, "Save the augmentation", "augmentation.json", _ask.PRESETS)
+        if path is None:
+            return
+        self._try(partial(write_augment, path, self.controls.config()), f"Saved as {path.name}.")
+
+    def load(self) -> None:
+        """Show the ranges of a file."""
+        path = _ask.ask_preset(self)
+        if path is None:
+            return
+        self._try(lambda: self.controls.set_config(read_augment(path)), f"Loaded {path.name}.")
+
+    def _try(self, act: Any, success: str) -> None:
+        try:
+            act()
+        except NecrosegError as error:
+            self.message.say(str(error))
+        else:
+            self.message.say(success)
+
+    def _build(self) -> None:
+        form = QFormLayout()
+        form.addRow("ceT1", self.cet1)
+        form.addRow("T2", self.t2)
+        form.addRow("Reference", self.mask)
+        self.slice.setRange(0, PATCH_SHAPE[0] - 1)
+        self.slice.setValue(PATCH_SHAPE[0] // 2)
+        self.slice.setToolTip("The slice of the patch; the wheel over the pictures moves it, too.")
+        self.by_draw.setChecked(True)
+        self.has_outline.setChecked(True)
+        self.by_draw.setToolTip("Each parameter is drawn from its range, as a training draws it.")
+        self.by_value.setToolTip("Each parameter has exactly the value of its slider.")
+        self.is_3d.setToolTip("Whiten by the whole patch, as for the 3D network; else as for the 2D network.")
+        self.has_grid.setToolTip("Where lines of the original, 16 voxels apart, come to lie.")
+        self.sheet.addItems(list(_SHEETS))
+        self.sheet.setToolTip("Many draws at a glance; click one to see it alone.")
+        self.seed.setToolTip("Start of the random draws: the seed of a training draws the same.")
+        self.number.setToolTip("Which draw.")
+        self.body.addLayout(form)
+        self.body.addLayout(_row(self.by_draw, self.by_value, None))
+        self.body.addWidget(self.picture)
+        self.body.addLayout(_row(QLabel("Slice"), self.slice, self.is_3d, self.has_outline, self.has_grid))
+        self.body.addLayout(self._draw_row())
+        self.body.addWidget(self.values)
+        self.body.addWidget(self.necrosis)
+        self.body.addWidget(self.controls)
+        self.body.addLayout(self._preset_row())
+        self.body.addWidget(self.message)
+        self.body.addWidget(Prose(_NOTE))
+
+    def _draw_row(self) -> QHBoxLayout:
+        before = _button("<", "Show the previous draw.", self.previous_draw, width=32)
+        after = _button(">", "Show a new draw.", self.new_draw, width=32)
+        return _row(QLabel("Seed"), self.seed, QLabel("Draw"), before, self.number, after, self.sheet)
+
+    def _preset_row(self) -> QHBoxLayout:
+        paper = _button("Paper", "Back to the paper's transforms and ranges.", self._on_paper)
+        load = _button("Load...", "Load ranges from a file.", self.load)
+        save = _button(
+            "Save...", "Save these ranges to a file; necroseg train --augment FILE takes it.", self.save
+        )
+        use = _button("Use for training", "Let the dock Train use these ranges.", self.use_for_training)
+        return _row(paper, load, save, None, use)
+
+    def _connect(self) -> None:
+        for choice in (self.cet1, self.t2, self.mask):
+            choice.chosen.connect(self._on_subject)
+        self.controls.changed.connect(self._on_changed)
+        self.controls.released.connect(self._ask_for_patch)
+        self.by_value.toggled.connect(self._on_mode)
+        for switch in (self.is_3d, self.has_outline, self.has_grid):
+            switch.toggled.connect(self._on_changed)
+        for number in (self.slice, self.seed, self.number):
+            number.valueChanged.connect(self._on_changed)
+        self.sheet.currentIndexChanged.connect(self._on_changed)
+        self.picture.scrolled.connect(lambda step: self.slice.setValue(self.slice.value() + step))
+        self.picture.chosen.connect(self._on_tile)
+        self.latest.done.connect(self._on_made)
+        self.latest.failed.connect(self.picture.say)
+        self._rest.timeout.connect(self._ask_for_patch)
+        self.destroyed.connect(self.latest.stop_flag())
+        self.listen(self.workspace.case_changed, self._on_layers)
+        for happening in ("inserted", "removed", "reordered", "renamed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+
+    def _on_layers(self, *_: object) -> None:
+        """Follow the layers; where none is chosen, choose those of the open case."""
+        for choice in (self.cet1, self.t2, self.mask):
+            choice.refill()
+        case = self.workspace.case
+        if case is not None:
+            wanted = (
+                (self.cet1, [Role.CET1]),
+                (self.t2, [Role.T2]),
+                (self.mask, [Role.REFERENCE, Role.LABELS]),
+            )
+            for choice, roles in wanted:
+                found = self.workspace.layers.find(case.name, roles)
+                if choice.layer() is None and found:
+                    choice.choose(found[0])
+        self._on_subject()
+
+    def _on_subject(self) -> None:
+        """Show other images; what was asked for of the last ones does not matter any more."""
+        self.latest.forget()
+        images = [layer for layer in (self.cet1.layer(), self.t2.layer()) if layer is not None]
+        problem = _problem(images, self.mask.layer())
+        self._subject = None if problem else _subject_of(images, self.mask.layer())
+        if problem:
+            self.picture.say(problem)
+            self.values.say("")
+            self.necrosis.say("")
+            return
+        if self.picture.shown is None:
+            self.picture.say("Getting ready ...")
+        self._on_changed()
+
+    def _on_mode(self, is_single: bool) -> None:
+        self.controls.show_single(is_single)
+        for widget in (self.seed, self.number, self.sheet):
+            widget.setEnabled(not is_single)
+        self._on_changed()
+
+    def _on_paper(self) -> None:
+        from napari_necroseg.core.config import AugmentConfig
+
+        self.controls.set_config(AugmentConfig())
+        self.controls.reset_single()
+
+    def _on_tile(self, number: int) -> None:
+        self.sheet.setCurrentIndex(0)
+        self.number.setValue(number)
+
+    def _on_changed(self, *_: object) -> None:
+        """Ask for the slice at once, and for the whole patch when the hand rests."""
+        self._ask(has_patch=False)
+        self._rest.start()
+
+    def _ask_for_patch(self) -> None:
+        self._rest.stop()
+        self._ask(has_patch=True)
+
+    def _ask(self, *, has_patch: bool) -> None:
+        if self._subject is None:
+            return
+        try:
+            wish = self.wish()
+        except SettingsError as error:
+            self.message.say(str(error))
+            return
+        n_draws = _SHEETS[self.sheet.currentText()] if wish.values is None else 0
+        if n_draws:
+            self.latest.ask(partial(self._preview.sheet, self._subject, wish, n=n_draws))
+        else:
+            self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
+
+    def _on_made(self, made: View | Sheet) -> None:
+        self.picture.show_made(made)
+        if isinstance(made, Sheet):
+            self.values.say(
+                f"Draws {made.wish.number} to {made.wish.number + len(made.tiles) - 1}, each at a slice of "
+                "its necrosis. Click one to see it alone."
+            )
+            self.necrosis.say("")
+            return
+        self.values.say(in_words(made.drawn))
+        self.necrosis.say(necrosis_in_words(made))
+
+
+def _problem(images: list[Any], mask: Any) -> str:
+    """Say why these layers cannot be shown; nothing if they can."""
+    if not images:
+        return "Open a case in the dock Cases, or choose an image."
+    if any(layer.data.ndim != len(PATCH_SHAPE) or layer.rgb for layer in images):
+        return "Choose images with slices, rows and columns: one of these has another number of axes."
+    shapes = {layer.data.shape for layer in (*images, *([] if mask is None else [mask]))}
+    if len(shapes) > 1:
+        sizes = " and ".join(" x ".join(map(str, shape)) for shape in sorted(shapes))
+        return f"These layers do not lie on the same grid ({sizes} voxels). Choose layers of one case."
+    return ""
+
+
+def _subject_of(images: list[Any], mask: Labels | None) -> Subject:
+    z, y, x = (abs(float(step)) for step in images[0].scale[-3:])
+    return Subject(
+        names=tuple(layer.name for layer in images),
+        images=tuple(np.asarray(layer.data) for layer in images),
+        # A copy: it may be painted on while it is looked at.
+        mask=None if mask is None else np.array(mask.data),
+        spacing_mm=(z, y, x),
+    )
+
+
+def _spin(most: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, most)
+    box.setMinimumWidth(60)
+    return box
+
+
+def _button(text: str, help_text: str, act: Any, *, width: int | None = None) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(help_text)
+    button.clicked.connect(lambda: act())
+    if width is not None:
+        button.setFixedWidth(width)
+    return button
+
+
+def _row(*widgets: Any) -> QHBoxLayout:
+    """Put widgets beside each other; None is a gap that grows."""
+    row = QHBoxLayout()
+    for widget in widgets:
+        if widget is None:
+            row.addStretch(1)
+        else:
+            row.addWidget(widget)
+    return row
