@@ -57,7 +57,7 @@ def open_docks(viewer: Any) -> dict[str, Any]:
     main_window.resizeDocks(right, [DOCK_WIDTH_PX] * 2, Qt.Orientation.Horizontal)
     # Qt shares out the height only among docks that it has laid out already.
     QApplication.processEvents()
-    main_window.resizeDocks(right, [500, 400], Qt.Orientation.Vertical)
+    main_window.resizeDocks(right, [580, 320], Qt.Orientation.Vertical)
     return docks
 
 

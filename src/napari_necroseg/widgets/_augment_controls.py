@@ -34,7 +34,7 @@ SINGLE = {
     "rotation_sagittal_deg": ("rotation_sagittal_deg", 0.0),
     "elastic_sigma_cells": ("elastic_sigma_cells", 0.0),
 }
-_AXES = ("left-right", "head-foot", "front-back")
+_AXES = {"L-R": "left and right", "H-F": "head and foot", "A-P": "front and back"}
 
 
 class AugmentControls(QWidget):
@@ -52,6 +52,8 @@ class AugmentControls(QWidget):
         self.singles: dict[str, QLabeledDoubleSlider] = {}
         self.numbers: dict[str, Editor] = {}
         self.flips = [QCheckBox(name) for name in _AXES]
+        for box, ends in zip(self.flips, _AXES.values(), strict=True):
+            box.setToolTip(f"Swap {ends}.")
         self.shifts = [_slider(-60, 60, decimals=0) for _ in range(2)]
         self._stacks: list[QStackedWidget] = []
         column = QVBoxLayout(self)
@@ -60,6 +62,7 @@ class AugmentControls(QWidget):
         for name in AUGMENT_SWITCHES:
             column.addWidget(self._section(name))
         self.set_config(AugmentConfig())
+        self.reset_single()
         self._connect()
 
     def config(self) -> AugmentConfig:
@@ -156,15 +159,16 @@ class AugmentControls(QWidget):
             return self._stacked(slider, self.singles[name], field)
         editor = self.numbers[name] = make_editor(field)
         if name == "mirror_probability":
-            return self._stacked(editor, _row(self.flips), field)
+            return self._stacked(editor, _row(self.flips, QHBoxLayout), field)
         if name == "shift_voxels":
-            return self._stacked(editor, _row(self.shifts), field)
+            return self._stacked(editor, _row(self.shifts, QVBoxLayout), field)
         return editor
 
     def _stacked(self, of_range: QWidget, single: QWidget, field: FieldInfo) -> QStackedWidget:
         stack = QStackedWidget()
         for widget in (of_range, single):
-            widget.setToolTip(field.description or "")
+            if not widget.toolTip():
+                widget.setToolTip(field.description or "")
             stack.addWidget(widget)
         self._stacks.append(stack)
         return stack
@@ -190,9 +194,9 @@ def _slider(least: float, most: float, *, decimals: int) -> QLabeledDoubleSlider
     return slider
 
 
-def _row(widgets: list[Any]) -> QWidget:
+def _row(widgets: list[Any], kind: type[QHBoxLayout] | type[QVBoxLayout]) -> QWidget:
     holder = QWidget()
-    row = QHBoxLayout(holder)
+    row = kind(holder)
     row.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
         row.addWidget(widget)

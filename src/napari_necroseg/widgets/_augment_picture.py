@@ -24,12 +24,12 @@ class Picture(QWidget):
         self._images: list[QImage] = []
         self._message = ""
         self._boxes: list[QRectF] = []
-        self.setMinimumSize(280, 300)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumSize(260, 280)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Return room for two sequences beside what became of them."""
-        return QSize(360, 380)
+        return QSize(340, 330)
 
     def show_made(self, made: View | Sheet) -> None:
         """Show something else."""
@@ -81,9 +81,8 @@ class Picture(QWidget):
         is_sheet = isinstance(shown, Sheet)
         n_columns = ceil(sqrt(len(self._images))) if is_sheet else 2
         n_rows = ceil(len(self._images) / n_columns)
-        room = QRectF(
-            0, 0 if is_sheet else _HEADER, self.width(), self.height() - (0 if is_sheet else _HEADER)
-        )
+        top = 0 if is_sheet else _HEADER
+        room = QRectF(0, top, self.width(), self.height() - top)
         cell_width = (room.width() - _GAP * (n_columns - 1)) / n_columns
         cell_height = (room.height() - _GAP * (n_rows - 1)) / n_rows
         width = min(cell_width, cell_height / shown.aspect)

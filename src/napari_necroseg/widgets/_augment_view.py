@@ -4,7 +4,7 @@ Axes: C sequences, Z slices, Y rows, X columns.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,7 +202,7 @@ def plain_draw(source: "Source") -> "Drawn":
     return draw(only(), source, np.random.default_rng(0), cut=cut)
 
 
-def values_of(values: dict[str, object], n_sequences: int) -> dict[str, object]:
+def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
     """Turn one value a field into the fields of a draw: blur and gamma are the same for all sequences."""
     several = {"blur_sigma_voxels", "gamma"}
     return {name: (value,) * n_sequences if name in several else value for name, value in values.items()}
@@ -220,7 +220,7 @@ def in_words(drawn: "Drawn") -> str:
         f"factor {drawn.scale:.2f}",
         f"turned {drawn.rotation_transversal_deg:.1f}° in the slice",
         f"{drawn.rotation_sagittal_deg:.1f}° sideways",
-        f"moved {down} voxels down, {right} right",
+        f"moved {_towards(down, 'down', 'up')} and {_towards(right, 'right', 'left')} voxels",
         f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
         f"gamma {_list(drawn.gamma, '.2f')}",
         f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
@@ -239,6 +239,10 @@ def necrosis_in_words(view: View) -> str:
         return f"Necrosis: {view.before_ml:.2f} mL before; none is left in the patch."
     share = view.after_ml / view.before_ml
     return f"Necrosis: {view.before_ml:.2f} mL before, {view.after_ml:.2f} mL in the patch ({share:.0%})."
+
+
+def _towards(voxels: int, there: str, back: str) -> str:
+    return f"{abs(voxels)} {there if voxels >= 0 else back}"
 
 
 def _list(values: tuple[float, ...], how: str) -> str:

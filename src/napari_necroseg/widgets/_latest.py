@@ -20,16 +20,16 @@ class Latest(QObject):
 
     done = Signal(object)
     failed = Signal(str)
-    _made = Signal(int, object)
-    _broke = Signal(int, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._box = _Mailbox()
         self._number = 0
         self._oldest = 0
-        self._made.connect(self._on_made)
-        self._broke.connect(self._on_broke)
+        # The thread holds it, so that it outlives this object if the thread does.
+        self._post = _Post()
+        self._post.made.connect(self._on_made)
+        self._post.broke.connect(self._on_broke)
 
     @property
     def is_busy(self) -> bool:
@@ -43,8 +43,9 @@ class Latest(QObject):
         if not self._box.is_served:
             self._box.is_served = True
             # A daemon: a computation in flight must not keep the program from ending.
-            serve = _Server(self._box, self._made.emit, self._broke.emit)
-            threading.Thread(target=serve, name="necroseg-preview", daemon=True).start()
+            threading.Thread(
+                target=_serve, args=(self._box, self._post), name="necroseg-preview", daemon=True
+            ).start()
 
     def forget(self) -> None:
         """Let nothing arrive of what was asked for so far."""
@@ -71,7 +72,7 @@ class _Mailbox:
         self._condition = threading.Condition()
         self._waiting: tuple[int, Work] | None = None
         self._is_working = False
-        self._is_closed = False
+        self.is_closed = False
         self.is_served = False
 
     @property
@@ -81,14 +82,14 @@ class _Mailbox:
 
     def put(self, work: tuple[int, Work] | None) -> None:
         with self._condition:
-            self._waiting, self._is_closed = work, False
+            self._waiting, self.is_closed = work, False
             self._condition.notify()
 
     def take(self) -> tuple[int, Work] | None:
         """Wait for work; None when the box is closed."""
         with self._condition:
             self._is_working = False
-            self._condition.wait_for(lambda: self._waiting is not None or self._is_closed)
+            self._condition.wait_for(lambda: self._waiting is not None or self.is_closed)
             work, self._waiting = self._waiting, None
             self._is_working = work is not None
             self.is_served = work is not None
@@ -96,27 +97,26 @@ class _Mailbox:
 
     def close(self, *_: object) -> None:
         with self._condition:
-            self._waiting, self._is_closed = None, True
+            self._waiting, self.is_closed = None, True
             self._condition.notify()
 
 
-class _Server:
-    """What the thread runs; holds no Qt object but the two signals."""
+class _Post(QObject):
+    """Brings results from the thread to the screen."""
 
-    def __init__(
-        self, box: _Mailbox, made: Callable[[int, object], None], broke: Callable[[int, object], None]
-    ) -> None:
-        self._box, self._made, self._broke = box, made, broke
+    made = Signal(int, object)
+    broke = Signal(int, object)
 
-    def __call__(self) -> None:
-        while (task := self._box.take()) is not None:
-            number, work = task
-            try:
-                tell, what = self._made, work()
-            except Exception as error:
-                tell, what = self._broke, error
-            try:
-                tell(number, what)
-            except RuntimeError:
-                # The dock went away meanwhile, and its signals with it.
-                return
+
+def _serve(box: _Mailbox, post: _Post) -> None:
+    """Do what is put into the box until it is closed; run in the thread."""
+    while (task := box.take()) is not None:
+        number, work = task
+        try:
+            made = work()
+        except Exception as error:
+            if not box.is_closed:
+                post.broke.emit(number, error)
+        else:
+            if not box.is_closed:
+                post.made.emit(number, made)

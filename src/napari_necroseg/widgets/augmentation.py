@@ -3,24 +3,21 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QRadioButton,
     QSlider,
-    QSpinBox,
+    QVBoxLayout,
+    QWidget,
 )
 
+from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.io.presets import read_augment, write_augment
-from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets import _ask
 from napari_necroseg.widgets._augment_controls import AugmentControls
 from napari_necroseg.widgets._augment_picture import Picture
@@ -36,14 +33,15 @@ from napari_necroseg.widgets._augment_view import (
 )
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._latest import Latest
-from napari_necroseg.widgets._layer_choice import LayerChoice
+from napari_necroseg.widgets._parts import button, row, spin
 from napari_necroseg.widgets._prose import Prose
+from napari_necroseg.widgets._subject_choice import SubjectChoice
 
 # The whole patch follows when the hand rests, or lets the slider go.
 _REST_MS = 120
 _SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
+_USE_HELP = "Let the dock Train use these ranges, in place of its preset's."
 _NOTE = "Shown is what the network is trained on: whitened intensities, at the necrosis."
-_EDITS = ("paint", "data", "set_data")
 
 
 class Augmentation(Dock):
@@ -51,19 +49,14 @@ class Augmentation(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        layers = self.workspace.layers
-        self.cet1, self.t2 = (
-            LayerChoice(layers, kind=Image),
-            LayerChoice(layers, kind=Image, is_optional=True),
-        )
-        self.mask = LayerChoice(layers, is_optional=True)
+        self.choice = SubjectChoice(self.workspace)
         self.controls = AugmentControls()
         self.picture = Picture()
-        self.by_draw, self.by_value = QRadioButton("What training draws"), QRadioButton("One value")
+        self.by_draw, self.by_value = QRadioButton("Drawn"), QRadioButton("One value")
         self.slice = QSlider(Qt.Orientation.Horizontal)
         self.is_3d = QCheckBox("3D")
         self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
-        self.seed, self.number = _spin(2**31 - 1), _spin(10**9)
+        self.seed, self.number = spin(2**31 - 1), spin(10**9)
         self.sheet = QComboBox()
         self.values, self.necrosis, self.message = Prose(), Prose(), Prose()
         self.latest = Latest(self)
@@ -143,52 +136,59 @@ class Augmentation(Dock):
             self.message.say(success)
 
     def _build(self) -> None:
-        form = QFormLayout()
-        form.addRow("ceT1", self.cet1)
-        form.addRow("T2", self.t2)
-        form.addRow("Reference", self.mask)
         self.slice.setRange(0, PATCH_SHAPE[0] - 1)
         self.slice.setValue(PATCH_SHAPE[0] // 2)
-        self.slice.setToolTip("The slice of the patch; the wheel over the pictures moves it, too.")
         self.by_draw.setChecked(True)
         self.has_outline.setChecked(True)
-        self.by_draw.setToolTip("Each parameter is drawn from its range, as a training draws it.")
-        self.by_value.setToolTip("Each parameter has exactly the value of its slider.")
-        self.is_3d.setToolTip("Whiten by the whole patch, as for the 3D network; else as for the 2D network.")
-        self.has_grid.setToolTip("Where lines of the original, 16 voxels apart, come to lie.")
         self.sheet.addItems(list(_SHEETS))
-        self.sheet.setToolTip("Many draws at a glance; click one to see it alone.")
-        self.seed.setToolTip("Start of the random draws: the seed of a training draws the same.")
-        self.number.setToolTip("Which draw.")
-        self.body.addLayout(form)
-        self.body.addLayout(_row(self.by_draw, self.by_value, None))
-        self.body.addWidget(self.picture)
-        self.body.addLayout(_row(QLabel("Slice"), self.slice, self.is_3d, self.has_outline, self.has_grid))
-        self.body.addLayout(self._draw_row())
+        self._explain()
+        # Above the part that scrolls: a slider is moved while one looks at the pictures.
+        top = QWidget()
+        column = QVBoxLayout(top)
+        column.setContentsMargins(6, 6, 6, 0)
+        column.addWidget(self.picture)
+        column.addLayout(row(QLabel("Slice"), self.slice))
+        frame = self.layout()
+        assert isinstance(frame, QVBoxLayout)
+        frame.insertWidget(0, top)
+        self.body.addLayout(row(self.by_draw, self.by_value, None, self.sheet))
+        before = button("<", "Show the previous draw.", self.previous_draw, width=28)
+        after = button(">", "Show a new draw.", self.new_draw, width=28)
+        self.body.addLayout(row(QLabel("Draw"), before, self.number, after, None, self.sheet))
+        self.body.addLayout(row(QLabel("Seed"), self.seed, None, self.is_3d, self.has_outline, self.has_grid))
         self.body.addWidget(self.values)
         self.body.addWidget(self.necrosis)
         self.body.addWidget(self.controls)
         self.body.addLayout(self._preset_row())
+        self.body.addWidget(button("Use for training", _USE_HELP, self.use_for_training))
         self.body.addWidget(self.message)
+        self.body.addWidget(self.choice)
         self.body.addWidget(Prose(_NOTE))
 
-    def _draw_row(self) -> QHBoxLayout:
-        before = _button("<", "Show the previous draw.", self.previous_draw, width=32)
-        after = _button(">", "Show a new draw.", self.new_draw, width=32)
-        return _row(QLabel("Seed"), self.seed, QLabel("Draw"), before, self.number, after, self.sheet)
+    def _explain(self) -> None:
+        for widget, text in (
+            (self.slice, "The slice of the patch; the wheel over the pictures moves it, too."),
+            (self.by_draw, "Each parameter is drawn from its range, as a training draws it."),
+            (self.by_value, "Each parameter has exactly the value of its slider."),
+            (self.is_3d, "Whiten by the whole patch, as for the 3D network; else as for the 2D network."),
+            (self.has_outline, "The outline of the reference, or what became of it."),
+            (self.has_grid, "Where lines of the original, 16 voxels apart, come to lie."),
+            (self.sheet, "Many draws at a glance; click one to see it alone."),
+            (self.seed, "Start of the random draws: a training with this seed draws the same."),
+            (self.number, "Which draw."),
+        ):
+            widget.setToolTip(text)
 
     def _preset_row(self) -> QHBoxLayout:
-        paper = _button("Paper", "Back to the paper's transforms and ranges.", self._on_paper)
-        load = _button("Load...", "Load ranges from a file.", self.load)
-        save = _button(
+        paper = button("Paper", "Back to the paper's transforms and ranges.", self._on_paper)
+        load = button("Load...", "Load ranges from a file.", self.load)
+        save = button(
             "Save...", "Save these ranges to a file; necroseg train --augment FILE takes it.", self.save
         )
-        use = _button("Use for training", "Let the dock Train use these ranges.", self.use_for_training)
-        return _row(paper, load, save, None, use)
+        return row(paper, load, save, None)
 
     def _connect(self) -> None:
-        for choice in (self.cet1, self.t2, self.mask):
-            choice.chosen.connect(self._on_subject)
+        self.choice.changed.connect(self._on_subject)
         self.controls.changed.connect(self._on_changed)
         self.controls.released.connect(self._ask_for_patch)
         self.by_value.toggled.connect(self._on_mode)
@@ -208,28 +208,14 @@ class Augmentation(Dock):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
-        """Follow the layers; where none is chosen, choose those of the open case."""
-        for choice in (self.cet1, self.t2, self.mask):
-            choice.refill()
-        case = self.workspace.case
-        if case is not None:
-            wanted = (
-                (self.cet1, [Role.CET1]),
-                (self.t2, [Role.T2]),
-                (self.mask, [Role.REFERENCE, Role.LABELS]),
-            )
-            for choice, roles in wanted:
-                found = self.workspace.layers.find(case.name, roles)
-                if choice.layer() is None and found:
-                    choice.choose(found[0])
+        self.choice.follow()
         self._on_subject()
 
     def _on_subject(self) -> None:
         """Show other images; what was asked for of the last ones does not matter any more."""
         self.latest.forget()
-        images = [layer for layer in (self.cet1.layer(), self.t2.layer()) if layer is not None]
-        problem = _problem(images, self.mask.layer())
-        self._subject = None if problem else _subject_of(images, self.mask.layer())
+        problem = self.choice.problem()
+        self._subject = None if problem else self.choice.subject()
         if problem:
             self.picture.say(problem)
             self.values.say("")
@@ -246,8 +232,6 @@ class Augmentation(Dock):
         self._on_changed()
 
     def _on_paper(self) -> None:
-        from napari_necroseg.core.config import AugmentConfig
-
         self.controls.set_config(AugmentConfig())
         self.controls.reset_single()
 
@@ -289,54 +273,3 @@ class Augmentation(Dock):
             return
         self.values.say(in_words(made.drawn))
         self.necrosis.say(necrosis_in_words(made))
-
-
-def _problem(images: list[Any], mask: Any) -> str:
-    """Say why these layers cannot be shown; nothing if they can."""
-    if not images:
-        return "Open a case in the dock Cases, or choose an image."
-    if any(layer.data.ndim != len(PATCH_SHAPE) or layer.rgb for layer in images):
-        return "Choose images with slices, rows and columns: one of these has another number of axes."
-    shapes = {layer.data.shape for layer in (*images, *([] if mask is None else [mask]))}
-    if len(shapes) > 1:
-        sizes = " and ".join(" x ".join(map(str, shape)) for shape in sorted(shapes))
-        return f"These layers do not lie on the same grid ({sizes} voxels). Choose layers of one case."
-    return ""
-
-
-def _subject_of(images: list[Any], mask: Labels | None) -> Subject:
-    z, y, x = (abs(float(step)) for step in images[0].scale[-3:])
-    return Subject(
-        names=tuple(layer.name for layer in images),
-        images=tuple(np.asarray(layer.data) for layer in images),
-        # A copy: it may be painted on while it is looked at.
-        mask=None if mask is None else np.array(mask.data),
-        spacing_mm=(z, y, x),
-    )
-
-
-def _spin(most: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(0, most)
-    box.setMinimumWidth(60)
-    return box
-
-
-def _button(text: str, help_text: str, act: Any, *, width: int | None = None) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(help_text)
-    button.clicked.connect(lambda: act())
-    if width is not None:
-        button.setFixedWidth(width)
-    return button
-
-
-def _row(*widgets: Any) -> QHBoxLayout:
-    """Put widgets beside each other; None is a gap that grows."""
-    row = QHBoxLayout()
-    for widget in widgets:
-        if widget is None:
-            row.addStretch(1)
-        else:
-            row.addWidget(widget)
-    return row

@@ -1,0 +1,222 @@
+"""The dock Augmentation preview: what it shows is what a training would see."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtTest import QTest
+
+from napari_necroseg.core.augment.draw import Cut, draw
+from napari_necroseg.core.augment.sample import sample
+from napari_necroseg.core.config import AugmentConfig, TrainConfig, only
+from napari_necroseg.core.learning.patches import generator_of
+from napari_necroseg.core.learning.volumes import training_source
+from napari_necroseg.layerdata import case_layers
+from napari_necroseg.widgets import _ask
+from napari_necroseg.widgets._augment_view import PATCH_SHAPE, Sheet, View
+from napari_necroseg.widgets.augmentation import Augmentation
+from napari_necroseg.widgets.train import Train
+
+CUT = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
+
+
+@pytest.fixture
+def dock(open_dock):
+    dock = open_dock(Augmentation)
+    dock.resize(380, 900)
+    return dock
+
+
+@pytest.fixture
+def open_case(qtbot, dock, make_case):
+    def open_it(**choices):
+        case = make_case(**choices)
+        list(dock.workspace.layers.show(case_layers(case), first_slice=2))
+        dock.workspace.set_case(case, None)
+        settle(qtbot, dock)
+        return case
+
+    return open_it
+
+
+def settle(qtbot, dock):
+    """Wait until what is shown is what is wished for, the patch included."""
+
+    def is_settled():
+        shown = dock.picture.shown
+        if isinstance(shown, View):
+            return shown.wish == dock.wish() and shown.after_ml is not None and not dock.latest.is_busy
+        return isinstance(shown, Sheet) and shown.wish == dock.wish() and not dock.latest.is_busy
+
+    qtbot.waitUntil(is_settled, timeout=30_000)
+
+
+def grey(images):
+    return (((images + 2) / 5).clip(0, 1) * 255).numpy().astype(np.uint8)
+
+
+def assert_shown(dock, images):
+    """Each voxel is four pixels of one grey."""
+    for made, expected in zip(dock.picture.shown.augmented, grey(images), strict=True):
+        np.testing.assert_array_equal(made[::2, ::2, 0], expected)
+        np.testing.assert_array_equal(made[1::2, 1::2, 2], expected)
+
+
+@pytest.mark.parametrize("is_3d", [False, True])
+def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_case, is_3d):
+    case = open_case()
+    dock.has_outline.setChecked(False)
+    dock.seed.setValue(4)
+    dock.number.setValue(7)
+    dock.slice.setValue(21)
+    dock.is_3d.setChecked(is_3d)
+    settle(qtbot, dock)
+    source = training_source(case, TrainConfig(), n_slices=64)
+    drawn = draw(AugmentConfig(), source, generator_of(4, 7), cut=CUT)
+    assert dock.picture.shown.drawn == drawn
+    if is_3d:
+        assert_shown(dock, sample(source, drawn, patch_shape=PATCH_SHAPE).images[:, 21])
+    else:
+        assert_shown(dock, sample(source, replace(drawn, slice_index=21), patch_shape=PATCH_SHAPE).images)
+
+
+def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
+    case = open_case()
+    dock.has_outline.setChecked(False)
+    dock.by_value.setChecked(True)
+    dock.controls.switches["elastic"].setChecked(False)
+    dock.controls.singles["scale_range"].setValue(0.75)
+    dock.controls.singles["gamma_range"].setValue(1.5)
+    dock.controls.flips[1].setChecked(True)
+    settle(qtbot, dock)
+    source = training_source(case, TrainConfig(), n_slices=64)
+    plain = draw(only(), source, generator_of(0, 0), cut=CUT)
+    drawn = replace(plain, scale=0.75, gamma=(1.5, 1.5), is_mirrored=(False, True, False))
+    assert dock.picture.shown.drawn == drawn
+    assert_shown(dock, sample(source, replace(drawn, slice_index=32), patch_shape=PATCH_SHAPE).images)
+    assert "factor 0.75" in dock.values.said
+    assert "mirrored head-foot" in dock.values.said
+
+
+def test_the_volume_of_the_necrosis_before_and_after_is_said(qtbot, dock, open_case):
+    open_case()
+    dock.by_value.setChecked(True)
+    dock.controls.switches["elastic"].setChecked(False)
+    settle(qtbot, dock)
+    shown = dock.picture.shown
+    assert shown.before_ml == shown.after_ml > 0
+    assert f"{shown.before_ml:.2f} mL before" in dock.necrosis.said
+    dock.controls.shifts[0].setValue(60)
+    dock.controls.shifts[1].setValue(60)
+    settle(qtbot, dock)
+    assert dock.picture.shown.after_ml < shown.before_ml
+
+
+def test_a_new_draw_and_back(qtbot, dock, open_case):
+    open_case()
+    first = dock.picture.shown
+    dock.new_draw()
+    settle(qtbot, dock)
+    assert dock.picture.shown.drawn != first.drawn
+    dock.previous_draw()
+    dock.previous_draw()
+    settle(qtbot, dock)
+    assert dock.number.value() == 0
+    assert dock.picture.shown.drawn == first.drawn
+
+
+def test_without_a_case_it_says_what_to_do(dock):
+    assert "Open a case" in dock.picture.message
+
+
+def test_a_case_without_t2_or_reference_is_shown(dock, open_case):
+    open_case(has_t2=False, has_reference=False)
+    assert dock.picture.shown.names == ("ceT1",)
+    assert "none is outlined" in dock.necrosis.said
+
+
+def test_layers_of_another_size_are_refused_and_the_old_picture_goes(qtbot, dock, open_case, viewer):
+    open_case()
+    other = viewer.add_image(np.zeros((3, 4, 5)), name="elsewhere")
+    dock.choice.t2.choose(other)
+    assert "not lie on the same grid" in dock.picture.message
+    qtbot.wait(300)
+    assert dock.picture.shown is None
+    dock.choice.t2.choose(None)
+    flat = viewer.add_image(np.zeros((4, 5)), name="flat")
+    dock.choice.cet1.choose(flat)
+    assert "another number of axes" in dock.picture.message
+
+
+def test_a_tile_of_the_contact_sheet_shows_that_draw_alone(qtbot, dock, open_case):
+    open_case()
+    dock.sheet.setCurrentText("16 draws")
+    settle(qtbot, dock)
+    assert len(dock.picture.shown.tiles) == 16
+    dock.picture.grab()
+    middle = dock.picture._boxes[5].center()
+    QTest.mouseClick(dock.picture, Qt.MouseButton.LeftButton, pos=QPointF(middle).toPoint())
+    settle(qtbot, dock)
+    assert isinstance(dock.picture.shown, View)
+    assert dock.picture.shown.wish.number == 5
+
+
+def test_use_for_training_reaches_the_dock_train_and_stays_with_another_preset(
+    qtbot, dock, open_case, open_dock
+):
+    train = open_dock(Train)
+    assert train._config().augment == only("mirror", "translation")
+    dock.controls.switches["elastic"].setChecked(False)
+    dock.controls.ranges["scale_range"].setValue((0.8, 1.2))
+    dock.use_for_training()
+    wanted = AugmentConfig(elastic=False, scale_range=(0.8, 1.2))
+    assert train._config().augment == wanted
+    train.form.editor("preset").set_value("paper")
+    assert train._config().preset == "paper"
+    assert train._config().augment == wanted
+
+
+def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeypatch):
+    path = tmp_path / "mine.json"
+    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: path)
+    monkeypatch.setattr(_ask, "ask_preset", lambda *_: path)
+    dock.controls.ranges["gamma_range"].setValue((0.7, 1.4))
+    dock.save()
+    kept = dock.controls.config()
+    dock._on_paper()
+    assert dock.controls.config() == AugmentConfig()
+    dock.load()
+    assert dock.controls.config() == kept
+    path.write_text("not json")
+    dock.load()
+    assert "holds no JSON" in dock.message.said
+    assert dock.controls.config() == kept
+    monkeypatch.setattr(_ask, "ask_preset", lambda *_: Path(tmp_path / "absent.json"))
+    dock.load()
+    assert "could not be read" in dock.message.said
+
+
+def test_every_field_of_the_augmentation_has_a_control_and_comes_back(dock):
+    other = AugmentConfig(
+        blur=False,
+        blur_sigma_voxels=(0.1, 0.4),
+        mirror_probability=0.2,
+        rotation_sagittal_deg=(-5, 10),
+        elastic_points=5,
+        elastic_in_plane_voxels=4.5,
+        shift_voxels=7,
+    )
+    dock.controls.set_config(other)
+    assert dock.controls.config() == other
+
+
+def test_the_thread_is_gone_after_the_dock_was_closed(qtbot, dock, open_case):
+    open_case()
+    dock.shut_down()
+    qtbot.waitUntil(
+        lambda: not [thread for thread in threading.enumerate() if thread.name == "necroseg-preview"],
+        timeout=2000,
+    )
