@@ -1,8 +1,8 @@
 """How fast the Augmentation preview follows a slider, in a real window (under Xvfb where there is no screen).
 
-A slider is moved every 16 ms. For each of its values: the time until the picture shows it or a later one. Bars:
-50 ms at the 95th percentile for the slice, 250 ms from the release of the slider to the whole patch, and no
-moment of 100 ms in which the window does not answer.
+A slider is moved every 16 ms. For each of its values: the time until the picture shows it or a later one.
+Bars: 50 ms at the 95th percentile for the slice, 250 ms from the release of the slider to the whole patch,
+and no moment of 100 ms in which the window does not answer.
 """
 
 import argparse

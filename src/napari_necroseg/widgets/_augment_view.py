@@ -123,6 +123,9 @@ class Preview:
     def __init__(self) -> None:
         self._subject: Subject | None = None
         self._source: Source | None = None
+        self._plain: Drawn | None = None
+        # The original beside the draw stays the same while a slider is moved: its pictures, and for what.
+        self._originals: tuple[object, tuple[Pixels, ...]] = (None, ())
 
     def view(self, subject: Subject, wish: Wish, *, has_patch: bool) -> View:
         """Make the slice that is wished for and, if asked, the whole patch."""
@@ -130,8 +133,7 @@ class Preview:
 
         source = self._loaded(subject)
         drawn = replace(self.drawn(subject, wish), slice_index=wish.slice_index)
-        plain = replace(plain_draw(source), slice_index=wish.slice_index)
-        one, original = (sample(source, each, patch_shape=PATCH_SHAPE) for each in (drawn, plain))
+        one = sample(source, drawn, patch_shape=PATCH_SHAPE)
         images, target = one.images.numpy(), one.target.numpy()
         after_ml = None
         if has_patch:
@@ -143,7 +145,7 @@ class Preview:
         return View(
             wish=wish,
             names=subject.names,
-            originals=_pictures(original.images.numpy(), original.target.numpy() * wish.has_outline, None),
+            originals=self._original_pictures(source, wish),
             augmented=_pictures(images, target * wish.has_outline, lines),
             drawn=replace(drawn, slice_index=None),
             before_ml=_volume_ml(source.target, source) if has_patch else None,
@@ -173,7 +175,8 @@ class Preview:
 
         source = self._loaded(subject)
         if wish.values is not None:
-            return replace(plain_draw(source), **values_of(wish.values, len(subject.images)))
+            assert self._plain is not None
+            return replace(self._plain, **values_of(wish.values, len(subject.images)))
         generator = np.random.default_rng([wish.seed, wish.number])
         return draw(wish.config, source, generator, cut=Cut(patch_shape=PATCH_SHAPE, is_2d=False))
 
@@ -190,8 +193,21 @@ class Preview:
                 None if subject.mask is None else mask_to_slices(subject.mask, n),
                 spacing_mm=(subject.spacing_mm[0] * step, *subject.spacing_mm[1:]),
             )
-            self._subject = subject
+            self._subject, self._plain = subject, plain_draw(self._source)
+            self._originals = (None, ())
         return self._source
+
+    def _original_pictures(self, source: "Source", wish: Wish) -> tuple[Pixels, ...]:
+        from napari_necroseg.core.augment.sample import sample
+
+        key = (wish.slice_index, wish.has_outline)
+        if self._originals[0] != key:
+            assert self._plain is not None
+            plain = replace(self._plain, slice_index=wish.slice_index)
+            made = sample(source, plain, patch_shape=PATCH_SHAPE)
+            pictures = _pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None)
+            self._originals = (key, pictures)
+        return self._originals[1]
 
 
 def plain_draw(source: "Source") -> "Drawn":
@@ -231,8 +247,8 @@ def in_words(drawn: "Drawn") -> str:
 
 def necrosis_in_words(view: View) -> str:
     """Say what became of the necrosis."""
-    if view.before_ml is None or view.after_ml is None:
-        return "Necrosis: ..."
+    assert view.before_ml is not None
+    assert view.after_ml is not None
     if view.before_ml == 0:
         return "Necrosis: none is outlined in this case."
     if view.after_ml == 0:

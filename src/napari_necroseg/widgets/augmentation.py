@@ -271,5 +271,7 @@ class Augmentation(Dock):
             )
             self.necrosis.say("")
             return
-        self.values.say(in_words(made.drawn))
-        self.necrosis.say(necrosis_in_words(made))
+        if made.after_ml is not None:
+            # Sentences wait until the hand rests: to lay them out takes longer than to paint the pictures.
+            self.values.say(in_words(made.drawn))
+            self.necrosis.say(necrosis_in_words(made))
