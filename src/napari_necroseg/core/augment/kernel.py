@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+# Below this, a thread of its own costs more than it gains; a slice is 16,384 voxels.
+_VOXELS_PER_THREAD = 65_536
 # Slices, rows, columns, channels.
 _Size = tuple[int, int, int, int]
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
@@ -32,7 +34,8 @@ def interpolate(
         B times ``(C, z, y, x)``; written.
     """
     n_rows = rows.shape[1]
-    threads = torch.get_num_threads()
+    n_voxels = len(volumes) * n_rows * columns.shape[1]
+    threads = min(torch.get_num_threads(), -(-n_voxels // _VOXELS_PER_THREAD))
     step = -(-n_rows // -(-threads // len(volumes)))
     tasks = [
         (number, first, min(first + step, n_rows))
@@ -53,6 +56,10 @@ def interpolate(
         )
 
     # Threads of Python, since those of numba may not be used by two jobs at a time; the GIL is released.
+    if threads == 1:
+        for task in tasks:
+            work(task)
+        return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, tasks))
 
