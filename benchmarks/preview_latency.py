@@ -81,9 +81,10 @@ def measure(dock: Any, *, n_drags: int) -> tuple[list[float], list[float], float
         shown_at.clear()
         set_at = []
         for value in values:
+            moment = time.perf_counter()
             slider.setValue(value)
-            set_at.append((time.perf_counter(), float(slider.value())))
-            gaps.append(serve(0.016))
+            set_at.append((moment, float(slider.value())))
+            gaps += [time.perf_counter() - moment, serve(0.016)]
         released = time.perf_counter()
         dock.controls.released.emit()
         last = set_at[-1][1]

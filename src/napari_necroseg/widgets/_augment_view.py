@@ -58,6 +58,8 @@ class Wish:
         The ranges.
     seed, number
         Which draw.
+    n_draws
+        How many draws from this one on, for a contact sheet; 0 for one draw alone.
     values
         Fields of the draw that are given, in place of what is drawn; None to draw all.
     slice_index
@@ -71,6 +73,7 @@ class Wish:
     config: AugmentConfig
     seed: int
     number: int
+    n_draws: int
     values: dict[str, object] | None
     slice_index: int
     is_3d: bool
@@ -118,7 +121,7 @@ class Sheet:
 
 
 class Preview:
-    """The case in memory; used by one thread at a time."""
+    """The case in memory."""
 
     def __init__(self) -> None:
         self._subject: Subject | None = None
@@ -126,6 +129,10 @@ class Preview:
         self._plain: Drawn | None = None
         # The original beside the draw stays the same while a slider is moved: its pictures, and for what.
         self._originals: tuple[object, tuple[Pixels, ...]] = (None, ())
+
+    def has(self, subject: Subject) -> bool:
+        """Whether the case is in memory, so that a slice takes a few milliseconds."""
+        return self._subject is subject
 
     def view(self, subject: Subject, wish: Wish, *, has_patch: bool) -> View:
         """Make the slice that is wished for and, if asked, the whole patch."""
@@ -153,12 +160,12 @@ class Preview:
             aspect=subject.spacing_mm[1] / subject.spacing_mm[2],
         )
 
-    def sheet(self, subject: Subject, wish: Wish, *, n: int) -> Sheet:
+    def sheet(self, subject: Subject, wish: Wish) -> Sheet:
         """Make the draws from the wished one on, each at a slice that surely shows its necrosis."""
         from napari_necroseg.core.augment.draw import Cut, draw_batch
         from napari_necroseg.core.augment.sample import sample_batch
 
-        source = self._loaded(subject)
+        source, n = self._loaded(subject), wish.n_draws
         generators = [np.random.default_rng([wish.seed, wish.number + step]) for step in range(n)]
         cut = Cut(patch_shape=PATCH_SHAPE, is_2d=True, slice_share=1.0)
         draws = draw_batch(wish.config, [source] * n, generators, cut=cut)

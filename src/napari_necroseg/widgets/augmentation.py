@@ -62,6 +62,7 @@ class Augmentation(Dock):
         self.latest = Latest(self)
         self._preview = Preview()
         self._subject: Subject | None = None
+        self._wish: Wish | None = None
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -84,11 +85,13 @@ class Augmentation(Dock):
         SettingsError
             For choices that contradict each other.
         """
+        is_single = self.by_value.isChecked()
         return Wish(
             config=self.controls.config(),
             seed=self.seed.value(),
             number=self.number.value(),
-            values=self.controls.values() if self.by_value.isChecked() else None,
+            n_draws=0 if is_single else _SHEETS[self.sheet.currentText()],
+            values=self.controls.values() if is_single else None,
             slice_index=self.slice.value(),
             is_3d=self.is_3d.isChecked(),
             has_outline=self.has_outline.isChecked(),
@@ -214,6 +217,7 @@ class Augmentation(Dock):
     def _on_subject(self) -> None:
         """Show other images; what was asked for of the last ones does not matter any more."""
         self.latest.forget()
+        self._wish = None
         problem = self.choice.problem()
         self._subject = None if problem else self.choice.subject()
         if problem:
@@ -256,13 +260,22 @@ class Augmentation(Dock):
         except SettingsError as error:
             self.message.say(str(error))
             return
-        n_draws = _SHEETS[self.sheet.currentText()] if wish.values is None else 0
-        if n_draws:
-            self.latest.ask(partial(self._preview.sheet, self._subject, wish, n=n_draws))
-        else:
+        if wish.n_draws and wish == self._wish:
+            return
+        self._wish = wish
+        if wish.n_draws:
+            self.latest.ask(partial(self._preview.sheet, self._subject, wish))
+        elif has_patch or not self._preview.has(self._subject):
             self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
+        else:
+            # A few milliseconds: handing it to the thread and back would take longer.
+            self._show(self._preview.view(self._subject, wish, has_patch=False))
 
     def _on_made(self, made: View | Sheet) -> None:
+        if made.wish == self._wish:
+            self._show(made)
+
+    def _show(self, made: View | Sheet) -> None:
         self.picture.show_made(made)
         if isinstance(made, Sheet):
             self.values.say(
