@@ -124,7 +124,7 @@ def measured(case: str, threads: int, name: str, *, is_quick: bool) -> dict:
 def interleaved(chosen: dict[str, Contender], *, is_quick: bool) -> dict[str, float]:
     """Median seconds of each; those that take long are run less often than the others."""
     times: dict[str, list[float]] = {name: [] for name in chosen}
-    budget_s, most = (2.0, 7) if is_quick else (20.0, 31)
+    budget_s, most = (2.0, 7) if is_quick else (6.0, 25)
     for turn in range(most + 1):
         for name, contender in chosen.items():
             if turn > 1 and sum(times[name]) > budget_s:

@@ -1,4 +1,4 @@
-"""What the preview shows of a draw: pixels, values, and what became of the necrosis; computed in its thread.
+"""What the preview shows of a draw: what is asked for, what is made of it, and how.
 
 Axes: C sequences, Z slices, Y rows, X columns.
 """
@@ -10,20 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_necroseg.core.config import AugmentConfig, only
+from napari_necroseg.widgets._augment_pixels import PATCH_SHAPE, Pixels, grid_lines, pictures
 
 if TYPE_CHECKING:
     from napari_necroseg.core.augment.drawn import Drawn
     from napari_necroseg.core.augment.source import Source
-
-Pixels = NDArray[np.uint8]
-PATCH_SHAPE = (64, 128, 128)
-# The screen's pixels for one voxel, so that outlines are thin.
-ENLARGED = 2
-# Whitened intensities from black to white.
-_BLACK, _WHITE = -2.0, 3.0
-# Of the palette of Okabe and Ito, which colour-blind people can tell apart and from grey.
-OUTLINE, GRID = (230, 159, 0), (86, 180, 233)
-_GRID_VOXELS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,12 +139,12 @@ class Preview:
             after_ml = _volume_ml(patch.target.numpy(), source)
             if wish.is_3d:
                 images = patch.images[:, wish.slice_index].numpy()
-        lines = _grid_lines(source, drawn) if wish.has_grid else None
+        lines = grid_lines(source, drawn) if wish.has_grid else None
         return View(
             wish=wish,
             names=subject.names,
-            originals=self._original_pictures(source, wish),
-            augmented=_pictures(images, target * wish.has_outline, lines),
+            originals=self._originals_of(source, wish),
+            augmented=pictures(images, target * wish.has_outline, lines),
             drawn=replace(drawn, slice_index=None),
             before_ml=_volume_ml(source.target, source) if has_patch else None,
             after_ml=after_ml,
@@ -173,7 +164,7 @@ class Preview:
             draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
         made = sample_batch([source] * n, draws, patch_shape=PATCH_SHAPE)
         images, targets = made.images.numpy(), made.target.numpy() * wish.has_outline
-        tiles = [_pictures(image[:1], target, None)[0] for image, target in zip(images, targets, strict=True)]
+        tiles = [pictures(image[:1], target, None)[0] for image, target in zip(images, targets, strict=True)]
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
 
     def drawn(self, subject: Subject, wish: Wish) -> "Drawn":
@@ -204,7 +195,7 @@ class Preview:
             self._originals = (None, ())
         return self._source
 
-    def _original_pictures(self, source: "Source", wish: Wish) -> tuple[Pixels, ...]:
+    def _originals_of(self, source: "Source", wish: Wish) -> tuple[Pixels, ...]:
         from napari_necroseg.core.augment.sample import sample
 
         key = (wish.slice_index, wish.has_outline)
@@ -212,8 +203,10 @@ class Preview:
             assert self._plain is not None
             plain = replace(self._plain, slice_index=wish.slice_index)
             made = sample(source, plain, patch_shape=PATCH_SHAPE)
-            pictures = _pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None)
-            self._originals = (key, pictures)
+            self._originals = (
+                key,
+                pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None),
+            )
         return self._originals[1]
 
 
@@ -231,90 +224,5 @@ def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
     return {name: (value,) * n_sequences if name in several else value for name, value in values.items()}
 
 
-def in_words(drawn: "Drawn") -> str:
-    """Say the values of a draw."""
-    axes = [
-        name
-        for name, is_flipped in zip(("left-right", "head-foot", "front-back"), drawn.is_mirrored, strict=True)
-        if is_flipped
-    ]
-    down, right = drawn.shift_voxels
-    parts = [
-        f"factor {drawn.scale:.2f}",
-        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice",
-        f"{drawn.rotation_sagittal_deg:.1f}° sideways",
-        f"moved {_towards(down, 'down', 'up')} and {_towards(right, 'right', 'left')} voxels",
-        f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
-        f"gamma {_list(drawn.gamma, '.2f')}",
-        f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
-        f"bent by {max(drawn.elastic_voxels):.1f} voxels" if drawn.is_elastic else "not bent",
-    ]
-    return "; ".join(parts) + "."
-
-
-def necrosis_in_words(view: View) -> str:
-    """Say what became of the necrosis."""
-    assert view.before_ml is not None
-    assert view.after_ml is not None
-    if view.before_ml == 0:
-        return "Necrosis: none is outlined in this case."
-    if view.after_ml == 0:
-        return f"Necrosis: {view.before_ml:.2f} mL before; none is left in the patch."
-    share = view.after_ml / view.before_ml
-    return f"Necrosis: {view.before_ml:.2f} mL before, {view.after_ml:.2f} mL in the patch ({share:.0%})."
-
-
-def _towards(voxels: int, there: str, back: str) -> str:
-    return f"{abs(voxels)} {there if voxels >= 0 else back}"
-
-
-def _list(values: tuple[float, ...], how: str) -> str:
-    return " and ".join(format(value, how) for value in values)
-
-
 def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:
     return float(np.count_nonzero(mask) * np.prod(source.spacing_mm) / 1000)
-
-
-def _pictures(
-    images: NDArray[np.float32], mask: NDArray[np.uint8], lines: NDArray[np.bool_] | None
-) -> tuple[Pixels, ...]:
-    """Turn whitened images ``(C, Y, X)`` into pixels, with the outline of a mask and a grid."""
-    from napari_necroseg.core.augment.sheet import outline
-
-    grey = (((images - _BLACK) / (_WHITE - _BLACK)).clip(0, 1) * 255).astype(np.uint8)
-    big = grey.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)
-    pixels = np.repeat(big[..., None], 3, axis=-1)
-    if lines is not None:
-        pixels[:, lines] = GRID
-    if mask.any():
-        pixels[:, outline(mask, enlarged=ENLARGED)] = OUTLINE
-    return tuple(np.ascontiguousarray(one) for one in pixels)
-
-
-def _grid_lines(source: "Source", drawn: "Drawn") -> NDArray[np.bool_]:
-    """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
-    from napari_necroseg.core.augment.geometry import mapping
-
-    mapped = mapping([drawn], [source.spacing_mm], PATCH_SHAPE)
-    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in PATCH_SHAPE[1:])
-    y, x = np.meshgrid(rows, columns, indexing="ij")
-    index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
-    places = mapped.to_source(index)[0, :, 1:].reshape(*y.shape, 2)
-    cells = np.floor(_stretched(places, 2 * ENLARGED) / _GRID_VOXELS)
-    lines = np.zeros(cells.shape[:2], bool)
-    lines[1:] |= (cells[1:] != cells[:-1]).any(axis=-1)
-    lines[:, 1:] |= (cells[:, 1:] != cells[:, :-1]).any(axis=-1)
-    return lines
-
-
-def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    """Interpolate ``(Y, X, 2)`` linearly to so many times as many rows and columns."""
-    for axis in (0, 1):
-        size = places.shape[axis]
-        wanted = np.arange(size * factor) / factor
-        below = np.minimum(wanted.astype(int), size - 2)
-        beyond = (wanted - below).reshape([-1 if axis == i else 1 for i in range(3)])
-        low, high = places.take(below, axis), places.take(below + 1, axis)
-        places = low + beyond * (high - low)
-    return places

@@ -28,9 +28,8 @@ from napari_necroseg.widgets._augment_view import (
     Subject,
     View,
     Wish,
-    in_words,
-    necrosis_in_words,
 )
+from napari_necroseg.widgets._augment_words import in_words, necrosis_in_words
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._latest import Latest
 from napari_necroseg.widgets._parts import button, row, spin

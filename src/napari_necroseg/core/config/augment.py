@@ -114,9 +114,13 @@ class AugmentConfig(Config):
             least, most = range_bounds(field)
             low, high = getattr(self, name)
             if not low <= high:
-                raise ValueError(f"{name} goes from {low:g} to {high:g}; the smaller number comes first")
+                raise ValueError(
+                    f"the range {name} goes from {low:g} to {high:g}; the smaller number comes first"
+                )
             if low < least or high > most:
-                raise ValueError(f"{name} must lie between {least:g} and {most:g}, not {low:g} to {high:g}")
+                raise ValueError(
+                    f"the range {name} must lie between {least:g} and {most:g}, not {low:g} to {high:g}"
+                )
         return self
 
 
