@@ -110,3 +110,14 @@ def test_the_wheel_does_not_change_a_number_that_was_not_clicked(qtbot, form):
     )
     QApplication.sendEvent(spin, wheel)
     assert spin.value() == 10.0
+
+
+def test_a_range_has_two_ends_and_the_wrong_order_is_refused_in_words(form):
+    first, second = form.editor("augment.scale_range").findChildren(QDoubleSpinBox)
+    assert (first.value(), second.value()) == (0.6, 1.4)
+    assert (first.minimum(), second.maximum()) == (0.2, 3.0)
+    second.setValue(0.5)
+    with pytest.raises(SettingsError, match=r"scale_range goes from 0\.6 to 0\.5"):
+        form.config()
+    first.setValue(0.4)
+    assert form.config().augment.scale_range == (0.4, 0.5)

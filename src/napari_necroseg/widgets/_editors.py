@@ -17,6 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_necroseg.core.config import Range, range_bounds
+
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _MOST_INT = 2**31 - 1
 
@@ -64,6 +66,27 @@ class NumberEditor(Editor):
     def set_value(self, value: float) -> None:
         """Show a number."""
         self._spin.setValue(value)  # type: ignore[arg-type]  # an int where the field is one
+
+
+class RangeEditor(Editor):
+    """The two ends of a range, as two decimal numbers."""
+
+    def __init__(self, *, bounds: tuple[float, float], unit: str) -> None:
+        super().__init__()
+        self._ends = [NumberEditor(float, bounds=bounds, unit=unit) for _ in range(2)]
+        for end in self._ends:
+            end.changed.connect(self.changed)
+        self._hold(*self._ends)
+
+    def value(self) -> tuple[float, float]:
+        """Return both ends."""
+        low, high = (end.value() for end in self._ends)
+        return (low, high)
+
+    def set_value(self, value: tuple[float, float]) -> None:
+        """Show both ends."""
+        for end, number in zip(self._ends, value, strict=True):
+            end.set_value(number)
 
 
 class ChoiceEditor(Editor):
@@ -182,6 +205,8 @@ def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
         return OptionalEditor(_editor_for(inner, field))
     if get_origin(annotation) is Literal:
         return ChoiceEditor(get_args(annotation))
+    if annotation == Range:
+        return RangeEditor(bounds=range_bounds(field), unit=unit_of(field))
     if get_origin(annotation) is tuple:
         return SeveralEditor(tuple(get_args(annotation)[0]))
     simple: dict[Any, Callable[[], Editor]] = {
