@@ -27,6 +27,7 @@ CUT = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
 def dock(open_dock):
     dock = open_dock(Augmentation)
     dock.resize(380, 900)
+    dock.show()
     return dock
 
 
@@ -220,3 +221,15 @@ def test_the_thread_is_gone_after_the_dock_was_closed(qtbot, dock, open_case):
         lambda: not [thread for thread in threading.enumerate() if thread.name == "necroseg-preview"],
         timeout=2000,
     )
+
+
+def test_nothing_is_computed_behind_another_dock_and_it_follows_when_it_is_shown(qtbot, dock, open_case):
+    open_case()
+    before = dock.picture.shown
+    dock.hide()
+    dock.new_draw()
+    qtbot.wait(300)
+    assert dock.picture.shown is before
+    dock.show()
+    settle(qtbot, dock)
+    assert dock.picture.shown.wish.number == 1

@@ -10,6 +10,9 @@ from napari_necroseg.widgets._messages import explain
 
 Work = Callable[[], Any]
 
+# How often an idle thread looks whether the program has ended without closing its dock.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
 
 class Latest(QObject):
     """Does one piece of work at a time; what waits is replaced by what is asked for later.
@@ -42,10 +45,8 @@ class Latest(QObject):
         self._box.put((self._number, work))
         if not self._box.is_served:
             self._box.is_served = True
-            # A daemon: a computation in flight must not keep the program from ending.
-            threading.Thread(
-                target=_serve, args=(self._box, self._post), name="necroseg-preview", daemon=True
-            ).start()
+            # No daemon: torch and numba abort the program when it ends in the middle of what they do.
+            threading.Thread(target=_serve, args=(self._box, self._post), name="necroseg-preview").start()
 
     def forget(self) -> None:
         """Let nothing arrive of what was asked for so far."""
@@ -63,6 +64,10 @@ class Latest(QObject):
     def _on_broke(self, number: int, error: Exception) -> None:
         if number >= self._oldest:
             self.failed.emit(explain(error))
+
+
+def _is_program_ending() -> bool:
+    return not threading.main_thread().is_alive()
 
 
 class _Mailbox:
@@ -89,7 +94,8 @@ class _Mailbox:
         """Wait for work; None when the box is closed."""
         with self._condition:
             self._is_working = False
-            self._condition.wait_for(lambda: self._waiting is not None or self.is_closed)
+            while not (self._waiting is not None or self.is_closed or _is_program_ending()):
+                self._condition.wait(_SECONDS_BETWEEN_LOOKS)
             work, self._waiting = self._waiting, None
             self._is_working = work is not None
             self.is_served = work is not None

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -75,6 +76,11 @@ class Augmentation(Dock):
         self.latest.forget()
         self.latest.stop_flag()()
         super().shut_down()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Follow what changed while another dock stood in front: nothing is computed then."""
+        super().showEvent(event)
+        self._on_changed()
 
     def wish(self) -> Wish:
         """Return what the controls ask for.
@@ -252,7 +258,7 @@ class Augmentation(Dock):
         self._ask(has_patch=True)
 
     def _ask(self, *, has_patch: bool) -> None:
-        if self._subject is None:
+        if self._subject is None or not self.isVisible():
             return
         try:
             wish = self.wish()
