@@ -1,6 +1,7 @@
 """One resampling: to the bit where it is a crop, and as scipy and the closed formula say where it is not."""
 
 import itertools
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
-from napari_necroseg.core.augment import lattice
+from napari_necroseg.core.augment import kernel
 from napari_necroseg.core.augment.drawn import Drawn, crop_centre
 from napari_necroseg.core.augment.geometry import Mapping, mapping
 from napari_necroseg.core.augment.intensity import apply_gamma, blur
@@ -49,7 +50,7 @@ def random_draw(seed: int, **choices: object) -> Drawn:
 @pytest.fixture(params=["numba", "torch"], autouse=True)
 def _each_way_of_interpolating(request, monkeypatch) -> None:
     if request.param == "torch":
-        monkeypatch.setattr(lattice, "find_spec", lambda _name: None)
+        monkeypatch.setattr(kernel, "find_spec", lambda _name: None)
     else:
         assert find_spec("numba"), "numba is one of the packages that the tests need"
 
@@ -148,14 +149,36 @@ def test_the_volume_of_the_target_scales_with_the_cube_of_the_factor(scale: floa
     assert made.target.sum().item() / ball.sum() == pytest.approx(scale**3, rel=0.03)
 
 
-def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel() -> None:
-    case, drawn = source(), random_draw(1)
-    volume = sample(case, drawn, patch_shape=SHAPE)
-    one = sample(case, random_draw(1, slice_index=3), patch_shape=SHAPE)
-    assert torch.equal(one.target, volume.target[3])
-    fourth = volume.images[:, ::4, ::4, ::4]
-    deviation, mean = torch.std_mean(fourth, dim=(1, 2, 3), correction=0, keepdim=True)
-    torch.testing.assert_close(one.images, ((volume.images - mean) / deviation)[:, 3], atol=1e-3, rtol=0)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("corner", [(0, 8, 6), (4, 33, 22), (-5, -4, -6)])
+def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel(seed, corner) -> None:
+    case, drawn = source(), random_draw(seed, centre_voxels=crop_centre(corner, SHAPE))
+    one = sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE)
+    assert torch.equal(one.target, sample(case, drawn, patch_shape=SHAPE).target[3])
+    # The voxels 2, 6, ... of the patch, each the middle of the block of the source in which it lies.
+    index = np.stack(np.meshgrid(*[np.arange(2, n, 4) for n in SHAPE], indexing="ij"), -1).reshape(-1, 3)
+    block = np.floor((mapped(drawn).to_source(index)[0] + 0.5) / 4).astype(int)
+    is_inside = ((block >= 0) & (block < -(-np.array(case.shape) // 4))).all(axis=1)
+    z, y, x = np.minimum(np.abs(block) * 4 + 2, np.array(case.shape) - 1).T
+    shown = case.voxels.numpy()[:-1, z % 8, y % 40, x % 30] * is_inside
+    raw = resampled([case], mapped(drawn), [whole(SHAPE)], channels=2)[0, :, 3].numpy()
+    mean, deviation = (of(shown, axis=1)[:, None, None] for of in (np.mean, np.std))
+    np.testing.assert_allclose(one.images, (raw - mean) / deviation, atol=1e-4)
+
+
+def test_every_fourth_voxel_stands_for_the_patch() -> None:
+    z, y, x = np.ogrid[:32, :96, :96]
+    wave = np.sin(z / 5) + np.sin(y / 9) * np.cos(x / 7)
+    noise = np.random.default_rng(0).normal(0, 0.1, (32, 96, 96))
+    case = make_source((wave + noise)[None].astype(np.float32), None, spacing_mm=SPACING_MM)
+    drawn = random_draw(4, centre_voxels=(15.5, 47.5, 47.5), blur_sigma_voxels=(0.0,), gamma=(0.7,))
+    volume = sample(case, drawn, patch_shape=(32, 64, 64)).images[0, 16]
+    one = sample(case, replace(drawn, slice_index=16), patch_shape=(32, 64, 64)).images[0]
+    slope, offset = np.polyfit(volume.ravel(), one.ravel(), 1)
+    # The same picture, whitened by an estimate of the same mean and deviation.
+    np.testing.assert_allclose(one, slope * volume + offset, atol=1e-4)
+    assert abs(slope - 1) < 0.03
+    assert abs(offset) < 0.03
 
 
 def test_the_same_draw_gives_the_same_sample_alone_and_in_a_batch() -> None:

@@ -1,7 +1,9 @@
 """All randomness of the augmentation: from ranges to the values of one sample."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +60,7 @@ class _Chances:
     target: float
     slice: float
     pick: float
-    shifts: NDArray[np.float64]
+    shifts: list[list[float]]
 
 
 def draw(config: AugmentConfig, source: Source, generator: np.random.Generator, *, cut: Cut) -> Drawn:
@@ -104,9 +106,17 @@ class _Making:
     def first(self) -> Drawn:
         """Return the draw at its first place."""
         if self.is_at_target:
-            centre = crop_centre(self._corner_at_target(), self.cut.patch_shape)
-            return replace(self._varied(centre), shift_voxels=self._shift(0))
-        return self._varied(crop_centre(self._corner_anywhere(), self.cut.patch_shape))
+            centre, shift = self._corner_at_target(), self._shift(0)
+        else:
+            centre, shift = self._corner_anywhere(), (0, 0)
+        return Drawn(
+            centre_voxels=crop_centre(centre, self.cut.patch_shape),
+            shift_voxels=shift,
+            **self._intensity(),
+            **self._flips_and_scale(),
+            **self._rotation(),
+            **self._elastic(),
+        )
 
     def moved(self, drawn: Drawn, attempt: int) -> Drawn:
         """Return the draw with another shift; at last one that shows the target in the middle."""
@@ -121,41 +131,51 @@ class _Making:
             return int(view[int(self.chances.pick * len(view)), 0])
         return int(self.chances.pick * self.cut.patch_shape[0])
 
-    def _varied(self, centre: tuple[float, float, float]) -> Drawn:
+    def _intensity(self) -> dict[str, Any]:
         config, chances = self.config, self.chances
-        flips = [config.mirror and number < config.mirror_probability for number in chances.mirror]
-        drawn = Drawn(
-            centre_voxels=centre,
-            is_mirrored=(flips[0], flips[1], flips[2]),
-            scale=_between(config.scale_range, chances.scale) if config.scaling else 1.0,
-            blur_sigma_voxels=tuple(
+        return {
+            "blur_sigma_voxels": tuple(
                 _between(config.blur_sigma_voxels, number) if config.blur else 0.0 for number in chances.blur
             ),
-            gamma=tuple(
+            "gamma": tuple(
                 _log_between(config.gamma_range, number) if config.gamma else 1.0 for number in chances.gamma
             ),
-        )
-        if config.rotation:
-            drawn = replace(
-                drawn,
-                rotation_transversal_deg=_between(config.rotation_transversal_deg, chances.transversal),
-                rotation_sagittal_deg=_between(config.rotation_sagittal_deg, chances.sagittal),
-            )
-        if config.elastic:
-            in_plane = config.elastic_in_plane_voxels
-            drawn = replace(
-                drawn,
-                elastic_voxels=(config.elastic_through_plane_voxels, in_plane, in_plane),
-                elastic_points=config.elastic_points,
-                elastic_sigma_cells=_between(config.elastic_sigma_cells, chances.sigma),
-                elastic_seed=chances.elastic_seed,
-            )
-        return drawn
+        }
+
+    def _flips_and_scale(self) -> dict[str, Any]:
+        config, chances = self.config, self.chances
+        return {
+            "is_mirrored": tuple(
+                config.mirror and number < config.mirror_probability for number in chances.mirror
+            ),
+            "scale": _between(config.scale_range, chances.scale) if config.scaling else 1.0,
+        }
+
+    def _rotation(self) -> dict[str, Any]:
+        config, chances = self.config, self.chances
+        if not config.rotation:
+            return {}
+        return {
+            "rotation_transversal_deg": _between(config.rotation_transversal_deg, chances.transversal),
+            "rotation_sagittal_deg": _between(config.rotation_sagittal_deg, chances.sagittal),
+        }
+
+    def _elastic(self) -> dict[str, Any]:
+        config, chances = self.config, self.chances
+        if not config.elastic:
+            return {}
+        in_plane = config.elastic_in_plane_voxels
+        return {
+            "elastic_voxels": (config.elastic_through_plane_voxels, in_plane, in_plane),
+            "elastic_points": config.elastic_points,
+            "elastic_sigma_cells": _between(config.elastic_sigma_cells, chances.sigma),
+            "elastic_seed": chances.elastic_seed,
+        }
 
     def _shift(self, attempt: int) -> tuple[int, int]:
         most = self.config.shift_voxels if self.config.translation else 0
-        down, right = (np.floor(self.chances.shifts[attempt] * (2 * most + 1)) - most).astype(int).tolist()
-        return down, right
+        down, right = self.chances.shifts[attempt]
+        return math.floor(down * (2 * most + 1)) - most, math.floor(right * (2 * most + 1)) - most
 
     def _corner_at_target(self) -> tuple[int, int, int]:
         """Return the corner of the patch with the target's centre of mass in its middle."""
@@ -169,7 +189,7 @@ class _Making:
         slices, *rooms = np.subtract(self.source.shape, self.cut.patch_shape).tolist()
         row, column = (
             int(number * (room + 1)) if room > 0 else room // 2
-            for room, number in zip(rooms, self.chances.shifts[0].tolist(), strict=True)
+            for room, number in zip(rooms, self.chances.shifts[0], strict=True)
         )
         return slices // 2, row, column
 
@@ -200,24 +220,23 @@ def _keep_promise(makings: list[_Making], draws: list[Drawn]) -> list[NDArray[np
 
 
 def _chances(source: Source, generator: np.random.Generator) -> _Chances:
-    n_sequences = len(source.voxels) - 1
+    n_sequences = source.n_sequences
     numbers = generator.random(2 * n_sequences + 10 + 2 * MOST_SHIFTS)
-    elastic_seed = int(generator.integers(2**31))
-    intensity, others, shifts = np.split(numbers, [2 * n_sequences, 2 * n_sequences + 10])
-    scale, transversal, sagittal, sigma, target, of_slice, pick = others[3:].tolist()
+    intensity, others = numbers[: 2 * n_sequences].tolist(), numbers[2 * n_sequences :].tolist()
+    scale, transversal, sagittal, sigma, target, of_slice, pick = others[3:10]
     return _Chances(
-        blur=intensity[:n_sequences].tolist(),
-        gamma=intensity[n_sequences:].tolist(),
-        mirror=others[:3].tolist(),
+        blur=intensity[:n_sequences],
+        gamma=intensity[n_sequences:],
+        mirror=others[:3],
         scale=scale,
         transversal=transversal,
         sagittal=sagittal,
         sigma=sigma,
-        elastic_seed=elastic_seed,
+        elastic_seed=int(generator.integers(2**31)),
         target=target,
         slice=of_slice,
         pick=pick,
-        shifts=shifts.reshape(MOST_SHIFTS, 2),
+        shifts=numbers[2 * n_sequences + 10 :].reshape(MOST_SHIFTS, 2).tolist(),
     )
 
 

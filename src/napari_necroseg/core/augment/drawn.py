@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_necroseg.core.augment.source import Shape
 
 
@@ -69,5 +67,5 @@ class Drawn:
 
 def crop_centre(corner: tuple[int, int, int], patch_shape: Shape) -> tuple[float, float, float]:
     """Return `Drawn.centre_voxels` of the plain crop whose first voxel is `corner`."""
-    z, y, x = np.add(corner, (np.asarray(patch_shape) - 1) / 2).tolist()
+    z, y, x = (first + (size - 1) / 2 for first, size in zip(corner, patch_shape, strict=True))
     return (z, y, x)

@@ -174,7 +174,7 @@ def _control(draws: Sequence[Drawn]) -> Array:
     control = np.zeros((len(draws), n, n, n, 3))
     for number, drawn in enumerate(draws):
         if drawn.is_elastic:
-            control[number] = np.random.default_rng(drawn.elastic_seed).standard_normal((n, n, n, 3))
+            control[number] = _normal_numbers(drawn.elastic_seed, n)
     control *= np.array([drawn.elastic_voxels for drawn in draws])[:, None, None, None]
     smooth = _gaussian_matrix(n, np.array([drawn.elastic_sigma_cells for drawn in draws]))
     for axis in (1, 2, 3):
@@ -182,6 +182,12 @@ def _control(draws: Sequence[Drawn]) -> Array:
         product = smooth @ moved.reshape(len(draws), n, -1)
         control = np.moveaxis(product.reshape(moved.shape), 1, axis)
     return control
+
+
+# A draw is mapped when it is drawn, to see that it shows the target, and again when it is sampled.
+@lru_cache(maxsize=256)
+def _normal_numbers(seed: int, n: int) -> Array:
+    return np.random.default_rng(seed).standard_normal((n, n, n, 3))
 
 
 def _gaussian_matrix(n: int, sigma: Array) -> Array:

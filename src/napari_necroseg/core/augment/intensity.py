@@ -17,6 +17,17 @@ _TRUNCATE = 4.0
 _LOG_OF_ZERO = -80.0
 
 
+def blur_weights(sigma_voxels: NDArray[np.float64]) -> NDArray[np.float32]:
+    """``(B, C, odd)``, five or more: the bells of sigmas ``(B, C)``, each cut off at its own reach."""
+    reach = (_TRUNCATE * sigma_voxels[..., None] + 0.5).astype(int)
+    radius = max(int(reach.max()), 2)
+    offset = np.arange(-radius, radius + 1)
+    # A sigma of 0, too, then leaves everything where it is, without dividing by it.
+    bell = np.exp(-0.5 * (offset / np.maximum(sigma_voxels[..., None], 1e-3)) ** 2)
+    bell *= np.abs(offset) <= reach
+    return np.asarray(bell / bell.sum(axis=2, keepdims=True), np.float32)
+
+
 def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
     """Blur each slice of each sequence with a Gaussian; the border is repeated.
 
@@ -29,9 +40,10 @@ def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
     """
     if not sigma_voxels.any():
         return
+    weights = blur_weights(sigma_voxels)
     n_slices, n_rows, n_columns = images.shape[2:]
-    rows = _matrices(sigma_voxels, n_rows).to(images.device)
-    columns = rows if n_columns == n_rows else _matrices(sigma_voxels, n_columns).to(images.device)
+    rows = _matrices(weights, n_rows).to(images.device)
+    columns = rows if n_columns == n_rows else _matrices(weights, n_columns).to(images.device)
     if n_slices == 1:
         flat = images.reshape(-1, n_rows, n_columns)
         images.copy_(torch.bmm(torch.bmm(rows, flat), columns.mT).reshape(images.shape))
@@ -77,16 +89,10 @@ def _raise(images: list[Tensor], power: Tensor) -> None:
         image.sub_(low).mul_(stretch).clamp_(min=smallest).log_().mul_(power).exp_()
 
 
-def _matrices(sigma: NDArray[np.float64], size: int) -> Tensor:
-    """``(B C, size, size)``: each blurs a row or column of voxels by a sigma ``(B, C)``."""
-    reach = (_TRUNCATE * sigma.reshape(-1, 1) + 0.5).astype(int)
-    radius = int(reach.max())
-    offset = np.arange(-radius, radius + 1)
-    # A sigma of 0, too, then leaves everything where it is, without dividing by it.
-    bell = np.exp(-0.5 * (offset / np.maximum(sigma.reshape(-1, 1), 1e-3)) ** 2)
-    bell *= np.abs(offset) <= reach
-    weights = (bell / bell.sum(axis=1, keepdims=True)).astype(np.float32)
-    return (torch.from_numpy(weights) @ _neighbours(size, radius)).reshape(-1, size, size)
+def _matrices(weights: NDArray[np.float32], size: int) -> Tensor:
+    """``(B C, size, size)``: each blurs a row or column of voxels by weights ``(B, C, odd)``."""
+    flat = weights.reshape(-1, weights.shape[2])
+    return (torch.from_numpy(flat) @ _neighbours(size, flat.shape[1] // 2)).reshape(-1, size, size)
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,6 @@ Axes: B draws, C channels, n points of a lattice.
 """
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -13,8 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from napari_necroseg.core.augment import kernel
 from napari_necroseg.core.augment.geometry import Mapping, axis_terms
+from napari_necroseg.core.augment.kernel import Terms
 from napari_necroseg.core.augment.source import Shape, Source
+from napari_necroseg.core.augment.whiten import STATISTICS_STEP, block_middles
 
 Lattice = tuple[range, range, range]
 
@@ -23,9 +25,9 @@ Lattice = tuple[range, range, range]
 _PARTS = 8
 
 
-def whole(patch_shape: Shape, *, step: int = 1) -> Lattice:
-    """Return every `step`-th voxel of a patch along each axis."""
-    z, y, x = (range(0, n, step) for n in patch_shape)
+def whole(patch_shape: Shape) -> Lattice:
+    """Return all voxels of a patch."""
+    z, y, x = (range(n) for n in patch_shape)
     return (z, y, x)
 
 
@@ -40,7 +42,8 @@ def resampled(
 ) -> Tensor:
     """Return values ``(B, channels, z, y, x)`` of the first channels of the sources; 0 beyond their border.
 
-    A draw that puts voxels onto voxels (a crop, flipped or not) copies them; any other interpolates linearly.
+    A draw that puts voxels onto voxels (a crop, flipped or not) copies them to the bit; any other
+    interpolates linearly.
 
     Parameters
     ----------
@@ -48,7 +51,10 @@ def resampled(
         One for each draw, all of the same size.
     """
     size = [len(indices) for indices in lattices[0]]
-    values = torch.empty(len(sources), channels, *size, dtype=torch.float32, device=sources[0].voxels.device)
+    values = torch.empty(len(sources), channels, *size, device=sources[0].padded.device)
+    if kernel.is_usable(values):
+        kernel.interpolate([source.padded for source in sources], places_in_padded(mapped, lattices), values)
+        return values
     bent = []
     for number, is_crop in enumerate(_are_crops(mapped).tolist()):
         if is_crop:
@@ -65,18 +71,44 @@ def resampled(
     return values
 
 
+def picked(sources: Sequence[Source], mapped: Mapping) -> Tensor:
+    """Return voxels ``(B, C, z, y, x)`` for the statistics of patches: what every fourth voxel shows.
+
+    Each is not interpolated but the middle of the block of 4 x 4 x 4 voxels in which it lies; 0 beyond the
+    border. So a patch takes few places of a small volume, which the processor's cache holds.
+    """
+    places = grid(places_in_coarse(mapped), sources[0].coarse.device)
+    values = []
+    for source, place in zip(sources, places.movedim(-1, 1), strict=True):
+        last = torch.tensor(source.coarse.shape[1:], device=place.device)[:, None, None, None] - 1
+        values.append(source.coarse[:, *place.clamp(min=0).minimum(last).long()])
+    return torch.stack(values)
+
+
+def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> tuple[Terms, Terms]:
+    """Return the `row_terms` of lattices for `Source.padded`."""
+    tensor = mapped.tensor()
+    tensor[:, -2, -2, -2] += 1
+    return row_terms(tensor, mapped, lattices)
+
+
+def places_in_coarse(mapped: Mapping) -> tuple[Terms, Terms]:
+    """Return the `row_terms` of the patches' every fourth voxels for `Source.coarse`."""
+    z, y, x = (
+        range(axis.min(), axis.max() + 1, STATISTICS_STEP) for axis in block_middles(mapped.patch_shape)
+    )
+    # From voxels to blocks of them, counted from the border of zeros: the first begins half a voxel before 0.
+    tensor = mapped.tensor() / STATISTICS_STEP
+    tensor[:, -2, -2, -2] += 0.5 / STATISTICS_STEP + 1
+    return row_terms(tensor, mapped, [(z, y, x)] * len(tensor))
+
+
 def _interpolate(
     sources: list[Source], mapped: Mapping, lattices: list[Lattice], values: list[Tensor]
 ) -> None:
-    """Write what each draw interpolates from its source into ``(C, z, y, x)``."""
-    device = values[0].device
-    if device.type == "cpu" and find_spec("numba") is not None:
-        from napari_necroseg.core.augment import kernel  # loads numba
-
-        rows, columns = row_terms(mapped.tensor(), mapped, lattices)
-        kernel.interpolate([source.voxels for source in sources], rows, columns, values)
-        return
-    grids = sampling_grids(mapped, [source.shape for source in sources], lattices, device=device)
+    """Write what each draw interpolates from its source into ``(C, z, y, x)``, by torch."""
+    shapes = [source.shape for source in sources]
+    grids = sampling_grids(mapped, shapes, lattices, device=values[0].device)
     for source in dict.fromkeys(sources):
         own = [number for number, other in enumerate(sources) if other is source]
         _sample_grids(source, grids[own], [values[number] for number in own])
@@ -96,28 +128,34 @@ def sampling_grids(
     size = np.array(source_shapes)
     tensor = mapped.tensor() * (2 / size)[:, None, None, None]
     tensor[:, -2, -2, -2] += 1 / size - 1
-    rows, columns = (torch.from_numpy(terms).to(device) for terms in row_terms(tensor, mapped, lattices))
-    return torch.einsum("brnd,nx->brxd", rows, columns).flip(3).flatten(1, 2)
+    return grid(row_terms(tensor, mapped, lattices), device).flip(4).flatten(1, 3)
+
+
+def grid(terms: tuple[Terms, Terms], device: torch.device | None) -> Tensor:
+    """Return the places ``(B, z, y, x, 3)`` of `row_terms`."""
+    rows, columns = (torch.from_numpy(term).to(device) for term in terms)
+    return torch.einsum("bzyjd,jx->bzyxd", rows, columns)
 
 
 def row_terms(
     tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[Terms, Terms]:
     """Contract the tensors ``(B, n, n, n, 3)`` of maps for the rows of lattices.
 
     Returns
     -------
-    rows
-        ``(B, z y, n, 3)``.
-    columns
-        ``(n, x)``; the sum of ``columns[k, x] * rows[..., k, :]`` over k is the place of the voxels.
+    rows, columns
+        ``(B, z, y, n, 3)`` and ``(n, x)``; the sum of ``columns[k, x] * rows[..., k, :]`` over k is the place
+        of a voxel.
     """
     n_draws, n = tensor.shape[:2]
     slices = np.stack([_terms(lattice, mapped, axis=0) for lattice in lattices])
     y, x = (_terms(lattices[0], mapped, axis=axis) for axis in (1, 2))
-    planes = slices @ tensor.reshape(n_draws, n, -1)
-    rows = y @ planes.reshape(n_draws, -1, n, n * 3)
-    return rows.astype(np.float32).reshape(n_draws, -1, n, 3), np.ascontiguousarray(x.T, np.float32)
+    planes = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
+    # Many small products: one large one would wake the threads of numpy's BLAS, which go on looking for work
+    # for so long that the threads of the kernel have only one core.
+    rows = (y @ planes).astype(np.float32)
+    return rows.reshape(n_draws, -1, len(y), n, 3), np.ascontiguousarray(x.T, np.float32)
 
 
 def _terms(lattice: Lattice, mapped: Mapping, *, axis: int) -> NDArray[np.float64]:

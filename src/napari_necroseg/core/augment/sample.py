@@ -11,12 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_necroseg.core.augment import kernel
 from napari_necroseg.core.augment.drawn import Drawn
 from napari_necroseg.core.augment.geometry import Mapping, mapping
-from napari_necroseg.core.augment.intensity import apply_gamma, blur
-from napari_necroseg.core.augment.lattice import one_slice, resampled, whole
+from napari_necroseg.core.augment.intensity import apply_gamma, blur, blur_weights
+from napari_necroseg.core.augment.lattice import (
+    one_slice,
+    picked,
+    places_in_coarse,
+    places_in_padded,
+    resampled,
+    whole,
+)
 from napari_necroseg.core.augment.source import Shape, Source
-from napari_necroseg.core.augment.whiten import SLICE_STATISTICS_STEP, whiten
+from napari_necroseg.core.augment.whiten import whiten
 
 Array = NDArray[np.float64]
 
@@ -71,21 +79,31 @@ def _volumes(sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamm
     lattices = [whole(mapped.patch_shape)] * len(sources)
     voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
     images = voxels[:, :-1]
-    blur(images, blur_sigma)
-    apply_gamma([images], gamma)
-    whiten(images)
+    if kernel.is_usable(images):
+        for image, weights, powers in zip(images, blur_weights(blur_sigma), gamma, strict=True):
+            kernel.finish_volume(image, weights, powers)
+    else:
+        blur(images, blur_sigma)
+        apply_gamma([images], gamma)
+        whiten(images)
     return Sample(images=images, target=_binary(voxels[:, -1]))
 
 
 def _slices(
     sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamma: Array, indices: list[int]
 ) -> Sample:
-    channels = len(sources[0].voxels)
     lattices = [one_slice(mapped.patch_shape, index) for index in indices]
-    voxels = resampled(sources, mapped, lattices, channels=channels)
+    if kernel.is_usable(sources[0].padded):
+        images, target = kernel.make_slices(
+            ([source.padded for source in sources], places_in_padded(mapped, lattices)),
+            ([source.coarse for source in sources], places_in_coarse(mapped)),
+            blur_weights(blur_sigma),
+            gamma,
+        )
+        return Sample(images=images, target=target)
+    voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
     images = voxels[:, :-1]
-    every_fourth = [whole(mapped.patch_shape, step=SLICE_STATISTICS_STEP)] * len(sources)
-    of_patch = resampled(sources, mapped, every_fourth, channels=channels - 1)
+    of_patch = picked(sources, mapped)
     blur(images, blur_sigma)
     apply_gamma([images, of_patch], gamma)
     whiten(images, by=of_patch)

@@ -3,6 +3,7 @@
 Axes: C channels (sequences), Z the network's slices, Y rows, X columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_necroseg.core.augment.whiten import block_middles
+
 Shape = tuple[int, int, int]
+_SPARE = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,9 +27,13 @@ class Source:
     ----------
     name
         The case.
-    voxels
-        ``(C + 1, Z, Y, X)``, float32: each sequence less its minimum, so that 0 is what lies beyond the
-        border, and the target, 0 and 1. Samples are made on the device that it is on.
+    padded
+        ``(C + 1, Z + 2, Y + 2, X + 2)``, float32: each sequence less its minimum, so that 0 is what lies
+        beyond the border, and the target, 0 and 1; all within a border of zeros, so that no place near it is
+        a special one. Samples are made on the device that it is on.
+    coarse
+        ``(C, Z / 4 + 3, Y / 4 + 3, X / 4 + 3)``: the middles of blocks of 4 x 4 x 4 voxels of the sequences,
+        one of zeros before and two behind them; what stands for a patch where only its statistics are wanted.
     target
         ``(Z, Y, X)``, uint8, 0 and 1: the target again, where draws are made.
     spacing_mm
@@ -38,11 +46,22 @@ class Source:
     """
 
     name: str
-    voxels: Tensor
+    padded: Tensor
+    coarse: Tensor
     target: NDArray[np.uint8]
     spacing_mm: tuple[float, float, float]
     target_centre: tuple[float, float]
     witnesses: NDArray[np.int64]
+
+    @property
+    def n_sequences(self) -> int:
+        """Channels without the target."""
+        return self.coarse.shape[0]
+
+    @property
+    def voxels(self) -> Tensor:
+        """``(C + 1, Z, Y, X)``; a view without the border."""
+        return self.padded[:, 1:-1, 1:-1, 1:-1]
 
     @property
     def shape(self) -> Shape:
@@ -71,18 +90,35 @@ def make_source(
         Of slices, rows and columns.
     """
     inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
-    # The channels of a voxel stand beside each other in memory: where one is read, all are.
-    voxels = np.moveaxis(np.empty((*inside.shape, len(images) + 1), np.float32), -1, 0)
+    padded = _within_zeros(len(images) + 1, inside.shape)
+    voxels = padded.numpy()[:, 1:-1, 1:-1, 1:-1]
     np.subtract(images, images.min(axis=(1, 2, 3), keepdims=True), out=voxels[:-1])
     voxels[-1] = inside
+    middles = block_middles(inside.shape)
+    # Places beyond the border are moved onto it, and what is read begins with the voxel before: two behind.
+    coarse = _within_zeros(len(images), [axis.size + 1 for axis in middles])
+    coarse.numpy()[:, 1:-2, 1:-2, 1:-2] = voxels[:-1][:, *middles]
     return Source(
         name=name,
-        voxels=torch.from_numpy(voxels).to(device),
+        padded=padded.to(device),
+        coarse=coarse.to(device),
         target=inside,
         spacing_mm=spacing_mm,
         target_centre=_centre(inside),
         witnesses=_witnesses(inside, spacing_mm),
     )
+
+
+def _within_zeros(channels: int, shape: Sequence[int]) -> Tensor:
+    """Return zeros ``(channels, Z + 2, Y + 2, X + 2)`` around a shape.
+
+    The channels of a voxel stand beside each other in memory: where one is read, all are. Some numbers
+    follow the last voxel, so that a few more than its channels can be read there, too.
+    """
+    z, y, x = (size + 2 for size in shape)
+    # numpy asks for large pages of memory, in which distant voxels are found sooner.
+    row = torch.from_numpy(np.zeros(z * y * x * channels + _SPARE, np.float32))
+    return row[:-_SPARE].view(z, y, x, channels).movedim(-1, 0)
 
 
 def _centre(target: NDArray[np.uint8]) -> tuple[float, float]:

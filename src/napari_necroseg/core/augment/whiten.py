@@ -1,15 +1,25 @@
 """Whitening: each sequence of a patch gets mean 0 and standard deviation 1, by the patch's own statistics."""
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 # The statistics of a 2D sample are those of its volume patch; every fourth voxel along each axis gives them
 # (16,384 of a million) at a fraction of the cost of making the whole patch for one of its slices.
-SLICE_STATISTICS_STEP = 4
+STATISTICS_STEP = 4
 # A spread below the rounding of float32 values is noise of arithmetic, not contrast.
-_FLOAT32_NOISE = 1e-6
+FLOAT32_NOISE = 1e-6
+
+
+def block_middles(shape: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return indices of every fourth voxel along Z, Y and X, the middles of blocks, to be taken together."""
+    step = STATISTICS_STEP
+    z, y, x = (np.minimum(np.arange(step // 2, n + step // 2, step), n - 1) for n in shape)
+    return z[:, None, None], y[:, None], x
 
 
 def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
@@ -18,7 +28,7 @@ def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
     Parameters
     ----------
     images
-        ``(B, C, ...)``, float32; written.
+        ``(B, C, Z, Y, X)``, float32; written.
     by
         ``(B, C, Z, Y, X)``; the voxels that give the statistics, if not those of the images; used up.
     """
@@ -29,13 +39,13 @@ def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
     n_voxels = math.prod(statistics.shape[2:])
     # Ten times as fast as `std_mean` on a CPU.
     spread = torch.linalg.vector_norm(statistics, dim=axes, keepdim=True) / math.sqrt(n_voxels)
-    scale = torch.where(spread <= _FLOAT32_NOISE * mean.abs(), 0.0, 1 / spread)
+    scale = torch.where(spread <= FLOAT32_NOISE * mean.abs(), 0.0, 1 / spread)
     if by is not None:
-        images.sub_(mean.reshape(*mean.shape[:2], *[1] * (images.ndim - 2)))
-    images.mul_(scale.reshape(*scale.shape[:2], *[1] * (images.ndim - 2)))
+        images.sub_(mean)
+    images.mul_(scale)
 
 
 def is_constant(images: Tensor) -> Tensor:
     """``(B, C)``; which sequences of ``(B, C, ...)`` show nothing but the noise of arithmetic."""
     low, high = torch.aminmax(images.flatten(2), dim=2)
-    return high - low <= _FLOAT32_NOISE * high.abs()
+    return high - low <= FLOAT32_NOISE * high.abs()

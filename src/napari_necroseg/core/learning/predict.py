@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_necroseg.core.augment.whiten import SLICE_STATISTICS_STEP, is_constant, whiten
+from napari_necroseg.core.augment.whiten import block_middles, is_constant, whiten
 from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
@@ -146,8 +146,7 @@ def _patch_probability(network: UNet, patch: NDArray[np.float32], device: str) -
     if network.spatial_axes == 3:
         whiten(white)
         return np.asarray(_run(network, white, device)[0])
-    step = SLICE_STATISTICS_STEP
-    whiten(white, by=white[:, :, ::step, ::step, ::step].clone())
+    whiten(white, by=white[:, :, *block_middles(white.shape[2:])])
     parts = torch.split(white[0].movedim(0, 1), _SLICES_AT_ONCE)
     return np.concatenate([_run(network, part, device) for part in parts])
 

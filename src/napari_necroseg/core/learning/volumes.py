@@ -84,8 +84,11 @@ def _on_device(sources: list[Source], device: str) -> tuple[Source, ...]:
     """Move all cases onto a graphics card, where samples are then made, unless they would fill half of it."""
     if torch.device(device).type != "cuda":
         return tuple(sources)
-    n_bytes = sum(source.voxels.nbytes for source in sources)
+    n_bytes = sum(source.padded.nbytes for source in sources)
     free, _ = torch.cuda.mem_get_info(torch.device(device))
     if n_bytes > free / 2:
         return tuple(sources)
-    return tuple(replace(source, voxels=source.voxels.to(device)) for source in sources)
+    return tuple(
+        replace(source, padded=source.padded.to(device), coarse=source.coarse.to(device))
+        for source in sources
+    )
