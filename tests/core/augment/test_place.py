@@ -52,7 +52,8 @@ def test_what_is_said_to_be_shown_is_target_in_the_sample(drawn: Drawn, is_thin:
 def test_a_patch_centred_on_a_witness_shows_it_in_the_middle(drawn: Drawn, is_thin: bool) -> None:
     case = source(is_thin=is_thin)
     for number in range(len(case.witnesses)):
-        centred = centred_on_witness(case, drawn, patch_shape=SHAPE, number=number)
+        pick = (number + 0.5) / len(case.witnesses)
+        centred = centred_on_witness(case, drawn, patch_shape=SHAPE, pick=pick)
         assert sample(case, centred, patch_shape=SHAPE).target[4, 8, 6] == 1
 
 
@@ -63,3 +64,12 @@ def test_a_plain_crop_shows_every_slice_of_a_target_that_lies_inside() -> None:
     found, nothing = shown([case, case], mapping([plain, away], [case.spacing_mm] * 2, SHAPE))
     assert found[:, 0].tolist() == [2, 3, 4, 5]
     assert not len(nothing)
+
+
+@given(draws, st.integers(1, 9))
+def test_a_few_slices_show_some_of_what_all_show(drawn: Drawn, most: int) -> None:
+    case = source(is_thin=False)
+    mapped = mapping([drawn], [case.spacing_mm], SHAPE)
+    few, everything = shown([case], mapped, most=most)[0], shown([case], mapped)[0]
+    assert len(few) <= most
+    assert {tuple(index) for index in few.tolist()} <= {tuple(index) for index in everything.tolist()}

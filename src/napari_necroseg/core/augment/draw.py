@@ -1,6 +1,5 @@
 """All randomness of the augmentation: from ranges to the values of one sample."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.augment.drawn import Drawn, crop_centre
+from napari_necroseg.core.augment.drawn import Drawn
 from napari_necroseg.core.augment.geometry import mapping
 from napari_necroseg.core.augment.place import centred_on_witness, shown
 from napari_necroseg.core.augment.source import Shape, Source
@@ -16,6 +15,10 @@ from napari_necroseg.core.config import AugmentConfig, Range
 
 # How often the translation is drawn again before the patch is centred on the target.
 MOST_SHIFTS = 20
+# Where it only matters that the target is shown, these few of its slices tell at nearly every first look.
+_FEW_WITNESSES = 4
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +47,23 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Chances:
-    """The numbers from 0 to 1 behind one draw, always the same in number and order.
+    """The numbers from 0 to 1 behind B draws, for each always the same in number and order.
 
     So changing one range, or switching a transform off, changes nothing else of the draw.
     """
 
-    blur: list[float]
-    gamma: list[float]
-    mirror: list[float]
-    scale: float
-    transversal: float
-    sagittal: float
-    sigma: float
-    elastic_seed: int
-    target: float
-    slice: float
-    pick: float
-    shifts: list[list[float]]
+    blur: Array
+    gamma: Array
+    mirror: Array
+    scale: Array
+    transversal: Array
+    sagittal: Array
+    sigma: Array
+    target: Array
+    slice: Array
+    pick: Array
+    shifts: Array
+    elastic_seeds: list[int]
 
 
 def draw(config: AugmentConfig, source: Source, generator: np.random.Generator, *, cut: Cut) -> Drawn:
@@ -76,175 +79,132 @@ def draw_batch(
     config: AugmentConfig, sources: Sequence[Source], generators: Sequence[np.random.Generator], *, cut: Cut
 ) -> list[Drawn]:
     """Draw a sample of each source, each by its own generator: as `draw` one by one, but faster."""
-    makings = [
-        _Making(config, cut, source, _chances(source, generator))
-        for source, generator in zip(sources, generators, strict=True)
+    chances = _chances(sources[0].n_sequences, generators)
+    is_at_target = chances.target < cut.target_share
+    most_shift = config.shift_voxels if config.translation else 0
+    shifts = np.floor(chances.shifts * (2 * most_shift + 1)).astype(int) - most_shift
+    values: dict[str, list[Any]] = _varied(config, chances) | {
+        "centre_voxels": _tuples(_centres(sources, chances, is_at_target, cut.patch_shape)),
+        "shift_voxels": _tuples(np.where(is_at_target[:, None], shifts[:, 0], 0)),
+    }
+    if cut.is_2d:
+        values["slice_index"] = (chances.pick * cut.patch_shape[0]).astype(int).tolist()
+    draws = [
+        Drawn(**dict(zip(values, of_draw, strict=True))) for of_draw in zip(*values.values(), strict=True)
     ]
-    draws = [making.first() for making in makings]
-    views = _keep_promise(makings, draws)
-    if not cut.is_2d:
-        return draws
-    return [
-        replace(drawn, slice_index=making.slice_index(view))
-        for making, drawn, view in zip(makings, draws, views, strict=True)
-    ]
+    return _with_target(draws, sources, chances, shifts, cut)
 
 
-@dataclass(frozen=True, eq=False)
-class _Making:
-    """One draw in the making."""
-
-    config: AugmentConfig
-    cut: Cut
-    source: Source
-    chances: _Chances
-
-    @property
-    def is_at_target(self) -> bool:
-        return self.chances.target < self.cut.target_share
-
-    def first(self) -> Drawn:
-        """Return the draw at its first place."""
-        if self.is_at_target:
-            centre, shift = self._corner_at_target(), self._shift(0)
-        else:
-            centre, shift = self._corner_anywhere(), (0, 0)
-        return Drawn(
-            centre_voxels=crop_centre(centre, self.cut.patch_shape),
-            shift_voxels=shift,
-            **self._intensity(),
-            **self._flips_and_scale(),
-            **self._rotation(),
-            **self._elastic(),
-        )
-
-    def moved(self, drawn: Drawn, attempt: int) -> Drawn:
-        """Return the draw with another shift; at last one that shows the target in the middle."""
-        if attempt < MOST_SHIFTS:
-            return replace(drawn, shift_voxels=self._shift(attempt))
-        number = int(self.chances.pick * len(self.source.witnesses))
-        return centred_on_witness(self.source, drawn, patch_shape=self.cut.patch_shape, number=number)
-
-    def slice_index(self, view: NDArray[np.int64]) -> int:
-        """Choose the slice of a 2D sample, knowing where the patch shows the target."""
-        if self.is_at_target and len(view) and self.chances.slice < self.cut.slice_share:
-            return int(view[int(self.chances.pick * len(view)), 0])
-        return int(self.chances.pick * self.cut.patch_shape[0])
-
-    def _intensity(self) -> dict[str, Any]:
-        config, chances = self.config, self.chances
-        return {
-            "blur_sigma_voxels": tuple(
-                _between(config.blur_sigma_voxels, number) if config.blur else 0.0 for number in chances.blur
-            ),
-            "gamma": tuple(
-                _log_between(config.gamma_range, number) if config.gamma else 1.0 for number in chances.gamma
-            ),
-        }
-
-    def _flips_and_scale(self) -> dict[str, Any]:
-        config, chances = self.config, self.chances
-        return {
-            "is_mirrored": tuple(
-                config.mirror and number < config.mirror_probability for number in chances.mirror
-            ),
-            "scale": _between(config.scale_range, chances.scale) if config.scaling else 1.0,
-        }
-
-    def _rotation(self) -> dict[str, Any]:
-        config, chances = self.config, self.chances
-        if not config.rotation:
-            return {}
-        return {
-            "rotation_transversal_deg": _between(config.rotation_transversal_deg, chances.transversal),
-            "rotation_sagittal_deg": _between(config.rotation_sagittal_deg, chances.sagittal),
-        }
-
-    def _elastic(self) -> dict[str, Any]:
-        config, chances = self.config, self.chances
-        if not config.elastic:
-            return {}
-        in_plane = config.elastic_in_plane_voxels
-        return {
-            "elastic_voxels": (config.elastic_through_plane_voxels, in_plane, in_plane),
-            "elastic_points": config.elastic_points,
-            "elastic_sigma_cells": _between(config.elastic_sigma_cells, chances.sigma),
-            "elastic_seed": chances.elastic_seed,
-        }
-
-    def _shift(self, attempt: int) -> tuple[int, int]:
-        most = self.config.shift_voxels if self.config.translation else 0
-        down, right = self.chances.shifts[attempt]
-        return math.floor(down * (2 * most + 1)) - most, math.floor(right * (2 * most + 1)) - most
-
-    def _corner_at_target(self) -> tuple[int, int, int]:
-        """Return the corner of the patch with the target's centre of mass in its middle."""
-        row, column = (round(place) for place in self.source.target_centre)
-        middle = (self.source.shape[0] // 2, row, column)
-        z, y, x = (place - size // 2 for place, size in zip(middle, self.cut.patch_shape, strict=True))
-        return z, y, x
-
-    def _corner_anywhere(self) -> tuple[int, int, int]:
-        """Return the corner of a patch inside the image, or about its middle where it is smaller."""
-        slices, *rooms = np.subtract(self.source.shape, self.cut.patch_shape).tolist()
-        row, column = (
-            int(number * (room + 1)) if room > 0 else room // 2
-            for room, number in zip(rooms, self.chances.shifts[0], strict=True)
-        )
-        return slices // 2, row, column
+def _centres(
+    sources: Sequence[Source], chances: _Chances, is_at_target: NDArray[np.bool_], patch_shape: Shape
+) -> Array:
+    """Middles ``(B, 3)`` of patches at the target or inside the image; about its middle if it is small."""
+    sizes, patch = np.array([source.shape for source in sources]), np.array(patch_shape)
+    middle = np.rint([source.target_centre for source in sources])
+    at_target = np.column_stack([sizes[:, 0] // 2, middle]) - patch // 2
+    rooms = sizes - patch
+    anywhere = np.where(rooms[:, 1:] > 0, chances.shifts[:, 0] * (rooms[:, 1:] + 1), rooms[:, 1:] // 2)
+    corners = np.column_stack([rooms[:, 0] // 2, np.floor(anywhere)])
+    return np.where(is_at_target[:, None], at_target, corners) + (patch - 1) / 2
 
 
-def _keep_promise(makings: list[_Making], draws: list[Drawn]) -> list[NDArray[np.int64]]:
-    """Replace each draw that should show the target and does not; return what each surely shows of it."""
-    views = [np.empty((0, 3), np.int64)] * len(draws)
-    left = [
-        number
-        for number, making in enumerate(makings)
-        if making.is_at_target and len(making.source.witnesses)
-    ]
-    for attempt in range(1, MOST_SHIFTS + 2):
-        if not left:
-            break
-        sources = [makings[number].source for number in left]
-        mapped = mapping(
-            [draws[number] for number in left],
-            [source.spacing_mm for source in sources],
-            makings[0].cut.patch_shape,
-        )
-        for number, view in zip(left, shown(sources, mapped), strict=True):
-            views[number] = view
-        left = [number for number in left if not len(views[number])]
+def _varied(config: AugmentConfig, chances: _Chances) -> dict[str, list[Any]]:
+    """Return for each field of `Drawn` that is the same wherever the patch stands its B values."""
+    n_draws, in_plane = len(chances.scale), config.elastic_in_plane_voxels
+    blur, gamma = np.zeros_like(chances.blur), np.ones_like(chances.gamma)
+    if config.blur:
+        blur = _between(config.blur_sigma_voxels, chances.blur)
+    if config.gamma:
+        low, high = config.gamma_range
+        gamma = low * (high / low) ** chances.gamma
+    values: dict[str, list[Any]] = {
+        "is_mirrored": _tuples((chances.mirror < config.mirror_probability) & config.mirror),
+        "blur_sigma_voxels": _tuples(blur),
+        "gamma": _tuples(gamma),
+    }
+    if config.scaling:
+        values["scale"] = _between(config.scale_range, chances.scale).tolist()
+    if config.rotation:
+        about = _between(config.rotation_transversal_deg, chances.transversal)
+        values["rotation_transversal_deg"] = about.tolist()
+        values["rotation_sagittal_deg"] = _between(config.rotation_sagittal_deg, chances.sagittal).tolist()
+    if config.elastic:
+        values["elastic_voxels"] = [(config.elastic_through_plane_voxels, in_plane, in_plane)] * n_draws
+        values["elastic_points"] = [config.elastic_points] * n_draws
+        values["elastic_sigma_cells"] = _between(config.elastic_sigma_cells, chances.sigma).tolist()
+        values["elastic_seed"] = chances.elastic_seeds
+    return values
+
+
+def _with_target(
+    draws: list[Drawn], sources: Sequence[Source], chances: _Chances, shifts: NDArray[np.int64], cut: Cut
+) -> list[Drawn]:
+    """Replace the shifts of draws that should show the target and do not, and the slices that should."""
+    shows_target = (chances.slice < cut.slice_share) & cut.is_2d
+
+    def unseen(numbers: list[int], *, most: int | None = None) -> list[int]:
+        views = _views(draws, sources, numbers, patch_shape=cut.patch_shape, most=most)
+        for number in [number for number, view in views.items() if len(view) and shows_target[number]]:
+            seen = views[number][int(chances.pick[number] * len(views[number])), 0]
+            draws[number] = replace(draws[number], slice_index=int(seen))
+        return [number for number, view in views.items() if not len(view)]
+
+    at_target = np.nonzero(chances.target < cut.target_share)[0].tolist()
+    left = [number for number in at_target if len(sources[number].witnesses)]
+    left = unseen(left, most=None if shows_target.any() else _FEW_WITNESSES)
+    # Of those that showed none of a few slices some may show others.
+    left = unseen(left)
+    for attempt in range(1, MOST_SHIFTS):
         for number in left:
-            draws[number] = makings[number].moved(draws[number], attempt)
-    return views
+            down, right = shifts[number, attempt].tolist()
+            draws[number] = replace(draws[number], shift_voxels=(down, right))
+        left = unseen(left)
+    for number in left:
+        draws[number] = centred_on_witness(
+            sources[number], draws[number], patch_shape=cut.patch_shape, pick=chances.pick[number]
+        )
+    unseen(left)
+    return draws
 
 
-def _chances(source: Source, generator: np.random.Generator) -> _Chances:
-    n_sequences = source.n_sequences
-    numbers = generator.random(2 * n_sequences + 10 + 2 * MOST_SHIFTS)
-    intensity, others = numbers[: 2 * n_sequences].tolist(), numbers[2 * n_sequences :].tolist()
-    scale, transversal, sagittal, sigma, target, of_slice, pick = others[3:10]
+def _views(
+    draws: list[Drawn], sources: Sequence[Source], numbers: list[int], *, patch_shape: Shape, most: int | None
+) -> dict[int, NDArray[np.int64]]:
+    """Return what some of the draws show of the target, as `shown`."""
+    if not numbers:
+        return {}
+    looked_at = [sources[number] for number in numbers]
+    mapped = mapping(
+        [draws[number] for number in numbers], [source.spacing_mm for source in looked_at], patch_shape
+    )
+    return dict(zip(numbers, shown(looked_at, mapped, most=most), strict=True))
+
+
+def _chances(n_sequences: int, generators: Sequence[np.random.Generator]) -> _Chances:
+    n_intensity = 2 * n_sequences
+    numbers = np.array([generator.random(n_intensity + 10 + 2 * MOST_SHIFTS) for generator in generators])
+    intensity, others, shifts = np.split(numbers, [n_intensity, n_intensity + 10], axis=1)
+    scale, transversal, sagittal, sigma, target, of_slice, pick = others[:, 3:].T
     return _Chances(
-        blur=intensity[:n_sequences],
-        gamma=intensity[n_sequences:],
-        mirror=others[:3],
+        blur=intensity[:, :n_sequences],
+        gamma=intensity[:, n_sequences:],
+        mirror=others[:, :3],
         scale=scale,
         transversal=transversal,
         sagittal=sagittal,
         sigma=sigma,
-        elastic_seed=int(generator.integers(2**31)),
         target=target,
         slice=of_slice,
         pick=pick,
-        shifts=numbers[2 * n_sequences + 10 :].reshape(MOST_SHIFTS, 2).tolist(),
+        shifts=shifts.reshape(len(numbers), MOST_SHIFTS, 2),
+        elastic_seeds=[int(generator.integers(2**31)) for generator in generators],
     )
 
 
-def _between(bounds: Range, number: float) -> float:
+def _between(bounds: Range, numbers: Array) -> Array:
     low, high = bounds
-    return low + (high - low) * number
+    return low + (high - low) * numbers
 
 
-def _log_between(bounds: Range, number: float) -> float:
-    low, high = bounds
-    return float(low * (high / low) ** number)
+def _tuples(rows: NDArray[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in rows.tolist()]

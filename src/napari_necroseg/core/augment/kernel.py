@@ -4,8 +4,11 @@ It needs numba, which comes with ``napari[all]``; without it, and on a GPU, torc
 Axes: B draws, C channels or sequences, Z slices, Y rows, X columns, n terms; see `lattice`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -147,10 +150,23 @@ def _in_parts(work: Callable[[int, int], None], n_pieces: int, voxels_each: int)
     Threads of Python, since those of numba may not be used by two jobs at a time; the GIL is released.
     """
     threads = min(torch.get_num_threads(), -(-n_pieces * voxels_each // _VOXELS_PER_THREAD))
-    if threads == 1:
-        work(0, n_pieces)
-        return
     edges = np.linspace(0, n_pieces, min(n_pieces, threads * _PARTS_PER_THREAD) + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, first, last) for first, last in pairwise(edges)]:
-            done.result()
+    parts = list(pairwise(edges))
+
+    def work_off() -> None:
+        while parts:
+            # Taking one is safe: another thread may have taken the last one meanwhile.
+            with suppress(IndexError):
+                work(*parts.pop())
+
+    # This thread works, too.
+    others = [_threads(os.getpid(), threads - 1).submit(work_off) for _ in range(threads - 1)]
+    work_off()
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _threads(process: int, n: int) -> ThreadPoolExecutor:
+    """Return threads that stay: the system starts new ones on a core that is busy, and moves them late."""
+    return ThreadPoolExecutor(n)

@@ -151,11 +151,11 @@ def row_terms(
     n_draws, n = tensor.shape[:2]
     slices = np.stack([_terms(lattice, mapped, axis=0) for lattice in lattices])
     y, x = (_terms(lattices[0], mapped, axis=axis) for axis in (1, 2))
+    # Many small products: a large one would wake the threads of numpy's BLAS, which go on looking for work
+    # for so long that those of the kernel have only one core.
     planes = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
-    # Many small products: one large one would wake the threads of numpy's BLAS, which go on looking for work
-    # for so long that the threads of the kernel have only one core.
-    rows = (y @ planes).astype(np.float32)
-    return rows.reshape(n_draws, -1, len(y), n, 3), np.ascontiguousarray(x.T, np.float32)
+    rows = (y @ planes).astype(np.float32).reshape(n_draws, -1, len(y), n, 3)
+    return rows, np.ascontiguousarray(x.T, np.float32)
 
 
 def _terms(lattice: Lattice, mapped: Mapping, *, axis: int) -> NDArray[np.float64]:
