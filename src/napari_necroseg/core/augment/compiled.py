@@ -1,38 +1,26 @@
 """The engine's inner loops in machine code; in one module, since numba sees no changes of others.
 
 They are written so that compilers turn them into vector code. Axes: C channels or sequences, Z slices, Y
-rows, X columns, n terms of a map's tensor (`lattice.row_terms`); planes are slices of sequences.
+rows, X columns, n terms of a map's tensor (`lattice.place_terms`); planes are slices of sequences.
 """
 
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.augment.instructions import LANES, bits_of, blend8, fetch8, number_of
+from napari_necroseg.core.augment.instructions import LANES, blend8, compiled, exp2, fetch8, log2
 from napari_necroseg.core.augment.whiten import FLOAT32_NOISE
 
 # Slices, rows, columns, channels.
 Size = tuple[int, int, int, int]
 # What is read where: numbers in one row, their sizes, and the terms of `fill`.
-Places = tuple[NDArray[Any], Size, NDArray[Any], NDArray[Any]]
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
-
-_BITS_OF_FRACTION, _EXPONENT_OF_ONE = 23, 127 << 23
-# Of the root of one half, from where fractions are counted, so that their logarithms are near 0.
-_BITS_OF_ROOT_HALF = 0x3F3504F3
-_LEAST_EXPONENT = np.float32(-126)
+Places = tuple[NDArray[Any], Size, NDArray[Any], NDArray[Any], NDArray[Any]]
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
-# Of the two series; written out below, since a loop over them would not become vector code.
-_LOG_1, _LOG_3, _LOG_5, _LOG_7 = (np.float32(2 / math.log(2) / odd) for odd in (1, 3, 5, 7))
-_EXP_1, _EXP_2, _EXP_3, _EXP_4, _EXP_5, _EXP_6 = (
-    np.float32(math.log(2) ** order / math.factorial(order)) for order in range(1, 7)
-)
 
 
-@_compiled
+@compiled
 def make_slice(
     fine: Places,
     coarse: Places,
@@ -58,7 +46,7 @@ def make_slice(
     weights, power = blur_power
     n_sequences = len(power)
     fill(fine, made, 0, made.shape[1])
-    patches = np.empty((n_sequences, coarse[2].shape[0] * coarse[2].shape[1], coarse[3].shape[1]), np.float32)
+    patches = np.empty((n_sequences, len(coarse[2]) * len(coarse[3]), coarse[4].shape[1]), np.float32)
     pick(coarse, patches)
     bounds, sums = np.empty((n_sequences, 2), np.float32), np.empty(2)
     soften(made, weights, bounds, 0, n_sequences)
@@ -78,7 +66,7 @@ def make_slice(
             inside[i] = occupancy[i] >= _HALF
 
 
-@_compiled
+@compiled
 def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) -> None:
     """Interpolate rows linearly; 0 beyond the border.
 
@@ -86,12 +74,13 @@ def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) ->
     ----------
     places
         All of ``(Z Y X C)`` in one row and `LANES` numbers more, the outermost voxels being 0; its sizes; the
-        terms ``(z, y, n, 3)`` and ``(n, x)`` of `lattice.row_terms`.
+        terms of `lattice.place_terms`.
     values
         ``(C or fewer, z y, x)``; written from the first to before the last row.
     """
-    voxels, size, rows, columns = places
-    n_rows, n_columns = rows.shape[1], columns.shape[1]
+    voxels, size, planes, rows, columns = places
+    n_rows, n_columns = len(rows), columns.shape[1]
+    row = np.empty(planes.shape[2], np.float32)
     # Of two rows: the next one's voxels are fetched from memory while this one is blended.
     beyond, first = np.empty((2, 3, n_columns), np.float32), np.empty((2, n_columns), np.uint32)
     blended = np.empty(LANES * n_columns, np.float32)
@@ -99,7 +88,7 @@ def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) ->
     for number in range(first_row, last_row + 1):
         this, following = (number - 1) % 2, number % 2
         if number < last_row:
-            row = rows[number // n_rows, number % n_rows]
+            _contract(planes[number // n_rows], rows[number % n_rows], row)
             _place(row, columns, size, beyond[following], first[following])
             for i in range(n_columns):
                 fetch8(voxels, first[following, i], apart)
@@ -113,21 +102,33 @@ def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) ->
                     made[i] = blended[LANES * i + channel]
 
 
-@_compiled
+@compiled
 def pick(places: Places, values: NDArray[Any]) -> None:
     """Take the voxel in which each place lies, as `fill` but not blended."""
-    voxels, size, rows, columns = places
-    n_rows, n_columns = rows.shape[1], columns.shape[1]
+    voxels, size, planes, rows, columns = places
+    n_rows, n_columns = len(rows), columns.shape[1]
+    row = np.empty(planes.shape[2], np.float32)
     beyond, first = np.empty((3, n_columns), np.float32), np.empty(n_columns, np.uint32)
     for number in range(values.shape[1]):
-        _place(rows[number // n_rows, number % n_rows], columns, size, beyond, first)
+        _contract(planes[number // n_rows], rows[number % n_rows], row)
+        _place(row, columns, size, beyond, first)
         for channel in range(len(values)):
             made = values[channel, number]
             for i in range(n_columns):
                 made[i] = voxels[first[i] + channel]
 
 
-@_compiled
+@compiled
+def _contract(plane: NDArray[Any], factors: NDArray[Any], row: NDArray[Any]) -> None:
+    """Write the sum of the lines of a plane, each times its factor."""
+    row[:] = 0
+    for term in range(len(factors)):
+        line, factor = plane[term], factors[term]
+        for i in range(len(row)):
+            row[i] += line[i] * factor
+
+
+@compiled
 def _place(
     row: NDArray[Any], columns: NDArray[Any], size: Size, beyond: NDArray[Any], first: NDArray[Any]
 ) -> None:
@@ -138,7 +139,7 @@ def _place(
     for i in range(len(first)):
         beyond[0, i], beyond[1, i], beyond[2, i], first[i] = _ZERO, _ZERO, _ZERO, 0
     for term in range(len(columns)):
-        factors, by_z, by_y, by_x = columns[term], row[term, 0], row[term, 1], row[term, 2]
+        factors, by_z, by_y, by_x = columns[term], row[3 * term], row[3 * term + 1], row[3 * term + 2]
         for i in range(len(first)):
             beyond[0, i] += factors[i] * by_z
             beyond[1, i] += factors[i] * by_y
@@ -154,7 +155,7 @@ def _place(
         apart = np.uint32(apart * np.uint32(size[axis]))
 
 
-@_compiled
+@compiled
 def soften(planes: NDArray[Any], weights: NDArray[Any], bounds: NDArray[Any], first: int, last: int) -> None:
     """Blur planes along both axes by an odd number of weights ``(n, odd)``; the border is repeated.
 
@@ -168,7 +169,7 @@ def soften(planes: NDArray[Any], weights: NDArray[Any], bounds: NDArray[Any], fi
         bounds[number] = _extremes(plane.ravel())
 
 
-@_compiled
+@compiled
 def brighten(planes: NDArray[Any], how: NDArray[Any], sums: NDArray[Any], first: int, last: int) -> None:
     """Raise planes; `how` is ``(n, 3)``: power, low and stretch of `brighten`.
 
@@ -180,7 +181,7 @@ def brighten(planes: NDArray[Any], how: NDArray[Any], sums: NDArray[Any], first:
         sums[number] = _moments(values)
 
 
-@_compiled
+@compiled
 def scale(planes: NDArray[Any], how: NDArray[Any], first: int, last: int) -> None:
     """Take a mean off planes and multiply what is left; `how` is ``(n, 2)``: means and factors."""
     for number in range(first, last):
@@ -188,13 +189,13 @@ def scale(planes: NDArray[Any], how: NDArray[Any], first: int, last: int) -> Non
         _scale(planes[number].ravel(), mean, factor)
 
 
-@_compiled
+@compiled
 def _scale(values: NDArray[Any], mean: float, factor: float) -> None:
     for i in range(len(values)):
         values[i] = (values[i] - mean) * factor
 
 
-@_compiled
+@compiled
 def _extremes(values: NDArray[Any]) -> tuple[Any, Any]:
     """Return the lowest and the highest of values ``(n,)``, in half the time of `min` and `max`."""
     low, high = values[0], values[0]
@@ -204,7 +205,7 @@ def _extremes(values: NDArray[Any]) -> tuple[Any, Any]:
     return low, high
 
 
-@_compiled
+@compiled
 def _moments(values: NDArray[Any]) -> tuple[float, float]:
     """Return the sums of values ``(n,)`` and of their squares, in double precision."""
     total, squares = 0.0, 0.0
@@ -214,13 +215,13 @@ def _moments(values: NDArray[Any]) -> tuple[float, float]:
     return total, squares
 
 
-@_compiled
+@compiled
 def stretch_between(low: float, high: float) -> Any:
     """Return the factor that takes values between two others to 0 to 1; 0 for a constant, which stays one."""
     return _ONE / (high - low) if high > low else _ZERO
 
 
-@_compiled
+@compiled
 def whitening(sums: NDArray[Any], n: int) -> tuple[Any, Any]:
     """Return mean and factor that whiten n values whose sums are `moments`; 0 for the noise of arithmetic."""
     mean = sums[0] / n
@@ -229,18 +230,18 @@ def whitening(sums: NDArray[Any], n: int) -> tuple[Any, Any]:
     return np.float32(mean), np.float32(0.0 if is_noise else 1 / deviation)
 
 
-@_compiled
+@compiled
 def _raise(values: NDArray[Any], power: float, low: float, stretch: float) -> None:
     """Raise ``(value - low) * stretch`` of values ``(n,)``, from 0 to 1, in place; not to a power of 1."""
     if power == _ONE:
         return
     for i in range(len(values)):
         share = (values[i] - low) * stretch
-        raised = _exp2(power * _log2(share))
+        raised = exp2(power * log2(share))
         values[i] = raised if share > 0 else _ZERO
 
 
-@_compiled
+@compiled
 def _blur(plane: NDArray[Any], weights: NDArray[Any]) -> None:
     n_rows, n_columns = plane.shape
     radius = len(weights) // 2
@@ -259,7 +260,7 @@ def _blur(plane: NDArray[Any], weights: NDArray[Any]) -> None:
         _weigh(flat[row * n_columns :], n_columns, weights, plane[row])
 
 
-@_compiled
+@compiled
 def _weigh(values: NDArray[Any], step: int, weights: NDArray[Any], made: NDArray[Any]) -> None:
     """Write sums of values that are `step` apart, by symmetric weights, at least five."""
     radius = len(weights) // 2
@@ -273,28 +274,3 @@ def _weigh(values: NDArray[Any], step: int, weights: NDArray[Any], made: NDArray
         before, after = values[number * step :], values[(2 * radius - number) * step :]
         for i in range(len(made)):
             made[i] += weights[number] * (before[i] + after[i])
-
-
-@_compiled
-def _log2(value: float) -> Any:
-    """Logarithm to the base 2 of a positive number: its exponent, and a series of the area tangent."""
-    bits = bits_of(value)
-    # Each result is said to have 32 bits: numba would go on with 64, at half the speed.
-    exponent = np.int32(np.int32(bits - _BITS_OF_ROOT_HALF) >> _BITS_OF_FRACTION)
-    # From the root of one half to the root of 2.
-    near_one = number_of(np.int32(bits - np.int32(exponent << _BITS_OF_FRACTION)))
-    s = (near_one - _ONE) / (near_one + _ONE)
-    squared = s * s
-    series = _LOG_1 + squared * (_LOG_3 + squared * (_LOG_5 + squared * _LOG_7))
-    return np.float32(exponent) + s * series
-
-
-@_compiled
-def _exp2(value: float) -> Any:
-    """Power of 2, to three parts in a million: Taylor's series; what float32 cannot hold is as good as 0."""
-    held = value if value > _LEAST_EXPONENT else _LEAST_EXPONENT
-    whole = np.floor(held + _HALF)
-    e = held - whole
-    series = _EXP_2 + e * (_EXP_3 + e * (_EXP_4 + e * (_EXP_5 + e * _EXP_6)))
-    near_one = _ONE + e * (_EXP_1 + e * series)
-    return near_one * number_of(np.int32(np.int32(np.int32(whole) << _BITS_OF_FRACTION) + _EXPONENT_OF_ONE))

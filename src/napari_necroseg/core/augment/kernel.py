@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Terms = NDArray[np.float32]
+# Of planes, rows and columns, as `lattice.place_terms` gives them.
+PlaceTerms = tuple[Terms, Terms, Terms]
 
 # Below this, a thread of its own costs more than it gains; a slice is 16,384 voxels.
 _VOXELS_PER_THREAD = 65_536
@@ -30,7 +32,7 @@ def is_usable(voxels: Tensor) -> bool:
     return voxels.device.type == "cpu" and find_spec("numba") is not None
 
 
-def interpolate(volumes: Sequence[Tensor], places: tuple[Terms, Terms], values: Tensor) -> None:
+def interpolate(volumes: Sequence[Tensor], places: PlaceTerms, values: Tensor) -> None:
     """Interpolate linearly; 0 beyond the border.
 
     Parameters
@@ -38,21 +40,21 @@ def interpolate(volumes: Sequence[Tensor], places: tuple[Terms, Terms], values: 
     volumes
         B times `Source.padded`.
     places
-        As `lattice.row_terms` gives them.
+        Where the voxels come from.
     values
         ``(B, C, z, y, x)``; written.
     """
     from napari_necroseg.core.augment.compiled import fill
     from napari_necroseg.core.augment.instructions import LANES
 
-    rows, columns = places
+    planes, *terms = places
     made = values.flatten(2, 3).numpy()
     n_rows, n_columns = made.shape[2:]
 
     def work(first: int, last: int) -> None:
         for number in range(first // n_rows, -(-last // n_rows)):
             wanted = max(first - number * n_rows, 0), min(last - number * n_rows, n_rows)
-            fill((*_in_one_row(volumes[number], spare=LANES), rows[number], columns), made[number], *wanted)
+            fill((*_in_one_row(volumes[number], spare=LANES), planes[number], *terms), made[number], *wanted)
 
     _in_parts(work, len(volumes) * n_rows, n_columns)
 
@@ -92,8 +94,8 @@ def finish_volume(images: Tensor, weights: Terms, gamma: NDArray[np.float64]) ->
 
 
 def make_slices(
-    fine: tuple[Sequence[Tensor], tuple[Terms, Terms]],
-    coarse: tuple[Sequence[Tensor], tuple[Terms, Terms]],
+    fine: tuple[Sequence[Tensor], PlaceTerms],
+    coarse: tuple[Sequence[Tensor], PlaceTerms],
     weights: Terms,
     gamma: NDArray[np.float64],
 ) -> tuple[Tensor, Tensor]:
@@ -117,17 +119,17 @@ def make_slices(
     from napari_necroseg.core.augment.instructions import LANES
 
     power = gamma.astype(np.float32)
-    (cases, (rows, columns)), (coarse_cases, (coarse_rows, coarse_columns)) = fine, coarse
+    (cases, (planes, *terms)), (coarse_cases, (coarse_planes, *coarse_terms)) = fine, coarse
     n_draws, n_sequences = gamma.shape
-    values = torch.empty(n_draws, n_sequences + 1, rows.shape[2], columns.shape[1])
+    values = torch.empty(n_draws, n_sequences + 1, len(terms[0]), terms[1].shape[1])
     target = torch.empty(n_draws, *values.shape[2:], dtype=torch.uint8)
     made, inside = values.numpy(), target.numpy()
 
     def work(first: int, last: int) -> None:
         for number in range(first, last):
             make_slice(
-                (*_in_one_row(cases[number], spare=LANES), rows[number], columns),
-                (*_in_one_row(coarse_cases[number], spare=0), coarse_rows[number], coarse_columns),
+                (*_in_one_row(cases[number], spare=LANES), planes[number], *terms),
+                (*_in_one_row(coarse_cases[number], spare=0), coarse_planes[number], *coarse_terms),
                 (weights[number], power[number]),
                 made[number],
                 inside[number],

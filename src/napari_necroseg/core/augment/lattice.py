@@ -14,7 +14,7 @@ from torch.nn.functional import grid_sample
 
 from napari_necroseg.core.augment import kernel
 from napari_necroseg.core.augment.geometry import Mapping, axis_terms
-from napari_necroseg.core.augment.kernel import Terms
+from napari_necroseg.core.augment.kernel import PlaceTerms
 from napari_necroseg.core.augment.source import Shape, Source
 from napari_necroseg.core.augment.whiten import STATISTICS_STEP, block_middles
 
@@ -85,22 +85,22 @@ def picked(sources: Sequence[Source], mapped: Mapping) -> Tensor:
     return torch.stack(values)
 
 
-def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> tuple[Terms, Terms]:
-    """Return the `row_terms` of lattices for `Source.padded`."""
+def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
+    """Return the `place_terms` of lattices for `Source.padded`."""
     tensor = mapped.tensor()
     tensor[:, -2, -2, -2] += 1
-    return row_terms(tensor, mapped, lattices)
+    return place_terms(tensor, mapped, lattices)
 
 
-def places_in_coarse(mapped: Mapping) -> tuple[Terms, Terms]:
-    """Return the `row_terms` of the patches' every fourth voxels for `Source.coarse`."""
+def places_in_coarse(mapped: Mapping) -> PlaceTerms:
+    """Return the `place_terms` of the patches' every fourth voxels for `Source.coarse`."""
     z, y, x = (
         range(axis.min(), axis.max() + 1, STATISTICS_STEP) for axis in block_middles(mapped.patch_shape)
     )
     # From voxels to blocks of them, counted from the border of zeros: the first begins half a voxel before 0.
     tensor = mapped.tensor() / STATISTICS_STEP
     tensor[:, -2, -2, -2] += 0.5 / STATISTICS_STEP + 1
-    return row_terms(tensor, mapped, [(z, y, x)] * len(tensor))
+    return place_terms(tensor, mapped, [(z, y, x)] * len(tensor))
 
 
 def _interpolate(
@@ -128,34 +128,34 @@ def sampling_grids(
     size = np.array(source_shapes)
     tensor = mapped.tensor() * (2 / size)[:, None, None, None]
     tensor[:, -2, -2, -2] += 1 / size - 1
-    return grid(row_terms(tensor, mapped, lattices), device).flip(4).flatten(1, 3)
+    return grid(place_terms(tensor, mapped, lattices), device).flip(4).flatten(1, 3)
 
 
-def grid(terms: tuple[Terms, Terms], device: torch.device | None) -> Tensor:
-    """Return the places ``(B, z, y, x, 3)`` of `row_terms`."""
-    rows, columns = (torch.from_numpy(term).to(device) for term in terms)
-    return torch.einsum("bzyjd,jx->bzyxd", rows, columns)
+def grid(terms: PlaceTerms, device: torch.device | None) -> Tensor:
+    """Return the places ``(B, z, y, x, 3)`` of `place_terms`."""
+    planes, rows, columns = (torch.from_numpy(term).to(device) for term in terms)
+    n = len(columns)
+    of_planes = planes[..., : n * 3].reshape(*planes.shape[:3], n, 3)
+    return torch.einsum("bzjkd,yj,kx->bzyxd", of_planes, rows, columns)
 
 
-def row_terms(
-    tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]
-) -> tuple[Terms, Terms]:
-    """Contract the tensors ``(B, n, n, n, 3)`` of maps for the rows of lattices.
+def place_terms(tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
+    """Contract the tensors ``(B, n, n, n, 3)`` of maps for the slices of lattices.
 
     Returns
     -------
+    planes
+        ``(B, z, n, n 3)``, filled up with zeros to a multiple of 8 numbers a line, which processors like.
     rows, columns
-        ``(B, z, y, n, 3)`` and ``(n, x)``; the sum of ``columns[k, x] * rows[..., k, :]`` over k is the place
-        of a voxel.
+        ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k + 3]``
+        over j and k is the place of a voxel.
     """
     n_draws, n = tensor.shape[:2]
     slices = np.stack([_terms(lattice, mapped, axis=0) for lattice in lattices])
-    y, x = (_terms(lattices[0], mapped, axis=axis) for axis in (1, 2))
-    # Many small products: a large one would wake the threads of numpy's BLAS, which go on looking for work
-    # for so long that those of the kernel have only one core.
-    planes = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
-    rows = (y @ planes).astype(np.float32).reshape(n_draws, -1, len(y), n, 3)
-    return rows, np.ascontiguousarray(x.T, np.float32)
+    rows, columns = (_terms(lattices[0], mapped, axis=axis) for axis in (1, 2))
+    planes = np.zeros((n_draws, slices.shape[1], n, -(-n * 3 // 8) * 8), np.float32)
+    planes[..., : n * 3] = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
+    return planes, np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns.T, np.float32)
 
 
 def _terms(lattice: Lattice, mapped: Mapping, *, axis: int) -> NDArray[np.float64]:
