@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 from napari_necroseg.core.augment import kernel
 from napari_necroseg.core.augment.drawn import Drawn, crop_centre
 from napari_necroseg.core.augment.geometry import Mapping, mapping
+from napari_necroseg.core.augment.instructions import exp2, log2
 from napari_necroseg.core.augment.intensity import apply_gamma, blur
 from napari_necroseg.core.augment.lattice import resampled, whole
 from napari_necroseg.core.augment.sample import sample, sample_batch
@@ -210,3 +211,24 @@ def test_the_blur_agrees_with_scipy(n_slices: int) -> None:
     made = torch.from_numpy(images)
     blur(made, sigmas)
     np.testing.assert_allclose(made, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("slice_index", [None, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_numba_and_torch_make_the_same_sample(monkeypatch, seed: int, slice_index: int | None) -> None:
+    chance = np.random.default_rng(seed)
+    blurred = {"blur_sigma_voxels": tuple(chance.uniform(0, 2, 2)), "gamma": tuple(chance.uniform(0.5, 2, 2))}
+    drawn = random_draw(seed, slice_index=slice_index, **blurred)
+    case = source()
+    by_one = sample(case, drawn, patch_shape=SHAPE)
+    monkeypatch.setattr(kernel, "find_spec", lambda _name: None)
+    by_other = sample(case, drawn, patch_shape=SHAPE)
+    torch.testing.assert_close(by_one.images, by_other.images, atol=1e-3, rtol=0)
+    assert (by_one.target != by_other.target).float().mean() < 0.01
+
+
+@given(st.floats(1e-30, 1), st.floats(0.2, 5))
+def test_powers_by_series_are_right_to_a_few_parts_in_a_million(share: float, power: float) -> None:
+    made = exp2(np.float32(power) * log2(np.float32(share)))
+    exact = np.float64(np.float32(share)) ** np.float64(np.float32(power))
+    assert made == pytest.approx(exact, rel=1e-5, abs=2**-125)
