@@ -63,6 +63,7 @@ def test_a_step_by_its_fields() -> None:
         "loss": 0.5,
         "seconds": 1.0,
         "seconds_left": None,
+        "samples_per_s": None,
     }
 
 

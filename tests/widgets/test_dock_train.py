@@ -39,8 +39,9 @@ def fake_training(monkeypatch, steered_job):
     job = steered_job()
     asked = []
 
-    def train_on(config, cohort, run, stop):
+    def train_on(config, cohort, run, keep, pause, stop):
         asked.append((config, cohort.names, run))
+        job.keep, job.pause = keep, pause
         yield TrainingStep(iteration=10, iterations=None, loss=0.9, seconds=1.0, seconds_left=9.0)
         job.result = Trained(run)
         yield from job(stop)
@@ -141,6 +142,27 @@ def test_after_a_cancel_it_can_train_again(qtbot, ready, fake_training):
         ready.runner.cancel()
     assert ready.panel.message == "Cancelled."
     assert ready.start_button.isEnabled()
+
+
+def test_a_training_can_be_paused_and_kept(qtbot, ready, fake_training):
+    job, _ = fake_training
+    assert ready.pause_button.isHidden()
+    assert ready.keep_button.isHidden()
+    ready.start()
+    qtbot.waitUntil(lambda: len(ready.curve.points) == 1)
+    assert not ready.pause_button.isHidden()
+    ready.pause_button.click()
+    assert job.pause.is_set()
+    assert ready.pause_button.text() == "Go on"
+    ready.pause_button.click()
+    assert not job.pause.is_set()
+    ready.keep_button.click()
+    assert job.keep.is_set()
+    assert not ready.keep_button.isEnabled()
+    with qtbot.waitSignal(ready.runner.finished):
+        job.go_on.set()
+    assert ready.pause_button.isHidden()
+    assert ready.pause_button.text() == "Pause"
 
 
 def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):

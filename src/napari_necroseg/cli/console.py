@@ -16,6 +16,7 @@ from napari_necroseg.core.events import (
     Progress,
     Started,
     TrainingStep,
+    Validated,
     Warned,
     to_record,
 )
@@ -75,6 +76,10 @@ class Console:
                 self.bar(done, total, message)
             case TrainingStep():
                 self._training(event)
+            case Validated(iteration=iteration, mean_dice=mean_dice, dice=dice):
+                self.line(
+                    f"Validation after iteration {iteration:,}: mean Dice {mean_dice:.3f} ({len(dice)} cases)"
+                )
             case CaseDone(case=case, done=done, total=total, seconds=seconds, path=path):
                 where = f" -> {path}" if path else ""
                 self.line(f"[{done}/{total}] {case}: {seconds:.1f} s{where}")

@@ -25,6 +25,7 @@ FIELDS = (
     "device",
     "threads",
     "precision",
+    "validation_minutes",
 )
 
 
@@ -41,18 +42,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
     )
+    parser.add_argument(
+        "--from", type=Path, metavar="RUN", dest="start_from", help="fine-tune this trained model"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the training in --out that was interrupted"
+    )
+    parser.add_argument(
+        "--validate", metavar="A,B", help="left out of the training, and scored now and then meanwhile"
+    )
     add_options(parser, TrainConfig, FIELDS)
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
     from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.learning.checkpoint import load_model
     from napari_necroseg.core.learning.device import default_threads, resolve_device
-    from napari_necroseg.core.learning.train import train
+    from napari_necroseg.core.learning.train import Start, train
     from napari_necroseg.core.plan import make_plan
 
     config = read_config(options)
-    cohort = choose_cases(read_cohort(options.cohort), options)
+    everything = read_cohort(options.cohort)
+    validation = everything.only(_names(options.validate or ""))
+    cohort = choose_cases(everything, options)
+    cohort = cohort.only(tuple(name for name in cohort.names if name not in validation.names))
     plan = make_plan(
         config,
         cohort,
@@ -62,7 +76,14 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
-    return train(plan, cohort, run=options.out)
+    model = None if options.start_from is None else load_model(options.start_from)
+    return train(
+        plan,
+        cohort,
+        run=options.out,
+        start=Start(model=model, resumes=options.resume),
+        validation=validation,
+    )
 
 
 def read_config(options: argparse.Namespace) -> TrainConfig:

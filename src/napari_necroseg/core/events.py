@@ -51,7 +51,8 @@ class TrainingStep(Event):
     """State of a training, at most ten times a second.
 
     `iteration` of `iterations` (None where only time bounds the training) are done; `loss` is the
-    mean since the last such event; `seconds` have passed, about `seconds_left` remain.
+    mean since the last such event; `seconds` have passed, about `seconds_left` remain; since the last such
+    event `samples_per_s` were learned from.
     """
 
     event: ClassVar[str] = "step"
@@ -60,6 +61,29 @@ class TrainingStep(Event):
     loss: float
     seconds: float
     seconds_left: float | None
+    samples_per_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated(Event):
+    """A training looked at whole cases that it does not learn from.
+
+    `dice` is the Dice coefficient of each, undefined (nan) where there was nothing to find and nothing was
+    found; `mean_dice` is their mean.
+    """
+
+    event: ClassVar[str] = "validated"
+    iteration: int
+    dice: Mapping[str, float]
+    mean_dice: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(Event):
+    """A training stands still after an iteration, as asked; what it learned is on disk."""
+
+    event: ClassVar[str] = "paused"
+    iteration: int
 
 
 @dataclass(frozen=True, kw_only=True)

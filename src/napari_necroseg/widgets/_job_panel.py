@@ -2,7 +2,16 @@
 
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Progress, Started, TrainingStep, Warned
+from napari_necroseg.core.events import (
+    CaseDone,
+    CaseFailed,
+    Event,
+    Paused,
+    Progress,
+    Started,
+    TrainingStep,
+    Warned,
+)
 from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._worker import Job, JobRunner
 
@@ -54,6 +63,8 @@ class JobPanel(QWidget):
             case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
                 self._fill(*_training_share(done, total, seconds, left))
                 self._say(_training_message(done, total, left))
+            case Paused(iteration=done):
+                self._say(f"Paused after iteration {done:,}; what was learned is saved.")
             case CaseDone(case=name, done=done, total=total):
                 self._fill(done, total)
                 self._say(f"{name} is done ({done} of {total}).")

@@ -179,10 +179,18 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
     yield Finished(result=SavedMasks(masks=tuple(saves)))
 
 
-def train_on(config: TrainConfig, cohort: Cohort, run: Path, stop: threading.Event) -> Iterator[Event]:
-    """Plan a training and do it."""
+def train_on(
+    config: TrainConfig,
+    cohort: Cohort,
+    run: Path,
+    keep: threading.Event,
+    pause: threading.Event,
+    stop: threading.Event,
+) -> Iterator[Event]:
+    """Plan a training and do it; `keep` ends it with the model as it is, `pause` lets it stand still."""
     yield Progress(done=0, total=0, message="Loading PyTorch ...")
     from napari_necroseg.core.learning.device import default_threads, resolve_device
+    from napari_necroseg.core.learning.interrupt import Wishes
     from napari_necroseg.core.learning.train import train
     from napari_necroseg.core.plan import make_plan
 
@@ -192,7 +200,7 @@ def train_on(config: TrainConfig, cohort: Cohort, run: Path, stop: threading.Eve
         device=resolve_device(config.device),
         threads=config.threads or default_threads(),
     )
-    yield from train(plan, cohort, run=run, stop=stop)
+    yield from train(plan, cohort, run=run, wishes=Wishes(stop=stop, keep=keep, pause=pause))
 
 
 def predict_case(run: Path, case: Case, config: PredictConfig, stop: threading.Event) -> Iterator[Event]:

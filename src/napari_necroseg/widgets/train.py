@@ -1,5 +1,6 @@
 """The dock Train: choose cases and settings, watch the loss, get a model."""
 
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,15 @@ class Train(Dock):
         self.name = QLineEdit()
         self.start_button = QPushButton("Train")
         self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
+        self.pause_button = QPushButton("Pause")
+        self.pause_button.setCheckable(True)
+        self.pause_button.setToolTip("Let the training stand still, so that the computer is free.")
+        self.keep_button = QPushButton("Stop and keep")
+        self.keep_button.setToolTip("End the training now, and keep the model as it is.")
         self.summary = Prose()
         self.augmentation = Prose()
         self._folder_label = Prose()
+        self._keep, self._pause = threading.Event(), threading.Event()
         self._models: Path | None = None
         self._shown = (self._config().preset, self._config().dimension)
         self._is_named = False
@@ -60,7 +67,9 @@ class Train(Dock):
             return
         run = self._models / self.name.text().strip()
         cohort = self.workspace.cohort.only(plan.cases)
-        if self.panel.run(partial(_jobs.train_on, plan.config, cohort, run), f"Training {run.name} ..."):
+        self._keep, self._pause = threading.Event(), threading.Event()
+        job = partial(_jobs.train_on, plan.config, cohort, run, self._keep, self._pause)
+        if self.panel.run(job, f"Training {run.name} ..."):
             self.curve.clear()
             self._refresh()
 
@@ -83,6 +92,10 @@ class Train(Dock):
         self.body.addWidget(self._folder_label)
         self.body.addWidget(self.summary)
         self.body.addWidget(self.start_button)
+        meanwhile = QHBoxLayout()
+        meanwhile.addWidget(self.pause_button)
+        meanwhile.addWidget(self.keep_button)
+        self.body.addLayout(meanwhile)
         self.body.addWidget(self.curve)
 
     def _connect(self) -> None:
@@ -90,6 +103,8 @@ class Train(Dock):
         self.cases.changed.connect(self._refresh)
         self.name.textEdited.connect(self._on_named)
         self.start_button.clicked.connect(self.start)
+        self.pause_button.toggled.connect(self._on_pause)
+        self.keep_button.clicked.connect(self._on_keep)
         self.runner.event.connect(self._on_event)
         self.runner.finished.connect(self._on_trained)
         for over in (self.runner.failed, self.runner.cancelled):
@@ -156,8 +171,23 @@ class Train(Dock):
             self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
         is_named = bool(self.name.text().strip())
         self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
+        for button in (self.pause_button, self.keep_button):
+            button.setVisible(self.runner.is_busy)
+            button.setEnabled(self.runner.is_busy)
+        if not self.runner.is_busy:
+            self.pause_button.setChecked(False)
         place = "chosen when you press Train" if self._models is None else str(self._models)
         self._folder_label.say(f"Folder: {place}")
+
+    def _on_pause(self, pauses: bool) -> None:
+        """Let the training stand still after its step, or go on."""
+        self.pause_button.setText("Go on" if pauses else "Pause")
+        (self._pause.set if pauses else self._pause.clear)()
+
+    def _on_keep(self) -> None:
+        self._keep.set()
+        self.keep_button.setEnabled(False)
+        self.panel.say("Stopping after this step; the model is kept ...")
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, TrainingStep):

@@ -17,8 +17,13 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import only
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, ResourceError
 from napari_necroseg.core.events import Finished, Progress, Started, TrainingStep, Warned
-from napari_necroseg.core.learning import train as train_module
+from napari_necroseg.core.learning import learner as learner_module
+from napari_necroseg.core.learning import loop as loop_module
+from napari_necroseg.core.learning.interrupt import Wishes
+from napari_necroseg.core.learning.learner import Learner
+from napari_necroseg.core.learning.patches import batches
 from napari_necroseg.core.learning.train import TrainedRun, train
+from napari_necroseg.core.learning.volumes import load_sources
 
 FEW = only("mirror", "translation").model_dump()
 
@@ -35,7 +40,7 @@ def steps(events) -> list[TrainingStep]:
 
 @pytest.fixture
 def every_step_is_reported(monkeypatch) -> None:
-    monkeypatch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
+    monkeypatch.setattr(loop_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
 
 
 @pytest.mark.usefixtures("every_step_is_reported")
@@ -53,10 +58,13 @@ def test_the_events_and_files_of_a_training(cohort, plan_tiny, tmp_path, dimensi
     assert sorted(path.name for path in run.iterdir()) == ["history.csv", "run.json", "weights.safetensors"]
     with (run / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
+    assert not any(row["validation_dice"] for row in rows)
     assert [float(row["loss"]) for row in rows] == pytest.approx([s.loss for s in steps(events)], abs=1e-6)
     record = json.loads((run / "run.json").read_text())
     assert record["cases"] == ["case-0", "case-1", "case-2"]
     assert record["config"]["dimension"] == dimension
+    assert set(record["case_sha256"]) == set(record["cases"])
+    assert len(set(record["case_sha256"].values())) == 3
 
 
 def test_a_bright_block_is_learned(cohort, plan_tiny, tmp_path) -> None:
@@ -104,7 +112,7 @@ class Clock:
 
 
 def test_events_come_at_most_ten_times_a_second(cohort, plan_tiny, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(train_module, "time", Clock(0.03))
+    monkeypatch.setattr(loop_module, "time", Clock(0.03))
     events = steps(train(plan_tiny(cohort, steps=10), cohort, run=tmp_path / "run"))
     # 0.12 s are the first four steps; the last step is always reported.
     assert [event.iteration for event in events] == [4, 8, 10]
@@ -113,7 +121,7 @@ def test_events_come_at_most_ten_times_a_second(cohort, plan_tiny, tmp_path, mon
 def test_a_time_limit_ends_the_training_before_a_step_that_would_pass_it(
     cohort, plan_tiny, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(train_module, "time", Clock(1.0))
+    monkeypatch.setattr(loop_module, "time", Clock(1.0))
     plan = plan_tiny(cohort, steps=None, minutes=10 / 60)
     assert plan.iterations is None
     events = steps(train(plan, cohort, run=tmp_path / "run"))
@@ -139,12 +147,12 @@ def test_a_closed_generator_leaves_nothing(cohort, plan_tiny, tmp_path, last) ->
 
 @pytest.mark.parametrize("last", [Started, Progress, TrainingStep])
 def test_a_stop_flag_ends_the_job_without_a_result(cohort, plan_tiny, tmp_path, last) -> None:
-    stop = threading.Event()
+    wishes = Wishes()
     seen = []
-    for event in train(plan_tiny(cohort, steps=10_000), cohort, run=tmp_path / "run", stop=stop):
+    for event in train(plan_tiny(cohort, steps=10_000), cohort, run=tmp_path / "run", wishes=wishes):
         seen.append(event)
         if isinstance(event, last):
-            stop.set()
+            wishes.stop.set()
     assert isinstance(seen[-1], last)
     assert not (tmp_path / "run").exists()
 
@@ -211,7 +219,7 @@ def test_a_sequence_that_is_not_trained_on_is_not_read(cohort, plan_tiny, tmp_pa
 
 
 def test_a_loss_that_is_no_number_is_said_in_a_sentence(cohort, plan_tiny, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(train_module, "training_loss", lambda logits, *_, **__: logits.sum() * float("nan"))
+    monkeypatch.setattr(learner_module, "training_loss", lambda logits, *_, **__: logits.sum() * float("nan"))
     with pytest.raises(NecrosegError, match="diverged: after 3 iterations the loss is not a number"):
         list(train(plan_tiny(cohort), cohort, run=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -221,7 +229,7 @@ def test_a_lack_of_memory_names_patch_and_batch(cohort, plan_tiny, tmp_path, mon
     def fail(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(train_module, "training_loss", fail)
+    monkeypatch.setattr(learner_module, "training_loss", fail)
     with pytest.raises(ResourceError, match="4 patches of 8 x 16 x 16 voxels"):
         list(train(plan_tiny(cohort), cohort, run=tmp_path / "run"))
 
@@ -230,21 +238,21 @@ def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
     cohort, plan_tiny, tmp_path
 ) -> None:
     falling = plan_tiny(cohort, learning_rate_decay=True, learning_rate=0.01)
-    learner = train_module._Learner(falling)
-    sample = next(train_module.batches(_sources(falling, cohort), falling))
+    learner = Learner(falling)
+    sample = next(batches(_sources(falling, cohort), falling))
     rates = []
     for progress in (0.0, 0.5, 1.0):
         learner.step(sample, progress)
         rates.append(learner.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.01, 0.005, 0.0])
 
-    constant = train_module._Learner(plan_tiny(cohort, learning_rate=0.01))
+    constant = Learner(plan_tiny(cohort, learning_rate=0.01))
     constant.step(sample, 0.9)
     assert constant.optimiser.param_groups[0]["lr"] == 0.01
 
 
 def _sources(plan, cohort):
-    loading = train_module.load_sources(plan, cohort, threading.Event())
+    loading = load_sources(plan, cohort, threading.Event())
     while True:
         try:
             next(loading)

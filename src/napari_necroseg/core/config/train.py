@@ -112,6 +112,14 @@ class TrainConfig(Config):
         title="Slices at the target",
         description="In 2d: share of those patches whose slice must show the target; any slice otherwise.",
     )
+    validation_minutes: float = Field(
+        2.0,
+        gt=0,
+        le=100_000,
+        title="Validate every",
+        json_schema_extra={"unit": "min"},
+        description="Minutes between looks at the validation cases, if there are any; they change nothing.",
+    )
     augment: AugmentConfig = Field(
         AugmentConfig(), title="Augmentation", description="How samples are varied."
     )

@@ -42,6 +42,11 @@ class RunRecord(BaseModel):
         As in the plan.
     iterations, seconds, loss
         What the training came to; `loss` as last reported.
+    case_sha256
+        Of the voxels of each case.
+    started_from, earlier_cases
+        SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that one had
+        been trained on; None and none for a network that started from random weights.
     versions
         Of this program and of torch.
     """
@@ -59,6 +64,9 @@ class RunRecord(BaseModel):
     seconds: float
     loss: float
     versions: dict[str, str]
+    case_sha256: dict[str, str] = Field(default_factory=dict)
+    started_from: str | None = None
+    earlier_cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,8 +97,8 @@ class Model:
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """Names of the cases that it was trained on."""
-        return self.record.cases
+        """Names of the cases that it was trained on, those of models that it was fine-tuned from included."""
+        return tuple(dict.fromkeys((*self.record.cases, *self.record.earlier_cases)))
 
 
 def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:

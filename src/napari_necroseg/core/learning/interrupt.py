@@ -3,9 +3,29 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a person wants of a training that runs; each may be set at any time, from any thread.
+
+    Parameters
+    ----------
+    stop
+        End it within two seconds and leave nothing.
+    keep
+        End it after this step, and keep the model as it is.
+    pause
+        Stand still after this step, until it is cleared; what was learned is on disk meanwhile.
+    """
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    keep: threading.Event = field(default_factory=threading.Event)
+    pause: threading.Event = field(default_factory=threading.Event)
 
 
 class Stopped(Exception):  # noqa: N818 - a request that was granted, not an error

@@ -5,6 +5,7 @@ mini-batch needs none of those before it, and the preview's n-th draw has the ra
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
@@ -14,12 +15,10 @@ from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.plan import Plan
 
 
-def batches(sources: Sequence[Source], plan: Plan) -> Iterator[Sample]:
-    """Yield mini-batches for ever; the same plan and sources give the same ones."""
-    iteration = 0
-    while True:
+def batches(sources: Sequence[Source], plan: Plan, *, first: int = 0) -> Iterator[Sample]:
+    """Yield mini-batches for ever, from the first on; the same plan and sources give the same ones."""
+    for iteration in count(first):
         yield batch(sources, plan, iteration)
-        iteration += 1
 
 
 def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:

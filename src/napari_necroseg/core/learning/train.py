@@ -1,44 +1,37 @@
 """Training a network: a generator of events that ends with a folder of files."""
 
-import math
-import threading
-import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from napari_necroseg.core.augment.sample import Sample
-from napari_necroseg.core.augment.source import Source
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import describe
-from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.events import Event, Finished, Started, TrainingStep
+from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.learning.checkpoint import (
+    Model,
     RunRecord,
     check_run_folder,
-    new_network,
     save_run,
     software_versions,
 )
-from napari_necroseg.core.learning.device import (
-    memory_errors,
-    precision_context,
-    reduced_dtype,
-    torch_threads,
+from napari_necroseg.core.learning.device import memory_errors, torch_threads
+from napari_necroseg.core.learning.interrupt import Stopped, Wishes, interruptible
+from napari_necroseg.core.learning.learner import Learner
+from napari_necroseg.core.learning.loop import Clock, State, Surroundings, run_steps
+from napari_necroseg.core.learning.resume import (
+    Checkpoint,
+    Progressed,
+    check_resumable,
+    check_same_voxels,
+    drop_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
 )
-from napari_necroseg.core.learning.interrupt import Stopped, interruptible
-from napari_necroseg.core.learning.loss import training_loss
-from napari_necroseg.core.learning.patches import batches
-from napari_necroseg.core.learning.unet import UNet, n_parameters
-from napari_necroseg.core.learning.volumes import load_sources
+from napari_necroseg.core.learning.unet import n_parameters
+from napari_necroseg.core.learning.validate import Validator, load_validation_cases
+from napari_necroseg.core.learning.volumes import load_sources, voxels_sha256
 from napari_necroseg.core.plan import Plan
-
-_SECONDS_BETWEEN_EVENTS = 0.1
-# Kept back from a time limit for writing the model.
-_SECONDS_TO_SAVE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +66,35 @@ class TrainedRun:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Start:
+    """From where a training starts; the defaults are random weights and an empty folder.
+
+    Parameters
+    ----------
+    model
+        A trained model whose weights it goes on from (fine-tuning).
+    resumes
+        Go on from the checkpoint of an interrupted training of the same plan.
+    """
+
+    model: Model | None = None
+    resumes: bool = False
+
+
 def train(
-    plan: Plan, cohort: Cohort, *, run: Path, stop: threading.Event | None = None
+    plan: Plan,
+    cohort: Cohort,
+    *,
+    run: Path,
+    start: Start | None = None,
+    validation: Cohort | None = None,
+    wishes: Wishes | None = None,
 ) -> Generator[Event, None, None]:
     """Train a network.
+
+    Every half minute a checkpoint is written into the folder; it goes when the training ends or is stopped,
+    and stays when the program is killed or the generator is closed.
 
     Parameters
     ----------
@@ -85,30 +103,40 @@ def train(
     cohort
         Where the files of the plan's cases are; other cases are ignored.
     run
-        A folder that is new or empty; its files are written at the end.
-    stop
-        Set it to end the job within two seconds, also in the middle of a step. Closing the generator does
-        the same between two events. A stopped job writes nothing and yields no `Finished`.
+        A folder that is new or empty (or holds the checkpoint to resume); gets the model at the end.
+    start
+        From where; random weights if None.
+    validation
+        Cases to predict and score now and then; what comes of it changes nothing in the training.
+    wishes
+        To stop within two seconds, also in the middle of a step, leaving nothing and without `Finished`; to
+        keep the model as it is; to pause.
 
     Yields
     ------
     Event
-        `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second, and
-        `Finished` with a `TrainedRun`.
+        `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second,
+        `Validated`, `Paused`, and `Finished` with a `TrainedRun`.
 
     Raises
     ------
     FileError
-        If `run` is not empty.
+        If `run` is not empty, or holds nothing that could be resumed.
     CohortError
-        If a case is missing, or no case shows the target.
+        If a case is missing, no case shows the target, or a case is trained and validated on.
+    ModelError
+        If the model to start from is another network, or the checkpoint is damaged.
+    SettingsError
+        If the checkpoint is of another training.
     ResourceError
-        If memory does not suffice.
+        If memory does not suffice, or the disk is full.
     NecrosegError
         If the loss is no longer a number.
     """
-    check_run_folder(run)
+    start, wishes = start or Start(), wishes or Wishes()
+    (check_resumable if start.resumes else check_run_folder)(run)
     size = f"{plan.config.batch_size} patches of {' x '.join(str(n) for n in plan.patch_shape)}"
+    job = _Job(plan=plan, run=run, start=start, wishes=wishes)
     with (
         memory_errors(
             f"a mini-batch of {size} voxels and {len(plan.cases)} cases", "use a smaller batch or fewer cases"
@@ -116,148 +144,109 @@ def train(
         torch_threads(plan.threads),
     ):
         try:
-            yield from _train(plan, cohort.only(plan.cases), run, stop or threading.Event())
+            yield from job.events(cohort.only(plan.cases), validation or Cohort(cases=()))
         except Stopped:
+            drop_checkpoint(run)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Job:
+    """A training, from reading the cases to writing the model."""
+
+    plan: Plan
+    run: Path
+    start: Start
+    wishes: Wishes
+
+    def events(self, cohort: Cohort, validation: Cohort) -> Generator[Event, None, None]:
+        clock = Clock()
+        yield Started(message=_announcement(self.plan, self.start))
+        sources = yield from load_sources(self.plan, cohort, self.wishes.stop)
+        cases = yield from load_validation_cases(self.plan, validation, self.wishes)
+        digests = {source.name: voxels_sha256(source) for source in sources}
+        learner, state = Learner(self.plan, initial=self.start.model), State()
+        if self.start.resumes:
+            yield from self._resume(learner, state, digests)
+            clock.set_back(state.seconds + clock.seconds())
+        around = Surroundings(
+            clock=clock,
+            wishes=self.wishes,
+            save=partial(self._save_checkpoint, learner, digests),
+            validate=partial(self._validator(cases, digests, state).dice, learner) if cases else None,
+        )
+        with interruptible(learner.network, self.wishes.stop):
+            yield from run_steps(learner, sources, self.plan, state, around)
+        save_run(self.run, learner.network, self._record(digests, state), _csv(state))
+        drop_checkpoint(self.run)
+        yield Finished(
+            result=TrainedRun(
+                run=self.run,
+                cases=len(sources),
+                parameters=n_parameters(learner.network),
+                iterations=state.iteration,
+                seconds=clock.seconds(),
+                loss=state.loss,
+            )
+        )
+
+    def _resume(
+        self, learner: Learner, state: State, digests: Mapping[str, str]
+    ) -> Generator[Event, None, None]:
+        """Bring the learner and the state to where the checkpoint is; without one, begin anew."""
+        checkpoint = load_checkpoint(self.run, self.plan)
+        if checkpoint is None:
+            yield Warned(message=f"{self.run} holds no checkpoint yet: the training begins anew.")
             return
+        done = checkpoint.progressed
+        check_same_voxels(self.run, done, digests)
+        learner.load_state(checkpoint.tensors)
+        state.iteration, state.seconds, state.history = done.iteration, done.seconds, list(done.history)
+        yield Started(message=f"Going on after iteration {done.iteration:,}.")
 
-
-def _train(plan: Plan, cohort: Cohort, run: Path, stop: threading.Event) -> Generator[Event, None, None]:
-    started = time.monotonic()
-    yield Started(message=_announcement(plan))
-    sources = yield from load_sources(plan, cohort, stop)
-    learner = _Learner(plan)
-    with interruptible(learner.network, stop):
-        history = yield from _steps(learner, sources, plan, started)
-    last = history[-1]
-    save_run(run, learner.network, _record(plan, sources, last), _csv(history))
-    yield Finished(
-        result=TrainedRun(
-            run=run,
-            cases=len(sources),
-            parameters=n_parameters(learner.network),
-            iterations=last.iteration,
-            seconds=time.monotonic() - started,
-            loss=last.loss,
+    def _save_checkpoint(self, learner: Learner, digests: Mapping[str, str], state: State) -> None:
+        progressed = Progressed(
+            config=self.plan.config,
+            cases=self.plan.cases,
+            case_sha256=digests,
+            iteration=state.iteration,
+            seconds=state.seconds,
+            history=tuple(state.history),
         )
-    )
+        save_checkpoint(self.run, Checkpoint(tensors=learner.state(), progressed=progressed))
 
+    def _validator(self, cases: tuple[Case, ...], digests: Mapping[str, str], state: State) -> Validator:
+        record = self._record(digests, state)
+        return Validator(cases=cases, plan=self.plan, record=record, run=self.run, wishes=self.wishes)
 
-class _Learner:
-    """The network in training, with its optimiser."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.config = plan.config
-        self.device = plan.device
-        self.dtype = reduced_dtype(plan.device, plan.config.precision)
-        self.network = _initial_network(plan).placed(plan.device).train()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
-
-    def step(self, sample: Sample, progress: float) -> Tensor:
-        """Learn from one mini-batch at a share of the way (0 to 1); return its loss, still on the device."""
-        if self.config.learning_rate_decay:
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        images = self.network.laid_out(sample.images.to(self.device))
-        target = sample.target.to(self.device)
-        with precision_context(self.device, self.dtype):
-            logits = self.network(images)
-        loss = training_loss(logits[:, 0], target, self.config)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        return loss.detach()
-
-
-def _initial_network(plan: Plan) -> UNet:
-    """Draw the weights by the plan's seed, and leave the program's own random state as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(plan.config.seed)
-        return new_network(plan.config, plan.widths)
-
-
-def _steps(
-    learner: _Learner, sources: tuple[Source, ...], plan: Plan, started: float
-) -> Generator[Event, None, list[TrainingStep]]:
-    """Do all steps; yield and at last return what was reported of them."""
-    history: list[TrainingStep] = []
-    losses: list[Tensor] = []
-    reported = before = time.monotonic()
-    for iteration, sample in enumerate(batches(sources, plan), start=1):
-        losses.append(learner.step(sample, _progress(plan, iteration, before - started)))
-        now = time.monotonic()
-        is_last = iteration == plan.iterations or _time_is_up(plan, now - started, now - before)
-        before = now
-        if is_last or now - reported >= _SECONDS_BETWEEN_EVENTS:
-            history.append(_report(plan, iteration, losses, now - started))
-            losses.clear()
-            reported = now
-            yield history[-1]
-        if is_last:
-            break
-    return history
-
-
-def _progress(plan: Plan, iteration: int, elapsed_s: float) -> float:
-    """How much of the training is behind: by its iterations where these are fixed, so that it can repeat."""
-    if plan.iterations is not None:
-        return (iteration - 1) / plan.iterations
-    return elapsed_s / plan.seconds if plan.seconds else 0.0
-
-
-def _time_is_up(plan: Plan, elapsed_s: float, step_s: float) -> bool:
-    """Whether one more step, as long as the last, would pass the time limit."""
-    return plan.seconds is not None and elapsed_s + step_s + _SECONDS_TO_SAVE > plan.seconds
-
-
-def _report(plan: Plan, iteration: int, losses: list[Tensor], elapsed_s: float) -> TrainingStep:
-    loss = float(torch.stack(losses).mean())
-    if not math.isfinite(loss):
-        raise NecrosegError(
-            f"The training diverged: after {iteration} iterations the loss is not a number. Train again "
-            f"with a learning rate below {plan.config.learning_rate:g}, or with the precision fp32."
+    def _record(self, digests: Mapping[str, str], state: State) -> RunRecord:
+        plan, model = self.plan, self.start.model
+        return RunRecord(
+            config=plan.config,
+            cases=tuple(digests),
+            patch_shape=plan.patch_shape,
+            widths=plan.widths,
+            device=plan.device,
+            threads=plan.threads,
+            iterations=state.iteration,
+            seconds=state.seconds,
+            loss=state.loss,
+            versions=software_versions(),
+            case_sha256=dict(digests),
+            started_from=None if model is None else model.sha256,
+            earlier_cases=() if model is None else model.cases,
         )
-    return TrainingStep(
-        iteration=iteration,
-        iterations=plan.iterations,
-        loss=loss,
-        seconds=elapsed_s,
-        seconds_left=_seconds_left(plan, iteration, elapsed_s),
-    )
 
 
-def _seconds_left(plan: Plan, iteration: int, elapsed_s: float) -> float | None:
-    if plan.seconds is not None:
-        return max(0.0, plan.seconds - elapsed_s)
-    if plan.iterations is None:
-        return None
-    return elapsed_s / iteration * (plan.iterations - iteration)
-
-
-def _announcement(plan: Plan) -> str:
+def _announcement(plan: Plan, start: Start) -> str:
     sequences = " and ".join(plan.config.sequences)
     length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
+    origin = "" if start.model is None else f", from the weights of {start.model.run.name},"
     return (
-        f"Training a {plan.config.dimension.upper()} network on {sequences} of {len(plan.cases)} cases "
-        f"for {length} on {plan.device} with {plan.threads} threads; augmentation: "
+        f"Training a {plan.config.dimension.upper()} network{origin} on {sequences} of {len(plan.cases)} "
+        f"cases for {length} on {plan.device} with {plan.threads} threads; augmentation: "
         f"{describe(plan.config.augment)}."
     )
 
 
-def _record(plan: Plan, sources: tuple[Source, ...], last: TrainingStep) -> RunRecord:
-    return RunRecord(
-        config=plan.config,
-        cases=tuple(source.name for source in sources),
-        patch_shape=plan.patch_shape,
-        widths=plan.widths,
-        device=plan.device,
-        threads=plan.threads,
-        iterations=last.iteration,
-        seconds=last.seconds,
-        loss=last.loss,
-        versions=software_versions(),
-    )
-
-
-def _csv(history: list[TrainingStep]) -> str:
-    rows = [f"{step.iteration},{step.seconds:.3f},{step.loss:.6f}" for step in history]
-    return "\n".join(["iteration,seconds,loss", *rows]) + "\n"
+def _csv(state: State) -> str:
+    return "\n".join(["iteration,seconds,loss,validation_dice", *state.history]) + "\n"

@@ -1,5 +1,6 @@
 """The training cases in memory: interpolated to the network's slices once, sampled many times."""
 
+import hashlib
 import threading
 from collections.abc import Generator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid, to_sl
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.interrupt import check
 from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.volume import Volume
 
 
 def load_sources(
@@ -66,13 +68,26 @@ def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Targe
 
 def training_source(case: Case, config: TrainConfig, *, n_slices: int) -> Source:
     """Bring the chosen sequences and the target of a case to the network's slices."""
-    mask = case.reference if config.target == "reference" else case.tumour
+    mask = target_mask(case, config.target)
     return make_source(
         network_images(case, config.sequences, n_slices=n_slices),
         None if mask is None else mask_to_slices(mask.voxels, n_slices),
         spacing_mm=slices_grid(case.grid, n_slices).spacing_mm,
         name=case.name,
     )
+
+
+def target_mask(case: Case, target: Target) -> Volume | None:
+    """Return the mask of a case that is to be learned."""
+    return case.reference if target == "reference" else case.tumour
+
+
+def voxels_sha256(source: Source) -> str:
+    """Return the hash of what a case contributes to a training: its images and its target, voxel by voxel."""
+    digest = hashlib.sha256(repr((source.shape, source.spacing_mm)).encode())
+    # In memory the channels come last.
+    digest.update(source.padded.cpu().movedim(0, -1).contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def network_images(case: Case, sequences: tuple[Sequence, ...], *, n_slices: int) -> NDArray[np.float32]:

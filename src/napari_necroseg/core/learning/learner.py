@@ -1,0 +1,109 @@
+"""The network in training, with all the state that the next step depends on."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from napari_necroseg.core.augment.sample import Sample
+from napari_necroseg.core.errors import ModelError
+from napari_necroseg.core.learning.checkpoint import Model, new_network
+from napari_necroseg.core.learning.device import precision_context, reduced_dtype
+from napari_necroseg.core.learning.loss import training_loss
+from napari_necroseg.core.learning.unet import UNet
+from napari_necroseg.core.plan import Plan
+
+
+class Learner:
+    """A network and its optimiser.
+
+    Parameters
+    ----------
+    plan
+        Of the training.
+    initial
+        A trained model whose weights it starts from; its own random ones if None.
+
+    Raises
+    ------
+    ModelError
+        If `initial` is another network than the plan's.
+    """
+
+    def __init__(self, plan: Plan, *, initial: Model | None = None) -> None:
+        self.config = plan.config
+        self.device = plan.device
+        self.dtype = reduced_dtype(plan.device, plan.config.precision)
+        network = _initial_network(plan)
+        if initial is not None:
+            _check_same_network(initial, plan)
+            network.load_state_dict(initial.network.state_dict())
+        self.network = network.placed(plan.device).train()
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
+
+    def step(self, sample: Sample, progress: float) -> Tensor:
+        """Learn from one mini-batch at a share of the way (0 to 1); return its loss, still on the device."""
+        if self.config.learning_rate_decay:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        images = self.network.laid_out(sample.images.to(self.device))
+        target = sample.target.to(self.device)
+        with precision_context(self.device, self.dtype):
+            logits = self.network(images)
+        loss = training_loss(logits[:, 0], target, self.config)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all tensors that the next step depends on, by name; not copies."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for number, of_weight in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in of_weight.items()}
+        return tensors
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned.
+
+        Raises
+        ------
+        ModelError
+            If the tensors are not those of this network.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts.setdefault(kind, {})[rest] = tensor
+        of_weights: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimiser"].items():
+            number, _, field = name.partition(".")
+            of_weights.setdefault(int(number), {})[field] = tensor
+        whole = self.optimiser.state_dict() | {"state": of_weights}
+        try:
+            self.network.load_state_dict(parts["network"])
+            self.optimiser.load_state_dict(whole)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ModelError(
+                "The checkpoint is of another network; start the training anew in a new folder."
+            ) from error
+
+
+def _initial_network(plan: Plan) -> UNet:
+    """Draw the weights by the plan's seed, and leave the program's own random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(plan.config.seed)
+        return new_network(plan.config, plan.widths)
+
+
+def _check_same_network(model: Model, plan: Plan) -> None:
+    was, wanted = (
+        (config.dimension, tuple(map(str, config.sequences)), config.upsampling, widths)
+        for config, widths in ((model.config, model.record.widths), (plan.config, plan.widths))
+    )
+    if was != wanted:
+        raise ModelError(
+            f"The model {model.run.name} is a {was[0].upper()} network on {' and '.join(was[1])}, the "
+            f"training one in {wanted[0].upper()} on {' and '.join(wanted[1])}; "
+            "choose the same network and sequences."
+        )

@@ -1,0 +1,163 @@
+"""Checkpoints: a training on disk, so that it can go on after it was killed as if nothing had happened."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import FileError, ModelError, SettingsError
+from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.learning.checkpoint import RECORD_NAME, WEIGHTS_NAME
+from napari_necroseg.core.plan import Plan
+
+CHECKPOINT_NAME = "checkpoint.safetensors"
+_HEADER_KEY = "napari-necroseg-checkpoint"
+# Where the network runs may be another place than before; the rest must be the same.
+_MAY_DIFFER = ("device", "threads", "minutes")
+
+
+class Progressed(BaseModel):
+    """How far a training is.
+
+    Parameters
+    ----------
+    config, cases, case_sha256
+        As in the plan, and what the cases' voxels were.
+    iteration
+        Mini-batches done.
+    seconds
+        Wall time that they took, loading included.
+    history
+        What was reported: the lines of ``history.csv`` below its header.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: TrainConfig
+    cases: tuple[str, ...]
+    case_sha256: Mapping[str, str]
+    iteration: int
+    seconds: float
+    history: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A training as it stood after an iteration: its tensors, and how far it is."""
+
+    tensors: dict[str, Tensor]
+    progressed: Progressed
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of the last one; a failure leaves the last one.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    with atomic_path(run / CHECKPOINT_NAME) as temporary:
+        temporary.write_bytes(save(tensors, metadata={_HEADER_KEY: checkpoint.progressed.model_dump_json()}))
+
+
+def drop_checkpoint(run: Path) -> None:
+    """Remove the checkpoint of a training that is over, and the folder if nothing else is in it."""
+    (run / CHECKPOINT_NAME).unlink(missing_ok=True)
+    if run.is_dir() and not any(run.iterdir()):
+        run.rmdir()
+
+
+def check_resumable(run: Path) -> None:
+    """Refuse, before any work, a folder in which no training was interrupted.
+
+    A folder that is new or empty passes: the training may have been killed before its first checkpoint.
+
+    Raises
+    ------
+    FileError
+        If the training there is finished, or the folder holds something else.
+    """
+    if (run / WEIGHTS_NAME).exists() and (run / RECORD_NAME).exists():
+        raise FileError(f"The training in {run} is finished; there is nothing to resume.")
+    for leftover in [*run.glob(f".*-{CHECKPOINT_NAME}"), *run.glob(f".*-{WEIGHTS_NAME}")]:
+        # What a killed process was just writing.
+        leftover.unlink(missing_ok=True)
+    known = {CHECKPOINT_NAME, WEIGHTS_NAME, "history.csv"}
+    others = sorted(path.name for path in run.iterdir() if path.name not in known) if run.is_dir() else []
+    if run.exists() and (others or not run.is_dir()):
+        raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
+
+
+def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
+    """Read the checkpoint of a run; None if it was killed before the first.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged.
+    SettingsError
+        If it is of a training with other choices or cases than the plan.
+    """
+    path = run / CHECKPOINT_NAME
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(_HEADER_KEY, "")
+            progressed = Progressed.model_validate_json(header)
+            # Copies: the file is replaced while the training goes on.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValidationError) as error:
+        raise ModelError(
+            f"{path} is damaged or of another version; start the training anew in a new folder."
+        ) from error
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
+    _check_same_training(run, progressed, plan)
+    return Checkpoint(tensors=tensors, progressed=progressed)
+
+
+def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[str, str]) -> None:
+    """Refuse to go on with other images than the training began with.
+
+    Raises
+    ------
+    SettingsError
+        Naming the first case that is another.
+    """
+    changed = [name for name, digest in case_sha256.items() if progressed.case_sha256.get(name) != digest]
+    if changed or set(case_sha256) != set(progressed.case_sha256):
+        name = changed[0] if changed else min(set(progressed.case_sha256) ^ set(case_sha256))
+        raise SettingsError(
+            f"The training in {run} began with other images of {name}; restore them, or start anew in a new "
+            "folder."
+        )
+
+
+def _check_same_training(run: Path, progressed: Progressed, plan: Plan) -> None:
+    was, wanted = (_comparable(config) for config in (progressed.config, plan.config))
+    different = sorted(name for name in was if was[name] != wanted[name])
+    if different:
+        name = different[0]
+        raise SettingsError(
+            f"The training in {run} was started with {name} {json.dumps(was[name])}, not "
+            f"{json.dumps(wanted[name])}; resume it with the choices that it had."
+        )
+    if progressed.cases != plan.cases:
+        raise SettingsError(
+            f"The training in {run} was started on other cases ({', '.join(progressed.cases)}); resume it "
+            "with these."
+        )
+
+
+def _comparable(config: TrainConfig) -> dict[str, Any]:
+    return {name: value for name, value in config.model_dump(mode="json").items() if name not in _MAY_DIFFER}

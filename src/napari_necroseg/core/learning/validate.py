@@ -1,0 +1,70 @@
+"""Scores of a network in training on whole cases that it does not learn from, by the real prediction."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.learning.checkpoint import Model, RunRecord
+from napari_necroseg.core.learning.interrupt import Wishes, check
+from napari_necroseg.core.learning.learner import Learner
+from napari_necroseg.core.learning.predict import predict
+from napari_necroseg.core.learning.volumes import only_needed, target_mask
+from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.scoring.overlap import count, dice
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Validator:
+    """Cases in memory, ready to be predicted again and again."""
+
+    cases: tuple[Case, ...]
+    plan: Plan
+    record: RunRecord
+    run: Path
+    wishes: Wishes
+
+    def dice(self, learner: Learner) -> Generator[Event, None, Mapping[str, float]]:
+        """Predict each case with the network as it is; return its Dice coefficient."""
+        model = Model(network=learner.network, record=self.record, run=self.run, sha256="")
+        config = PredictConfig(device=self.plan.device, threads=self.plan.threads)
+        found: dict[str, float] = {}
+        for case in self.cases:
+            for event in predict(model, case, config, stop=self.wishes.stop):
+                if isinstance(event, Finished):
+                    mask = target_mask(case, self.plan.config.target)
+                    assert mask is not None, "checked when the cases were loaded"
+                    found[case.name] = dice(count(mask.voxels > 0, event.result.labels.voxels > 0))
+            check(self.wishes.stop)
+            yield Progress(
+                done=len(found), total=len(self.cases), message=f"Validation: {case.name} is predicted"
+            )
+        return found
+
+
+def load_validation_cases(
+    plan: Plan, cohort: Cohort, wishes: Wishes
+) -> Generator[Event, None, tuple[Case, ...]]:
+    """Load the cases to validate on; yield progress.
+
+    Raises
+    ------
+    CohortError
+        If one of them is trained on, or has no mask of the target.
+    """
+    trained = sorted(set(cohort.names) & set(plan.cases))
+    if trained:
+        raise CohortError(f"{trained[0]} cannot be validated on: it is one of the training cases.")
+    cases = []
+    for number, files in enumerate(cohort):
+        check(wishes.stop)
+        yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
+        case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
+        if target_mask(case, plan.config.target) is None:
+            raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
+        cases.append(case)
+    return tuple(cases)

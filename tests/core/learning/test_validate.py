@@ -1,0 +1,84 @@
+"""Looking at other patients while training, and starting from a model that was trained before."""
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import CohortError, ModelError
+from napari_necroseg.core.events import Finished, TrainingStep, Validated
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.learning.checkpoint import load_model
+from napari_necroseg.core.learning.predict import predict
+from napari_necroseg.core.learning.train import Start, train
+from napari_necroseg.core.scoring.overlap import count, dice
+
+SHORT = {"steps": 4, "validation_minutes": 1e-9}
+
+
+def split(cohort: Cohort) -> tuple[Cohort, Cohort]:
+    return Cohort(cases=cohort.cases[:2]), Cohort(cases=cohort.cases[2:])
+
+
+def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
+    cohort, plan_tiny, tmp_path
+) -> None:
+    learned, others = split(cohort)
+    plan = plan_tiny(learned, **SHORT)
+    events = list(train(plan, learned, run=tmp_path / "run", validation=others))
+    validations = [event for event in events if isinstance(event, Validated)]
+    assert [event.iteration for event in validations] == [1, 2, 3, 4]
+    model, case = load_model(tmp_path / "run"), load_case(others.cases[0])
+    last = list(predict(model, case, PredictConfig(threads=1)))[-1]
+    expected = dice(count(case.reference.voxels > 0, last.result.labels.voxels > 0))
+    assert validations[-1].dice == {"case-2": expected}
+    assert validations[-1].mean_dice == expected
+    list(train(plan, learned, run=tmp_path / "blind"))
+    seeing, blind = (load_file(tmp_path / name / "weights.safetensors") for name in ("run", "blind"))
+    assert all(torch.equal(seeing[name], blind[name]) for name in blind)
+    lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert lines[0] == "iteration,seconds,loss,validation_dice"
+    assert sum(not line.endswith(",") for line in lines[1:]) == 4
+
+
+def test_a_case_is_not_trained_and_validated_on(cohort, plan_tiny, tmp_path) -> None:
+    with pytest.raises(CohortError, match="case-1 cannot be validated on: it is one of the training cases"):
+        list(train(plan_tiny(cohort), cohort, run=tmp_path / "run", validation=cohort.only(("case-1",))))
+
+
+def test_a_validation_case_without_a_mask_is_refused(cohort, plan_tiny, tmp_path) -> None:
+    learned, others = split(cohort)
+    bare = Cohort(cases=tuple(type(c)(name=c.name, sequences=c.sequences) for c in others))
+    with pytest.raises(CohortError, match="case-2 cannot be validated on: it has no reference mask"):
+        list(train(plan_tiny(learned), learned, run=tmp_path / "run", validation=bare))
+
+
+def test_fine_tuning_starts_from_the_weights_and_remembers_the_cases(cohort, plan_tiny, tmp_path) -> None:
+    learned, others = split(cohort)
+    first = plan_tiny(learned, steps=40, learning_rate=1e-2, batch_size=8)
+    list(train(first, learned, run=tmp_path / "first"))
+    model = load_model(tmp_path / "first")
+    small = plan_tiny(others, steps=1, learning_rate=1e-12)
+    events = list(train(small, others, run=tmp_path / "second", start=Start(model=model)))
+    scratch = list(train(small, others, run=tmp_path / "scratch"))
+    losses = [next(event.loss for event in of if isinstance(event, TrainingStep)) for of in (events, scratch)]
+    assert losses[0] < losses[1]
+    before, after = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second"))
+    assert torch.allclose(before["head.weight"], after["head.weight"], atol=1e-9)
+    assert load_model(tmp_path / "second").cases == ("case-2", "case-0", "case-1")
+    record = json.loads((tmp_path / "second" / "run.json").read_text())
+    assert record["started_from"] == model.sha256
+    assert isinstance(events[-1], Finished)
+    assert math.isfinite(events[-1].result.loss)
+
+
+def test_a_model_of_another_kind_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
+    list(train(plan_tiny(cohort, sequences=("ceT1",)), cohort, run=tmp_path / "first"))
+    model = load_model(tmp_path / "first")
+    with pytest.raises(ModelError, match="is a 2D network on ceT1, the training one in 2D on ceT1 and T2"):
+        list(train(plan_tiny(cohort), cohort, run=tmp_path / "second", start=Start(model=model)))
+    assert not (tmp_path / "second").exists()
