@@ -133,6 +133,9 @@ class AugmentControls(QWidget):
         for inner in FIELDS[name]:
             self._add_row(form, inner)
         section.addWidget(content)
+        section.layout().setContentsMargins(0, 0, 0, 0)
+        # In line with the heading, not with the middle of an open section.
+        switch.setFixedHeight(section.toggleButton().sizeHint().height() + 4)
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
