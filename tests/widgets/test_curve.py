@@ -17,6 +17,8 @@ def test_a_loss_that_is_not_a_number_is_left_out(qtbot):
     qtbot.addWidget(curve)
     curve.add(1, 0.9)
     curve.add(2, math.nan)
+    curve.add_dice(2, math.nan)
+    assert curve.dice == ()
     curve.add(3, 0.7)
     assert curve.points == ((1, 0.9), (3, 0.7))
 
@@ -52,3 +54,21 @@ def test_draws_the_curve_from_high_loss_to_low(qtbot):
     assert blue_rows(60)[0] < blue_rows(270)[0]
     curve.clear()
     assert curve.points == ()
+
+
+def test_draws_a_rising_dice_in_orange(qtbot):
+    curve = LossCurve()
+    qtbot.addWidget(curve)
+    curve.resize(300, 170)
+    for iteration, loss, dice in ((1, 1.0, 0.1), (100, 0.1, 0.9)):
+        curve.add(iteration, loss)
+        curve.add_dice(iteration, dice)
+    image = curve.grab().toImage()
+
+    def orange_rows(x: int) -> list[int]:
+        rows = range(image.height())
+        return [y for y in rows if image.pixelColor(x, y).red() - image.pixelColor(x, y).blue() > 90]
+
+    assert orange_rows(60)[0] > orange_rows(245)[0]
+    curve.clear()
+    assert curve.dice == ()

@@ -7,7 +7,7 @@ import pytest
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.events import TrainingStep
+from napari_necroseg.core.events import TrainingStep, Validated
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.widgets import _ask, _jobs
 from napari_necroseg.widgets._case_list import lacks, proposal
@@ -39,10 +39,12 @@ def fake_training(monkeypatch, steered_job):
     job = steered_job()
     asked = []
 
-    def train_on(config, cohort, run, keep, pause, stop):
-        asked.append((config, cohort.names, run))
+    def train_on(config, cohorts, run, keep, pause, stop):
+        asked.append((config, cohorts[0].names, run))
+        job.validation = cohorts[1].names
         job.keep, job.pause = keep, pause
         yield TrainingStep(iteration=10, iterations=None, loss=0.9, seconds=1.0, seconds_left=9.0)
+        yield Validated(iteration=10, dice={"b": 0.4}, mean_dice=0.4)
         job.result = Trained(run)
         yield from job(stop)
 
@@ -142,6 +144,20 @@ def test_after_a_cancel_it_can_train_again(qtbot, ready, fake_training):
         ready.runner.cancel()
     assert ready.panel.message == "Cancelled."
     assert ready.start_button.isEnabled()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_cases_left_out_are_scored_meanwhile_if_wanted(qtbot, ready, fake_training, wanted):
+    job, _ = fake_training
+    ready.cases.tick(("a",))
+    ready.validates.setChecked(wanted)
+    ready.start()
+    qtbot.waitUntil(lambda: len(ready.curve.dice) == 1)
+    assert ready.curve.dice == ((10, 0.4),)
+    # The third case has no reference.
+    assert job.validation == (("b",) if wanted else ())
+    job.go_on.set()
+    qtbot.waitUntil(lambda: not ready.runner.is_busy)
 
 
 def test_a_training_can_be_paused_and_kept(qtbot, ready, fake_training):

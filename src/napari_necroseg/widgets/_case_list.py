@@ -58,6 +58,16 @@ class CaseList(QWidget):
             if item.flags() & Qt.ItemFlag.ItemIsEnabled and item.checkState() == Qt.CheckState.Checked
         )
 
+    def held_out(self) -> tuple[str, ...]:
+        """Return the names of the cases that could be trained on, but are not, and whose patient is not."""
+        ticked = set(self.ticked())
+        patients = {case.patient_or_name for case in self._cohort if case.name in ticked}
+        return tuple(
+            case.name
+            for case in self._cohort
+            if case.patient_or_name not in patients and self._is_usable(case)
+        )
+
     def tick(self, names: tuple[str, ...]) -> None:
         """Tick these cases, and no other."""
         for row in range(self._list.count()):

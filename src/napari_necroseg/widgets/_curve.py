@@ -1,4 +1,4 @@
-"""The loss of a running training, drawn as a curve."""
+"""The loss of a running training as a curve, and beside it the Dice coefficient of cases left out."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 _MOST_POINTS = 2000
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 10.0, 10.0, 36.0
-_CURVE = QColor("#4aa8ff")
+_CURVE, _DICE = QColor("#4aa8ff"), QColor("#ffa02e")
+_RIGHT_WITH_DICE = 40.0
 
 
 class LossCurve(QWidget):
@@ -18,13 +19,16 @@ class LossCurve(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._points: list[tuple[int, float]] = []
+        self._dice: list[tuple[int, float]] = []
         self._keep_every = 1
         self._seen = 0
         self.setMinimumSize(200, 150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
             "The training loss: it should fall, and 0 would be perfect agreement with the reference. It is "
-            "measured on the training samples, so it does not say how well the model does on other cases."
+            "measured on the training samples, so it does not say how well the model does on other cases. "
+            "Orange, with the axis on the right: the mean Dice coefficient of whole cases left out, if you "
+            "asked for it; it should rise, and 1 would be perfect."
         )
 
     @property
@@ -32,13 +36,18 @@ class LossCurve(QWidget):
         """The points drawn: iteration and loss."""
         return tuple(self._points)
 
+    @property
+    def dice(self) -> Sequence[tuple[int, float]]:
+        """The validations drawn: iteration and mean Dice."""
+        return tuple(self._dice)
+
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Return the height that shows a curve without crowding the dock."""
         return QSize(300, 170)
 
     def clear(self) -> None:
         """Forget all points."""
-        self._points, self._keep_every, self._seen = [], 1, 0
+        self._points, self._dice, self._keep_every, self._seen = [], [], 1, 0
         self.update()
 
     def add(self, iteration: int, loss: float) -> None:
@@ -53,16 +62,25 @@ class LossCurve(QWidget):
             self._keep_every *= 2
         self.update()
 
+    def add_dice(self, iteration: int, dice: float) -> None:
+        """Add a validation; one that is undefined is left out."""
+        if math.isfinite(dice):
+            self._dice.append((iteration, dice))
+            self.update()
+
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802  # Qt's name
         """Draw axes and curve."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = QRectF(_LEFT, _TOP, self.width() - _LEFT - _RIGHT, self.height() - _TOP - _BOTTOM)
+        right = _RIGHT_WITH_DICE if self._dice else _RIGHT
+        area = QRectF(_LEFT, _TOP, self.width() - _LEFT - right, self.height() - _TOP - _BOTTOM)
         last = max((iteration for iteration, _ in self._points), default=1)
         top = nice_ceiling(max((loss for _, loss in self._points), default=1.0))
         self._draw_axes(painter, area, last, top)
-        if self._points:
-            self._draw_curve(painter, area, last, top)
+        _draw_curve(painter, area, [(i / last, loss / top) for i, loss in self._points], _CURVE)
+        if self._dice:
+            _draw_dice_axis(painter, area)
+            _draw_curve(painter, area, [(i / last, dice) for i, dice in self._dice], _DICE)
         painter.end()
 
     def _draw_axes(self, painter: QPainter, area: QRectF, last: int, top: float) -> None:
@@ -88,17 +106,30 @@ class LossCurve(QWidget):
         painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, "loss")
         painter.restore()
 
-    def _draw_curve(self, painter: QPainter, area: QRectF, last: int, top: float) -> None:
-        painter.setPen(QPen(_CURVE, 2))
-        curve = QPolygonF(
-            [
-                QPointF(area.left() + i / last * area.width(), area.bottom() - loss / top * area.height())
-                for i, loss in self._points
-            ]
-        )
-        if len(self._points) == 1:
-            painter.drawEllipse(curve[0], 2.0, 2.0)
-        painter.drawPolyline(curve)
+
+def _draw_curve(
+    painter: QPainter, area: QRectF, shares: Sequence[tuple[float, float]], color: QColor
+) -> None:
+    """Draw a curve through points, each given by its shares of the area's width and height."""
+    painter.setPen(QPen(color, 2))
+    curve = QPolygonF(
+        [QPointF(area.left() + x * area.width(), area.bottom() - y * area.height()) for x, y in shares]
+    )
+    if len(shares) == 1:
+        painter.drawEllipse(curve[0], 2.0, 2.0)
+    painter.drawPolyline(curve)
+
+
+def _draw_dice_axis(painter: QPainter, area: QRectF) -> None:
+    painter.setPen(_DICE)
+    for share in (0.0, 0.5, 1.0):
+        label = QRectF(area.right() + 4, area.bottom() - share * area.height() - 8, 30, 16)
+        painter.drawText(label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{share:g}")
+    painter.save()
+    painter.translate(area.right() + 30, area.center().y())
+    painter.rotate(-90)
+    painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, "Dice")
+    painter.restore()
 
 
 def nice_ceiling(value: float) -> float:

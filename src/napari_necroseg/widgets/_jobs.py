@@ -181,13 +181,17 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
 
 def train_on(
     config: TrainConfig,
-    cohort: Cohort,
+    cohorts: tuple[Cohort, Cohort],
     run: Path,
     keep: threading.Event,
     pause: threading.Event,
     stop: threading.Event,
 ) -> Iterator[Event]:
-    """Plan a training and do it; `keep` ends it with the model as it is, `pause` lets it stand still."""
+    """Plan a training and do it; `keep` ends it with the model as it is, `pause` lets it stand still.
+
+    The `cohorts` are the cases to train on, and those to score meanwhile.
+    """
+    cohort, validation = cohorts
     yield Progress(done=0, total=0, message="Loading PyTorch ...")
     from napari_necroseg.core.learning.device import default_threads, resolve_device
     from napari_necroseg.core.learning.interrupt import Wishes
@@ -200,7 +204,8 @@ def train_on(
         device=resolve_device(config.device),
         threads=config.threads or default_threads(),
     )
-    yield from train(plan, cohort, run=run, wishes=Wishes(stop=stop, keep=keep, pause=pause))
+    wishes = Wishes(stop=stop, keep=keep, pause=pause)
+    yield from train(plan, cohort, run=run, validation=validation, wishes=wishes)
 
 
 def predict_case(run: Path, case: Case, config: PredictConfig, stop: threading.Event) -> Iterator[Event]:

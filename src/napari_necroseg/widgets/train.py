@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.events import Event, TrainingStep
+from napari_necroseg.core.events import Event, TrainingStep, Validated
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.widgets import _ask, _jobs
 from napari_necroseg.widgets._case_list import CaseList
@@ -45,6 +45,11 @@ class Train(Dock):
         self.pause_button.setToolTip("Let the training stand still, so that the computer is free.")
         self.keep_button = QPushButton("Stop and keep")
         self.keep_button.setToolTip("End the training now, and keep the model as it is.")
+        self.validates = QCheckBox("Score the cases left out meanwhile")
+        self.validates.setToolTip(
+            "Every two minutes (see Advanced) the cases that are not trained on are predicted and compared "
+            "with their reference. It costs some seconds a case, and changes nothing in the training."
+        )
         self.summary = Prose()
         self.augmentation = Prose()
         self._folder_label = Prose()
@@ -66,9 +71,10 @@ class Train(Dock):
         if plan is None or self._models is None:
             return
         run = self._models / self.name.text().strip()
-        cohort = self.workspace.cohort.only(plan.cases)
+        held_out = self.cases.held_out() if self.validates.isChecked() else ()
+        cohorts = self.workspace.cohort.only(plan.cases), self.workspace.cohort.only(held_out)
         self._keep, self._pause = threading.Event(), threading.Event()
-        job = partial(_jobs.train_on, plan.config, cohort, run, self._keep, self._pause)
+        job = partial(_jobs.train_on, plan.config, cohorts, run, self._keep, self._pause)
         if self.panel.run(job, f"Training {run.name} ..."):
             self.curve.clear()
             self._refresh()
@@ -84,7 +90,9 @@ class Train(Dock):
         model_row.addWidget(self.name, 1)
         model_row.addWidget(choose)
         cases = QGroupBox("Cases to train on")
-        QVBoxLayout(cases).addWidget(self.cases)
+        column = QVBoxLayout(cases)
+        column.addWidget(self.cases)
+        column.addWidget(self.validates)
         self.body.addWidget(cases)
         self.body.addWidget(self.form)
         self.body.addWidget(self.augmentation)
@@ -190,8 +198,11 @@ class Train(Dock):
         self.panel.say("Stopping after this step; the model is kept ...")
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, TrainingStep):
-            self.curve.add(event.iteration, event.loss)
+        match event:
+            case TrainingStep():
+                self.curve.add(event.iteration, event.loss)
+            case Validated():
+                self.curve.add_dice(event.iteration, event.mean_dice)
 
     def _on_trained(self, trained: Any) -> None:
         self.workspace.set_run(trained.run)

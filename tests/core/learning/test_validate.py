@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,6 +49,13 @@ def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
 def test_a_case_is_not_trained_and_validated_on(cohort, plan_tiny, tmp_path) -> None:
     with pytest.raises(CohortError, match="case-1 cannot be validated on: it is one of the training cases"):
         list(train(plan_tiny(cohort), cohort, run=tmp_path / "run", validation=cohort.only(("case-1",))))
+
+
+def test_two_cases_of_a_patient_are_not_on_both_sides(cohort, plan_tiny, tmp_path) -> None:
+    one_patient = Cohort(cases=tuple(replace(case, patient="P1") for case in cohort))
+    learned, others = split(one_patient)
+    with pytest.raises(CohortError, match="case-2 cannot be validated on: its patient is that of case-1"):
+        list(train(plan_tiny(learned), learned, run=tmp_path / "run", validation=others))
 
 
 def test_a_validation_case_without_a_mask_is_refused(cohort, plan_tiny, tmp_path) -> None:

@@ -162,7 +162,7 @@ class _Job:
         clock = Clock()
         yield Started(message=_announcement(self.plan, self.start))
         sources = yield from load_sources(self.plan, cohort, self.wishes.stop)
-        cases = yield from load_validation_cases(self.plan, validation, self.wishes)
+        cases = yield from load_validation_cases(self.plan, validation, cohort, self.wishes)
         digests = {source.name: voxels_sha256(source) for source in sources}
         learner, state = Learner(self.plan, initial=self.start.model), State()
         if self.start.resumes:

@@ -47,18 +47,22 @@ class Validator:
 
 
 def load_validation_cases(
-    plan: Plan, cohort: Cohort, wishes: Wishes
+    plan: Plan, cohort: Cohort, trained: Cohort, wishes: Wishes
 ) -> Generator[Event, None, tuple[Case, ...]]:
     """Load the cases to validate on; yield progress.
 
     Raises
     ------
     CohortError
-        If one of them is trained on, or has no mask of the target.
+        If one of them, or another case of its patient, is trained on, or if it has no mask of the target.
     """
-    trained = sorted(set(cohort.names) & set(plan.cases))
-    if trained:
-        raise CohortError(f"{trained[0]} cannot be validated on: it is one of the training cases.")
+    patients = {files.patient_or_name: files.name for files in trained}
+    for files in cohort:
+        other = patients.get(files.patient_or_name)
+        if other is not None:
+            is_same = other == files.name
+            reason = "it is one of the training cases" if is_same else f"its patient is that of {other}"
+            raise CohortError(f"{files.name} cannot be validated on: {reason}.")
     cases = []
     for number, files in enumerate(cohort):
         check(wishes.stop)
