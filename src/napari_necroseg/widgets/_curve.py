@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 _MOST_POINTS = 2000
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 10.0, 10.0, 36.0
 _CURVE, _DICE = QColor("#4aa8ff"), QColor("#ffa02e")
-_RIGHT_WITH_DICE = 40.0
+_RIGHT_WITH_DICE = 48.0
 
 
 class LossCurve(QWidget):
@@ -126,7 +126,7 @@ def _draw_dice_axis(painter: QPainter, area: QRectF) -> None:
         label = QRectF(area.right() + 4, area.bottom() - share * area.height() - 8, 30, 16)
         painter.drawText(label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{share:g}")
     painter.save()
-    painter.translate(area.right() + 30, area.center().y())
+    painter.translate(area.right() + 38, area.center().y())
     painter.rotate(-90)
     painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, "Dice")
     painter.restore()
