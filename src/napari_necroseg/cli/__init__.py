@@ -22,6 +22,7 @@ COMMANDS = {
     "augment": "write training samples as they are drawn, and a picture of them",
     "train": "train one network on a cohort",
     "predict": "outline necrosis zones with a trained network",
+    "export": "write a trained network as ONNX, with a model card",
     "score": "compare predicted masks with reference masks",
 }
 USER_ERROR = 2

@@ -1,10 +1,11 @@
 import errno
+import sys
 from pathlib import Path
 
 import pytest
 
 from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.io.atomic import atomic_path, write_text
+from napari_necroseg.core.io.atomic import atomic_folder, atomic_path, write_text
 
 
 def fail_halfway(target: Path, error: Exception) -> None:
@@ -45,3 +46,36 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="could not be written"):
         write_text(tmp_path / "file" / "a.txt", "text")
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path, exists: bool) -> None:
+    target = tmp_path / "new" / "folder"
+    if exists:
+        target.mkdir(parents=True)
+    with atomic_folder(target) as stage:
+        (stage / "a.txt").write_text("complete")
+        assert not (target / "a.txt").exists()
+    assert (target / "a.txt").read_text() == "complete"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder that a program stands in")
+def test_the_folder_that_one_stands_in_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with atomic_folder(Path()) as stage:
+        (stage / "a.txt").write_text("complete")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [KeyError(), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
+def test_a_folder_that_fails_halfway_is_not_there(tmp_path: Path, error: BaseException) -> None:
+    def fail() -> None:
+        with atomic_folder(tmp_path / "folder") as stage:
+            (stage / "a.txt").write_text("half")
+            raise error
+
+    with pytest.raises(ResourceError if isinstance(error, OSError) else type(error)):
+        fail()
+    assert list(tmp_path.iterdir()) == []

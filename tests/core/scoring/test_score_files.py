@@ -7,7 +7,7 @@ import pytest
 
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import CaseFailed, Finished, Warned
-from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
+from napari_necroseg.core.scoring.files import CaseScored, find_pairs, read_scores, score_files
 
 WriteImage = Callable[..., Path]
 
@@ -71,6 +71,9 @@ def test_folders_are_paired_by_name_and_one_bad_file_stops_nothing(
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["case"], row["dice"], row["state"]) for row in rows] == [("two", "1.0", "scored")]
+    assert read_scores(table) == {
+        event.case: event.result for event in events if isinstance(event, CaseScored)
+    }
 
 
 def test_a_cohort_is_scored_on_the_grid_of_its_ce_t1(
@@ -108,3 +111,14 @@ def test_a_cohort_without_a_prediction_is_said(tmp_path: Path, write_case: Calla
     )
     with pytest.raises(CohortError, match="no prediction for any of the 1 cases"):
         find_pairs(tmp_path / "cohort.csv", tmp_path / "case-a")
+
+
+def test_an_undefined_score_comes_back_undefined(tmp_path: Path, write_image: WriteImage) -> None:
+    empty = write_image(tmp_path / "a.nii.gz", np.zeros_like(cube()))
+    prediction = write_image(tmp_path / "b.nii.gz", cube())
+    list(score_files(find_pairs(empty, prediction), csv_path=tmp_path / "scores.csv"))
+    read = read_scores(tmp_path / "scores.csv")["b"]
+    assert read.state == "false_alarm"
+    assert np.isnan([read.dice, read.sensitivity, read.specificity_box]).tolist() == [False, True, True]
+    assert read.reference_ml == 0
+    assert read.prediction_ml > 0

@@ -1,7 +1,8 @@
-"""Writing a file so that it is either complete or not there."""
+"""Writing a file, or a folder of files, so that it is either complete or not there."""
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,26 +22,61 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ResourceError
         If the folder cannot be written to or the disk is full; what was there before is untouched.
     """
-    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ResourceError(
-            f"{path} could not be written: {reason}. Free some space or choose another folder."
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; rename it to `path` on success, remove it on failure.
+
+    Parameters
+    ----------
+    path
+        A folder that is new or empty; the caller has checked it.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full.
+    """
+    # "." has no name to put another beside, and a link to a folder stays a link.
+    place = path.resolve()
+    stage = _beside(place)
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+        if place.exists():
+            place.rmdir()
+        stage.rename(place)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically, with the line ends that `text` has."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+
+
+def _unwritable(path: Path, error: OSError) -> ResourceError:
+    reason = error.strerror or type(error).__name__
+    return ResourceError(f"{path} could not be written: {reason}. Free some space or choose another folder.")
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -148,7 +148,7 @@ def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
     try:
         _write_weights(run / WEIGHTS_NAME, network, record)
         write_text(run / HISTORY_NAME, history)
-        write_text(run / RECORD_NAME, _record_text(record, sha256=_sha256(run / WEIGHTS_NAME)))
+        write_text(run / RECORD_NAME, _record_text(record, sha256=file_sha256(run / WEIGHTS_NAME)))
     except BaseException:
         for name in (WEIGHTS_NAME, HISTORY_NAME):
             (run / name).unlink(missing_ok=True)
@@ -172,7 +172,7 @@ def load_model(run: Path) -> Model:
     path = run / WEIGHTS_NAME
     if not path.is_file():
         raise ModelError(f"There is no trained model in {run} (no {WEIGHTS_NAME}). {_CHOOSE}.")
-    sha256 = _sha256(path)
+    sha256 = file_sha256(path)
     _check_recorded_hash(run, sha256)
     try:
         with safe_open(path, framework="pt") as file:
@@ -185,6 +185,12 @@ def load_model(run: Path) -> Model:
     return Model(network=network.eval(), record=record, run=run, sha256=sha256)
 
 
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_path(path) as temporary:
@@ -194,11 +200,6 @@ def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
 
 def _record_text(record: RunRecord, *, sha256: str) -> str:
     return json.dumps({"weights_sha256": sha256} | record.model_dump(mode="json"), indent=2) + "\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_recorded_hash(run: Path, sha256: str) -> None:

@@ -1,8 +1,6 @@
 """Training samples on disk, for the eye and for other programs: drawn exactly as a training draws them."""
 
 import json
-import secrets
-import shutil
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.io.atomic import atomic_path, write_text
+from napari_necroseg.core.io.atomic import atomic_folder, atomic_path, write_text
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.nifti import write_nifti
 from napari_necroseg.core.learning.patches import generator_of
@@ -97,14 +95,8 @@ def write_samples(
     source = training_source(case, config, n_slices=PATCH_SHAPE[0])
     if not source.target.any():
         yield Warned(message=f"The case shows no {config.target}: samples are drawn from its middle.")
-    stage = out.with_name(f".{secrets.token_hex(4)}-{out.name}")
-    try:
+    with atomic_folder(out) as stage:
         yield from _write_all(source, config, stage, n)
-        if out.exists():
-            out.rmdir()
-        stage.rename(out)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
     sheet, draws = out / "contact_sheet.png", out / "draws.json"
     yield Finished(result=WrittenSamples(folder=out, samples=n, sheet=sheet, draws=draws))
 

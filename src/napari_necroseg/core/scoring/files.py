@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.errors import CohortError, FileError, GeometryError, NecrosegError
@@ -17,7 +17,7 @@ from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.image import read_image, read_mask
-from napari_necroseg.core.scoring.scores import Scores, score_masks, summarise
+from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, score_masks, summarise
 from napari_necroseg.core.volume import Grid, Voxels
 
 
@@ -79,6 +79,23 @@ def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) ->
     if csv_path is not None:
         write_text(csv_path, _as_csv(scored))
     yield Finished(result=summarise(one.result for one in scored))
+
+
+def read_scores(path: Path) -> dict[str, Scores]:
+    """Read a table that `score_files` wrote; return the scores of each case.
+
+    Raises
+    ------
+    FileError
+        If it is not such a table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["case"]: _scores_of(row) for row in csv.DictReader(file)}
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise FileError(
+            f"{path} is no table of scores; write it again with `necroseg score --csv`, or remove it."
+        ) from error
 
 
 def find_pairs(reference: Path, prediction: Path) -> tuple[MaskPair, ...]:
@@ -186,3 +203,9 @@ def _as_csv(scored: list[CaseScored]) -> str:
     writer.writeheader()
     writer.writerows(to_record(one) for one in scored)
     return text.getvalue()
+
+
+def _scores_of(row: dict[str, str]) -> Scores:
+    """Turn a row back into scores; an empty cell is an undefined number."""
+    state: State = get_args(State)[get_args(State).index(row["state"])]
+    return Scores(state=state, **{name: float(row[name] or "nan") for name in SCORE_NAMES})

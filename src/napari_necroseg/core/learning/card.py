@@ -1,0 +1,229 @@
+"""The model card: what an exported network is, how it was made, what it must not be used for."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from napari_necroseg.core.learning.checkpoint import Model
+from napari_necroseg.core.learning.unet import n_parameters
+from napari_necroseg.core.scoring.files import read_scores
+from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, summarise
+
+SCORES_NAME = "scores.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What the card says of the exported file: its hash, its distance from torch, and who wrote it."""
+
+    sha256: str
+    difference: float
+    versions: Mapping[str, str]
+
+
+def read_run_scores(model: Model) -> dict[str, Scores]:
+    """Read the scores in the run's folder, a case each; none if it has no ``scores.csv``.
+
+    Raises
+    ------
+    FileError
+        If the table is damaged.
+    """
+    path = model.run / SCORES_NAME
+    return read_scores(path) if path.exists() else {}
+
+
+def model_card(model: Model, export: Export, scores: Mapping[str, Scores]) -> str:
+    """Write the card, in Markdown.
+
+    No case is named: whether a name is a patient's cannot be told.
+
+    Parameters
+    ----------
+    model
+        That was exported.
+    export
+        The exported file.
+    scores
+        By case, from `read_run_scores`.
+    """
+    return "\n\n".join(
+        (
+            f"# Segmentation after radiofrequency ablation: a {model.config.dimension.upper()} U-Net on "
+            f"{_sequences(model)}",
+            _purpose(model),
+            _input(model),
+            _training(model),
+            _scores(model, scores),
+            _files(model, export),
+            _LIMITS,
+            _usage(model),
+        )
+    )
+
+
+_LIMITS = """\
+## Limits
+
+- It was trained on the cases counted above alone. Other scanners, sequences, body regions or times after the
+  ablation are untried unless the scores above say otherwise.
+- The file is the network alone. Pairing the sequences, bringing them into this orientation and onto these
+  slices, whitening, overlapping patches and the way back to the acquired slices are up to who runs it;
+  `necroseg predict` does all of it.
+- A patch in which every sequence is constant is air, and gets probability 0 without the network.
+- Patches of other sizes are computed, too, but the network was trained on the one above.
+- Licence: the program that made this file is under BSD-3-Clause. The weights have the licence that those who
+  trained them give them, within what the training images allow; this card grants none."""
+
+
+def _purpose(model: Model) -> str:
+    shown = (
+        "the necrosis zone that radiofrequency ablation leaves in a spinal metastasis"
+        if model.config.target == "reference"
+        else "a spinal metastasis that was treated with radiofrequency ablation"
+    )
+    return f"""\
+**Research software, not a medical device.** It must not be used for diagnosis or to decide about a treatment.
+
+`model.onnx` gives each voxel of a patch of MR images the probability that it belongs to {shown}. It was
+trained with napari-necroseg, which follows Steffen, Hille et al., *Automatic Segmentation of Necrosis Zones
+after Radiofrequency Ablation of Spinal Metastases*."""
+
+
+def _input(model: Model) -> str:
+    is_2d = model.config.dimension == "2d"
+    n_slices, n_rows, n_columns = model.record.patch_shape
+    axes = "(B, C, Y, X), B being slices" if is_2d else "(B, C, Z, Y, X)"
+    statistics = (
+        "of every fourth voxel along each axis of the whole patch, not of the single slice"
+        if is_2d
+        else "of all voxels of the patch"
+    )
+    return f"""\
+## Network and input
+
+| | |
+|---|---|
+| network | {model.config.dimension.upper()} U-Net, levels of {_list(model.record.widths)} channels, \
+{n_parameters(model.network):,} parameters, {model.config.upsampling} upsampling |
+| input `images` | float32, `{axes}`; channels: {_sequences(model)}, in this order |
+| output `probability` | float32, one channel, the sigmoid included; the other axes are those of the input |
+| axes of any size | all but the channels |
+| patch in training | {n_slices} slices x {n_rows} rows x {n_columns} columns |
+| orientation | slices from the patient's right to left, rows from head to feet, columns from front to back |
+| slices | {n_slices}, interpolated from the acquired ones (cubic spline, first and last slice centre kept) |
+| pixels | of the ceT1 image, not resampled; T2 is interpolated onto the ceT1 grid |
+| whitening | of each patch and sequence: minus the mean, over the standard deviation, {statistics}; \
+a constant sequence becomes zeros |"""
+
+
+def _training(model: Model) -> str:
+    record = model.record
+    names = "\n".join(sorted(model.cases)).encode()
+    config = json.dumps(record.config.model_dump(mode="json"), indent=2)
+    return f"""\
+## Training
+
+| | |
+|---|---|
+| target | {"necrosis" if record.config.target == "reference" else "tumour"} (`{record.config.target}`) |
+| training cases | {len(model.cases)} |
+| SHA-256 of their names | `{hashlib.sha256(names).hexdigest()}` (sorted, UTF-8, a line feed between two) |
+| iterations | {record.iterations} |
+| time | {record.seconds:.0f} s on {record.device}, {record.threads} CPU threads |
+| last loss | {record.loss:.4f} |
+
+```json
+{config}
+```"""
+
+
+def _scores(model: Model, scores: Mapping[str, Scores]) -> str:
+    if not scores:
+        return "## Scores\n\nnot scored here"
+    summary = summarise(scores.values())
+    n_seen = len(set(scores) & set(model.cases))
+    rows = [
+        f"| {name} | {_number(summary.mean[name])} | {_number(summary.median[name])} | "
+        f"{_number(summary.std[name])} |"
+        for name in SCORE_NAMES
+    ]
+    return "\n".join(
+        (
+            "## Scores",
+            "",
+            f"From `{SCORES_NAME}` in the folder of the run: {len(scores)} cases, **{n_seen} of them seen in "
+            f"training**; {summary.scored} scored, {summary.missed} missed (averaged with Dice 0), "
+            f"{summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find. "
+            "Which model made the scored masks, the table does not say.",
+            "",
+            "| score | mean | median | standard deviation |",
+            "|---|---|---|---|",
+            *rows,
+        )
+    )
+
+
+def _files(model: Model, export: Export) -> str:
+    return f"""\
+## Files and versions
+
+| | |
+|---|---|
+| `model.onnx`, SHA-256 | `{export.sha256}` |
+| `weights.safetensors` that it was made of, SHA-256 | `{model.sha256}` |
+| trained with | {_versions(model.record.versions)} |
+| exported with | {_versions(export.versions)} |
+| checked | onnxruntime and torch differ by {export.difference:.1e} at most (random patches, two sizes) |"""
+
+
+def _usage(model: Model) -> str:
+    is_2d = model.config.dimension == "2d"
+    shape = (len(model.config.sequences), *model.record.patch_shape)
+    known = "patch[np.ix_(range(len(patch)), *middles)]" if is_2d else "patch"
+    middles = (
+        "middles = [np.minimum(np.arange(2, n + 2, 4), n - 1) for n in patch.shape[1:]]\n" if is_2d else ""
+    )
+    return f"""\
+## How to run it
+
+In the folder of this file, with `pip install numpy onnxruntime`:
+
+```python
+import numpy as np
+import onnxruntime
+
+# Put a patch of your case here: (C, Z, Y, X), channels, orientation and slices as described above.
+patch = np.random.default_rng(0).normal(100, 20, {shape}).astype(np.float32)
+{middles}known = {known}
+mean = known.mean(axis=(1, 2, 3), keepdims=True)
+spread = known.std(axis=(1, 2, 3), keepdims=True)
+# Over infinity where a sequence is constant: it becomes zeros.
+white = (patch - mean) / np.where(spread > 1e-6 * abs(mean), spread, np.inf)
+
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+images = {"white.swapaxes(0, 1)  # the slices are the batch" if is_2d else "white[None]"}
+(probability,) = session.run(["probability"], {{"images": images}})
+probability = probability{"[:, 0]" if is_2d else "[0, 0]"}  # (Z, Y, X)
+necrosis = probability >= 0.5
+```
+"""
+
+
+def _sequences(model: Model) -> str:
+    return _list(model.config.sequences)
+
+
+def _list(values: tuple[object, ...]) -> str:
+    *first, last = map(str, values)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
