@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -171,19 +171,38 @@ def test_a_damaged_table_of_scores_is_refused(run, tmp_path, text: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_that_computes_something_else_is_not_kept(trained_run, tmp_path, monkeypatch) -> None:
-    def write_another(model: Model, path: Path) -> None:
+def write_changed(tensor_name: str, value: np.ndarray) -> Callable[[Model, Path], None]:
+    """As `write_onnx`, but with another tensor in the file."""
+
+    def write(model: Model, path: Path) -> None:
         write_onnx(model, path)
         written = onnx.load(path)
-        for tensor in written.graph.initializer:
-            if tensor.name == "network.head.bias":
-                tensor.CopyFrom(onnx.numpy_helper.from_array(np.float32([0.5]), tensor.name))
+        (tensor,) = (one for one in written.graph.initializer if one.name == tensor_name)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor_name))
         onnx.save(written, path)
 
-    monkeypatch.setattr(module, "write_onnx", write_another)
+    return write
+
+
+def test_a_file_that_computes_something_else_is_not_kept(trained_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "write_onnx", write_changed("network.head.bias", np.float32([0.5])))
     with pytest.raises(ModelError, match=r"they differ by .*, more than 0\.0001, so it was not kept"):
         list(export(load_model(trained_run("2d")), out=tmp_path / "out"))
     assert names(tmp_path) == []
+
+
+def test_a_network_that_says_nearly_the_same_everywhere_is_compared_more_closely(
+    trained_run, tmp_path
+) -> None:
+    model = load_model(trained_run("2d"))
+    model.network.head.weight.data.mul_(1e-4)
+    write_changed("network.head.weight", np.zeros((1, 4, 1, 1), np.float32))(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError) as refusal:
+        check_onnx(model, tmp_path / "model.onnx")
+    (difference,) = re.findall(r"differ by (\S+),", str(refusal.value))
+    assert 1e-6 < float(difference) < 1e-4
+    write_onnx(model, tmp_path / "model.onnx")
+    assert check_onnx(model, tmp_path / "model.onnx") < 1e-6
 
 
 def test_a_file_that_is_no_number_is_not_kept(trained_run, tmp_path) -> None:

@@ -80,22 +80,23 @@ _LIMITS = """\
 
 def _purpose(model: Model) -> str:
     shown = (
-        "the necrosis zone that radiofrequency ablation leaves in a spinal metastasis"
+        "the necrosis zone which radiofrequency ablation leaves in a spinal metastasis"
         if model.config.target == "reference"
-        else "a spinal metastasis that was treated with radiofrequency ablation"
+        else "a spinal metastasis which was treated with radiofrequency ablation"
     )
     return f"""\
 **Research software, not a medical device.** It must not be used for diagnosis or to decide about a treatment.
 
-`model.onnx` gives each voxel of a patch of MR images the probability that it belongs to {shown}. It was
-trained with napari-necroseg, which follows Steffen, Hille et al., *Automatic Segmentation of Necrosis Zones
-after Radiofrequency Ablation of Spinal Metastases*."""
+`model.onnx` gives each voxel of a patch of MR images the probability that it belongs to
+{shown}.
+It was trained with napari-necroseg, which follows Steffen, Hille et al., *Automatic Segmentation of Necrosis
+Zones after Radiofrequency Ablation of Spinal Metastases*."""
 
 
 def _input(model: Model) -> str:
     is_2d = model.config.dimension == "2d"
     n_slices, n_rows, n_columns = model.record.patch_shape
-    axes = "(B, C, Y, X), B being slices" if is_2d else "(B, C, Z, Y, X)"
+    axes = "`(B, C, Y, X)`, a slice each along B" if is_2d else "`(B, C, Z, Y, X)`"
     statistics = (
         "of every fourth voxel along each axis of the whole patch, not of the single slice"
         if is_2d
@@ -108,7 +109,7 @@ def _input(model: Model) -> str:
 |---|---|
 | network | {model.config.dimension.upper()} U-Net, levels of {_list(model.record.widths)} channels, \
 {n_parameters(model.network):,} parameters, {model.config.upsampling} upsampling |
-| input `images` | float32, `{axes}`; channels: {_sequences(model)}, in this order |
+| input `images` | float32, {axes}; channels: {_sequences(model)}, in this order |
 | output `probability` | float32, one channel, the sigmoid included; the other axes are those of the input |
 | axes of any size | all but the channels |
 | patch in training | {n_slices} slices x {n_rows} rows x {n_columns} columns |
