@@ -8,7 +8,7 @@ import pytest
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.plan import Plan, duration, make_plan
 
 
 def cohort_of(n: int) -> Cohort:
@@ -80,3 +80,10 @@ def test_a_missing_t2_does_not_matter_to_a_training_on_cet1() -> None:
     case = replace(cohort_of(1).cases[0], sequences={Sequence.CET1: Path("a.nii")})
     config = train_preset("fast").changed(sequences=("ceT1",))
     assert make_plan(config, Cohort(cases=(case,)), device="cpu", threads=1).channels == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (600, "10 min"), (6 * 3600, "6.0 h"), (72 * 3600, "3.0 days")]
+)
+def test_a_time_span_is_said_as_a_person_says_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,7 +1,7 @@
 import pytest
 
 from napari_necroseg.core.events import CaseDone, CaseFailed, Progress, Started, TrainingStep, Warned
-from napari_necroseg.widgets._job_panel import JobPanel, duration
+from napari_necroseg.widgets._job_panel import JobPanel
 
 
 @pytest.fixture
@@ -66,10 +66,3 @@ def test_offers_the_report_of_an_unforeseen_failure(qtbot, panel, steered_job):
     assert panel._details.isVisible()
     panel._details.click()
     assert "copied" in panel.message
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (600, "10 min"), (6 * 3600, "6.0 h")]
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text

@@ -11,6 +11,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
+from napari_necroseg.core.plan import Plan, make_plan
 
 FIELDS = (
     "preset",
@@ -31,59 +32,61 @@ FIELDS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
-    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RUN", help="new folder for the trained model"
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--cases", metavar="A,B", help="train on these cases only")
-    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
-    which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
-    parser.add_argument(
-        "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
-    )
+    add_training_arguments(parser)
     parser.add_argument(
         "--from", type=Path, metavar="RUN", dest="start_from", help="fine-tune this trained model"
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training in --out that was interrupted"
     )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides what a training does."""
+    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cases", metavar="A,B", help="train on these cases only")
+    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
+    which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
     parser.add_argument(
         "--validate", metavar="A,B", help="left out of the training, and scored now and then meanwhile"
+    )
+    parser.add_argument(
+        "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
     )
     add_options(parser, TrainConfig, FIELDS)
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
-    from napari_necroseg.core.io.cohort import read_cohort
     from napari_necroseg.core.learning.checkpoint import load_model
-    from napari_necroseg.core.learning.device import default_threads, resolve_device
     from napari_necroseg.core.learning.train import Start, train
-    from napari_necroseg.core.plan import make_plan
+
+    plan, cohort, validation = planned(options)
+    if plan.seconds is not None:
+        # The limit holds for the whole command; starting it and importing torch has taken some of it.
+        plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
+    model = None if options.start_from is None else load_model(options.start_from)
+    start = Start(model=model, resumes=options.resume)
+    return train(plan, cohort, run=options.out, start=start, validation=validation)
+
+
+def planned(options: argparse.Namespace) -> tuple[Plan, Cohort, Cohort]:
+    """The plan of the chosen training, its cases, and those to validate on."""
+    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.learning.device import default_threads, resolve_device
 
     config = read_config(options)
     everything = read_cohort(options.cohort)
     validation = everything.only(_names(options.validate or ""))
     cohort = choose_cases(everything, options)
     cohort = cohort.only(tuple(name for name in cohort.names if name not in validation.names))
-    plan = make_plan(
-        config,
-        cohort,
-        device=resolve_device(config.device),
-        threads=config.threads or default_threads(),
-    )
-    if plan.seconds is not None:
-        # The limit holds for the whole command; starting it and importing torch has taken some of it.
-        plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
-    model = None if options.start_from is None else load_model(options.start_from)
-    return train(
-        plan,
-        cohort,
-        run=options.out,
-        start=Start(model=model, resumes=options.resume),
-        validation=validation,
-    )
+    device = resolve_device(config.device)
+    plan = make_plan(config, cohort, device=device, threads=config.threads or default_threads())
+    return plan, cohort, validation
 
 
 def read_config(options: argparse.Namespace) -> TrainConfig:

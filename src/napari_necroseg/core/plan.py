@@ -87,6 +87,15 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
     )
 
 
+def duration(seconds: float) -> str:
+    """Return a time span as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.1f} days"
+
+
 def _iterations(config: TrainConfig, n_cases: int) -> int | None:
     """One pass over all samples in mini-batches, unless steps or a time limit say otherwise.
 

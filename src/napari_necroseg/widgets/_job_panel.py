@@ -12,6 +12,7 @@ from napari_necroseg.core.events import (
     TrainingStep,
     Warned,
 )
+from napari_necroseg.core.plan import duration
 from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._worker import Job, JobRunner
 
@@ -133,15 +134,6 @@ class JobPanel(QWidget):
         if clipboard is not None:
             clipboard.setText(self.runner.report)
         self._say("The report was copied. It names files of this computer: read it before you send it.")
-
-
-def duration(seconds: float) -> str:
-    """Return a time span as a person says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _training_share(done: int, total: int | None, seconds: float, left: float | None) -> tuple[int, int]:

@@ -11,13 +11,12 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated
-from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.plan import Plan, duration, make_plan
 from napari_necroseg.widgets import _ask, _jobs
 from napari_necroseg.widgets._case_list import CaseList
 from napari_necroseg.widgets._curve import LossCurve
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._forms import ConfigForm
-from napari_necroseg.widgets._job_panel import duration
 from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._runs import new_run_name
 

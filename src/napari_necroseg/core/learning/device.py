@@ -44,6 +44,14 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def device_in_words(device: str) -> str:
+    """Return a device's name and free memory, as a person knows them."""
+    if device.startswith("cuda"):
+        free, total = torch.cuda.mem_get_info(device)
+        return f"{torch.cuda.get_device_name(device)} ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+    return {"cpu": "processor", "mps": "Apple GPU"}.get(device, device)
+
+
 def default_threads() -> int:
     """Return all CPU cores that this process may use but one, which stays free for the viewer."""
     if hasattr(os, "sched_getaffinity"):

@@ -1,0 +1,20 @@
+"""``necroseg plan``: what a training would do, and cost, before it runs."""
+
+import argparse
+from collections.abc import Generator
+
+from napari_necroseg.cli.train import add_training_arguments, planned
+from napari_necroseg.core.events import Event
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands: all that decides what a training does."""
+    add_training_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> Generator[Event]:
+    """Measure a few steps, and print the plan."""
+    from napari_necroseg.core.learning.cost import plan_training
+
+    plan, cohort, _ = planned(options)
+    return plan_training(plan, cohort)

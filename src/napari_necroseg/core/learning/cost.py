@@ -1,0 +1,149 @@
+"""What a training costs on this device: measured on a few real steps, before anything is trained."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from napari_necroseg.core.augment.sample import Sample
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.events import Event, Finished, Progress, Started
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.learning.device import memory_errors, torch_threads
+from napari_necroseg.core.learning.interrupt import Stopped, check, interruptible
+from napari_necroseg.core.learning.learner import Learner
+from napari_necroseg.core.learning.patches import batch
+from napari_necroseg.core.learning.planned import PlannedTraining, choices_in_words
+from napari_necroseg.core.learning.unet import n_parameters
+from napari_necroseg.core.learning.volumes import only_needed, training_source
+from napari_necroseg.core.plan import Plan
+
+_MOST_STEPS = 5
+_SECONDS_OF_STEPS = 6.0
+_GIB = 2**30
+# The share of a random target; the time of a step does not depend on it.
+_TARGET_SHARE = 0.02
+
+
+def plan_training(
+    plan: Plan, cohort: Cohort, *, stop: threading.Event | None = None
+) -> Generator[Event, None, None]:
+    """Say what a training would do, and measure what it costs here.
+
+    Parameters
+    ----------
+    plan
+        From `make_plan`.
+    cohort
+        Where the files of the plan's cases are; the first is read.
+    stop
+        Set it to end the job.
+
+    Yields
+    ------
+    Event
+        `Started`, `Progress`, and `Finished` with a `PlannedTraining`.
+
+    Raises
+    ------
+    FileError
+        If the first case cannot be read.
+    ResourceError
+        If the memory does not suffice for a single step.
+    """
+    stop = stop or threading.Event()
+    size = (
+        f"a mini-batch of {plan.config.batch_size} patches of {' x '.join(map(str, plan.patch_shape))} voxels"
+    )
+    yield Started(message=f"Measuring a few steps on {plan.device}; nothing is trained.")
+    try:
+        with memory_errors(size, "use a smaller batch"), torch_threads(plan.threads):
+            yield from _measure(plan, cohort.only(plan.cases), stop)
+    except Stopped:
+        return
+
+
+def _measure(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Event, None, None]:
+    yield Progress(done=0, total=3, message=f"Reading {cohort.cases[0].name}")
+    started = time.monotonic()
+    needed = only_needed(cohort.cases[0], plan.config.sequences, plan.config.target)
+    source = training_source(load_case(needed), plan.config, n_slices=plan.patch_shape[0])
+    loading_s = (time.monotonic() - started) * len(cohort)
+    check(stop)
+    yield Progress(done=1, total=3, message="Making samples")
+    batch_s = _median_seconds(lambda number: batch([source], plan, number))
+    check(stop)
+    yield Progress(done=2, total=3, message="Learning")
+    learner = Learner(plan)
+    sample = _random_sample(plan)
+    with interruptible(learner.network, stop), _memory(plan.device) as memory:
+        step_s = _median_seconds(lambda _: float(learner.step(sample, 0.0)))
+    limit_s = (plan.seconds or 0.0) - loading_s
+    iterations = plan.iterations or max(1, int(limit_s / (step_s + batch_s)))
+    yield Finished(
+        result=PlannedTraining(
+            **choices_in_words(plan),
+            parameters=n_parameters(learner.network),
+            step_s=step_s,
+            batch_s=batch_s,
+            memory_gib=memory.gib,
+            cohort_gib=source.padded.nbytes * len(cohort) / _GIB,
+            loading_s=loading_s,
+            estimated_s=loading_s + iterations * (step_s + batch_s),
+            estimated_iterations=iterations,
+        )
+    )
+
+
+def _random_sample(plan: Plan) -> Sample:
+    spatial = plan.patch_shape[1:] if plan.config.dimension == "2d" else plan.patch_shape
+    generator = torch.Generator().manual_seed(plan.config.seed)
+    images = torch.randn(plan.config.batch_size, plan.channels, *spatial, generator=generator)
+    target = torch.rand(plan.config.batch_size, *spatial, generator=generator) < _TARGET_SHARE
+    return Sample(images=images.to(plan.device), target=target.to(torch.uint8).to(plan.device))
+
+
+def _median_seconds(work: Callable[[int], object]) -> float:
+    """Time a few calls; the first, which compiles and allocates, does not count."""
+    work(0)
+    taken: list[float] = []
+    while len(taken) < _MOST_STEPS and sum(taken) < _SECONDS_OF_STEPS:
+        started = time.perf_counter()
+        work(len(taken) + 1)
+        taken.append(time.perf_counter() - started)
+    return sorted(taken)[len(taken) // 2]
+
+
+@dataclass
+class _Memory:
+    """The most memory that was used, in GiB; None until it was measured, or where it cannot be."""
+
+    gib: float | None = None
+
+
+@contextlib.contextmanager
+def _memory(device: str) -> Iterator[_Memory]:
+    """Measure the most memory that is taken within, beyond what was there before."""
+    measured = _Memory()
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+        yield measured
+        measured.gib = torch.cuda.max_memory_allocated(device) / _GIB
+    elif sys.platform == "linux":
+        before = _resident_bytes("VmRSS")
+        # Forget the highest mark so far.
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        yield measured
+        measured.gib = max(0, _resident_bytes("VmHWM") - before) / _GIB
+    else:
+        yield measured
+
+
+def _resident_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
