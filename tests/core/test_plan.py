@@ -83,7 +83,8 @@ def test_a_missing_t2_does_not_matter_to_a_training_on_cet1() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(4.4, "4 s"), (89, "89 s"), (600, "10 min"), (6 * 3600, "6.0 h"), (72 * 3600, "3.0 days")]
+    ("seconds", "text"),
+    [(4.4, "4 s"), (89, "89 s"), (600, "10 min"), (6 * 3600, "6.0 h"), (72 * 3600, "3.0 days")],
 )
 def test_a_time_span_is_said_as_a_person_says_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text

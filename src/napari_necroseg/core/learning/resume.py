@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.io.atomic import atomic_path
-from napari_necroseg.core.learning.checkpoint import RECORD_NAME, WEIGHTS_NAME
+from napari_necroseg.core.learning.checkpoint import RECORD_NAME, WEIGHTS_NAME, check_run_folder
 from napari_necroseg.core.plan import Plan
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
@@ -74,6 +74,21 @@ def drop_checkpoint(run: Path) -> None:
     (run / CHECKPOINT_NAME).unlink(missing_ok=True)
     if run.is_dir() and not any(run.iterdir()):
         run.rmdir()
+
+
+def check_new(run: Path) -> None:
+    """Refuse, before any work, a folder that a training cannot be written into.
+
+    Raises
+    ------
+    FileError
+        If it holds anything, an interrupted training too, or may not be made.
+    """
+    if (run / CHECKPOINT_NAME).exists():
+        raise FileError(
+            f"{run} holds a training that was interrupted; go on with it by --resume, or choose a new folder."
+        )
+    check_run_folder(run)
 
 
 def check_resumable(run: Path) -> None:

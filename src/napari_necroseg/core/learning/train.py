@@ -11,7 +11,6 @@ from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.learning.checkpoint import (
     Model,
     RunRecord,
-    check_run_folder,
     save_run,
     software_versions,
 )
@@ -22,6 +21,7 @@ from napari_necroseg.core.learning.loop import Clock, State, Surroundings, run_s
 from napari_necroseg.core.learning.resume import (
     Checkpoint,
     Progressed,
+    check_new,
     check_resumable,
     check_same_voxels,
     drop_checkpoint,
@@ -134,7 +134,7 @@ def train(
         If the loss is no longer a number.
     """
     start, wishes = start or Start(), wishes or Wishes()
-    (check_resumable if start.resumes else check_run_folder)(run)
+    (check_resumable if start.resumes else check_new)(run)
     size = f"{plan.config.batch_size} patches of {' x '.join(str(n) for n in plan.patch_shape)}"
     job = _Job(plan=plan, run=run, start=start, wishes=wishes)
     with (
