@@ -227,6 +227,12 @@ def test_numba_and_torch_make_the_same_sample(monkeypatch, seed: int, slice_inde
     assert (by_one.target != by_other.target).float().mean() < 0.01
 
 
+@pytest.mark.parametrize("choice", [{"scale": 0.0}, {"rotation_sagittal_deg": np.nan}])
+def test_a_draw_that_leads_nowhere_is_refused(choice: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="a draw needs a scale above 0"):
+        sample(source(), random_draw(1, **choice), patch_shape=SHAPE)
+
+
 @given(st.floats(1e-30, 1), st.floats(0.2, 5))
 def test_powers_by_series_are_right_to_a_few_parts_in_a_million(share: float, power: float) -> None:
     made = exp2(np.float32(power) * log2(np.float32(share)))

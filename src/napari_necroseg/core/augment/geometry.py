@@ -116,11 +116,21 @@ def mapping(
         Of the source of each draw: slices, rows, columns.
     patch_shape
         Voxels of the patch, all its slices included, in 2D, too.
+
+    Raises
+    ------
+    ValueError
+        If a draw or a spacing gives places that are no numbers: compiled code would read memory there.
     """
     middle = (np.array(patch_shape) - 1) / 2
+    centre = np.array([drawn.centre_voxels for drawn in draws])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = _linear(draws, np.array(spacings_mm))
+    if not (np.isfinite(linear).all() and np.isfinite(centre).all()):
+        raise ValueError("a draw needs a scale above 0, finite angles and a spacing above 0 mm")
     return Mapping(
-        centre=np.array([drawn.centre_voxels for drawn in draws]),
-        linear=_linear(draws, np.array(spacings_mm)),
+        centre=centre,
+        linear=linear,
         middle=middle + [(0, *drawn.shift_voxels) for drawn in draws],
         control=_control(draws) if any(drawn.is_elastic for drawn in draws) else None,
         patch_shape=patch_shape,
