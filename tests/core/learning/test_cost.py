@@ -9,6 +9,7 @@ import pytest
 from napari_necroseg.cli import main
 from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.io.cohort import write_cohort
+from napari_necroseg.core.learning import cost
 from napari_necroseg.core.learning.cost import plan_training
 from napari_necroseg.core.learning.unet import UNet, n_parameters
 
@@ -42,6 +43,21 @@ def test_the_size_of_the_cases_is_that_of_what_training_holds(cohort, plan_tiny)
     planned = list(plan_training(replace(plan_tiny(cohort), patch_shape=(64, 16, 16)), cohort))[-1].result
     # Three cases with two sequences and the mask, 64 slices of 24 x 28, within a border of one voxel.
     assert planned.cohort_gib == pytest.approx(3 * 3 * 66 * 26 * 30 * 4 / 2**30)
+
+
+def test_memory_that_cannot_be_measured_is_said_not_invented(cohort, plan_tiny, monkeypatch) -> None:
+    monkeypatch.setattr(cost, "_forgets_its_peak", lambda: False)
+    planned = list(plan_training(plan_tiny(cohort), cohort))[-1].result
+    assert planned.memory_gib is None
+    assert "not measured on this system to learn" in str(planned)
+
+
+def test_a_step_that_takes_long_is_measured_once(cohort, plan_tiny, monkeypatch) -> None:
+    monkeypatch.setattr(cost, "_SECONDS_OF_STEPS", 0.0)
+    calls = []
+    monkeypatch.setattr(cost, "batch", lambda *_: calls.append(1))
+    assert isinstance(list(plan_training(plan_tiny(cohort), cohort))[-1], Finished)
+    assert calls == [1]
 
 
 def test_it_can_be_stopped(cohort, plan_tiny) -> None:

@@ -21,7 +21,7 @@ _SPARE = 4
 class Source:
     """A case on the network's slices; `make_source` makes it.
 
-    Held as float32: 26 cases of 64 x 400 x 400 with both sequences take 3.2 GB.
+    Held as float32: 26 cases of 64 x 400 x 400 with both sequences take 3.6 GB.
 
     Parameters
     ----------
