@@ -24,7 +24,7 @@ PlaceTerms = tuple[Terms, Terms, Terms]
 # Below this, a thread of its own costs more than it gains; a slice is 16,384 voxels.
 _VOXELS_PER_THREAD = 65_536
 # Parts of the work for each thread, so that one which is slow holds nobody up.
-_PARTS_PER_THREAD = 2
+_PARTS_PER_THREAD = 4
 
 
 def is_usable(voxels: Tensor) -> bool:
@@ -120,6 +120,7 @@ def make_slices(
 
     power = gamma.astype(np.float32)
     (cases, (planes, *terms)), (coarse_cases, (coarse_planes, *coarse_terms)) = fine, coarse
+    voxels, coarse_voxels = _in_rows(cases, spare=LANES), _in_rows(coarse_cases, spare=0)
     n_draws, n_sequences = gamma.shape
     values = torch.empty(n_draws, n_sequences + 1, len(terms[0]), terms[1].shape[1])
     target = torch.empty(n_draws, *values.shape[2:], dtype=torch.uint8)
@@ -128,8 +129,8 @@ def make_slices(
     def work(first: int, last: int) -> None:
         for number in range(first, last):
             make_slice(
-                (*_in_one_row(cases[number], spare=LANES), planes[number], *terms),
-                (*_in_one_row(coarse_cases[number], spare=0), coarse_planes[number], *coarse_terms),
+                (*voxels[number], planes[number], *terms),
+                (*coarse_voxels[number], coarse_planes[number], *coarse_terms),
                 (weights[number], power[number]),
                 made[number],
                 inside[number],
@@ -137,6 +138,13 @@ def make_slices(
 
     _in_parts(work, n_draws, made[0, 0].size)
     return values[:, :-1], target
+
+
+def _in_rows(volumes: Sequence[Tensor], *, spare: int) -> list[tuple[Terms, tuple[int, int, int, int]]]:
+    """Return each volume as `_in_one_row`; most stand in a mini-batch several times."""
+    rows = {id(volume): volume for volume in volumes}
+    made = {key: _in_one_row(volume, spare=spare) for key, volume in rows.items()}
+    return [made[id(volume)] for volume in volumes]
 
 
 def _in_one_row(volume: Tensor, *, spare: int) -> tuple[Terms, tuple[int, int, int, int]]:

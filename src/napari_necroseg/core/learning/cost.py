@@ -108,7 +108,7 @@ def _random_sample(plan: Plan) -> Sample:
 
 
 def _median_seconds(work: Callable[[int], object]) -> float:
-    """Time a few calls; the first, which compiles and allocates, counts only where it takes long by itself."""
+    """Time a few calls; the first, which compiles and allocates, counts only where it takes long."""
     started = time.perf_counter()
     work(0)
     first = time.perf_counter() - started
