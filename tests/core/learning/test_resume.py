@@ -18,6 +18,7 @@ from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.events import Finished, Paused, TrainingStep, Warned
 from napari_necroseg.core.io.cohort import write_cohort as write_table
 from napari_necroseg.core.learning import loop
+from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.interrupt import Wishes
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
 from napari_necroseg.core.learning.train import Start, train
@@ -101,6 +102,17 @@ def test_other_choices_are_refused(cohort, plan_tiny, tmp_path, choices, message
     interrupt(plan_tiny(cohort, steps=9), cohort, tmp_path / "run", after=1)
     with pytest.raises(SettingsError, match=message):
         list(train(plan_tiny(cohort, steps=9, **choices), cohort, run=tmp_path / "run", start=RESUME))
+
+
+@pytest.mark.usefixtures("_saved_after_each_step")
+def test_a_fine_tuning_is_not_resumed_as_if_it_were_none(cohort, plan_tiny, tmp_path) -> None:
+    plan = plan_tiny(cohort, steps=9)
+    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    job = train(plan, cohort, run=tmp_path / "run", start=Start(model=load_model(tmp_path / "first")))
+    next(event for event in job if isinstance(event, TrainingStep) and event.iteration > 1)
+    job.close()
+    with pytest.raises(SettingsError, match="started from other weights"):
+        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")

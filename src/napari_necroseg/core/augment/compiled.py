@@ -171,7 +171,7 @@ def soften(planes: NDArray[Any], weights: NDArray[Any], bounds: NDArray[Any], fi
 
 @compiled
 def brighten(planes: NDArray[Any], how: NDArray[Any], sums: NDArray[Any], first: int, last: int) -> None:
-    """Raise planes; `how` is ``(n, 3)``: power, low and stretch of `brighten`.
+    """Raise planes; `how` is ``(n, 3)``: power, low and stretch.
 
     The sums of their values and of their squares go to `sums` ``(n, 2)``.
     """
@@ -197,7 +197,7 @@ def _scale(values: NDArray[Any], mean: float, factor: float) -> None:
 
 @compiled
 def _extremes(values: NDArray[Any]) -> tuple[Any, Any]:
-    """Return the lowest and the highest of values ``(n,)``, in half the time of `min` and `max`."""
+    """Return the lowest and the highest of values ``(n,)``, sooner than by `min` and `max`."""
     low, high = values[0], values[0]
     for i in range(len(values)):
         value = values[i]

@@ -126,7 +126,7 @@ def log2(value: float) -> Any:
 
 @compiled
 def exp2(value: float) -> Any:
-    """Power of 2, to three parts in a million: Taylor's series; what float32 cannot hold is as good as 0."""
+    """Power of 2, to four parts in a million: Taylor's series; what float32 cannot hold is as good as 0."""
     held = value if value > _LEAST_EXPONENT else _LEAST_EXPONENT
     whole = np.floor(held + _HALF)
     e = held - whole

@@ -76,11 +76,11 @@ class Learner:
             kind, _, rest = name.partition(".")
             parts.setdefault(kind, {})[rest] = tensor
         of_weights: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimiser"].items():
-            number, _, field = name.partition(".")
-            of_weights.setdefault(int(number), {})[field] = tensor
-        whole = self.optimiser.state_dict() | {"state": of_weights}
         try:
+            for name, tensor in parts["optimiser"].items():
+                number, _, field = name.partition(".")
+                of_weights.setdefault(int(number), {})[field] = tensor
+            whole = self.optimiser.state_dict() | {"state": of_weights}
             self.network.load_state_dict(parts["network"])
             self.optimiser.load_state_dict(whole)
         except (RuntimeError, ValueError, KeyError) as error:

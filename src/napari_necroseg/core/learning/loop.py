@@ -17,7 +17,7 @@ from napari_necroseg.core.learning.patches import batches
 from napari_necroseg.core.plan import Plan
 
 _SECONDS_BETWEEN_EVENTS = 0.1
-# So much work is lost at most when the computer fails; writing takes a hundredth of a second.
+# So much work is lost at most when the computer fails.
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
 # Kept back from a time limit for writing the model.
 _SECONDS_TO_SAVE = 0.5

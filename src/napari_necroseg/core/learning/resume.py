@@ -30,6 +30,8 @@ class Progressed(BaseModel):
     ----------
     config, cases, case_sha256
         As in the plan, and what the cases' voxels were.
+    started_from
+        SHA-256 of the weights that it was fine-tuned from; None for random ones.
     iteration
         Mini-batches done.
     seconds
@@ -43,6 +45,7 @@ class Progressed(BaseModel):
     config: TrainConfig
     cases: tuple[str, ...]
     case_sha256: Mapping[str, str]
+    started_from: str | None
     iteration: int
     seconds: float
     history: tuple[str, ...]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import describe
+from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.learning.checkpoint import (
     Model,
@@ -189,6 +190,10 @@ class _Job:
             )
         )
 
+    @property
+    def _started_from(self) -> str | None:
+        return None if self.start.model is None else self.start.model.sha256
+
     def _resume(
         self, learner: Learner, state: State, digests: Mapping[str, str]
     ) -> Generator[Event, None, None]:
@@ -199,6 +204,10 @@ class _Job:
             return
         done = checkpoint.progressed
         check_same_voxels(self.run, done, digests)
+        if done.started_from != self._started_from:
+            raise SettingsError(
+                f"The training in {self.run} started from other weights; resume it with the --from that it had."
+            )
         learner.load_state(checkpoint.tensors)
         state.iteration, state.seconds, state.history = done.iteration, done.seconds, list(done.history)
         yield Started(message=f"Going on after iteration {done.iteration:,}.")
@@ -208,6 +217,7 @@ class _Job:
             config=self.plan.config,
             cases=self.plan.cases,
             case_sha256=digests,
+            started_from=self._started_from,
             iteration=state.iteration,
             seconds=state.seconds,
             history=tuple(state.history),
@@ -232,7 +242,7 @@ class _Job:
             loss=state.loss,
             versions=software_versions(),
             case_sha256=dict(digests),
-            started_from=None if model is None else model.sha256,
+            started_from=self._started_from,
             earlier_cases=() if model is None else model.cases,
         )
 
