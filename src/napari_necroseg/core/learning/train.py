@@ -206,7 +206,7 @@ class _Job:
         check_same_voxels(self.run, done, digests)
         if done.started_from != self._started_from:
             raise SettingsError(
-                f"The training in {self.run} started from other weights; resume it with the --from that it had."
+                f"The training in {self.run} started from other weights; resume it with its own --from."
             )
         learner.load_state(checkpoint.tensors)
         state.iteration, state.seconds, state.history = done.iteration, done.seconds, list(done.history)
