@@ -90,8 +90,8 @@ def test_other_sizes_than_the_patch_agree_with_torch(
             expected = model.network(images).sigmoid().numpy()
         (probability,) = session.run(None, {"images": images.numpy()})
         assert probability.dtype == np.float32
-        assert expected.std() > 1e-4
-        np.testing.assert_allclose(probability, expected, atol=1e-5)
+        assert expected.std() > 1e-3 * expected.mean()
+        np.testing.assert_allclose(probability, expected, rtol=1e-4)
 
 
 @DIMENSIONS

@@ -36,7 +36,7 @@ class Drawn:
     elastic_sigma_cells
         Sigma of the Gaussian that smooths the displacements, in distances between control points.
     elastic_seed
-        Says which displacements: standard normal numbers of numpy's default generator with this seed.
+        Says which displacements: standard normal numbers of numpy's Philox generator with this key.
     blur_sigma_voxels
         Sigma of the Gaussian blur of each sequence, in the plane of the slices.
     gamma

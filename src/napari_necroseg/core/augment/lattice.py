@@ -151,17 +151,14 @@ def place_terms(tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence
         over j and k is the place of a voxel.
     """
     n_draws, n = tensor.shape[:2]
-    slices = np.stack([_terms(lattice, mapped, axis=0) for lattice in lattices])
-    rows, columns = (_terms(lattices[0], mapped, axis=axis) for axis in (1, 2))
-    planes = np.zeros((n_draws, slices.shape[1], n, -(-n * 3 // 8) * 8), np.float32)
+    terms = [axis_terms(size, mapped.points) for size in mapped.patch_shape]
+    z, y, x = lattices[0]
+    firsts = np.array([lattice[0].start for lattice in lattices])
+    slices = terms[0][firsts[:, None] + range(0, len(z) * z.step, z.step)]
+    rows, columns = terms[1][y], terms[2][x]
+    planes = np.zeros((n_draws, len(z), n, -(-n * 3 // 8) * 8), np.float32)
     planes[..., : n * 3] = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
     return planes, np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns.T, np.float32)
-
-
-def _terms(lattice: Lattice, mapped: Mapping, *, axis: int) -> NDArray[np.float64]:
-    return axis_terms(mapped.patch_shape[axis], mapped.points)[lattice[axis].start :: lattice[axis].step][
-        : len(lattice[axis])
-    ]
 
 
 def _sample_grids(source: Source, grids: Tensor, values: list[Tensor]) -> None:

@@ -27,8 +27,9 @@ def shown(sources: Sequence[Source], mapped: Mapping, *, most: int | None = None
     witnesses = np.full((len(sources), max(map(len, followed)), 3), _NOWHERE)
     for number, voxels in enumerate(followed):
         witnesses[number, : len(voxels)] = voxels
-    # Two rounds miss by a voxel at most, which the target at that voxel, looked up below, makes good.
-    nearest = np.rint(mapped.to_patch(witnesses, rounds=2))
+    # Two rounds miss by a voxel at most, which the target at that voxel, looked up below, makes good; one is
+    # enough where a few of the slices will do.
+    nearest = np.rint(mapped.to_patch(witnesses, rounds=2 if most is None else 1))
     is_inside = np.asarray(((nearest >= 0) & (nearest < mapped.patch_shape)).all(axis=2))
     comes_from = mapped.to_source(np.where(is_inside[..., None], nearest, 0))
     is_shown = is_inside & (_occupancy(sources, comes_from) >= _SURE)
