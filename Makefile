@@ -35,4 +35,5 @@ lint: install
 	$(BIN)/lint-imports --no-cache
 
 bench-install: install
+	$(PIP_INSTALL) "pip>=25.1"  # the first that knows groups
 	$(PIP_INSTALL) --group bench
