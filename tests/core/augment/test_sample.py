@@ -32,6 +32,36 @@ def source(*, size: tuple[int, int, int] = (8, 40, 30)) -> Source:
     return make_source(images, target, spacing_mm=SPACING_MM)
 
 
+def white_source() -> tuple[Source, np.ndarray]:
+    images = np.random.default_rng(3).normal(0, 1, (2, 8, 40, 30)).astype(np.float32)
+    return make_source(images, None, spacing_mm=SPACING_MM, is_white=True), images
+
+
+@pytest.mark.parametrize("slice_index", [None, 5])
+def test_what_is_white_already_stays_as_it_is_and_beyond_it_is_air(slice_index) -> None:
+    case, images = white_source()
+    drawn = Drawn(centre_voxels=crop_centre((0, -5, 12), SHAPE), slice_index=slice_index, **PLAIN)
+    made = sample(case, drawn, patch_shape=SHAPE).images.numpy()
+    air = images.min(axis=(1, 2, 3))[:, None, None, None]
+    expected = np.concatenate([np.broadcast_to(air, (2, 8, 5, 12)), images[:, :, :11, 12:24]], axis=2)
+    expected = expected if slice_index is None else expected[:, slice_index]
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+
+
+def test_gamma_keeps_the_extremes_of_what_is_white() -> None:
+    case, images = white_source()
+    drawn = Drawn(centre_voxels=crop_centre((0, 10, 12), SHAPE), **(PLAIN | {"gamma": (2.0, 0.5)}))
+    cut = images[:, :, 10:26, 12:24]
+    low, high = (edge(cut, axis=(1, 2, 3), keepdims=True) for edge in (np.min, np.max))
+    expected = low + (high - low) * ((cut - low) / (high - low)) ** np.array([2.0, 0.5])[:, None, None, None]
+    np.testing.assert_allclose(sample(case, drawn, patch_shape=SHAPE).images, expected, atol=1e-3)
+    # A slice's extremes are those of every fourth voxel of its patch, too: nearly the same.
+    one = sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE).images.numpy()
+    for made, was in zip(one, cut[:, 3], strict=True):
+        assert np.all(np.diff(made.ravel()[was.argsort(axis=None)]) >= 0)
+        assert np.ptp(made) == pytest.approx(np.ptp(was), rel=0.2)
+
+
 def random_draw(seed: int, **choices: object) -> Drawn:
     chance = np.random.default_rng(seed)
     values = {
@@ -129,7 +159,7 @@ def test_a_quarter_turn_takes_right_to_up_and_below_to_lower_slices() -> None:
 def test_gamma_is_a_power_of_the_intensities_between_their_extremes() -> None:
     images = torch.tensor([[10.0, 12.0, 14.0, 18.0], [1.0, 2.0, 3.0, 4.0]]).reshape(1, 2, 1, 1, 4)
     apply_gamma([images], np.array([[2.0, 1.0]]))
-    expected = torch.tensor([[0.0, 1 / 16, 1 / 4, 1.0], [1.0, 2.0, 3.0, 4.0]])
+    expected = torch.tensor([[10.0, 10.5, 12.0, 18.0], [1.0, 2.0, 3.0, 4.0]])
     torch.testing.assert_close(images.reshape(2, 4), expected)
 
 

@@ -66,14 +66,17 @@ def plan_tiny() -> PlanTiny:
 
 
 @pytest.fixture(scope="session")
-def trained_run(plan_tiny: PlanTiny, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Train once a dimension on the cohort that `cohort` writes; for tests that only read the run."""
+def trained_run(plan_tiny: PlanTiny, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Train once a kind of network on the cohort that `cohort` writes; for tests that only read the run."""
 
     @cache
-    def train_once(dimension: str) -> Path:
+    def train_once(dimension: str, whitening: str = "patch") -> Path:
         folder = tmp_path_factory.mktemp(dimension)
         cases = write_cohort(folder / "cases")
-        plan = plan_tiny(cases, dimension=dimension, steps=120, batch_size=8, learning_rate=1e-2)
+        # As in the preset that whitens volumes: some patches show what is beside the target.
+        share = 1.0 if whitening == "patch" else 0.67
+        choices = {"dimension": dimension, "whitening": whitening, "target_share": share}
+        plan = plan_tiny(cases, steps=120, batch_size=8, learning_rate=1e-2, **choices)
         for _ in train(plan, cases, run=folder / "run"):
             pass
         return folder / "run"

@@ -95,19 +95,21 @@ def test_other_sizes_than_the_patch_agree_with_torch(
 
 
 @DIMENSIONS
+@pytest.mark.parametrize("whitening", ["patch", "volume"])
 def test_the_cards_snippet_runs_and_predicts_as_the_program_does(
-    trained_run, tmp_path, monkeypatch, make_grid, dimension
+    trained_run, tmp_path, monkeypatch, make_grid, dimension, whitening
 ) -> None:
-    export_to(trained_run(dimension), tmp_path / "out")
+    run = trained_run(dimension, whitening)
+    export_to(run, tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out")
     made: dict = {}
     exec(code_of(Path("model_card.md").read_text(encoding="utf-8")), made)
-    patch = made["patch"]
+    patch = made["patch" if whitening == "patch" else "image"]
     assert patch.shape == (2, 8, 16, 16)
     grid = make_grid(patch.shape[1:])
     sequences = {name: Volume(image, grid) for name, image in zip(Sequence, patch, strict=True)}
     case = Case(name="a", sequences=sequences, origin=Origin(grid))
-    prediction = finished(predict(load_model(trained_run(dimension)), case, PredictConfig(threads=1)))
+    prediction = finished(predict(load_model(run), case, PredictConfig(threads=1)))
     assert made["probability"].std() > 1e-3
     np.testing.assert_allclose(made["probability"], prediction.probability.voxels, atol=1e-5)
     assert np.array_equal(made["necrosis"], prediction.labels.voxels)

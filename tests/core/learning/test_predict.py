@@ -13,15 +13,17 @@ from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError, ResourceError
 from napari_necroseg.core.events import Finished, Progress
+from napari_necroseg.core.grids.slices import probability_from_slices
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.checkpoint import Model, load_model
 from napari_necroseg.core.learning.predict import Prediction, predict
+from napari_necroseg.core.learning.volumes import network_images
 from napari_necroseg.core.volume import Volume
 
 
-@pytest.fixture(params=["2d", "3d"])
+@pytest.fixture(params=[("2d", "patch"), ("2d", "volume"), ("3d", "patch"), ("3d", "volume")])
 def model(request, trained_run) -> Model:
-    return load_model(trained_run(request.param))
+    return load_model(trained_run(*request.param))
 
 
 @pytest.fixture
@@ -53,11 +55,27 @@ def test_labels_and_probability_lie_on_the_cases_grid(model, case) -> None:
     np.testing.assert_array_equal(prediction.labels.voxels, probability >= 0.3)
 
 
-def test_progress_counts_the_patches(model, case) -> None:
+def test_progress_counts_the_patches_or_the_slices(model, case) -> None:
     events = list(predict(model, case, PredictConfig()))
     # 24 x 28 pixels in patches of 16 x 16, half overlapping: rows begin at 0, 8; columns at 0, 8, 12.
-    assert [(event.done, event.total) for event in events[:-1]] == [(n, 6) for n in range(1, 7)]
+    in_slices = (model.config.dimension, model.config.whitening) == ("2d", "volume")
+    expected = [(0, 8), (8, 8)] if in_slices else [(n, 6) for n in range(1, 7)]
+    assert [(event.done, event.total) for event in events[:-1]] == expected
     assert all(isinstance(event, Progress) for event in events[:-1])
+
+
+@pytest.mark.parametrize("pixels_at_once", [1, 24 * 28 * 3, 10**6])
+def test_whole_slices_are_what_the_network_says_of_them_however_many_at_once(
+    trained_run, case, monkeypatch, pixels_at_once
+) -> None:
+    monkeypatch.setattr("napari_necroseg.core.learning.predict._PIXELS_AT_ONCE", pixels_at_once)
+    model = load_model(trained_run("2d", "volume"))
+    # Eight slices of five: the network is asked on its own slices, so the image is made of so many.
+    images = torch.from_numpy(network_images(case, model.config, n_slices=8))
+    with torch.inference_mode():
+        on_slices = model.network(images.movedim(0, 1))[:, 0].sigmoid().numpy()
+    expected = probability_from_slices(on_slices, 5).clip(0, 1)
+    np.testing.assert_allclose(predicted(model, case).probability.voxels, expected, atol=1e-5)
 
 
 def test_the_provenance_says_how_it_was_made(model, case) -> None:

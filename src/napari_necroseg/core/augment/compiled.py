@@ -24,7 +24,7 @@ _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 def make_slice(
     fine: Places,
     coarse: Places,
-    blur_power: tuple[NDArray[Any], NDArray[Any]],
+    finish: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
     made: NDArray[Any],
     target: NDArray[Any],
 ) -> None:
@@ -36,14 +36,14 @@ def make_slice(
         The case, and the places of the slice.
     coarse
         `Source.coarse`, and the places that stand for the patch.
-    blur_power
-        Weights and gamma, ``(C, odd)`` and ``(C,)``.
+    finish
+        Weights of the blur ``(C, odd)``, gamma ``(C,)`` and `Source.air` ``(C,)``, empty for None.
     made
         ``(C + 1, Y, X)``, float32, written: the whitened sequences, and how much of each voxel is target.
     target
         ``(Y, X)``, uint8, written: where that is half of it, or more.
     """
-    weights, power = blur_power
+    weights, power, air = finish
     n_sequences = len(power)
     fill(fine, made, 0, made.shape[1])
     patches = np.empty((n_sequences, len(coarse[2]) * len(coarse[3]), coarse[4].shape[1]), np.float32)
@@ -57,8 +57,11 @@ def make_slice(
         stretch = stretch_between(low, high)
         _raise(image, power[number], low, stretch)
         _raise(patch, power[number], low, stretch)
-        sums[0], sums[1] = _moments(patch)
-        mean, factor = whitening(sums, len(patch))
+        if len(air) == 0:
+            sums[0], sums[1] = _moments(patch)
+            mean, factor = whitening(sums, len(patch))
+        else:
+            mean, factor = -air[number], _ONE
         _scale(image, mean, factor)
     for row in range(len(target)):
         inside, occupancy = target[row], made[n_sequences, row]
@@ -232,13 +235,17 @@ def whitening(sums: NDArray[Any], n: int) -> tuple[Any, Any]:
 
 @compiled
 def _raise(values: NDArray[Any], power: float, low: float, stretch: float) -> None:
-    """Raise ``(value - low) * stretch`` of values ``(n,)``, from 0 to 1, in place; not to a power of 1."""
+    """Raise ``(value - low) * stretch`` of values ``(n,)``, from 0 to 1, in place; not to a power of 1.
+
+    The lowest and the highest stay what they were.
+    """
     if power == _ONE:
         return
+    span = _ONE / stretch if stretch > 0 else _ZERO
     for i in range(len(values)):
         share = (values[i] - low) * stretch
         raised = exp2(power * log2(share))
-        values[i] = raised if share > 0 else _ZERO
+        values[i] = low + span * (raised if share > 0 else _ZERO)
 
 
 @compiled

@@ -58,6 +58,8 @@ def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
 def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
     """Raise each sequence to its power, on a scale from 0 to 1 between its extremes in all the images.
 
+    The extremes stay what they were.
+
     Parameters
     ----------
     images
@@ -81,12 +83,13 @@ def _raise(images: list[Tensor], power: Tensor) -> None:
     """Raise images ``(..., Z, Y, X)`` in place to powers ``(..., 1, 1, 1)``."""
     low = torch.stack([image.amin(dim=(-3, -2, -1), keepdim=True) for image in images]).amin(dim=0)
     high = torch.stack([image.amax(dim=(-3, -2, -1), keepdim=True) for image in images]).amax(dim=0)
-    # A constant sequence becomes a constant again.
+    # A constant sequence stays one.
     stretch = torch.where(high > low, 1 / (high - low), 0.0)
     smallest = torch.exp(_LOG_OF_ZERO / power.clamp(min=1))
     for image in images:
         # Four times as fast as `pow_`.
         image.sub_(low).mul_(stretch).clamp_(min=smallest).log_().mul_(power).exp_()
+        image.mul_(high - low).add_(low)
 
 
 def _matrices(weights: NDArray[np.float32], size: int) -> Tensor:

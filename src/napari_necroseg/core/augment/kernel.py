@@ -59,7 +59,9 @@ def interpolate(volumes: Sequence[Tensor], places: PlaceTerms, values: Tensor) -
     _in_parts(work, len(volumes) * n_rows, n_columns)
 
 
-def finish_volume(images: Tensor, weights: Terms, gamma: NDArray[np.float64]) -> None:
+def finish_volume(
+    images: Tensor, weights: Terms, gamma: NDArray[np.float64], air: NDArray[np.float32] | None
+) -> None:
     """Blur, brighten and whiten a patch.
 
     Parameters
@@ -68,6 +70,8 @@ def finish_volume(images: Tensor, weights: Terms, gamma: NDArray[np.float64]) ->
         ``(C, Z, Y, X)``; written.
     weights, gamma
         ``(C, odd)`` and ``(C,)``.
+    air
+        `Source.air`.
     """
     from napari_necroseg.core.augment import compiled
 
@@ -86,11 +90,12 @@ def finish_volume(images: Tensor, weights: Terms, gamma: NDArray[np.float64]) ->
     low, high = ranges[:, :, 0].min(axis=1), ranges[:, :, 1].max(axis=1)
     stretch = [compiled.stretch_between(*pair) for pair in zip(low, high, strict=True)]
     work_on_planes(compiled.brighten, for_planes(np.column_stack([gamma, low, stretch])), sums)
-    totals = sums.reshape(n_sequences, n_slices, 2).sum(axis=1)
-    n_voxels = images[0].numel()
-    work_on_planes(
-        compiled.scale, for_planes(np.array([compiled.whitening(total, n_voxels) for total in totals]))
-    )
+    if air is None:
+        totals = sums.reshape(n_sequences, n_slices, 2).sum(axis=1)
+        white = np.array([compiled.whitening(total, images[0].numel()) for total in totals])
+    else:
+        white = np.column_stack([-air, np.ones_like(air)])
+    work_on_planes(compiled.scale, for_planes(white))
 
 
 def make_slices(
@@ -98,6 +103,7 @@ def make_slices(
     coarse: tuple[Sequence[Tensor], PlaceTerms],
     weights: Terms,
     gamma: NDArray[np.float64],
+    air: Sequence[NDArray[np.float32]] | None,
 ) -> tuple[Tensor, Tensor]:
     """Make 2D samples from beginning to end.
 
@@ -109,6 +115,8 @@ def make_slices(
         B times `Source.coarse`, and the places that stand for the patches.
     weights, gamma
         ``(B, C, odd)`` and ``(B, C)``.
+    air
+        B times `Source.air`; None where it is.
 
     Returns
     -------
@@ -119,9 +127,10 @@ def make_slices(
     from napari_necroseg.core.augment.instructions import LANES
 
     power = gamma.astype(np.float32)
+    n_draws, n_sequences = gamma.shape
+    brightness = np.empty((n_draws, 0), np.float32) if air is None else np.stack(air)
     (cases, (planes, *terms)), (coarse_cases, (coarse_planes, *coarse_terms)) = fine, coarse
     voxels, coarse_voxels = _in_rows(cases, spare=LANES), _in_rows(coarse_cases, spare=0)
-    n_draws, n_sequences = gamma.shape
     values = torch.empty(n_draws, n_sequences + 1, len(terms[0]), terms[1].shape[1])
     target = torch.empty(n_draws, *values.shape[2:], dtype=torch.uint8)
     made, inside = values.numpy(), target.numpy()
@@ -131,7 +140,7 @@ def make_slices(
             make_slice(
                 (*voxels[number], planes[number], *terms),
                 (*coarse_voxels[number], coarse_planes[number], *coarse_terms),
-                (weights[number], power[number]),
+                (weights[number], power[number], brightness[number]),
                 made[number],
                 inside[number],
             )

@@ -80,12 +80,13 @@ def _volumes(sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamm
     voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
     images = voxels[:, :-1]
     if kernel.is_usable(images):
-        for image, weights, powers in zip(images, blur_weights(blur_sigma), gamma, strict=True):
-            kernel.finish_volume(image, weights, powers)
+        finish = zip(images, blur_weights(blur_sigma), gamma, sources, strict=True)
+        for image, weights, powers, source in finish:
+            kernel.finish_volume(image, weights, powers, source.air)
     else:
         blur(images, blur_sigma)
         apply_gamma([images], gamma)
-        whiten(images)
+        _whiten(images, sources)
     return Sample(images=images, target=_binary(voxels[:, -1]))
 
 
@@ -99,6 +100,7 @@ def _slices(
             ([source.coarse for source in sources], places_in_coarse(mapped)),
             blur_weights(blur_sigma),
             gamma,
+            [source.air for source in sources if source.air is not None] or None,
         )
         return Sample(images=images, target=target)
     voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
@@ -106,8 +108,17 @@ def _slices(
     of_patch = picked(sources, mapped)
     blur(images, blur_sigma)
     apply_gamma([images, of_patch], gamma)
-    whiten(images, by=of_patch)
+    _whiten(images, sources, by=of_patch)
     return Sample(images=images[:, :, 0], target=_binary(voxels[:, -1, 0]))
+
+
+def _whiten(images: Tensor, sources: Sequence[Source], *, by: Tensor | None = None) -> None:
+    """Whiten ``(B, C, Z, Y, X)`` in place, or give back what was taken off sources that are white."""
+    if sources[0].air is None:
+        whiten(images, by=by)
+    else:
+        air = torch.from_numpy(np.stack([source.air for source in sources if source.air is not None]))
+        images += air.to(images.device)[:, :, None, None, None]
 
 
 def _binary(occupancy: Tensor) -> Tensor:

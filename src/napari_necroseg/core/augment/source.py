@@ -43,6 +43,9 @@ class Source:
     witnesses
         ``(n, 3)``: for each slice with target the voxel deepest inside it (of several the one nearest to
         the middle); none without a target.
+    air
+        ``(C,)``: of sequences that were whitened as a whole, the value that 0 of `padded` stands for; None
+        where each sample is to be whitened by itself.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Source:
     spacing_mm: tuple[float, float, float]
     target_centre: tuple[float, float]
     witnesses: NDArray[np.int64]
+    air: NDArray[np.float32] | None = None
 
     @property
     def n_sequences(self) -> int:
@@ -77,6 +81,7 @@ def make_source(
     spacing_mm: tuple[float, float, float],
     name: str = "",
     device: str = "cpu",
+    is_white: bool = False,
 ) -> Source:
     """Get a case ready.
 
@@ -88,11 +93,14 @@ def make_source(
         ``(Z, Y, X)``; what is not 0 is inside. None for a case without a mask.
     spacing_mm
         Of slices, rows and columns.
+    is_white
+        Whether the images were whitened as a whole, so that samples stay as they are.
     """
     inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
     padded = _within_zeros(len(images) + 1, inside.shape)
     voxels = padded.numpy()[:, 1:-1, 1:-1, 1:-1]
-    np.subtract(images, images.min(axis=(1, 2, 3), keepdims=True), out=voxels[:-1])
+    lowest = images.min(axis=(1, 2, 3))
+    np.subtract(images, lowest[:, None, None, None], out=voxels[:-1])
     voxels[-1] = inside
     middles = block_middles(inside.shape)
     # Places beyond the border are moved onto it, and what is read begins with the voxel before: two behind.
@@ -106,6 +114,7 @@ def make_source(
         spacing_mm=spacing_mm,
         target_centre=_centre(inside),
         witnesses=_witnesses(inside, spacing_mm),
+        air=lowest if is_white else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Whitening: each sequence of a patch gets mean 0 and standard deviation 1, by the patch's own statistics."""
+"""Whitening: each sequence gets mean 0 and standard deviation 1, by statistics of a patch or of the image."""
 
 import math
 from collections.abc import Sequence
@@ -43,6 +43,30 @@ def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
     if by is not None:
         images.sub_(mean)
     images.mul_(scale)
+
+
+def whiten_volume(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whiten whole images by the voxels that are brighter than their mean: tissue, however much air there is.
+
+    Parameters
+    ----------
+    images
+        ``(C, Z, Y, X)``.
+
+    Returns
+    -------
+    ndarray
+        ``(C, Z, Y, X)``, float32; zeros where a sequence is constant, never nan.
+    """
+    white = np.zeros(images.shape, np.float32)
+    for image, made in zip(images, white, strict=True):
+        tissue = image[image > image.mean(dtype=np.float64)].astype(np.float64)
+        low, high = float(image.min()), float(image.max())
+        if high - low > FLOAT32_NOISE * abs(high):
+            # One bright voxel alone has no spread: it stands one above everything else.
+            spread = tissue.std() if np.ptp(tissue) > FLOAT32_NOISE * abs(high) else high - low
+            made[:] = (image - tissue.mean()) / spread
+    return white
 
 
 def is_constant(images: Tensor) -> Tensor:

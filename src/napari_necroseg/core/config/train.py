@@ -12,6 +12,7 @@ Dimension = Literal["2d", "3d"]
 Target = Literal["reference", "tumour"]
 Preset = Literal["fast", "paper"]
 Upsampling = Literal["nearest", "linear"]
+Whitening = Literal["patch", "volume"]
 
 
 def _in_channel_order(sequences: tuple[Sequence, ...]) -> tuple[Sequence, ...]:
@@ -93,6 +94,11 @@ class TrainConfig(Config):
         False,
         title="Decay",
         description="Lower the learning rate to zero along a half cosine; constant in the paper.",
+    )
+    whitening: Whitening = Field(
+        "patch",
+        title="Whitening",
+        description="Whose mean and standard deviation count: each patch's, as in the paper, or the image's.",
     )
     precision: Precision = "auto"
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Start of every random draw.")
@@ -177,6 +183,7 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         cross_entropy=1.0,
         learning_rate=FAST_LEARNING_RATE,
         learning_rate_decay=True,
+        whitening="volume",
         target_share=0.67,
         slice_share=0.5,
         augment=only("mirror", "translation"),

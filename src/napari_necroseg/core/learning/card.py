@@ -72,7 +72,8 @@ _LIMITS = """\
 - The file is the network alone. Pairing the sequences, bringing them into this orientation and onto these
   slices, whitening, overlapping patches and the way back to the acquired slices are up to who runs it;
   `necroseg predict` does all of it.
-- A patch in which every sequence is constant is air, and gets probability 0 without the network.
+- A patch, or a slice that is seen whole, in which every sequence is constant is air, and gets probability 0
+  without the network.
 - Patches of other sizes are computed, too, but the network was trained on the one above.
 - Licence: the program that made this file is under BSD-3-Clause. The weights have the licence that those who
   trained them give them, within what the training images allow; this card grants none."""
@@ -97,11 +98,6 @@ def _input(model: Model) -> str:
     is_2d = model.config.dimension == "2d"
     n_slices, n_rows, n_columns = model.record.patch_shape
     axes = "`(B, C, Y, X)`, a slice each along B" if is_2d else "`(B, C, Z, Y, X)`"
-    statistics = (
-        "of every fourth voxel along each axis of the whole patch, not of the single slice"
-        if is_2d
-        else "of all voxels of the patch"
-    )
     return f"""\
 ## Network and input
 
@@ -116,8 +112,21 @@ def _input(model: Model) -> str:
 | orientation | slices from the patient's right to left, rows from head to feet, columns from front to back |
 | slices | {n_slices}, interpolated from the acquired ones (cubic spline, first and last slice centre kept) |
 | pixels | of the ceT1 image, not resampled; T2 is interpolated onto the ceT1 grid |
-| whitening | of each patch and sequence: minus the mean, over the standard deviation, {statistics}; \
-a constant sequence becomes zeros |"""
+| whitening | {_whitening(model)}; a constant sequence becomes zeros |"""
+
+
+def _whitening(model: Model) -> str:
+    if model.config.whitening == "volume":
+        return (
+            "of each sequence of the whole image, before patches are cut: minus the mean, over the standard "
+            "deviation, of the voxels that are brighter than the image's mean"
+        )
+    statistics = (
+        "of every fourth voxel along each axis of the whole patch, not of the single slice"
+        if model.config.dimension == "2d"
+        else "of all voxels of the patch"
+    )
+    return f"of each patch and sequence: minus the mean, over the standard deviation, {statistics}"
 
 
 def _training(model: Model) -> str:
@@ -183,10 +192,7 @@ def _files(model: Model, export: Export) -> str:
 def _usage(model: Model) -> str:
     is_2d = model.config.dimension == "2d"
     shape = (len(model.config.sequences), *model.record.patch_shape)
-    known = "patch[np.ix_(range(len(patch)), *middles)]" if is_2d else "patch"
-    middles = (
-        "middles = [np.minimum(np.arange(2, n + 2, 4), n - 1) for n in patch.shape[1:]]\n" if is_2d else ""
-    )
+    what = "image" if model.config.whitening == "volume" else "patch"
     return f"""\
 ## How to run it
 
@@ -196,13 +202,10 @@ In the folder of this file, with `pip install numpy onnxruntime`:
 import numpy as np
 import onnxruntime
 
-# Put a patch of your case here: (C, Z, Y, X), channels, orientation and slices as described above.
-patch = np.random.default_rng(0).normal(100, 20, {shape}).astype(np.float32)
-{middles}known = {known}
-mean = known.mean(axis=(1, 2, 3), keepdims=True)
-spread = known.std(axis=(1, 2, 3), keepdims=True)
-# Over infinity where a sequence is constant: it becomes zeros.
-white = (patch - mean) / np.where(spread > 1e-6 * abs(mean), spread, np.inf)
+# Put {"a patch of your case" if what == "patch" else "your whole image"} here: (C, Z, Y, X), \
+channels, orientation and slices as described above.
+{what} = np.random.default_rng(0).normal(100, 20, {shape}).astype(np.float32)
+{_whitening_code(model)}
 
 session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
 images = {"white.swapaxes(0, 1)  # the slices are the batch" if is_2d else "white[None]"}
@@ -211,6 +214,26 @@ probability = probability{"[:, 0]" if is_2d else "[0, 0]"}  # (Z, Y, X)
 necrosis = probability >= 0.5
 ```
 """
+
+
+def _whitening_code(model: Model) -> str:
+    if model.config.whitening == "volume":
+        return """\
+tissue = [sequence[sequence > sequence.mean()] for sequence in image]
+mean = np.array([voxels.mean() for voxels in tissue])[:, None, None, None]
+spread = np.array([voxels.std() for voxels in tissue])[:, None, None, None]
+# A constant sequence has no tissue: leave it at zero.
+white = ((image - mean) / spread).astype(np.float32)"""
+    known, middles = "patch", ""
+    if model.config.dimension == "2d":
+        known = "patch[np.ix_(range(len(patch)), *middles)]"
+        middles = "middles = [np.minimum(np.arange(2, n + 2, 4), n - 1) for n in patch.shape[1:]]\n"
+    return f"""\
+{middles}known = {known}
+mean = known.mean(axis=(1, 2, 3), keepdims=True)
+spread = known.std(axis=(1, 2, 3), keepdims=True)
+# Over infinity where a sequence is constant: it becomes zeros.
+white = (patch - mean) / np.where(spread > 1e-6 * abs(mean), spread, np.inf)"""
 
 
 def _sequences(model: Model) -> str:

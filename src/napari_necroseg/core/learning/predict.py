@@ -1,4 +1,4 @@
-"""Applying a trained network to a case: overlapping patches, blended, back on the case's own slices.
+"""Applying a trained network to a case: whole slices, or overlapping patches that are blended.
 
 Axes: C channels (sequences), Z the network's slices, Y rows, X columns; N the case's own slices.
 """
@@ -26,11 +26,11 @@ from napari_necroseg.core.learning.interrupt import Stopped, interruptible
 from napari_necroseg.core.learning.tiles import Blend, tile_corners
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.learning.volumes import network_images
-from napari_necroseg.core.learning.windows import window
+from napari_necroseg.core.learning.windows import Shape, window
 from napari_necroseg.core.volume import Volume
 
-# Slices of a 2D patch that the network sees at once: as many as in training, which surely fitted.
-_SLICES_AT_ONCE = 32
+# Pixels that a 2D network sees at once: those of 32 slices of a patch, which fit in training, too.
+_PIXELS_AT_ONCE = 32 * 128 * 128
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +74,7 @@ def predict(
     Yields
     ------
     Event
-        `Progress` for each patch, then `Finished` with a `Prediction`.
+        `Progress` for each patch or some slices, then `Finished` with a `Prediction`.
 
     Raises
     ------
@@ -119,35 +119,63 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
 def _probability(
     model: Model, case: Case, device: str, stop: threading.Event
 ) -> Generator[Event, None, NDArray[np.float32]]:
-    """Predict patch by patch; return the blended probability ``(N, Y, X)``."""
-    n_slices, n_rows, n_columns = model.record.patch_shape
-    patch_shape = (n_slices, n_rows, n_columns)
-    images = network_images(case, model.config.sequences, n_slices=n_slices)
-    air = images.min(axis=(1, 2, 3))
-    corners = tile_corners(images.shape[1:], patch_shape)
-    blend = Blend(images.shape[1:], patch_shape)
+    """Predict piece by piece; return the probability ``(N, Y, X)``."""
+    images = network_images(case, model.config, n_slices=model.record.patch_shape[0])
+    is_white = model.config.whitening == "volume"
     # A copy: the model may serve another job at the same time.
     network = copy.deepcopy(model.network).placed(device)
     with interruptible(network, stop):
-        for number, corner in enumerate(corners, start=1):
-            patch = window(images, corner, patch_shape, outside=air)
-            blend.add(_patch_probability(network, patch, device), corner)
-            yield Progress(
-                done=number, total=len(corners), message=f"{case.name}: patch {number} of {len(corners)}"
-            )
-    return probability_from_slices(blend.mean(), case.grid.shape[0]).clip(0.0, 1.0)
+        if is_white and network.spatial_axes == 2:
+            pieces = _by_slices(network, images, device)
+        else:
+            pieces = _by_patches(network, images, device, model.record.patch_shape, is_white=is_white)
+        probability = yield from pieces
+    return probability_from_slices(probability, case.grid.shape[0]).clip(0.0, 1.0)
 
 
-def _patch_probability(network: UNet, patch: NDArray[np.float32], device: str) -> NDArray[np.float32] | None:
-    """Return the probability ``(Z, Y, X)`` of a patch ``(C, Z, Y, X)``, or None if it is nothing but air."""
-    white = torch.from_numpy(patch)[None].clone()
-    if is_constant(white).all():
+def _by_slices(
+    network: UNet, images: NDArray[np.float32], device: str
+) -> Generator[Event, None, NDArray[np.float32]]:
+    """Predict whole slices of white images ``(C, Z, Y, X)``, some at once; those of nothing but air are 0."""
+    probability = np.zeros(images.shape[1:], np.float32)
+    slices = torch.from_numpy(images).movedim(0, 1)
+    shown = (~is_constant(slices).all(dim=1)).nonzero()[:, 0]
+    size = max(1, _PIXELS_AT_ONCE // probability[0].size)
+    yield Progress(done=0, total=len(shown), message=f"{len(shown)} slices to look at")
+    for first in range(0, len(shown), size):
+        some = shown[first : first + size]
+        probability[some.numpy()] = _run(network, slices[some], device)
+        done = first + len(some)
+        yield Progress(done=done, total=len(shown), message=f"Slice {done} of {len(shown)}")
+    return probability
+
+
+def _by_patches(
+    network: UNet, images: NDArray[np.float32], device: str, patch_shape: Shape, *, is_white: bool
+) -> Generator[Event, None, NDArray[np.float32]]:
+    """Predict overlapping patches of images ``(C, Z, Y, X)``, blended."""
+    air = images.min(axis=(1, 2, 3))
+    corners = tile_corners(images.shape[1:], patch_shape)
+    blend = Blend(images.shape[1:], patch_shape)
+    for number, corner in enumerate(corners, start=1):
+        patch = torch.from_numpy(window(images, corner, patch_shape, outside=air))[None]
+        blend.add(_patch_probability(network, patch, device, is_white=is_white), corner)
+        yield Progress(done=number, total=len(corners), message=f"Patch {number} of {len(corners)}")
+    return blend.mean()
+
+
+def _patch_probability(
+    network: UNet, patch: Tensor, device: str, *, is_white: bool
+) -> NDArray[np.float32] | None:
+    """Return the probability ``(Z, Y, X)`` of a patch ``(1, C, Z, Y, X)``, or None if it is all air."""
+    if is_constant(patch).all():
         return None
+    if not is_white:
+        is_2d = network.spatial_axes == 2
+        whiten(patch, by=patch[:, :, *block_middles(patch.shape[2:])] if is_2d else None)
     if network.spatial_axes == 3:
-        whiten(white)
-        return np.asarray(_run(network, white, device)[0])
-    whiten(white, by=white[:, :, *block_middles(white.shape[2:])])
-    parts = torch.split(white[0].movedim(0, 1), _SLICES_AT_ONCE)
+        return np.asarray(_run(network, patch, device)[0])
+    parts = torch.split(patch[0].movedim(0, 1), max(1, _PIXELS_AT_ONCE // patch[0, 0, 0].numel()))
     return np.concatenate([_run(network, part, device) for part in parts])
 
 

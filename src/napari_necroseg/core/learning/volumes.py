@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_necroseg.core.augment.source import Source, make_source
+from napari_necroseg.core.augment.whiten import whiten_volume
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
@@ -70,10 +71,11 @@ def training_source(case: Case, config: TrainConfig, *, n_slices: int) -> Source
     """Bring the chosen sequences and the target of a case to the network's slices."""
     mask = target_mask(case, config.target)
     return make_source(
-        network_images(case, config.sequences, n_slices=n_slices),
+        network_images(case, config, n_slices=n_slices),
         None if mask is None else mask_to_slices(mask.voxels, n_slices),
         spacing_mm=slices_grid(case.grid, n_slices).spacing_mm,
         name=case.name,
+        is_white=config.whitening == "volume",
     )
 
 
@@ -90,9 +92,13 @@ def voxels_sha256(source: Source) -> str:
     return digest.hexdigest()
 
 
-def network_images(case: Case, sequences: tuple[Sequence, ...], *, n_slices: int) -> NDArray[np.float32]:
-    """Stack the sequences of a case, interpolated to the network's slices: ``(C, Z, Y, X)``, float32."""
-    return np.stack([to_slices(case.sequences[sequence].voxels, n_slices) for sequence in sequences])
+def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray[np.float32]:
+    """Stack the chosen sequences of a case, interpolated to the network's slices: ``(C, Z, Y, X)``, float32.
+
+    They are white if the configuration whitens whole images; patches are whitened when they are cut.
+    """
+    images = np.stack([to_slices(case.sequences[sequence].voxels, n_slices) for sequence in config.sequences])
+    return whiten_volume(images) if config.whitening == "volume" else images
 
 
 def _on_device(sources: list[Source], device: str) -> tuple[Source, ...]:
