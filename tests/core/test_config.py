@@ -42,6 +42,12 @@ def test_a_time_limit_contradicts_the_paper_preset() -> None:
         train_preset("paper").changed(minutes=5)
 
 
+def test_patches_whitened_by_themselves_have_no_brightness_to_vary() -> None:
+    with pytest.raises(SettingsError, match="no contrast or brightness left to vary"):
+        TrainConfig.checked(intensity_spread=0.3)
+    assert TrainConfig.checked(intensity_spread=0.3, whitening="volume").intensity_spread == 0.3
+
+
 def test_iterations_and_a_time_limit_contradict_each_other() -> None:
     with pytest.raises(SettingsError, match="5 iterations and 2 minutes were both given"):
         TrainConfig.checked(steps=5, minutes=2)

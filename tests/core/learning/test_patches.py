@@ -48,3 +48,26 @@ def test_another_seed_draws_other_samples(cohort, plan_tiny) -> None:
     one, other = (next(batches([source()], plan_tiny(cohort, seed=seed))) for seed in (0, 1))
     assert one.images.shape == (4, 2, 16, 16)
     assert not torch.equal(one.images, other.images)
+
+
+def test_contrast_and_brightness_vary_from_sample_to_sample_and_sequence_to_sequence(
+    cohort, plan_tiny
+) -> None:
+    images = np.random.default_rng(0).normal(0, 1, (2, 8, 40, 30)).astype(np.float32)
+    target = np.ones((8, 40, 30), np.uint8)
+    case = make_source(images, target, spacing_mm=(3, 1, 1), is_white=True)
+    plan = plan_tiny(cohort, whitening="volume", batch_size=256, augment=PLAIN)
+    varied = plan_tiny(cohort, whitening="volume", batch_size=256, augment=PLAIN, intensity_spread=0.3)
+    plain, made = batch([case], plan, 0), batch([case], varied, 0)
+    assert torch.equal(plain.target, made.target)
+    x, y = plain.images.flatten(2), made.images.flatten(2)
+    deviations, means = zip(*(torch.std_mean(values, dim=2) for values in (x, y)), strict=True)
+    factor = deviations[1] / deviations[0]
+    offset = means[1] - factor * means[0]
+    torch.testing.assert_close(y, factor[..., None] * x + offset[..., None], atol=1e-3, rtol=1e-3)
+    # 512 draws: the standard error of a deviation of 0.3 is 0.01.
+    for drawn in (factor.log(), offset):
+        assert abs(drawn.mean().item()) < 0.06
+        assert abs(drawn.std().item() - 0.3) < 0.05
+    assert abs(np.corrcoef(factor.flatten(), offset.flatten())[0, 1]) < 0.2
+    assert torch.equal(made.images, batch([case], varied, 0).images)

@@ -24,6 +24,7 @@ from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
 from napari_necroseg.core.learning.train import Start, train
 
 RESUME = Start(resumes=True)
+SPREAD = {"whitening": "volume", "intensity_spread": 0.3}
 
 
 @pytest.fixture
@@ -45,11 +46,15 @@ def interrupt(plan, cohort, run: Path, *, after: int) -> None:
 
 @pytest.mark.usefixtures("_saved_after_each_step")
 @pytest.mark.parametrize("dimension", ["2d", "3d"])
-@pytest.mark.parametrize("decays", [False, True])
+@pytest.mark.parametrize(
+    "choices",
+    [{}, {"learning_rate_decay": True}, {"weight_decay": 0.1, **SPREAD}],
+    ids=["paper", "decay", "fast"],
+)
 def test_an_interrupted_training_ends_with_the_very_weights_of_one_that_was_not(
-    cohort, plan_tiny, tmp_path, dimension, decays
+    cohort, plan_tiny, tmp_path, dimension, choices
 ) -> None:
-    plan = plan_tiny(cohort, dimension=dimension, steps=6, batch_size=2, learning_rate_decay=decays)
+    plan = plan_tiny(cohort, dimension=dimension, steps=6, batch_size=2, **choices)
     list(train(plan, cohort, run=tmp_path / "whole"))
     interrupt(plan, cohort, tmp_path / "parts", after=1)
     events = list(train(plan, cohort, run=tmp_path / "parts", start=RESUME))

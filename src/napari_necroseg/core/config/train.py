@@ -100,6 +100,17 @@ class TrainConfig(Config):
         title="Whitening",
         description="Whose mean and standard deviation count: each patch's, as in the paper, or the image's.",
     )
+    intensity_spread: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Intensity spread",
+        description="How much contrast (logarithm of a factor) and brightness (in standard deviations) of a "
+        "white image vary from sample to sample; 0 in the paper, which whitens patches afterwards.",
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, title="Weight decay", description="Pull of the weights towards 0; none in the paper."
+    )
     precision: Precision = "auto"
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Start of every random draw.")
     device: Device = "auto"
@@ -151,6 +162,11 @@ class TrainConfig(Config):
         if self.steps is not None and self.minutes is not None:
             raise ValueError(
                 f"{self.steps} iterations and {self.minutes:g} minutes were both given; choose one of the two"
+            )
+        if self.intensity_spread and self.whitening == "patch":
+            raise ValueError(
+                "patches that are whitened by themselves have no contrast or brightness left to vary; "
+                "set the intensity spread to 0, or whiten the volume"
             )
         if self.alpha == 0 and self.beta == 0:
             raise ValueError("alpha and beta cannot both be 0; the paper's source uses 0.3 and 0.7")

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from napari_necroseg.core.augment.draw import Cut, draw_batch
 from napari_necroseg.core.augment.sample import Sample, sample_batch
@@ -28,7 +30,10 @@ def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
     chosen = [sources[_case_of(number, len(sources), plan.config.seed)] for number in numbers]
     generators = [generator_of(plan.config.seed, number) for number in numbers]
     draws = draw_batch(plan.config.augment, chosen, generators, cut=cut_of(plan))
-    return sample_batch(chosen, draws, patch_shape=plan.patch_shape)
+    made = sample_batch(chosen, draws, patch_shape=plan.patch_shape)
+    if plan.config.intensity_spread:
+        _vary(made.images, generators, plan.config.intensity_spread)
+    return made
 
 
 def cut_of(plan: Plan) -> Cut:
@@ -44,6 +49,18 @@ def cut_of(plan: Plan) -> Cut:
 def generator_of(seed: int, number: int) -> np.random.Generator:
     """Return the random numbers of a sample."""
     return np.random.default_rng([seed, number])
+
+
+def _vary(images: Tensor, generators: Sequence[np.random.Generator], spread: float) -> None:
+    """Give each sequence of white samples ``(B, C, *S)`` another contrast and brightness, in place.
+
+    It stands for what whitening by whole images cannot know: other scanners, and how much of it is ill.
+    """
+    drawn = np.stack([generator.normal(0, spread, (2, images.shape[1])) for generator in generators])
+    drawn[:, 0] = np.exp(drawn[:, 0])
+    factor, offset = torch.from_numpy(drawn.astype(np.float32)).to(images.device).unbind(1)
+    shape = (*factor.shape, *[1] * (images.ndim - 2))
+    images.mul_(factor.view(shape)).add_(offset.view(shape))
 
 
 def _case_of(number: int, n_cases: int, seed: int) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from napari_necroseg.core.config import describe
+from napari_necroseg.core.config import TrainConfig, describe
 from napari_necroseg.core.learning.device import device_in_words, reduced_dtype
 from napari_necroseg.core.plan import Plan, duration
 
@@ -16,7 +16,7 @@ class PlannedTraining:
     ----------
     preset, dimension, sequences, target, cases, seed
         As chosen.
-    network, parameters, loss, optimiser, augmentation, keeps
+    network, parameters, loss, optimiser, augmentation, whitening, keeps
         In words, and the number of trained weights.
     batch_size, iterations, minutes
         Length: a number of mini-batches, or a time limit; the other is None.
@@ -43,6 +43,7 @@ class PlannedTraining:
     loss: str
     optimiser: str
     augmentation: str
+    whitening: str
     keeps: str
     batch_size: int
     iterations: int | None
@@ -69,6 +70,7 @@ class PlannedTraining:
             "loss": self.loss,
             "optimiser": self.optimiser,
             "augmentation": self.augmentation,
+            "whitening": self.whitening,
             "length": f"{length} of {self.batch_size} {'slices' if self.dimension == '2d' else 'volumes'}",
             "keeps": self.keeps,
             "device": f"{self.device}, {self.threads} threads, {self.precision}",
@@ -85,6 +87,7 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
     config = plan.config
     kernel = "3 x 3" if config.dimension == "2d" else "3 x 3 x 3"
     entropy = f" + {config.cross_entropy:g} x cross-entropy" if config.cross_entropy else ""
+    adam = f"AdamW, weight decay {config.weight_decay:g}" if config.weight_decay else "Adam"
     decay = "falling to 0 along a half cosine" if config.learning_rate_decay else "constant"
     reduced = reduced_dtype(plan.device, config.precision)
     return {
@@ -98,8 +101,9 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         f"and ReLU, widths {', '.join(map(str, plan.widths))}, strided convolutions down, "
         f"{config.upsampling} upsampling, sigmoid",
         "loss": f"1 - Tversky index over the batch, alpha {config.alpha:g}, beta {config.beta:g}{entropy}",
-        "optimiser": f"Adam, learning rate {config.learning_rate:g}, {decay}",
+        "optimiser": f"{adam}, learning rate {config.learning_rate:g}, {decay}",
         "augmentation": describe(config.augment),
+        "whitening": _whitening(config),
         "keeps": "the last weights",
         "batch_size": config.batch_size,
         "iterations": plan.iterations,
@@ -108,3 +112,10 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         "threads": plan.threads,
         "precision": "32 bits" if reduced is None else f"{reduced} convolutions".removeprefix("torch."),
     }
+
+
+def _whitening(config: TrainConfig) -> str:
+    if config.whitening == "patch":
+        return "each patch and sequence by its own mean and standard deviation"
+    varied = f", then contrast and brightness varied by {config.intensity_spread:g}"
+    return "each sequence of the whole image once" + (varied if config.intensity_spread else "")
