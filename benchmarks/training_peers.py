@@ -113,7 +113,7 @@ def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case
     configuration = "2d" if options.dimension == "2d" else "3d_fullres"
     trainer = nnunet_trainer(work / "preprocessed" / "Dataset001_necrosis", configuration)
     # Planned; from here on no process beside the threads that are counted.
-    os.environ["nnUNet_n_proc_DA"] = "0"
+    os.environ |= {"nnUNet_n_proc_DA": "0"}
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - what nnU-Net draws from

@@ -159,3 +159,23 @@ def test_the_folds_of_the_cohort_rule() -> None:
     for wrong in ("0/3", "4/3", "one", "1"):
         with pytest.raises(SettingsError, match="K/N"):
             choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", wrong))
+
+
+def test_a_fine_tuning_takes_the_models_whitening_and_watches_its_cases(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--steps", "1", "--batch-size", "1", "--threads", "1", "--json"]
+    first, second = study / "first", study / "second"
+    assert (
+        main(["train", str(study), "--out", str(first), "--exclude", "case-3", "--preset", "paper", *few])
+        == 0
+    )
+    capsys.readouterr()
+    tuning = ["train", str(study), "--out", str(second), "--cases", "case-3", "--from", str(first)]
+    assert main([*tuning, *few]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    watched = [event for event in events if event["event"] == "validated"]
+    assert [event["iteration"] for event in watched] == [0, 1]
+    assert set(watched[0]["dice"]) == {"case-1", "case-2"}
+    config = json.loads((second / "run.json").read_text())["config"]
+    assert (config["preset"], config["whitening"], config["intensity_spread"]) == ("fast", "patch", 0)

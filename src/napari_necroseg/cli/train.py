@@ -29,6 +29,9 @@ FIELDS = (
     "validation_minutes",
 )
 
+# Old cases that a fine-tuning scores meanwhile unless others are named: predicting them takes of its time.
+OLD_CASES_WATCHED = 4
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
@@ -37,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_training_arguments(parser)
     parser.add_argument(
-        "--from", type=Path, metavar="RUN", dest="start_from", help="fine-tune this trained model"
+        "--from",
+        type=Path,
+        metavar="RUN",
+        dest="start_from",
+        help="fine-tune this trained model; its own cases that are left out now are scored meanwhile",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training in --out that was interrupted"
@@ -66,12 +73,38 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     from napari_necroseg.core.learning.train import Start, train
 
     plan, cohort, validation = planned(options)
+    model = None if options.start_from is None else load_model(options.start_from)
+    if model is not None:
+        plan = replace(plan, config=tuned(plan.config, model.config))
+        validation = validation if len(validation) else old_cases(options, model.cases, cohort)
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
-    model = None if options.start_from is None else load_model(options.start_from)
     start = Start(model=model, resumes=options.resume)
     return train(plan, cohort, run=options.out, start=start, validation=validation)
+
+
+def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
+    """The configuration with whatever a trained model takes for granted of its images."""
+    spread = config.intensity_spread if learned.whitening == "volume" else 0.0
+    return config.changed(whitening=learned.whitening, intensity_spread=spread)
+
+
+def old_cases(options: argparse.Namespace, learned: tuple[str, ...], trained: Cohort) -> Cohort:
+    """Some cases that a model was trained on before, and is not now: they show what it forgets."""
+    from napari_necroseg.core.io.cohort import read_cohort
+
+    config = read_config(options)
+    patients = {case.patient_or_name for case in trained}
+    old = [
+        case
+        for case in read_cohort(options.cohort)
+        if case.name in learned
+        and case.patient_or_name not in patients
+        and set(config.sequences) <= set(case.sequences)
+        and (case.reference if config.target == "reference" else case.tumour) is not None
+    ]
+    return Cohort(cases=tuple(old[:OLD_CASES_WATCHED]))
 
 
 def planned(options: argparse.Namespace) -> tuple[Plan, Cohort, Cohort]:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import CohortError, ModelError
-from napari_necroseg.core.events import Finished, TrainingStep, Validated
+from napari_necroseg.core.events import Finished, TrainingStep, Validated, Warned
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.predict import predict
@@ -82,6 +82,31 @@ def test_fine_tuning_starts_from_the_weights_and_remembers_the_cases(cohort, pla
     assert record["started_from"] == model.sha256
     assert isinstance(events[-1], Finished)
     assert math.isfinite(events[-1].result.loss)
+
+
+def test_fine_tuning_shows_what_is_forgotten(cohort, plan_tiny, tmp_path) -> None:
+    learned, others = split(cohort)
+    first = plan_tiny(learned, steps=120, learning_rate=1e-2, batch_size=8)
+    list(train(first, learned, run=tmp_path / "first"))
+    start = Start(model=load_model(tmp_path / "first"))
+    # Learns at a rate that ruins whatever was there.
+    ruinous = plan_tiny(others, steps=2, learning_rate=1.0)
+    events = list(train(ruinous, others, run=tmp_path / "ruined", start=start, validation=learned))
+    validated = [event for event in events if isinstance(event, Validated)]
+    assert [event.iteration for event in validated] == [0, 2]
+    assert validated[0].mean_dice > 0.8 > validated[1].mean_dice + 0.05
+    assert any("the model forgets" in event.message for event in events if isinstance(event, Warned))
+    gentle = plan_tiny(others, steps=2, learning_rate=1e-9)
+    events = list(train(gentle, others, run=tmp_path / "kept", start=start, validation=learned))
+    assert not any("forgets" in event.message for event in events if isinstance(event, Warned))
+
+
+def test_a_model_that_learned_other_whitening_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
+    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    start = Start(model=load_model(tmp_path / "first"))
+    plan = plan_tiny(cohort, whitening="volume")
+    with pytest.raises(ModelError, match="whitened by patch, the training whitens by volume"):
+        list(train(plan, cohort, run=tmp_path / "second", start=start))
 
 
 def test_a_model_of_another_kind_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:

@@ -116,3 +116,8 @@ def _check_same_network(model: Model, plan: Plan) -> None:
             f"training one in {wanted[0].upper()} on {' and '.join(wanted[1])}; "
             "choose the same network and sequences."
         )
+    if model.config.whitening != plan.config.whitening:
+        raise ModelError(
+            f"The model {model.run.name} has learned images whitened by {model.config.whitening}, the "
+            f"training whitens by {plan.config.whitening}; choose the same."
+        )

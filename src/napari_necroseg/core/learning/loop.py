@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.events import Event, Paused, TrainingStep, Validated
+from napari_necroseg.core.events import Event, Paused, TrainingStep, Validated, Warned
 from napari_necroseg.core.learning.interrupt import Wishes, check
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batches
@@ -22,17 +22,20 @@ _SECONDS_BETWEEN_CHECKPOINTS = 30.0
 # Kept back from a time limit for writing the model.
 _SECONDS_TO_SAVE = 0.5
 _SECONDS_BETWEEN_LOOKS = 0.05
+# A fine-tuning that costs more than this is told.
+_FORGOTTEN_DICE = 0.05
 
 Validate = Callable[[], Generator[Event, None, Mapping[str, float]]]
 
 
 @dataclass(kw_only=True)
 class State:
-    """How far a training is: mini-batches done, the seconds that they took, and lines of its history."""
+    """How far a training is: mini-batches done, their seconds, last loss and validation Dice, its history."""
 
     iteration: int = 0
     seconds: float = 0.0
     loss: float = math.nan
+    dice: float = math.nan
     history: list[str] = field(default_factory=list)
 
 
@@ -50,12 +53,15 @@ class Surroundings:
         Writes a checkpoint.
     validate
         Yields events, and returns the Dice coefficient of each validation case; None without such cases.
+    is_tuning
+        Whether the network was trained before.
     """
 
     clock: "Clock"
     wishes: Wishes
     save: Callable[[State], None]
     validate: Validate | None = None
+    is_tuning: bool = False
 
 
 class Clock:
@@ -78,6 +84,8 @@ def run_steps(
 ) -> Generator[Event, None, None]:
     """Do the steps that are left, and keep `state` up to date.
 
+    What was trained before is validated before the first step, too, so that it shows what it forgets.
+
     Yields
     ------
     Event
@@ -85,6 +93,9 @@ def run_steps(
     """
     losses: list[Tensor] = []
     clock = around.clock
+    if around.validate and around.is_tuning and state.iteration == 0:
+        yield from _validate(learner, around.validate, state)
+    dice_before = state.dice
     before = reported = saved = validated = clock.seconds()
     for sample in batches(sources, plan, first=state.iteration):
         losses.append(learner.step(sample, _progress(plan, state.iteration, before)))
@@ -98,6 +109,7 @@ def run_steps(
             yield from _validate(learner, around.validate, state)
             before = reported = validated = clock.seconds()
         if is_last:
+            yield from _tell_forgetting(dice_before, state)
             return
         if state.seconds - saved >= _SECONDS_BETWEEN_CHECKPOINTS or around.wishes.pause.is_set():
             around.save(state)
@@ -154,9 +166,17 @@ def _validate(learner: Learner, validate: Validate, state: State) -> Generator[E
     learner.network.train()
     # As everywhere: nothing to find and nothing found is undefined, and in no mean.
     defined = [value for value in dice.values() if not math.isnan(value)]
-    mean = sum(defined) / len(defined) if defined else math.nan
+    mean = state.dice = sum(defined) / len(defined) if defined else math.nan
     state.history.append(f"{state.iteration},{state.seconds:.3f},,{mean:.6f}")
     yield Validated(iteration=state.iteration, dice=dict(dice), mean_dice=mean)
+
+
+def _tell_forgetting(before: float, state: State) -> Generator[Event, None, None]:
+    if state.dice < before - _FORGOTTEN_DICE:
+        yield Warned(
+            message=f"The mean Dice of the watched cases fell from {before:.3f} to {state.dice:.3f}: "
+            "the model forgets. Train together with some of the earlier cases, or for a shorter time."
+        )
 
 
 def _pause(wishes: Wishes, state: State) -> Generator[Event, None, None]:

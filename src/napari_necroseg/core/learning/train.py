@@ -174,6 +174,7 @@ class _Job:
             wishes=self.wishes,
             save=partial(self._save_checkpoint, learner, digests),
             validate=partial(self._validator(cases, digests, state).dice, learner) if cases else None,
+            is_tuning=self.start.model is not None,
         )
         with interruptible(learner.network, self.wishes.stop):
             yield from run_steps(learner, sources, self.plan, state, around)
