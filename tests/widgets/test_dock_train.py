@@ -3,13 +3,17 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.events import TrainingStep, Validated
+from napari_necroseg.core.events import TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.core.learning import loop
+from napari_necroseg.core.learning.train import train
+from napari_necroseg.core.plan import make_plan
+from napari_necroseg.widgets import _ask, _train_jobs
 from napari_necroseg.widgets._case_list import lacks, proposal
 from napari_necroseg.widgets.train import Train
 
@@ -39,16 +43,18 @@ def fake_training(monkeypatch, steered_job):
     job = steered_job()
     asked = []
 
-    def train_on(config, cohorts, run, keep, pause, stop):
+    def train_on(config, cohorts, run, meanwhile, stop):
         asked.append((config, cohorts[0].names, run))
         job.validation = cohorts[1].names
-        job.keep, job.pause = keep, pause
+        job.keep, job.pause = meanwhile.keep, meanwhile.pause
+        if meanwhile.picture is not None:
+            yield job.picture
         yield TrainingStep(iteration=10, iterations=None, loss=0.9, seconds=1.0, seconds_left=9.0)
         yield Validated(iteration=10, dice={"b": 0.4}, mean_dice=0.4)
         job.result = Trained(run)
         yield from job(stop)
 
-    monkeypatch.setattr(_jobs, "train_on", train_on)
+    monkeypatch.setattr(_train_jobs, "train_on", train_on)
     return job, asked
 
 
@@ -158,6 +164,77 @@ def test_the_cases_left_out_are_scored_meanwhile_if_wanted(qtbot, ready, fake_tr
     assert job.validation == (("b",) if wanted else ())
     job.go_on.set()
     qtbot.waitUntil(lambda: not ready.runner.is_busy)
+
+
+def picture_of(case, *, dice):
+    return ValidationPicture(case=case.name, labels=case.reference, dice=dice)
+
+
+def test_the_open_case_shows_what_is_made_of_it(qtbot, ready, fake_training, make_case, viewer):
+    job, _ = fake_training
+    opened = make_case("b")
+    ready.workspace.set_case(opened, None)
+    job.picture = picture_of(opened, dice=0.25)
+    ready.cases.tick(("a",))
+    ready.validates.setChecked(True)
+    ready.start()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    (layer,) = viewer.layers
+    assert layer.name == "in training, Dice 0.25"
+    np.testing.assert_array_equal(layer.data, opened.reference.voxels)
+    assert ready.workspace.layers.unsaved() == []
+    empty = dataclasses.replace(opened.reference, voxels=np.zeros_like(opened.reference.voxels))
+    ready._on_event(ValidationPicture(case="b", labels=empty, dice=0.5))
+    assert viewer.layers[0] is layer
+    assert layer.name == "in training, Dice 0.50"
+    assert not layer.data.any()
+    assert ready.workspace.layers.unsaved() == []
+    # What was drawn on is the person's: it is not changed any more, and asked about before it goes.
+    layer.data[0, 0, 0] = 1
+    ready._on_event(picture_of(opened, dice=0.75))
+    assert (layer.name, int(layer.data.sum())) == ("in training, Dice 0.50", 1)
+    assert ready.workspace.layers.unsaved() == [layer]
+    viewer.layers.remove(layer)
+    ready._on_event(picture_of(opened, dice=0.75))
+    assert not viewer.layers
+    job.go_on.set()
+    qtbot.waitUntil(lambda: not ready.runner.is_busy)
+
+
+def test_another_case_that_was_opened_meanwhile_gets_no_picture(ready, make_case, viewer):
+    ready.workspace.set_case(make_case("b"), None)
+    assert ready._live.begin(("b", "c")) == "b"
+    ready.workspace.set_case(make_case("c"), None)
+    ready._on_event(picture_of(make_case("b"), dice=0.5))
+    assert not viewer.layers
+    assert ready._live.begin(("b",)) is None
+
+
+def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cohort_table):
+    assert ready.resume_button.isHidden()
+    cohort = read_cohort(cohort_table).only(("a", "b"))
+    config = train_preset("fast").changed(steps=3, batch_size=1, device="cpu", threads=1)
+    run = cohort_table.parent / "models" / "mine"
+    job = train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+        patch.setattr(loop, "_SECONDS_BETWEEN_EVENTS", 0.0)
+        next(event for event in job if isinstance(event, TrainingStep) and event.iteration == 2)
+    job.close()
+    ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    assert not ready.resume_button.isHidden()
+    assert ready.resume_button.text() == "Go on with mine"
+    # Whatever the form says now: the training has its own choices.
+    ready.form.editor("seed").set_value(9)
+    results = []
+    ready.runner.finished.connect(results.append)
+    ready.runner.failed.connect(results.append)
+    ready.resume_button.click()
+    assert ready.resume_button.isHidden()
+    qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
+    assert (results[0].iterations, results[0].run) == (3, run)
+    assert ready.curve.points[0][0] >= 2
+    assert ready.resume_button.isHidden()
 
 
 def test_a_training_can_be_paused_and_kept(qtbot, ready, fake_training):

@@ -93,18 +93,10 @@ def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
 def old_cases(options: argparse.Namespace, learned: tuple[str, ...], trained: Cohort) -> Cohort:
     """Some cases that a model was trained on before, and is not now: they show what it forgets."""
     from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.learning.validate import may_validate
 
-    config = read_config(options)
-    patients = {case.patient_or_name for case in trained}
-    old = [
-        case
-        for case in read_cohort(options.cohort)
-        if case.name in learned
-        and case.patient_or_name not in patients
-        and set(config.sequences) <= set(case.sequences)
-        and (case.reference if config.target == "reference" else case.tumour) is not None
-    ]
-    return Cohort(cases=tuple(old[:OLD_CASES_WATCHED]))
+    others = may_validate(read_cohort(options.cohort), trained, read_config(options))
+    return Cohort(cases=tuple([case for case in others if case.name in learned][:OLD_CASES_WATCHED]))
 
 
 def planned(options: argparse.Namespace) -> tuple[Plan, Cohort, Cohort]:

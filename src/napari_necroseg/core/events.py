@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from napari_necroseg.core.volume import Volume
+
 Result = TypeVar("Result")
 
 
@@ -76,6 +78,19 @@ class Validated(Event):
     iteration: int
     dice: Mapping[str, float]
     mean_dice: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ValidationPicture(Event):
+    """What the network in training makes of a case that it does not learn from; only where it was asked for.
+
+    `labels` are uint8, 0 and 1, on the case's grid; `dice` is as in `Validated`.
+    """
+
+    event: ClassVar[str] = "validation_picture"
+    case: str
+    labels: Volume
+    dice: float
 
 
 @dataclass(frozen=True, kw_only=True)

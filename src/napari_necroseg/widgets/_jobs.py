@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.config import PredictConfig, TrainConfig
+from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.volume import Grid, Origin, Voxels
@@ -177,35 +177,6 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
     """Save masks onto the grids of their files; earlier ones are kept beside them."""
     yield from _save_all(saves)
     yield Finished(result=SavedMasks(masks=tuple(saves)))
-
-
-def train_on(
-    config: TrainConfig,
-    cohorts: tuple[Cohort, Cohort],
-    run: Path,
-    keep: threading.Event,
-    pause: threading.Event,
-    stop: threading.Event,
-) -> Iterator[Event]:
-    """Plan a training and do it; `keep` ends it with the model as it is, `pause` lets it stand still.
-
-    The `cohorts` are the cases to train on, and those to score meanwhile.
-    """
-    cohort, validation = cohorts
-    yield Progress(done=0, total=0, message="Loading PyTorch ...")
-    from napari_necroseg.core.learning.device import default_threads, resolve_device
-    from napari_necroseg.core.learning.interrupt import Wishes
-    from napari_necroseg.core.learning.train import train
-    from napari_necroseg.core.plan import make_plan
-
-    plan = make_plan(
-        config,
-        cohort,
-        device=resolve_device(config.device),
-        threads=config.threads or default_threads(),
-    )
-    wishes = Wishes(stop=stop, keep=keep, pause=pause)
-    yield from train(plan, cohort, run=run, validation=validation, wishes=wishes)
 
 
 def predict_case(run: Path, case: Case, config: PredictConfig, stop: threading.Event) -> Iterator[Event]:

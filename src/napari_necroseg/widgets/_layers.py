@@ -76,6 +76,14 @@ class CaseLayers:
             self._saved[layer] = None
         return layer
 
+    def keep_up(self, layer: Labels, voxels: Voxels) -> bool:
+        """Show other voxels in a mask that is as the program left it; False if it was drawn on or removed."""
+        if layer not in self.viewer.layers or not self._is_saved(layer):
+            return False
+        layer.data = np.array(voxels)
+        self._saved_as(layer)
+        return True
+
     def drop_placeholders(self) -> None:
         """Remove the layers that stood for a case which is not coming."""
         for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 WEIGHTS = "weights.safetensors"
 _RECORD = "run.json"
+# There while a training runs, and after one that was interrupted.
+_CHECKPOINT = "checkpoint.safetensors"
 # A record of a cohort of thousands is far smaller; anything larger is no record.
 _MOST_BYTES = 1_000_000
 
@@ -15,6 +17,14 @@ def find_runs(folder: Path | None) -> list[Path]:
         return []
     runs = [path.parent for path in (folder / "models").glob(f"*/{WEIGHTS}")]
     return sorted(runs, key=lambda run: (run / WEIGHTS).stat().st_mtime, reverse=True)
+
+
+def find_interrupted(models: Path | None) -> Path | None:
+    """Return the folder of the training in `models` that was interrupted last."""
+    if models is None or not models.is_dir():
+        return None
+    found = list(models.glob(f"*/{_CHECKPOINT}"))
+    return max(found, key=lambda path: path.stat().st_mtime).parent if found else None
 
 
 def describe_run(run: Path) -> str:

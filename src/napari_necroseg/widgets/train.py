@@ -1,6 +1,5 @@
 """The dock Train: choose cases and settings, watch the loss, get a model."""
 
-import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,18 @@ from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit,
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.events import Event, TrainingStep, Validated
+from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, duration, make_plan
-from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.widgets import _ask, _train_jobs
 from napari_necroseg.widgets._case_list import CaseList
 from napari_necroseg.widgets._curve import LossCurve
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._forms import ConfigForm
+from napari_necroseg.widgets._live_mask import LiveMask
 from napari_necroseg.widgets._prose import Prose
-from napari_necroseg.widgets._runs import new_run_name
+from napari_necroseg.widgets._runs import find_interrupted, new_run_name
+from napari_necroseg.widgets._train_jobs import Meanwhile
+from napari_necroseg.widgets._worker import Job
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
 # Choices that a preset has no opinion about, so that changing it leaves them alone.
@@ -39,6 +41,10 @@ class Train(Dock):
         self.name = QLineEdit()
         self.start_button = QPushButton("Train")
         self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
+        self.resume_button = QPushButton()
+        self.resume_button.setToolTip(
+            "This training was interrupted. Go on from its last save, with its own choices and cases."
+        )
         self.pause_button = QPushButton("Pause")
         self.pause_button.setCheckable(True)
         self.pause_button.setToolTip("Let the training stand still, so that the computer is free.")
@@ -47,12 +53,15 @@ class Train(Dock):
         self.validates = QCheckBox("Score the cases left out meanwhile")
         self.validates.setToolTip(
             "Every two minutes (see Advanced) the cases that are not trained on are predicted and compared "
-            "with their reference. It costs some seconds a case, and changes nothing in the training."
+            "with their reference. It costs some seconds a case, and changes nothing in the training. If one "
+            "of them is the open case, what the network makes of it is shown as a layer that keeps up."
         )
+        self._live = LiveMask(self.workspace)
         self.summary = Prose()
         self.augmentation = Prose()
         self._folder_label = Prose()
-        self._keep, self._pause = threading.Event(), threading.Event()
+        self._meanwhile = Meanwhile()
+        self._interrupted: Path | None = None
         self._models: Path | None = None
         self._shown = (self._config().preset, self._config().dimension)
         self._is_named = False
@@ -72,9 +81,23 @@ class Train(Dock):
         run = self._models / self.name.text().strip()
         held_out = self.cases.held_out() if self.validates.isChecked() else ()
         cohorts = self.workspace.cohort.only(plan.cases), self.workspace.cohort.only(held_out)
-        self._keep, self._pause = threading.Event(), threading.Event()
-        job = partial(_jobs.train_on, plan.config, cohorts, run, self._keep, self._pause)
-        if self.panel.run(job, f"Training {run.name} ..."):
+        meanwhile = Meanwhile(picture=self._live.begin(held_out))
+        job = partial(_train_jobs.train_on, plan.config, cohorts, run, meanwhile)
+        self._run(job, meanwhile, f"Training {run.name} ...")
+
+    def resume(self) -> None:
+        """Go on with the training that was interrupted last, with the choices and cases that it had."""
+        cohort, run = self.workspace.cohort, self._interrupted
+        if self.runner.is_busy or cohort is None or run is None:
+            return
+        others = cohort if self.validates.isChecked() else Cohort(cases=())
+        meanwhile = Meanwhile(picture=self._live.begin(others.names))
+        job = partial(_train_jobs.resume_training, (cohort, others), run, meanwhile)
+        self._run(job, meanwhile, f"Going on with {run.name} ...")
+
+    def _run(self, job: Job, meanwhile: Meanwhile, message: str) -> None:
+        if self.panel.run(job, message):
+            self._meanwhile = meanwhile
             self.curve.clear()
             self._refresh()
 
@@ -99,6 +122,7 @@ class Train(Dock):
         self.body.addWidget(self._folder_label)
         self.body.addWidget(self.summary)
         self.body.addWidget(self.start_button)
+        self.body.addWidget(self.resume_button)
         meanwhile = QHBoxLayout()
         meanwhile.addWidget(self.pause_button)
         meanwhile.addWidget(self.keep_button)
@@ -110,6 +134,7 @@ class Train(Dock):
         self.cases.changed.connect(self._refresh)
         self.name.textEdited.connect(self._on_named)
         self.start_button.clicked.connect(self.start)
+        self.resume_button.clicked.connect(self.resume)
         self.pause_button.toggled.connect(self._on_pause)
         self.keep_button.clicked.connect(self._on_keep)
         self.runner.event.connect(self._on_event)
@@ -178,6 +203,9 @@ class Train(Dock):
             self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
         is_named = bool(self.name.text().strip())
         self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
+        self._interrupted = None if self.runner.is_busy else find_interrupted(self._models)
+        self.resume_button.setVisible(self._interrupted is not None and self.workspace.cohort is not None)
+        self.resume_button.setText(f"Go on with {self._interrupted.name}" if self._interrupted else "")
         for button in (self.pause_button, self.keep_button):
             button.setVisible(self.runner.is_busy)
             button.setEnabled(self.runner.is_busy)
@@ -189,10 +217,10 @@ class Train(Dock):
     def _on_pause(self, pauses: bool) -> None:
         """Let the training stand still after its step, or go on."""
         self.pause_button.setText("Go on" if pauses else "Pause")
-        (self._pause.set if pauses else self._pause.clear)()
+        (self._meanwhile.pause.set if pauses else self._meanwhile.pause.clear)()
 
     def _on_keep(self) -> None:
-        self._keep.set()
+        self._meanwhile.keep.set()
         self.keep_button.setEnabled(False)
         self.panel.say("Stopping after this step; the model is kept ...")
 
@@ -200,6 +228,8 @@ class Train(Dock):
         match event:
             case TrainingStep():
                 self.curve.add(event.iteration, event.loss)
+            case ValidationPicture():
+                self._live.show(event)
             case Validated():
                 self.curve.add_dice(event.iteration, event.mean_dice)
 

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,9 +12,10 @@ from safetensors.torch import load_file
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import CohortError, ModelError
-from napari_necroseg.core.events import Finished, TrainingStep, Validated, Warned
+from napari_necroseg.core.events import Finished, TrainingStep, Validated, ValidationPicture, Warned
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.checkpoint import load_model
+from napari_necroseg.core.learning.interrupt import Wishes
 from napari_necroseg.core.learning.predict import predict
 from napari_necroseg.core.learning.train import Start, train
 from napari_necroseg.core.scoring.overlap import count, dice
@@ -44,6 +46,21 @@ def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
     lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
     assert lines[0] == "iteration,seconds,loss,validation_dice"
     assert sum(not line.endswith(",") for line in lines[1:]) == 4
+
+
+def test_the_labels_of_one_case_are_seen_where_they_were_asked_for(cohort, plan_tiny, tmp_path) -> None:
+    learned, others = split(cohort)
+    plan = plan_tiny(learned, steps=2)
+    wishes = Wishes(picture="case-2")
+    events = list(train(plan, learned, run=tmp_path / "run", validation=others, wishes=wishes))
+    (picture,) = [event for event in events if isinstance(event, ValidationPicture)]
+    (validated,) = [event for event in events if isinstance(event, Validated)]
+    assert picture.case == "case-2"
+    assert picture.dice == validated.dice["case-2"]
+    *_, last = predict(load_model(tmp_path / "run"), load_case(others.cases[0]), PredictConfig(threads=1))
+    assert np.array_equal(picture.labels.voxels, last.result.labels.voxels)
+    silent = train(plan, learned, run=tmp_path / "silent", validation=others)
+    assert not any(isinstance(event, ValidationPicture) for event in silent)
 
 
 def test_a_case_is_not_trained_and_validated_on(cohort, plan_tiny, tmp_path) -> None:

@@ -21,11 +21,14 @@ class Wishes:
         End it after this step, and keep the model as it is.
     pause
         Stand still after this step, until it is cleared; what was learned is on disk meanwhile.
+    picture
+        Name of the validation case whose labels are to be seen, each time that it is predicted.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
     keep: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
+    picture: str | None = None
 
 
 class Stopped(Exception):  # noqa: N818 - a request that was granted, not an error

@@ -1,7 +1,8 @@
 """Checkpoints: a training on disk, so that it can go on after it was killed as if nothing had happened."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,20 +129,42 @@ def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
     path = run / CHECKPOINT_NAME
     if not path.exists():
         return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(_HEADER_KEY, "")
-            progressed = Progressed.model_validate_json(header)
-            # Copies: the file is replaced while the training goes on.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValidationError) as error:
-        raise ModelError(
-            f"{path} is damaged or of another version; start the training anew in a new folder."
-        ) from error
+    with _opened(path) as (file, progressed):
+        # Copies: the file is replaced while the training goes on.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
     _check_same_training(run, progressed, plan)
     return Checkpoint(tensors=tensors, progressed=progressed)
+
+
+def read_progress(run: Path) -> Progressed:
+    """Read how far an interrupted training is, and with which choices.
+
+    Raises
+    ------
+    FileError
+        If there is no checkpoint.
+    ModelError
+        If it is damaged.
+    """
+    path = run / CHECKPOINT_NAME
+    if not path.exists():
+        raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
+    with _opened(path) as (_, progressed):
+        return progressed
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Progressed]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(_HEADER_KEY, "")
+            yield file, Progressed.model_validate_json(header)
+    except (SafetensorError, ValidationError) as error:
+        raise ModelError(
+            f"{path} is damaged or of another version; start the training anew in a new folder."
+        ) from error
 
 
 def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[str, str]) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import PredictConfig, TrainConfig
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.checkpoint import Model, RunRecord
 from napari_necroseg.core.learning.interrupt import Wishes, check
@@ -16,6 +16,7 @@ from napari_necroseg.core.learning.predict import predict
 from napari_necroseg.core.learning.volumes import only_needed, target_mask
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.scoring.overlap import count, dice
+from napari_necroseg.core.volume import Volume
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,16 +35,37 @@ class Validator:
         config = PredictConfig(device=self.plan.device, threads=self.plan.threads)
         found: dict[str, float] = {}
         for case in self.cases:
-            for event in predict(model, case, config, stop=self.wishes.stop):
-                if isinstance(event, Finished):
-                    mask = target_mask(case, self.plan.config.target)
-                    assert mask is not None, "checked when the cases were loaded"
-                    found[case.name] = dice(count(mask.voxels > 0, event.result.labels.voxels > 0))
-            check(self.wishes.stop)
+            labels = self._labels(model, case, config)
+            mask = target_mask(case, self.plan.config.target)
+            assert mask is not None, "checked when the cases were loaded"
+            found[case.name] = dice(count(mask.voxels > 0, labels.voxels > 0))
+            if case.name == self.wishes.picture:
+                yield ValidationPicture(case=case.name, labels=labels, dice=found[case.name])
             yield Progress(
                 done=len(found), total=len(self.cases), message=f"Validation: {case.name} is predicted"
             )
         return found
+
+    def _labels(self, model: Model, case: Case, config: PredictConfig) -> Volume:
+        *_, last = predict(model, case, config, stop=self.wishes.stop)
+        check(self.wishes.stop)
+        assert isinstance(last, Finished)
+        labels: Volume = last.result.labels
+        return labels
+
+
+def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort:
+    """Return the cases of a cohort that can be validated on: of other patients, with all that it takes."""
+    patients = {case.patient_or_name for case in trained}
+    return Cohort(
+        cases=tuple(
+            case
+            for case in cohort
+            if case.patient_or_name not in patients
+            and set(config.sequences) <= set(case.sequences)
+            and (case.reference if config.target == "reference" else case.tumour) is not None
+        )
+    )
 
 
 def load_validation_cases(
