@@ -27,6 +27,12 @@ def panel(qtbot):
             TrainingStep(iteration=5, iterations=10, loss=0.5, seconds=5.0, seconds_left=None),
             "iteration 5 of 10",
         ),
+        (
+            TrainingStep(
+                iteration=5, iterations=None, loss=0.5, seconds=5.0, seconds_left=9.0, samples_per_s=26.71
+            ),
+            "about 9 s left (26.7 samples/s)",
+        ),
     ],
 )
 def test_says_what_the_job_reports(panel, event, words):

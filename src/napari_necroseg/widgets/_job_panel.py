@@ -63,7 +63,7 @@ class JobPanel(QWidget):
                 self._say(message or self.message)
             case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
                 self._fill(*_training_share(done, total, seconds, left))
-                self._say(_training_message(done, total, left))
+                self._say(_training_message(event))
             case Paused(iteration=done):
                 self._say(f"Paused after iteration {done:,}; what was learned is saved.")
             case CaseDone(case=name, done=done, total=total):
@@ -142,6 +142,8 @@ def _training_share(done: int, total: int | None, seconds: float, left: float | 
     return (0, 0) if left is None else (round(seconds * 10), round((seconds + left) * 10))
 
 
-def _training_message(done: int, total: int | None, left: float | None) -> str:
-    count = f"iteration {done:,}" if total is None else f"iteration {done:,} of {total:,}"
-    return f"Training: {count}" if left is None else f"Training: {count}, about {duration(left)} left"
+def _training_message(step: TrainingStep) -> str:
+    total = "" if step.iterations is None else f" of {step.iterations:,}"
+    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
+    speed = "" if step.samples_per_s is None else f" ({step.samples_per_s:.3g} samples/s)"
+    return f"Training: iteration {step.iteration:,}{total}{left}{speed}"
