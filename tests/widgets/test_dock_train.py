@@ -15,6 +15,7 @@ from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.widgets import _ask, _train_jobs
 from napari_necroseg.widgets._case_list import lacks, proposal
+from napari_necroseg.widgets._runs import find_interrupted
 from napari_necroseg.widgets.train import Train
 
 
@@ -256,6 +257,16 @@ def test_a_training_can_be_paused_and_kept(qtbot, ready, fake_training):
         job.go_on.set()
     assert ready.pause_button.isHidden()
     assert ready.pause_button.text() == "Pause"
+
+
+def test_a_finished_training_is_not_taken_for_an_interrupted_one(tmp_path):
+    for name in ("done", "cut-off"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint.safetensors").touch()
+    (tmp_path / "done" / "run.json").touch()
+    assert find_interrupted(tmp_path) == tmp_path / "cut-off"
+    (tmp_path / "cut-off" / "run.json").touch()
+    assert find_interrupted(tmp_path) is None
 
 
 def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):

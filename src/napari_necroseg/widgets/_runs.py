@@ -20,10 +20,13 @@ def find_runs(folder: Path | None) -> list[Path]:
 
 
 def find_interrupted(models: Path | None) -> Path | None:
-    """Return the folder of the training in `models` that was interrupted last."""
+    """Return the folder of the training in `models` that was interrupted last.
+
+    A program that was killed just after it had written a model leaves the checkpoint beside it.
+    """
     if models is None or not models.is_dir():
         return None
-    found = list(models.glob(f"*/{_CHECKPOINT}"))
+    found = [path for path in models.glob(f"*/{_CHECKPOINT}") if not (path.parent / _RECORD).exists()]
     return max(found, key=lambda path: path.stat().st_mtime).parent if found else None
 
 

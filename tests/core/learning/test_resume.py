@@ -20,7 +20,7 @@ from napari_necroseg.core.io.cohort import write_cohort as write_table
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.interrupt import Wishes
-from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
+from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
 from napari_necroseg.core.learning.train import Start, train
 
 RESUME = Start(resumes=True)
@@ -161,6 +161,28 @@ def test_a_stopped_training_leaves_nothing_and_a_closed_one_its_checkpoint(
     assert [path.name for path in (tmp_path / "closed").iterdir()] == [CHECKPOINT_NAME]
     with pytest.raises(FileError, match="was interrupted; go on with it by --resume"):
         next(train(plan_tiny(cohort), cohort, run=tmp_path / "closed"))
+
+
+@pytest.mark.usefixtures("_saved_after_each_step")
+def test_a_wish_to_stop_that_the_drawer_of_the_events_sees_first_leaves_nothing_either(
+    cohort, plan_tiny, tmp_path
+) -> None:
+    wishes = Wishes()
+    job = train(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes)
+    next(event for event in job if isinstance(event, TrainingStep) and event.iteration > 2)
+    wishes.stop.set()
+    job.close()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("_saved_after_each_step")
+def test_a_resumed_training_that_is_stopped_keeps_what_it_had_learned(cohort, plan_tiny, tmp_path) -> None:
+    plan, wishes = plan_tiny(cohort, steps=999), Wishes()
+    interrupt(plan, cohort, tmp_path / "run", after=2)
+    for event in train(plan, cohort, run=tmp_path / "run", start=RESUME, wishes=wishes):
+        if isinstance(event, TrainingStep) and event.iteration == 5:
+            wishes.stop.set()
+    assert read_progress(tmp_path / "run").iteration >= 4
 
 
 def test_keeping_ends_the_training_with_the_model_as_it_is(cohort, plan_tiny, tmp_path, monkeypatch) -> None:

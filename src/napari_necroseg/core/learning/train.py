@@ -95,7 +95,7 @@ def train(
     """Train a network.
 
     Every half minute a checkpoint is written into the folder; it goes when the training ends or is stopped,
-    and stays when the program is killed or the generator is closed.
+    and stays when the program is killed or the generator is closed, or when a resumed training is stopped.
 
     Parameters
     ----------
@@ -147,7 +147,12 @@ def train(
         try:
             yield from job.events(cohort.only(plan.cases), validation or Cohort(cases=()))
         except Stopped:
-            drop_checkpoint(run)
+            pass
+        finally:
+            # What was learned before an interruption is not this training's to throw away. Nor does it depend
+            # on whether a step or the one who draws the events saw the wish first.
+            if wishes.stop.is_set() and not start.resumes:
+                drop_checkpoint(run)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
