@@ -20,6 +20,7 @@ COMMANDS = {
     "phantom": "write a cohort of numerical spine phantoms",
     "prepare": "find and pair the images in a folder, and write cohort.csv",
     "augment": "write training samples as they are drawn, and a picture of them",
+    "devices": "list the processor and graphics cards that a network can run on here",
     "plan": "say what a training would do and cost here, before it runs",
     "train": "train one network on a cohort",
     "predict": "outline necrosis zones with a trained network",

@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.config import Range, range_bounds
+from napari_necroseg.widgets._device_choice import DeviceChoice
 
-_DEVICES = ("auto", "cpu", "cuda", "mps")
 _MOST_INT = 2**31 - 1
 
 
@@ -90,23 +90,40 @@ class RangeEditor(Editor):
 
 
 class ChoiceEditor(Editor):
-    """One of a few words; `free` allows others."""
+    """One of a few words."""
 
-    def __init__(self, choices: tuple[str, ...], *, free: bool = False) -> None:
+    def __init__(self, choices: tuple[str, ...]) -> None:
         super().__init__()
         self._combo = QComboBox()
         self._combo.addItems(choices)
-        self._combo.setEditable(free)
         self._combo.currentTextChanged.connect(self.changed)
         self._hold(self._combo)
 
     def value(self) -> str:
         """Return the word."""
-        return self._combo.currentText().strip()
+        return self._combo.currentText()
 
     def set_value(self, value: str) -> None:
         """Show a word."""
         self._combo.setCurrentText(value)
+
+
+class DeviceEditor(Editor):
+    """One of the devices of this computer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choice = DeviceChoice()
+        self._choice.chosen.connect(self.changed)
+        self._hold(self._choice)
+
+    def value(self) -> str:
+        """Return the device's name."""
+        return self._choice.name()
+
+    def set_value(self, value: str) -> None:
+        """Show a device."""
+        self._choice.choose(value)
 
 
 class SwitchEditor(Editor):
@@ -211,7 +228,8 @@ def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
         return SeveralEditor(tuple(get_args(annotation)[0]))
     simple: dict[Any, Callable[[], Editor]] = {
         bool: SwitchEditor,
-        str: lambda: ChoiceEditor(_DEVICES, free=True),
+        # The only free word in a config is the device.
+        str: DeviceEditor,
         int: lambda: NumberEditor(int, bounds=_bounds(field), unit=unit_of(field)),
         float: lambda: NumberEditor(float, bounds=_bounds(field), unit=unit_of(field)),
     }

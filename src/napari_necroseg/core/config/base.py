@@ -12,7 +12,10 @@ Precision = Annotated[
 ]
 Device = Annotated[
     str,
-    Field(title="Device", description="Where the network runs: auto, cpu, cuda, cuda:1 or mps."),
+    Field(
+        title="Device",
+        description="Where the network runs: auto, cpu, cuda:0 or mps; necroseg devices lists them.",
+    ),
 ]
 Threads = Annotated[
     int | None,

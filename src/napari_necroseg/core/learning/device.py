@@ -33,7 +33,8 @@ def resolve_device(name: str) -> str:
     kind, colon, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
         raise SettingsError(
-            f"There is no device called {name!r}; choose auto, cpu, cuda, cuda:1 (and so on) or mps."
+            f"There is no device called {name!r}; choose auto, cpu, cuda, cuda:1 (and so on) or mps; "
+            "necroseg devices lists what this computer has."
         )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ResourceError(
