@@ -47,6 +47,7 @@ def test_before_it_is_opened_nothing_was_looked_for(choice, looks):
 
 def test_opened_it_finds_the_cards_and_keeps_the_choice(qtbot, choice, looks):
     go_on, begun = looks
+    width = choice.minimumSizeHint().width()
     choice.choose("cpu")
     told = []
     choice.chosen.connect(lambda: told.append(choice.name()))
@@ -58,6 +59,8 @@ def test_opened_it_finds_the_cards_and_keeps_the_choice(qtbot, choice, looks):
         go_on.set()
     assert texts(choice) == [f"{name}: {words}" for name, words in FOUND.items()]
     assert (choice.name(), told) == ("cpu", [])
+    # A long name does not widen the dock.
+    assert choice.minimumSizeHint().width() == width
     choice.setCurrentIndex(2)
     assert told == ["cuda:0"]
     choice.hidePopup()

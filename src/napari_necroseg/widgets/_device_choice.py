@@ -40,7 +40,7 @@ class DeviceChoice(QComboBox):
         self._looked_s: float | None = None
         # A name of a card is long, and must not widen the dock; the opened list is as wide as it needs.
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(10)
+        self.setMinimumContentsLength(4)
         self._fill(_ALWAYS, "auto")
         self.currentIndexChanged.connect(self.chosen)
         self.looker.finished.connect(self._on_found)
