@@ -31,6 +31,7 @@ class Role(StrEnum):
     LABELS = "labels"
     PREDICTION = "prediction"
     PROBABILITY = "probability"
+    IN_TRAINING = "in training"
 
 
 # Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
@@ -40,6 +41,7 @@ COLOURS = {
     Role.LABELS: "#f2e205",
     Role.TUMOUR: "#ff9f1c",
     Role.PREDICTION: "#4aa8ff",
+    Role.IN_TRAINING: "#4aa8ff",
 }
 # Voxels with a label other than 1: not part of any mask of this program, so they stand out.
 OTHER_LABEL_COLOUR = "#ffffff"

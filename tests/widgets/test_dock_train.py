@@ -13,9 +13,11 @@ from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
+from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets import _ask, _train_jobs
 from napari_necroseg.widgets._case_list import lacks, proposal
 from napari_necroseg.widgets._runs import find_interrupted
+from napari_necroseg.widgets._saving import masks_to_save
 from napari_necroseg.widgets.train import Train
 
 
@@ -182,6 +184,10 @@ def test_the_open_case_shows_what_is_made_of_it(qtbot, ready, fake_training, mak
     qtbot.waitUntil(lambda: len(viewer.layers) == 1)
     (layer,) = viewer.layers
     assert layer.name == "in training, Dice 0.25"
+    # The docks Predict and Scores take the newest prediction: this is none.
+    assert ready.workspace.layers.find("b", [Role.PREDICTION]) == []
+    (save,) = masks_to_save(ready, [layer], ready.workspace.folder)
+    assert save.path == ready.workspace.folder / "predictions" / "2d-ceT1-T2-1-in-training" / "b.nii.gz"
     np.testing.assert_array_equal(layer.data, opened.reference.voxels)
     assert ready.workspace.layers.unsaved() == []
     empty = dataclasses.replace(opened.reference, voxels=np.zeros_like(opened.reference.voxels))
@@ -204,11 +210,11 @@ def test_the_open_case_shows_what_is_made_of_it(qtbot, ready, fake_training, mak
 
 def test_another_case_that_was_opened_meanwhile_gets_no_picture(ready, make_case, viewer):
     ready.workspace.set_case(make_case("b"), None)
-    assert ready._live.begin(("b", "c")) == "b"
+    assert ready._live.begin(("b", "c"), "mine") == "b"
     ready.workspace.set_case(make_case("c"), None)
     ready._on_event(picture_of(make_case("b"), dice=0.5))
     assert not viewer.layers
-    assert ready._live.begin(("b",)) is None
+    assert ready._live.begin(("b",), "mine") is None
 
 
 def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cohort_table):

@@ -18,10 +18,12 @@ class LiveMask:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._case: str | None = None
+        self._run = ""
         self._layer: ref[Layer] | None = None
 
-    def begin(self, held_out: tuple[str, ...]) -> str | None:
-        """Get ready for a training; return the case to be shown: the open one, if it is left out."""
+    def begin(self, held_out: tuple[str, ...], run: str) -> str | None:
+        """Get ready for the training of a run; return the case to be shown: the open one, if left out."""
+        self._run = run
         case = self._workspace.case
         self._case = None if case is None or case.name not in held_out else case.name
         # The layer of the last training stays, as it is.
@@ -36,7 +38,8 @@ class LiveMask:
         layers = self._workspace.layers
         name = f"in training, Dice {picture.dice:.2f}"
         if self._layer is None:
-            source = case_source(case, Role.PREDICTION)
+            # A role of its own: what a half-trained network says is not the prediction to save or to score.
+            source = case_source(case, Role.IN_TRAINING, f"{self._run}-in-training")
             self._layer = ref(layers.add(mask_layer(picture.labels, source, name), is_saved=True))
             return
         layer = self._layer()

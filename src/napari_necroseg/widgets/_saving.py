@@ -44,7 +44,7 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
 
 
 def _project_path(folder: Path, source: LayerSource) -> Path:
-    if source.role is Role.PREDICTION:
+    if source.role in (Role.PREDICTION, Role.IN_TRAINING):
         return folder / "predictions" / (source.run or "unknown-model") / f"{source.case}.nii.gz"
     suffix = "_tumour" if source.role is Role.TUMOUR else ""
     return folder / "labels" / f"{source.case}{suffix}.nii.gz"

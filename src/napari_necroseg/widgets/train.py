@@ -81,7 +81,7 @@ class Train(Dock):
         run = self._models / self.name.text().strip()
         held_out = self.cases.held_out() if self.validates.isChecked() else ()
         cohorts = self.workspace.cohort.only(plan.cases), self.workspace.cohort.only(held_out)
-        meanwhile = Meanwhile(picture=self._live.begin(held_out))
+        meanwhile = Meanwhile(picture=self._live.begin(held_out, run.name))
         job = partial(_train_jobs.train_on, plan.config, cohorts, run, meanwhile)
         self._run(job, meanwhile, f"Training {run.name} ...")
 
@@ -91,7 +91,7 @@ class Train(Dock):
         if self.runner.is_busy or cohort is None or run is None:
             return
         others = cohort if self.validates.isChecked() else Cohort(cases=())
-        meanwhile = Meanwhile(picture=self._live.begin(others.names))
+        meanwhile = Meanwhile(picture=self._live.begin(others.names, run.name))
         job = partial(_train_jobs.resume_training, (cohort, others), run, meanwhile)
         self._run(job, meanwhile, f"Going on with {run.name} ...")
 
