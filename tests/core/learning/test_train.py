@@ -251,35 +251,6 @@ def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
     assert constant.optimiser.param_groups[0]["lr"] == 0.01
 
 
-@pytest.mark.parametrize("dimension", ["2d", "3d"])
-def test_the_first_share_of_a_training_sees_pixels_twice_as_wide(
-    cohort, plan_tiny, monkeypatch, dimension
-) -> None:
-    plan = plan_tiny(cohort, dimension=dimension, coarse_share=0.5)
-    learner = Learner(plan)
-    sample = next(batches(_sources(plan, cohort), plan))
-    seen = []
-    monkeypatch.setattr(learner_module, "training_loss", _keep_shape(seen))
-    for progress in (0.0, 0.49, 0.5, 1.0):
-        learner.step(sample, progress)
-    slices = (8,) if dimension == "3d" else ()
-    assert seen == [(4, *slices, 8, 8)] * 2 + [(4, *slices, 16, 16)] * 2
-    small = learner_module.coarse(sample)
-    pairs = sample.images.unflatten(-1, (8, 2)).unflatten(-3, (8, 2))
-    torch.testing.assert_close(small.images, pairs.mean(dim=(-1, -3)))
-    of_target = sample.target.float().unflatten(-1, (8, 2)).unflatten(-3, (8, 2)).mean(dim=(-1, -3))
-    assert torch.equal(small.target, (of_target >= 0.5).to(torch.uint8))
-
-
-def _keep_shape(seen):
-    def loss(logits, target, _config):
-        assert logits.shape == target.shape
-        seen.append(tuple(target.shape))
-        return logits.mean()
-
-    return loss
-
-
 def _sources(plan, cohort):
     loading = load_sources(plan, cohort, threading.Event())
     while True:

@@ -111,14 +111,6 @@ class TrainConfig(Config):
     weight_decay: float = Field(
         0.0, ge=0, le=1, title="Weight decay", description="Pull of the weights towards 0; none in the paper."
     )
-    coarse_share: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        title="Coarse share",
-        description="Share of the training, from its start, on pixels twice as wide: several times as many "
-        "samples, which show shape rather than texture; 0 in the paper.",
-    )
     precision: Precision = "auto"
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Start of every random draw.")
     device: Device = "auto"

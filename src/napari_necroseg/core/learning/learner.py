@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, avg_pool3d
 
 from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.config import TrainConfig
@@ -48,8 +47,6 @@ class Learner:
         if self.config.learning_rate_decay:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        if progress < self.config.coarse_share:
-            sample = coarse(sample)
         images = self.network.laid_out(sample.images.to(self.device))
         target = sample.target.to(self.device)
         with precision_context(self.device, self.dtype):
@@ -91,15 +88,6 @@ class Learner:
             raise ModelError(
                 "The checkpoint is of another network; start the training anew in a new folder."
             ) from error
-
-
-def coarse(sample: Sample) -> Sample:
-    """Return a mini-batch with pixels twice as wide in plane; target is what is so by half or more."""
-    n_axes = sample.images.ndim - 2
-    window = (1,) * (n_axes - 2) + (2, 2)
-    pool = avg_pool2d if n_axes == 2 else avg_pool3d
-    target = pool(sample.target[:, None].float(), window)[:, 0]
-    return Sample(images=pool(sample.images, window), target=(target >= 0.5).to(torch.uint8))
 
 
 def _optimiser(network: UNet, config: TrainConfig) -> torch.optim.Optimizer:

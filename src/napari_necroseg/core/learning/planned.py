@@ -16,7 +16,7 @@ class PlannedTraining:
     ----------
     preset, dimension, sequences, target, cases, seed
         As chosen.
-    network, parameters, loss, optimiser, augmentation, samples, whitening, keeps
+    network, parameters, loss, optimiser, augmentation, whitening, keeps
         In words, and the number of trained weights.
     batch_size, iterations, minutes
         Length: a number of mini-batches, or a time limit; the other is None.
@@ -43,7 +43,6 @@ class PlannedTraining:
     loss: str
     optimiser: str
     augmentation: str
-    samples: str
     whitening: str
     keeps: str
     batch_size: int
@@ -71,7 +70,6 @@ class PlannedTraining:
             "loss": self.loss,
             "optimiser": self.optimiser,
             "augmentation": self.augmentation,
-            "samples": self.samples,
             "whitening": self.whitening,
             "length": f"{length} of {self.batch_size} {'slices' if self.dimension == '2d' else 'volumes'}",
             "keeps": self.keeps,
@@ -105,7 +103,6 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         "loss": f"1 - Tversky index over the batch, alpha {config.alpha:g}, beta {config.beta:g}{entropy}",
         "optimiser": f"{adam}, learning rate {config.learning_rate:g}, {decay}",
         "augmentation": describe(config.augment),
-        "samples": _patch_in_words(config, plan.patch_shape),
         "whitening": _whitening(config),
         "keeps": "the last weights",
         "batch_size": config.batch_size,
@@ -122,10 +119,3 @@ def _whitening(config: TrainConfig) -> str:
         return "each patch and sequence by its own mean and standard deviation"
     varied = f", then contrast and brightness varied by {config.intensity_spread:g}"
     return "each sequence of the whole image once" + (varied if config.intensity_spread else "")
-
-
-def _patch_in_words(config: TrainConfig, patch_shape: tuple[int, int, int]) -> str:
-    """Say what is cut, and whether it is first made coarser."""
-    what = " x ".join(map(str, patch_shape))
-    share = f"; the first {config.coarse_share:.0%} of the training with pixels twice as wide"
-    return f"patches of {what} voxels" + (share if config.coarse_share else "")
