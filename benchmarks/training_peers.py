@@ -50,9 +50,12 @@ def train_monai(options: argparse.Namespace, train: list[Case], test: list[Case]
     items = [{"image": images_of(case), "label": case.reference.voxels[None] > 0} for case in train]
     data = CacheDataset(items, monai_transforms(MONAI_PATCH[options.dimension], is_2d=is_2d), progress=False)
     loader = DataLoader(data, batch_size=4 if is_2d else 2, shuffle=True, collate_fn=list_data_collate)
-    network = UNet(2 if is_2d else 3, 2, 1, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2)
+    # The U-Net of MONAI's spleen tutorial.
+    network = UNet(
+        2 if is_2d else 3, 2, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2, norm="BATCH"
+    )
     optimiser = torch.optim.Adam(network.parameters(), lr=MONAI_LEARNING_RATE)
-    loss_of = DiceCELoss(sigmoid=True)
+    loss_of = DiceCELoss(to_onehot_y=True, softmax=True)
     batches = iter(())
     iterations = 0
     for share in shares(options.minutes):
@@ -100,7 +103,7 @@ def monai_mask(network: torch.nn.Module, case: Case, *, is_2d: bool) -> np.ndarr
         inferer = SliceInferer(spatial_dim=0, roi_size=MONAI_PATCH["2d"][1:], **how)
     else:
         inferer = SlidingWindowInferer(MONAI_PATCH["3d"], **how)
-    return (inferer(image[None], network.eval())[0, 0] >= 0).numpy()
+    return inferer(image[None], network.eval())[0].argmax(dim=0).numpy() > 0
 
 
 def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case], work: Path) -> Masks:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from napari_necroseg.core.augment.sample import Sample
-from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.learning.checkpoint import Model, new_network
 from napari_necroseg.core.learning.device import precision_context, reduced_dtype
@@ -40,7 +39,7 @@ class Learner:
             _check_same_network(initial, plan)
             network.load_state_dict(initial.network.state_dict())
         self.network = network.placed(plan.device).train()
-        self.optimiser = _optimiser(self.network, plan.config)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
 
     def step(self, sample: Sample, progress: float) -> Tensor:
         """Learn from one mini-batch at a share of the way (0 to 1); return its loss, still on the device."""
@@ -88,14 +87,6 @@ class Learner:
             raise ModelError(
                 "The checkpoint is of another network; start the training anew in a new folder."
             ) from error
-
-
-def _optimiser(network: UNet, config: TrainConfig) -> torch.optim.Optimizer:
-    if config.weight_decay:
-        return torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-    return torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
 
 def _initial_network(plan: Plan) -> UNet:

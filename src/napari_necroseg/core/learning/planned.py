@@ -87,7 +87,6 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
     config = plan.config
     kernel = "3 x 3" if config.dimension == "2d" else "3 x 3 x 3"
     entropy = f" + {config.cross_entropy:g} x cross-entropy" if config.cross_entropy else ""
-    adam = f"AdamW, weight decay {config.weight_decay:g}" if config.weight_decay else "Adam"
     decay = "falling to 0 along a half cosine" if config.learning_rate_decay else "constant"
     reduced = reduced_dtype(plan.device, config.precision)
     return {
@@ -101,7 +100,7 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         f"and ReLU, widths {', '.join(map(str, plan.widths))}, strided convolutions down, "
         f"{config.upsampling} upsampling, sigmoid",
         "loss": f"1 - Tversky index over the batch, alpha {config.alpha:g}, beta {config.beta:g}{entropy}",
-        "optimiser": f"{adam}, learning rate {config.learning_rate:g}, {decay}",
+        "optimiser": f"Adam, learning rate {config.learning_rate:g}, {decay}",
         "augmentation": describe(config.augment),
         "whitening": _whitening(config),
         "keeps": "the last weights",
