@@ -58,9 +58,9 @@ def measure(folder: Path, cases: Sequence[Path] | None, seconds: float) -> dict[
         serve(WARM_UP_S)
         alone = observe(watch, person, seconds)
         starting, steps = start_training(dock, watch, threads=threads, seconds=seconds)
-        first = steps[-1]
+        iterations, began = steps[-1].iteration, time.perf_counter()
         training = observe(watch, person, seconds)
-        last = steps[-1]
+        iterations_per_s = (steps[-1].iteration - iterations) / (time.perf_counter() - began)
         if not dock.runner.is_busy:
             raise SystemExit(f"The training ended before it was measured: {dock.panel.message}")
         dock.runner.cancel()
@@ -78,7 +78,7 @@ def measure(folder: Path, cases: Sequence[Path] | None, seconds: float) -> dict[
         "alone": alone,
         "starting_max_ms": float(max(starting)),
         "training": training,
-        "iterations_per_s": (last.iteration - first.iteration) / (last.seconds - first.seconds),
+        "iterations_per_s": iterations_per_s,
         "bars_hold": training["p95_ms"] < P95_BAR_MS and training["max_ms"] < MAX_BAR_MS,
     }
 
@@ -175,7 +175,7 @@ class Watch:
 
 
 class Person:
-    """Draws circles with a mouse, then erases them, and so on; counts what napari made of it."""
+    """Draws a circle with a mouse, erases it, draws a wider one; counts what napari made of it."""
 
     def __init__(self, viewer: Any) -> None:
         from qtpy.QtCore import QTimer
@@ -193,7 +193,9 @@ class Person:
         canvas.events.draw.connect(self._on_draw)
 
     def begin(self) -> None:
-        """Take the mouse."""
+        """Take the mouse, and an empty mask: napari does nothing where a label is already."""
+        self.layer.data = np.zeros_like(self.layer.data)
+        self.layer.mode = "paint"
         self.painted = self.drawn = self._number = 0
         self._timer.start()
 
@@ -205,8 +207,7 @@ class Person:
     def _move(self) -> None:
         stroke, place = divmod(self._number, EVENTS_A_STROKE)
         if place == 0:
-            # napari does nothing where the mask has that label already.
-            self.layer.mode = "paint" if stroke // N_CIRCLES % 2 == 0 else "erase"
+            self.layer.mode = "paint" if stroke % 2 == 0 else "erase"
         kinds = {0: "MouseButtonPress", EVENTS_A_STROKE - 1: "MouseButtonRelease"}
         self._send(kinds.get(place, "MouseMove"))
         self._number += 1
@@ -219,7 +220,7 @@ class Person:
         # The left pane is the one with the mask itself.
         width, height = self._widget.width(), self._widget.height()
         angle = 2 * math.pi * self._number / EVENTS_A_STROKE
-        radius = height * (0.08 + 0.04 * (self._number // EVENTS_A_STROKE % N_CIRCLES))
+        radius = height * (0.08 + 0.04 * (self._number // EVENTS_A_STROKE // 2 % N_CIRCLES))
         place = QPointF(width / 4 + radius * math.cos(angle), height / 2 + radius * math.sin(angle))
         left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
         button = none if kind == "MouseMove" else left
