@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.events import Event, Progress
+from napari_necroseg.widgets._background import giving_way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,4 +76,5 @@ def _train(
     plan = make_plan(config, cohorts[0], device=resolve_device(config.device), threads=threads)
     wishes = Wishes(stop=stop, keep=meanwhile.keep, pause=meanwhile.pause, picture=meanwhile.picture)
     start = Start(resumes=resumes)
-    yield from train(plan, cohorts[0], run=run, start=start, validation=cohorts[1], wishes=wishes)
+    job = partial(train, plan, cohorts[0], run=run, start=start, validation=cohorts[1], wishes=wishes)
+    yield from giving_way(job)
