@@ -12,13 +12,13 @@ from napari_necroseg.core.config import PredictConfig, train_preset
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.prepare import prepare
-from napari_necroseg.core.learning.batch import predict_cohort
+from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.device import default_threads, resolve_device
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.scoring.files import find_pairs, score_files
-from napari_necroseg.core.scoring.scores import Summary
+from napari_necroseg.core.scoring.summary import Summary
 
 
 def main(folder: Path, *, minutes: float = 10.0) -> Summary:
@@ -33,7 +33,9 @@ def main(folder: Path, *, minutes: float = 10.0) -> Summary:
     run = result_of(train(plan, training_cases, run=folder / "models" / "example")).run
 
     predictions = folder / "predictions" / "example"
-    result_of(predict_cohort(load_model(run), cohort.only((held_out,)), PredictConfig(), out=predictions))
+    result_of(
+        predict_cohort(load_model(run), cohort.only((held_out,)), PredictConfig(), Wanted(out=predictions))
+    )
     summary: Summary = result_of(score_files(find_pairs(table, predictions)))
     return summary
 

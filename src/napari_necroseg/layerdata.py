@@ -31,7 +31,9 @@ class Role(StrEnum):
     LABELS = "labels"
     PREDICTION = "prediction"
     PROBABILITY = "probability"
+    UNCERTAINTY = "uncertainty"
     IN_TRAINING = "in training"
+    ERRORS = "errors"
 
 
 # Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
@@ -43,6 +45,8 @@ COLOURS = {
     Role.PREDICTION: "#4aa8ff",
     Role.IN_TRAINING: "#4aa8ff",
 }
+# Of an error map: agreed, missed, extra (Okabe and Ito's orange and sky blue).
+ERROR_COLOURS = {1: "#ffffff40", 2: "#e69f00", 3: "#56b4e9"}
 # Voxels with a label other than 1: not part of any mask of this program, so they stand out.
 OTHER_LABEL_COLOUR = "#ffffff"
 
@@ -112,11 +116,12 @@ def image_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
 
 
 def probability_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
-    """Turn a probability in working order into a hidden, half transparent layer from 0 to 1."""
+    """Turn a probability, or an uncertainty (from 0 to 0.5), into a hidden, half transparent layer."""
+    is_probability = source.role is Role.PROBABILITY
     kwargs = placement(volume.grid) | {
         "name": name,
-        "colormap": "magma",
-        "contrast_limits": (0.0, 1.0),
+        "colormap": "magma" if is_probability else "viridis",
+        "contrast_limits": (0.0, 1.0 if is_probability else 0.5),
         "blending": "additive",
         "opacity": 0.6,
         "visible": False,
@@ -135,6 +140,17 @@ def mask_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
         "metadata": {METADATA_KEY: source},
     }
     return np.array(volume.voxels, dtype=np.uint8, order="C"), kwargs, "labels"
+
+
+def errors_layer(volume: Volume, source: LayerSource) -> LayerData:
+    """Turn an error map into a filled labels layer in colours that differ in brightness and in blue, too."""
+    kwargs = placement(volume.grid) | {
+        "name": "errors: missed orange, extra blue",
+        "colormap": {None: OTHER_LABEL_COLOUR, 0: "transparent"} | ERROR_COLOURS,
+        "opacity": 0.6,
+        "metadata": {METADATA_KEY: source},
+    }
+    return volume.voxels.copy(), kwargs, "labels"
 
 
 def placeholder_layer(name: str) -> LayerData:

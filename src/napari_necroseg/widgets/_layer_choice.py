@@ -6,6 +6,7 @@ from napari.layers import Labels, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets._layers import CaseLayers
 
 _NONE = "none"
@@ -55,9 +56,15 @@ class LayerChoice(QComboBox):
         before = self.layer()
         self.blockSignals(True)
         self.clear()
-        self._offered = [*self._none, *self._layers.of_kind(self._kind)]
+        self._offered = [*self._none, *filter(_is_offered, self._layers.of_kind(self._kind))]
         self.addItems([_NONE if layer is None else layer.name for layer in self._offered])
         self.choose(before)
         self.blockSignals(False)
         if self.layer() is not before:
             self.chosen.emit()
+
+
+def _is_offered(layer: Layer) -> bool:
+    """Whether a layer shows something of the case, and not how two others differ."""
+    source = source_of(layer.metadata)
+    return source is None or source.role is not Role.ERRORS

@@ -30,6 +30,33 @@ _ROWS = (
         "%",
         "The same, counted in 64 × 128 × 128 voxels about the middle of the reference, on 64 slices.",
     ),
+    (
+        "hd95_mm",
+        "Hausdorff, 95 %",
+        "mm",
+        "95 % of the surface of either mask is no further than this from the other's; ∞ if one is empty.",
+    ),
+    (
+        "assd_mm",
+        "Surface distance",
+        "mm",
+        "Mean distance between the two surfaces, each element weighted by its area (ASSD).",
+    ),
+    (
+        "nsd",
+        "Surface within 2 mm",
+        "%",
+        "Share of both surfaces that is no further than 2 mm from the other (NSD).",
+    ),
+    (
+        "centroid_distance_mm",
+        "Distance of middles",
+        "mm",
+        "Distance between the centres of mass of the two masks.",
+    ),
+    ("lesions_found", "Lesions found", "", "Lesions of the reference that the prediction touches."),
+    ("lesions_reference", "Lesions", "", "Parts of the reference that do not touch each other."),
+    ("lesions_extra", "Extra lesions", "", "Parts of the prediction that touch no lesion of the reference."),
     ("reference_ml", "Volume, reference", "mL", "Volume of the reference."),
     ("prediction_ml", "Volume, prediction", "mL", "Volume of the prediction."),
     (
@@ -45,7 +72,7 @@ _ROWS = (
         "The volume difference in percent of the reference.",
     ),
 )
-_SHARES = ("dice", "sensitivity", "specificity", "specificity_box", "specificity_patch")
+_SHARES = ("dice", "sensitivity", "specificity", "specificity_box", "specificity_patch", "nsd")
 _UNDEFINED = "–"
 _WHY_UNDEFINED = "Undefined here: there is nothing to divide by, because a mask is empty."
 
@@ -99,6 +126,10 @@ def written(name: str, unit: str, value: float | None) -> str:
         return ""
     if math.isnan(value):
         return _UNDEFINED
+    if math.isinf(value):
+        return f"∞ {unit}"
+    if not unit:
+        return str(value)
     sign = "+" if name.startswith("volume_difference") and value > 0 else ""
     if unit == "%":
         # One wrong voxel in a thousand matters for specificity, and "100.0 %" would hide it.

@@ -23,6 +23,8 @@ class Workspace:
     cohort_changed, case_changed, augment_changed, run_changed
         Emitted when another cohort or case is open, an augmentation was chosen for training, or another
         model was trained or chosen.
+    case_wanted
+        Emitted with the name of a case of the cohort that is to be opened.
     layers
         The layers of the open case.
     screen
@@ -33,6 +35,7 @@ class Workspace:
     case_changed = Signal()
     augment_changed = Signal()
     run_changed = Signal()
+    case_wanted = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)

@@ -117,6 +117,7 @@ class Cases(Dock):
             over.connect(self.workspace.layers.drop_placeholders)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.case_wanted, self.open_case)
 
     def _run(self, job: Job, message: str) -> None:
         if not self.panel.run(job, message):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_necroseg.core.scoring.regions import box_region, patch_region
+from napari_necroseg.core.scoring.regions import box_region, patch_about
 
 
 def test_the_box_is_ten_millimetres_wider_on_every_side() -> None:
@@ -22,12 +22,16 @@ def test_a_margin_of_a_whole_number_of_voxels_does_not_lose_one_to_rounding() ->
 def test_the_patch_is_128_voxels_about_the_centroid_and_all_slices() -> None:
     reference = np.zeros((64, 300, 300), bool)
     reference[10, 149:151, 199:201] = True
-    assert patch_region(reference) == (slice(0, 64), slice(86, 214), slice(136, 264))
+    assert patch_about(np.argwhere(reference).mean(axis=0), reference.shape) == (
+        slice(0, 64),
+        slice(86, 214),
+        slice(136, 264),
+    )
 
 
 def test_the_patch_is_clipped_to_the_image() -> None:
     reference = np.zeros((64, 100, 300), bool)
     reference[10, 5, 295] = True
-    _, rows, columns = patch_region(reference)
+    _, rows, columns = patch_about(np.argwhere(reference).mean(axis=0), reference.shape)
     assert rows == slice(0, 69)
     assert columns.stop == 300

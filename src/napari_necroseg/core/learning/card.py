@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.scoring.files import read_scores
-from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, summarise
+from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
+from napari_necroseg.core.scoring.summary import summarise
 
 SCORES_NAME = "scores.csv"
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.errors import CohortError, FileError, GeometryError, NecrosegError
@@ -17,7 +17,15 @@ from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.image import read_image, read_mask
-from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, score_masks, summarise
+from napari_necroseg.core.scoring.figures import write_figures
+from napari_necroseg.core.scoring.scores import (
+    DEFAULT_TOLERANCE_MM,
+    SCORE_NAMES,
+    Scores,
+    State,
+    score_masks,
+)
+from napari_necroseg.core.scoring.summary import summarise
 from napari_necroseg.core.volume import Grid, Voxels
 
 
@@ -46,7 +54,13 @@ class CaseScored(Event):
         return f"[{self.done}/{self.total}] {self.case}: {self.result}"
 
 
-def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) -> Generator[Event]:
+def score_files(
+    pairs: tuple[MaskPair, ...],
+    *,
+    csv_path: Path | None = None,
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
+    figures: Path | None = None,
+) -> Generator[Event]:
     """Score pairs of masks; one that cannot be read is reported and does not stop the others.
 
     Parameters
@@ -55,6 +69,10 @@ def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) ->
         From `find_pairs`.
     csv_path
         Where to write the scores as a table, one row a case.
+    tolerance_mm
+        Distance that counts as agreement of surfaces.
+    figures
+        Folder for figures of the cohort.
 
     Yields
     ------
@@ -66,7 +84,7 @@ def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) ->
     for done, pair in enumerate(pairs, start=1):
         started = time.perf_counter()
         try:
-            scores, notes = _score_pair(pair)
+            scores, notes = _score_pair(pair, tolerance_mm)
         except NecrosegError as error:
             yield CaseFailed(case=pair.case, done=done, total=len(pairs), reason=str(error))
             continue
@@ -78,6 +96,8 @@ def score_files(pairs: tuple[MaskPair, ...], *, csv_path: Path | None = None) ->
         raise FileError("No case could be scored; the lines above say why.")
     if csv_path is not None:
         write_text(csv_path, _as_csv(scored))
+    if figures is not None:
+        write_figures({one.case: one.result for one in scored}, figures)
     yield Finished(result=summarise(one.result for one in scored))
 
 
@@ -168,11 +188,12 @@ def _masks_in(folder: Path) -> dict[str, Path]:
     return {image_stem(path): path for path in images if not path.name.startswith(".")}
 
 
-def _score_pair(pair: MaskPair) -> tuple[Scores, tuple[str, ...]]:
+def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[Scores, tuple[str, ...]]:
     grid = _grid_of(pair.grid_file)
     reference, reference_notes = _mask_on(pair.reference, grid, pair.case)
     prediction, prediction_notes = _mask_on(pair.prediction, grid, pair.case)
-    return score_masks(reference, prediction, grid), reference_notes + prediction_notes
+    scores = score_masks(reference, prediction, grid, tolerance_mm=tolerance_mm)
+    return scores, reference_notes + prediction_notes
 
 
 def _grid_of(path: Path) -> Grid:
@@ -208,4 +229,6 @@ def _as_csv(scored: list[CaseScored]) -> str:
 def _scores_of(row: dict[str, str]) -> Scores:
     """Turn a row back into scores; an empty cell is an undefined number."""
     state: State = get_args(State)[get_args(State).index(row["state"])]
-    return Scores(state=state, **{name: float(row[name] or "nan") for name in SCORE_NAMES})
+    values: dict[str, Any] = {name: float(row[name] or "nan") for name in (*SCORE_NAMES, "nsd_tolerance_mm")}
+    counts = {name: int(value) for name, value in values.items() if name.startswith("lesions_")}
+    return Scores(state=state, **values | counts)

@@ -33,8 +33,16 @@ class Counts:
         return self.true_positive + self.extra
 
 
-def count(reference: Mask, prediction: Mask) -> Counts:
-    """Count the voxels of two masks of the same shape; true is inside."""
+def count(reference: Mask, prediction: Mask, *, beside: int = 0) -> Counts:
+    """Count the voxels of two masks of the same shape; true is inside.
+
+    Parameters
+    ----------
+    reference, prediction
+        The masks, or the part of them that holds all of their voxels.
+    beside
+        Voxels of the region that lie beside that part: neither mask has any there.
+    """
     both = int(np.count_nonzero(reference & prediction))
     in_reference = int(np.count_nonzero(reference))
     in_prediction = int(np.count_nonzero(prediction))
@@ -42,7 +50,7 @@ def count(reference: Mask, prediction: Mask) -> Counts:
         true_positive=both,
         missed=in_reference - both,
         extra=in_prediction - both,
-        true_negative=reference.size - in_reference - in_prediction + both,
+        true_negative=beside + reference.size - in_reference - in_prediction + both,
     )
 
 

@@ -1,14 +1,17 @@
 """All scores of one case, and their summary over a cohort."""
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from statistics import fmean, median, stdev
 from typing import Literal
 
+import numpy as np
+
 from napari_necroseg.core.grids.slices import mask_to_slices
+from napari_necroseg.core.masks.boxes import Box, bounding_box
+from napari_necroseg.core.scoring.lesions import count_lesions
 from napari_necroseg.core.scoring.overlap import Mask, count, dice, sensitivity, specificity
-from napari_necroseg.core.scoring.regions import box_region, patch_region
+from napari_necroseg.core.scoring.regions import box_region, patch_about
+from napari_necroseg.core.scoring.surface import surface_distances
 from napari_necroseg.core.volume import Grid, Voxels
 
 State = Literal["scored", "missed", "false_alarm", "nothing_to_find"]
@@ -21,6 +24,9 @@ class Scores:
     Ratios are between 0 and 1, volumes in millilitres; what is undefined is nan. Specificity is counted
     over the whole image, over the reference's bounding box plus 10 mm (`specificity_box`), and over
     64 x 128 x 128 voxels about the reference's centroid on the 64-slice grid (`specificity_patch`).
+    Distances are of surfaces weighted by area, in mm: the 95th percentile (`hd95_mm`, the larger of both
+    directions), the average (`assd_mm`), the share within a tolerance (`nsd`), and that of the centroids; if
+    one mask is empty they are infinite, and `nsd` is 0. Lesions are 26-connected.
     """
 
     dice: float
@@ -28,10 +34,18 @@ class Scores:
     specificity: float
     specificity_box: float
     specificity_patch: float
+    hd95_mm: float
+    assd_mm: float
+    nsd: float
+    nsd_tolerance_mm: float
+    centroid_distance_mm: float
     reference_ml: float
     prediction_ml: float
     volume_difference_ml: float
     volume_difference_percent: float
+    lesions_reference: int
+    lesions_found: int
+    lesions_extra: int
     state: State
 
     def __str__(self) -> str:
@@ -39,45 +53,22 @@ class Scores:
             self.state, " (nothing to find, nothing found)"
         )
         return (
-            f"Dice {_shown(self.dice)}, sensitivity {_shown(self.sensitivity)}, specificity "
-            f"{_shown(self.specificity)} (box {_shown(self.specificity_box)}, patch "
-            f"{_shown(self.specificity_patch)}), {self.prediction_ml:.2f} mL against "
-            f"{self.reference_ml:.2f} mL{remark}"
+            f"Dice {shown(self.dice)}, sensitivity {shown(self.sensitivity)}, specificity "
+            f"{shown(self.specificity)} (box {shown(self.specificity_box)}, patch "
+            f"{shown(self.specificity_patch)}), HD95 {self.hd95_mm:.1f} mm, {self.prediction_ml:.2f} mL "
+            f"against {self.reference_ml:.2f} mL{remark}"
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """Scores of a cohort, per score: mean, median and standard deviation (ddof 1) over the patients.
-
-    Cases with nothing to find and false alarms are counted, not averaged; missed cases are averaged
-    with their Dice of 0. A standard deviation of a single case is nan.
-    """
-
-    mean: dict[str, float]
-    median: dict[str, float]
-    std: dict[str, float]
-    scored: int
-    missed: int
-    false_alarms: int
-    nothing_to_find: int
-
-    def __str__(self) -> str:
-        counts = (
-            f"{self.scored} scored, {self.missed} missed, {self.false_alarms} false alarms, "
-            f"{self.nothing_to_find} with nothing to find"
-        )
-        rows = [
-            f"{name:<26}{_shown(self.mean[name]):>9}{_shown(self.median[name]):>9}{_shown(self.std[name]):>9}"
-            for name in SCORE_NAMES
-        ]
-        return "\n".join((f"{'':<26}{'mean':>9}{'median':>9}{'std':>9}", *rows, counts))
+# What describes how it was scored, rather than how well.
+_HOW = ("state", "nsd_tolerance_mm")
+SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name not in _HOW)
+DEFAULT_TOLERANCE_MM = 2.0
 
 
-SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name != "state")
-
-
-def score_masks(reference: Voxels, prediction: Voxels, grid: Grid) -> Scores:
+def score_masks(
+    reference: Voxels, prediction: Voxels, grid: Grid, *, tolerance_mm: float = DEFAULT_TOLERANCE_MM
+) -> Scores:
     """Score a predicted mask against its reference.
 
     Parameters
@@ -86,72 +77,85 @@ def score_masks(reference: Voxels, prediction: Voxels, grid: Grid) -> Scores:
         ``(Z, Y, X)`` on `grid`, in working order; a voxel that is not 0 is inside.
     grid
         The working grid of the case's ceT1 image.
+    tolerance_mm
+        Distance that counts as agreement in `nsd`.
     """
     assert reference.shape == prediction.shape == grid.shape, (reference.shape, prediction.shape, grid.shape)
     reference, prediction = reference != 0, prediction != 0
-    counts = count(reference, prediction)
+    box = bounding_box(reference | prediction)
+    if box is None:
+        box = (slice(0, 1), slice(0, 1), slice(0, 1))
+    near = reference[box], prediction[box]
+    counts = count(*near, beside=reference.size - near[0].size)
+    surfaces = surface_distances(*near, grid.spacing_mm)
+    lesions = count_lesions(*near)
     reference_ml = counts.reference * grid.voxel_ml
     difference_ml = (counts.prediction - counts.reference) * grid.voxel_ml
     return Scores(
         dice=dice(counts),
         sensitivity=sensitivity(counts),
         specificity=specificity(counts),
-        specificity_box=_box_specificity(reference, prediction, grid),
-        specificity_patch=_patch_specificity(reference, prediction),
+        specificity_box=_box_specificity(reference, prediction, box, grid),
+        specificity_patch=_patch_specificity(reference, prediction, box),
+        hd95_mm=surfaces.hausdorff_mm(95.0),
+        assd_mm=surfaces.average_mm(),
+        nsd=surfaces.share_within(tolerance_mm),
+        nsd_tolerance_mm=tolerance_mm,
+        centroid_distance_mm=_centroid_distance_mm(*near, grid),
         reference_ml=reference_ml,
         prediction_ml=counts.prediction * grid.voxel_ml,
         volume_difference_ml=difference_ml,
         volume_difference_percent=100 * difference_ml / reference_ml if counts.reference else math.nan,
+        lesions_reference=lesions.reference,
+        lesions_found=lesions.found,
+        lesions_extra=lesions.extra,
         state=_state(bool(counts.reference), bool(counts.prediction)),
     )
 
 
-def summarise(scores: Iterable[Scores]) -> Summary:
-    """Summarise the scores of many cases; see `Summary` for what is averaged."""
-    everything = list(scores)
-    averaged = [one for one in everything if one.state in ("scored", "missed")]
-    columns = {name: _defined(averaged, name) for name in SCORE_NAMES}
-    return Summary(
-        mean={name: fmean(values) if values else math.nan for name, values in columns.items()},
-        median={name: median(values) if values else math.nan for name, values in columns.items()},
-        std={name: stdev(values) if len(values) > 1 else math.nan for name, values in columns.items()},
-        scored=_how_many(everything, "scored"),
-        missed=_how_many(everything, "missed"),
-        false_alarms=_how_many(everything, "false_alarm"),
-        nothing_to_find=_how_many(everything, "nothing_to_find"),
-    )
-
-
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """Write a score in a table; a dash where it is undefined."""
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _box_specificity(reference: Mask, prediction: Mask, grid: Grid) -> float:
-    if not reference.any():
+def _box_specificity(reference: Mask, prediction: Mask, box: Box, grid: Grid) -> float:
+    if not reference[box].any():
         return math.nan
     region = box_region(reference, grid.spacing_mm)
     return specificity(count(reference[region], prediction[region]))
 
 
-def _patch_specificity(reference: Mask, prediction: Mask) -> float:
-    reference_64 = mask_to_slices(reference) != 0
+def _patch_specificity(reference: Mask, prediction: Mask, box: Box) -> float:
+    """Specificity in the patch; only rows and columns of the `box` of both masks are interpolated."""
+    _, rows, columns = box
+    reference_64, prediction_64 = (
+        mask_to_slices(mask[:, rows, columns]) != 0 for mask in (reference, prediction)
+    )
     if not reference_64.any():
         return math.nan
-    prediction_64 = mask_to_slices(prediction) != 0
-    region = patch_region(reference_64)
-    return specificity(count(reference_64[region], prediction_64[region]))
+    shape = (len(reference_64), *reference.shape[1:])
+    centroid = np.argwhere(reference_64).mean(axis=0) + np.array([0, rows.start, columns.start])
+    patch = patch_about(centroid, shape)
+    part = patch[0], *(_within(whole, inner) for whole, inner in zip(patch[1:], (rows, columns), strict=True))
+    n_voxels = math.prod(span.stop - span.start for span in patch)
+    beside = n_voxels - reference_64[part].size
+    return specificity(count(reference_64[part], prediction_64[part], beside=beside))
+
+
+def _within(span: slice, box: slice) -> slice:
+    """The part of a span that lies in a box, counted from the box's beginning."""
+    start = min(max(span.start, box.start), box.stop)
+    return slice(start - box.start, max(start, min(span.stop, box.stop)) - box.start)
+
+
+def _centroid_distance_mm(reference: Mask, prediction: Mask, grid: Grid) -> float:
+    if not reference.any() or not prediction.any():
+        return math.inf if reference.any() or prediction.any() else math.nan
+    places = [np.argwhere(mask).mean(axis=0) for mask in (reference, prediction)]
+    return float(np.linalg.norm(grid.affine_ras[:3, :3] @ (places[1] - places[0])))
 
 
 def _state(has_reference: bool, has_prediction: bool) -> State:
     if has_reference:
         return "scored" if has_prediction else "missed"
     return "false_alarm" if has_prediction else "nothing_to_find"
-
-
-def _defined(scores: Sequence[Scores], name: str) -> list[float]:
-    values = [float(getattr(one, name)) for one in scores]
-    return [value for value in values if not math.isnan(value)]
-
-
-def _how_many(scores: Sequence[Scores], state: State) -> int:
-    return sum(one.state == state for one in scores)

@@ -1,0 +1,1 @@
+"""Masks: what is cleaned up in them, and what is measured of them."""

@@ -1,0 +1,117 @@
+"""Scores of a cohort as figures: box plots as in the paper's Figure 3, and a Bland-Altman plot of volumes."""
+
+import math
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_necroseg.core.errors import ResourceError
+from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.scoring.scores import Scores
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+_BOXES = {"dice": "Dice", "sensitivity": "sensitivity", "specificity_box": "specificity (box)"}
+_INK = "#0072b2"
+
+
+def check_figures() -> None:
+    """Say, before any work, that the library which draws figures is missing.
+
+    Raises
+    ------
+    ResourceError
+        With what to install.
+    """
+    if find_spec("matplotlib") is None:
+        raise ResourceError('Figures need matplotlib: pip install "napari-necroseg[figures]".')
+
+
+def write_figures(scores: Mapping[str, Scores], folder: Path) -> tuple[Path, ...]:
+    """Draw the scores of a cohort and write each figure as PNG, SVG and PDF.
+
+    Parameters
+    ----------
+    scores
+        By case; those with nothing to find and false alarms are left out, missed ones are not.
+    folder
+        Is made if it is missing; files of these names are replaced.
+
+    Returns
+    -------
+    tuple of Path
+        ``boxes.*`` and ``volumes.*``.
+
+    Raises
+    ------
+    ResourceError
+        If matplotlib is missing, or the folder cannot be written.
+    """
+    check_figures()
+    shown = {name: one for name, one in scores.items() if one.state in ("scored", "missed")}
+    written = []
+    for name, figure in (("boxes", box_plots(shown)), ("volumes", bland_altman(shown))):
+        for suffix in FORMATS:
+            path = folder / f"{name}.{suffix}"
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, format=suffix, dpi=150, metadata=_undated(suffix))
+            written.append(path)
+    return tuple(written)
+
+
+def box_plots(scores: Mapping[str, Scores]) -> "Figure":
+    """Draw Dice, sensitivity and specificity: median, quartiles, whiskers to 1.5 times the box, each case."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    columns = [_defined([getattr(one, name) for one in scores.values()]) for name in _BOXES]
+    axes.boxplot(columns, tick_labels=list(_BOXES.values()), widths=0.5, showfliers=False)
+    for place, values in enumerate(columns, start=1):
+        spread = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(len(values))
+        axes.plot(place + spread, values, "o", color=_INK, alpha=0.6, markersize=4)
+    axes.set(ylim=(-0.02, 1.02), title=f"{len(scores)} cases")
+    axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def bland_altman(scores: Mapping[str, Scores]) -> "Figure":
+    """Draw the difference of volumes over their mean, its mean and limits of agreement (1.96 deviations)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    reference, prediction = (
+        np.array([getattr(one, f"{name}_ml") for one in scores.values()])
+        for name in ("reference", "prediction")
+    )
+    difference = prediction - reference
+    axes.plot((reference + prediction) / 2, difference, "o", color=_INK, alpha=0.7)
+    if len(difference) > 1:
+        mean, limit = float(difference.mean()), 1.96 * float(difference.std(ddof=1))
+        for value, style in ((mean, "-"), (mean - limit, "--"), (mean + limit, "--")):
+            axes.axhline(value, color="0.3", linestyle=style, linewidth=1)
+            axes.annotate(
+                f"{value:+.2f}", (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom"
+            )
+    axes.set(
+        xlabel="mean of reference and prediction, mL",
+        ylabel="prediction - reference, mL",
+        title=f"{len(scores)} cases: mean difference and limits of agreement",
+    )
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _defined(values: list[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
+
+
+def _undated(suffix: str) -> dict[str, Any]:
+    """Leave out the time, so that the same scores give the same file."""
+    return {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix, {})

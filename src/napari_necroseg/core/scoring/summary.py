@@ -1,0 +1,115 @@
+"""Scores of a cohort in a few numbers: mean, median, spread, and how sure the mean is."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+
+import numpy as np
+
+from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
+
+_N_RESAMPLES = 2000
+_CONFIDENCE_PERCENT = 95.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Scores of a cohort, per score: mean, median, standard deviation (ddof 1) and quartiles over the cases.
+
+    `mean_low` and `mean_high` are a 95 % bootstrap interval of the mean (2,000 resamples of the cases,
+    percentile method, always the same random numbers). Cases with nothing to find and false alarms are
+    counted, not averaged; missed cases are averaged with their Dice of 0 and their infinite distances. A
+    standard deviation or interval of a single case, or of values of which one is infinite, is nan.
+    """
+
+    mean: dict[str, float]
+    median: dict[str, float]
+    std: dict[str, float]
+    quartile_1: dict[str, float]
+    quartile_3: dict[str, float]
+    mean_low: dict[str, float]
+    mean_high: dict[str, float]
+    scored: int
+    missed: int
+    false_alarms: int
+    nothing_to_find: int
+
+    def __str__(self) -> str:
+        counts = (
+            f"{self.scored} scored, {self.missed} missed, {self.false_alarms} false alarms, "
+            f"{self.nothing_to_find} with nothing to find"
+        )
+        columns = {
+            "mean": self.mean,
+            "from": self.mean_low,
+            "to": self.mean_high,
+            "median": self.median,
+            "std": self.std,
+        }
+        header = f"{'':<26}" + "".join(f"{title:>9}" for title in columns)
+        rows = [
+            f"{name:<26}" + "".join(f"{shown(values[name]):>9}" for values in columns.values())
+            for name in SCORE_NAMES
+        ]
+        return "\n".join((header, *rows, counts))
+
+
+def summarise(scores: Iterable[Scores]) -> Summary:
+    """Summarise the scores of many cases; see `Summary` for what is averaged."""
+    everything = list(scores)
+    averaged = [one for one in everything if one.state in ("scored", "missed")]
+    columns = {name: _defined(averaged, name) for name in SCORE_NAMES}
+    quartiles = {name: _quartiles(values) for name, values in columns.items()}
+    intervals = {name: _interval_of_mean(values) for name, values in columns.items()}
+    return Summary(
+        mean={name: fmean(values) if values else math.nan for name, values in columns.items()},
+        median={name: median(values) if values else math.nan for name, values in columns.items()},
+        std={name: _deviation(values) for name, values in columns.items()},
+        quartile_1={name: low for name, (low, _) in quartiles.items()},
+        quartile_3={name: high for name, (_, high) in quartiles.items()},
+        mean_low={name: low for name, (low, _) in intervals.items()},
+        mean_high={name: high for name, (_, high) in intervals.items()},
+        scored=_how_many(everything, "scored"),
+        missed=_how_many(everything, "missed"),
+        false_alarms=_how_many(everything, "false_alarm"),
+        nothing_to_find=_how_many(everything, "nothing_to_find"),
+    )
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return stdev(values) if _has_spread(values) else math.nan
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """First and third quartile; an observed value where the exact one would lie next to an infinite one."""
+    if not values:
+        return math.nan, math.nan
+    if all(map(math.isfinite, values)):
+        low, high = np.quantile(values, [0.25, 0.75])
+    else:
+        low, high = np.quantile(values, [0.25, 0.75], method="higher")
+    return float(low), float(high)
+
+
+def _interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
+    if not _has_spread(values):
+        return math.nan, math.nan
+    drawn = np.random.default_rng(0).integers(0, len(values), (_N_RESAMPLES, len(values)))
+    means = np.asarray(values)[drawn].mean(axis=1)
+    beyond = (100.0 - _CONFIDENCE_PERCENT) / 2
+    low, high = np.percentile(means, (beyond, 100.0 - beyond))
+    return float(low), float(high)
+
+
+def _has_spread(values: Sequence[float]) -> bool:
+    return len(values) > 1 and all(map(math.isfinite, values))
+
+
+def _defined(scores: Sequence[Scores], name: str) -> list[float]:
+    values = [float(getattr(one, name)) for one in scores]
+    return [value for value in values if not math.isnan(value)]
+
+
+def _how_many(scores: Sequence[Scores], state: State) -> int:
+    return sum(one.state == state for one in scores)
