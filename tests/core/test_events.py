@@ -64,6 +64,7 @@ def test_a_step_by_its_fields() -> None:
         "seconds": 1.0,
         "seconds_left": None,
         "samples_per_s": None,
+        "memory_gib": None,
     }
 
 

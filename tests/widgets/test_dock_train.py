@@ -1,6 +1,8 @@
 """The dock Train: a proposal, a plan in words, one training at a time."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,10 @@ from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
-from napari_necroseg.layerdata import Role
+from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets import _ask, _train_jobs
 from napari_necroseg.widgets._case_list import lacks, proposal
-from napari_necroseg.widgets._runs import find_interrupted
+from napari_necroseg.widgets._runs import find_interrupted, find_weights
 from napari_necroseg.widgets._saving import masks_to_save
 from napari_necroseg.widgets.train import Train
 
@@ -46,11 +48,12 @@ def fake_training(monkeypatch, steered_job):
     job = steered_job()
     asked = []
 
-    def train_on(config, cohorts, run, meanwhile, stop):
+    def train_on(config, cohorts, run, wants, stop):
         asked.append((config, cohorts[0].names, run))
+        job.cohort, job.start_from = cohorts[0], wants.start_from
         job.validation = cohorts[1].names
-        job.keep, job.pause = meanwhile.keep, meanwhile.pause
-        if meanwhile.picture is not None:
+        job.keep, job.pause = wants.keep, wants.pause
+        if wants.picture is not None:
             yield job.picture
         yield TrainingStep(iteration=10, iterations=None, loss=0.9, seconds=1.0, seconds_left=9.0)
         yield Validated(iteration=10, dice={"b": 0.4}, mean_dice=0.4)
@@ -273,6 +276,115 @@ def test_a_finished_training_is_not_taken_for_an_interrupted_one(tmp_path):
     assert find_interrupted(tmp_path) == tmp_path / "cut-off"
     (tmp_path / "cut-off" / "run.json").touch()
     assert find_interrupted(tmp_path) is None
+
+
+def show_layers(dock, opened):
+    """Open a case as the dock Cases does, and return its mask."""
+    for data in case_layers(opened):
+        layer = dock.workspace.layers.add(data, is_saved=True)
+    dock.workspace.set_case(opened, None)
+    return layer
+
+
+def add_layers(qtbot, dock):
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.chooser.layers.wanted.emit()
+
+
+def test_open_layers_are_trained_on_as_they_were_when_they_were_added(qtbot, ready, fake_training, make_case):
+    job, asked = fake_training
+    mask = show_layers(ready, make_case("b"))
+    mask.data[0, 0, 0] = 1
+    add_layers(qtbot, ready)
+    mask.data[0, 0, 1] = 1
+    assert ready.cases._list.item(1).text() == "b  (open layers)"
+    assert ready.cases.ticked() == ("a", "b")
+    ready.start()
+    qtbot.waitUntil(lambda: len(ready.curve.points) == 1)
+    assert asked[0][1] == ("a", "b")
+    learned = job.cohort["b"].loaded.reference.voxels
+    assert (learned[0, 0, 0], learned[0, 0, 1]) == (1, 0)
+    assert job.cohort["a"].loaded is None
+
+
+def test_without_a_cohort_open_layers_are_the_cohort(qtbot, dock, make_case):
+    show_layers(dock, make_case("mine"))
+    add_layers(qtbot, dock)
+    assert dock.cases.ticked() == ("mine",)
+    assert "of 1 cases: 10 min" in dock.summary.said
+    assert dock.start_button.isEnabled()
+
+
+def test_layers_without_a_mask_cannot_be_added(qtbot, ready, make_case):
+    show_layers(ready, make_case("b", has_reference=False))
+    assert not ready.chooser.layers._add.isEnabled()
+    ready.add_layers()
+    assert "nothing to learn from" in ready.panel.message
+
+
+@pytest.fixture
+def corrected(ready, cohort_table):
+    labels = cohort_table.parent / "labels"
+    labels.mkdir()
+    shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", labels / "c.nii.gz")
+    ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    return labels / "c.nii.gz"
+
+
+def test_a_corrected_mask_can_be_learned_from_or_not(ready, corrected):
+    assert "(1)" in ready.chooser.corrected.text()
+    assert ready.chooser.cohort["c"].reference == corrected
+    assert ready.cases._list.item(2).text() == "c"
+    ready.chooser.corrected.setChecked(False)
+    assert ready.chooser.cohort["c"].reference is None
+    assert "no reference" in ready.cases._list.item(2).text()
+
+
+def test_without_a_corrected_mask_there_is_no_such_choice(ready):
+    assert ready.chooser.corrected.isHidden()
+
+
+@pytest.fixture
+def model(ready, cohort_table):
+    """A model in the project that has learned T2 of a and b in 3D."""
+    run = cohort_table.parent / "models" / "before"
+    run.mkdir(parents=True)
+    (run / "weights.safetensors").touch()
+    config = train_preset("paper", "3d").changed(sequences=("T2",), seed=4)
+    record = {"config": config.model_dump(mode="json"), "cases": ["a"], "earlier_cases": ["b"]}
+    (run / "run.json").write_text(json.dumps(record | {"weights_sha256": "1234"}))
+    ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    return run
+
+
+@pytest.mark.usefixtures("corrected")
+def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, model, fake_training):
+    job, asked = fake_training
+    ready.model.choose(model)
+    config = ready.form.config()
+    assert (config.dimension, config.sequences, config.whitening) == ("3d", (Sequence.T2,), "patch")
+    assert (config.preset, config.seed, config.intensity_spread, config.batch_size) == ("fast", 0, 0, 2)
+    assert not ready.form.editor("dimension").isEnabled()
+    assert "from the weights of before" in ready.summary.said
+    # The one case that it does not know; the others show what it forgets.
+    assert ready.cases.ticked() == ("c",)
+    ready.form.editor("preset").set_value("paper")
+    assert ready.form.config().dimension == "3d"
+    ready.form.editor("preset").set_value("fast")
+    ready.start()
+    qtbot.waitUntil(lambda: len(ready.curve.points) == 1)
+    assert asked[0][:2] == (config, ("c",))
+    assert (job.start_from, job.validation) == (model, ("a", "b"))
+    with qtbot.waitSignal(ready.runner.finished):
+        job.go_on.set()
+    ready.model.combo.setCurrentIndex(0)
+    assert ready.form.editor("dimension").isEnabled()
+    assert ready.form.config().whitening == "volume"
+
+
+def test_weights_are_found_again_by_their_hash(model):
+    assert find_weights(model.parent, "1234") == model
+    assert find_weights(model.parent, "4321") is None
 
 
 def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):

@@ -29,9 +29,6 @@ FIELDS = (
     "validation_minutes",
 )
 
-# Old cases that a fine-tuning scores meanwhile unless others are named: predicting them takes of its time.
-OLD_CASES_WATCHED = 4
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
@@ -62,6 +59,12 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--validate", metavar="A,B", help="left out of the training, and scored now and then meanwhile"
     )
     parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="masks that were corrected (the folder labels of a project), in place of the cohort's",
+    )
+    parser.add_argument(
         "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
     )
     add_options(parser, TrainConfig, FIELDS)
@@ -71,12 +74,15 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
     from napari_necroseg.core.learning.checkpoint import load_model
     from napari_necroseg.core.learning.train import Start, train
+    from napari_necroseg.core.learning.tuning import tuned, watched_cases
 
     plan, cohort, validation = planned(options)
     model = None if options.start_from is None else load_model(options.start_from)
     if model is not None:
         plan = replace(plan, config=tuned(plan.config, model.config))
-        validation = validation if len(validation) else old_cases(options, model.cases, cohort)
+        if not len(validation):
+            everything = read_cases(options)
+            validation = watched_cases(everything, model.cases, trained=cohort, config=plan.config)
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
@@ -84,28 +90,21 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     return train(plan, cohort, run=options.out, start=start, validation=validation)
 
 
-def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
-    """The configuration with whatever a trained model takes for granted of its images."""
-    spread = config.intensity_spread if learned.whitening == "volume" else 0.0
-    return config.changed(whitening=learned.whitening, intensity_spread=spread)
-
-
-def old_cases(options: argparse.Namespace, learned: tuple[str, ...], trained: Cohort) -> Cohort:
-    """Some cases that a model was trained on before, and is not now: they show what it forgets."""
+def read_cases(options: argparse.Namespace) -> Cohort:
+    """The whole cohort, with the corrected masks if they were asked for."""
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.learning.validate import may_validate
+    from napari_necroseg.core.io.corrected import with_corrected
 
-    others = may_validate(read_cohort(options.cohort), trained, read_config(options))
-    return Cohort(cases=tuple([case for case in others if case.name in learned][:OLD_CASES_WATCHED]))
+    cohort = read_cohort(options.cohort)
+    return cohort if options.labels is None else with_corrected(cohort, options.labels)
 
 
 def planned(options: argparse.Namespace) -> tuple[Plan, Cohort, Cohort]:
     """The plan of the chosen training, its cases, and those to validate on."""
-    from napari_necroseg.core.io.cohort import read_cohort
     from napari_necroseg.core.learning.device import default_threads, resolve_device
 
     config = read_config(options)
-    everything = read_cohort(options.cohort)
+    everything = read_cases(options)
     validation = everything.only(_names(options.validate or ""))
     cohort = choose_cases(everything, options)
     cohort = cohort.only(tuple(name for name in cohort.names if name not in validation.names))

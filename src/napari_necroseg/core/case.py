@@ -34,6 +34,8 @@ class CaseFiles:
         The columns of ``cohort.csv`` of that name.
     spacing_mm
         Slice, row and column spacing, for TIFF stacks that do not state theirs.
+    loaded
+        The voxels, where they are in memory already (the layers of a viewer): the files are not read then.
     """
 
     name: str
@@ -45,6 +47,7 @@ class CaseFiles:
     fold: int | None = None
     status: str = ""
     spacing_mm: tuple[float, float, float] | None = None
+    loaded: "Case | None" = None
 
     @property
     def patient_or_name(self) -> str:

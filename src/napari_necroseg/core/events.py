@@ -54,7 +54,8 @@ class TrainingStep(Event):
 
     `iteration` of `iterations` (None where only time bounds the training) are done; `loss` is the
     mean since the last such event; `seconds` have passed, about `seconds_left` remain; since the last such
-    event `samples_per_s` were learned from.
+    event `samples_per_s` were learned from. `memory_gib` are in use: of the graphics card by torch, else of
+    the computer by the whole program.
     """
 
     event: ClassVar[str] = "step"
@@ -64,6 +65,7 @@ class TrainingStep(Event):
     seconds: float
     seconds_left: float | None
     samples_per_s: float | None = None
+    memory_gib: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ class CaseList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cohort = Cohort(cases=())
+        self._wanted: set[str] = set()
         self._list = QListWidget()
         self._list.setFixedHeight(150)
         self._list.setToolTip(
@@ -38,10 +39,11 @@ class CaseList(QWidget):
 
     def show_cohort(self, cohort: Cohort, config: TrainConfig) -> None:
         """Fill the list and tick the proposal; ticks stay where the cohort is the same."""
-        ticked = set(self.ticked()) if cohort.names == self._cohort.names and cohort.names else None
+        ticked = set(self.ticked()) if self._is_more_of(cohort) else None
         self._cohort = cohort
         usable = [case for case in cohort if not lacks(case, config)]
-        chosen = set(proposal(usable)) if ticked is None else ticked
+        chosen = (set(proposal(usable)) if ticked is None else ticked) | self._wanted
+        self._wanted.clear()
         self._list.blockSignals(True)
         self._list.clear()
         for case in cohort:
@@ -74,6 +76,14 @@ class CaseList(QWidget):
             item = self._list.item(row)
             is_ticked = item.data(Qt.ItemDataRole.UserRole) in names
             item.setCheckState(Qt.CheckState.Checked if is_ticked else Qt.CheckState.Unchecked)
+
+    def want(self, name: str) -> None:
+        """Tick a case as soon as it is listed."""
+        self._wanted.add(name)
+
+    def _is_more_of(self, cohort: Cohort) -> bool:
+        """Whether a cohort has all cases of the one that is shown, so that their ticks still hold."""
+        return bool(self._cohort.names) and set(self._cohort.names) <= set(cohort.names)
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -136,7 +146,8 @@ def _split_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
 
 
 def _item(case: CaseFiles, missing: tuple[str, ...], *, is_ticked: bool) -> QListWidgetItem:
-    item = QListWidgetItem(f"{case.name}  (no {' and no '.join(missing)})" if missing else case.name)
+    origin = "" if case.loaded is None else "  (open layers)"
+    item = QListWidgetItem(case.name + (f"  (no {' and no '.join(missing)})" if missing else origin))
     item.setData(Qt.ItemDataRole.UserRole, case.name)
     flags = Qt.ItemFlag.ItemIsUserCheckable
     item.setFlags(flags if missing else flags | Qt.ItemFlag.ItemIsEnabled)

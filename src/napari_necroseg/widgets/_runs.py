@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from napari_necroseg.core.config import TrainConfig
+
 WEIGHTS = "weights.safetensors"
 _RECORD = "run.json"
 # There while a training runs, and after one that was interrupted.
@@ -44,7 +48,30 @@ def describe_run(run: Path) -> str:
         parts.append(f"trained on {len(cases)} case{'s' if len(cases) != 1 else ''}")
     if isinstance(record.get("iterations"), int):
         parts.append(f"{record['iterations']:,} iterations")
+    if isinstance(record.get("weights_sha256"), str):
+        parts.append(f"weights {str(record['weights_sha256'])[:12]}")
     return ", ".join(part for part in parts if part)
+
+
+def read_config(run: Path) -> TrainConfig | None:
+    """Return the choices that a model was trained with; None if they cannot be read."""
+    try:
+        return TrainConfig.model_validate(_read_record(run).get("config"))
+    except ValidationError:
+        return None
+
+
+def learned_cases(run: Path) -> tuple[str, ...]:
+    """Return the names of the cases that a model was trained on, earlier trainings included."""
+    record = _read_record(run)
+    lists = [record.get(name) for name in ("cases", "earlier_cases")]
+    return tuple(str(name) for names in lists if isinstance(names, list) for name in names)
+
+
+def find_weights(models: Path, sha256: str) -> Path | None:
+    """Return the folder of the model in `models` whose weights have this hash, by its ``run.json``."""
+    runs = (path.parent for path in models.glob(f"*/{_RECORD}"))
+    return next((run for run in runs if _read_record(run).get("weights_sha256") == sha256), None)
 
 
 def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]) -> str:

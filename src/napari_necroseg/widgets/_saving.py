@@ -6,6 +6,7 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
 from napari_necroseg.layerdata import LayerSource, Role, source_of
 from napari_necroseg.widgets import _ask
 from napari_necroseg.widgets._jobs import MaskToSave
@@ -46,8 +47,7 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
 def _project_path(folder: Path, source: LayerSource) -> Path:
     if source.role in (Role.PREDICTION, Role.IN_TRAINING):
         return folder / "predictions" / (source.run or "unknown-model") / f"{source.case}.nii.gz"
-    suffix = "_tumour" if source.role is Role.TUMOUR else ""
-    return folder / "labels" / f"{source.case}{suffix}.nii.gz"
+    return corrected_path(folder / LABELS_FOLDER, source.case, is_tumour=source.role is Role.TUMOUR)
 
 
 def _ask_path(parent: QWidget, layer: Labels, source: LayerSource) -> Path | None:

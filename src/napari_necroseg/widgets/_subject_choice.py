@@ -1,4 +1,4 @@
-"""Which layers the preview works on: guessed from the open case, changeable, checked."""
+"""Which layers are worked on: guessed from the open case, changeable, checked."""
 
 from typing import Any
 
@@ -32,9 +32,14 @@ class SubjectChoice(QWidget):
             form.addRow(title, choice)
             choice.chosen.connect(self.changed)
 
+    @property
+    def choices(self) -> tuple[LayerChoice, LayerChoice, LayerChoice]:
+        """The choice of ceT1, of T2, and of the mask."""
+        return self.cet1, self.t2, self.reference
+
     def follow(self) -> None:
         """Follow the layers of the viewer; where none is chosen, choose those of the open case."""
-        choices = (self.cet1, self.t2, self.reference)
+        choices = self.choices
         for choice in choices:
             choice.refill()
         case = self._workspace.case

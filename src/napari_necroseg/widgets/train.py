@@ -4,22 +4,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton
 
-from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import AugmentConfig, TrainConfig, describe, train_preset
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, duration, make_plan
 from napari_necroseg.widgets import _ask, _train_jobs
-from napari_necroseg.widgets._case_list import CaseList
 from napari_necroseg.widgets._curve import LossCurve
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._forms import ConfigForm
+from napari_necroseg.widgets._layer_case import load_layer_case
 from napari_necroseg.widgets._live_mask import LiveMask
+from napari_necroseg.widgets._model_choice import ModelChoice
 from napari_necroseg.widgets._prose import Prose
-from napari_necroseg.widgets._runs import find_interrupted, new_run_name
-from napari_necroseg.widgets._train_jobs import Meanwhile
+from napari_necroseg.widgets._runs import find_interrupted, learned_cases, new_run_name
+from napari_necroseg.widgets._train_cases import TrainCases
+from napari_necroseg.widgets._train_jobs import Wants
+from napari_necroseg.widgets._train_words import augmentation_in_words, plan_in_words
+from napari_necroseg.widgets._tuning import TAKEN, starting_point, watched
 from napari_necroseg.widgets._worker import Job
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
@@ -27,6 +31,10 @@ _PLAIN = ("preset", "dimension", "sequences", "minutes")
 _PERSONAL = ("sequences", "target", "seed", "device", "threads")
 # Chosen in the dock Augmentation preview, where one sees what they do.
 _HIDDEN = tuple(f"augment.{name}" for name in AugmentConfig.model_fields)
+_MODEL_HELP = (
+    "Random weights: a network that knows nothing yet. A model: it goes on from what that one has learned "
+    "(fine-tuning), so a few corrected cases can improve it."
+)
 _NAME_HELP = "Name of the new model: a folder of that name is made in the folder below."
 
 
@@ -36,7 +44,9 @@ class Train(Dock):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
         self.form = ConfigForm(train_preset("fast"), plain=_PLAIN, hidden=_HIDDEN)
-        self.cases = CaseList()
+        self.chooser = TrainCases(self.workspace)
+        self.cases, self.validates = self.chooser.list, self.chooser.validates
+        self.model = ModelChoice(self.workspace, "Start from", _MODEL_HELP, nothing="random weights")
         self.curve = LossCurve()
         self.name = QLineEdit()
         self.start_button = QPushButton("Train")
@@ -50,20 +60,14 @@ class Train(Dock):
         self.pause_button.setToolTip("Let the training stand still, so that the computer is free.")
         self.keep_button = QPushButton("Stop and keep")
         self.keep_button.setToolTip("End the training now, and keep the model as it is.")
-        self.validates = QCheckBox("Score the cases left out meanwhile")
-        self.validates.setToolTip(
-            "Every two minutes (see Advanced) the cases that are not trained on are predicted and compared "
-            "with their reference. It costs some seconds a case, and changes nothing in the training. If one "
-            "of them is the open case, what the network makes of it is shown as a layer that keeps up."
-        )
         self._live = LiveMask(self.workspace)
         self.summary = Prose()
         self.augmentation = Prose()
         self._folder_label = Prose()
-        self._meanwhile = Meanwhile()
+        self._wants = Wants()
         self._interrupted: Path | None = None
         self._models: Path | None = None
-        self._shown = (self._config().preset, self._config().dimension)
+        self._shown: tuple[str, str] | None = (self._config().preset, self._config().dimension)
         self._is_named = False
         self._build()
         self._connect()
@@ -71,33 +75,50 @@ class Train(Dock):
 
     def start(self) -> None:
         """Train with what the form says; pressed again while a training runs, it does nothing."""
-        if self.runner.is_busy or self.workspace.cohort is None:
+        if self.runner.is_busy:
             return
-        if self._models is None:
-            self._choose_folder()
         plan = self._plan()
+        if plan is not None and self._models is None:
+            self._choose_folder()
         if plan is None or self._models is None:
             return
         run = self._models / self.name.text().strip()
-        held_out = self.cases.held_out() if self.validates.isChecked() else ()
-        cohorts = self.workspace.cohort.only(plan.cases), self.workspace.cohort.only(held_out)
-        meanwhile = Meanwhile(picture=self._live.begin(held_out, run.name))
-        job = partial(_train_jobs.train_on, plan.config, cohorts, run, meanwhile)
-        self._run(job, meanwhile, f"Training {run.name} ...")
+        held_out = self._held_out()
+        cohorts = self.chooser.cohort.only(plan.cases), self.chooser.cohort.only(held_out)
+        wants = Wants(start_from=self.model.run(), picture=self._live.begin(held_out, run.name))
+        job = partial(_train_jobs.train_on, plan.config, cohorts, run, wants)
+        self._run(job, wants, f"Training {run.name} ...")
 
     def resume(self) -> None:
         """Go on with the training that was interrupted last, with the choices and cases that it had."""
-        cohort, run = self.workspace.cohort, self._interrupted
-        if self.runner.is_busy or cohort is None or run is None:
+        cohort, run = self.chooser.cohort, self._interrupted
+        if self.runner.is_busy or run is None:
             return
         others = cohort if self.validates.isChecked() else Cohort(cases=())
-        meanwhile = Meanwhile(picture=self._live.begin(others.names, run.name))
-        job = partial(_train_jobs.resume_training, (cohort, others), run, meanwhile)
-        self._run(job, meanwhile, f"Going on with {run.name} ...")
+        wants = Wants(picture=self._live.begin(others.names, run.name))
+        job = partial(_train_jobs.resume_training, (cohort, others), run, wants)
+        self._run(job, wants, f"Going on with {run.name} ...")
 
-    def _run(self, job: Job, meanwhile: Meanwhile, message: str) -> None:
+    def add_layers(self) -> None:
+        """Take the chosen layers, as they are now, as a case to train on."""
+        try:
+            taken = self.chooser.taken(self._config().target)
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return
+        if not self.panel.run(partial(load_layer_case, taken), f"Taking over {taken.name} ..."):
+            self.panel.say("Still busy: add the layers when this is over.")
+
+    def _held_out(self) -> tuple[str, ...]:
+        """Which cases are scored meanwhile: of a model's own, as far as they are left out, a few."""
+        if not self.validates.isChecked():
+            return ()
+        return watched(self.cases.held_out(), self.model.run())
+
+    def _run(self, job: Job, wants: Wants, message: str) -> None:
         if self.panel.run(job, message):
-            self._meanwhile = meanwhile
+            self._wants = wants
+            self._interrupted = None
             self.curve.clear()
             self._refresh()
 
@@ -111,11 +132,8 @@ class Train(Dock):
         model_row.addWidget(QLabel("Model"))
         model_row.addWidget(self.name, 1)
         model_row.addWidget(choose)
-        cases = QGroupBox("Cases to train on")
-        column = QVBoxLayout(cases)
-        column.addWidget(self.cases)
-        column.addWidget(self.validates)
-        self.body.addWidget(cases)
+        self.body.addWidget(self.chooser)
+        self.body.addWidget(self.model)
         self.body.addWidget(self.form)
         self.body.addWidget(self.augmentation)
         self.body.addLayout(model_row)
@@ -131,17 +149,23 @@ class Train(Dock):
 
     def _connect(self) -> None:
         self.form.changed.connect(self._on_form)
-        self.cases.changed.connect(self._refresh)
+        self.chooser.changed.connect(self._refresh)
+        self.chooser.layers.wanted.connect(self.add_layers)
+        self.model.chosen.connect(self._on_model)
         self.name.textEdited.connect(self._on_named)
         self.start_button.clicked.connect(self.start)
         self.resume_button.clicked.connect(self.resume)
         self.pause_button.toggled.connect(self._on_pause)
         self.keep_button.clicked.connect(self._on_keep)
         self.runner.event.connect(self._on_event)
-        self.runner.finished.connect(self._on_trained)
+        self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
-            over.connect(self._refresh)
+            over.connect(self._look_again)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.run_changed, self.model.refill)
+        for happening in ("inserted", "removed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self.chooser.layers.follow)
         self.listen(self.workspace.augment_changed, self._refresh)
 
     def _config(self) -> TrainConfig:
@@ -155,19 +179,46 @@ class Train(Dock):
         preset, dimension = self.form.editor("preset").value(), self.form.editor("dimension").value()
         if (preset, dimension) != self._shown:
             keep = {name: self.form.editor(name).value() for name in _PERSONAL}
-            self._shown = (preset, dimension)
-            self.form.set_config(train_preset(preset, dimension).changed(**keep))
+            config = starting_point(preset, dimension, keep, self.model.run())
+            self._shown = (config.preset, config.dimension)
+            self.form.set_config(config)
             return
         try:
-            self.cases.show_cohort(self.workspace.cohort or Cohort(cases=()), self._config())
+            self.chooser.show_cases(self._config())
         except NecrosegError:
             self._refresh()
+
+    def _on_model(self) -> None:
+        """Take over what a model that is gone on from takes for granted, and let it be chosen no more."""
+        run, is_tuning = self.model.run(), not self.form.editor(TAKEN[0]).isEnabled()
+        if run is None and not is_tuning:
+            return
+        for name in TAKEN:
+            self.form.editor(name).setEnabled(run is None)
+        if run is not None:
+            self.validates.setChecked(True)
+            self.cases.tick(self.chooser.new_to(learned_cases(run)) or self.cases.ticked())
+        # The preset is filled in anew, and what the model takes for granted after it.
+        self._shown = None
+        self._on_form()
 
     def _on_cohort(self) -> None:
         folder = self.workspace.folder
         self._models = None if folder is None else folder / "models"
         self._is_named = False
+        self.model.refill()
+        self.chooser.layers.follow()
         self._on_form()
+        self._look_again()
+
+    def _on_case(self) -> None:
+        self.chooser.layers.follow()
+        self._on_form()
+
+    def _look_again(self) -> None:
+        """Look whether a training was interrupted, then show what can be done."""
+        self._interrupted = None if self.runner.is_busy else find_interrupted(self._models)
+        self._refresh()
 
     def _on_named(self) -> None:
         self._is_named = bool(self.name.text().strip())
@@ -177,34 +228,31 @@ class Train(Dock):
         folder = _ask.ask_folder(self, "Folder for trained models", str(self.workspace.folder or ""))
         if folder is not None:
             self._models = folder
-            self._refresh()
+            self._look_again()
 
     def _plan(self) -> Plan | None:
         """Plan the training, or say why it cannot be; the device is looked at only when it starts."""
         try:
             config = self._config()
-            cohort = (
-                self.workspace.cohort.only(self.cases.ticked()) if self.workspace.cohort else Cohort(cases=())
-            )
+            cohort = self.chooser.cohort.only(self.cases.ticked())
             plan = make_plan(config, cohort, device=config.device, threads=config.threads or 1)
         except NecrosegError as error:
-            self.summary.say(
-                str(error) if self.workspace.cohort else "Open a cohort in the dock Cases first."
-            )
+            has_cases = bool(len(self.chooser.cohort))
+            self.summary.say(str(error) if has_cases else "Open a cohort in the dock Cases first.")
             return None
-        self.summary.say(_describe(plan))
+        run = self.model.run()
+        self.summary.say(plan_in_words(plan, start_from="" if run is None else run.name))
         return plan
 
     def _refresh(self) -> None:
         plan = self._plan()
-        self.augmentation.say(_augmentation_in_words(plan, is_chosen=self.workspace.augment is not None))
+        self.augmentation.say(augmentation_in_words(plan, is_chosen=self.workspace.augment is not None))
         if plan is not None and not self._is_named:
             sequences = tuple(str(sequence) for sequence in plan.config.sequences)
             self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
         is_named = bool(self.name.text().strip())
         self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
-        self._interrupted = None if self.runner.is_busy else find_interrupted(self._models)
-        self.resume_button.setVisible(self._interrupted is not None and self.workspace.cohort is not None)
+        self.resume_button.setVisible(self._interrupted is not None and bool(len(self.chooser.cohort)))
         self.resume_button.setText(f"Go on with {self._interrupted.name}" if self._interrupted else "")
         for button in (self.pause_button, self.keep_button):
             button.setVisible(self.runner.is_busy)
@@ -217,10 +265,10 @@ class Train(Dock):
     def _on_pause(self, pauses: bool) -> None:
         """Let the training stand still after its step, or go on."""
         self.pause_button.setText("Go on" if pauses else "Pause")
-        (self._meanwhile.pause.set if pauses else self._meanwhile.pause.clear)()
+        (self._wants.pause.set if pauses else self._wants.pause.clear)()
 
     def _on_keep(self) -> None:
-        self._meanwhile.keep.set()
+        self._wants.keep.set()
         self.keep_button.setEnabled(False)
         self.panel.say("Stopping after this step; the model is kept ...")
 
@@ -233,6 +281,14 @@ class Train(Dock):
             case Validated():
                 self.curve.add_dice(event.iteration, event.mean_dice)
 
+    def _on_finished(self, result: Any) -> None:
+        if isinstance(result, CaseFiles):
+            self.chooser.add(result)
+            self.panel.say(f"{result.name} is in the list, as its layers are now.")
+            self._on_form()
+        else:
+            self._on_trained(result)
+
     def _on_trained(self, trained: Any) -> None:
         self.workspace.set_run(trained.run)
         self.panel.say(
@@ -240,19 +296,4 @@ class Train(Dock):
             f"{trained.loss:.3f}. The model {trained.run.name} is chosen in the dock Predict."
         )
         self._is_named = False
-        self._refresh()
-
-
-def _augmentation_in_words(plan: Plan | None, *, is_chosen: bool) -> str:
-    if plan is None:
-        return ""
-    whose = "as chosen in the dock Augmentation preview" if is_chosen else "the preset's"
-    return f"Augmentation ({whose}): {describe(plan.config.augment)}."
-
-
-def _describe(plan: Plan) -> str:
-    length = f"{plan.iterations:,} iterations" if plan.iterations is not None else ""
-    if plan.seconds is not None:
-        length = f"{length}, at most {duration(plan.seconds)}" if length else duration(plan.seconds)
-    sequences = " and ".join(str(sequence) for sequence in plan.config.sequences)
-    return f"{plan.config.dimension.upper()} network on {sequences} of {len(plan.cases)} cases: {length}."
+        self._look_again()

@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
@@ -145,6 +146,20 @@ def test_a_damaged_checkpoint_is_refused(cohort, plan_tiny, tmp_path) -> None:
         list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match="is damaged"):
+        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+
+
+@pytest.mark.usefixtures("_saved_after_each_step")
+def test_a_checkpoint_with_an_optimiser_of_other_weights_is_refused(cohort, plan_tiny, tmp_path) -> None:
+    plan = plan_tiny(cohort, steps=9)
+    interrupt(plan, cohort, tmp_path / "run", after=1)
+    path = tmp_path / "run" / CHECKPOINT_NAME
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    tensors = load_file(path)
+    assert tensors["optimiser.0.exp_avg"].ndim > 1
+    save_file(tensors | {"optimiser.0.exp_avg": torch.zeros(3)}, path, metadata=header)
+    with pytest.raises(ModelError, match="of another network"):
         list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -22,6 +23,7 @@ from napari_necroseg.core.learning import loop as loop_module
 from napari_necroseg.core.learning.interrupt import Wishes
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batches
+from napari_necroseg.core.learning.planned import smaller_in_words
 from napari_necroseg.core.learning.train import TrainedRun, train
 from napari_necroseg.core.learning.volumes import load_sources
 
@@ -230,8 +232,21 @@ def test_a_lack_of_memory_names_patch_and_batch(cohort, plan_tiny, tmp_path, mon
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(learner_module, "training_loss", fail)
-    with pytest.raises(ResourceError, match="4 patches of 8 x 16 x 16 voxels"):
+    with pytest.raises(
+        ResourceError, match=r"4 patches of 8 x 16 x 16 voxels.* a batch size of 2 takes about half"
+    ):
         list(train(plan_tiny(cohort), cohort, run=tmp_path / "run"))
+
+
+def test_a_smaller_plan_is_offered_as_long_as_there_is_one(cohort, plan_tiny) -> None:
+    assert "--batch-size 3)" in smaller_in_words(plan_tiny(cohort, batch_size=7))
+    assert "2d network" in smaller_in_words(plan_tiny(cohort, dimension="3d", batch_size=1))
+    assert "fewer cases" in smaller_in_words(plan_tiny(cohort, dimension="2d", batch_size=1))
+
+
+def test_a_step_tells_the_memory_in_use(cohort, plan_tiny, tmp_path) -> None:
+    steps = [e for e in train(plan_tiny(cohort), cohort, run=tmp_path / "run") if isinstance(e, TrainingStep)]
+    assert steps[-1].memory_gib == pytest.approx(psutil.Process().memory_info().rss / 2**30, rel=0.5)
 
 
 def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(

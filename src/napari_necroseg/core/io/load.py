@@ -1,5 +1,6 @@
 """Loading the voxels of a case: every image and mask in working order on the grid of its ceT1 image."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, image_s
 from napari_necroseg.core.io.image import read_image, read_mask
 from napari_necroseg.core.volume import Grid, Volume
 
+_ROLES = ("reference", "tumour")
+
 
 def load_case(files: CaseFiles) -> Case:
     """Read a case.
@@ -24,7 +27,7 @@ def load_case(files: CaseFiles) -> Case:
     Parameters
     ----------
     files
-        Where the images and masks are.
+        Where the images and masks are; what is loaded already is returned as it is.
 
     Returns
     -------
@@ -36,7 +39,37 @@ def load_case(files: CaseFiles) -> Case:
     FileError, GeometryError
         If an image or mask cannot be read, or does not overlap with the ceT1 image at all.
     """
+    if files.loaded is not None:
+        return files.loaded
     images = _read_images(files)
+    masks = {role: _read_mask(path, role, files) for role, path in _mask_paths(files).items()}
+    return assemble_case(files.name, images, masks)
+
+
+def assemble_case(
+    name: str, images: Mapping[Sequence, FileImage], masks: Mapping[str, FileImage | None]
+) -> Case:
+    """Bring images and masks, wherever they are from, onto the working grid of the ceT1 image.
+
+    Parameters
+    ----------
+    name
+        Of the case.
+    images
+        ceT1, and T2 if there is one.
+    masks
+        By role, ``reference`` and ``tumour``; values 0 and 1.
+
+    Returns
+    -------
+    Case
+        As `load_case` describes it.
+
+    Raises
+    ------
+    GeometryError
+        If an image or mask does not overlap with the ceT1 image at all.
+    """
     cet1 = images[Sequence.CET1]
     grid = working_grid(cet1.volume.grid)
     notes = list(method_warnings(grid))
@@ -47,13 +80,13 @@ def load_case(files: CaseFiles) -> Case:
         sequences[sequence] = _float32(volume)
         notes += resampled
     notes += pair_alarms(images)
-    masks = {role: _read_mask_on(path, role, files, grid, notes) for role, path in _mask_paths(files).items()}
+    placed = {role: _mask_on(masks.get(role), role, grid, notes) for role in _ROLES}
     return Case(
-        name=files.name,
+        name=name,
         sequences=sequences,
         origin=cet1.origin,
-        reference=masks["reference"],
-        tumour=masks["tumour"],
+        reference=placed["reference"],
+        tumour=placed["tumour"],
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -76,14 +109,17 @@ def _mask_paths(files: CaseFiles) -> dict[str, Path | None]:
     return {"reference": files.reference, "tumour": files.tumour}
 
 
-def _read_mask_on(
-    path: Path | None, role: str, files: CaseFiles, grid: Grid, notes: list[str]
-) -> Volume | None:
-    """Read a mask onto the grid; what the user should know of it goes to `notes`."""
+def _read_mask(path: Path | None, role: str, files: CaseFiles) -> FileImage | None:
     if path is None:
         return None
     _check_exists(path, role, files.name)
-    image = read_mask(path, spacing_mm=files.spacing_mm)
+    return read_mask(path, spacing_mm=files.spacing_mm)
+
+
+def _mask_on(image: FileImage | None, role: str, grid: Grid, notes: list[str]) -> Volume | None:
+    """Bring a mask onto the grid; what the user should know of it goes to `notes`."""
+    if image is None:
+        return None
     mask, resampled = _onto(image.volume, grid, f"the {role} mask", is_mask=True)
     notes += (*image.notes, *resampled)
     if image.volume.voxels.any() and not mask.voxels.any():

@@ -17,7 +17,7 @@ from napari_necroseg.core.learning.device import memory_errors, torch_threads
 from napari_necroseg.core.learning.interrupt import Stopped, check, interruptible
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batch
-from napari_necroseg.core.learning.planned import PlannedTraining, choices_in_words
+from napari_necroseg.core.learning.planned import PlannedTraining, choices_in_words, smaller_in_words
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.learning.volumes import only_needed, training_source
 from napari_necroseg.core.plan import Plan
@@ -61,7 +61,7 @@ def plan_training(
     )
     yield Started(message=f"Measuring a few steps on {plan.device}; nothing is trained.")
     try:
-        with memory_errors(size, "use a smaller batch"), torch_threads(plan.threads):
+        with memory_errors(size, smaller_in_words(plan)), torch_threads(plan.threads):
             yield from _measure(plan, cohort.only(plan.cases), stop)
     except Stopped:
         return

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import psutil
 import torch
 
 from napari_necroseg.core.config import Precision
@@ -51,6 +52,15 @@ def device_in_words(device: str) -> str:
         free, total = torch.cuda.mem_get_info(device)
         return f"{torch.cuda.get_device_name(device)} ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
     return {"cpu": "processor", "mps": "Apple GPU"}.get(device, device)
+
+
+def used_memory_gib(device: str) -> float:
+    """Return the memory in use: of a graphics card what torch holds, else that of the whole program."""
+    if device.startswith("cuda"):
+        return torch.cuda.memory_reserved(device) / 2**30
+    if device == "mps":
+        return torch.mps.driver_allocated_memory() / 2**30
+    return int(psutil.Process().memory_info().rss) / 2**30
 
 
 def default_threads() -> int:

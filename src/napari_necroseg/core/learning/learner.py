@@ -81,12 +81,21 @@ class Learner:
                 number, _, field = name.partition(".")
                 of_weights.setdefault(int(number), {})[field] = tensor
             whole = self.optimiser.state_dict() | {"state": of_weights}
+            _check_shapes(self.network, of_weights)
             self.network.load_state_dict(parts["network"])
             self.optimiser.load_state_dict(whole)
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError(
                 "The checkpoint is of another network; start the training anew in a new folder."
             ) from error
+
+
+def _check_shapes(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> None:
+    """Refuse an optimiser's memory of other weights: torch would find out at the next step only."""
+    for number, weight in enumerate(network.parameters()):
+        for name, tensor in of_weights.get(number, {}).items():
+            if tensor.ndim and tensor.shape != weight.shape:
+                raise ValueError(f"{name} of weight {number} is {tuple(tensor.shape)}")
 
 
 def _initial_network(plan: Plan) -> UNet:

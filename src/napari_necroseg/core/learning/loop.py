@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Paused, TrainingStep, Validated, Warned
+from napari_necroseg.core.learning.device import used_memory_gib
 from napari_necroseg.core.learning.interrupt import Wishes, check
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batches
@@ -149,6 +150,7 @@ def _report(plan: Plan, state: State, losses: list[Tensor], *, seconds: float) -
         seconds=state.seconds,
         seconds_left=_seconds_left(plan, state.iteration, state.seconds),
         samples_per_s=len(losses) * plan.config.batch_size / seconds if seconds > 0 else None,
+        memory_gib=used_memory_gib(plan.device),
     )
 
 

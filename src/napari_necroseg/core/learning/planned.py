@@ -113,6 +113,17 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
     }
 
 
+def smaller_in_words(plan: Plan) -> str:
+    """Say what would take less memory than a plan for which it did not suffice."""
+    config = plan.config
+    if config.batch_size > 1:
+        half = config.batch_size // 2
+        return f"a batch size of {half} takes about half of it (under Advanced, or --batch-size {half})"
+    if config.dimension == "3d":
+        return "the 2d network takes far less"
+    return "train on fewer cases, or on the device cpu"
+
+
 def _whitening(config: TrainConfig) -> str:
     if config.whitening == "patch":
         return "each patch and sequence by its own mean and standard deviation"

@@ -19,6 +19,7 @@ from napari_necroseg.core.learning.device import memory_errors, torch_threads
 from napari_necroseg.core.learning.interrupt import Stopped, Wishes, interruptible
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.loop import Clock, State, Surroundings, run_steps
+from napari_necroseg.core.learning.planned import smaller_in_words
 from napari_necroseg.core.learning.resume import (
     Checkpoint,
     Progressed,
@@ -139,9 +140,7 @@ def train(
     size = f"{plan.config.batch_size} patches of {' x '.join(str(n) for n in plan.patch_shape)}"
     job = _Job(plan=plan, run=run, start=start, wishes=wishes)
     with (
-        memory_errors(
-            f"a mini-batch of {size} voxels and {len(plan.cases)} cases", "use a smaller batch or fewer cases"
-        ),
+        memory_errors(f"a mini-batch of {size} voxels and {len(plan.cases)} cases", smaller_in_words(plan)),
         torch_threads(plan.threads),
     ):
         try:

@@ -1,0 +1,197 @@
+"""A job in a process of its own, behind the same events: the interpreter that asks for it stays free."""
+
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from importlib import import_module
+from multiprocessing.connection import Client, Connection, Listener
+from typing import IO, Any
+
+from napari_necroseg.core.errors import ResourceError
+from napari_necroseg.core.events import Event
+
+Flags = Mapping[str, threading.Event]
+Job = Callable[[Flags], Iterator[Event]]
+
+# Painting stays as fluent as without it (benchmarks/window_while_training.py). With more, other programs that
+# compute at the same time would leave the job next to nothing.
+_NICENESS = 5
+_SECONDS_BETWEEN_LOOKS = 0.03
+# A job that was asked to stop is given so long to clean up.
+_SECONDS_TO_STOP = 4.0
+_MOST_OF_A_REPORT = 4000
+# What arrives: an event, an error, that all is done, or that the other process is gone.
+_EVENT, _ERROR, _END, _GONE = "event", "error", "end", "gone"
+
+
+def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
+    """Run a job in another process of lower priority, and yield its events.
+
+    Closing it ends the process: at once, or, if the flag ``stop`` is set, once the job has cleaned up.
+
+    Parameters
+    ----------
+    job
+        Can be pickled, as can its events; it is called in the other process, with flags of the same names.
+    flags
+        What the job looks at meanwhile; they may be set and cleared at any time, and are kept in step.
+
+    Raises
+    ------
+    ResourceError
+        If the process ends without a word, as it does when the system runs out of memory.
+    Exception
+        Whatever the job raises.
+    """
+    key = os.urandom(32)
+    with Listener(authkey=key) as listener, tempfile.TemporaryFile() as report:
+        command = [sys.executable, "-m", __name__, str(listener.address)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=report, stderr=report, **_quiet())
+        assert process.stdin is not None
+        process.stdin.write(key.hex().encode() + b"\n")
+        process.stdin.flush()
+        other = _Other(process, flags)
+        threading.Thread(target=other.listen, args=(listener, job), daemon=True).start()
+        try:
+            yield from other.events(report)
+        finally:
+            other.end()
+
+
+class _Other:
+    """The other process, as seen from here."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", flags: Flags) -> None:
+        self._process = process
+        self._flags = flags
+        self._sent = dict.fromkeys(flags, False)
+        self._connection: Connection | None = None
+        self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+    def listen(self, listener: Listener, job: Job) -> None:
+        """Hand over the job, and take in what comes; runs in a thread of its own."""
+        try:
+            self._connection = listener.accept()
+            self._connection.send(job)
+            while True:
+                self._arrived.put(self._connection.recv())
+        except (OSError, EOFError):
+            # Whatever it had sent before is in the queue already.
+            self._arrived.put((_GONE, None))
+
+    def events(self, report: IO[bytes]) -> Iterator[Event]:
+        """Yield events until there are no more; raise the job's error."""
+        while True:
+            self._tell_flags()
+            try:
+                kind, what = self._arrived.get(timeout=_SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                if self._connection is None and self._process.poll() is not None:
+                    raise _vanished(self._process.returncode, report) from None
+                continue
+            if kind == _END:
+                return
+            if kind == _GONE:
+                raise _vanished(self._process.wait(), report)
+            if kind == _ERROR:
+                raise what
+            yield what
+
+    def end(self) -> None:
+        """End the process; give it time to clean up if it was asked to stop."""
+        self._tell_flags()
+        try:
+            if "stop" in self._flags and self._flags["stop"].is_set():
+                self._process.wait(_SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            if self._connection is not None:
+                self._connection.close()
+
+    def _tell_flags(self) -> None:
+        if self._connection is None:
+            return
+        for name, flag in self._flags.items():
+            if flag.is_set() != self._sent[name]:
+                self._sent[name] = flag.is_set()
+                try:
+                    self._connection.send((name, self._sent[name]))
+                except OSError:
+                    # It has ended; what it said before is still read.
+                    return
+
+
+def _vanished(code: int, report: IO[bytes]) -> ResourceError:
+    report.seek(0, os.SEEK_END)
+    report.seek(max(0, report.tell() - _MOST_OF_A_REPORT))
+    said = report.read().decode(errors="replace").strip().splitlines()
+    last = f" It said last: {said[-1]}" if said else ""
+    return ResourceError(
+        f"The process that computed ended by itself (code {code}); most often the memory of the computer did "
+        f"not suffice. Close other programs, or choose a smaller batch, and go on from the last save.{last}"
+    )
+
+
+def _quiet() -> dict[str, Any]:
+    """Options of a process that opens no console; where there is no `nice`, it gives way by an option."""
+    if sys.platform != "win32":
+        return {}
+    return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+
+
+def serve(address: str) -> None:
+    """Run the job that comes from another process, and send what it yields: the end of `run_remotely`."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    key = bytes.fromhex(sys.stdin.readline().strip())
+    with Client(address, authkey=key) as connection:
+        job = connection.recv()
+        flags = _mirrored(connection)
+        try:
+            with closing(job(flags)) as events:
+                for event in events:
+                    connection.send((_EVENT, event))
+            connection.send((_END, None))
+        except Exception as error:  # it is raised where the events are drawn
+            error.add_note("".join(traceback.format_exception(error)))
+            connection.send((_ERROR, error))
+
+
+class _Flags(dict[str, threading.Event]):
+    """Flags by name, made when they are first looked at or set."""
+
+    def __missing__(self, name: str) -> threading.Event:
+        return self.setdefault(name, threading.Event())
+
+
+def _mirrored(connection: Connection) -> Flags:
+    """Return flags that follow those of the other process; if that goes away, so does this one."""
+    flags = _Flags()
+
+    def follow() -> None:
+        try:
+            while True:
+                name, is_set = connection.recv()
+                (flags[name].set if is_set else flags[name].clear)()
+        except (OSError, EOFError):
+            # As if it were killed: what was saved last stays.
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    return flags
+
+
+if __name__ == "__main__":
+    # By its real name: what is pickled here is looked up there.
+    import_module("napari_necroseg.core.remote").serve(sys.argv[1])

@@ -1,0 +1,88 @@
+"""The choice of a trained model: those of the project, and others by their folder."""
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from napari_necroseg.widgets import _ask
+from napari_necroseg.widgets._runs import find_runs
+from napari_necroseg.widgets._workspace import Workspace
+
+
+class ModelChoice(QWidget):
+    """A list of models, the newest first, with a button for others.
+
+    Parameters
+    ----------
+    workspace
+        Whose project's models are listed.
+    title, help_text
+        What the model is chosen for.
+    nothing
+        The first entry, which stands for no model; without it there is one as soon as there are any.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, workspace: Workspace, title: str, help_text: str, *, nothing: str = "") -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._nothing = nothing
+        self._browsed: list[Path] = []
+        self.combo = QComboBox()
+        self.combo.setToolTip(help_text)
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setMinimumContentsLength(8)
+        self.combo.currentIndexChanged.connect(self.chosen)
+        browse = QPushButton("...")
+        browse.setFixedWidth(32)
+        browse.setToolTip("Choose the folder of another trained model.")
+        browse.clicked.connect(self._browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel(title))
+        row.addWidget(self.combo, 1)
+        row.addWidget(browse)
+
+    def run(self) -> Path | None:
+        """Return the folder of the chosen model."""
+        run: Path | None = self.combo.currentData()
+        return run
+
+    def others(self) -> list[Path]:
+        """Return the models of the list that are not chosen."""
+        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
+        return [run for run in runs if run is not None and run != self.run()]
+
+    def choose(self, run: Path) -> None:
+        """Choose a model of the list."""
+        self.combo.setCurrentIndex(self._index(run))
+
+    def refill(self) -> None:
+        """List the models anew: the one trained or chosen last comes first, then the browsed ones."""
+        before = self.run()
+        last = self._workspace.run
+        runs = [*([last] if last else []), *self._browsed, *find_runs(self._workspace.folder)]
+        self.combo.blockSignals(True)
+        self.combo.clear()
+        if self._nothing:
+            self.combo.addItem(self._nothing, None)
+        for run in dict.fromkeys(runs):
+            self.combo.addItem(run.name, run)
+        if self._nothing and before in runs:
+            self.combo.setCurrentIndex(self._index(before))
+        self.combo.blockSignals(False)
+        self.chosen.emit()
+
+    def _index(self, run: Path | None) -> int:
+        # Not `findData`: Qt finds the very object, not an equal path.
+        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
+        return runs.index(run) if run in runs else -1
+
+    def _browse(self) -> None:
+        run = _ask.ask_folder(self, "Folder of a trained model", str(self._workspace.folder or ""))
+        if run is not None:
+            self._browsed.insert(0, run)
+            self.refill()
+            self.choose(run)
