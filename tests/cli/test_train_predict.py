@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main, make_parser
-from napari_necroseg.cli.train import choose_cases, read_config
+from napari_necroseg.cli.train import choose_cases, planned, read_config
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError, SettingsError
 
@@ -85,6 +86,41 @@ def test_a_case_folder_and_single_files_can_be_predicted(study: Path) -> None:
     assert (study / "p" / "ceT1.nii.gz").exists()
 
 
+def test_several_models_parts_and_sizes_can_be_asked_for(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--steps", "1", "--batch-size", "1", "--threads", "1"]
+    runs = [study / "models" / name for name in ("a", "b")]
+    for seed, run in enumerate(runs):
+        assert main(["train", str(study), "--out", str(run), "--seed", str(seed), *few]) == 0
+    source = nibabel.load(study / "case-2" / "ceT1.nii.gz")
+    point = nibabel.affines.apply_affine(source.affine, np.array(source.shape) // 2)
+    out = study / "p"
+    predict = ["predict", *map(str, runs), str(study / "case-2"), "--out", str(out), "--threads", "1"]
+    wishes = [
+        "--uncertainty",
+        "--probability",
+        "--tta",
+        "--largest",
+        "--fill-holes",
+        "--min-volume-ml",
+        "0.001",
+    ]
+    assert main([*predict, *wishes, "--around", ",".join(f"{x:g}" for x in point), "--json"]) == 0
+    uncertainty = nibabel.load(out / "case-2_uncertainty.nii.gz")
+    assert (uncertainty.shape, uncertainty.get_data_dtype()) == (source.shape, np.float32)
+    assert np.array_equal(uncertainty.affine, source.affine)
+    assert np.asarray(uncertainty.dataobj).max() > 0
+    record = json.loads((out / "case-2.json").read_text())
+    assert (record["members"], len(record["models"]), record["largest"], record["tta"]) == (8, 2, True, True)
+    assert set(record["size"]) == {"volume_ml", "longest_diameter_mm", "components"}
+    capsys.readouterr()
+    assert main([*predict, "--around", "-1000,0,0"]) == 2
+    assert "lies outside of the image" in capsys.readouterr().err
+    assert main(["predict", str(runs[0]), "--out", str(out)]) == 2
+    assert "Name the INPUT" in capsys.readouterr().err
+
+
 def test_a_case_that_fails_is_told_by_the_exit_code(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = study / "models" / "a"
     train = ["train", str(study), "--out", str(run), "--steps", "1", "--batch-size", "1"]
@@ -159,6 +195,18 @@ def test_the_folds_of_the_cohort_rule() -> None:
     for wrong in ("0/3", "4/3", "one", "1"):
         with pytest.raises(SettingsError, match="K/N"):
             choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", wrong))
+
+
+def test_corrected_masks_are_learned_in_place_of_the_cohorts(study: Path) -> None:
+    labels = study / "labels"
+    labels.mkdir()
+    mask = study / "case-2" / "necrosis.nii.gz"
+    shutil.copy(mask, labels / "case-1.nii.gz")
+    train = ["train", str(study), "--out", "run"]
+    _, cohort, _ = planned(make_parser("train").parse_args([*train, "--labels", str(labels)]))
+    assert cohort["case-1"].reference == labels / "case-1.nii.gz"
+    _, cohort, _ = planned(make_parser("train").parse_args(train))
+    assert cohort["case-1"].reference != labels / "case-1.nii.gz"
 
 
 def test_a_fine_tuning_takes_the_models_whitening_and_watches_its_cases(

@@ -1,15 +1,26 @@
 """The dock Predict: a layer a prediction, on the right case, saved without loss."""
 
 import json
+import os
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.learning import checkpoint
+from napari_necroseg.core.learning.predict import Prediction
+from napari_necroseg.core.learning.train import train
+from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.volume import Volume
-from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
-from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.layerdata import case_layers
+from napari_necroseg.widgets import _ask, _predict_jobs
+from napari_necroseg.widgets._predict_jobs import WarmModels
 from napari_necroseg.widgets._runs import describe_run, find_runs, new_run_name
 from napari_necroseg.widgets.predict import Predict
 
@@ -33,28 +44,25 @@ def ready(dock, make_case, tmp_path):
 
 @pytest.fixture
 def fake_prediction(monkeypatch, steered_job):
-    """Replace the network: it predicts the reference once the test says so."""
+    """Replace the network: a ramp of probability in the reference, which steps down from slice to slice."""
     job = steered_job()
 
-    def predict_case(run, case, config, stop):
-        labels = Volume((case.reference.voxels * (config.threshold < 0.9)).astype(np.uint8), case.grid)
-        job.result = _jobs.CasePrediction(
-            case=case,
-            run=run,
-            layers=(
-                probability_layer(
-                    Volume(labels.voxels.astype(np.float16), case.grid),
-                    case_source(case, Role.PROBABILITY, run.name),
-                    f"probability {run.name}",
-                ),
-                mask_layer(labels, case_source(case, Role.PREDICTION, run.name), f"prediction {run.name}"),
-            ),
-            volume_ml=float(labels.voxels.sum()) * case.grid.voxel_ml,
-            was_trained_on=case.name == "trained",
+    def predict_case(runs, case, config, place, _warm, stop):
+        job.runs, job.place, job.config = runs, place, config
+        probability = case.reference.voxels * np.float16(0.8)
+        probability[3] *= np.float16(0.75)
+        provenance = {"model": runs[0].name, "models": [{}] * len(runs), "model_cases": ["trained"]}
+        prediction = Prediction(
+            case=case.name,
+            labels=Volume((probability >= config.threshold).astype(np.uint8), case.grid),
+            probability=Volume(probability, case.grid),
+            uncertainty=Volume(probability * (1 - probability), case.grid),
+            provenance=provenance,
         )
+        job.result = _predict_jobs._ready_to_show(prediction, case, runs[0], config).result
         yield from job(stop)
 
-    monkeypatch.setattr(_jobs, "predict_case", predict_case)
+    monkeypatch.setattr(_predict_jobs, "predict_case", predict_case)
     return job
 
 
@@ -82,10 +90,11 @@ def test_says_what_is_missing(dock, make_case, tmp_path):
 
 def test_adds_the_prediction_outlined_and_the_probability_hidden(qtbot, ready, viewer, fake_prediction):
     predict(qtbot, ready, fake_prediction)
-    assert names(viewer) == ["T2", "ceT1", "reference", "probability run-1", "prediction run-1"]
+    added = ["uncertainty run-1", "probability run-1", "prediction run-1"]
+    assert names(viewer) == ["T2", "ceT1", "reference", *added]
     prediction = viewer.layers["prediction run-1"]
     assert prediction.contour == 1
-    assert not viewer.layers["probability run-1"].visible
+    assert not any(viewer.layers[name].visible for name in added[:2])
     # 200 voxels of 4 x 0.9 x 0.8 mm
     assert "a: 0.58 mL" in ready.result.said
     colours = [viewer.layers[name].get_color(1) for name in ("prediction run-1", "reference")]
@@ -149,7 +158,10 @@ def test_saves_into_the_project_and_keeps_the_earlier_file(
         with qtbot.waitSignal(dock.runner.finished):
             dock.save()
     saved = cohort_table.parent / "predictions" / "run-1"
-    assert sorted(path.name for path in saved.iterdir()) == ["a.nii.gz", "a_earlier-001.nii.gz"]
+    assert sorted(path.name for path in saved.iterdir()) == ["a.json", "a.nii.gz", "a_earlier-001.nii.gz"]
+    record = json.loads((saved / "a.json").read_text())
+    assert (record["case"], record["model"], record["threshold"]) == ("a", "run-1", 0.5)
+    assert record["corrected_by_hand"] is False
     assert dock.workspace.layers.unsaved() == []
 
 
@@ -173,12 +185,173 @@ def test_a_prediction_removed_by_hand_cannot_be_saved(qtbot, ready, viewer, fake
 def test_a_folder_that_is_no_model_is_told_in_words(qtbot, ready, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path / "elsewhere")
-    ready._browse()
-    assert ready.models.currentText() == "elsewhere"
+    ready.model._browse()
+    assert ready.model.combo.currentText() == "elsewhere"
     with qtbot.waitSignal(ready.runner.failed, timeout=60_000) as failed:
         ready.start()
     assert "no trained model" in failed.args[0]
     assert ready.runner.report == ""
+
+
+def test_the_outline_follows_the_choices_without_another_run(qtbot, ready, viewer, fake_prediction):
+    predict(qtbot, ready, fake_prediction)
+    layer = viewer.layers["prediction run-1"]
+    ready.form.editor("threshold").set_value(0.7)
+    assert layer.data.sum() == 100
+    assert "a: 0.29 mL" in ready.result.said
+    ready.form.editor("min_volume_ml").set_value(0.3)
+    assert layer.data.sum() == 0
+    assert "Nothing reached" in ready.result.said
+    ready.form.editor("min_volume_ml").set_value(0.0)
+    ready.form.editor("threshold").set_value(0.5)
+    assert layer.data.sum() == 200
+    assert "a: 0.58 mL, longest diameter" in ready.result.said
+    assert ready.workspace.layers.unsaved() == [layer]
+
+
+def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path):
+    predict(qtbot, ready, fake_prediction)
+    layer = viewer.layers["prediction run-1"]
+    layer.paint((0, 3, 3), 1)
+    drawn = layer.data.copy()
+    ready.form.editor("threshold").set_value(0.7)
+    np.testing.assert_array_equal(layer.data, drawn)
+    assert "You have drawn on this prediction" in ready.result.said
+    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: tmp_path / "mine.nii.gz")
+    with qtbot.waitSignal(ready.runner.finished):
+        ready.save()
+    assert json.loads((tmp_path / "mine.json").read_text())["corrected_by_hand"] is True
+
+
+def test_the_most_doubtful_slices_come_first(qtbot, ready, viewer, fake_prediction):
+    assert not ready.doubt_button.isEnabled()
+    predict(qtbot, ready, fake_prediction)
+    shown = []
+    for _ in range(3):
+        ready.doubt_button.click()
+        shown.append(viewer.dims.current_step[0])
+    # 0.6 x 0.4 is more doubt than 0.8 x 0.2.
+    assert shown == [3, 2, 3]
+
+
+def test_predictions_are_outlined_or_filled(qtbot, ready, viewer, fake_prediction):
+    predict(qtbot, ready, fake_prediction)
+    ready.fills.setChecked(True)
+    layer = viewer.layers["prediction run-1"]
+    assert (layer.contour, layer.opacity) == (0, 0.5)
+    ready.fills.setChecked(False)
+    assert (layer.contour, layer.opacity) == (1, 1.0)
+
+
+def test_a_click_names_the_part_and_leaves_no_dot(qtbot, ready, viewer, fake_prediction):
+    case = ready.workspace.case
+    mask = viewer.layers["reference"]
+    viewer.layers.selection.active = mask
+    mask.mode = "paint"
+    ready.place.choice.setCurrentText("around a click")
+    ready.start()
+    assert "Click on the zone" in ready.panel.message
+    assert mask.mode == "pan_zoom"
+    callback = viewer.mouse_drag_callbacks[-1]
+    position = viewer.layers["ceT1"].data_to_world((3, 10, 20))
+    with qtbot.waitSignal(ready.runner.finished):
+        callback(viewer, SimpleNamespace(position=position))
+        fake_prediction.go_on.set()
+    assert fake_prediction.place.point_mm == pytest.approx(tuple(case.grid.to_world_mm((3, 10, 20))))
+    assert mask.mode == "paint"
+    assert callback not in viewer.mouse_drag_callbacks
+
+
+def test_waiting_for_a_click_can_be_given_up(ready, viewer):
+    ready.place.choice.setCurrentText("around a click")
+    before = list(viewer.mouse_drag_callbacks)
+    ready.start()
+    assert len(viewer.mouse_drag_callbacks) == len(before) + 1
+    assert ready.start_button.text() == "Give up waiting for a click"
+    ready.start()
+    assert viewer.mouse_drag_callbacks == before
+    assert not ready.runner.is_busy
+    assert ready.start_button.text() == "Predict a"
+
+
+def test_a_drawn_box_is_the_part(qtbot, ready, viewer, fake_prediction):
+    case = ready.workspace.case
+    ready.place.choice.setCurrentText("in a drawn box")
+    ready.start()
+    assert "Draw a rectangle" in ready.panel.message
+    image = viewer.layers["ceT1"]
+    corners = [(3, 10, 5), (3, 10, 25), (3, 30, 25), (3, 30, 5)]
+    viewer.add_shapes([corners], scale=image.scale, translate=image.translate, units=image.units)
+    with qtbot.waitSignal(ready.runner.finished):
+        ready.start()
+        fake_prediction.go_on.set()
+    np.testing.assert_allclose(fake_prediction.place.box_mm, case.grid.to_world_mm(corners), atol=1e-6)
+
+
+def test_ticked_models_are_averaged_with_the_chosen_one(qtbot, dock, make_case, tmp_path, fake_prediction):
+    runs = [make_run(tmp_path / "models" / name, {}) for name in ("one", "two", "three")]
+    assert dock.ensemble.isHidden()
+    dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
+    dock.model.choose(runs[1])
+    open_case(dock, make_case())
+    for row in range(2):
+        dock.ensemble._list.item(row).setCheckState(Qt.CheckState.Checked)
+    predict(qtbot, dock, fake_prediction)
+    assert fake_prediction.runs[0] == runs[1]
+    assert set(fake_prediction.runs[1:]) == {runs[0], runs[2]}
+    assert "prediction two + 2" in dock.viewer.layers
+
+
+def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, cohort_table):
+    cohort = read_cohort(cohort_table)
+    config = train_preset("fast").changed(steps=1, batch_size=1, device="cpu", threads=1)
+    plan = make_plan(config, cohort.only(("a",)), device="cpu", threads=1)
+    list(train(plan, cohort, run=cohort_table.parent / "models" / "tiny"))
+    (cohort_table.parent / "b" / "T2.nii.gz").write_bytes(b"damaged")
+    out = cohort_table.parent / "predictions" / "tiny"
+    out.mkdir(parents=True)
+    (out / "c.nii.gz").write_bytes(b"mine")
+    assert not dock.batch.start_button.isEnabled()
+    dock.workspace.set_cohort(cohort, cohort_table)
+    with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
+        dock.batch.start_button.click()
+    rows = [dock.batch.rows.item(row).text() for row in range(dock.batch.rows.count())]
+    assert [text for text in rows if text.startswith("a: done in")]
+    assert [text for text in rows if text.startswith("⚠ b: ")]
+    assert [text for text in rows if "c is left out: tiny holds a mask of it already" in text]
+    assert (out / "a.nii.gz").exists()
+    assert (out / "c.nii.gz").read_bytes() == b"mine"
+    assert "1 predicted, 1 not" in dock.panel.message
+
+
+def test_a_model_stays_warm_until_its_file_changes(trained_once, monkeypatch):
+    loaded = []
+    load = checkpoint.load_model
+    monkeypatch.setattr(checkpoint, "load_model", lambda run: loaded.append(run) or load(run))
+    warm = WarmModels()
+
+    def models():
+        job = warm.load([trained_once], threading.Event())
+        while True:
+            try:
+                next(job)
+            except StopIteration as end:
+                return end.value
+
+    first, second = models(), models()
+    assert first[0] is second[0]
+    os.utime(trained_once / "weights.safetensors", (1, 1))
+    assert models()[0] is not first[0]
+    assert len(loaded) == 2
+
+
+@pytest.fixture
+def trained_once(cohort_table):
+    cohort = read_cohort(cohort_table).only(("a",))
+    config = train_preset("fast").changed(steps=1, batch_size=1, device="cpu", threads=1)
+    run = cohort_table.parent / "models" / "tiny"
+    list(train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run))
+    return run
 
 
 def make_run(folder: Path, record: object) -> Path:
@@ -221,7 +394,7 @@ def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, 
     list(train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run))
     dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
     open_case(dock, make_case("a"))
-    assert dock.models.currentText() == "tiny"
+    assert dock.model.combo.currentText() == "tiny"
     dock.form.editor("device").set_value("cpu")
     with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
         dock.start()

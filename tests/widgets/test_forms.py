@@ -61,10 +61,20 @@ def test_units_bounds_and_help_are_those_of_the_config(form):
     assert (batch.minimum(), batch.maximum()) == (1, 512)
     field = TrainConfig.model_fields["batch_size"]
     assert form.editor("batch_size").toolTip() == field.description
+    rate = form.editor("learning_rate").findChild(QDoubleSpinBox)
+    assert 0 < rate.minimum() < 1e-6
+    assert rate.maximum() == 1
+
+
+def test_what_one_slides_stays_within_its_bounds_and_is_what_is_shown():
     predict_form = ConfigForm(PredictConfig(), plain=("threshold",))
-    threshold = predict_form.editor("threshold").findChild(QDoubleSpinBox)
-    assert 0 < threshold.minimum() < 1e-6
-    assert 1 - 1e-6 < threshold.maximum() < 1
+    editor = predict_form.editor("threshold")
+    changes = []
+    editor.changed.connect(lambda: changes.append(editor.value()))
+    for asked, shown in ((0.3, 0.3), (0.0, 0.01), (1.0, 0.99)):
+        editor.set_value(asked)
+        assert editor.value() == predict_form.config().threshold == shown
+    assert changes == [0.3, 0.01, 0.99]
 
 
 def test_an_optional_choice_can_be_left_out_and_remembers_its_number(form):

@@ -7,14 +7,22 @@ from pydantic.fields import FieldInfo
 
 from napari_necroseg.core.config import Config
 
+# Fields that take several values, and how these are shown in the help.
+_LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z"}
+
 
 def add_options(parser: argparse.ArgumentParser, of_kind: type[Config], names: tuple[str, ...]) -> None:
     """Add an option ``--name`` for each named field; one that is not given stays out of the namespace.
 
-    Values stay text: the configuration itself reads and checks them, and names what is wrong.
+    Values stay text: the configuration itself reads and checks them, and names what is wrong. A choice of
+    yes or no is a flag.
     """
     for name in names:
         field = of_kind.model_fields[name]
+        if field.annotation is bool:
+            flag = "--" + name.replace("_", "-")
+            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=field.description)
+            continue
         parser.add_argument(
             "--" + name.replace("_", "-"),
             default=argparse.SUPPRESS,
@@ -24,16 +32,16 @@ def add_options(parser: argparse.ArgumentParser, of_kind: type[Config], names: t
 
 
 def chosen(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
-    """The options that were given, as fields of the configuration; ``a,b`` becomes a list for sequences."""
+    """The options that were given, as fields of the configuration; ``a,b`` becomes a list."""
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    if "sequences" in given:
-        given["sequences"] = tuple(part.strip() for part in given["sequences"].split(","))
+    for name in _LISTS.keys() & given.keys():
+        given[name] = tuple(part.strip() for part in given[name].split(","))
     return given
 
 
 def _metavar(name: str, field: FieldInfo) -> str:
-    if name == "sequences":
-        return "ceT1,T2"
+    if name in _LISTS:
+        return _LISTS[name]
     values = getattr(field.annotation, "__args__", ())
     if values and all(isinstance(value, str) for value in values):
         return "|".join(values)

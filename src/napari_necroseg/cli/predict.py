@@ -10,14 +10,28 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import Event
 
-FIELDS = ("threshold", "device", "threads", "precision")
+FIELDS = (
+    "threshold",
+    "fill_holes",
+    "min_volume_ml",
+    "largest",
+    "tta",
+    "around",
+    "device",
+    "threads",
+    "precision",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
-    parser.add_argument("model", type=Path, metavar="RUN", help="folder of a trained model")
     parser.add_argument(
-        "input", type=Path, nargs="?", metavar="INPUT", help="cohort.csv, or the folder of one case"
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="folders of trained models, whose mean counts; the last word is INPUT: cohort.csv, or the "
+        "folder of one case",
     )
     parser.add_argument(
         "--ceT1", type=Path, metavar="FILE", dest="ce_t1", help="instead of INPUT: a ceT1 image"
@@ -36,34 +50,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probability", action="store_true", help="write the probability of every voxel, too"
     )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="write the standard deviation between the models (and mirrored images), too; of a single one "
+        "sqrt(p (1 - p))",
+    )
     add_options(parser, PredictConfig, FIELDS)
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Predict every case of the input."""
     config = PredictConfig.checked(**chosen(options, FIELDS))
-    cohort = read_input(options)
-    from napari_necroseg.core.learning.batch import predict_cohort
+    runs, given = split_input(options)
+    cohort = read_input(options, given)
+    from napari_necroseg.core.learning.batch import Wanted, predict_cohort
     from napari_necroseg.core.learning.checkpoint import load_model
 
-    return predict_cohort(
-        load_model(options.model), cohort, config, out=options.out, probability=options.probability
-    )
+    wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)
+    return predict_cohort([load_model(run) for run in runs], cohort, config, wanted)
 
 
-def read_input(options: argparse.Namespace) -> Cohort:
+def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
+    """The models, and the input unless that is named by --ceT1.
+
+    Raises
+    ------
+    SettingsError
+        If the input is missing.
+    """
+    if options.ce_t1 is not None:
+        return options.runs, None
+    if len(options.runs) < 2:
+        raise SettingsError("Name the INPUT after the RUN: cohort.csv, a case folder, or --ceT1 FILE.")
+    return options.runs[:-1], options.runs[-1]
+
+
+def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
     """The cases that were named: a table, a folder, or files."""
     from napari_necroseg.core.io.cohort import read_cohort
     from napari_necroseg.core.io.pairing import find_case
 
-    if (options.input is None) == (options.ce_t1 is None):
-        raise SettingsError("Name either INPUT (cohort.csv or a case folder) or --ceT1 FILE, one of the two.")
-    if options.ce_t1 is not None:
+    if given is None:
         return Cohort(cases=(_case_of_files(options),))
-    if not options.input.exists():
-        raise FileError(f"There is no file or folder {options.input}.")
-    is_cohort = options.input.is_file() or (options.input / "cohort.csv").is_file()
-    return read_cohort(options.input) if is_cohort else Cohort(cases=(find_case(options.input),))
+    if not given.exists():
+        raise FileError(f"There is no file or folder {given}.")
+    is_cohort = given.is_file() or (given / "cohort.csv").is_file()
+    return read_cohort(given) if is_cohort else Cohort(cases=(find_case(given),))
 
 
 def _case_of_files(options: argparse.Namespace) -> CaseFiles:

@@ -16,11 +16,14 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QWidget,
 )
+from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.config import Range, range_bounds
 from napari_necroseg.widgets._device_choice import DeviceChoice
 
 _MOST_INT = 2**31 - 1
+# World coordinates of anything that was ever in a scanner.
+_SCANNER_MM = (-10_000.0, 10_000.0)
 
 
 class Editor(QWidget):
@@ -68,25 +71,46 @@ class NumberEditor(Editor):
         self._spin.setValue(value)  # type: ignore[arg-type]  # an int where the field is one
 
 
-class RangeEditor(Editor):
-    """The two ends of a range, as two decimal numbers."""
+class SliderEditor(Editor):
+    """A decimal number that one slides; for a field that names its ``step``."""
 
-    def __init__(self, *, bounds: tuple[float, float], unit: str) -> None:
+    def __init__(self, *, bounds: tuple[float, float], step: float) -> None:
         super().__init__()
-        self._ends = [NumberEditor(float, bounds=bounds, unit=unit) for _ in range(2)]
-        for end in self._ends:
-            end.changed.connect(self.changed)
-        self._hold(*self._ends)
+        self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self._slider.setDecimals(2)
+        # The bounds themselves may be excluded.
+        self._slider.setRange(bounds[0] + step, bounds[1] - step)
+        self._slider.setSingleStep(step)
+        self._slider.valueChanged.connect(self.changed)
+        self._hold(self._slider)
 
-    def value(self) -> tuple[float, float]:
-        """Return both ends."""
-        low, high = (end.value() for end in self._ends)
-        return (low, high)
+    def value(self) -> float:
+        """Return the number, as it is shown."""
+        return round(float(self._slider.value()), 2)
 
-    def set_value(self, value: tuple[float, float]) -> None:
-        """Show both ends."""
-        for end, number in zip(self._ends, value, strict=True):
-            end.set_value(number)
+    def set_value(self, value: float) -> None:
+        """Slide to a number."""
+        self._slider.setValue(value)
+
+
+class NumbersEditor(Editor):
+    """Several decimal numbers side by side: the ends of a range, the coordinates of a point."""
+
+    def __init__(self, count: int, *, bounds: tuple[float, float], unit: str) -> None:
+        super().__init__()
+        self._numbers = [NumberEditor(float, bounds=bounds, unit=unit) for _ in range(count)]
+        for number in self._numbers:
+            number.changed.connect(self.changed)
+        self._hold(*self._numbers)
+
+    def value(self) -> tuple[float, ...]:
+        """Return all numbers."""
+        return tuple(number.value() for number in self._numbers)
+
+    def set_value(self, value: tuple[float, ...]) -> None:
+        """Show all numbers."""
+        for editor, number in zip(self._numbers, value, strict=True):
+            editor.set_value(number)
 
 
 class ChoiceEditor(Editor):
@@ -223,7 +247,9 @@ def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
     if get_origin(annotation) is Literal:
         return ChoiceEditor(get_args(annotation))
     if annotation == Range:
-        return RangeEditor(bounds=range_bounds(field), unit=unit_of(field))
+        return NumbersEditor(2, bounds=range_bounds(field), unit=unit_of(field))
+    if get_args(annotation) == (float, float, float):
+        return NumbersEditor(3, bounds=_SCANNER_MM, unit=unit_of(field))
     if get_origin(annotation) is tuple:
         return SeveralEditor(tuple(get_args(annotation)[0]))
     simple: dict[Any, Callable[[], Editor]] = {
@@ -231,9 +257,17 @@ def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
         # The only free word in a config is the device.
         str: DeviceEditor,
         int: lambda: NumberEditor(int, bounds=_bounds(field), unit=unit_of(field)),
-        float: lambda: NumberEditor(float, bounds=_bounds(field), unit=unit_of(field)),
+        float: lambda: _decimal_editor(field),
     }
     return simple[annotation]()
+
+
+def _decimal_editor(field: FieldInfo) -> Editor:
+    extra = field.json_schema_extra
+    step = extra.get("step") if isinstance(extra, dict) else None
+    if isinstance(step, float):
+        return SliderEditor(bounds=_bounds(field), step=step)
+    return NumberEditor(float, bounds=_bounds(field), unit=unit_of(field))
 
 
 def unit_of(field: FieldInfo) -> str:

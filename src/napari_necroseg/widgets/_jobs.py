@@ -1,18 +1,18 @@
 """The jobs of the docks: each strings functions of the core together into one generator of events."""
 
+import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.volume import Grid, Origin, Voxels
+from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.core.scoring.slices import SliceScores, error_map, score_slices
+from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 from napari_necroseg.layerdata import (
     LayerData,
     Role,
@@ -20,7 +20,6 @@ from napari_necroseg.layerdata import (
     case_source,
     mask_layer,
     middle_slice,
-    probability_layer,
 )
 
 
@@ -57,13 +56,15 @@ class OpenedCohort:
 class MaskToSave:
     """Voxels of a mask in working order, and where they go.
 
-    `key` is handed back, so that the dock knows which layer was saved.
+    `key` is handed back, so that the dock knows which layer was saved. A `record` of how it was made is
+    written beside it.
     """
 
     path: Path
     voxels: Voxels
     origin: Origin
     key: int = 0
+    record: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,29 +75,6 @@ class SavedMasks:
 
     def __str__(self) -> str:
         return "Saved " + ", ".join(str(mask.path) for mask in self.masks) + "."
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CasePrediction:
-    """What a model predicted for a case, ready to be shown.
-
-    Parameters
-    ----------
-    case, run
-        What was predicted, and by which model.
-    layers
-        Probability and labels.
-    volume_ml
-        Volume of the labels.
-    was_trained_on
-        Whether the model has seen a case of this name in training, so that scores on it mean little.
-    """
-
-    case: Case
-    run: Path
-    layers: tuple[LayerData, ...]
-    volume_ml: float
-    was_trained_on: bool
 
 
 def open_case(
@@ -113,7 +91,7 @@ def open_case(
     case = load_case(files)
     yield Progress(done=1, total=2, message=f"Preparing {files.name} for display ...")
     layers = case_layers(case)
-    labels = None if folder is None else folder / "labels" / f"{files.name}.nii.gz"
+    labels = None if folder is None else corrected_path(folder / LABELS_FOLDER, files.name)
     if labels is not None and labels.exists():
         yield from _add_saved_labels(labels, case, layers)
     yield Finished(
@@ -179,19 +157,23 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
     yield Finished(result=SavedMasks(masks=tuple(saves)))
 
 
-def predict_case(run: Path, case: Case, config: PredictConfig, stop: threading.Event) -> Iterator[Event]:
-    """Load a model and apply it to a case."""
-    yield Progress(done=0, total=0, message="Loading PyTorch ...")
-    from napari_necroseg.core.learning.checkpoint import load_model
-    from napari_necroseg.core.learning.predict import predict
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoredLayers:
+    """Scores of two masks, of each of their slices, and the map of their errors."""
 
-    yield Progress(done=0, total=0, message=f"Loading the model {run.name} ...")
-    model = load_model(run)
-    if stop.is_set():
-        return
-    for event in predict(model, case, config, stop=stop):
-        is_result = isinstance(event, Finished)
-        yield _case_prediction(event.result, case, run, model.cases) if is_result else event
+    scores: Scores
+    slices: SliceScores
+    errors: Volume
+
+
+def score_cohort(table: Path, folder: Path, stop: threading.Event) -> Iterator[Event]:
+    """Score every prediction in a folder against the reference of its case."""
+    from napari_necroseg.core.scoring.files import find_pairs, score_files
+
+    for event in score_files(find_pairs(table, folder)):
+        if stop.is_set():
+            return
+        yield event
 
 
 def score_layers(
@@ -200,34 +182,27 @@ def score_layers(
     """Score a prediction against a reference, both copies of what is on the screen."""
     from napari_necroseg.core.scoring.scores import score_masks
 
-    yield Finished(result=score_masks(reference, prediction, grid))
-
-
-def _case_prediction(prediction: Any, case: Case, run: Path, trained_on: Sequence[str]) -> Finished[Any]:
-    voxels_inside = int(np.count_nonzero(prediction.labels.voxels))
-    labels = mask_layer(
-        prediction.labels, case_source(case, Role.PREDICTION, run.name), f"prediction {run.name}"
-    )
-    probability = probability_layer(
-        prediction.probability, case_source(case, Role.PROBABILITY, run.name), f"probability {run.name}"
-    )
-    return Finished(
-        result=CasePrediction(
-            case=case,
-            run=run,
-            layers=(probability, labels),
-            volume_ml=voxels_inside * case.grid.voxel_ml,
-            was_trained_on=case.name in trained_on,
+    masks = reference != 0, prediction != 0
+    yield Finished(
+        result=ScoredLayers(
+            scores=score_masks(reference, prediction, grid),
+            slices=score_slices(*masks, voxel_ml=grid.voxel_ml),
+            errors=Volume(error_map(*masks), grid),
         )
     )
 
 
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
+    from napari_necroseg.core.io.atomic import write_text
+    from napari_necroseg.core.io.file_image import image_stem
     from napari_necroseg.core.io.versions import save_mask_version
 
     for done, mask in enumerate(saves):
         yield Progress(done=done, total=len(saves), message=f"Saving {mask.path.name} ...")
         save_mask_version(mask.path, mask.voxels, mask.origin)
+        if mask.record is not None:
+            text = json.dumps(mask.record, indent=2) + "\n"
+            write_text(mask.path.with_name(f"{image_stem(mask.path)}.json"), text)
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:

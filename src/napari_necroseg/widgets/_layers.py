@@ -84,6 +84,12 @@ class CaseLayers:
         self._saved_as(layer)
         return True
 
+    def redraw(self, layer: Labels, voxels: Voxels) -> None:
+        """Put other voxels into a mask that nobody has drawn on; it is no more saved than before."""
+        layer.data = np.array(voxels)
+        # As for a layer that is used again: an undo must not bring back strokes of other voxels.
+        layer._reset_history()
+
     def drop_placeholders(self) -> None:
         """Remove the layers that stood for a case which is not coming."""
         for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:
@@ -138,7 +144,11 @@ class CaseLayers:
         To remove a layer and add another takes napari a third of a second; to give it other voxels a tenth
         of that. And what the person has set on it, such as its outline, stays.
         """
-        roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new} - {Role.PREDICTION, Role.PROBABILITY}
+        roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new} - {
+            Role.PREDICTION,
+            Role.PROBABILITY,
+            Role.UNCERTAINTY,
+        }
         own = [layer for layer in self.viewer.layers if layer in self._own]
         return {role: layer for layer in reversed(own) if (role := _role(layer.metadata)) in roles}
 

@@ -1,22 +1,36 @@
-"""The dock Predict: apply a trained model to the case that is open."""
+"""The dock Predict: apply trained models to the case that is open, and steer the outline."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
+from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.masks.measure import Size
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets import _ask, _jobs
+from napari_necroseg.widgets import _jobs, _predict_jobs
+from napari_necroseg.widgets._batch_list import BatchList
 from napari_necroseg.widgets._dock import Dock
+from napari_necroseg.widgets._ensemble_choice import EnsembleChoice
 from napari_necroseg.widgets._forms import ConfigForm
-from napari_necroseg.widgets._jobs import CasePrediction, SavedMasks
+from napari_necroseg.widgets._jobs import SavedMasks
+from napari_necroseg.widgets._live_outline import LiveOutline
+from napari_necroseg.widgets._model_choice import ModelChoice
+from napari_necroseg.widgets._place_choice import PlaceChoice
+from napari_necroseg.widgets._predict_jobs import CasePrediction, Place, WarmModels
 from napari_necroseg.widgets._prose import Prose
-from napari_necroseg.widgets._runs import describe_run, find_runs
+from napari_necroseg.widgets._runs import describe_run
 from napari_necroseg.widgets._saving import masks_to_save
+
+_PLAIN = ("threshold", "fill_holes", "min_volume_ml", "largest")
+_OUTLINE_VOXELS = 1
+_FILLED_OPACITY = 0.5
 
 
 class Predict(Dock):
@@ -24,37 +38,60 @@ class Predict(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.models = QComboBox()
-        self.models.setToolTip("Trained models of the open project, the newest first.")
-        self.form = ConfigForm(PredictConfig(), plain=("threshold",))
+        help_text = "Trained models of the open project, the newest first."
+        self.model = ModelChoice(self.workspace, "Model", help_text)
+        self.ensemble = EnsembleChoice()
+        self.place = PlaceChoice(self.workspace)
+        self.form = ConfigForm(PredictConfig(), plain=_PLAIN, hidden=("around",))
         self.start_button = QPushButton("Predict")
         self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
-        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.doubt_button = QPushButton("Next doubtful slice")
+        self.doubt_button.setToolTip(
+            "Go to the slice where the prediction is least sure, then to the next one."
+        )
+        self.fills = QCheckBox("Filled")
+        self.fills.setToolTip("Show the predictions of this case filled instead of outlined.")
         self.save_button = QPushButton("Save prediction")
         self.save_button.setToolTip(
-            "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file. "
-            "An earlier file of that name is kept beside it."
+            "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file, "
+            "and beside it how it was made (.json). An earlier file of that name is kept."
         )
         self.result = Prose()
         self._about = Prose()
-        self._browsed: list[Path] = []
+        self.batch = BatchList()
+        self._warm = WarmModels()
+        self._live = LiveOutline(self.workspace)
+        self._doubts: list[int] = []
         # Predictions whose case was closed meanwhile, by the case's name: shown when it is opened again.
         self._waiting: dict[str, CasePrediction] = {}
         self._build()
         self._connect()
-        self._on_runs()
+        self.model.refill()
 
     def start(self) -> None:
-        """Predict the open case; pressed again while a prediction runs, it does nothing."""
-        run, case = self.models.currentData(), self.workspace.case
-        if run is None or case is None:
+        """Predict the open case, once the part to predict is known; pressed while it waits, it gives up."""
+        run, case = self.model.run(), self.workspace.case
+        if self.place.is_waiting:
+            self.place.stop_waiting()
+            self.panel.say("Nothing was clicked.")
+        elif run is not None and case is not None and not self.runner.is_busy:
+            try:
+                if not self.place.ask(case, partial(self._predict, run, case)):
+                    self.panel.say(f"Click on the zone in {case.name}; press the button again to give up.")
+            except NecrosegError as error:
+                self.panel.say(str(error))
+        self._refresh()
+
+    def start_all(self) -> None:
+        """Predict every case of the cohort into the project's folder."""
+        run, cohort, folder = self.model.run(), self.workspace.cohort, self.workspace.folder
+        if run is None or cohort is None or folder is None or self.runner.is_busy:
             return
-        try:
-            config = PredictConfig.checked(**self.form.config().model_dump())
-        except NecrosegError as error:
-            self.panel.say(str(error))
-            return
-        self.panel.run(partial(_jobs.predict_case, run, case, config), f"Predicting {case.name} ...")
+        out = folder / "predictions" / run.name
+        runs = [run, *self.ensemble.ticked()]
+        self.batch.begin()
+        job = partial(_predict_jobs.predict_all, runs, cohort, self._config(), out, self._warm)
+        self.panel.run(job, f"Predicting {len(cohort)} cases ...")
         self._refresh()
 
     def save(self) -> None:
@@ -68,61 +105,90 @@ class Predict(Dock):
             self.panel.say(str(error))
             return
         if saves:
-            self.panel.run(partial(_jobs.save_masks, saves), "Saving ...")
+            record = self._live.record(layers[0], self._config())
+            self.panel.run(partial(_jobs.save_masks, [replace(saves[0], record=record)]), "Saving ...")
             self._refresh()
 
+    def show_next_doubt(self) -> None:
+        """Go to the next slice in the order of doubt; after the last one comes the first."""
+        if not self._doubts:
+            self._doubts = self._live.doubtful_slices()
+        if self._doubts:
+            self.viewer.dims.set_current_step(0, self._doubts.pop(0))
+
+    def _predict(self, run: Path, case: Case, place: Place) -> None:
+        runs = [run, *self.ensemble.ticked()]
+        self.batch.end()
+        job = partial(_predict_jobs.predict_case, runs, case, self._config(), place, self._warm)
+        self.panel.run(job, f"Predicting {case.name} ...")
+        self._refresh()
+
     def _build(self) -> None:
-        browse = QPushButton("...")
-        browse.setFixedWidth(32)
-        browse.setToolTip("Choose the folder of another trained model.")
-        browse.clicked.connect(self._browse)
         row = QHBoxLayout()
-        row.addWidget(QLabel("Model"))
-        row.addWidget(self.models, 1)
-        row.addWidget(browse)
-        self.body.addLayout(row)
-        for widget in (self._about, self.form, self.start_button, self.result, self.save_button):
+        row.addWidget(self.doubt_button, 1)
+        row.addWidget(self.fills)
+        for widget in (self.model, self.ensemble, self._about, self.place, self.form, self.start_button):
             self.body.addWidget(widget)
+        self.body.addWidget(self.result)
+        self.body.addLayout(row)
+        self.body.addWidget(self.save_button)
+        self.body.addWidget(self.batch)
 
     def _connect(self) -> None:
         self.start_button.clicked.connect(self.start)
         self.save_button.clicked.connect(self.save)
-        self.models.currentIndexChanged.connect(self._refresh)
+        self.doubt_button.clicked.connect(self.show_next_doubt)
+        self.fills.toggled.connect(self._on_style)
+        self.batch.wanted.connect(self.start_all)
+        self.runner.event.connect(self.batch.show_event)
+        self.form.changed.connect(self._on_form)
+        self.model.chosen.connect(self._on_model)
+        self.ensemble.chosen.connect(self._refresh)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._refresh)
-        self.listen(self.workspace.run_changed, self._on_runs)
-        self.listen(self.workspace.cohort_changed, self._on_runs)
+        self.listen(self.workspace.run_changed, self.model.refill)
+        self.listen(self.workspace.cohort_changed, self.model.refill)
         self.listen(self.workspace.case_changed, self._on_case)
         for happening in ("inserted", "removed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._refresh)
 
-    def _on_runs(self) -> None:
-        """Fill the list of models; a model that was just trained is chosen."""
-        last = self.workspace.run
-        runs = [*([last] if last else []), *self._browsed, *find_runs(self.workspace.folder)]
-        self.models.blockSignals(True)
-        self.models.clear()
-        for run in dict.fromkeys(runs):
-            self.models.addItem(run.name, run)
-        self.models.blockSignals(False)
-        self._refresh()
+    def _config(self) -> PredictConfig:
+        config = self.form.config()
+        assert isinstance(config, PredictConfig)
+        return config
 
-    def _browse(self) -> None:
-        run = _ask.ask_folder(self, "Folder of a trained model", str(self.workspace.folder or ""))
-        if run is not None:
-            self._browsed.insert(0, run)
-            self._on_runs()
-            self.models.setCurrentIndex(self.models.findData(run))
+    def _on_model(self) -> None:
+        self.ensemble.show_runs(self.model.others())
+        self._refresh()
 
     def _on_case(self) -> None:
         case = self.workspace.case
         waiting = None if case is None else self._waiting.get(case.name)
+        self.place.stop_waiting()
+        self._live.forget()
+        self._doubts = []
         self.result.say("")
         if case is not None and waiting is not None and waiting.case.grid.matches(case.grid):
             del self._waiting[case.name]
             self._show(waiting)
         self._refresh()
+
+    def _on_form(self) -> None:
+        """Steer the outline that is shown; the network has said what it has to say."""
+        shown = self._live.shown
+        size = self._live.steer(self._config())
+        if shown is not None and size is not None:
+            self.result.say(_in_words(shown, size))
+        elif shown is not None:
+            self.result.say(
+                "You have drawn on this prediction, so it stays as it is. Predict again to steer."
+            )
+
+    def _on_style(self, is_filled: bool) -> None:
+        for layer in self._predictions():
+            layer.contour = 0 if is_filled else _OUTLINE_VOXELS
+            layer.opacity = _FILLED_OPACITY if is_filled else 1.0
 
     def _on_finished(self, result: object) -> None:
         match result:
@@ -130,6 +196,8 @@ class Predict(Dock):
                 self._on_predicted(result)
             case SavedMasks():
                 self.workspace.layers.mark_saved(result.masks)
+                self.panel.say(str(result))
+            case _:
                 self.panel.say(str(result))
         self._refresh()
 
@@ -142,13 +210,18 @@ class Predict(Dock):
         self._show(prediction)
 
     def _show(self, prediction: CasePrediction) -> None:
-        self.workspace.screen.start(self.workspace.layers.add_all(prediction.layers))
-        text = f"{prediction.case.name}: {prediction.volume_ml:.2f} mL, by {prediction.run.name}."
-        if prediction.volume_ml == 0:
-            text += " Nothing reached the threshold: try a lower one, or look at the probability layer."
-        if prediction.was_trained_on:
-            text += " ⚠ The model was trained on this case, so its scores here are too good."
-        self.result.say(text)
+        self._live.forget()
+        self._doubts = []
+        self.result.say(_in_words(prediction, prediction.size))
+        self.workspace.screen.start(self._added(prediction))
+
+    def _added(self, prediction: CasePrediction) -> Iterator[None]:
+        """Add the layers one by one; then what is chosen in the meantime holds for them, too."""
+        yield from self.workspace.layers.add_all(prediction.layers)
+        self._live.begin(prediction, self._predictions()[0])
+        self._on_style(self.fills.isChecked())
+        self._on_form()
+        self._refresh()
 
     def _predictions(self) -> list[Labels]:
         case = self.workspace.case
@@ -158,11 +231,25 @@ class Predict(Dock):
         return [layer for layer in found if isinstance(layer, Labels)]
 
     def _refresh(self, *_: object) -> None:
-        run, case = self.models.currentData(), self.workspace.case
+        run, case = self.model.run(), self.workspace.case
         self._about.say(_advice(run, case is not None))
-        self.start_button.setText(f"Predict {_short(case.name)}" if case else "Predict")
+        title = f"Predict {_short(case.name)}" if case else "Predict"
+        self.start_button.setText("Give up waiting for a click" if self.place.is_waiting else title)
         self.start_button.setEnabled(run is not None and case is not None and not self.runner.is_busy)
         self.save_button.setEnabled(bool(self._predictions()) and not self.runner.is_busy)
+        self.doubt_button.setEnabled(self._live.shown is not None)
+        has_project = self.workspace.cohort is not None and self.workspace.folder is not None
+        self.batch.start_button.setEnabled(run is not None and has_project and not self.runner.is_busy)
+
+
+def _in_words(shown: CasePrediction, size: Size) -> str:
+    text = f"{shown.case.name}: {size}, by {shown.run.name}."
+    if size.components == 0:
+        text = f"{shown.case.name}: 0.00 mL, by {shown.run.name}. Nothing reached the threshold: try a lower "
+        text += "one, or look at the probability layer."
+    if shown.was_trained_on:
+        text += " ⚠ The model was trained on this case, so its scores here are too good."
+    return text
 
 
 def _short(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress
-from napari_necroseg.core.learning.batch import predict_cohort
+from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import Model, load_model
 
 CONFIG = PredictConfig(threads=1)
@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
 
 def test_each_case_gets_its_files_on_the_grid_of_its_cet1_file(model, cohort, tmp_path) -> None:
     out = tmp_path / "new" / "out"
-    events = list(predict_cohort(model, cohort, CONFIG, out=out, probability=True))
+    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=out, probability=True)))
     assert names(out) == [
         f"case-{n}{suffix}" for n in range(3) for suffix in (".json", ".nii.gz", "_probability.nii.gz")
     ]
@@ -49,14 +49,14 @@ def test_each_case_gets_its_files_on_the_grid_of_its_cet1_file(model, cohort, tm
 
 
 def test_without_probability_only_labels_and_records_are_written(model, cohort, tmp_path) -> None:
-    list(predict_cohort(model, cohort.only(("case-2",)), CONFIG, out=tmp_path / "out"))
+    list(predict_cohort(model, cohort.only(("case-2",)), CONFIG, Wanted(out=tmp_path / "out")))
     assert names(tmp_path / "out") == ["case-2.json", "case-2.nii.gz"]
 
 
 def test_a_bad_case_stops_no_other(model, cohort, tmp_path) -> None:
     cohort.cases[0].sequences["T2"].write_bytes(b"no image")
     del cohort.cases[1].sequences["T2"]
-    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
+    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out")))
     failed = [event for event in events if isinstance(event, CaseFailed)]
     assert [(event.case, event.done) for event in failed] == [("case-0", 1), ("case-1", 2)]
     assert "has no T2" in failed[1].reason
@@ -66,14 +66,14 @@ def test_a_bad_case_stops_no_other(model, cohort, tmp_path) -> None:
 
 def test_a_damaged_reference_does_not_matter(model, cohort, tmp_path) -> None:
     cohort.cases[0].reference.write_bytes(b"no mask")
-    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
+    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out")))
     assert events[-1].result.done == 3
 
 
 def test_a_stop_keeps_finished_cases_and_ends_without_a_result(model, cohort, tmp_path) -> None:
     stop = threading.Event()
     seen = []
-    for event in predict_cohort(model, cohort, CONFIG, out=tmp_path / "out", stop=stop):
+    for event in predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"), stop=stop):
         seen.append(event)
         if isinstance(event, CaseDone):
             stop.set()
@@ -83,7 +83,7 @@ def test_a_stop_keeps_finished_cases_and_ends_without_a_result(model, cohort, tm
 
 
 def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tmp_path) -> None:
-    job = predict_cohort(model, cohort, CONFIG, out=tmp_path / "out")
+    job = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
     next(event for event in job if isinstance(event, Progress))
     job.close()
     assert not (tmp_path / "out").exists()

@@ -10,14 +10,16 @@ from napari_necroseg.core.config.augment import (
 )
 from napari_necroseg.core.config.base import Config, Precision
 from napari_necroseg.core.config.predict import PredictConfig
-from napari_necroseg.core.config.train import Target, TrainConfig, train_preset
+from napari_necroseg.core.config.train import Dimension, Preset, Target, TrainConfig, train_preset
 
 __all__ = [
     "AUGMENT_SWITCHES",
     "AugmentConfig",
     "Config",
+    "Dimension",
     "Precision",
     "PredictConfig",
+    "Preset",
     "Range",
     "Target",
     "TrainConfig",

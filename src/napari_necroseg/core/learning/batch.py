@@ -3,8 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
@@ -17,6 +17,8 @@ from napari_necroseg.core.io.save import save_mask, save_probability
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import only_needed
+from napari_necroseg.core.masks.measure import measure
+from napari_necroseg.core.volume import Volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,29 +35,39 @@ class PredictedCohort:
         return f"{self.done} predicted{remark} in {self.seconds:.0f} s; the masks are in {self.out}."
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is written of each case into the folder `out`.
+
+    ``<case>.nii.gz`` (uint8, on the grid of the ceT1 file) and ``<case>.json`` (how it was made) always;
+    ``<case>_probability.nii.gz`` and ``<case>_uncertainty.nii.gz`` (float32) if asked for.
+    """
+
+    out: Path
+    probability: bool = False
+    uncertainty: bool = False
+
+
 def predict_cohort(
-    model: Model,
+    models: Model | Sequence[Model],
     cohort: Cohort,
     config: PredictConfig,
+    wanted: Wanted,
     *,
-    out: Path,
-    probability: bool = False,
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
     """Segment each case of a cohort and write what was found.
 
     Parameters
     ----------
-    model
-        From `load_model`.
+    models
+        From `load_model`; of several the mean probability counts.
     cohort
         The cases.
     config
-        Threshold, device, threads.
-    out
-        Gets ``<case>.nii.gz`` (uint8, on the grid of the ceT1 file) and ``<case>.json`` (how it was made).
-    probability
-        Write ``<case>_probability.nii.gz`` (float32), too.
+        Threshold, what is tidied up, device, threads.
+    wanted
+        What is written, and where.
     stop
         Set it to end the job within two seconds; cases that are written stay, and there is no `Finished`.
 
@@ -65,15 +77,14 @@ def predict_cohort(
         `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; `Finished` with a
         `PredictedCohort`.
     """
+    models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
     failed = 0
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
         try:
-            path = yield from _predict_files(
-                model, files, config, out=out, probability=probability, stop=stop
-            )
+            path = yield from _predict_files(models, files, config, wanted, stop)
         except NecrosegError as error:
             failed += 1
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
@@ -84,38 +95,41 @@ def predict_cohort(
         yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=path)
     yield Finished(
         result=PredictedCohort(
-            out=out, done=len(cohort) - failed, failed=failed, seconds=time.monotonic() - started
+            out=wanted.out, done=len(cohort) - failed, failed=failed, seconds=time.monotonic() - started
         )
     )
 
 
 def _predict_files(
-    model: Model,
+    models: Sequence[Model],
     files: CaseFiles,
     config: PredictConfig,
-    *,
-    out: Path,
-    probability: bool,
+    wanted: Wanted,
     stop: threading.Event,
 ) -> Generator[Event, None, Path | None]:
     """Read, predict and write one case; return the mask's path, or None if the job was stopped."""
-    check_sequences(model, files)
+    for model in models:
+        check_sequences(model, files)
     # Masks are not read: a damaged reference does not keep a case from being predicted.
-    case = load_case(only_needed(files, model.config.sequences))
+    needed = {sequence for model in models for sequence in model.config.sequences}
+    case = load_case(only_needed(files, tuple(needed)))
     for note in case.notes:
         yield Warned(message=f"{case.name}: {note}")
-    for event in predict(model, case, config, stop=stop):
+    for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
-            return _write(out, case, event.result, probability=probability)
+            return _write(wanted, case, event.result)
         yield event
     return None
 
 
-def _write(out: Path, case: Case, prediction: Prediction, *, probability: bool) -> Path:
-    path = out / f"{case.name}.nii.gz"
+def _write(wanted: Wanted, case: Case, prediction: Prediction) -> Path:
+    path = wanted.out / f"{case.name}.nii.gz"
     save_mask(path, prediction.labels.voxels, case.origin)
-    if probability:
-        save_probability(out / f"{case.name}_probability.nii.gz", prediction.probability.voxels, case.origin)
-    record = {"case": case.name} | dict(prediction.provenance)
-    write_text(out / f"{case.name}.json", json.dumps(record, indent=2) + "\n")
+    for name in ("probability", "uncertainty"):
+        if getattr(wanted, name):
+            volume: Volume = getattr(prediction, name)
+            save_probability(wanted.out / f"{case.name}_{name}.nii.gz", volume.voxels, case.origin)
+    size = measure(prediction.labels.voxels > 0, case.grid)
+    record = {"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)}
+    write_text(wanted.out / f"{case.name}.json", json.dumps(record, indent=2) + "\n")
     return path

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -83,12 +83,15 @@ class Model:
         The folder that it was read from.
     sha256
         Of its weights file.
+    holds
+        By device: whether its short number format was found to give the same result; filled as it is used.
     """
 
     network: UNet
     record: RunRecord
     run: Path
     sha256: str
+    holds: dict[str, bool] = field(default_factory=dict)
 
     @property
     def config(self) -> TrainConfig:

@@ -66,13 +66,24 @@ class UNet(nn.Module):
 
     def forward(self, x_bcs: Tensor) -> Tensor:
         """Return the logits ``(B, 1, *spatial)`` of ``(B, C, *spatial)``, in fp32 also under autocast."""
-        skips = [self.encoders[0](x_bcs)]
+        skip_bcs = self.encoders[0](x_bcs)
+        return self.finish(self.coarse(skip_bcs), skip_bcs)
+
+    def coarse(self, skip_bcs: Tensor) -> Tensor:
+        """Return what all coarser levels make of the finest level's features, still at half its size."""
+        skips = [skip_bcs]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
             skips.append(encoder(down(skips[-1])))
         x_bcs = skips.pop()
-        for narrow, decoder in zip(reversed(self.narrows), reversed(self.decoders), strict=True):
+        for narrow, decoder in zip(reversed(self.narrows[1:]), reversed(self.decoders[1:]), strict=True):
             skip = skips.pop()
             x_bcs = decoder(torch.cat([self._resized(narrow(x_bcs), skip), skip], dim=1))
+        narrowed: Tensor = self.narrows[0](x_bcs)
+        return narrowed
+
+    def finish(self, coarse_bcs: Tensor, skip_bcs: Tensor) -> Tensor:
+        """Return the logits of the finest level's features and what the coarser levels made of them."""
+        x_bcs = self.decoders[0](torch.cat([self._resized(coarse_bcs, skip_bcs), skip_bcs], dim=1))
         # A sigmoid of bfloat16 logits comes in steps of 2e-3: the head is computed in 32 bits.
         with torch.autocast(x_bcs.device.type, enabled=False):
             logits: Tensor = self.head(x_bcs.float())

@@ -1,0 +1,245 @@
+"""Predicting a volume with a trained network, against the sliding windows that others use.
+
+Cases: ``2d`` and ``3d``, a volume of 2 x 64 x 320 x 320 (``--quick``: 2 x 16 x 192 x 192, 2 x 64 x 160^2),
+white already; all contenders run the very same network and weights, in turns, in one process whose threads
+are set from its start. Peers: MONAI's ``sliding_window_inference`` and nnU-Net's predictor, both with patches
+of 128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32 bits.
+Ours runs whole slices or the whole volume, in the number format that holds for the weights (``ours_s``), and
+in 32 bits (``ours_fp32_s``). Figures are medians. Peak memory is that of a process of its own that only
+predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x 512) is measured for it, too.
+
+``--model RUN`` takes the weights of a trained model; otherwise they are random, in the published widths.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import torch
+
+from napari_necroseg.core.learning.checkpoint import load_model
+from napari_necroseg.core.learning.device import reduced_dtype
+from napari_necroseg.core.learning.passes import Pass, by_slices, sample_of, whole
+from napari_necroseg.core.learning.ready import precision_holds, ready_network
+from napari_necroseg.core.learning.unet import UNet
+
+WIDTHS = (16, 32, 64, 128, 128)
+PATCH = (64, 128, 128)
+SHAPES = {"2d": (64, 320, 320), "3d": (64, 320, 320), "3d-512": (64, 512, 512)}
+QUICK_SHAPES = {"2d": (16, 192, 192), "3d": (64, 160, 160)}
+# At least so many times as fast.
+BAR = 8.0
+PACKAGES = ("torch", "monai", "nnunetv2")
+Contender = Callable[[], np.ndarray]
+
+
+def main() -> None:
+    """Measure in processes of their own, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller volumes, one round, under a minute")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a measurement")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--model", type=Path, nargs="*", default=[], help="trained 2D and 3D models")
+    parser.add_argument("--here", nargs=2, metavar=("CASE", "NAME"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        sys.exit(f"prediction: {', '.join(missing)} is not installed; run `make bench-install` first.")
+    if options.here:
+        warnings.simplefilter("ignore")
+        print(json.dumps(measured(*options.here, options)))
+        return
+    if not options.json:
+        print(", ".join(f"{name} {version(name)}" for name in PACKAGES))
+    for case in QUICK_SHAPES:
+        record = {"benchmark": "prediction", "case": case, "threads": options.threads}
+        record |= in_process(case, "all", options)
+        if not options.quick:
+            record |= in_process(case, "memory", options)
+        print(json.dumps(record) if options.json else table(record), flush=True)
+    if not options.quick:
+        record = {"benchmark": "prediction", "case": "3d-512", "threads": options.threads}
+        record |= in_process("3d-512", "memory", options)
+        print(json.dumps(record) if options.json else table(record), flush=True)
+
+
+def in_process(case: str, name: str, options: argparse.Namespace) -> dict:
+    """Measure in a process that has this number of threads from its start."""
+    variables = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))
+    command = [sys.executable, __file__, "--threads", str(options.threads), "--here", case, name]
+    command += ["--quick"] * options.quick
+    command += ["--model", *map(str, options.model)] if options.model else []
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"prediction: {case} {name} failed.\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured(case: str, name: str, options: argparse.Namespace) -> dict:
+    """Measure here: all contenders in turns, or the memory of ours."""
+    torch.set_num_threads(options.threads)
+    network = network_of(case, options)
+    images = white_images((QUICK_SHAPES if options.quick else SHAPES)[case])
+    dtype = held_dtype(network, images)
+    if name == "memory":
+        our_contender(network, images, dtype)()
+        return {"peak_gib": peak_gib(), "precision": str(dtype or torch.float32).removeprefix("torch.")}
+    contenders: dict[str, Contender] = {
+        "ours": our_contender(network, images, dtype),
+        "ours_fp32": our_contender(network, images, None),
+        "monai": monai_contender(network, images),
+        "nnunet": nnunet_contender(network, images),
+    }
+    seconds: dict[str, list[float]] = {one: [] for one in contenders}
+    for contender in contenders.values() if not options.quick else ():
+        contender()
+    for _ in range(1 if options.quick else 3):
+        for one, contender in contenders.items():
+            started = time.perf_counter()
+            contender()
+            seconds[one].append(time.perf_counter() - started)
+    took = {one: statistics.median(times) for one, times in seconds.items()}
+    ours, fp32 = took.pop("ours"), took.pop("ours_fp32")
+    return {
+        "ours_s": ours,
+        "ours_fp32_s": fp32,
+        "precision": str(dtype or torch.float32).removeprefix("torch."),
+        "peers_s": took,
+        "ratios": {peer: seconds / ours for peer, seconds in took.items()},
+        "ratios_fp32": {peer: seconds / fp32 for peer, seconds in took.items()},
+    }
+
+
+def network_of(case: str, options: argparse.Namespace) -> UNet:
+    """Return the network of a trained model of this dimension, or one with random weights."""
+    for run in options.model:
+        model = load_model(run)
+        if case.startswith(model.config.dimension):
+            return model.network.eval()
+    torch.manual_seed(0)
+    axes = 2 if case == "2d" else 3
+    return UNet(spatial_axes=axes, channels=2, widths=WIDTHS).eval()
+
+
+def white_images(shape: tuple[int, int, int]) -> np.ndarray:
+    """Return smooth noise ``(2, Z, Y, X)``: no slice is air, and no voxel is skipped."""
+    noise = torch.randn((1, 2, *[max(2, n // 4) for n in shape]), generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.interpolate(noise, size=shape, mode="trilinear")[0].numpy()
+
+
+def held_dtype(network: UNet, images: np.ndarray) -> torch.dtype | None:
+    """Return the number format that a prediction would choose."""
+    dtype = reduced_dtype("cpu", "auto")
+    holds = dtype is not None and precision_holds(
+        network, sample_of(network, images, is_white=True), "cpu", dtype
+    )
+    return dtype if holds else None
+
+
+def our_contender(network: UNet, images: np.ndarray, dtype: torch.dtype | None) -> Contender:
+    """Whole slices, or the whole volume in slabs, with a network that is kept ready."""
+    ready = ready_network(network, "cpu", dtype)
+    one = Pass(
+        images=images,
+        air=images.min(axis=(1, 2, 3)),
+        patch_shape=PATCH,
+        is_white=True,
+        needed=np.ones(images.shape[1], bool),
+    )
+
+    def predict() -> np.ndarray:
+        job = (by_slices if network.spatial_axes == 2 else whole)(ready, one)
+        while True:
+            try:
+                next(job)
+            except StopIteration as end:
+                return end.value
+
+    return predict
+
+
+def monai_contender(network: UNet, images: np.ndarray) -> Contender:
+    """MONAI's sliding window; in 2D slice by slice as a batch."""
+    from monai.inferers import sliding_window_inference
+
+    is_2d = network.spatial_axes == 2
+    tensor = torch.from_numpy(images)
+    inputs = tensor.movedim(0, 1) if is_2d else tensor[None]
+    patch, at_once = (PATCH[1:], 16) if is_2d else (PATCH, 1)
+
+    @torch.inference_mode()
+    def predict() -> np.ndarray:
+        logits = sliding_window_inference(inputs, patch, at_once, network, overlap=0.5, mode="gaussian")
+        return logits.sigmoid().numpy()
+
+    return predict
+
+
+def nnunet_contender(network: UNet, images: np.ndarray) -> Contender:
+    """nnU-Net's predictor, given what it takes from a plan: patch and number of outputs."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5,
+        use_gaussian=True,
+        use_mirroring=False,
+        perform_everything_on_device=False,
+        device=torch.device("cpu"),
+        allow_tqdm=False,
+    )
+    patch = list(PATCH[1:] if network.spatial_axes == 2 else PATCH)
+    predictor.network = network
+    predictor.configuration_manager = SimpleNamespace(patch_size=patch)
+    predictor.label_manager = SimpleNamespace(num_segmentation_heads=1)
+    tensor = torch.from_numpy(images)
+
+    def predict() -> np.ndarray:
+        return predictor.predict_sliding_window_return_logits(tensor).float().sigmoid().numpy()
+
+    return predict
+
+
+def peak_gib() -> float:
+    """Return the most memory that this process has had."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return (
+        max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, psutil.Process().memory_info().rss)
+        / 2**30
+    )
+
+
+def table(record: dict) -> str:
+    """Write a record for people."""
+    lines = [f"{record['case']}, {record['threads']} threads, {record['precision']}"]
+    if "ours_s" in record:
+        lines.append(f"  ours {record['ours_s']:.2f} s, in 32 bits {record['ours_fp32_s']:.2f} s")
+        for peer, seconds in record["peers_s"].items():
+            ratio = record["ratios"][peer]
+            verdict = "" if peer != "monai" else f" (bar {BAR:g}: {'reached' if ratio >= BAR else 'missed'})"
+            lines.append(
+                f"  {peer} {seconds:.2f} s: {ratio:.1f} times ours{verdict}, "
+                f"{record['ratios_fp32'][peer]:.1f} times in 32 bits"
+            )
+    if "peak_gib" in record:
+        lines.append(f"  peak memory {record['peak_gib']:.2f} GiB")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

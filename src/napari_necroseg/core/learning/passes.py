@@ -1,0 +1,144 @@
+"""One pass of a network over an image: by slices, as a whole, or by patches.
+
+Axes: B batch, C channels (sequences), Z the network's slices, Y rows, X columns.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_necroseg.core.augment.whiten import block_middles, is_constant, whiten
+from napari_necroseg.core.events import Event, Progress
+from napari_necroseg.core.learning.ready import probability_of
+from napari_necroseg.core.learning.tiles import Blend, tile_corners
+from napari_necroseg.core.learning.unet import UNet
+from napari_necroseg.core.learning.windows import Shape, window
+
+# Pixels that a 2D network sees at once: those of 32 slices of a patch, which fit in training, too.
+_PIXELS_AT_ONCE = 32 * 128 * 128
+# Bytes that a voxel takes in a 3D network of 32 bits, whole: measured (docs/prediction.md), with a reserve.
+_BYTES_PER_VOXEL = 400
+# The rest is for the viewer, and for whatever else runs.
+_MEMORY_SHARE = 0.7
+# Sides of the block, or slices on either side of the middle, on which number formats are compared.
+_SAMPLE_SIDE = 96
+_SAMPLE_SLICES = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pass:
+    """What a network is to see.
+
+    Parameters
+    ----------
+    images
+        ``(C, Z, Y, X)``, float32.
+    air
+        ``(C,)``; what lies beyond the border.
+    patch_shape
+        As the network was trained on.
+    is_white
+        Whether the images are white already; patches are whitened by themselves otherwise.
+    needed
+        ``(Z,)``, bool; slices that count for the result.
+    remark
+        Added to the messages of its progress.
+    """
+
+    images: NDArray[np.float32]
+    air: NDArray[np.float32]
+    patch_shape: Shape
+    is_white: bool
+    needed: NDArray[np.bool_]
+    remark: str = ""
+
+
+def by_slices(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
+    """Predict whole slices of white images, some at once; those not needed or of nothing but air are 0."""
+    probability = np.zeros(one.images.shape[1:], np.float32)
+    slices = _tensor(one.images).movedim(0, 1)
+    shown = (~is_constant(slices).all(dim=1) & _tensor(one.needed)).nonzero()[:, 0]
+    size = max(1, _PIXELS_AT_ONCE // probability[0].size)
+    yield Progress(done=0, total=len(shown), message=f"{len(shown)} slices to look at{one.remark}")
+    for first in range(0, len(shown), size):
+        some = shown[first : first + size]
+        probability[some.numpy()] = probability_of(network, slices[some]).numpy()
+        done = first + len(some)
+        yield Progress(done=done, total=len(shown), message=f"Slice {done} of {len(shown)}{one.remark}")
+    return probability
+
+
+def whole(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
+    """Predict a white volume in one go if memory allows, else by patches."""
+    device = network.head.weight.device
+    if one.images[0].size * _BYTES_PER_VOXEL > _MEMORY_SHARE * _free_bytes(device):
+        return (yield from by_patches(network, one))
+    images = _tensor(one.images)[None]
+    yield Progress(done=0, total=1, message=f"The whole volume at once{one.remark}")
+    probability: NDArray[np.float32] = probability_of(network, images)[0].numpy()
+    yield Progress(done=1, total=1, message=f"The whole volume is predicted{one.remark}")
+    return probability
+
+
+def by_patches(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
+    """Predict overlapping patches, blended."""
+    corners = tile_corners(one.images.shape[1:], one.patch_shape)
+    blend = Blend(one.images.shape[1:], one.patch_shape)
+    for number, corner in enumerate(corners, start=1):
+        patch = torch.from_numpy(window(one.images, corner, one.patch_shape, outside=one.air))[None]
+        blend.add(_patch_probability(network, patch, one), corner)
+        yield Progress(
+            done=number, total=len(corners), message=f"Patch {number} of {len(corners)}{one.remark}"
+        )
+    return blend.mean()
+
+
+def sample_of(network: UNet, images: NDArray[np.float32], *, is_white: bool) -> Tensor:
+    """Return a small part of images ``(C, Z, Y, X)`` as the network sees it: slices, or a block in 3D."""
+    if network.spatial_axes == 2:
+        middle = images.shape[1] // 2
+        first = max(0, middle - _SAMPLE_SLICES)
+        part = _tensor(images[:, first : middle + _SAMPLE_SLICES : 2]).movedim(0, 1)
+    else:
+        rows, columns = (
+            slice(max(0, (size - _SAMPLE_SIDE) // 2), (size + _SAMPLE_SIDE) // 2) for size in images.shape[2:]
+        )
+        part = _tensor(images[:, :, rows, columns])[None]
+    if not is_white and not is_constant(part).all():
+        part = part.clone()
+        whiten(part)
+    return part
+
+
+def _patch_probability(network: UNet, patch: Tensor, one: Pass) -> NDArray[np.float32] | None:
+    """Return the probability ``(Z, Y, X)`` of a patch ``(1, C, Z, Y, X)``, or None if it is all air."""
+    if is_constant(patch).all():
+        return None
+    is_2d = network.spatial_axes == 2
+    if not one.is_white:
+        whiten(patch, by=patch[:, :, *block_middles(patch.shape[2:])] if is_2d else None)
+    if not is_2d:
+        return np.asarray(probability_of(network, patch)[0])
+    probability = np.zeros(patch.shape[2:], np.float32)
+    needed = one.needed.nonzero()[0]
+    size = max(1, _PIXELS_AT_ONCE // probability[0].size)
+    for first in range(0, len(needed), size):
+        some = needed[first : first + size]
+        probability[some] = probability_of(network, patch[0, :, some].movedim(0, 1)).numpy()
+    return probability
+
+
+def _tensor(array: NDArray[np.generic]) -> Tensor:
+    # A mirrored view has negative strides, which torch does not know.
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
