@@ -148,18 +148,19 @@ def to_record(event: Event) -> dict[str, Any]:
         Strings, numbers, None, and lists and dicts of them; paths as strings, infinities as ``"inf"``,
         undefined numbers (nan) as None.
     """
-    values: dict[str, Any] = _plain(event)
+    values: dict[str, Any] = plain(event)
     unfolded: dict[str, Any] = values.pop("result", {})
     return {"event": event.event} | values | unfolded
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn dataclasses, mappings, lists, paths and numbers that JSON does not know into what it knows."""
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         return _plain_number(value)
     return str(value) if isinstance(value, Path) else value

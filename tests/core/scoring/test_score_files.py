@@ -1,4 +1,6 @@
 import csv
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +9,10 @@ import pytest
 
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import CaseFailed, Finished, Warned
-from napari_necroseg.core.scoring.files import CaseScored, find_pairs, read_scores, score_files
+from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
+from napari_necroseg.core.scoring.pairs import find_pairs
+from napari_necroseg.core.scoring.scores import SCORE_NAMES
+from napari_necroseg.core.scoring.tables import read_scores
 
 WriteImage = Callable[..., Path]
 
@@ -65,7 +70,7 @@ def test_folders_are_paired_by_name_and_one_bad_file_stops_nothing(
     (tmp_path / "prediction" / "one.nii.gz").write_bytes(b"no image")
     table = tmp_path / "scores.csv"
 
-    events = list(score_files(find_pairs(tmp_path / "reference", tmp_path / "prediction"), csv_path=table))
+    events = list(score_files(find_pairs(tmp_path / "reference", tmp_path / "prediction"), Wanted(csv=table)))
 
     assert [event.case for event in events if isinstance(event, CaseFailed)] == ["one"]
     with table.open(newline="") as file:
@@ -116,9 +121,96 @@ def test_a_cohort_without_a_prediction_is_said(tmp_path: Path, write_case: Calla
 def test_an_undefined_score_comes_back_undefined(tmp_path: Path, write_image: WriteImage) -> None:
     empty = write_image(tmp_path / "a.nii.gz", np.zeros_like(cube()))
     prediction = write_image(tmp_path / "b.nii.gz", cube())
-    list(score_files(find_pairs(empty, prediction), csv_path=tmp_path / "scores.csv"))
+    list(score_files(find_pairs(empty, prediction), Wanted(csv=tmp_path / "scores.csv")))
     read = read_scores(tmp_path / "scores.csv")["b"]
     assert read.state == "false_alarm"
     assert np.isnan([read.dice, read.sensitivity, read.specificity_box]).tolist() == [False, True, True]
     assert read.reference_ml == 0
     assert read.prediction_ml > 0
+
+
+@pytest.fixture
+def readers(tmp_path: Path, write_image: WriteImage) -> dict[str, Path]:
+    """Folders of three cases: a reference, predictions of two runs, and a second reader."""
+    shifts = {"reference": (0, 0, 0), "run-1": (4, 3, 2), "run-2": (1, 1, 1), "reader": (0, 1, 1)}
+    for folder, of_case in shifts.items():
+        for number, shift in enumerate(of_case):
+            mask = np.roll(cube(), shift, axis=2)
+            write_image(tmp_path / folder / f"case-{number}.nii.gz", mask)
+    return {name: tmp_path / name for name in shifts}
+
+
+def test_another_run_is_compared_on_the_same_references(readers: dict[str, Path]) -> None:
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
+    *_, last = score_files(pairs, Wanted(against=against))
+    (comparison,) = last.result.comparisons
+    dice = comparison.changes[0]
+    # Overlaps of 6, 7 and 8 columns of 10 against 9 each.
+    assert (comparison.cases, dice.better, dice.worse) == (3, 3, 0)
+    assert dice.median_difference == pytest.approx(0.2)
+    assert [change.case for change in comparison.most_changed] == ["case-0", "case-1", "case-2"]
+    assert "run-2 against the first, 3 cases" in str(last.result)
+    assert last.result.against_second_reader is None
+
+
+def test_a_second_reader_is_compared_and_judges_the_predictions(readers: dict[str, Path]) -> None:
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    reader = other_pairs(pairs, readers["reference"], readers["reader"])
+    *_, last = score_files(pairs, Wanted(second_reader=reader))
+    (comparison,) = last.result.comparisons
+    assert comparison.other == "second reader"
+    # The second reader agrees with the first on 10, 9 and 9 columns, the predictions with her on 6, 8 and 9.
+    assert comparison.changes[0].median_difference == pytest.approx(0.2)
+    assert last.result.against_second_reader.mean["dice"] == pytest.approx((0.6 + 0.8 + 0.9) / 3)
+    assert last.result.mean["dice"] == pytest.approx((0.6 + 0.7 + 0.8) / 3)
+
+
+def test_a_file_of_another_set_that_cannot_be_read_is_left_out_and_said(readers: dict[str, Path]) -> None:
+    (readers["run-2"] / "case-1.nii.gz").write_bytes(b"no image")
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
+    events = list(score_files(pairs, Wanted(against=against)))
+    assert events[-1].result.comparisons[0].cases == 2
+    assert any(isinstance(event, Warned) and "run-2, case-1" in event.message for event in events)
+
+
+def test_a_second_file_is_the_same_case_whatever_its_name(readers: dict[str, Path]) -> None:
+    files = {name: folder / "case-0.nii.gz" for name, folder in readers.items()}
+    renamed = files["reader"].rename(files["reader"].with_name("hers.nii.gz"))
+    pairs = find_pairs(files["reference"], files["run-1"])
+    *_, last = score_files(pairs, Wanted(second_reader=other_pairs(pairs, files["reference"], renamed)))
+    assert last.result.comparisons[0].cases == 1
+    assert last.result.against_second_reader.mean["dice"] == pytest.approx(0.6)
+
+
+def test_the_export_says_how_it_was_made(readers: dict[str, Path], tmp_path: Path) -> None:
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    out = tmp_path / "export"
+    *_, last = score_files(pairs, Wanted(export=out, tolerance_mm=1.5))
+    made = json.loads((out / "scores.json").read_text())
+    case = made["cases"][0]
+    assert made["nsd_tolerance_mm"] == 1.5
+    assert case["prediction"]["sha256"] == hashlib.sha256(pairs[0].prediction.read_bytes()).hexdigest()
+    assert (case["shape"], case["scores"]["dice"]) == ([8, 30, 30], pytest.approx(0.6))
+    assert case["spacing_mm"] == pytest.approx([4.0, 0.9, 0.8])
+    assert made["summary"]["mean"]["dice"] == pytest.approx(last.result.mean["dice"])
+    assert set(made["versions"]) == {"napari-necroseg", "numpy", "scipy", "python"}
+    with (out / "scores.csv").open(newline="") as file:
+        rows = {(row["case"], row["metric"], row["region"]): row["value"] for row in csv.DictReader(file)}
+    assert float(rows["case-1", "dice", "image"]) == pytest.approx(0.7)
+    assert {region for case, metric, region in rows if metric == "specificity"} == {"image", "box", "patch"}
+    assert len(rows) == 3 * len(SCORE_NAMES)
+    assert read_scores(out / "cases.csv").keys() == {"case-0", "case-1", "case-2"}
+    table = (out / "scores.md").read_text()
+    assert "| Dice | 0.700 (0.600 to 0.800) | 0.700 | 0.100 | 0.650 to 0.750 |" in table
+    assert "3 scored, 0 missed" in table
+
+
+def test_infinite_and_undefined_scores_are_written_as_such(tmp_path: Path, write_image: WriteImage) -> None:
+    write_image(tmp_path / "r" / "a.nii.gz", cube())
+    write_image(tmp_path / "p" / "a.nii.gz", np.zeros_like(cube()))
+    list(score_files(find_pairs(tmp_path / "r", tmp_path / "p"), Wanted(export=tmp_path / "out")))
+    assert "a,hd95_mm,image,inf\n" in (tmp_path / "out" / "scores.csv").read_text()
+    assert "| HD95, mm | ∞ | ∞ | - | ∞ to ∞ |" in (tmp_path / "out" / "scores.md").read_text()
+    json.loads((tmp_path / "out" / "scores.json").read_text(), parse_constant=pytest.fail)

@@ -133,15 +133,19 @@ def scored(state: str, dice: float) -> Scores:
     )
 
 
+def by_case(*scores: Scores) -> dict[str, Scores]:
+    return {f"case-{number}": one for number, one in enumerate(scores)}
+
+
 def test_missed_cases_stay_in_the_mean_and_the_others_are_counted() -> None:
     summary = summarise(
-        [
+        by_case(
             scored("scored", 0.8),
             scored("scored", 0.7),
             scored("missed", 0.0),
             scored("false_alarm", 0.0),
             scored("nothing_to_find", math.nan),
-        ]
+        )
     )
 
     assert summary.mean["dice"] == pytest.approx(0.5)
@@ -156,23 +160,41 @@ def test_missed_cases_stay_in_the_mean_and_the_others_are_counted() -> None:
 
 
 def test_a_single_case_has_no_standard_deviation() -> None:
-    assert math.isnan(summarise([scored("scored", 0.8)]).std["dice"])
+    assert math.isnan(summarise(by_case(scored("scored", 0.8))).std["dice"])
 
 
 def test_the_interval_of_the_mean_agrees_with_scipys() -> None:
     dice = np.random.default_rng(2).uniform(0.4, 0.95, 14)
-    summary = summarise([scored("scored", value) for value in dice])
+    summary = summarise(by_case(*(scored("scored", value) for value in dice)))
     theirs = bootstrap((dice,), np.mean, n_resamples=20_000, method="percentile", rng=1).confidence_interval
     assert summary.mean_low["dice"] == pytest.approx(theirs.low, abs=0.01)
     assert summary.mean_high["dice"] == pytest.approx(theirs.high, abs=0.01)
     assert summary.quartile_1["dice"] == pytest.approx(np.quantile(dice, 0.25))
     assert summary.quartile_3["dice"] == pytest.approx(np.quantile(dice, 0.75))
-    again = summarise([scored("scored", value) for value in dice])
+    again = summarise(by_case(*(scored("scored", value) for value in dice)))
     assert again.mean_low == pytest.approx(summary.mean_low, nan_ok=True)
 
 
 def test_an_infinite_distance_takes_the_interval_and_leaves_the_quartiles() -> None:
-    summary = summarise([scored("scored", 0.8)] * 4 + [scored("missed", 0.0)])
+    summary = summarise(by_case(*[scored("scored", 0.8)] * 4, scored("missed", 0.0)))
     assert math.isnan(summary.mean_low["hd95_mm"])
     assert (summary.quartile_1["hd95_mm"], summary.quartile_3["hd95_mm"]) == (2.0, 2.0)
     assert "hd95_mm" in str(summary)
+
+
+def test_cases_of_one_patient_are_drawn_together() -> None:
+    alone = by_case(*(scored("scored", dice) for dice in (0.2, 0.4, 0.6, 0.8)))
+    # Each case twice, under two names: no more patients than before, so the mean is no surer.
+    doubled = alone | {f"{case}-again": one for case, one in alone.items()}
+    patients = {case: case.removesuffix("-again") for case in doubled}
+    one, two, naive = summarise(alone), summarise(doubled, patients), summarise(doubled)
+    assert (two.mean_low["dice"], two.mean_high["dice"]) == pytest.approx(
+        (one.mean_low["dice"], one.mean_high["dice"])
+    )
+    assert naive.mean_low["dice"] > two.mean_low["dice"]
+
+
+def test_several_cases_of_a_single_patient_have_no_interval() -> None:
+    summary = summarise(by_case(scored("scored", 0.2), scored("scored", 0.8)), {"case-0": "p", "case-1": "p"})
+    assert math.isnan(summary.mean_low["dice"])
+    assert summary.std["dice"] == pytest.approx(np.std([0.2, 0.8], ddof=1))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.unet import n_parameters
-from napari_necroseg.core.scoring.files import read_scores
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 from napari_necroseg.core.scoring.summary import summarise
+from napari_necroseg.core.scoring.tables import read_scores
 
 SCORES_NAME = "scores.csv"
 
@@ -154,7 +154,7 @@ def _training(model: Model) -> str:
 def _scores(model: Model, scores: Mapping[str, Scores]) -> str:
     if not scores:
         return "## Scores\n\nnot scored here"
-    summary = summarise(scores.values())
+    summary = summarise(scores)
     n_seen = len(set(scores) & set(model.cases))
     rows = [
         f"| {name} | {_number(summary.mean[name])} | {_number(summary.median[name])} | "

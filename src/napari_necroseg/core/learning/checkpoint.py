@@ -1,6 +1,5 @@
 """A trained model as files: safetensors and JSON, never a pickle."""
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from napari_necroseg import __version__
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.io.atomic import atomic_path, write_text
+from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.learning.unet import UNet
 
 WEIGHTS_NAME = "weights.safetensors"
@@ -186,12 +186,6 @@ def load_model(run: Path) -> Model:
         raise ModelError(f"{path} is damaged or no safetensors file. {_CHOOSE}.") from error
     network.load_state_dict(weights, strict=True, assign=True)
     return Model(network=network.eval(), record=record, run=run, sha256=sha256)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:

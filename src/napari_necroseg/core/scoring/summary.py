@@ -1,12 +1,13 @@
 """Scores of a cohort in a few numbers: mean, median, spread, and how sure the mean is."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
 import numpy as np
 
+from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
 
 _N_RESAMPLES = 2000
@@ -17,10 +18,12 @@ _CONFIDENCE_PERCENT = 95.0
 class Summary:
     """Scores of a cohort, per score: mean, median, standard deviation (ddof 1) and quartiles over the cases.
 
-    `mean_low` and `mean_high` are a 95 % bootstrap interval of the mean (2,000 resamples of the cases,
-    percentile method, always the same random numbers). Cases with nothing to find and false alarms are
-    counted, not averaged; missed cases are averaged with their Dice of 0 and their infinite distances. A
-    standard deviation or interval of a single case, or of values of which one is infinite, is nan.
+    `mean_low` and `mean_high` are a 95 % bootstrap interval of the mean (2,000 resamples of the patients with
+    all of their cases, percentile method, always the same random numbers). Cases with nothing to find and
+    false alarms are counted, not averaged; missed cases are averaged with their Dice of 0 and their infinite
+    distances. A standard deviation of a single case, an interval of a single patient, and either of values of
+    which one is infinite, is nan. `comparisons` are with other sets of masks; `against_second_reader` sums up
+    the same predictions against another reader's references.
     """
 
     mean: dict[str, float]
@@ -34,6 +37,8 @@ class Summary:
     missed: int
     false_alarms: int
     nothing_to_find: int
+    comparisons: tuple[Comparison, ...] = ()
+    against_second_reader: "Summary | None" = None
 
     def __str__(self) -> str:
         counts = (
@@ -52,16 +57,27 @@ class Summary:
             f"{name:<26}" + "".join(f"{shown(values[name]):>9}" for values in columns.values())
             for name in SCORE_NAMES
         ]
-        return "\n".join((header, *rows, counts))
+        lines = [header, *rows, counts, *map(str, self.comparisons)]
+        if self.against_second_reader is not None:
+            lines += ["The same predictions against the second reader:", str(self.against_second_reader)]
+        return "\n".join(lines)
 
 
-def summarise(scores: Iterable[Scores]) -> Summary:
-    """Summarise the scores of many cases; see `Summary` for what is averaged."""
-    everything = list(scores)
-    averaged = [one for one in everything if one.state in ("scored", "missed")]
-    columns = {name: _defined(averaged, name) for name in SCORE_NAMES}
+def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None = None) -> Summary:
+    """Summarise the scores of many cases; see `Summary` for what is averaged.
+
+    Parameters
+    ----------
+    scores
+        By case.
+    patients
+        The patient of each case; a case that is not named is a patient of its own.
+    """
+    everything = list(scores.values())
+    averaged = {case: one for case, one in scores.items() if one.state in ("scored", "missed")}
+    columns = {name: _defined(list(averaged.values()), name) for name in SCORE_NAMES}
     quartiles = {name: _quartiles(values) for name, values in columns.items()}
-    intervals = {name: _interval_of_mean(values) for name, values in columns.items()}
+    intervals = {name: _interval_of_mean(averaged, name, patients or {}) for name in SCORE_NAMES}
     return Summary(
         mean={name: fmean(values) if values else math.nan for name, values in columns.items()},
         median={name: median(values) if values else math.nan for name, values in columns.items()},
@@ -78,7 +94,7 @@ def summarise(scores: Iterable[Scores]) -> Summary:
 
 
 def _deviation(values: Sequence[float]) -> float:
-    return stdev(values) if _has_spread(values) else math.nan
+    return stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
 
 
 def _quartiles(values: Sequence[float]) -> tuple[float, float]:
@@ -92,18 +108,23 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
-    if not _has_spread(values):
+def _interval_of_mean(
+    scores: Mapping[str, Scores], name: str, patients: Mapping[str, str]
+) -> tuple[float, float]:
+    """Resample patients, each with all of its cases: those of one patient are not independent."""
+    of_patient: dict[str, list[float]] = {}
+    for case, one in scores.items():
+        value = float(getattr(one, name))
+        if not math.isnan(value):
+            of_patient.setdefault(patients.get(case, case), []).append(value)
+    sums, counts = (np.array([how(values) for values in of_patient.values()]) for how in (sum, len))
+    if len(sums) < 2 or not np.isfinite(sums).all():
         return math.nan, math.nan
-    drawn = np.random.default_rng(0).integers(0, len(values), (_N_RESAMPLES, len(values)))
-    means = np.asarray(values)[drawn].mean(axis=1)
+    drawn = np.random.default_rng(0).integers(0, len(sums), (_N_RESAMPLES, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     beyond = (100.0 - _CONFIDENCE_PERCENT) / 2
     low, high = np.percentile(means, (beyond, 100.0 - beyond))
     return float(low), float(high)
-
-
-def _has_spread(values: Sequence[float]) -> bool:
-    return len(values) > 1 and all(map(math.isfinite, values))
 
 
 def _defined(scores: Sequence[Scores], name: str) -> list[float]:

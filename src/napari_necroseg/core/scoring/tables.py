@@ -1,0 +1,171 @@
+"""Scores as tables: a row a case, a row a number, Markdown for a paper, a record of how they were made."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any, get_args
+
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.events import plain
+from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.scoring.pairs import MaskPair
+from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
+from napari_necroseg.core.scoring.summary import Summary
+from napari_necroseg.core.volume import Grid
+
+# Scores that exist for several regions, in a table with a column for the region.
+_REGIONS = {
+    "specificity": ("specificity", "image"),
+    "specificity_box": ("specificity", "box"),
+    "specificity_patch": ("specificity", "patch"),
+}
+_IN_MARKDOWN = {
+    "dice": "Dice",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity (image)",
+    "specificity_box": "Specificity (box)",
+    "specificity_patch": "Specificity (patch)",
+    "hd95_mm": "HD95, mm",
+    "assd_mm": "ASSD, mm",
+    "nsd": "NSD",
+    "centroid_distance_mm": "Centroid distance, mm",
+    "volume_difference_ml": "Volume difference, mL",
+}
+# What the numbers mean, for whoever finds the file without the program.
+_DEFINITIONS = {
+    "image": "all voxels of the case's ceT1 grid",
+    "box": "the bounding box of the reference plus 10 mm",
+    "patch": "64 x 128 x 128 voxels about the centroid of the reference on the grid of 64 slices",
+    "surfaces": "area-weighted surface elements between eight neighbouring voxel centres",
+    "hd95_mm": "the larger of both directed distances that 95 % of the area does not exceed",
+    "lesions": "26-connected components; one voxel in common is a match",
+    "means": "over scored and missed cases; standard deviation with ddof 1; intervals: 95 %, 2,000 bootstrap "
+    "resamples of the patients, percentile method",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoredCase:
+    """A case that was scored: its files, its grid, its scores."""
+
+    pair: MaskPair
+    grid: Grid
+    scores: Scores
+
+
+def wide_table(scores: Mapping[str, Scores]) -> str:
+    """Return CSV with a row for each case; a cell is empty where a score is undefined."""
+    names = ["case", *(field.name for field in fields(Scores))]
+    return _csv(names, ({"case": case} | plain(one) for case, one in scores.items()))
+
+
+def tidy_table(scores: Mapping[str, Scores]) -> str:
+    """Return CSV with a row for each case and score: ``case,metric,region,value``."""
+    rows = []
+    for case, one in scores.items():
+        values = plain(one)
+        for name in SCORE_NAMES:
+            metric, region = _REGIONS.get(name, (name, "image"))
+            rows.append({"case": case, "metric": metric, "region": region, "value": values[name]})
+    return _csv(["case", "metric", "region", "value"], rows)
+
+
+def markdown_table(summary: Summary) -> str:
+    """Return the summary of a cohort as a table in Markdown."""
+    lines = [
+        "| score | mean (95 % interval) | median | standard deviation | quartiles |",
+        "|---|---|---|---|---|",
+    ]
+    for name, title in _IN_MARKDOWN.items():
+        mean = _number(summary.mean[name])
+        if not math.isnan(summary.mean_low[name]):
+            mean += f" ({_number(summary.mean_low[name])} to {_number(summary.mean_high[name])})"
+        quartiles = f"{_number(summary.quartile_1[name])} to {_number(summary.quartile_3[name])}"
+        median, std = _number(summary.median[name]), _number(summary.std[name])
+        lines.append(f"| {title} | {mean} | {median} | {std} | {quartiles} |")
+    counts = (
+        f"{summary.scored} scored, {summary.missed} missed (in the means, with a Dice of 0 and infinite "
+        f"distances), {summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
+    )
+    return "\n".join([*lines, "", counts, ""])
+
+
+def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float) -> dict[str, Any]:
+    """Return how scores were made, ready for JSON: definitions, versions, files with hashes, and scores.
+
+    Raises
+    ------
+    FileError
+        If a file is gone that was read before.
+    """
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version(name) for name in ("napari-necroseg", "numpy", "scipy")}
+        | {"python": python_version()},
+        "nsd_tolerance_mm": tolerance_mm,
+        "definitions": _DEFINITIONS,
+        "cases": [_case_record(case) for case in cases],
+        "summary": plain(summary),
+    }
+
+
+def read_scores(path: Path) -> dict[str, Scores]:
+    """Read a table with a row for each case; return the scores of each.
+
+    Raises
+    ------
+    FileError
+        If it is not such a table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["case"]: _scores_of(row) for row in csv.DictReader(file)}
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise FileError(
+            f"{path} is no table of scores; write it again with `necroseg score --csv`, or remove it."
+        ) from error
+
+
+def _case_record(case: ScoredCase) -> dict[str, Any]:
+    try:
+        files = {
+            side: {"file": path.name, "sha256": file_sha256(path)}
+            for side, path in (("reference", case.pair.reference), ("prediction", case.pair.prediction))
+        }
+    except OSError as error:
+        raise FileError(f"{error.filename} could be read a moment ago and is gone now.") from error
+    return {
+        "case": case.pair.case,
+        "shape": list(case.grid.shape),
+        "spacing_mm": list(case.grid.spacing_mm),
+        **files,
+        "scores": plain(case.scores),
+    }
+
+
+def _scores_of(row: dict[str, str]) -> Scores:
+    """Turn a row back into scores; an empty cell is an undefined number."""
+    state: State = get_args(State)[get_args(State).index(row["state"])]
+    values: dict[str, Any] = {name: float(row[name] or "nan") for name in (*SCORE_NAMES, "nsd_tolerance_mm")}
+    counts = {name: int(value) for name, value in values.items() if name.startswith("lesions_")}
+    return Scores(state=state, **values | counts)
+
+
+def _csv(names: list[str], rows: Iterable[Mapping[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return "∞" if math.isinf(value) else f"{value:.3f}"
