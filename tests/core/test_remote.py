@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import PicklingError
 
 import psutil
 import pytest
@@ -103,6 +104,30 @@ def test_closing_it_ends_the_process_at_once() -> None:
     events.close()
     assert time.monotonic() - started < 2
     assert is_gone(pid)
+
+
+def test_a_job_that_does_not_heed_a_stop_is_gone_within_two_seconds() -> None:
+    flags = {"stop": threading.Event()}
+    events = run_remotely(deaf, flags)
+    pid = next(events).result
+    flags["stop"].set()
+    started = time.monotonic()
+    assert list(events) == []
+    assert time.monotonic() - started < 2
+    assert is_gone(pid)
+
+
+def test_a_stop_before_it_has_begun_ends_it_at_once() -> None:
+    flags = {"stop": threading.Event()}
+    flags["stop"].set()
+    started = time.monotonic()
+    assert list(run_remotely(deaf, flags)) == []
+    assert time.monotonic() - started < 1
+
+
+def test_a_job_that_cannot_be_handed_over_is_an_error_and_does_not_hang() -> None:
+    with pytest.raises((AttributeError, PicklingError)):
+        list(run_remotely(lambda _flags: iter(()), {}))
 
 
 def test_a_job_whose_asker_is_gone_ends_too(tmp_path) -> None:

@@ -223,6 +223,39 @@ def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction,
     assert json.loads((tmp_path / "mine.json").read_text())["corrected_by_hand"] is True
 
 
+def saved_record(qtbot, dock, monkeypatch, path):
+    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: path)
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.save()
+    return json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+
+
+def test_the_record_says_what_made_the_outline_and_not_what_the_form_says_since(
+    qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path
+):
+    predict(qtbot, ready, fake_prediction)
+    ready.form.editor("threshold").set_value(0.7)
+    viewer.layers["prediction run-1"].paint((0, 3, 3), 1)
+    ready.form.editor("threshold").set_value(0.9)
+    record = saved_record(qtbot, ready, monkeypatch, tmp_path / "mine.nii.gz")
+    assert (record["threshold"], record["corrected_by_hand"]) == (0.7, True)
+
+
+def test_an_earlier_prediction_is_saved_with_its_own_record(
+    qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path
+):
+    predict(qtbot, ready, fake_prediction)
+    ready.form.editor("threshold").set_value(0.7)
+    predict(qtbot, ready, fake_prediction)
+    ready.form.editor("threshold").set_value(0.9)
+    viewer.layers.remove("prediction run-1 [1]")
+    record = saved_record(qtbot, ready, monkeypatch, tmp_path / "mine.nii.gz")
+    assert (record["threshold"], record["corrected_by_hand"]) == (0.7, False)
+    # And it is this one that follows the choices now.
+    ready.form.editor("threshold").set_value(0.5)
+    assert viewer.layers["prediction run-1"].data.sum() == 200
+
+
 def test_the_most_doubtful_slices_come_first(qtbot, ready, viewer, fake_prediction):
     assert not ready.doubt_button.isEnabled()
     predict(qtbot, ready, fake_prediction)
@@ -260,6 +293,17 @@ def test_a_click_names_the_part_and_leaves_no_dot(qtbot, ready, viewer, fake_pre
     assert fake_prediction.place.point_mm == pytest.approx(tuple(case.grid.to_world_mm((3, 10, 20))))
     assert mask.mode == "paint"
     assert callback not in viewer.mouse_drag_callbacks
+
+
+def test_the_brush_is_given_back_to_the_mask_that_it_was_taken_from(ready, viewer):
+    mask, other = viewer.layers["reference"], viewer.add_labels(np.zeros((6, 30, 40), np.uint8))
+    viewer.layers.selection.active = mask
+    mask.mode = "paint"
+    ready.place.choice.setCurrentText("around a click")
+    ready.start()
+    viewer.layers.selection.active = other
+    ready.start()
+    assert (str(mask.mode), str(other.mode)) == ("paint", "pan_zoom")
 
 
 def test_waiting_for_a_click_can_be_given_up(ready, viewer):

@@ -174,6 +174,8 @@ def test_a_cohort_has_a_row_a_case_the_worst_first_and_opens_by_a_double_click(q
     assert wanted == ["b"]
 
 
-def test_undefined_scores_come_before_zero(dock):
+def test_undefined_scores_come_last(dock):
     values = [_Cell("", value) for value in (0.5, math.nan, 0.0)]
-    assert [cell.data(Qt.ItemDataRole.UserRole) for cell in sorted(values)][1:] == [0.0, 0.5]
+    in_order = [cell.data(Qt.ItemDataRole.UserRole) for cell in sorted(values)]
+    assert in_order[:2] == [0.0, 0.5]
+    assert math.isnan(in_order[2])

@@ -12,6 +12,7 @@ from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.tuning import may_validate, tuned, watched
 
 FIELDS = (
     "preset",
@@ -74,15 +75,14 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
     from napari_necroseg.core.learning.checkpoint import load_model
     from napari_necroseg.core.learning.train import Start, train
-    from napari_necroseg.core.learning.tuning import tuned, watched_cases
 
     plan, cohort, validation = planned(options)
     model = None if options.start_from is None else load_model(options.start_from)
     if model is not None:
         plan = replace(plan, config=tuned(plan.config, model.config))
         if not len(validation):
-            everything = read_cases(options)
-            validation = watched_cases(everything, model.cases, trained=cohort, config=plan.config)
+            others = may_validate(read_cases(options), cohort, plan.config)
+            validation = others.only(watched(others.names, model.cases))
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))

@@ -1,11 +1,13 @@
 """A job in a process of its own, behind the same events: the interpreter that asks for it stays free."""
 
+import math
 import os
 import queue
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -19,12 +21,12 @@ from napari_necroseg.core.events import Event
 Flags = Mapping[str, threading.Event]
 Job = Callable[[Flags], Iterator[Event]]
 
-# Painting stays as fluent as without it (benchmarks/window_while_training.py). With more, other programs that
-# compute at the same time would leave the job next to nothing.
+# What a person does in the window comes first (benchmarks/window_while_training.py). With more, programs
+# that compute at the same time would leave the job next to nothing.
 _NICENESS = 5
 _SECONDS_BETWEEN_LOOKS = 0.03
-# A job that was asked to stop is given so long to clean up.
-_SECONDS_TO_STOP = 4.0
+# A job that was asked to stop is given so long to clean up; within two seconds it must be gone.
+_SECONDS_TO_STOP = 1.5
 _MOST_OF_A_REPORT = 4000
 # What arrives: an event, an error, that all is done, or that the other process is gone.
 _EVENT, _ERROR, _END, _GONE = "event", "error", "end", "gone"
@@ -33,7 +35,8 @@ _EVENT, _ERROR, _END, _GONE = "event", "error", "end", "gone"
 def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
     """Run a job in another process of lower priority, and yield its events.
 
-    Closing it ends the process: at once, or, if the flag ``stop`` is set, once the job has cleaned up.
+    Closing it ends the process: at once, or, if the flag ``stop`` is set, once the job has cleaned up, which
+    it is given 1.5 seconds for. It ends by itself, too, if the job does not heed ``stop`` for so long.
 
     Parameters
     ----------
@@ -71,6 +74,7 @@ class _Other:
         self._process = process
         self._flags = flags
         self._sent = dict.fromkeys(flags, False)
+        self._deadline = math.inf
         self._connection: Connection | None = None
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
@@ -84,10 +88,14 @@ class _Other:
         except (OSError, EOFError):
             # Whatever it had sent before is in the queue already.
             self._arrived.put((_GONE, None))
+        except (
+            Exception
+        ) as error:  # a stranger at the door, or what cannot be pickled: told where it is awaited
+            self._arrived.put((_ERROR, error))
 
     def events(self, report: IO[bytes]) -> Iterator[Event]:
-        """Yield events until there are no more; raise the job's error."""
-        while True:
+        """Yield events until there are no more, or none came in time after a stop; raise the job's error."""
+        while not self._is_overdue():
             self._tell_flags()
             try:
                 kind, what = self._arrived.get(timeout=_SECONDS_BETWEEN_LOOKS)
@@ -107,8 +115,9 @@ class _Other:
         """End the process; give it time to clean up if it was asked to stop."""
         self._tell_flags()
         try:
-            if "stop" in self._flags and self._flags["stop"].is_set():
-                self._process.wait(_SECONDS_TO_STOP)
+            # Before it has connected there is nothing to clean up.
+            if self._is_stopping and self._connection is not None:
+                self._process.wait(max(0.0, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -118,6 +127,17 @@ class _Other:
                 self._process.stdin.close()
             if self._connection is not None:
                 self._connection.close()
+
+    @property
+    def _is_stopping(self) -> bool:
+        """Whether it was asked to stop; the time that it has left counts from the first look."""
+        if "stop" not in self._flags or not self._flags["stop"].is_set():
+            return False
+        self._deadline = min(self._deadline, time.monotonic() + _SECONDS_TO_STOP)
+        return True
+
+    def _is_overdue(self) -> bool:
+        return self._is_stopping and (self._connection is None or time.monotonic() > self._deadline)
 
     def _tell_flags(self) -> None:
         if self._connection is None:

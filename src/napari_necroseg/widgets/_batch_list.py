@@ -1,7 +1,5 @@
 """A row for each case of a batch, as it finishes."""
 
-from typing import Any
-
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QListWidget, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -46,7 +44,7 @@ class BatchList(QCollapsible):
         """Leave the rows as they are: what is reported from now on is not of this batch."""
         self._is_running = False
 
-    def show_event(self, event: Event | Any) -> None:
+    def show_event(self, event: Event) -> None:
         """Add a row for a case that is done, or not."""
         match event if self._is_running else None:
             case CaseDone(case=name, seconds=seconds):

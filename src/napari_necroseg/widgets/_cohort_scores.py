@@ -90,7 +90,7 @@ class CohortScores(QCollapsible):
         self.summary.say("")
 
     def add(self, case: str, scores: Scores) -> None:
-        """Add a row; the lowest Dice stays on top, and above it what has none."""
+        """Add a row; the lowest Dice stays on top, missed zones first; what has none comes last."""
         self.table.setSortingEnabled(False)
         row = self.table.rowCount()
         self.table.insertRow(row)
@@ -98,7 +98,10 @@ class CohortScores(QCollapsible):
         self.table.setItem(row, 0, _Cell(f"{case} ({state})" if state else case, case))
         for column, (name, _, unit) in enumerate(_COLUMNS, start=1):
             value = float(getattr(scores, name))
-            self.table.setItem(row, column, _Cell(written(name, unit, value), value))
+            text = written(name, unit, value)
+            # A false alarm has a Dice of 0, too, and no zone that was overlooked.
+            is_missed = name == "dice" and scores.state == "missed"
+            self.table.setItem(row, column, _Cell(text, -math.inf if is_missed else value))
         self.table.setSortingEnabled(True)
         self.table.sortItems(1)
 
@@ -131,7 +134,7 @@ class CohortScores(QCollapsible):
 
 
 class _Cell(QTableWidgetItem):
-    """A cell that is sorted by what it stands for; what is undefined comes first."""
+    """A cell that is sorted by what it stands for; what is undefined comes last."""
 
     def __init__(self, text: str, value: str | float) -> None:
         super().__init__(text)
@@ -140,5 +143,5 @@ class _Cell(QTableWidgetItem):
     def __lt__(self, other: QTableWidgetItem) -> bool:
         mine, its = (item.data(_ORDER) for item in (self, other))
         if isinstance(mine, float) and isinstance(its, float):
-            return (not math.isnan(mine), mine) < (not math.isnan(its), its)
+            return (math.isnan(mine), mine) < (math.isnan(its), its)
         return str(mine) < str(its)

@@ -1,13 +1,14 @@
-"""The outline of the last prediction follows the threshold, as long as nobody has drawn on it."""
+"""The outline of the newest prediction follows the threshold, as long as nobody has drawn on it."""
 
-from typing import Any
-from weakref import ref
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from napari.layers import Labels
+from numpy.typing import NDArray
 
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.masks.clean import Cleaning, outline
+from napari_necroseg.core.masks.clean import cleaning_of, outline
 from napari_necroseg.core.masks.measure import Size, measure
 from napari_necroseg.widgets._predict_jobs import CasePrediction
 from napari_necroseg.widgets._workspace import Workspace
@@ -16,56 +17,60 @@ from napari_necroseg.widgets._workspace import Workspace
 STEERS = ("threshold", "fill_holes", "min_volume_ml", "largest")
 
 
+@dataclass(kw_only=True, eq=False)
+class _Made:
+    """How an outline was made: the prediction, the choices that hold for it, and the voxels they gave."""
+
+    shown: CasePrediction
+    config: PredictConfig
+    voxels: NDArray[np.generic]
+
+
 class LiveOutline:
-    """One prediction and its layer; what a person has drawn on is theirs, and left alone."""
+    """Predictions in their layers, one of them followed; what a person has drawn on is left alone."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._made: WeakKeyDictionary[Labels, _Made] = WeakKeyDictionary()
         self._layer: ref[Labels] | None = None
-        self._voxels: Any = None
-        self.shown: CasePrediction | None = None
 
     def begin(self, shown: CasePrediction, layer: Labels) -> None:
-        """Follow from now on this prediction in this layer."""
-        self.shown, self._layer = shown, ref(layer)
-        self._voxels = layer.data.copy()
+        """Follow this prediction in this layer from now on."""
+        self._made[layer] = _Made(shown=shown, config=shown.config, voxels=layer.data.copy())
+        self._layer = ref(layer)
 
-    def forget(self) -> None:
-        """Follow nothing any more."""
-        self.shown = self._layer = self._voxels = None
+    def follow(self, layer: Labels | None) -> None:
+        """Follow the prediction in a layer, if it is known how that was made; nothing otherwise."""
+        self._layer = None if layer is None or layer not in self._made else ref(layer)
 
     @property
-    def layer(self) -> Labels | None:
-        """The layer, if it is still there and as the program left it."""
-        layer = None if self._layer is None else self._layer()
-        if layer is None or layer not in self._workspace.layers.viewer.layers:
-            return None
-        return layer if np.array_equal(layer.data, self._voxels) else None
+    def shown(self) -> CasePrediction | None:
+        """The prediction that is followed."""
+        followed = self._followed
+        return None if followed is None else followed[1].shown
 
     def steer(self, config: PredictConfig) -> Size | None:
-        """Draw the outline anew from the kept probability; None if there is none to be drawn."""
-        layer = self.layer
-        if self.shown is None or layer is None:
+        """Draw the outline anew from the kept probability; None if there is none, or it was drawn on."""
+        followed = self._followed
+        if followed is None or not np.array_equal(followed[0].data, followed[1].voxels):
             return None
-        volume = self.shown.prediction.probability
-        cleaning = Cleaning(
-            fill_holes=config.fill_holes, min_volume_ml=config.min_volume_ml, largest=config.largest
-        )
-        voxels = outline(volume.voxels, config.threshold, cleaning, voxel_ml=volume.grid.voxel_ml)
-        if not np.array_equal(voxels, self._voxels):
+        layer, made = followed
+        volume = made.shown.prediction.probability
+        voxels = outline(volume.voxels, config.threshold, cleaning_of(config), voxel_ml=volume.grid.voxel_ml)
+        if not np.array_equal(voxels, made.voxels):
             self._workspace.layers.redraw(layer, voxels)
-            self._voxels = voxels
+        made.voxels, made.config = voxels, config
         return measure(voxels > 0, volume.grid)
 
-    def record(self, layer: Labels, config: PredictConfig) -> dict[str, object] | None:
-        """Return how the mask of a layer was made; None if it is not the one that is followed."""
-        followed = None if self._layer is None else self._layer()
-        if self.shown is None or followed is not layer:
+    def record(self, layer: Labels) -> dict[str, object] | None:
+        """Return how the mask of a layer was made; None if that is not known."""
+        made = self._made.get(layer)
+        if made is None:
             return None
-        steered = {name: getattr(config, name) for name in STEERS}
-        is_as_made = bool(np.array_equal(layer.data, self._voxels))
-        made = {"case": self.shown.case.name} | dict(self.shown.prediction.provenance) | steered
-        return made | {"corrected_by_hand": not is_as_made}
+        steered = {name: getattr(made.config, name) for name in STEERS}
+        is_as_made = bool(np.array_equal(layer.data, made.voxels))
+        record = {"case": made.shown.case.name} | dict(made.shown.prediction.provenance) | steered
+        return record | {"corrected_by_hand": not is_as_made}
 
     def doubtful_slices(self) -> list[int]:
         """Return the slices with any doubt, the most doubtful first: by their sum of uncertainty."""
@@ -73,3 +78,10 @@ class LiveOutline:
             return []
         doubt = self.shown.prediction.uncertainty.voxels.sum(axis=(1, 2), dtype=np.float64)
         return [int(number) for number in np.argsort(-doubt, kind="stable") if doubt[number] > 0]
+
+    @property
+    def _followed(self) -> tuple[Labels, _Made] | None:
+        layer = None if self._layer is None else self._layer()
+        if layer is None or layer not in self._workspace.layers.viewer.layers:
+            return None
+        return layer, self._made[layer]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from napari.layers import Image, Labels, Shapes
@@ -28,7 +29,7 @@ class PlaceChoice(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self._waiting: Callable[..., Any] | None = None
-        self._mode = ""
+        self._put_down: tuple[ref[Labels], str] | None = None
         self.choice = QComboBox()
         self.choice.addItems([_WHOLE, _CLICK, _BOX])
         self.choice.setToolTip(_HELP)
@@ -63,10 +64,10 @@ class PlaceChoice(QWidget):
         if self._waiting in callbacks:
             callbacks.remove(self._waiting)
         self._waiting = None
-        layer = self._active_mask()
-        if layer is not None and self._mode:
-            layer.mode = self._mode
-        self._mode = ""
+        layer, mode = (None, "") if self._put_down is None else (self._put_down[0](), self._put_down[1])
+        if layer is not None:
+            layer.mode = mode
+        self._put_down = None
 
     def _wait(self, case: Case, then: Callable[[Place], None]) -> None:
         def clicked(_viewer: Any, event: Any) -> None:
@@ -77,7 +78,7 @@ class PlaceChoice(QWidget):
         layer = self._active_mask()
         if layer is not None:
             # A brush that is chosen would leave a dot where one clicks.
-            self._mode, layer.mode = str(layer.mode), "pan_zoom"
+            self._put_down, layer.mode = (ref(layer), str(layer.mode)), "pan_zoom"
         self._waiting = clicked
         self._workspace.layers.viewer.mouse_drag_callbacks.append(clicked)
 

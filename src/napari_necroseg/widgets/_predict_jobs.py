@@ -9,7 +9,6 @@ from typing import Any
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.masks.measure import Size, measure
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets._runs import WEIGHTS
 
@@ -28,8 +27,6 @@ class CasePrediction:
         The core's `Prediction`.
     layers
         Uncertainty, probability and labels.
-    size
-        Of the labels.
     was_trained_on
         Whether a model has seen a case of this name in training, so that scores on it mean little.
     """
@@ -39,7 +36,6 @@ class CasePrediction:
     config: PredictConfig
     prediction: Any
     layers: tuple[LayerData, ...]
-    size: Size
     was_trained_on: bool
 
 
@@ -140,7 +136,6 @@ def _ready_to_show(prediction: Any, case: Case, run: Path, config: PredictConfig
                 probability_layer(prediction.probability, sources[Role.PROBABILITY], f"probability {name}"),
                 labels,
             ),
-            size=measure(prediction.labels.voxels > 0, case.grid),
             was_trained_on=case.name in prediction.provenance["model_cases"],
         )
     )

@@ -9,6 +9,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.remote import run_remotely
+from napari_necroseg.core.tuning import may_validate, tuned
 from napari_necroseg.widgets._runs import find_weights
 
 
@@ -74,7 +75,6 @@ class _Training:
         from napari_necroseg.core.learning.device import default_threads, resolve_device
         from napari_necroseg.core.learning.interrupt import Wishes
         from napari_necroseg.core.learning.train import Start, train
-        from napari_necroseg.core.learning.tuning import tuned
         from napari_necroseg.core.plan import make_plan
 
         config, cohort, validation, start_from = self._what()
@@ -92,7 +92,6 @@ class _Training:
         if self.config is not None:
             return self.config, *self.cohorts, self.start_from
         from napari_necroseg.core.learning.resume import read_progress
-        from napari_necroseg.core.learning.validate import may_validate
 
         progress = read_progress(self.run)
         cohort = self.cohorts[0].only(progress.cases)

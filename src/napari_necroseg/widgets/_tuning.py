@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
+from napari_necroseg.core.tuning import tuned, watched
 from napari_necroseg.widgets._runs import learned_cases, read_config
 
 # What a trained model takes for granted: not to be chosen where one is gone on from.
 TAKEN = ("dimension", "sequences", "target", "upsampling", "whitening")
-# Each costs some of the training's time.
-_MOST_WATCHED = 4
 
 
 def starting_point(
@@ -22,12 +21,10 @@ def starting_point(
     learned = None if run is None else read_config(run)
     if learned is None:
         return train_preset(preset, dimension).changed(**personal)
-    config = train_preset(preset, learned.dimension).changed(**personal)
-    spread = config.intensity_spread if learned.whitening == "volume" else 0.0
-    return config.changed(intensity_spread=spread, **{name: getattr(learned, name) for name in TAKEN})
+    config = tuned(train_preset(preset, learned.dimension).changed(**personal), learned)
+    return config.changed(**{name: getattr(learned, name) for name in TAKEN})
 
 
-def watched(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
+def to_score(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
     """Return the cases to score meanwhile: a few that the model knows, so that forgetting shows, or all."""
-    known = set() if run is None else set(learned_cases(run))
-    return tuple([name for name in held_out if name in known][:_MOST_WATCHED]) or held_out
+    return watched(held_out, () if run is None else learned_cases(run)) or held_out

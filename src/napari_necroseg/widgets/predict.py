@@ -105,7 +105,7 @@ class Predict(Dock):
             self.panel.say(str(error))
             return
         if saves:
-            record = self._live.record(layers[0], self._config())
+            record = self._live.record(layers[0])
             self.panel.run(partial(_jobs.save_masks, [replace(saves[0], record=record)]), "Saving ...")
             self._refresh()
 
@@ -166,9 +166,7 @@ class Predict(Dock):
         case = self.workspace.case
         waiting = None if case is None else self._waiting.get(case.name)
         self.place.stop_waiting()
-        self._live.forget()
         self._doubts = []
-        self.result.say("")
         if case is not None and waiting is not None and waiting.case.grid.matches(case.grid):
             del self._waiting[case.name]
             self._show(waiting)
@@ -210,15 +208,14 @@ class Predict(Dock):
         self._show(prediction)
 
     def _show(self, prediction: CasePrediction) -> None:
-        self._live.forget()
         self._doubts = []
-        self.result.say(_in_words(prediction, prediction.size))
         self.workspace.screen.start(self._added(prediction))
 
     def _added(self, prediction: CasePrediction) -> Iterator[None]:
         """Add the layers one by one; then what is chosen in the meantime holds for them, too."""
         yield from self.workspace.layers.add_all(prediction.layers)
-        self._live.begin(prediction, self._predictions()[0])
+        for layer in self._predictions()[:1]:
+            self._live.begin(prediction, layer)
         self._on_style(self.fills.isChecked())
         self._on_form()
         self._refresh()
@@ -231,6 +228,10 @@ class Predict(Dock):
         return [layer for layer in found if isinstance(layer, Labels)]
 
     def _refresh(self, *_: object) -> None:
+        newest = next(iter(self._predictions()), None)
+        self._live.follow(newest)
+        if self._live.shown is None:
+            self.result.say("")
         run, case = self.model.run(), self.workspace.case
         self._about.say(_advice(run, case is not None))
         title = f"Predict {_short(case.name)}" if case else "Predict"

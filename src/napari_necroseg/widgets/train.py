@@ -23,7 +23,7 @@ from napari_necroseg.widgets._runs import find_interrupted, learned_cases, new_r
 from napari_necroseg.widgets._train_cases import TrainCases
 from napari_necroseg.widgets._train_jobs import Wants
 from napari_necroseg.widgets._train_words import augmentation_in_words, plan_in_words
-from napari_necroseg.widgets._tuning import TAKEN, starting_point, watched
+from napari_necroseg.widgets._tuning import TAKEN, starting_point, to_score
 from napari_necroseg.widgets._worker import Job
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
@@ -113,7 +113,7 @@ class Train(Dock):
         """Which cases are scored meanwhile: of a model's own, as far as they are left out, a few."""
         if not self.validates.isChecked():
             return ()
-        return watched(self.cases.held_out(), self.model.run())
+        return to_score(self.cases.held_out(), self.model.run())
 
     def _run(self, job: Job, wants: Wants, message: str) -> None:
         if self.panel.run(job, message):

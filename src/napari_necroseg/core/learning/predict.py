@@ -20,7 +20,7 @@ from napari_necroseg.core.learning.device import default_threads, memory_errors,
 from napari_necroseg.core.learning.interrupt import Stopped
 from napari_necroseg.core.learning.members import Members, Task, members_of
 from napari_necroseg.core.learning.regions import Region, region_around
-from napari_necroseg.core.masks.clean import Cleaning, outline
+from napari_necroseg.core.masks.clean import cleaning_of, outline
 from napari_necroseg.core.volume import Volume
 
 
@@ -115,11 +115,6 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
             f"The model {model.run.name} needs {' and '.join(model.config.sequences)}, but the case "
             f"{case.name} has no {' and no '.join(missing)}. Add the image, or choose another model."
         )
-
-
-def cleaning_of(config: PredictConfig) -> Cleaning:
-    """Return what is tidied up in the outlines of a configuration."""
-    return Cleaning(fill_holes=config.fill_holes, min_volume_ml=config.min_volume_ml, largest=config.largest)
 
 
 def _prediction(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.config import PredictConfig, TrainConfig
+from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture
 from napari_necroseg.core.io.load import load_case
@@ -52,20 +52,6 @@ class Validator:
         assert isinstance(last, Finished)
         labels: Volume = last.result.labels
         return labels
-
-
-def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort:
-    """Return the cases of a cohort that can be validated on: of other patients, with all that it takes."""
-    patients = {case.patient_or_name for case in trained}
-    return Cohort(
-        cases=tuple(
-            case
-            for case in cohort
-            if case.patient_or_name not in patients
-            and set(config.sequences) <= set(case.sequences)
-            and (case.reference if config.target == "reference" else case.tumour) is not None
-        )
-    )
 
 
 def load_validation_cases(

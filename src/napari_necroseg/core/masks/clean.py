@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.volume import Voxels
 
 Mask = NDArray[np.bool_]
@@ -30,6 +31,11 @@ class Cleaning:
     fill_holes: bool = False
     min_volume_ml: float = 0.0
     largest: bool = False
+
+
+def cleaning_of(config: PredictConfig) -> Cleaning:
+    """Return what is tidied up in the outlines of a configuration."""
+    return Cleaning(fill_holes=config.fill_holes, min_volume_ml=config.min_volume_ml, largest=config.largest)
 
 
 def outline(

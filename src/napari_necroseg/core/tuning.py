@@ -1,0 +1,34 @@
+"""Fine-tuning: what a trained model takes for granted, and the other cases that show what it forgets."""
+
+from collections.abc import Collection, Sequence
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import TrainConfig
+
+# Predicting them takes of the training's time.
+_MOST_WATCHED = 4
+
+
+def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
+    """Return the configuration with whatever a trained model takes for granted of its images."""
+    spread = config.intensity_spread if learned.whitening == "volume" else 0.0
+    return config.changed(whitening=learned.whitening, intensity_spread=spread)
+
+
+def watched(held_out: Sequence[str], learned: Collection[str]) -> tuple[str, ...]:
+    """Return a few cases that a model learned from before and does not now: they show what it forgets."""
+    return tuple([name for name in held_out if name in learned][:_MOST_WATCHED])
+
+
+def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort:
+    """Return the cases of a cohort that can be validated on: of other patients, with all that it takes."""
+    patients = {case.patient_or_name for case in trained}
+    return Cohort(
+        cases=tuple(
+            case
+            for case in cohort
+            if case.patient_or_name not in patients
+            and set(config.sequences) <= set(case.sequences)
+            and (case.reference if config.target == "reference" else case.tumour) is not None
+        )
+    )
