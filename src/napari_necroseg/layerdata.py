@@ -34,6 +34,7 @@ class Role(StrEnum):
     UNCERTAINTY = "uncertainty"
     IN_TRAINING = "in training"
     ERRORS = "errors"
+    DISTANCE = "distance"
 
 
 # Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
@@ -47,6 +48,19 @@ COLOURS = {
 }
 # Of an error map: agreed, missed, extra (Okabe and Ito's orange and sky blue).
 ERROR_COLOURS = {1: "#ffffff40", 2: "#e69f00", 3: "#56b4e9"}
+# From here on a distance is as bright as it gets.
+MOST_SHOWN_MM = 10.0
+# Cividis, made for people with colour vision deficiencies, from near (dark blue) to far (yellow).
+_DISTANCE_COLOURS = {
+    "colors": [
+        (0.0, 0.0, 0.0, 0.0),
+        (0.0, 0.135, 0.304, 1.0),
+        (0.486, 0.482, 0.47, 1.0),
+        (0.996, 0.909, 0.218, 1.0),
+    ],
+    "controls": [0.0, 0.0005, 0.5, 1.0],
+    "name": "surface distance",
+}
 # Voxels with a label other than 1: not part of any mask of this program, so they stand out.
 OTHER_LABEL_COLOUR = "#ffffff"
 
@@ -151,6 +165,25 @@ def errors_layer(volume: Volume, source: LayerSource) -> LayerData:
         "metadata": {METADATA_KEY: source},
     }
     return volume.voxels.copy(), kwargs, "labels"
+
+
+def distance_layer(distances_mm: Volume, source: LayerSource) -> LayerData:
+    """Turn distances along a contour (mm, nan elsewhere) into an image that hides all but the contour.
+
+    What is not on the contour becomes 0, and 0 is transparent; so a distance of 0 is shown as 0.01 mm, and an
+    infinite one as the largest there is.
+    """
+    voxels = distances_mm.voxels
+    most = float(np.max(voxels[np.isfinite(voxels)], initial=MOST_SHOWN_MM))
+    on_contour = np.nan_to_num(np.maximum(voxels, 0.01), nan=0.0, posinf=most)
+    kwargs = placement(distances_mm.grid) | {
+        "name": "surface distance, mm",
+        "colormap": _DISTANCE_COLOURS,
+        "contrast_limits": (0.0, MOST_SHOWN_MM),
+        "blending": "translucent",
+        "metadata": {METADATA_KEY: source},
+    }
+    return on_contour.astype(np.float32), kwargs, "image"
 
 
 def placeholder_layer(name: str) -> LayerData:

@@ -7,10 +7,13 @@ import nibabel
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication
 
+from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
+from napari_necroseg.widgets import _ask
 from napari_necroseg.widgets._cohort_scores import _Cell
 from napari_necroseg.widgets.scores import Scores
 
@@ -39,8 +42,8 @@ def value(dock, row):
 
 
 def test_scores_the_reference_and_the_prediction_of_the_open_case(scored):
-    assert scored.reference.layer().name == "reference"
-    assert scored.prediction.layer().name == "prediction"
+    assert scored.masks.reference.layer().name == "reference"
+    assert scored.masks.prediction.layer().name == "prediction"
     assert value(scored, 1) == "50.0 %"
     # 200 voxels of 4 x 0.9 x 0.8 mm
     # The faces of 10 rows of 0.9 mm have moved by 5.
@@ -55,7 +58,7 @@ def test_follows_drawing_and_undo(qtbot, scored, viewer):
     everywhere = np.nonzero(prediction.data)
     prediction.data_setitem(everywhere, 0)
     qtbot.waitUntil(lambda: value(scored, 0) == "0.0 %")
-    assert "missed" in scored.message.said
+    qtbot.waitUntil(lambda: "missed" in scored.message.said)
     assert value(scored, 5) == "∞ mm"
     prediction.undo()
     qtbot.waitUntil(lambda: value(scored, 0) == "50.0 %")
@@ -71,7 +74,9 @@ def test_errors_are_shown_follow_and_can_be_hidden(qtbot, scored, viewer):
     assert viewer.layers.selection.active is prediction
     prediction.data_setitem(np.nonzero(prediction.data), 0)
     qtbot.waitUntil(lambda: int(np.count_nonzero(errors.data == 2)) == 200)
-    assert errors.name not in [scored.prediction.itemText(i) for i in range(scored.prediction.count())]
+    assert errors.name not in [
+        scored.masks.prediction.itemText(i) for i in range(scored.masks.prediction.count())
+    ]
     assert scored.workspace.layers.unsaved() == [prediction]
     scored.shows_errors.setChecked(False)
     assert errors not in viewer.layers
@@ -107,40 +112,39 @@ def test_a_removed_layer_is_no_longer_scored(qtbot, scored, viewer):
 
 
 def test_mirrors_are_not_offered(scored):
-    names = [scored.reference.itemText(i) for i in range(scored.reference.count())]
+    names = [scored.masks.reference.itemText(i) for i in range(scored.masks.reference.count())]
     assert names == ["reference", "prediction"]
 
 
 def test_one_mask_twice_is_refused(qtbot, scored, viewer):
-    scored.prediction.choose(viewer.layers["reference"])
-    qtbot.waitUntil(lambda: "two different" in scored.message.said)
+    scored.masks.prediction.choose(viewer.layers["reference"])
+    qtbot.waitUntil(lambda: "different masks" in scored.message.said)
     assert value(scored, 0) == ""
 
 
 def test_masks_on_different_grids_are_refused(qtbot, scored, viewer):
     other = viewer.add_labels(np.zeros((3, 4, 5), np.uint8), name="elsewhere")
-    scored.prediction.choose(other)
+    scored.masks.prediction.choose(other)
     qtbot.waitUntil(lambda: "same grid" in scored.message.said)
 
 
 def test_a_mask_that_the_user_added_can_be_scored_on_the_grid_of_the_case(qtbot, scored, viewer):
     mine = viewer.add_labels(viewer.layers["reference"].data.copy(), name="mine")
-    scored.prediction.choose(mine)
+    scored.masks.prediction.choose(mine)
     qtbot.waitUntil(lambda: value(scored, 0) == "100.0 %")
 
 
 def test_the_choice_stays_while_layers_come_and_go_and_are_renamed(scored, viewer):
     viewer.add_points(np.zeros((1, 3)))
     viewer.layers["prediction"].name = "better"
-    assert scored.prediction.layer().name == "better"
-    assert scored.prediction.currentText() == "better"
+    assert scored.masks.prediction.layer().name == "better"
+    assert scored.masks.prediction.currentText() == "better"
 
 
 def test_the_table_can_be_copied(scored):
-    from qtpy.QtWidgets import QApplication
-
     scored.table.copy()
-    assert QApplication.clipboard().text().splitlines()[0] == "Dice\t50.0 %"
+    lines = QApplication.clipboard().text().splitlines()
+    assert lines[:2] == ["Score\tValue\tPaper", "Dice\t50.0 %\t77.2 ± 15.6 %"]
 
 
 def test_a_closed_dock_hears_nothing_more(qtbot, scored, viewer):
@@ -164,8 +168,8 @@ def test_a_cohort_has_a_row_a_case_the_worst_first_and_opens_by_a_double_click(q
         dock.cohort.start_button.click()
     table = dock.cohort.table
     cells = [[table.item(row, column).text() for column in range(3)] for row in range(table.rowCount())]
-    assert cells == [["b (missed)", "0.0 %", "0.0 %"], ["a", "100.0 %", "100.0 %"]]
-    assert table.item(0, 3).text() == "∞ mm"
+    assert cells == [["✗ b", "0.0", "∞"], ["a", "100.0", "0.00"]]
+    assert "(missed)" in table.item(0, 0).toolTip()
     assert "Mean Dice 50.0 %" in dock.cohort.summary.said
     assert "1 scored, 1 missed" in dock.cohort.summary.said
     wanted = []
@@ -179,3 +183,147 @@ def test_undefined_scores_come_last(dock):
     in_order = [cell.data(Qt.ItemDataRole.UserRole) for cell in sorted(values)]
     assert in_order[:2] == [0.0, 0.5]
     assert math.isnan(in_order[2])
+
+
+def until_it_follows(qtbot, dock):
+    """Wait until strokes are counted as they come: napari reports that it drew a layer as if it were new."""
+    qtbot.waitUntil(lambda: not dock._rest.isActive() and not dock._quiet.is_busy)
+    assert dock._live._counts is not None
+
+
+def test_a_stroke_is_counted_at_once_and_distances_follow(qtbot, scored, viewer):
+    prediction = viewer.layers["prediction"]
+    everywhere = np.nonzero(prediction.data)
+    hd95 = value(scored, 5)
+    until_it_follows(qtbot, scored)
+    prediction.data_setitem(tuple(index[:100] for index in everywhere), 0)
+    QApplication.processEvents()
+    assert prediction.data.sum() == 100
+    common = int(np.count_nonzero((prediction.data > 0) & (viewer.layers["reference"].data > 0)))
+    assert value(scored, 0) == f"{100 * 2 * common / 300:.1f} %"
+    assert value(scored, 13) == "0.29 mL"
+    assert value(scored, 5) == hd95
+    qtbot.waitUntil(lambda: value(scored, 5) != hd95)
+
+
+def test_strokes_with_the_brush_the_bucket_and_a_polygon_are_counted_at_once(qtbot, scored, viewer):
+    prediction, reference = viewer.layers["prediction"], viewer.layers["reference"]
+    viewer.dims.set_current_step(0, 2)
+    until_it_follows(qtbot, scored)
+    prediction.brush_size = 6
+    strokes = (
+        lambda: prediction.paint((2, 12, 12), 1),
+        lambda: prediction.paint((2, 10, 18), 0),
+        lambda: prediction.fill((2, 0, 0), 1),
+        lambda: prediction.paint_polygon([(2, 2, 2), (2, 2, 30), (2, 20, 20)], 0),
+        lambda: reference.paint((2, 5, 5), 1),
+    )
+    for stroke in strokes:
+        stroke()
+        QApplication.processEvents()
+        p, r = prediction.data != 0, reference.data != 0
+        dice = 200 * np.count_nonzero(p & r) / (np.count_nonzero(p) + np.count_nonzero(r))
+        assert value(scored, 0) == f"{dice:.1f} %"
+
+
+def test_a_second_reader_is_scored_against_both(qtbot, scored, viewer):
+    assert scored.table.isColumnHidden(3)
+    hers = viewer.add_labels(np.roll(viewer.layers["reference"].data, 1, axis=1), name="hers")
+    scored.masks.reader.choose(hers)
+    qtbot.waitUntil(lambda: scored.table.item(0, 3).text() == "90.0 %")
+    assert scored.table.item(0, 4).text() == "60.0 %"
+    assert not scored.table.isColumnHidden(4)
+    scored.masks.reader.choose(None)
+    qtbot.waitUntil(lambda: scored.table.isColumnHidden(3))
+
+
+def test_the_tolerance_is_chosen_and_named(qtbot, scored):
+    assert scored.table.item(7, 0).text() == "Surface within 2 mm"
+    before = value(scored, 7)
+    scored.masks.tolerance.setValue(4.6)
+    qtbot.waitUntil(lambda: scored.table.item(7, 0).text() == "Surface within 4.6 mm")
+    assert (before, value(scored, 7)) != ("100.0 %", before)
+    assert value(scored, 7) == "100.0 %"
+
+
+def test_distances_are_shown_along_the_contour_of_the_reference(qtbot, scored, viewer):
+    scored.shows_distances.setChecked(True)
+    layer = viewer.layers["surface distance, mm"]
+    reference = viewer.layers["reference"].data != 0
+    assert not layer.data[~reference].any()
+    assert layer.data.max() == pytest.approx(4.5)
+    prediction = viewer.layers["prediction"]
+    prediction.data_setitem(np.nonzero(prediction.data), 0)
+    # Without a prediction all of the contour is infinitely far: as bright as it gets.
+    qtbot.waitUntil(lambda: layer.data.max() == 10)
+    scored.shows_distances.setChecked(False)
+    assert layer not in viewer.layers
+
+
+def test_the_papers_numbers_are_those_of_the_models_configuration(qtbot, scored, tmp_path, monkeypatch):
+    from napari_necroseg.widgets import scores as module
+
+    assert scored.table.item(0, 2).text() == "77.2 ± 15.6 %"
+    assert "26 spine patients" in scored.table.item(0, 2).toolTip()
+    # Its mean cannot be read in the text of the paper.
+    assert scored.table.item(1, 2).text() == "median 81.0 %"
+    monkeypatch.setattr(type(scored.workspace), "folder", tmp_path)
+    learned = train_preset("fast", "3d").changed(sequences=("T2",))
+    monkeypatch.setattr(module, "read_config", lambda run: learned if run.name == "run" else None)
+    scored._on_choice()
+    assert scored.table.item(0, 2).text() == "60.4 ± 27.4 %"
+
+
+@pytest.fixture
+def two_runs(dock, cohort_table):
+    """Predictions of two models of the cases a and b: the first misses b."""
+    for run in ("run-1", "run-2"):
+        folder = cohort_table.parent / "predictions" / run
+        folder.mkdir(parents=True)
+        for name in ("a", "b"):
+            shutil.copy(cohort_table.parent / name / "necrosis.nii.gz", folder / f"{name}.nii.gz")
+    mask = nibabel.load(folder.with_name("run-1") / "b.nii.gz")
+    nothing = nibabel.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
+    nibabel.save(nothing, folder.with_name("run-1") / "b.nii.gz")
+    dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    return cohort_table.parent / "predictions"
+
+
+def test_two_runs_are_compared_with_the_cases_that_changed(qtbot, dock, two_runs):
+    dock.cohort.folders.setCurrentText("run-1")
+    dock.cohort.others.setCurrentText("run-2")
+    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+        dock.cohort.start_button.click()
+    said = dock.cohort.summary.said
+    assert "run-2 on 2 of these cases: Dice better in 1 and worse in 0 of 2 patients" in said
+    assert "Changed most: b 0 to 100 %" in said
+    # Pictures of both, drawn in the thread of the job.
+    assert [label.pixmap().isNull() for label in dock.cohort.pictures] == [False, False]
+
+
+def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeypatch):
+    dock.cohort.folders.setCurrentText("run-1")
+    monkeypatch.setattr(_ask, "ask_folder", lambda *_: two_runs / "run-2")
+    others = dock.cohort.others
+    others.setCurrentIndex(others.count() - 1)
+    others.activated.emit(others.count() - 1)
+    assert others.currentText() == "second reader: run-2"
+    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+        dock.cohort.start_button.click()
+    assert "second reader on 2 of these cases" in dock.cohort.summary.said
+    assert "Against the second reader, the predictions' mean Dice is 50.0 %" in dock.cohort.summary.said
+
+
+def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path / "out")
+    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+        dock.cohort.export_button.click()
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"cases.csv", "scores.csv", "scores.json", "scores.md", "boxes.pdf", "volumes.svg"} <= written
+    assert "Tables and figures are in out." in dock.panel.message
+
+
+def test_giving_up_an_export_does_nothing(dock, two_runs, monkeypatch):
+    monkeypatch.setattr(_ask, "ask_folder", lambda *_: None)
+    dock.cohort.export_button.click()
+    assert not dock.runner.is_busy

@@ -5,10 +5,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
-from superqt import QCollapsible, QLabeledDoubleRangeSlider, QLabeledDoubleSlider
+from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 
 from napari_necroseg.core.config import AUGMENT_SWITCHES, AugmentConfig, range_bounds
 from napari_necroseg.widgets._editors import Editor, make_editor, unit_of
+from napari_necroseg.widgets._section import Section
 
 # The fields of each transform, in the order of the form.
 FIELDS = {
@@ -47,7 +48,7 @@ class AugmentControls(QWidget):
         super().__init__(parent)
         self._is_filling = False
         self.switches: dict[str, QCheckBox] = {}
-        self.sections: dict[str, QCollapsible] = {}
+        self.sections: dict[str, Section] = {}
         self.ranges: dict[str, QLabeledDoubleRangeSlider] = {}
         self.singles: dict[str, QLabeledDoubleSlider] = {}
         self.numbers: dict[str, Editor] = {}
@@ -123,7 +124,7 @@ class AugmentControls(QWidget):
     def _section(self, name: str) -> QWidget:
         """Make a switch, and beside it what it switches."""
         field = AugmentConfig.model_fields[name]
-        holder, switch, section = QWidget(), QCheckBox(), QCollapsible(field.title or name)
+        holder, switch, section = QWidget(), QCheckBox(), Section(field.title or name)
         switch.setToolTip(f"{field.description} Off: it is left out.")
         section.setToolTip(field.description or "")
         content = QWidget()

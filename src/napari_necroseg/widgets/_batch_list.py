@@ -2,9 +2,9 @@
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QListWidget, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Warned
+from napari_necroseg.widgets._section import Section
 
 _HELP = (
     "Predict every case of the cohort, and write the masks into the project's folder predictions. A mask "
@@ -12,7 +12,7 @@ _HELP = (
 )
 
 
-class BatchList(QCollapsible):
+class BatchList(Section):
     """The button that starts a batch, and what has become of its cases; `wanted` is emitted by the button."""
 
     wanted = Signal()

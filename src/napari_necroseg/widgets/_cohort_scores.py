@@ -1,72 +1,81 @@
 """The scores of all cases of a cohort that a model has predicted: a row each, the worst first."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
+    QFormLayout,
     QHBoxLayout,
     QHeaderView,
+    QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
+from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._score_table import written
+from napari_necroseg.widgets._section import Section
 
 _COLUMNS = (
-    ("dice", "Dice", "%"),
-    ("sensitivity", "Sens.", "%"),
-    ("hd95_mm", "HD95", "mm"),
-    ("volume_difference_ml", "Volume", "mL"),
+    ("dice", "Dice %", "Overlap with the reference."),
+    ("hd95_mm", "HD95 mm", "95 % of either surface is no further than this from the other."),
+    ("volume_difference_ml", "ΔV mL", "Volume of the prediction minus that of the reference."),
 )
-_STATES = {
-    "missed": "missed",
-    "false_alarm": "false alarm",
-    "nothing_to_find": "nothing to find",
-    "scored": "",
-}
+# Before the name of a case; narrow, and explained where one points.
+_MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "scored": ""}
+# With this a short name of a case is not cut off.
+_TABLE_WIDTH = 285
 _ORDER = Qt.ItemDataRole.UserRole
 
 
-class CohortScores(QCollapsible):
+_NOTHING, _READER, _BY_READER = "nothing", "a second reader ...", "second reader: "
+
+
+class CohortScores(Section):
     """Chooses a folder of predictions and shows their scores; a double click asks for the case.
 
-    Signals: `wanted` when the folder is to be scored, `case_wanted` with the name of a case.
+    Signals: `wanted` when the folder is to be scored, `export_wanted` when all of it is to be written, too,
+    `reader_wanted` when the folder of a second reader is to be named, `case_wanted` with the name of a case.
     """
 
     wanted = Signal()
+    export_wanted = Signal()
+    reader_wanted = Signal()
     case_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("All cases of the cohort", parent)
         self.toggleButton().setToolTip("Score every case that a model has predicted in this project.")
-        self.folders = QComboBox()
-        self.folders.setToolTip("Folders of saved predictions in this project, by model.")
-        self.folders.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.folders.setMinimumContentsLength(8)
+        self.folders = _folder_list("Folders of saved predictions in this project, by model.")
         self.start_button = QPushButton("Score all")
         self.start_button.setToolTip("Compare every saved prediction with the reference of its case.")
         self.start_button.clicked.connect(self.wanted)
-        self.table = QTableWidget(0, 1 + len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(["Case", *(title for _, title, _ in _COLUMNS)])
-        self.table.setToolTip("Double-click a row to open the case; click a title to sort.")
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.table.setFixedHeight(180)
-        self.table.setSortingEnabled(True)
+        self.others = _folder_list(
+            "Other predictions of the same cases, or a second reader's masks: what differs beyond chance?"
+        )
+        self.others.activated.connect(self._on_other)
+        self.export_button = QPushButton("Export ...")
+        self.export_button.setToolTip(
+            "Score all, and write tables (CSV, Markdown), figures and how it was made (JSON) into a folder."
+        )
+        self.export_button.clicked.connect(self.export_wanted)
+        self.table = _CaseTable()
         self.table.cellDoubleClicked.connect(self._on_double_click)
         self.summary = Prose()
+        self.pictures = [QLabel(), QLabel()]
+        self._reader: Path | None = None
         self._lay_out()
+        self.show_folders(None)
 
     def show_folders(self, folder: Path | None) -> None:
         """List the folders of predictions of a project."""
@@ -77,43 +86,89 @@ class CohortScores(QCollapsible):
         for path in found:
             self.folders.addItem(path.name, str(path))
         self.folders.setCurrentIndex(max(0, self.folders.findText(before)))
-        self.start_button.setEnabled(bool(found))
+        self._show_others(found)
+        for button in (self.start_button, self.export_button):
+            button.setEnabled(bool(found))
 
     def folder(self) -> Path | None:
         """Return the chosen folder."""
         chosen = self.folders.currentData()
         return None if chosen is None else Path(chosen)
 
+    def other(self) -> tuple[Path | None, bool]:
+        """Return the folder to compare with, and whether it is a second reader's."""
+        chosen = self.others.currentData()
+        return (None if chosen is None else Path(chosen)), self.others.currentText().startswith(_BY_READER)
+
+    def set_reader(self, folder: Path | None) -> None:
+        """Compare with the masks in this folder; None goes back to nothing."""
+        self._reader = folder
+        self._show_others([Path(self.folders.itemData(row)) for row in range(self.folders.count())])
+        if folder is not None:
+            self.others.setCurrentText(f"{_BY_READER}{folder.name}")
+
     def begin(self) -> None:
         """Forget the last scores."""
         self.table.setRowCount(0)
         self.summary.say("")
+        for picture in self.pictures:
+            picture.hide()
 
     def add(self, case: str, scores: Scores) -> None:
         """Add a row; the lowest Dice stays on top, missed zones first; what has none comes last."""
         self.table.setSortingEnabled(False)
         row = self.table.rowCount()
         self.table.insertRow(row)
-        state = _STATES[scores.state]
-        self.table.setItem(row, 0, _Cell(f"{case} ({state})" if state else case, case))
-        for column, (name, _, unit) in enumerate(_COLUMNS, start=1):
+        self.table.setItem(row, 0, _Cell(f"{_MARKS[scores.state]}{case}", case))
+        self.table.item(row, 0).setToolTip(f"{case}: {scores}")
+        for column, (name, title, _) in enumerate(_COLUMNS, start=1):
             value = float(getattr(scores, name))
-            text = written(name, unit, value)
+            unit = title.rpartition(" ")[2]
+            text = written(name, unit, value).removesuffix(unit).strip()
             # A false alarm has a Dice of 0, too, and no zone that was overlooked.
             is_missed = name == "dice" and scores.state == "missed"
-            self.table.setItem(row, column, _Cell(text, -math.inf if is_missed else value))
+            cell = _Cell(text, -math.inf if is_missed else value)
+            cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.table.setItem(row, column, cell)
         self.table.setSortingEnabled(True)
         self.table.sortItems(1)
 
+    def show_pictures(self, pictures: Mapping[str, bytes]) -> None:
+        """Show box plots and volumes; none where they could not be drawn."""
+        for label, png in zip(self.pictures, pictures.values(), strict=False):
+            pixmap = QPixmap()
+            pixmap.loadFromData(png)
+            label.setPixmap(
+                pixmap.scaledToWidth(self.table.width(), Qt.TransformationMode.SmoothTransformation)
+            )
+            label.show()
+
     def show_summary(self, summary: Any) -> None:
-        """Say what the cases come to."""
+        """Say what the cases come to, and what differs from those compared with."""
         mean, low, high = (values["dice"] for values in (summary.mean, summary.mean_low, summary.mean_high))
         interval = "" if math.isnan(low) else f" (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
-        self.summary.say(
+        text = (
             f"Mean Dice {written('dice', '%', mean)}{interval}, median "
             f"{written('dice', '%', summary.median['dice'])}; {summary.scored} scored, {summary.missed} "
             f"missed, {summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
         )
+        self.summary.say("\n".join([text, *map(_in_words, summary.comparisons), *_of_reader(summary)]))
+
+    def _show_others(self, folders: list[Path]) -> None:
+        before = self.others.currentText()
+        self.others.clear()
+        self.others.addItem(_NOTHING, None)
+        for path in folders:
+            self.others.addItem(path.name, str(path))
+        if self._reader is not None:
+            self.others.addItem(f"{_BY_READER}{self._reader.name}", str(self._reader))
+        self.others.addItem(_READER, None)
+        self.others.setCurrentIndex(max(0, self.others.findText(before)))
+
+    def _on_other(self, _index: int) -> None:
+        if self.others.currentText() == _READER:
+            self.others.setCurrentIndex(0)
+            self.reader_wanted.emit()
 
     def _on_double_click(self, row: int, _column: int) -> None:
         cell = self.table.item(row, 0)
@@ -121,16 +176,84 @@ class CohortScores(QCollapsible):
             self.case_wanted.emit(cell.data(_ORDER))
 
     def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("Predictions", self.folders)
+        form.addRow("Compare with", self.others)
         row = QHBoxLayout()
-        row.addWidget(self.folders, 1)
-        row.addWidget(self.start_button)
+        row.addWidget(self.start_button, 1)
+        row.addWidget(self.export_button)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(form)
         column.addLayout(row)
         column.addWidget(self.table)
         column.addWidget(self.summary)
+        helps = (
+            "Each case as a point, median, quartiles, and whiskers to 1.5 times the box.",
+            "Difference of the volumes over their mean, with its mean and the limits of agreement.",
+        )
+        for picture, help_text in zip(self.pictures, helps, strict=True):
+            picture.setToolTip(help_text)
+            picture.hide()
+            column.addWidget(picture)
         self.addWidget(content)
+
+
+def _folder_list(help_text: str) -> QComboBox:
+    """A list that a long name of a folder does not widen."""
+    folders = QComboBox()
+    folders.setToolTip(help_text)
+    folders.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    folders.setMinimumContentsLength(8)
+    return folders
+
+
+def _in_words(comparison: Comparison) -> str:
+    dice = next(change for change in comparison.changes if change.score == "dice")
+    if not dice.patients:
+        return f"{comparison.other} has no case in common with these."
+    changed = ", ".join(
+        f"{one.case} {100 * one.first:.0f} to {100 * one.other:.0f} %" for one in comparison.most_changed
+    )
+    return (
+        f"{comparison.other} on {comparison.cases} of these cases: Dice better in {dice.better} and worse in "
+        f"{dice.worse} of {dice.patients} patients, median difference {100 * dice.median_difference:+.1f} "
+        f"points, p = {dice.p:.3f} (Wilcoxon), {dice.p_holm:.3f} after Holm's correction for all scores. "
+        f"Changed most: {changed or 'none'}."
+    )
+
+
+def _of_reader(summary: Any) -> list[str]:
+    judged = summary.against_second_reader
+    if judged is None:
+        return []
+    return [f"Against the second reader, the predictions' mean Dice is {100 * judged.mean['dice']:.1f} %."]
+
+
+class _CaseTable(QTableWidget):
+    """A row a case, sorted by the column whose title was clicked."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(0, 1 + len(_COLUMNS), parent)
+        for column, (title, help_text) in enumerate((("Case", ""), *(one[1:] for one in _COLUMNS))):
+            header = QTableWidgetItem(title)
+            header.setToolTip(help_text)
+            self.setHorizontalHeaderItem(column, header)
+        self.setWordWrap(False)
+        self.setToolTip(
+            "Double-click a row to open the case; click a title to sort.\n"
+            "✗ missed, ! false alarm, ○ nothing to find."
+        )
+        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self.verticalHeader().hide()
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().setDefaultSectionSize(24)
+        self.setFixedHeight(180)
+        self.setMinimumWidth(_TABLE_WIDTH)
+        self.setSortingEnabled(True)
 
 
 class _Cell(QTableWidgetItem):

@@ -5,12 +5,13 @@ from typing import Any
 from weakref import WeakMethod
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_necroseg.widgets._job_panel import JobPanel
 from napari_necroseg.widgets._workspace import Workspace, unwrapped
 
+_LEAST_WIDTH = 300
 FOOTER = "Research software, not a medical device."
 
 
@@ -65,7 +66,7 @@ class Dock(QWidget):
         column.setContentsMargins(6, 6, 6, 6)
         column.addLayout(self.body)
         column.addStretch(1)
-        area = QScrollArea()
+        area = _Area()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -79,10 +80,27 @@ class Dock(QWidget):
         outer.addWidget(self.panel)
         outer.addWidget(footer)
         outer.setSpacing(2)
-        self.setMinimumWidth(300)
 
     def _on_failed(self, message: str) -> None:
         show_error(message)
+
+
+class _Area(QScrollArea):
+    """A scroll area that is as wide as its content needs, so that nothing is cut off at the side."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  # Qt's name
+        """Return the width of the content beside a scroll bar."""
+        hint, inside, bar = super().minimumSizeHint(), self.widget(), self.verticalScrollBar()
+        if inside is None or bar is None:
+            return hint
+        width = inside.minimumSizeHint().width() + bar.sizeHint().width()
+        return QSize(max(_LEAST_WIDTH, width), hint.height())
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        """Follow the content when what it needs changes."""
+        if event is not None and watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 class _Listeners:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
-from superqt import QCollapsible
+
+from napari_necroseg.widgets._section import Section
 
 _HELP = (
     "Ticked models predict, too, and the mean of all counts: the models of the folds of a study, say. How "
@@ -12,7 +13,7 @@ _HELP = (
 )
 
 
-class EnsembleChoice(QCollapsible):
+class EnsembleChoice(Section):
     """A list of models with ticks, folded away; hidden if there is none to choose."""
 
     chosen = Signal()

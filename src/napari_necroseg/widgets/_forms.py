@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_necroseg.core.config import Config
 from napari_necroseg.widgets._editors import Editor, make_editor
+from napari_necroseg.widgets._section import Section
 
 
 class ConfigForm(QWidget):
@@ -37,7 +37,7 @@ class ConfigForm(QWidget):
         column.addWidget(self._rows(plain))
         names = tuple(name for name in _names(type(config)) if name not in plain + hidden)
         if names:
-            self.advanced = QCollapsible("Advanced")
+            self.advanced = Section("Advanced")
             self.advanced.addWidget(self._rows(names))
             column.addWidget(self.advanced)
         self.set_config(config)

@@ -10,9 +10,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
-from napari_necroseg.core.scoring.scores import Scores
-from napari_necroseg.core.scoring.slices import SliceScores, error_map, score_slices
-from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
+from napari_necroseg.core.volume import Origin, Voxels
 from napari_necroseg.layerdata import (
     LayerData,
     Role,
@@ -155,41 +153,6 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
     """Save masks onto the grids of their files; earlier ones are kept beside them."""
     yield from _save_all(saves)
     yield Finished(result=SavedMasks(masks=tuple(saves)))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ScoredLayers:
-    """Scores of two masks, of each of their slices, and the map of their errors."""
-
-    scores: Scores
-    slices: SliceScores
-    errors: Volume
-
-
-def score_cohort(table: Path, folder: Path, stop: threading.Event) -> Iterator[Event]:
-    """Score every prediction in a folder against the reference of its case."""
-    from napari_necroseg.core.scoring.files import find_pairs, score_files
-
-    for event in score_files(find_pairs(table, folder)):
-        if stop.is_set():
-            return
-        yield event
-
-
-def score_layers(
-    reference: Voxels, prediction: Voxels, grid: Grid, _stop: threading.Event
-) -> Iterator[Event]:
-    """Score a prediction against a reference, both copies of what is on the screen."""
-    from napari_necroseg.core.scoring.scores import score_masks
-
-    masks = reference != 0, prediction != 0
-    yield Finished(
-        result=ScoredLayers(
-            scores=score_masks(reference, prediction, grid),
-            slices=score_slices(*masks, voxel_ml=grid.voxel_ml),
-            errors=Volume(error_map(*masks), grid),
-        )
-    )
 
 
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:

@@ -4,12 +4,12 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.widgets._layer_case import LayerCase, layer_case
+from napari_necroseg.widgets._section import Section
 from napari_necroseg.widgets._subject_choice import SubjectChoice
 from napari_necroseg.widgets._workspace import Workspace
 
@@ -19,7 +19,7 @@ _HELP = (
 )
 
 
-class OpenLayers(QCollapsible):
+class OpenLayers(Section):
     """Chooses ceT1, T2 and a mask among the open layers; `wanted` is emitted when they are to be added."""
 
     wanted = Signal()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QMenu, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_necroseg.widgets import _ask
 from napari_necroseg.widgets._pair_form import PairForm
+from napari_necroseg.widgets._section import Section
 
 
 class OpenPart(QWidget):
@@ -29,12 +29,12 @@ class OpenPart(QWidget):
             "No images at hand? Make a numerical phantom."
         )
         self._hint.setWordWrap(True)
-        self._pair_part = QCollapsible("Open one pair of files")
+        self._pair_part = Section("Open one pair of files")
         self._pair_part.addWidget(self.pair)
         self._problems = QPlainTextEdit()
         self._problems.setReadOnly(True)
         self._problems.setMaximumHeight(110)
-        self._problem_part = QCollapsible("Problems")
+        self._problem_part = Section("Problems")
         self._problem_part.addWidget(self._problems)
         self._problem_part.hide()
         self._lay_out()

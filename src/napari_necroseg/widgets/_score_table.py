@@ -1,11 +1,15 @@
 """The scores of one case as a table with explanations."""
 
 import math
+from collections.abc import Mapping
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QApplication, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.core.scoring.overlap import Counts, dice, sensitivity, specificity
+from napari_necroseg.core.scoring.paper import COHORT, Published, published
+from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores
 
 # Name of the score, how it is written, its unit, and what it means.
 _ROWS = (
@@ -44,9 +48,9 @@ _ROWS = (
     ),
     (
         "nsd",
-        "Surface within 2 mm",
+        "Surface within {mm:g} mm",
         "%",
-        "Share of both surfaces that is no further than 2 mm from the other (NSD).",
+        "Share of both surfaces that is no further than {mm:g} mm from the other (NSD).",
     ),
     (
         "centroid_distance_mm",
@@ -84,40 +88,97 @@ STATES = {
 }
 
 
+# With these no title of a score is cut off.
+_WIDTH, _WIDTH_WITH_READER = 280, 380
+_SCORE, _VALUE, _PAPER, _READER, _AGAINST_READER = range(5)
+_PAPER_HELP = (
+    f"The paper's Table 1, {{what}}: {COHORT}, mean ± standard deviation. Other patients than yours, for "
+    "orientation only; the paper does not say in which region it counted specificity."
+)
+
+
 class ScoreTable(QTableWidget):
-    """One row a score; hover to read what it means."""
+    """One row a score, the paper's beside it, and a second reader's; hover to read what it means."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(len(_ROWS), 2, parent)
-        self.setHorizontalHeaderLabels(["Score", "Value"])
+        super().__init__(len(_ROWS), 5, parent)
+        self.setHorizontalHeaderLabels(["Score", "Value", "Paper", "Reader 2", "vs. reader 2"])
+        helps = {
+            _VALUE: "The prediction against the reference.",
+            _READER: "The second reader against the reference: how far two people agree.",
+            _AGAINST_READER: "The prediction against the second reader.",
+        }
+        for column, help_text in helps.items():
+            self.horizontalHeaderItem(column).setToolTip(help_text)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(24)
         self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(_SCORE, QHeaderView.ResizeMode.Stretch)
         self.setFixedHeight(24 * (len(_ROWS) + 1) + 10)
         self.show_scores(None)
+        self.show_paper("2D, ceT1 and T2", published())
 
-    def show_scores(self, scores: Scores | None) -> None:
-        """Show scores; None empties the values."""
+    def show_scores(
+        self, scores: Scores | None, reader: Scores | None = None, against_reader: Scores | None = None
+    ) -> None:
+        """Show scores, and those of a second reader if there are any; None empties the values."""
         self.has_scores = scores is not None
+        tolerance = DEFAULT_TOLERANCE_MM if scores is None else scores.nsd_tolerance_mm
         for row, (name, title, unit, help_text) in enumerate(_ROWS):
-            value = None if scores is None else getattr(scores, name)
-            is_undefined = value is not None and math.isnan(value)
-            title_item, value_item = QTableWidgetItem(title), QTableWidgetItem(written(name, unit, value))
-            title_item.setToolTip(help_text)
-            value_item.setToolTip(f"{_WHY_UNDEFINED}\n{help_text}" if is_undefined else help_text)
-            value_item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.setItem(row, 0, title_item)
-            self.setItem(row, 1, value_item)
+            self._set(row, _SCORE, title.format(mm=tolerance), help_text.format(mm=tolerance))
+            for column, one in ((_VALUE, scores), (_READER, reader), (_AGAINST_READER, against_reader)):
+                value = None if one is None else getattr(one, name)
+                is_undefined = value is not None and math.isnan(value)
+                why = f"{_WHY_UNDEFINED}\n" if is_undefined else ""
+                self._set(row, column, written(name, unit, value), why + help_text.format(mm=tolerance))
+        # Side by side they would not fit into a dock.
+        self.setColumnHidden(_PAPER, reader is not None)
+        for column in (_READER, _AGAINST_READER):
+            self.setColumnHidden(column, reader is None)
+        self.setMinimumWidth(_WIDTH if reader is None else _WIDTH_WITH_READER)
+
+    def show_overlap(self, counts: Counts, *, voxel_ml: float) -> None:
+        """Show what follows from counts at once; what does not is written faintly until it is known again."""
+        now = {
+            "dice": dice(counts),
+            "sensitivity": sensitivity(counts),
+            "specificity": specificity(counts),
+            "reference_ml": counts.reference * voxel_ml,
+            "prediction_ml": counts.prediction * voxel_ml,
+            "volume_difference_ml": (counts.prediction - counts.reference) * voxel_ml,
+        }
+        faint = self.palette().brush(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text)
+        for row, (name, _, unit, _) in enumerate(_ROWS):
+            for column in (_VALUE, _READER, _AGAINST_READER):
+                item = self.item(row, column)
+                if column == _VALUE and name in now:
+                    item.setText(written(name, unit, now[name]))
+                else:
+                    item.setForeground(faint)
+
+    def show_paper(self, what: str, values: Mapping[str, Published]) -> None:
+        """Show what the paper measured with a configuration."""
+        self.horizontalHeaderItem(_PAPER).setToolTip(_PAPER_HELP.format(what=what))
+        for row, (name, *_) in enumerate(_ROWS):
+            text = str(values[name]) if name in values else ""
+            self._set(row, _PAPER, text, _PAPER_HELP.format(what=what) if text else "")
 
     def copy(self) -> None:
-        """Copy the table to the clipboard, with tabs, as spreadsheets take it."""
-        rows = range(self.rowCount())
-        text = "\n".join(f"{self.item(row, 0).text()}\t{self.item(row, 1).text()}" for row in rows)
+        """Copy the table to the clipboard, with tabs, as spreadsheets take it; the columns that are seen."""
+        columns = [column for column in range(self.columnCount()) if not self.isColumnHidden(column)]
+        lines = [[self.horizontalHeaderItem(column).text() for column in columns]]
+        lines += [[self.item(row, column).text() for column in columns] for row in range(self.rowCount())]
         clipboard = QApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText(text)
+            clipboard.setText("\n".join("\t".join(line) for line in lines))
+
+    def _set(self, row: int, column: int, text: str, help_text: str) -> None:
+        item = QTableWidgetItem(text)
+        item.setToolTip(help_text)
+        if column != _SCORE:
+            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setItem(row, column, item)
 
 
 def written(name: str, unit: str, value: float | None) -> str:

@@ -1,29 +1,30 @@
 """The dock Scores: how well a prediction agrees with a reference, followed while one is drawn."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
-from weakref import ref
 
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
-from napari_necroseg.core.volume import Grid
-from napari_necroseg.layerdata import COLOURS, Role, case_source, errors_layer, source_of
-from napari_necroseg.widgets import _jobs
+from napari_necroseg.core.scoring.paper import published
+from napari_necroseg.layerdata import source_of
+from napari_necroseg.widgets import _ask, _score_jobs
 from napari_necroseg.widgets._cohort_scores import CohortScores
 from napari_necroseg.widgets._dock import Dock
-from napari_necroseg.widgets._jobs import ScoredLayers
-from napari_necroseg.widgets._layer_choice import LayerChoice
+from napari_necroseg.widgets._live_overlap import LiveOverlap
+from napari_necroseg.widgets._mask_choice import MaskChoice
 from napari_necroseg.widgets._prose import Prose
+from napari_necroseg.widgets._runs import read_config
+from napari_necroseg.widgets._score_jobs import CohortWishes, ScoredCohort, ScoredLayers
+from napari_necroseg.widgets._score_maps import ScoreMap, distances_of, errors_of
 from napari_necroseg.widgets._score_table import STATES, ScoreTable
 from napari_necroseg.widgets._slice_plot import SlicePlot
 from napari_necroseg.widgets._worker import JobRunner
 
-# Drawing emits dozens of events a second; the scores follow when the hand rests.
+# Distances and all the rest follow when the hand rests.
 _REST_MS = 250
-_ERROR_OPACITY = 0.6
-_EDITS = ("paint", "data", "set_data")
 
 
 class Scores(Dock):
@@ -31,8 +32,7 @@ class Scores(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.reference = LayerChoice(self.workspace.layers)
-        self.prediction = LayerChoice(self.workspace.layers)
+        self.masks = MaskChoice(self.workspace.layers)
         self.table = ScoreTable()
         self.plot = SlicePlot()
         self.worst_button = QPushButton("Worst slice")
@@ -41,12 +41,22 @@ class Scores(Dock):
         self.shows_errors.setToolTip(
             "A layer with what was missed in orange and what is extra in blue; it follows while you draw."
         )
+        self.shows_distances = QCheckBox("Show distances")
+        self.shows_distances.setToolTip(
+            "The contour of the reference, by how far the prediction's surface is from it: dark blue near, "
+            "yellow 10 mm and more; the value under the cursor is in mm."
+        )
         self.message = Prose()
         self.cohort = CohortScores()
         self._scored: ScoredLayers | None = None
         self._worst: list[int] = []
-        self._errors: ref[Labels] | None = None
+        self._errors = ScoreMap(self.workspace, errors_of)
+        self._distances = ScoreMap(self.workspace, distances_of)
+        self._live = LiveOverlap()
         self._quiet = JobRunner(self)
+        # napari may tell of a stroke before it has changed the mask: it is counted when napari is done.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -60,16 +70,20 @@ class Scores(Dock):
     def shut_down(self) -> None:
         """Also stop looking at the two masks."""
         self._rest.stop()
+        self._soon.stop()
         self._quiet.cancel()
         self._watch([])
         super().shut_down()
 
     def score_cohort(self) -> None:
         """Score all predictions of the chosen folder."""
-        folder, table = self.cohort.folder(), self.workspace.cohort_path
-        if folder is not None and table is not None and not self.runner.is_busy:
-            self.cohort.begin()
-            self.panel.run(partial(_jobs.score_cohort, table, folder), f"Scoring {folder.name} ...")
+        self._score_cohort(None)
+
+    def export_cohort(self) -> None:
+        """Score them, and write tables and figures into a folder that is asked for."""
+        folder = _ask.ask_folder(self, "Folder for tables and figures")
+        if folder is not None:
+            self._score_cohort(folder)
 
     def show_worst(self) -> None:
         """Go to the next slice in the order of errors; after the last one comes the first."""
@@ -78,94 +92,122 @@ class Scores(Dock):
         if self._worst:
             self.viewer.dims.set_current_step(0, self._worst.pop(0))
 
+    def _score_cohort(self, export: Path | None) -> None:
+        folder, table = self.cohort.folder(), self.workspace.cohort_path
+        if folder is None or table is None or self.runner.is_busy:
+            return
+        other, is_reader = self.cohort.other()
+        wishes = CohortWishes(
+            tolerance_mm=self.masks.tolerance.value(), against=other, is_reader=is_reader, export=export
+        )
+        self.cohort.begin()
+        job = partial(_score_jobs.score_cohort, table, folder, wishes)
+        self.panel.run(job, f"Scoring {folder.name} ...")
+
     def _build(self) -> None:
-        self.reference.setToolTip("The mask that counts as right, such as an expert's.")
-        self.prediction.setToolTip("The mask that is judged.")
-        form = QFormLayout()
-        form.addRow("Reference", _with_swatch(self.reference, COLOURS[Role.REFERENCE]))
-        form.addRow("Prediction", _with_swatch(self.prediction, COLOURS[Role.PREDICTION]))
         row = QHBoxLayout()
-        row.addWidget(self.worst_button, 1)
         row.addWidget(self.shows_errors)
+        row.addWidget(self.shows_distances)
         copy = QPushButton("Copy table")
         copy.setToolTip("Copy the scores to the clipboard, to paste them into a spreadsheet.")
         copy.clicked.connect(self.table.copy)
-        self.body.addLayout(form)
+        below = QHBoxLayout()
+        below.addWidget(self.worst_button, 1)
+        below.addWidget(copy)
+        self.body.addWidget(self.masks)
         self.body.addWidget(self.message)
         self.body.addWidget(self.table)
         self.body.addWidget(self.plot)
         self.body.addLayout(row)
-        self.body.addWidget(copy)
+        self.body.addLayout(below)
         self.body.addWidget(self.cohort)
 
     def _connect(self) -> None:
-        self.reference.chosen.connect(self._on_choice)
-        self.prediction.chosen.connect(self._on_choice)
+        self.masks.chosen.connect(self._on_choice)
+        self.masks.tolerated.connect(self._rest.start)
         self._rest.timeout.connect(self._score)
+        self._soon.timeout.connect(self._follow)
         self._quiet.finished.connect(self._on_scored)
         self._quiet.failed.connect(self._on_score_failed)
         self.cohort.wanted.connect(self.score_cohort)
+        self.cohort.export_wanted.connect(self.export_cohort)
+        self.cohort.reader_wanted.connect(self._ask_reader)
         self.cohort.case_wanted.connect(self.workspace.case_wanted.emit)
         self.runner.event.connect(self._on_event)
         self.runner.finished.connect(self._on_cohort_scored)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.plot.chosen.connect(lambda number: self.viewer.dims.set_current_step(0, number))
         self.worst_button.clicked.connect(self.show_worst)
-        self.shows_errors.toggled.connect(self._show_errors)
+        self.shows_errors.toggled.connect(self._show_maps)
+        self.shows_distances.toggled.connect(self._show_maps)
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.viewer.dims.events.current_step, self._on_slice)
         for happening in ("inserted", "removed", "reordered", "renamed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
-        """Follow the layers; where no mask is chosen, choose those of the open case."""
-        self.reference.refill()
-        self.prediction.refill()
-        case = self.workspace.case
-        if case is None:
-            return
-        find = self.workspace.layers.find
-        if self.reference.layer() is None:
-            self.reference.choose(_first(find(case.name, [Role.REFERENCE, Role.LABELS])))
-        if self.prediction.layer() is None:
-            self.prediction.choose(_first(find(case.name, [Role.PREDICTION])))
+        self.masks.refill(self.workspace.case)
 
     def _on_case(self) -> None:
-        self._errors = None
+        self._errors.forget()
+        self._distances.forget()
         self.cohort.show_folders(self.workspace.folder)
         self._on_layers()
 
     def _on_cohort(self) -> None:
         self.cohort.begin()
+        self.cohort.set_reader(None)
         self.cohort.show_folders(self.workspace.folder)
 
     def _on_event(self, event: Any) -> None:
         if event.event == "case":
             self.cohort.add(event.case, event.result)
 
-    def _on_cohort_scored(self, summary: Any) -> None:
-        self.cohort.show_summary(summary)
-        self.panel.say("Scored.")
+    def _on_cohort_scored(self, scored: ScoredCohort) -> None:
+        self.cohort.show_summary(scored.summary)
+        self.cohort.show_pictures(scored.pictures)
+        where = "" if scored.export is None else f" Tables and figures are in {scored.export.name}."
+        needs = "" if scored.pictures else ' Figures need matplotlib: pip install "napari-necroseg[figures]".'
+        self.panel.say(f"Scored.{where}{needs}")
+
+    def _ask_reader(self) -> None:
+        self.cohort.set_reader(
+            _ask.ask_folder(self, "Folder with a second reader's masks, named like the cases")
+        )
 
     def _on_slice(self, *_: object) -> None:
         self.plot.show_slice(self.viewer.dims.current_step[0])
 
     def _on_choice(self) -> None:
-        self._watch(
-            [layer for layer in (self.reference.layer(), self.prediction.layer()) if layer is not None]
-        )
+        self._watch(self.masks.masks())
+        self._live.forget()
+        self._show_paper()
         self._rest.start()
 
     def _watch(self, layers: list[Labels]) -> None:
         for layer in self._watched:
-            for edit in _EDITS:
-                getattr(layer.events, edit).disconnect(self._on_edit)
+            layer.events.paint.disconnect(self._on_stroke)
+            layer.events.data.disconnect(self._on_edit)
+            layer.events.set_data.disconnect(self._on_edit)
         self._watched = list(dict.fromkeys(layers))
         for layer in self._watched:
-            for edit in _EDITS:
-                getattr(layer.events, edit).connect(self._on_edit)
+            layer.events.paint.connect(self._on_stroke)
+            layer.events.data.connect(self._on_edit)
+            layer.events.set_data.connect(self._on_edit)
+
+    def _on_stroke(self, event: Any) -> None:
+        self._live.note(event.source, event.value)
+        self._soon.start()
+        self._rest.start()
+
+    def _follow(self) -> None:
+        counts = self._live.follow()
+        if counts is not None and self._scored is not None:
+            self.table.show_overlap(counts, voxel_ml=self._scored.errors.grid.voxel_ml)
 
     def _on_edit(self, _event: Any) -> None:
+        """All of a mask may be other than before: by an undo, or by another program's hand."""
+        self._live.forget()
         self._rest.start()
 
     def _score(self) -> None:
@@ -173,83 +215,47 @@ class Scores(Dock):
         if self._quiet.is_busy:
             self._is_stale = True
             return
-        reference, prediction = self.reference.layer(), self.prediction.layer()
-        grid = None if reference is None or prediction is None else _common_grid(reference, prediction)
-        problem = _problem(reference, prediction, grid)
-        if problem or reference is None or prediction is None or grid is None:
+        problem = self.masks.problem()
+        if problem:
             self.message.say(problem)
             self._show(None)
             return
         self._is_stale = False
-        self._quiet.start(partial(_jobs.score_layers, reference.data.copy(), prediction.data.copy(), grid))
+        self._live.begin(self.masks.reference.layer(), self.masks.prediction.layer())
+        self._quiet.start(partial(_score_jobs.score_layers, self.masks.to_score()))
 
     def _on_scored(self, scored: ScoredLayers) -> None:
         self._show(scored)
         self.message.say(STATES[scored.scores.state])
+        self._live.counted(scored.counts)
         if self._is_stale:
             self._rest.start()
 
     def _show(self, scored: ScoredLayers | None) -> None:
         self._scored, self._worst = scored, []
-        self.table.show_scores(None if scored is None else scored.scores)
+        if scored is None:
+            self.table.show_scores(None)
+        else:
+            self.table.show_scores(scored.scores, scored.reader, scored.against_reader)
         self.plot.show_scores(None if scored is None else scored.slices)
         self.worst_button.setEnabled(scored is not None and bool(scored.slices.worst_first()))
-        self._show_errors(self.shows_errors.isChecked())
+        self._show_maps()
 
-    def _show_errors(self, wanted: bool) -> None:
-        """Add, bring up to date or remove the layer of errors; one that the person drew on is left alone."""
-        layer = None if self._errors is None else self._errors()
-        layers, case, scored = self.workspace.layers, self.workspace.case, self._scored
-        if not wanted or scored is None or case is None:
-            if layer is not None and layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-            self._errors = None
-        elif layer is None or layer not in self.viewer.layers:
-            active = self.viewer.layers.selection.active
-            made = layers.add(errors_layer(scored.errors, case_source(case, Role.ERRORS)), is_saved=True)
-            made.contour, made.opacity = 0, _ERROR_OPACITY
-            self._errors = ref(made)
-            # What was being drawn on is still what one draws on.
-            self.viewer.layers.selection.active = active
+    def _show_maps(self, *_: object) -> None:
+        self._errors.show(self.shows_errors.isChecked(), self._scored)
+        self._distances.show(self.shows_distances.isChecked(), self._scored)
+
+    def _show_paper(self) -> None:
+        """Show the paper's numbers of the configuration that made the prediction, else of its best."""
+        layer, folder = self.masks.prediction.layer(), self.workspace.folder
+        source = None if layer is None else source_of(layer.metadata)
+        config = None if source is None or folder is None else read_config(folder / "models" / source.run)
+        if config is None:
+            self.table.show_paper("2D, ceT1 and T2", published())
         else:
-            layers.keep_up(layer, scored.errors.voxels)
+            what = f"{config.dimension.upper()}, {' and '.join(config.sequences)}"
+            self.table.show_paper(what, published(config.dimension, config.sequences))
 
     def _on_score_failed(self, message: str) -> None:
         self._show(None)
         self.message.say(message)
-
-
-def _common_grid(reference: Labels, prediction: Labels) -> Grid | None:
-    """The grid that both masks lie on; a mask that the person added to the viewer has no grid of its own."""
-    sources = [source_of(layer.metadata) for layer in (reference, prediction)]
-    grids = [source.grid for source in sources if source is not None]
-    shapes = {layer.data.shape for layer in (reference, prediction)}
-    if not grids or shapes != {grids[0].shape} or not all(grid.matches(grids[0]) for grid in grids):
-        return None
-    return grids[0]
-
-
-def _problem(reference: Labels | None, prediction: Labels | None, grid: Grid | None) -> str:
-    if reference is None or prediction is None:
-        return "Choose a reference and a prediction: two masks of the case that is open."
-    if reference is prediction:
-        return "Choose two different masks: this one agrees with itself."
-    if grid is None:
-        return "These two masks do not lie on the same grid, so they cannot be compared voxel by voxel."
-    return ""
-
-
-def _first(layers: list[Any]) -> Labels | None:
-    return next((layer for layer in layers if isinstance(layer, Labels)), None)
-
-
-def _with_swatch(choice: QWidget, colour: str) -> QWidget:
-    """A choice with the colour that its mask has in the viewer."""
-    holder, swatch = QWidget(), QLabel()
-    swatch.setFixedSize(12, 12)
-    swatch.setStyleSheet(f"border: 2px solid {colour}; background: transparent;")
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addWidget(swatch)
-    row.addWidget(choice, 1)
-    return holder

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_necroseg.core.scoring.surface import element_areas_mm2, neighbourhoods, surface_distances
+from napari_necroseg.core.scoring.surface import (
+    contour_distances,
+    element_areas_mm2,
+    neighbourhoods,
+    surface_distances,
+)
 
 SPACING = (4.0, 0.9, 0.9)
 
@@ -177,3 +182,43 @@ def test_a_mask_is_no_distance_from_itself() -> None:
     mask, _ = blobs(3)
     found = surface_distances(mask, mask, SPACING)
     assert (found.hausdorff_mm(100), found.average_mm(), found.share_within(0.0)) == (0.0, 0.0, 1.0)
+
+
+def test_the_contour_of_a_moved_block_is_as_far_as_it_was_moved() -> None:
+    reference = np.zeros((8, 30, 30), bool)
+    reference[2:6, 8:18, 8:18] = True
+    prediction = np.roll(reference, 3, axis=1)
+    distances = contour_distances(reference, prediction, SPACING)
+    inner = ndimage.binary_erosion(reference, np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]]))
+    np.testing.assert_array_equal(np.isfinite(distances), reference & ~inner)
+    # The face that was moved away from, and the sides that the moved block still covers.
+    assert distances[4, 8, 12] == pytest.approx(3 * 0.9)
+    assert distances[4, 14, 8] == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_largest_distance_on_the_contour_is_the_directed_hausdorff_distance(seed: int) -> None:
+    reference, prediction = blobs(seed)
+    distances = contour_distances(reference, prediction, SPACING)
+    # Each value is the distance of some surface element; in a single slice all of them lie along the contour.
+    assert np.isin(
+        np.round(distances[np.isfinite(distances)].astype(float), 4),
+        np.round(surface_distances(reference, prediction, SPACING).reference_mm, 4),
+    ).all()
+    flat = reference[4:5], prediction[4:5]
+    furthest = surface_distances(*flat, SPACING).reference_mm.max()
+    assert np.nanmax(contour_distances(*flat, SPACING)) == pytest.approx(furthest)
+    assert not np.isfinite(distances[~reference]).any()
+    moved = np.pad(reference, 3), np.pad(prediction, 3)
+    again = contour_distances(*moved, SPACING)[3:-3, 3:-3, 3:-3]
+    np.testing.assert_array_equal(distances, again)
+
+
+def test_a_contour_without_a_prediction_is_infinitely_far_and_without_a_reference_there_is_none() -> None:
+    mask, nothing = np.zeros((4, 9, 9), bool), np.zeros((4, 9, 9), bool)
+    mask[1:3, 3:6, 3:6] = True
+    far = contour_distances(mask, nothing, SPACING)
+    assert np.count_nonzero(np.isposinf(far)) == 2 * 8
+    assert np.isnan(far[1:3, 4, 4]).all()
+    for prediction in (mask, nothing):
+        assert np.isnan(contour_distances(nothing, prediction, SPACING)).all()

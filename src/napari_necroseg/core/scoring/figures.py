@@ -1,5 +1,6 @@
 """Scores of a cohort as figures: box plots as in the paper's Figure 3, and a Bland-Altman plot of volumes."""
 
+import io
 import math
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
-_BOXES = {"dice": "Dice", "sensitivity": "sensitivity", "specificity_box": "specificity (box)"}
+_BOXES = {"dice": "Dice", "sensitivity": "sensitivity", "specificity_box": "specificity\n(box)"}
 _INK = "#0072b2"
 
 
@@ -53,15 +54,32 @@ def write_figures(scores: Mapping[str, Scores], folder: Path) -> tuple[Path, ...
         If matplotlib is missing, or the folder cannot be written.
     """
     check_figures()
-    shown = {name: one for name, one in scores.items() if one.state in ("scored", "missed")}
     written = []
-    for name, figure in (("boxes", box_plots(shown)), ("volumes", bland_altman(shown))):
+    for name, figure in _figures(scores).items():
         for suffix in FORMATS:
             path = folder / f"{name}.{suffix}"
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, format=suffix, dpi=150, metadata=_undated(suffix))
             written.append(path)
     return tuple(written)
+
+
+def png_figures(scores: Mapping[str, Scores]) -> dict[str, bytes]:
+    """Draw the same figures and return each as the bytes of a PNG, by name."""
+    check_figures()
+    drawn = {}
+    for name, figure in _figures(scores).items():
+        # As small as a dock is wide, so that the writing is not shrunk.
+        figure.set_size_inches(3.4, 2.6)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=100)
+        drawn[name] = file.getvalue()
+    return drawn
+
+
+def _figures(scores: Mapping[str, Scores]) -> "dict[str, Figure]":
+    shown = {name: one for name, one in scores.items() if one.state in ("scored", "missed")}
+    return {"boxes": box_plots(shown), "volumes": bland_altman(shown)}
 
 
 def box_plots(scores: Mapping[str, Scores]) -> "Figure":
@@ -100,9 +118,9 @@ def bland_altman(scores: Mapping[str, Scores]) -> "Figure":
                 f"{value:+.2f}", (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom"
             )
     axes.set(
-        xlabel="mean of reference and prediction, mL",
+        xlabel="mean of both volumes, mL",
         ylabel="prediction - reference, mL",
-        title=f"{len(scores)} cases: mean difference and limits of agreement",
+        title=f"{len(scores)} cases",
     )
     axes.grid(alpha=0.3)
     return figure

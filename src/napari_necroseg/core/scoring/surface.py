@@ -19,6 +19,7 @@ from napari_necroseg.core.scoring.overlap import Mask
 Spacing = tuple[float, float, float]
 Floats = NDArray[np.float64]
 _ALL_INSIDE = 255
+_IN_SLICE = ndimage.generate_binary_structure(2, 1)[np.newaxis]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +95,38 @@ def surface_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) ->
         prediction_mm=prediction_mm,
         prediction_mm2=prediction_mm2,
     )
+
+
+def contour_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) -> NDArray[np.float32]:
+    """Return how far the reference's surface is from the prediction's, on the voxels along it.
+
+    Parameters
+    ----------
+    reference, prediction
+        ``(Z, Y, X)``.
+    spacing_mm
+        Voxel spacing along the three axes.
+
+    Returns
+    -------
+    ndarray
+        ``(Z, Y, X)``, float32, mm; in the voxels along the reference's contour in a slice (they share an edge
+        with what is outside) the largest distance of the surface elements at their corners, infinite
+        without a prediction; nan elsewhere.
+    """
+    distances = np.full(reference.shape, np.nan, np.float32)
+    box = bounding_box(reference | prediction)
+    if box is None or not reference[box].any():
+        return distances
+    codes = [neighbourhoods(mask[box]) for mask in (reference, prediction)]
+    elements = [(code != 0) & (code != _ALL_INSIDE) for code in codes]
+    at_corners = np.full(elements[0].shape, -np.inf)
+    at_corners[elements[0]] = _distances_to(elements[1], elements[0], spacing_mm)
+    # Corner (z, y, x) lies before voxel (z, y, x): a voxel has those from its own place to the next.
+    largest = ndimage.maximum_filter(at_corners, size=2, origin=-1, mode="nearest")[:-1, :-1, :-1]
+    contour = reference[box] & ~ndimage.binary_erosion(reference[box], _IN_SLICE)
+    distances[box][contour] = largest[contour]
+    return distances
 
 
 def neighbourhoods(mask: Mask) -> NDArray[np.uint8]:

@@ -1,0 +1,149 @@
+"""The jobs of the dock Scores: the masks on the screen, and all predictions of a folder."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_necroseg.core.errors import ResourceError
+from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.scoring.live import LiveCounts
+from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.core.scoring.slices import SliceScores, error_map, score_slices
+from napari_necroseg.core.scoring.surface import contour_distances
+from napari_necroseg.core.volume import Grid, Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MasksToScore:
+    """Copies of the masks on the screen, ``(Z, Y, X)``, and what is wanted of them.
+
+    Parameters
+    ----------
+    reference, prediction, second_reader
+        The masks; the last one is optional.
+    grid
+        All of them lie on it.
+    tolerance_mm
+        Distance that counts as agreement of surfaces.
+    """
+
+    reference: Mask
+    prediction: Mask
+    second_reader: Mask | None
+    grid: Grid
+    tolerance_mm: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoredLayers:
+    """Scores of two masks, of each slice, where they differ; and of a second reader against both of them.
+
+    Parameters
+    ----------
+    scores
+        Of the prediction against the reference.
+    reader, against_reader
+        Of the second reader against the reference, and of the prediction against the second reader.
+    slices, errors, distances_mm
+        Of the prediction against the reference.
+    counts
+        Theirs, to be kept up to date.
+    """
+
+    scores: Scores
+    reader: Scores | None
+    against_reader: Scores | None
+    slices: SliceScores
+    errors: Volume
+    distances_mm: Volume
+    counts: LiveCounts
+
+
+def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]:
+    """Score copies of what is on the screen."""
+    from napari_necroseg.core.scoring.scores import score_masks
+
+    def scores(reference: Mask, prediction: Mask) -> Scores:
+        return score_masks(reference, prediction, masks.grid, tolerance_mm=masks.tolerance_mm)
+
+    grid, reference, prediction, reader = masks.grid, masks.reference, masks.prediction, masks.second_reader
+    distances = contour_distances(reference, prediction, grid.spacing_mm)
+    yield Finished(
+        result=ScoredLayers(
+            scores=scores(reference, prediction),
+            reader=None if reader is None else scores(reference, reader),
+            against_reader=None if reader is None else scores(reader, prediction),
+            slices=score_slices(reference, prediction, voxel_ml=grid.voxel_ml),
+            errors=Volume(error_map(reference, prediction), grid),
+            distances_mm=Volume(distances, grid),
+            counts=LiveCounts(reference, prediction),
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoredCohort:
+    """Scores of a folder of predictions: their summary, and pictures (PNG) by name, if they can be drawn.
+
+    `export` is the folder that all of it was written to, if it was wanted.
+    """
+
+    summary: Any
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    export: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortWishes:
+    """What is wanted of the scores of a cohort: another folder to compare with, and a folder to write to.
+
+    `is_reader` says that the other folder holds a second reader's masks, `against` being that folder.
+    """
+
+    tolerance_mm: float
+    against: Path | None = None
+    is_reader: bool = False
+    export: Path | None = None
+
+
+def score_cohort(table: Path, folder: Path, wishes: CohortWishes, stop: threading.Event) -> Iterator[Event]:
+    """Score every prediction in a folder against the reference of its case."""
+    from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
+    from napari_necroseg.core.scoring.pairs import find_pairs
+
+    pairs = find_pairs(table, folder)
+    others = () if wishes.against is None else other_pairs(pairs, table, wishes.against)
+    wanted = Wanted(
+        tolerance_mm=wishes.tolerance_mm,
+        against={wishes.against.name: others} if wishes.against is not None and not wishes.is_reader else {},
+        second_reader=others if wishes.is_reader else (),
+        export=wishes.export,
+    )
+    scores: dict[str, Scores] = {}
+    for event in score_files(pairs, wanted):
+        if stop.is_set():
+            return
+        if isinstance(event, CaseScored):
+            scores[event.case] = event.result
+        if isinstance(event, Finished):
+            yield Progress(done=0, total=0, message="Drawing ...")
+            pictures = _drawn(scores, wishes.export)
+            yield Finished(result=ScoredCohort(summary=event.result, pictures=pictures, export=wishes.export))
+        else:
+            yield event
+
+
+def _drawn(scores: Mapping[str, Scores], export: Path | None) -> dict[str, bytes]:
+    """Draw the figures for the dock, and into the folder of an export; none without matplotlib."""
+    from napari_necroseg.core.scoring.figures import check_figures, png_figures, write_figures
+
+    try:
+        check_figures()
+    except ResourceError:
+        return {}
+    if export is not None:
+        write_figures(scores, export)
+    return png_figures(scores)

@@ -1,0 +1,75 @@
+"""``necroseg score``: its options reach the core, and what they write or print is what was asked for."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_necroseg.cli import main
+
+WriteImage = Callable[..., Path]
+
+
+@pytest.fixture
+def folders(tmp_path: Path, write_image: WriteImage) -> dict[str, Path]:
+    """Two cases: a reference, two sets of predictions, and a second reader; moved by so many columns."""
+    moved = {"reference": (0, 0), "first": (5, 5), "other": (2, 1), "reader": (1, 0)}
+    for folder, columns in moved.items():
+        for number, shift in enumerate(columns):
+            mask = np.zeros((8, 30, 30), np.uint8)
+            mask[2:5, 10:20, 5 + shift : 15 + shift] = 1
+            write_image(tmp_path / folder / f"case-{number}.nii.gz", mask)
+    return {name: tmp_path / name for name in moved}
+
+
+def last_line(text: str) -> dict:
+    return json.loads(text.splitlines()[-1])
+
+
+def test_other_predictions_are_compared(folders, capsys) -> None:
+    arguments = [str(folders[name]) for name in ("reference", "first")]
+    assert main(["score", *arguments, "--against", str(folders["other"]), "--json"]) == 0
+    finished = last_line(capsys.readouterr().out)
+    (comparison,) = finished["comparisons"]
+    dice = comparison["changes"][0]
+    assert (comparison["other"], dice["score"], dice["better"], dice["worse"]) == ("other", "dice", 2, 0)
+    assert dice["median_difference"] == pytest.approx(0.35)
+    assert finished["mean"]["dice"] == pytest.approx(0.5)
+    assert finished["against_second_reader"] is None
+
+
+def test_a_second_reader_is_compared_and_the_predictions_are_scored_against_her(folders, capsys) -> None:
+    arguments = [str(folders[name]) for name in ("reference", "first")]
+    assert main(["score", *arguments, "--second-reader", str(folders["reader"]), "--json"]) == 0
+    captured = capsys.readouterr()
+    finished = last_line(captured.out)
+    assert finished["comparisons"][0]["other"] == "second reader"
+    assert finished["against_second_reader"]["mean"]["dice"] == pytest.approx((0.6 + 0.5) / 2)
+    assert "against the second reader" in captured.err
+
+
+def test_an_export_has_tables_and_how_they_were_made(folders, tmp_path) -> None:
+    arguments = [str(folders[name]) for name in ("reference", "first")]
+    assert main(["score", *arguments, "--export", str(tmp_path / "out"), "--tolerance-mm", "1"]) == 0
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"cases.csv", "scores.csv", "scores.json", "scores.md"}
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["nsd_tolerance_mm"] == 1
+
+
+def test_two_sets_of_one_name_are_refused(folders, tmp_path, capsys) -> None:
+    twin = tmp_path / "elsewhere" / "other"
+    twin.mkdir(parents=True)
+    (twin / "case-0.nii.gz").write_bytes((folders["other"] / "case-0.nii.gz").read_bytes())
+    sets = ["--against", str(folders["other"]), "--against", str(twin)]
+    assert main(["score", str(folders["reference"]), str(folders["first"]), *sets]) == 2
+    assert "same name" in capsys.readouterr().err
+
+
+def test_a_set_that_is_not_there_is_told_before_anything_is_scored(folders, tmp_path, capsys) -> None:
+    arguments = [str(folders[name]) for name in ("reference", "first")]
+    assert main(["score", *arguments, "--against", str(tmp_path / "nowhere")]) == 2
+    captured = capsys.readouterr().err
+    assert "no file or folder" in captured
+    assert "Dice" not in captured
