@@ -69,11 +69,11 @@ def main() -> None:
         record = {"benchmark": "prediction", "case": case, "threads": options.threads}
         record |= in_process(case, "all", options)
         if not options.quick:
-            record |= in_process(case, "memory", options)
+            record |= in_process(case, "memory", options) | in_process(case, "memory_fp32", options)
         print(json.dumps(record) if options.json else table(record), flush=True)
     if not options.quick:
         record = {"benchmark": "prediction", "case": "3d-512", "threads": options.threads}
-        record |= in_process("3d-512", "memory", options)
+        record |= in_process("3d-512", "memory", options) | in_process("3d-512", "memory_fp32", options)
         print(json.dumps(record) if options.json else table(record), flush=True)
 
 
@@ -98,6 +98,9 @@ def measured(case: str, name: str, options: argparse.Namespace) -> dict:
     if name == "memory":
         our_contender(network, images, dtype)()
         return {"peak_gib": peak_gib(), "precision": str(dtype or torch.float32).removeprefix("torch.")}
+    if name == "memory_fp32":
+        our_contender(network, images, None)()
+        return {"peak_fp32_gib": peak_gib()}
     contenders: dict[str, Contender] = {
         "ours": our_contender(network, images, dtype),
         "ours_fp32": our_contender(network, images, None),
@@ -237,7 +240,9 @@ def table(record: dict) -> str:
                 f"{record['ratios_fp32'][peer]:.1f} times in 32 bits"
             )
     if "peak_gib" in record:
-        lines.append(f"  peak memory {record['peak_gib']:.2f} GiB")
+        lines.append(
+            f"  peak memory {record['peak_gib']:.2f} GiB, in 32 bits {record['peak_fp32_gib']:.2f} GiB"
+        )
     return "\n".join(lines)
 
 

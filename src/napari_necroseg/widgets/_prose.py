@@ -25,4 +25,5 @@ class Prose(QLabel):
 
     def say(self, text: str) -> None:
         """Show other sentences."""
-        self.setText(re.sub(r"([/\\_.\-])", rf"\1{_BREAK}", text))
+        # Not within a number.
+        self.setText(re.sub(r"([/\\_\-]|\.(?!\d))", rf"\1{_BREAK}", text))

@@ -47,7 +47,7 @@ def test_slabs_are_the_very_result_of_one_pass(monkeypatch, upsampling, slices_a
     calls = []
     finish = UNet.finish
     monkeypatch.setattr(UNet, "finish", lambda self, *args: calls.append(1) or finish(self, *args))
-    monkeypatch.setattr(ready, "_VOXELS_AT_ONCE", slices_at_once * 26 * 22)
+    monkeypatch.setattr(ready, "_BYTES_AT_ONCE", slices_at_once * 26 * 22 * 4)
     torch.testing.assert_close(probability_of(made, seen), expected, atol=1e-6, rtol=0)
     assert len(calls) > 1
 
@@ -55,7 +55,7 @@ def test_slabs_are_the_very_result_of_one_pass(monkeypatch, upsampling, slices_a
 def test_an_odd_number_of_slices_is_seen_at_once(monkeypatch) -> None:
     made, seen = ready_network(network(3), "cpu", None), images(3)[:, :, :19]
     expected = probability_of(made, seen)
-    monkeypatch.setattr(ready, "_VOXELS_AT_ONCE", 1)
+    monkeypatch.setattr(ready, "_BYTES_AT_ONCE", 1)
     assert torch.equal(probability_of(made, seen), expected)
 
 

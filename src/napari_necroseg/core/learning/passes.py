@@ -21,8 +21,8 @@ from napari_necroseg.core.learning.windows import Shape, window
 
 # Pixels that a 2D network sees at once: those of 32 slices of a patch, which fit in training, too.
 _PIXELS_AT_ONCE = 32 * 128 * 128
-# Bytes that a voxel takes in a 3D network of 32 bits, whole: measured (docs/prediction.md), with a reserve.
-_BYTES_PER_VOXEL = 400
+# Numbers that a voxel takes in a 3D network, whole: up to 55 were measured (docs/prediction.md).
+_NUMBERS_PER_VOXEL = 64
 # The rest is for the viewer, and for whatever else runs.
 _MEMORY_SHARE = 0.7
 # Sides of the block, or slices on either side of the middle, on which number formats are compared.
@@ -76,7 +76,8 @@ def by_slices(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.flo
 def whole(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
     """Predict a white volume in one go if memory allows, else by patches."""
     device = network.head.weight.device
-    if one.images[0].size * _BYTES_PER_VOXEL > _MEMORY_SHARE * _free_bytes(device):
+    n_bytes = one.images[0].size * _NUMBERS_PER_VOXEL * next(network.parameters()).dtype.itemsize
+    if n_bytes > _MEMORY_SHARE * _free_bytes(device):
         return (yield from by_patches(network, one))
     images = _tensor(one.images)[None]
     yield Progress(done=0, total=1, message=f"The whole volume at once{one.remark}")

@@ -13,8 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_necroseg.core.learning.unet import UNet
 
-# Voxels of the finest level that are computed at once; its features are most of a network's memory.
-_VOXELS_AT_ONCE = 7_000_000
+# Bytes of one feature of the finest level that are computed at once; there is most of a network's memory.
+_BYTES_AT_ONCE = 14_000_000
 # The finest level has two 3x3x3 convolutions either way, and linear upsampling reaches one voxel further.
 # Even, so that a slab begins where a coarse voxel does.
 _HALO_SLICES = {"nearest": 2, "trilinear": 4}
@@ -82,7 +82,7 @@ def _in_slabs(network: UNet, images: Tensor) -> Tensor:
     """
     n_slices = images.shape[2]
     halo = _HALO_SLICES[network.resize_mode]
-    step = max(2 * halo, 2 * (_VOXELS_AT_ONCE // images[0, 0, :2].numel()))
+    step = max(2 * halo, 2 * (_BYTES_AT_ONCE // images[0, 0, :2].nbytes))
     if step >= n_slices or n_slices % 2:
         at_once: Tensor = network(images)
         return at_once
