@@ -1,10 +1,11 @@
 """Is a prediction as sure as it is right? Reliability of probability and uncertainty on cases not trained on.
 
 Takes the models that ``benchmarks/training.py`` left in ``--work``: each fold's model predicts the cases left
-out of it, as they are and mirrored. Voxels with a probability from 1 to 99 % (in all others nothing
-is uncertain) are sorted into ten bins by probability, and into ten by uncertainty, the deviation between the
-four members. Per bin: the share of voxels that are inside the reference, and the share that the outline gets
-wrong. Prints both tables, and draws them into ``--out`` (PNG).
+out of it, as they are and mirrored. Or, with ``--ensembles``, a folder of models named ``fold0-...`` and so
+on: those of a fold are an ensemble, and nothing is mirrored. Voxels with a probability from 1 to 99 % (in all
+others nothing is uncertain) are sorted into ten bins by probability, and into ten by uncertainty, the
+deviation between the members. Per bin: the share of voxels that are inside the reference, and the share that
+the outline gets wrong. Prints both tables, and draws them into ``--out`` (PNG).
 """
 
 import argparse
@@ -33,7 +34,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each case")
-    parser.add_argument("--work", type=Path, required=True, help="folder of benchmarks/training.py")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--work", type=Path, help="folder of benchmarks/training.py")
+    source.add_argument("--ensembles", type=Path, help="folder of models by fold")
     parser.add_argument("--minutes", default="10")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="picture to draw")
@@ -56,12 +59,13 @@ def voxels(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndar
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     n_cases = 0
     for fold in range(N_FOLDS):
-        run = options.work / f"ours-2d-{options.minutes}min-2threads-fold{fold}" / "run"
-        if not run.is_dir():
+        runs = runs_of(options, fold)
+        if not runs:
             continue
-        model = load_model(run)
+        models = [load_model(run) for run in runs]
         for case in (load_case(one) for number, one in enumerate(files) if number % N_FOLDS == fold):
-            *_, last = predict(model, case, PredictConfig(threads=options.threads, tta=True))
+            config = PredictConfig(threads=options.threads, tta=options.ensembles is None)
+            *_, last = predict(models, case, config)
             assert isinstance(last, Finished)
             p = last.result.probability.voxels.astype(np.float32)
             shown = (p >= LEAST) & (p <= MOST)
@@ -70,6 +74,14 @@ def voxels(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndar
             n_cases += 1
     print(f"{n_cases} cases, {sum(len(p) for p, _, _ in found):,} voxels")
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+
+def runs_of(options: argparse.Namespace, fold: int) -> list[Path]:
+    """Return the models that did not learn from the cases of a fold."""
+    if options.ensembles is not None:
+        return sorted(options.ensembles.glob(f"fold{fold}-*/"))
+    run = options.work / f"ours-2d-{options.minutes}min-2threads-fold{fold}" / "run"
+    return [run] if run.is_dir() else []
 
 
 def binned(values: np.ndarray, happens: np.ndarray, most: float) -> Bins:
