@@ -64,7 +64,7 @@ def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = Fals
 
     The mask is blurred by a Gaussian. Parts whose blurred value reaches one half nowhere, single voxels and
     threads, go; of what remains as many of the highest blurred values stay inside as there were voxels, so
-    that a ball does not shrink as it would at the level of one half (by a share of about 3 mm^2 / radius^2).
+    that a ball does not shrink as it would at the level of one half (by a share of 3 mm^2 / radius^2).
 
     Parameters
     ----------
