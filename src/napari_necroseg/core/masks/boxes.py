@@ -5,6 +5,7 @@ import numpy as np
 from napari_necroseg.core.masks.clean import Mask
 
 Box = tuple[slice, slice, slice]
+Shape = tuple[int, int, int]
 
 
 def bounding_box(mask: Mask) -> Box | None:
@@ -17,3 +18,12 @@ def bounding_box(mask: Mask) -> Box | None:
             return None
         box[axis] = slice(int(inside[0]), int(inside[-1]) + 1)
     return (box[0], box[1], box[2])
+
+
+def widened(box: Box, margin: Shape, shape: Shape) -> Box:
+    """Return a box with so many more voxels on either side of each axis, as far as an image reaches."""
+    z, y, x = (
+        slice(max(part.start - more, 0), min(part.stop + more, n))
+        for part, more, n in zip(box, margin, shape, strict=True)
+    )
+    return (z, y, x)

@@ -1,0 +1,115 @@
+"""A brush that is round in millimetres, whatever the voxels, and what it may paint on."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.masks.boxes import Box, Shape
+from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.volume import Voxels
+
+Spacing = tuple[float, float, float]
+Point = tuple[float, float, float]
+Floats = NDArray[np.float64]
+# See `reshape`: distances are sums of decimal fractions.
+_ROUNDING_MM = 1e-6
+
+
+def disk_mm(
+    spacing_mm: Spacing, centre_index: Point, *, radius_mm: float, shape: Shape, in_3d: bool = False
+) -> tuple[Box, Mask]:
+    """Return what one touch of the brush covers.
+
+    Parameters
+    ----------
+    spacing_mm
+        Voxel spacing along the three axes.
+    centre_index
+        Slice, row and column of the brush; between voxels, too.
+    radius_mm
+        A voxel is covered if its centre is no further from the brush's than this. A brush at the centre of
+        a voxel covers that one at least.
+    shape
+        Of the image; what lies beside it is not covered.
+    in_3d
+        A ball; else a disk in the slice nearest to the centre.
+
+    Returns
+    -------
+    box, mask
+        The slices, rows and columns that the brush reaches (of length 0 where it is beside the image), and
+        which of their voxels it covers.
+    """
+    return stroke_mm(spacing_mm, (centre_index, centre_index), radius_mm=radius_mm, shape=shape, in_3d=in_3d)
+
+
+def stroke_mm(
+    spacing_mm: Spacing, ends: tuple[Point, Point], *, radius_mm: float, shape: Shape, in_3d: bool = False
+) -> tuple[Box, Mask]:
+    """Return what the brush covers on its way from one place to another, in a straight line.
+
+    Parameters
+    ----------
+    spacing_mm, radius_mm, shape, in_3d
+        See `disk_mm`.
+    ends
+        Where the brush comes from, and where it is now; a flat brush paints in the slice where it is now.
+    """
+    lengths = np.asarray(spacing_mm)
+    start, stop = np.asarray(ends, np.float64)
+    if not in_3d:
+        start, stop = _in_slice(start, stop)
+    reach = np.full(3, radius_mm + _ROUNDING_MM) / lengths
+    reach[0] *= in_3d
+    box = _clipped(np.minimum(start, stop) - reach, np.maximum(start, stop) + reach, shape)
+    places = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij"), -1)
+    distance_mm = _to_segment_mm(places * lengths, start * lengths, stop * lengths)
+    return box, distance_mm <= radius_mm + _ROUNDING_MM
+
+
+def within_range(image: Voxels, *, low: float, high: float) -> Mask:
+    """Return where an image, or a box of it, is from `low` to `high`, both included; nan is nowhere."""
+    return np.asarray((image >= low) & (image <= high))
+
+
+def restricted(brush: Mask, box: Box, *, to: Sequence[Mask]) -> Mask:
+    """Return the part of a brush that may paint: where all of the masks ``(Z, Y, X)`` of the image allow it.
+
+    Parameters
+    ----------
+    brush, box
+        As from `disk_mm`.
+    to
+        For example the tumour, or the voxels `within_range`; the shape is that of the image.
+    """
+    allowed = brush.copy()
+    for mask in to:
+        allowed &= mask[box]
+    return allowed
+
+
+def _in_slice(start: Floats, stop: Floats) -> tuple[Floats, Floats]:
+    nearest = math.floor(stop[0] + 0.5)
+    flat = np.array([nearest, 0.0, 0.0])
+    only = np.array([0.0, 1.0, 1.0])
+    return flat + start * only, flat + stop * only
+
+
+def _clipped(first: Floats, last: Floats, shape: Shape) -> Box:
+    """Return the box of the whole indices from first to last that an image has."""
+    z, y, x = (
+        slice(start := min(max(math.ceil(low), 0), n), max(min(math.floor(high) + 1, n), start))
+        for low, high, n in zip(first, last, shape, strict=True)
+    )
+    return (z, y, x)
+
+
+def _to_segment_mm(points: Floats, start: Floats, stop: Floats) -> Floats:
+    """Distance of points ``(..., 3)`` to the line between two, all in mm."""
+    along = stop - start
+    length2 = float(along @ along)
+    share = np.clip((points - start) @ along / length2, 0, 1) if length2 else np.zeros(points.shape[:-1])
+    gap = points - start - share[..., np.newaxis] * along
+    return np.asarray(np.sqrt((gap**2).sum(axis=-1)))

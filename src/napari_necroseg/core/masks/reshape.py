@@ -1,0 +1,150 @@
+"""A zone made larger, smaller or smoother, in millimetres."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.masks.boxes import bounding_box, widened
+from napari_necroseg.core.masks.clean import Mask
+
+Spacing = tuple[float, float, float]
+Floats = NDArray[np.float32]
+FURTHEST_MM = 50.0
+SMOOTHEST_MM = 5.0
+# Distances are sums of decimal fractions: two voxels of 0.8 mm are 1.6 mm apart, whatever the last bit says.
+_ROUNDING_MM = 1e-6
+# Beyond so many standard deviations the weights are left out.
+_REACH = 3.0
+
+
+def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
+    """Grow a mask by a distance, or shrink it.
+
+    Parameters
+    ----------
+    mask
+        ``(Z, Y, X)``; stays as it is.
+    spacing_mm
+        Voxel spacing along the three axes.
+    mm
+        Grown: a voxel is inside if its centre is no further than this from the centre of a voxel of the
+        mask. Negative shrinks: a voxel stays inside if its centre is further than this from the centre of
+        every voxel outside; what lies beyond the border of the image counts as inside, so that a zone that
+        the image cuts off is not shrunk there. Less than the spacing changes nothing along that axis.
+    per_slice
+        Within each slice on its own, rather than in space.
+
+    Raises
+    ------
+    SettingsError
+        If `mm` is not within 50 mm of 0.
+    """
+    if not abs(mm) <= FURTHEST_MM:
+        raise SettingsError(
+            f"A mask can be grown or shrunk by up to {FURTHEST_MM:g} mm; choose less than {mm:g}."
+        )
+    box = bounding_box(mask)
+    if box is None or mm == 0:
+        return mask.copy()
+    # With the slices further apart than the distance, none reaches another.
+    sampling = (2 * abs(mm) + 1, *spacing_mm[1:]) if per_slice else spacing_mm
+    reach = _voxels(max(mm, 0.0), sampling) if mm > 0 else (1, 1, 1)
+    part = widened(box, reach, mask.shape)
+    changed = mask.copy()
+    inside = mask[part]
+    changed[part] = _within(inside, sampling, mm) if mm > 0 else ~_within(~inside, sampling, -mm)
+    return changed
+
+
+def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
+    """Smooth the outline of a mask, at the same volume.
+
+    The mask is blurred by a Gaussian. Parts whose blurred value reaches one half nowhere, single voxels and
+    threads, go; of what remains as many of the highest blurred values stay inside as there were voxels, so
+    that a ball does not shrink as it would at the level of one half (by a share of 3 mm^2 / radius^2).
+
+    Parameters
+    ----------
+    mask
+        ``(Z, Y, X)``; stays as it is.
+    spacing_mm
+        Voxel spacing along the three axes.
+    mm
+        Standard deviation of the Gaussian; roughness that is finer than about twice this goes.
+    per_slice
+        Within each slice on its own, each at its own area, rather than in space.
+
+    Returns
+    -------
+    ndarray
+        ``(Z, Y, X)``, bool. Its volume is that of the parts that stayed, but for equal values at the level,
+        which are in or out together, whichever is nearer. The caller tells by how much it changed.
+
+    Raises
+    ------
+    SettingsError
+        If `mm` is not above 0 and at most 5 mm.
+    """
+    if not 0 < mm <= SMOOTHEST_MM:
+        raise SettingsError(
+            f"A mask can be smoothed by 0.1 to {SMOOTHEST_MM:g} mm; {mm:g} mm is not in between."
+        )
+    smoothed = np.zeros_like(mask)
+    box = bounding_box(mask)
+    if box is None:
+        return smoothed
+    sigma = tuple(mm / length for length in spacing_mm)
+    reach = _voxels(_REACH * mm, spacing_mm)
+    part = widened(box, (0, *reach[1:]) if per_slice else reach, mask.shape)
+    inside = mask[part]
+    if per_slice:
+        smoothed[part] = [_smoothed(outline, sigma[1:]) for outline in inside]
+    else:
+        smoothed[part] = _smoothed(inside, sigma)
+    return smoothed
+
+
+def _voxels(mm: float, spacing_mm: Spacing) -> tuple[int, int, int]:
+    """Return how many voxels a distance reaches along each axis."""
+    z, y, x = (math.floor((mm + _ROUNDING_MM) / length) + 1 for length in spacing_mm)
+    return (z, y, x)
+
+
+def _within(mask: Mask, spacing_mm: Spacing, mm: float) -> Mask:
+    if not mask.any():
+        return mask
+    distance_mm = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
+    return np.asarray(distance_mm <= mm + _ROUNDING_MM)
+
+
+def _smoothed(mask: Mask, sigma: tuple[float, ...]) -> Mask:
+    """Smooth ``(Z, Y, X)`` or one slice ``(Y, X)``; `sigma` in voxels."""
+    parts, n = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
+    blurred = _blurred(mask, sigma)
+    highest = ndimage.maximum(blurred, parts, np.arange(n + 1))
+    stays = np.asarray(highest) >= 0.5
+    stays[0] = False
+    kept = stays[parts]
+    if not kept.any():
+        return kept
+    if not stays[1:].all():
+        blurred = _blurred(kept, sigma)
+    return _highest(blurred, int(np.count_nonzero(kept)))
+
+
+def _blurred(mask: Mask, sigma: tuple[float, ...]) -> Floats:
+    # At the border of the image the outermost voxel goes on: a zone that the image cuts off stays cut there.
+    blurred: Floats = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest", truncate=_REACH)
+    return blurred
+
+
+def _highest(values: Floats, number: int) -> Mask:
+    """Return where the highest values are, as near to a number of them as equal values allow."""
+    level = np.partition(values.ravel(), values.size - number)[values.size - number]
+    # Symmetric voxels get equal values but for the last bits of their sums.
+    with_level, without = values >= level - 1e-6, values > level + 1e-6
+    excess, lack = int(with_level.sum()) - number, number - int(without.sum())
+    return np.asarray(with_level if excess <= lack else without)
