@@ -1,0 +1,213 @@
+"""A journal of the edits of a mask, so that nothing of them is lost, however the program ends.
+
+What `Journal.append` was given is on disk when it returns. `Journal.begin` says at once if the folder
+cannot be written to. After a crash `recovery.recover` shows what there is, and `Journal.resume` goes on.
+"""
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from napari_necroseg.core.errors import FileError, ResourceError
+from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.io.journal_records import (
+    Box,
+    Header,
+    header_of,
+    packed_header,
+    packed_record,
+    voxels_sha256,
+    whole_box,
+)
+from napari_necroseg.core.io.recovery import Recovered, recover
+from napari_necroseg.core.volume import Voxels
+
+JOURNAL_SUFFIX = ".journal"
+# From here on `is_large` asks for a `restart`.
+LARGE_BYTES = 8 * 2**20
+# Masks and their earlier versions are saved into the same folder.
+LEAST_FREE_BYTES = 64 * 2**20
+
+
+def journal_path(labels: Path, case: str) -> Path:
+    """Return where the journal of a case's mask is, or would be: beside the mask in the project's labels."""
+    return labels / f"{case}{JOURNAL_SUFFIX}"
+
+
+class Journal:
+    """Edits of one mask, being written; made by `begin` or `resume`, ended by `close` or `discard`.
+
+    After an `append` that failed the journal lacks that edit, so that it takes no other before `restart`.
+    """
+
+    def __init__(self, path: Path, header: Header, voxels: Voxels) -> None:
+        self.path = path
+        self._header = header
+        self._file: FileIO | None = None
+        self._is_behind = False
+        self._write(header, voxels)
+
+    @classmethod
+    def begin(cls, path: Path, base: Voxels, *, case: str) -> Self:
+        """Begin the journal of a mask.
+
+        Parameters
+        ----------
+        path
+            See `journal_path`; missing folders are made.
+        base
+            ``(Z, Y, X)``, whole numbers; the mask as it is on disk, or zeros where there is none.
+        case
+            Name of the case; only its hash is written.
+
+        Raises
+        ------
+        FileError
+            If there is a journal already: the work in it would be lost.
+        ResourceError
+            If the folder cannot be written to, or has less than 64 MB free.
+        """
+        if path.exists():
+            raise FileError(
+                f"{path.name} holds edits of {case} that were not saved; take them back, or discard them."
+            )
+        journal = cls(path, header_of(base, case), base)
+        free = shutil.disk_usage(path.parent).free
+        if free < LEAST_FREE_BYTES:
+            journal.discard()
+            raise ResourceError(
+                f"{path.parent} has {free / 2**20:.0f} MB free, too little to keep your work safe; free at "
+                f"least {LEAST_FREE_BYTES / 2**20:.0f} MB or choose another folder."
+            )
+        return journal
+
+    @classmethod
+    def resume(cls, path: Path, base: Voxels, *, case: str, any_base: bool = False) -> tuple[Self, Recovered]:
+        """Take up the journal of a crashed session; see `recover` for the arguments and errors.
+
+        Raises
+        ------
+        ResourceError
+            If the folder cannot be written to; the journal is as it was then.
+        """
+        recovered = recover(path, base, case=case, any_base=any_base)
+        return cls(path, header_of(base, case), recovered.voxels), recovered
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is time to `restart`."""
+        return self._size > LARGE_BYTES
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether an `append` failed, so that only `restart` can help."""
+        return self._is_behind
+
+    def append(self, box: Box, voxels: Voxels) -> None:
+        """Write an edit; it is on disk when this returns.
+
+        Parameters
+        ----------
+        box
+            Slices, rows and columns, each with a start and a stop inside the mask, and not empty.
+        voxels
+            ``(Z, Y, X)`` of the box, as they are now.
+
+        Raises
+        ------
+        ResourceError
+            If it could not be written, or an earlier one could not: free some space, then `restart`.
+        """
+        assert self._file is not None, "the journal is closed"
+        assert all(0 <= p.start < p.stop <= n for p, n in zip(box, self._header.shape, strict=True)), box
+        assert voxels.shape == tuple(p.stop - p.start for p in box), (box, voxels.shape)
+        if self._is_behind:
+            raise _unsafe(self.path, "an earlier edit is missing from it")
+        record = packed_record(box, voxels, self._header.dtype)
+        try:
+            _write_all(self._file, record)
+        except OSError as error:
+            self._is_behind = True
+            # What was written of it must not stand before a later record.
+            with suppress(OSError):
+                self._file.truncate(self._size)
+            raise _unsafe(self.path, error.strerror or type(error).__name__) from error
+        self._size += len(record)
+
+    def restart(self, voxels: Voxels) -> None:
+        """Replace all edits by the mask ``(Z, Y, X)`` that they led to, atomically.
+
+        Raises
+        ------
+        ResourceError
+            If it cannot be written; the journal is as it was then.
+        """
+        self._write(self._header, voxels)
+
+    def rebase(self, voxels: Voxels) -> None:
+        """Note that the mask ``(Z, Y, X)`` was saved as it is now; see `restart` for errors."""
+        self._write(replace(self._header, base=voxels_sha256(voxels)), voxels)
+
+    def close(self) -> None:
+        """Stop writing; the journal stays on disk."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def discard(self) -> None:
+        """Stop writing and remove the journal: the work is saved, or not wanted."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, header: Header, voxels: Voxels) -> None:
+        """Put a journal with the whole mask in the place of what there is, and open it to append."""
+        assert voxels.shape == header.shape, (voxels.shape, header.shape)
+        content = packed_header(header) + packed_record(whole_box(header.shape), voxels, header.dtype)
+        was_open = self._file is not None
+        try:
+            with atomic_path(self.path) as temporary:
+                temporary.write_bytes(content)
+                # Windows does not replace a file that is open.
+                self.close()
+        except ResourceError:
+            if was_open and self._file is None:
+                self._open()
+            raise
+        self._header, self._size, self._is_behind = header, len(content), False
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            # Unbuffered: what `write` returns from is the system's, and survives the end of the program.
+            self._file = FileIO(self.path, "r+")
+            self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise _unsafe(self.path, error.strerror or type(error).__name__) from error
+
+
+def _write_all(file: FileIO, record: bytes) -> None:
+    if file.write(record) != len(record):
+        # A disk that is nearly full takes a part, and says so only when asked for the rest.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
+
+
+def _unsafe(path: Path, reason: str) -> ResourceError:
+    return ResourceError(
+        f"Your edits are no longer safe: {path} could not be written ({reason}). Free some space, or save "
+        "the mask elsewhere."
+    )
