@@ -1,8 +1,8 @@
 """napari's own brush, bucket and polygon, made to fit: round in millimetres, and kept within bounds.
 
-napari's brush has a radius of whole voxels and a half, and nothing that keeps a stroke within bounds, and there
-is no public way to change either: two methods of the one layer are replaced, and given back when another mask
-is taken in hand.
+napari's brush has a radius of whole voxels and a half, and nothing that keeps a stroke within bounds, and
+there is no public way to change either: two methods of the one layer are replaced, and given back when
+another mask is taken in hand.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,6 @@
 """What a radiologist misses in napari's own tools: a button and a key for each edit, all of them undoable."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -107,7 +108,11 @@ class EditTools(QWidget):
         """Edit this mask from now on, by buttons and by keys while it is the active layer."""
         self._mask = mask
         self.setEnabled(mask is not None)
-        if mask is not None:
+        grid = self._grid()
+        if mask is not None and grid is not None:
+            # Less than the width of a voxel moves nothing.
+            width_mm = math.ceil(10 * max(grid.spacing_mm[1:])) / 10
+            self.grow_mm.setValue(max(self.grow_mm.value(), width_mm))
             for tool in TOOLS:
                 mask.bind_key(tool.key, partial(self._on_key, tool.name), overwrite=True)
 

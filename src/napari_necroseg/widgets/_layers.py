@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from psygnal import Signal
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.volume import Volume, Voxels
@@ -20,6 +21,9 @@ Kind = TypeVar("Kind", bound=Layer)
 
 class CaseLayers:
     """Shows cases in a viewer, and knows which masks hold edits that were not saved."""
+
+    # A mask is on disk as it was when it was copied to be saved.
+    saved = Signal(Layer)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = ref(viewer)
@@ -128,12 +132,18 @@ class CaseLayers:
         """Return the masks of the open case that hold something that is on no disk."""
         return [layer for layer in self.masks() if layer in self._saved and not self._is_saved(layer)]
 
+    def on_disk(self, layer: Layer) -> Voxels:
+        """Return the voxels of a mask as they are on disk; zeros for one that is on none."""
+        saved = self._saved.get(layer)
+        return np.zeros_like(layer.data) if saved is None else saved
+
     def mark_saved(self, masks: Iterable[MaskToSave]) -> None:
         """Remember what is on disk now; what was drawn since the copy was taken is still unsaved."""
         voxels_of = {mask.key: mask.voxels for mask in masks}
         for layer in self.masks():
             if id(layer) in voxels_of:
                 self._saved[layer] = voxels_of[id(layer)]
+                self.saved.emit(layer)
 
     def _is_ours(self, layer: Layer) -> bool:
         return layer in self._own or is_placeholder(layer.metadata)

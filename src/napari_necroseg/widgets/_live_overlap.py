@@ -35,7 +35,7 @@ class LiveOverlap:
         """Note a stroke of napari, which tells of it before or after it has changed the mask."""
         for side, one in self._layers.items():
             if one is layer:
-                self._strokes += [(side, _box_of(atom)) for atom in atoms]
+                self._strokes += [(side, box_of(atom)) for atom in atoms]
 
     def follow(self) -> Counts | None:
         """Count what the strokes since have changed; None while there are no counts to begin with."""
@@ -47,8 +47,8 @@ class LiveOverlap:
         return self._counts.counts
 
 
-def _box_of(atom: Any) -> Box:
-    """What an entry of napari's history touched: named by a box, or by indices along each axis."""
+def box_of(atom: Any) -> Box:
+    """Return what an entry of napari's history touched: named by a box, or by indices along each axis."""
     slices = getattr(atom, "slice_key", None)
     if slices is None:
         slices = tuple(slice(int(index.min()), int(index.max()) + 1) for index in atom[0])

@@ -8,11 +8,17 @@ from napari_necroseg.core.errors import CohortError
 
 LABELS_FOLDER = "labels"
 TUMOUR_SUFFIX = "_tumour"
+DRAFT_SUFFIX = "_draft"
 
 
 def corrected_path(labels: Path, case: str, *, is_tumour: bool = False) -> Path:
     """Return where the corrected mask of a case is, or would be."""
     return labels / f"{case}{TUMOUR_SUFFIX if is_tumour else ''}.nii.gz"
+
+
+def draft_path(labels: Path, case: str) -> Path:
+    """Return where a mask that is being corrected is written now and then, until it is saved."""
+    return labels / f"{case}{DRAFT_SUFFIX}.nii.gz"
 
 
 def corrected_cases(cohort: Cohort, labels: Path) -> tuple[str, ...]:

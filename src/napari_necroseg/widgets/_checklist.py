@@ -1,0 +1,96 @@
+"""Where to look next: slices by the model's doubt, and which of them were looked at."""
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+_HELP = (
+    "Slices to check, the most doubtful first: by the sum of the uncertainty of the newest prediction "
+    "(the deviation between several models, if there were several). ✓ was looked at."
+)
+_HEIGHT = 96
+
+
+class Checklist(QWidget):
+    """A list of slices, and the way to the next one to look at; `wanted` is emitted with a slice."""
+
+    wanted = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._order: list[int] = []
+        self._seen: set[int] = set()
+        self.next_button = QPushButton("Next to check")
+        self.next_button.setToolTip(f"{_HELP}\nKey: Shift+C")
+        self.next_button.clicked.connect(self.go_on)
+        self.progress = QLabel()
+        self.rows = QListWidget()
+        self.rows.setToolTip(_HELP)
+        self.rows.setFixedHeight(_HEIGHT)
+        self.rows.itemClicked.connect(lambda item: self.wanted.emit(item.data(Qt.ItemDataRole.UserRole)))
+        row = QHBoxLayout()
+        row.addWidget(self.next_button, 1)
+        row.addWidget(self.progress)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.rows)
+        self.begin(None, None)
+
+    def begin(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_] | None) -> None:
+        """List the slices of another case.
+
+        Parameters
+        ----------
+        uncertainty
+            ``(Z, Y, X)``; None for a case without a prediction: the slices of the mask in their order then.
+        mask
+            ``(Z, Y, X)``; None empties the list.
+        """
+        self._seen = set()
+        if mask is None:
+            self._order, doubts = [], np.zeros(0)
+        elif uncertainty is None:
+            self._order, doubts = list(map(int, np.flatnonzero(mask.any(axis=(1, 2))))), np.zeros(len(mask))
+        else:
+            doubts = uncertainty.sum(axis=(1, 2), dtype=np.float64)
+            wanted = (doubts > 0) | mask.any(axis=(1, 2))
+            self._order = [int(n) for n in np.argsort(-doubts, kind="stable") if wanted[n]]
+        self._doubts = doubts / doubts.max() if len(doubts) and doubts.max() > 0 else doubts
+        self._refresh()
+
+    def see(self, number: int) -> None:
+        """Note that a slice is seen."""
+        if number in self._order and number not in self._seen:
+            self._seen.add(number)
+            self._refresh()
+
+    def go_on(self) -> None:
+        """Ask for the first slice that was not looked at; after the last one for the first again."""
+        left = [number for number in self._order if number not in self._seen] or self._order
+        if left:
+            self.wanted.emit(left[0])
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """How many slices were looked at, and how many there are to look at."""
+        return len(self._seen), len(self._order)
+
+    def _refresh(self) -> None:
+        self.rows.clear()
+        for number in self._order:
+            mark = "✓" if number in self._seen else "  "
+            item = QListWidgetItem(f"{mark} slice {number}, doubt {100 * self._doubts[number]:.0f} %")
+            item.setData(Qt.ItemDataRole.UserRole, number)
+            self.rows.addItem(item)
+        self.progress.setText(f"{len(self._seen)} of {len(self._order)} seen")
+        self.next_button.setEnabled(bool(self._order))

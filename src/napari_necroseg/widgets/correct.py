@@ -1,0 +1,255 @@
+"""The dock Correct: a mask by hand, kept safe with every stroke, checked slice by slice, and signed off."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.io.journal import journal_path
+from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets import _correct_jobs
+from napari_necroseg.widgets._brush import Brush
+from napari_necroseg.widgets._checklist import Checklist
+from napari_necroseg.widgets._correct_jobs import Begun
+from napari_necroseg.widgets._dock import Dock
+from napari_necroseg.widgets._edit_tools import EditTools
+from napari_necroseg.widgets._prose import Prose
+from napari_necroseg.widgets._safekeeping import Safekeeping
+from napari_necroseg.widgets._section import Section
+
+_ROLES = {
+    "the newest prediction": Role.PREDICTION,
+    "the mask as saved": Role.LABELS,
+    "the reference": Role.REFERENCE,
+}
+_EMPTY = "nothing"
+_KEYS = (
+    "Keys while the mask is the active layer: 2 brush, 1 eraser, 4 bucket, 3 polygon, Ctrl+Z undo. With "
+    "Shift: I fill between slices, S smooth, G grow, J shrink, H holes, K largest, D remove part, N and B copy to "
+    "the next and the previous slice, E and X erase and swap in a box, C next to check."
+)
+
+
+class Correct(Dock):
+    """Takes one mask in hand; all else of the case is left alone."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.origin = QComboBox()
+        self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
+        self.start_button = QPushButton("Start")
+        self.start_button.setToolTip("Take a mask in hand: your own layer, to be drawn on.")
+        self.found = Prose()
+        self.back_button = QPushButton("Take it back")
+        self.back_button.setToolTip("Go on where the last session ended, to the last stroke.")
+        self.aside_button = QPushButton("Put it aside")
+        self.aside_button.setToolTip("Do not ask again; the file is kept under another name.")
+        self.about = Prose()
+        self.brush = Brush(self.workspace)
+        self.tools = EditTools(self.workspace)
+        self.check = Checklist()
+        self.keeping = Safekeeping(self)
+        self._begun_with: Voxels | None = None
+        self._wanted_origin = ""
+        self._build()
+        self._connect()
+        self._on_case()
+
+    def shut_down(self) -> None:
+        """Let go of the mask; what was not saved stays in the journal."""
+        self._let_go()
+        self.keeping.wait()
+        super().shut_down()
+
+    def start(self) -> None:
+        """Take a mask in hand, beginning with what was chosen."""
+        case, labels = self.workspace.case, self._labels()
+        if case is None or self.runner.is_busy:
+            return
+        voxels, mask = self._first_voxels(case), self._mine(case)
+        on_disk = np.zeros_like(voxels) if mask is None else self.workspace.layers.on_disk(mask)
+        if labels is None:
+            self._hold(case, voxels, None)
+            self.panel.say(
+                "This case is in no project folder, so your work is not kept safe as you go: save it."
+            )
+            return
+        self.panel.run(partial(_correct_jobs.begin, labels, case.name, on_disk, voxels), "Taking in hand ...")
+        self._refresh()
+
+    def take_back(self) -> None:
+        """Go on with work that was not saved."""
+        case, labels = self.workspace.case, self._labels()
+        if case is not None and labels is not None and not self.runner.is_busy:
+            mask = self._mine(case)
+            on_disk = (
+                np.zeros(case.grid.shape, np.uint8) if mask is None else self.workspace.layers.on_disk(mask)
+            )
+            self.panel.run(partial(_correct_jobs.take_back, labels, case.name, on_disk), "Taking back ...")
+
+    def put_aside(self) -> None:
+        """Leave work that was not saved alone."""
+        case, labels = self.workspace.case, self._labels()
+        if case is not None and labels is not None and not self.runner.is_busy:
+            self.panel.run(partial(_correct_jobs.put_aside, labels, case.name), "Putting aside ...")
+
+    def _build(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Begin with"))
+        row.addWidget(self.origin, 1)
+        row.addWidget(self.start_button)
+        self._recovery = QWidget()
+        answers = QHBoxLayout(self._recovery)
+        answers.setContentsMargins(0, 0, 0, 0)
+        answers.addWidget(self.back_button)
+        answers.addWidget(self.aside_button)
+        self.body.addLayout(row)
+        for widget in (self.found, self._recovery, self.about):
+            self.body.addWidget(widget)
+        for title, part in (("Brush", self.brush), ("Tools", self.tools), ("Check", self.check)):
+            section = Section(title)
+            section.addWidget(part)
+            section.expand()
+            self.body.addWidget(section)
+        keys = Prose(_KEYS)
+        keys.setStyleSheet("font-size: 10px; color: gray;")
+        self.body.addWidget(keys)
+
+    def _connect(self) -> None:
+        self.start_button.clicked.connect(self.start)
+        self.origin.activated.connect(self._on_origin)
+        self.back_button.clicked.connect(self.take_back)
+        self.aside_button.clicked.connect(self.put_aside)
+        self.tools.said.connect(self.panel.say)
+        self.check.wanted.connect(self._go_to)
+        self.keeping.failed.connect(self.panel.warn)
+        self.runner.finished.connect(self._on_finished)
+        self.runner.failed.connect(self._refresh)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.layers.saved, self._on_saved)
+        self.listen(self.viewer.dims.events.current_step, self._on_slice)
+        for happening in ("inserted", "removed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+
+    def _labels(self) -> Path | None:
+        folder = self.workspace.folder
+        return None if folder is None else folder / LABELS_FOLDER
+
+    def _mine(self, case: Case) -> Labels | None:
+        """The person's own mask of a case."""
+        found = self.workspace.layers.find(case.name, [Role.LABELS])
+        return next((layer for layer in found if isinstance(layer, Labels)), None)
+
+    def _first_voxels(self, case: Case) -> Voxels:
+        role = _ROLES.get(self.origin.currentText())
+        found = [] if role is None else self.workspace.layers.find(case.name, [role])
+        for layer in found:
+            if isinstance(layer, Labels):
+                return np.asarray(layer.data != 0).astype(np.uint8)
+        return np.zeros(case.grid.shape, np.uint8)
+
+    def _hold(self, case: Case, voxels: Voxels, begun: Begun | None) -> None:
+        """Put voxels into the person's own mask as one edit, and take it in hand."""
+        mask = self._mine(case) or self.workspace.layers.new_mask(case)
+        assert isinstance(mask, Labels)
+        edit = edit_between(mask.data, voxels)
+        if edit is not None:
+            mask.data_setitem(edit.indices(), edit.values())
+        labels = self._labels()
+        if begun is not None and labels is not None:
+            self.keeping.begin(mask, begun.journal, labels, begun.on_disk)
+        self._begun_with = voxels.copy()
+        self.brush.hold(mask)
+        self.tools.edit(mask)
+        mask.bind_key("Shift-C", lambda _: self.check.go_on(), overwrite=True)
+        self.viewer.layers.selection.active = mask
+        mask.mode = "paint"
+        self._list_slices(case, voxels)
+        self._refresh()
+
+    def _let_go(self) -> None:
+        self.keeping.end()
+        self.brush.hold(None)
+        self.tools.edit(None)
+        self.check.begin(None, None)
+        self._begun_with = None
+
+    def _list_slices(self, case: Case, voxels: Voxels) -> None:
+        found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
+        uncertainty = found[0].data if found else None
+        self.check.begin(uncertainty, voxels != 0)
+        self.check.see(int(self.viewer.dims.current_step[0]))
+
+    def _go_to(self, number: int) -> None:
+        self.viewer.dims.set_current_step(0, number)
+        self.check.see(number)
+
+    def _on_slice(self, *_: object) -> None:
+        self.check.see(int(self.viewer.dims.current_step[0]))
+
+    def _on_finished(self, result: object) -> None:
+        case = self.workspace.case
+        match result:
+            case Begun() if case is not None and case.name == result.case:
+                self._hold(case, result.voxels, result)
+                self.panel.say(
+                    f"Taken back: {result.edits} edits." if result.is_recovered else "In hand: draw away."
+                )
+            case Begun():
+                result.journal.close()
+            case _:
+                self.panel.say(str(result))
+        self._refresh()
+
+    def _on_saved(self, layer: Any) -> None:
+        if layer is self.keeping.mask:
+            self.keeping.was_saved(self.workspace.layers.on_disk(layer))
+
+    def _on_origin(self, _index: int) -> None:
+        """What was chosen by hand stays chosen while layers come and go; the first one otherwise."""
+        self._wanted_origin = self.origin.currentText()
+
+    def _on_case(self) -> None:
+        self._let_go()
+        self._wanted_origin = ""
+        self._refresh()
+
+    def _on_layers(self, *_: object) -> None:
+        mask = self.keeping.mask
+        if mask is not None and mask not in self.viewer.layers:
+            self._let_go()
+        self.brush.refill()
+        self._refresh()
+
+    def _refresh(self, *_: object) -> None:
+        case, labels = self.workspace.case, self._labels()
+        self._offer_origins(case)
+        in_hand = self.keeping.mask is not None or self._begun_with is not None
+        is_left = (
+            case is not None
+            and labels is not None
+            and not in_hand
+            and journal_path(labels, case.name).exists()
+        )
+        self.found.setVisible(is_left)
+        self._recovery.setVisible(is_left)
+        name = "" if case is None else case.name
+        self.found.say(f"⚠ Work on {name} from an earlier session was not saved." if is_left else "")
+        self.start_button.setEnabled(case is not None and not is_left and not self.runner.is_busy)
+        self.about.say("Open a case in the dock Cases first." if case is None else "")
+
+    def _offer_origins(self, case: Case | None) -> None:
+        find = self.workspace.layers.find
+        offered = [title for title, role in _ROLES.items() if case is not None and find(case.name, [role])]
+        offered.append(_EMPTY)
+        if [self.origin.itemText(row) for row in range(self.origin.count())] != offered:
+            self.origin.clear()
+            self.origin.addItems(offered)
+            self.origin.setCurrentIndex(max(0, self.origin.findText(self._wanted_origin)))

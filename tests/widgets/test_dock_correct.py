@@ -1,0 +1,324 @@
+"""The dock Correct: one mask in hand, every tool undoable, nothing lost."""
+
+from functools import partial
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.io.journal import journal_path
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.recovery import recover
+from napari_necroseg.core.masks.brush import disk_mm
+from napari_necroseg.core.volume import Volume
+from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
+from napari_necroseg.widgets import _jobs
+from napari_necroseg.widgets._edit_tools import TOOLS
+from napari_necroseg.widgets.correct import Correct
+
+
+@pytest.fixture
+def dock(open_dock):
+    return open_dock(Correct)
+
+
+@pytest.fixture
+def opened(dock, cohort_table):
+    """The first case of a project is open, with a prediction: its reference moved by two rows."""
+    cohort = read_cohort(cohort_table)
+    dock.workspace.set_cohort(cohort, cohort_table)
+    show(dock, cohort["a"])
+    return dock
+
+
+def show(dock, files):
+    case = load_case(files)
+    layers = dock.workspace.layers
+    list(layers.show(case_layers(case), first_slice=2))
+    dock.workspace.set_case(case, files)
+    moved = Volume(np.roll(case.reference.voxels, 2, axis=1), case.grid)
+    doubt = np.zeros(case.grid.shape, np.float16)
+    doubt[3], doubt[1] = 0.4, 0.2
+    layers.add(
+        probability_layer(Volume(doubt, case.grid), case_source(case, Role.UNCERTAINTY), "uncertainty"),
+        is_saved=True,
+    )
+    layers.add(mask_layer(moved, case_source(case, Role.PREDICTION, "run"), "prediction"), is_saved=False)
+    return case
+
+
+def start(qtbot, dock):
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.start_button.click()
+    return dock.keeping.mask
+
+
+def labels_of(dock):
+    return dock.workspace.folder / "labels"
+
+
+def written(dock):
+    """The mask as the journal has it, once all is on disk."""
+    dock.keeping.wait()
+    mask = dock.keeping.mask
+    path = journal_path(labels_of(dock), dock.workspace.case.name)
+    return recover(path, np.zeros_like(mask.data), case=dock.workspace.case.name, any_base=True).voxels
+
+
+def test_a_copy_of_the_prediction_is_taken_in_hand(qtbot, opened, viewer):
+    prediction = viewer.layers["prediction"].data.copy()
+    mask = start(qtbot, opened)
+    assert (mask.name, str(mask.mode)) == ("my mask", "paint")
+    np.testing.assert_array_equal(mask.data, prediction)
+    mask.paint((2, 3, 3), 1)
+    np.testing.assert_array_equal(viewer.layers["prediction"].data, prediction)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+
+
+def test_the_brush_is_round_in_millimetres_flat_and_as_a_ball(qtbot, opened):
+    opened.origin.setCurrentText("nothing")
+    mask = start(qtbot, opened)
+    spacing = opened.workspace.case.grid.spacing_mm
+    opened.brush.radius_mm.setValue(4.4)
+    for in_3d in (False, True):
+        opened.brush.in_3d.setChecked(in_3d)
+        mask.data_setitem(np.nonzero(mask.data), 0)
+        mask.paint((3, 20, 18), 1)
+        box, disk = disk_mm(spacing, (3, 20, 18), radius_mm=4.4, shape=mask.data.shape, in_3d=in_3d)
+        expected = np.zeros(mask.data.shape, bool)
+        expected[box] = disk
+        np.testing.assert_array_equal(mask.data > 0, expected)
+        assert bool(expected[2].any()) is in_3d
+        distance = np.linalg.norm((np.argwhere(mask.data) - (3, 20, 18)) * spacing, axis=1)
+        assert distance.max() <= 4.4
+
+
+def test_strokes_stay_within_an_intensity_range_and_a_mask(qtbot, opened, viewer):
+    opened.origin.setCurrentText("nothing")
+    mask = start(qtbot, opened)
+    image = viewer.layers["ceT1"]
+    middle = float(np.median(image.data))
+    opened.brush.image.choose(image)
+    opened.brush.range.setValue((float(image.data.min()), middle))
+    for stroke in (
+        lambda: mask.paint((2, 19, 17), 1),
+        lambda: mask.fill((2, 0, 0), 1),
+        lambda: mask.paint_polygon([(2, 2, 2), (2, 2, 30), (2, 30, 20)], 1),
+    ):
+        mask.data_setitem(np.nonzero(mask.data), 0)
+        stroke()
+        assert mask.data.any()
+        assert image.data[mask.data > 0].max() <= middle
+    opened.brush.image.choose(None)
+    opened.brush.within.choose(viewer.layers["reference"])
+    mask.data_setitem(np.nonzero(mask.data), 0)
+    mask.fill((2, 0, 0), 1)
+    np.testing.assert_array_equal(mask.data[2], viewer.layers["reference"].data[2])
+
+
+def test_a_mask_that_is_let_go_has_naparis_own_brush_again(qtbot, opened):
+    mask = start(qtbot, opened)
+    opened._let_go()
+    assert not {"_get_brush_mask_and_bbox", "_apply_mask_to_data"} & set(mask.__dict__)
+    before = mask.data.copy()
+    opened.tools.use("grow")
+    np.testing.assert_array_equal(mask.data, before)
+
+
+@pytest.mark.parametrize("name", [tool.name for tool in TOOLS if tool.name not in ("erase", "swap")])
+def test_every_tool_is_undone_to_the_bit_and_done_again(qtbot, opened, viewer, name):
+    mask = start(qtbot, opened)
+    mask.data_setitem(
+        (np.array([0, 2, 2, 5]), np.array([1, 18, 30, 1]), np.array([1, 16, 30, 1])), [1, 0, 1, 1]
+    )
+    viewer.cursor.position = mask.data_to_world((2, 30, 30))
+    viewer.dims.set_current_step(0, 2)
+    before = mask.data.copy()
+    opened.tools.use(name)
+    after = mask.data.copy()
+    assert (after != before).any(), opened.panel.message
+    assert "mL" in opened.panel.message
+    mask.undo()
+    np.testing.assert_array_equal(mask.data, before)
+    mask.redo()
+    np.testing.assert_array_equal(mask.data, after)
+
+
+@pytest.mark.parametrize(("name", "inside"), [("erase", 0), ("swap", 1)])
+def test_a_drawn_box_is_erased_or_turned_inside_out(qtbot, opened, viewer, name, inside):
+    mask = start(qtbot, opened)
+    opened.tools.use(name)
+    assert "Draw a rectangle" in opened.panel.message
+    grid = opened.workspace.case.grid
+    corners = np.array([(2, 1, 1), (2, 1, 6), (2, 5, 6), (2, 5, 1)])
+    mask.data_setitem((np.array([2]), np.array([3]), np.array([3])), 1)
+    viewer.add_shapes([corners], scale=grid.spacing_mm, translate=viewer.layers["ceT1"].translate)
+    before = mask.data.copy()
+    opened.tools.use(name)
+    assert mask.data[2, 3, 3] == 0
+    assert set(mask.data[2, 1:6, 1:7].ravel()) <= {0, inside}
+    rest = np.ones(before.shape, bool)
+    rest[2, 1:6, 1:7] = False
+    np.testing.assert_array_equal(mask.data[rest], before[rest])
+
+
+def test_what_cannot_be_done_is_said(qtbot, opened, viewer):
+    mask = start(qtbot, opened)
+    viewer.cursor.position = mask.data_to_world((0, 0, 0))
+    opened.tools.use("island")
+    assert "no part of the mask" in opened.panel.message
+    viewer.dims.set_current_step(0, 5)
+    opened.tools.use("next")
+    assert "no slice 6" in opened.panel.message
+
+
+def test_the_keys_use_the_tools(qtbot, opened):
+    mask = start(qtbot, opened)
+    keys = {str(key) for key in mask.keymap}
+    assert {tool.key.replace("-", "+") for tool in TOOLS} <= keys
+
+
+def test_every_stroke_tool_and_undo_is_in_the_journal(qtbot, opened):
+    mask = start(qtbot, opened)
+    for change in (
+        partial(mask.paint, (2, 3, 3), 1),
+        partial(opened.tools.use, "grow"),
+        mask.undo,
+        mask.redo,
+        partial(mask.fill, (4, 0, 0), 1),
+    ):
+        change()
+        qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+
+
+def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened):
+    mask = start(qtbot, opened)
+    mask.paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    opened.keeping._write_draft()
+    opened.keeping.wait()
+    draft = nibabel.load(labels_of(opened) / "a_draft.nii.gz")
+    assert np.asarray(draft.dataobj).sum() == mask.data.sum()
+    assert opened.workspace.layers.unsaved()
+
+
+def save(qtbot, dock):
+    from napari_necroseg.widgets._saving import masks_to_save
+
+    saves = masks_to_save(dock, [dock.keeping.mask], dock.workspace.folder)
+    list(_jobs.save_masks(saves, None))
+    dock.workspace.layers.mark_saved(saves)
+    dock.keeping.wait()
+
+
+def test_a_saved_mask_leaves_no_journal_and_no_draft_behind(qtbot, opened):
+    mask = start(qtbot, opened)
+    mask.paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    opened.keeping._write_draft()
+    save(qtbot, opened)
+    opened._let_go()
+    opened.keeping.wait()
+    assert sorted(path.name for path in labels_of(opened).iterdir()) == ["a.nii.gz"]
+
+
+def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, cohort_table):
+    mask = start(qtbot, opened)
+    mask.paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    drawn = mask.data.copy()
+    case = opened.workspace.case
+    opened._let_go()
+    opened.keeping.wait()
+    # As after a crash: the layer is gone.
+    opened.viewer.layers.remove("my mask")
+    opened.workspace.set_case(case, None)
+    assert "was not saved" in opened.found.said
+    assert not opened.start_button.isEnabled()
+    with qtbot.waitSignal(opened.runner.finished):
+        opened.back_button.click()
+    np.testing.assert_array_equal(opened.keeping.mask.data, drawn)
+    assert "1 edit" in opened.panel.message
+    opened.keeping.mask.paint((4, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), opened.keeping.mask.data))
+
+
+def test_work_that_is_put_aside_is_kept_under_another_name(qtbot, opened):
+    start(qtbot, opened).paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    opened._let_go()
+    opened.keeping.wait()
+    opened._refresh()
+    with qtbot.waitSignal(opened.runner.finished):
+        opened.aside_button.click()
+    assert [path.name for path in labels_of(opened).iterdir()] == ["a.journal-aside-001"]
+    assert opened.start_button.isEnabled()
+
+
+def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opened, cohort_table):
+    mask = start(qtbot, opened)
+    mask.paint((2, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+    drawn = mask.data.copy()
+    other = read_cohort(cohort_table)["c"]
+    case = load_case(other)
+    layers = [
+        *case_layers(case),
+        mask_layer(
+            Volume(np.ones(case.grid.shape, np.uint8), case.grid), case_source(case, Role.LABELS), "my mask"
+        ),
+    ]
+    list(opened.workspace.layers.show(layers, first_slice=2))
+    qtbot.wait(200)
+    opened.workspace.set_case(case, other)
+    opened.keeping.wait()
+    found = recover(journal_path(labels_of(opened), "a"), np.zeros_like(drawn), case="a", any_base=True)
+    np.testing.assert_array_equal(found.voxels, drawn)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
+    labels_of(opened).write_text("a file where the folder should be")
+    with qtbot.waitSignal(opened.runner.failed) as failed:
+        opened.start_button.click()
+    assert "labels" in failed.args[0]
+    assert opened.keeping.mask is None
+
+
+def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
+    from napari_necroseg.core.io import journal
+
+    mask = start(qtbot, opened)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal, "_write_all", full)
+    with qtbot.waitSignal(opened.keeping.failed) as failed:
+        mask.paint((2, 3, 3), 1)
+    assert "no longer safe" in failed.args[0]
+    monkeypatch.undo()
+    mask.paint((4, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+
+
+def test_slices_are_listed_by_doubt_and_ticked_when_seen(qtbot, opened, viewer):
+    start(qtbot, opened)
+    rows = [opened.check.rows.item(row).text().split(",")[0] for row in range(opened.check.rows.count())]
+    assert rows == ["   slice 3", "   slice 1", "✓ slice 2"]
+    opened.check.next_button.click()
+    assert viewer.dims.current_step[0] == 3
+    opened.check.next_button.click()
+    assert viewer.dims.current_step[0] == 1
+    assert opened.check.progress.text() == "3 of 3 seen"
+
+
+def test_a_case_without_a_project_is_corrected_without_a_net_and_that_is_said(qtbot, dock, make_case):
+    case = make_case()
+    list(dock.workspace.layers.show(case_layers(case), first_slice=2))
+    dock.workspace.set_case(case, None)
+    dock.start()
+    assert "not kept safe" in dock.panel.message
+    before = dock.viewer.layers["my mask"].data.copy()
+    dock.tools.use("grow")
+    assert (dock.viewer.layers["my mask"].data != before).any()
