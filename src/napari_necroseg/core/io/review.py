@@ -1,0 +1,258 @@
+"""How far a case is: the sign-off of its mask, ``labels/<case>.review.json`` beside it.
+
+The file is ours; the column ``status`` of ``cohort.csv`` is a person's own remark, in any words, which is
+shown and never read as a status nor written. Neither follows from the other, and a review that is removed
+takes nothing with it but the sign-off.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import Config
+from napari_necroseg.core.errors import CohortError, FileError, SettingsError
+from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.casename import LONGEST_NAME
+from napari_necroseg.core.io.corrected import corrected_path, with_corrected
+from napari_necroseg.core.io.hashes import file_sha256
+
+REVIEW_SUFFIX = ".review.json"
+_MOST_BYTES = 1_000_000
+# Ten years: a clock that was set, not work.
+_MOST_SECONDS = 3.2e8
+_MOST_ML = 1e6
+_MOST_SLICES = 10_000
+
+Ml = Annotated[float, Field(ge=0, le=_MOST_ML)]
+Slice = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Status(StrEnum):
+    """How far a case is."""
+
+    UNTOUCHED = "untouched"
+    IN_WORK = "in work"
+    REVIEWED = "reviewed"
+
+
+class Changes(Config):
+    """What a correction changed against the prediction that it began with; see `scoring.changes`."""
+
+    dice: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Dice coefficient of both; none where both are empty."),
+    ] = None
+    before_ml: Annotated[Ml, Field(description="Volume of the prediction in mL.")]
+    after_ml: Annotated[Ml, Field(description="Volume of the mask that was signed off in mL.")]
+    slices: Annotated[
+        tuple[Slice, ...], Field(max_length=_MOST_SLICES, description="Slices on which they differ, from 0.")
+    ] = ()
+
+
+class Review(Config):
+    """The state of a case's mask, and who signed it off."""
+
+    version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
+    case: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="Name of the case.")]
+    status: Annotated[Status, Field(description="untouched, in work or reviewed.")] = Status.UNTOUCHED
+    reader: Annotated[str, Field(max_length=8, description="Initials of the reader, 1 to 8 letters.")] = ""
+    seconds: Annotated[
+        float, Field(ge=0, le=_MOST_SECONDS, description="Time spent on the case, all sessions together.")
+    ] = 0.0
+    date: Annotated[AwareDatetime | None, Field(description="When it was signed off.")] = None
+    mask_sha256: Annotated[
+        str | None, Field(pattern=r"^[0-9a-f]{64}$", description="Of the file that was signed off.")
+    ] = None
+    changes: Annotated[Changes | None, Field(description="What changed against the prediction.")] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.reader and not self.reader.isalpha():
+            raise ValueError(f"the reader's initials are 1 to 8 letters, not {self.reader!r}")
+        is_signed = bool(self.reader) and self.date is not None and self.mask_sha256 is not None
+        if self.status is Status.REVIEWED and not is_signed:
+            raise ValueError(
+                "a reviewed mask needs the reader's initials, the date and the SHA-256 of the mask"
+            )
+        return self
+
+    def worked(self, seconds: float) -> "Review":
+        """Return the review after some more seconds of work on the mask, which is no longer signed off."""
+        return self.changed(
+            status=Status.IN_WORK,
+            seconds=self.seconds + seconds,
+            date=None,
+            mask_sha256=None,
+            changes=None,
+        )
+
+    def signed_off(
+        self, mask: Path, *, reader: str, changes: Changes | None = None, date: datetime | None = None
+    ) -> "Review":
+        """Return the review of a mask that a reader signs off; first count the time with `worked`.
+
+        Parameters
+        ----------
+        mask
+            The file, as it is now.
+        reader
+            Initials.
+        changes
+            Against the prediction, where there was one.
+        date
+            When; now if not given.
+
+        Raises
+        ------
+        SettingsError
+            If the initials are not 1 to 8 letters.
+        FileError
+            If there is no such file: save the mask first.
+        """
+        if not mask.is_file():
+            raise FileError(f"There is no mask {mask.name} to sign off; save it first.")
+        reader = reader.strip()
+        if not (reader.isalpha() and len(reader) <= 8):
+            raise SettingsError(f"The reader's initials are 1 to 8 letters, not {reader!r}; for example AB.")
+        return self.changed(
+            status=Status.REVIEWED,
+            reader=reader,
+            date=(date or datetime.now(UTC)).replace(microsecond=0),
+            mask_sha256=file_sha256(mask),
+            changes=changes,
+        )
+
+
+def review_path(labels: Path, case: str) -> Path:
+    """Return where the review of a case is, or would be."""
+    return labels / f"{case}{REVIEW_SUFFIX}"
+
+
+def write_review(labels: Path, review: Review) -> None:
+    """Write the review of a case into the folder of its mask, atomically.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full; what was there before is untouched.
+    """
+    write_text(review_path(labels, review.case), review.model_dump_json(indent=2) + "\n")
+
+
+def read_review(labels: Path, case: str) -> Review:
+    """Read the review of a case; an untouched one where there is none.
+
+    Raises
+    ------
+    FileError
+        If the file is not a review of this case: damaged, of another case, or with values out of bounds.
+    """
+    path = review_path(labels, case)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise FileError(f"{path.name} is too large for a review; move it away to review the case anew.")
+        choices = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Review(case=case)
+    except OSError as error:
+        raise FileError(f"{path} could not be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise _no_review(path, "it holds no JSON.") from error
+    return _checked(choices, case, path)
+
+
+def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
+    """Return how far each case is, in the order of the table.
+
+    A case is reviewed if its mask is, to the bit, the one that was signed off; in work if there is another
+    mask, or a review that says so or cannot be read (`read_review` tells why); else untouched. What is
+    journalled, but not saved, does not count.
+    """
+    there = frozenset(path.name for path in labels.iterdir()) if labels.is_dir() else frozenset()
+    return {name: _status(name, labels, there) for name in cohort.names}
+
+
+def next_case(
+    cohort: Cohort,
+    of_case: Mapping[str, Status],
+    *,
+    after: str | None = None,
+    status: Status | None = None,
+    backwards: bool = False,
+) -> str | None:
+    """Return the next case of the table, from its end on from its beginning.
+
+    Parameters
+    ----------
+    cohort, of_case
+        The cases and their `statuses`.
+    after
+        The case to look from, which is not returned; the whole table is looked at if not given.
+    status
+        Of the case that is looked for; any if not given.
+    backwards
+        The case before instead.
+
+    Returns
+    -------
+    str or None
+        Its name; None if there is no such case.
+    """
+    names = list(reversed(cohort.names)) if backwards else list(cohort.names)
+    start = 0 if after is None else names.index(cohort[after].name) + 1
+    turned = names[start:] + names[:start]
+    wanted = (name for name in turned if name != after and status in (None, of_case[name]))
+    return next(wanted, None)
+
+
+def reviewed_cohort(cohort: Cohort, labels: Path) -> Cohort:
+    """Return the reviewed cases alone, each with the mask that was signed off as its reference.
+
+    Raises
+    ------
+    CohortError
+        If no case is reviewed.
+    """
+    names = tuple(name for name, status in statuses(cohort, labels).items() if status is Status.REVIEWED)
+    if not names:
+        raise CohortError(f"None of the {len(cohort)} cases is reviewed; sign off at least one mask first.")
+    return with_corrected(cohort.only(names), labels)
+
+
+def _checked(choices: object, case: str, path: Path) -> Review:
+    if not isinstance(choices, dict):
+        raise _no_review(path, "it holds no names and values.")
+    unknown = sorted(set(choices) - set(Review.model_fields))
+    if unknown:
+        raise _no_review(path, f"it has an entry {unknown[0][:40]!r} that is not known.")
+    try:
+        review = Review.checked(**choices)
+    except SettingsError as error:
+        raise _no_review(path, str(error)) from None
+    if review.case != case:
+        raise _no_review(path, f"it is of the case {review.case!r}.")
+    return review
+
+
+def _status(case: str, labels: Path, there: frozenset[str]) -> Status:
+    mask = corrected_path(labels, case)
+    if review_path(labels, case).name in there:
+        try:
+            review = read_review(labels, case)
+            if review.status is Status.REVIEWED and file_sha256(mask) == review.mask_sha256:
+                return Status.REVIEWED
+        except (FileError, OSError):
+            return Status.IN_WORK
+        if review.status is not Status.UNTOUCHED:
+            return Status.IN_WORK
+    return Status.IN_WORK if mask.name in there else Status.UNTOUCHED
+
+
+def _no_review(path: Path, reason: str) -> FileError:
+    return FileError(f"{path.name} is no review of this case: {reason} Move it away to review the case anew.")
