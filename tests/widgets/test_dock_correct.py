@@ -10,11 +10,13 @@ from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.journal import journal_path
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.recovery import recover
+from napari_necroseg.core.io.review import Status, read_review, statuses
 from napari_necroseg.core.masks.brush import disk_mm
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets import _jobs
 from napari_necroseg.widgets._edit_tools import TOOLS
+from napari_necroseg.widgets._stopwatch import Stopwatch
 from napari_necroseg.widgets.correct import Correct
 
 
@@ -51,7 +53,7 @@ def show(dock, files):
 def start(qtbot, dock):
     with qtbot.waitSignal(dock.runner.finished):
         dock.start_button.click()
-    return dock.keeping.mask
+    return dock.hand.keeping.mask
 
 
 def labels_of(dock):
@@ -60,8 +62,8 @@ def labels_of(dock):
 
 def written(dock):
     """The mask as the journal has it, once all is on disk."""
-    dock.keeping.wait()
-    mask = dock.keeping.mask
+    dock.hand.keeping.wait()
+    mask = dock.hand.keeping.mask
     path = journal_path(labels_of(dock), dock.workspace.case.name)
     return recover(path, np.zeros_like(mask.data), case=dock.workspace.case.name, any_base=True).voxels
 
@@ -196,8 +198,8 @@ def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened):
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
-    opened.keeping._write_draft()
-    opened.keeping.wait()
+    opened.hand.keeping._write_draft()
+    opened.hand.keeping.wait()
     draft = nibabel.load(labels_of(opened) / "a_draft.nii.gz")
     assert np.asarray(draft.dataobj).sum() == mask.data.sum()
     assert opened.workspace.layers.unsaved()
@@ -206,21 +208,21 @@ def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened):
 def save(qtbot, dock):
     from napari_necroseg.widgets._saving import masks_to_save
 
-    saves = masks_to_save(dock, [dock.keeping.mask], dock.workspace.folder)
+    saves = masks_to_save(dock, [dock.hand.keeping.mask], dock.workspace.folder)
     list(_jobs.save_masks(saves, None))
     dock.workspace.layers.mark_saved(saves)
-    dock.keeping.wait()
+    dock.hand.keeping.wait()
 
 
 def test_a_saved_mask_leaves_no_journal_and_no_draft_behind(qtbot, opened):
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
-    opened.keeping._write_draft()
+    opened.hand.keeping._write_draft()
     save(qtbot, opened)
     opened._let_go()
-    opened.keeping.wait()
-    assert sorted(path.name for path in labels_of(opened).iterdir()) == ["a.nii.gz"]
+    opened.hand.keeping.wait()
+    assert sorted(path.name for path in labels_of(opened).iterdir()) == ["a.nii.gz", "a.review.json"]
 
 
 def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, cohort_table):
@@ -230,7 +232,7 @@ def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, coh
     drawn = mask.data.copy()
     case = opened.workspace.case
     opened._let_go()
-    opened.keeping.wait()
+    opened.hand.keeping.wait()
     # As after a crash: the layer is gone.
     opened.viewer.layers.remove("my mask")
     opened.workspace.set_case(case, None)
@@ -238,21 +240,22 @@ def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, coh
     assert not opened.start_button.isEnabled()
     with qtbot.waitSignal(opened.runner.finished):
         opened.back_button.click()
-    np.testing.assert_array_equal(opened.keeping.mask.data, drawn)
+    np.testing.assert_array_equal(opened.hand.keeping.mask.data, drawn)
     assert "1 edit" in opened.panel.message
-    opened.keeping.mask.paint((4, 3, 3), 1)
-    qtbot.waitUntil(lambda: np.array_equal(written(opened), opened.keeping.mask.data))
+    opened.hand.keeping.mask.paint((4, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), opened.hand.keeping.mask.data))
 
 
 def test_work_that_is_put_aside_is_kept_under_another_name(qtbot, opened):
     start(qtbot, opened).paint((2, 3, 3), 1)
     qtbot.wait(20)
     opened._let_go()
-    opened.keeping.wait()
+    opened.hand.keeping.wait()
     opened._refresh()
     with qtbot.waitSignal(opened.runner.finished):
         opened.aside_button.click()
-    assert [path.name for path in labels_of(opened).iterdir()] == ["a.journal-aside-001"]
+    assert "a.journal-aside-001" in {path.name for path in labels_of(opened).iterdir()}
+    assert not journal_path(labels_of(opened), "a").exists()
     assert opened.start_button.isEnabled()
 
 
@@ -272,7 +275,7 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     list(opened.workspace.layers.show(layers, first_slice=2))
     qtbot.wait(200)
     opened.workspace.set_case(case, other)
-    opened.keeping.wait()
+    opened.hand.keeping.wait()
     found = recover(journal_path(labels_of(opened), "a"), np.zeros_like(drawn), case="a", any_base=True)
     np.testing.assert_array_equal(found.voxels, drawn)
 
@@ -282,7 +285,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
     with qtbot.waitSignal(opened.runner.failed) as failed:
         opened.start_button.click()
     assert "labels" in failed.args[0]
-    assert opened.keeping.mask is None
+    assert opened.hand.keeping.mask is None
 
 
 def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
@@ -294,7 +297,7 @@ def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(journal, "_write_all", full)
-    with qtbot.waitSignal(opened.keeping.failed) as failed:
+    with qtbot.waitSignal(opened.hand.keeping.failed) as failed:
         mask.paint((2, 3, 3), 1)
     assert "no longer safe" in failed.args[0]
     monkeypatch.undo()
@@ -322,3 +325,109 @@ def test_a_case_without_a_project_is_corrected_without_a_net_and_that_is_said(qt
     before = dock.viewer.layers["my mask"].data.copy()
     dock.tools.use("grow")
     assert (dock.viewer.layers["my mask"].data != before).any()
+
+
+def sign_off(qtbot, dock, initials="AB"):
+    dock.reviewing.part.initials.setText(initials)
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.reviewing.part.sign_button.click()
+    qtbot.waitUntil(lambda: not dock.reviewing._quiet.is_busy)
+
+
+def test_a_mask_is_signed_off_with_what_changed_and_who_did_it(qtbot, opened):
+    mask = start(qtbot, opened)
+    before = mask.data.copy()
+    opened.tools.use("largest")
+    mask.data_setitem((np.array([4]), np.array([5]), np.array([5])), 1)
+    sign_off(qtbot, opened)
+    review = read_review(labels_of(opened), "a")
+    counts = before.sum(), mask.data.sum()
+    assert (review.status, review.reader) == (Status.REVIEWED, "AB")
+    assert review.changes.dice == pytest.approx(2 * counts[0] / (counts[0] + counts[1]))
+    assert review.changes.slices == (4,)
+    assert statuses(opened.workspace.cohort, labels_of(opened))["a"] is Status.REVIEWED
+    assert "reviewed by AB" in opened.reviewing.part.state.said
+    assert "1 slices changed" in opened.reviewing.part.state.said
+    assert opened.workspace.layers.unsaved() == [opened.viewer.layers["prediction"]]
+
+
+def test_drawing_after_the_sign_off_takes_it_back(qtbot, opened):
+    mask = start(qtbot, opened)
+    sign_off(qtbot, opened)
+    mask.paint((4, 3, 3), 1)
+    qtbot.wait(20)
+    opened._let_go()
+    opened.hand.keeping.wait()
+    assert read_review(labels_of(opened), "a").status is Status.IN_WORK
+
+
+def test_looking_at_a_reviewed_mask_does_not_take_it_back(qtbot, opened):
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    opened.viewer.dims.set_current_step(0, 4)
+    opened._let_go()
+    opened.hand.keeping.wait()
+    assert read_review(labels_of(opened), "a").status is Status.REVIEWED
+
+
+@pytest.mark.parametrize("initials", ["", "A1", "12"])
+def test_initials_are_asked_for(qtbot, opened, initials):
+    start(qtbot, opened)
+    opened.reviewing.part.initials.setText(initials)
+    opened.reviewing.part.sign_button.click()
+    assert "initials" in opened.panel.message
+    assert not (labels_of(opened) / "a.nii.gz").exists()
+
+
+def test_the_next_case_is_looked_for_by_status(qtbot, opened):
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    wanted = []
+    opened.workspace.case_wanted.connect(wanted.append)
+    part = opened.reviewing.part
+    part.next_button.click()
+    part.previous_button.click()
+    assert wanted == ["b", "c"]
+    part.which.setCurrentText("in work")
+    part.next_button.click()
+    assert "No other case is in work" in opened.panel.message
+
+
+def test_reviewed_masks_are_offered_to_the_training(qtbot, opened):
+    part = opened.reviewing.part
+    qtbot.waitUntil(lambda: not opened.reviewing._quiet.is_busy)
+    assert not part.improve_button.isEnabled()
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    wanted = []
+    opened.workspace.improvement_wanted.connect(wanted.append)
+    part.improve_button.click()
+    assert wanted == [("a",)]
+
+
+def test_begun_anew_is_an_edit_that_can_be_undone(qtbot, opened):
+    mask = start(qtbot, opened)
+    mask.paint((4, 3, 3), 1)
+    drawn = mask.data.copy()
+    opened.origin.setCurrentText("nothing")
+    opened.start_button.click()
+    assert not mask.data.any()
+    mask.undo()
+    np.testing.assert_array_equal(mask.data, drawn)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), drawn))
+
+
+def test_pauses_are_no_work():
+    now = [0.0]
+    watch = Stopwatch(clock=lambda: now[0])
+    watch.start()
+    for seconds in (5, 10, 3600, 5):
+        now[0] += seconds
+        watch.touch()
+    assert watch.lap() == 5 + 10 + 60 + 5
+    now[0] += 7
+    watch.touch()
+    assert watch.stop() == 7
+    now[0] += 7
+    watch.touch()
+    assert watch.stop() == 0

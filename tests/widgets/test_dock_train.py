@@ -75,6 +75,13 @@ def case(name, *, patient="", fold=None, has_t2=True, has_reference=True):
     )
 
 
+def test_an_improvement_goes_on_from_the_newest_model_with_the_named_cases(ready, tmp_path):
+    ready.workspace.set_run(tmp_path / "study" / "models" / "first")
+    ready.workspace.improvement_wanted.emit(("b",))
+    assert ready.model.combo.currentText() == "first"
+    assert ready.cases.ticked() == ("b",)
+
+
 def test_without_a_cohort_it_says_what_to_do(dock):
     assert not dock.start_button.isEnabled()
     assert "Open a cohort" in dock.summary.said

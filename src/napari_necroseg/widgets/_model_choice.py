@@ -59,6 +59,13 @@ class ModelChoice(QWidget):
         """Choose a model of the list."""
         self.combo.setCurrentIndex(self._index(run))
 
+    def choose_newest(self) -> None:
+        """Choose the model that was trained or chosen last; nothing happens without any."""
+        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
+        newest = next((run for run in runs if run is not None), None)
+        if newest is not None:
+            self.choose(newest)
+
     def refill(self) -> None:
         """List the models anew: the one trained or chosen last comes first, then the browsed ones."""
         before = self.run()

@@ -44,6 +44,8 @@ class Safekeeping(QObject):
         self._on_disk: Voxels = np.zeros(0, np.uint8)
         self._draft: _Draft | None = None
         self._is_drafted = True
+        # Whether anything was changed since the mask was taken in hand, or signed off.
+        self.is_changed = False
         self._boxes: list[Box] = []
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="necroseg-journal")
         self._now = _timer(self, 0, self._write_strokes)
@@ -63,6 +65,7 @@ class Safekeeping(QObject):
         source = source_of(mask.metadata)
         assert source is not None, "a mask of a case"
         self._mask, self._journal, self._case = mask, journal, source.case
+        self.is_changed = False
         self._known, self._on_disk = mask.data.copy(), on_disk.copy()
         self._draft = _Draft(draft_path(labels, source.case), source.origin)
         self._is_drafted = True
@@ -95,6 +98,10 @@ class Safekeeping(QObject):
         if np.array_equal(voxels, self._known):
             self._is_drafted = True
             self._do(partial(_rebase, journal, draft, self._known.copy()))
+
+    def write(self, write: Callable[[], None]) -> None:
+        """Write something else in the same thread, after what was handed over before."""
+        self._do(write)
 
     def wait(self) -> None:
         """Wait until all that was handed over is on disk."""
@@ -129,7 +136,7 @@ class Safekeeping(QObject):
             return
         part = mask.data[box].copy()
         self._known[box] = part
-        self._is_drafted = False
+        self._is_drafted, self.is_changed = False, True
         whole = self._known.copy() if journal.is_large or journal.is_behind else None
         self._do(partial(_append, journal, box, part, whole))
 

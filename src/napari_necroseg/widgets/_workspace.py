@@ -25,6 +25,8 @@ class Workspace:
         model was trained or chosen.
     case_wanted
         Emitted with the name of a case of the cohort that is to be opened.
+    improvement_wanted
+        Emitted with the names of the cases that the newest model is to learn from next.
     layers
         The layers of the open case.
     screen
@@ -36,6 +38,7 @@ class Workspace:
     augment_changed = Signal()
     run_changed = Signal()
     case_wanted = Signal(str)
+    improvement_wanted = Signal(tuple)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)

@@ -1,7 +1,6 @@
 """The dock Correct: a mask by hand, kept safe with every stroke, checked slice by slice, and signed off."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,19 +8,18 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.io.journal import journal_path
-from napari_necroseg.core.masks.edit import edit_between
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets import _correct_jobs
 from napari_necroseg.widgets._brush import Brush
 from napari_necroseg.widgets._checklist import Checklist
-from napari_necroseg.widgets._correct_jobs import Begun
+from napari_necroseg.widgets._correct_jobs import Begun, SignedOff
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._edit_tools import EditTools
+from napari_necroseg.widgets._hand import Hand
 from napari_necroseg.widgets._prose import Prose
-from napari_necroseg.widgets._safekeeping import Safekeeping
+from napari_necroseg.widgets._reviewing import Reviewing
 from napari_necroseg.widgets._section import Section
 
 _ROLES = {
@@ -31,9 +29,9 @@ _ROLES = {
 }
 _EMPTY = "nothing"
 _KEYS = (
-    "Keys while the mask is the active layer: 2 brush, 1 eraser, 4 bucket, 3 polygon, Ctrl+Z undo. With "
-    "Shift: I fill between slices, S smooth, G grow, J shrink, H holes, K largest, D remove part, N and B copy to "
-    "the next and the previous slice, E and X erase and swap in a box, C next to check."
+    "Keys while the mask is the active layer: 2 brush, 1 eraser, 4 bucket, 3 polygon, Ctrl+Z undo. "
+    "With Shift: I fill between slices, S smooth, G grow, J shrink, H holes, K largest, D remove part, "
+    "N and B copy to the next and the previous slice, E and X erase and swap in a box, C next to check."
 )
 
 
@@ -55,8 +53,8 @@ class Correct(Dock):
         self.brush = Brush(self.workspace)
         self.tools = EditTools(self.workspace)
         self.check = Checklist()
-        self.keeping = Safekeeping(self)
-        self._begun_with: Voxels | None = None
+        self.hand = Hand(self.workspace, self)
+        self.reviewing = Reviewing(self, self.hand)
         self._wanted_origin = ""
         self._build()
         self._connect()
@@ -65,38 +63,39 @@ class Correct(Dock):
     def shut_down(self) -> None:
         """Let go of the mask; what was not saved stays in the journal."""
         self._let_go()
-        self.keeping.wait()
+        self.hand.keeping.wait()
         super().shut_down()
 
     def start(self) -> None:
         """Take a mask in hand, beginning with what was chosen."""
-        case, labels = self.workspace.case, self._labels()
+        case, labels = self.workspace.case, self.reviewing.labels
         if case is None or self.runner.is_busy:
             return
-        voxels, mask = self._first_voxels(case), self._mine(case)
-        on_disk = np.zeros_like(voxels) if mask is None else self.workspace.layers.on_disk(mask)
+        voxels = self._first_voxels(case)
+        if self.hand.mask is not None:
+            self.hand.put(voxels)
+            self.panel.say(f"Begun anew with {self.origin.currentText()}. Ctrl+Z takes it back.")
+            return
         if labels is None:
             self._hold(case, voxels, None)
             self.panel.say(
                 "This case is in no project folder, so your work is not kept safe as you go: save it."
             )
             return
-        self.panel.run(partial(_correct_jobs.begin, labels, case.name, on_disk, voxels), "Taking in hand ...")
+        job = partial(_correct_jobs.begin, labels, case.name, self._on_disk(case), voxels)
+        self.panel.run(job, "Taking in hand ...")
         self._refresh()
 
     def take_back(self) -> None:
         """Go on with work that was not saved."""
-        case, labels = self.workspace.case, self._labels()
+        case, labels = self.workspace.case, self.reviewing.labels
         if case is not None and labels is not None and not self.runner.is_busy:
-            mask = self._mine(case)
-            on_disk = (
-                np.zeros(case.grid.shape, np.uint8) if mask is None else self.workspace.layers.on_disk(mask)
-            )
-            self.panel.run(partial(_correct_jobs.take_back, labels, case.name, on_disk), "Taking back ...")
+            job = partial(_correct_jobs.take_back, labels, case.name, self._on_disk(case))
+            self.panel.run(job, "Taking back ...")
 
     def put_aside(self) -> None:
         """Leave work that was not saved alone."""
-        case, labels = self.workspace.case, self._labels()
+        case, labels = self.workspace.case, self.reviewing.labels
         if case is not None and labels is not None and not self.runner.is_busy:
             self.panel.run(partial(_correct_jobs.put_aside, labels, case.name), "Putting aside ...")
 
@@ -113,7 +112,13 @@ class Correct(Dock):
         self.body.addLayout(row)
         for widget in (self.found, self._recovery, self.about):
             self.body.addWidget(widget)
-        for title, part in (("Brush", self.brush), ("Tools", self.tools), ("Check", self.check)):
+        parts = {
+            "Brush": self.brush,
+            "Tools": self.tools,
+            "Check": self.check,
+            "Sign off": self.reviewing.part,
+        }
+        for title, part in parts.items():
             section = Section(title)
             section.addWidget(part)
             section.expand()
@@ -129,70 +134,51 @@ class Correct(Dock):
         self.aside_button.clicked.connect(self.put_aside)
         self.tools.said.connect(self.panel.say)
         self.check.wanted.connect(self._go_to)
-        self.keeping.failed.connect(self.panel.warn)
+        self.hand.keeping.failed.connect(self.panel.warn)
         self.runner.finished.connect(self._on_finished)
         self.runner.failed.connect(self._refresh)
         self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.listen(self.workspace.layers.saved, self._on_saved)
         self.listen(self.viewer.dims.events.current_step, self._on_slice)
         for happening in ("inserted", "removed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
 
-    def _labels(self) -> Path | None:
-        folder = self.workspace.folder
-        return None if folder is None else folder / LABELS_FOLDER
-
-    def _mine(self, case: Case) -> Labels | None:
-        """The person's own mask of a case."""
-        found = self.workspace.layers.find(case.name, [Role.LABELS])
-        return next((layer for layer in found if isinstance(layer, Labels)), None)
+    def _on_disk(self, case: Case) -> Voxels:
+        mask = self.hand.mine(case)
+        return np.zeros(case.grid.shape, np.uint8) if mask is None else self.workspace.layers.on_disk(mask)
 
     def _first_voxels(self, case: Case) -> Voxels:
         role = _ROLES.get(self.origin.currentText())
-        found = [] if role is None else self.workspace.layers.find(case.name, [role])
-        for layer in found:
+        for layer in [] if role is None else self.workspace.layers.find(case.name, [role]):
             if isinstance(layer, Labels):
                 return np.asarray(layer.data != 0).astype(np.uint8)
         return np.zeros(case.grid.shape, np.uint8)
 
     def _hold(self, case: Case, voxels: Voxels, begun: Begun | None) -> None:
-        """Put voxels into the person's own mask as one edit, and take it in hand."""
-        mask = self._mine(case) or self.workspace.layers.new_mask(case)
-        assert isinstance(mask, Labels)
-        edit = edit_between(mask.data, voxels)
-        if edit is not None:
-            mask.data_setitem(edit.indices(), edit.values())
-        labels = self._labels()
-        if begun is not None and labels is not None:
-            self.keeping.begin(mask, begun.journal, labels, begun.on_disk)
-        self._begun_with = voxels.copy()
+        mask = self.hand.take(case, voxels, begun, self.reviewing.labels)
         self.brush.hold(mask)
         self.tools.edit(mask)
         mask.bind_key("Shift-C", lambda _: self.check.go_on(), overwrite=True)
         self.viewer.layers.selection.active = mask
         mask.mode = "paint"
-        self._list_slices(case, voxels)
+        found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
+        self.check.begin(found[0].data if found else None, voxels != 0)
+        self._on_slice()
         self._refresh()
 
     def _let_go(self) -> None:
-        self.keeping.end()
+        self.hand.let_go()
         self.brush.hold(None)
         self.tools.edit(None)
         self.check.begin(None, None)
-        self._begun_with = None
-
-    def _list_slices(self, case: Case, voxels: Voxels) -> None:
-        found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
-        uncertainty = found[0].data if found else None
-        self.check.begin(uncertainty, voxels != 0)
-        self.check.see(int(self.viewer.dims.current_step[0]))
 
     def _go_to(self, number: int) -> None:
         self.viewer.dims.set_current_step(0, number)
-        self.check.see(number)
 
     def _on_slice(self, *_: object) -> None:
         self.check.see(int(self.viewer.dims.current_step[0]))
+        self.hand.watch.touch()
 
     def _on_finished(self, result: object) -> None:
         case = self.workspace.case
@@ -204,13 +190,15 @@ class Correct(Dock):
                 )
             case Begun():
                 result.journal.close()
+            case SignedOff():
+                self.reviewing.on_signed_off(result)
             case _:
                 self.panel.say(str(result))
         self._refresh()
 
     def _on_saved(self, layer: Any) -> None:
-        if layer is self.keeping.mask:
-            self.keeping.was_saved(self.workspace.layers.on_disk(layer))
+        if layer is self.hand.keeping.mask:
+            self.hand.keeping.was_saved(self.workspace.layers.on_disk(layer))
 
     def _on_origin(self, _index: int) -> None:
         """What was chosen by hand stays chosen while layers come and go; the first one otherwise."""
@@ -219,31 +207,31 @@ class Correct(Dock):
     def _on_case(self) -> None:
         self._let_go()
         self._wanted_origin = ""
+        self.reviewing.look_up()
         self._refresh()
 
+    def _on_cohort(self) -> None:
+        self.reviewing.look_up()
+
     def _on_layers(self, *_: object) -> None:
-        mask = self.keeping.mask
-        if mask is not None and mask not in self.viewer.layers:
+        if self.hand.mask is not None and self.hand.mask not in self.viewer.layers:
             self._let_go()
         self.brush.refill()
         self._refresh()
 
     def _refresh(self, *_: object) -> None:
-        case, labels = self.workspace.case, self._labels()
+        case, labels = self.workspace.case, self.reviewing.labels
         self._offer_origins(case)
-        in_hand = self.keeping.mask is not None or self._begun_with is not None
-        is_left = (
-            case is not None
-            and labels is not None
-            and not in_hand
-            and journal_path(labels, case.name).exists()
-        )
+        is_left = False
+        if case is not None and labels is not None and self.hand.mask is None:
+            is_left = journal_path(labels, case.name).exists()
         self.found.setVisible(is_left)
         self._recovery.setVisible(is_left)
         name = "" if case is None else case.name
         self.found.say(f"⚠ Work on {name} from an earlier session was not saved." if is_left else "")
         self.start_button.setEnabled(case is not None and not is_left and not self.runner.is_busy)
         self.about.say("Open a case in the dock Cases first." if case is None else "")
+        self.about.setVisible(case is None)
 
     def _offer_origins(self, case: Case | None) -> None:
         find = self.workspace.layers.find

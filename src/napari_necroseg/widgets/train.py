@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
@@ -61,9 +61,7 @@ class Train(Dock):
         self.keep_button = QPushButton("Stop and keep")
         self.keep_button.setToolTip("End the training now, and keep the model as it is.")
         self._live = LiveMask(self.workspace)
-        self.summary = Prose()
-        self.augmentation = Prose()
-        self._folder_label = Prose()
+        self.summary, self.augmentation, self._folder_label = Prose(), Prose(), Prose()
         self._wants = Wants()
         self._interrupted: Path | None = None
         self._models: Path | None = None
@@ -132,15 +130,10 @@ class Train(Dock):
         model_row.addWidget(QLabel("Model"))
         model_row.addWidget(self.name, 1)
         model_row.addWidget(choose)
-        self.body.addWidget(self.chooser)
-        self.body.addWidget(self.model)
-        self.body.addWidget(self.form)
-        self.body.addWidget(self.augmentation)
-        self.body.addLayout(model_row)
-        self.body.addWidget(self._folder_label)
-        self.body.addWidget(self.summary)
-        self.body.addWidget(self.start_button)
-        self.body.addWidget(self.resume_button)
+        widgets: list[QWidget] = [self.chooser, self.model, self.form, self.augmentation, self._folder_label]
+        for widget in [*widgets, self.summary, self.start_button, self.resume_button]:
+            self.body.addWidget(widget)
+        self.body.insertLayout(4, model_row)
         meanwhile = QHBoxLayout()
         meanwhile.addWidget(self.pause_button)
         meanwhile.addWidget(self.keep_button)
@@ -164,6 +157,7 @@ class Train(Dock):
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.workspace.run_changed, self.model.refill)
+        self.listen(self.workspace.improvement_wanted, self._on_improvement)
         for happening in ("inserted", "removed"):
             self.listen(getattr(self.viewer.layers.events, happening), self.chooser.layers.follow)
         self.listen(self.workspace.augment_changed, self._refresh)
@@ -201,6 +195,11 @@ class Train(Dock):
         # The preset is filled in anew, and what the model takes for granted after it.
         self._shown = None
         self._on_form()
+
+    def _on_improvement(self, cases: tuple[str, ...]) -> None:
+        """Go on from the newest model, with these cases."""
+        self.model.choose_newest()
+        self.cases.tick(cases)
 
     def _on_cohort(self) -> None:
         folder = self.workspace.folder
