@@ -79,6 +79,15 @@ def test_outlines_that_do_not_overlap_move_from_one_to_the_other() -> None:
         np.testing.assert_array_equal(filled[number], disc(4.0, column=column))
 
 
+def test_a_slice_that_is_full_ends_at_the_border_of_the_image() -> None:
+    full, size = np.ones((61, 61), bool), 61
+    np.testing.assert_array_equal(interpolate(stack(3, {0: full, 2: full}), SPACING_MM)[1], full)
+    middle = interpolate(stack(3, {0: full, 2: disc(5.0)}), SPACING_MM)[1]
+    # Along the middle row the border is 31 voxels from the centre, the disc's edge 6 or 7: half-way is 19.
+    inside = np.flatnonzero(middle[size // 2])
+    assert (inside[0], inside[-1]) == (30 - 18, 30 + 18)
+
+
 def test_only_the_given_slices_are_filled() -> None:
     contour = disc(5.0)
     mask = stack(9, {0: contour, 2: contour, 4: contour, 8: contour})

@@ -128,6 +128,26 @@ def test_the_level_of_one_half_would_shrink_a_ball_and_ours_does_not() -> None:
     assert abs(int(smooth(mask, spacing_mm, mm=2.0).sum()) - int(mask.sum())) <= 48
 
 
+def test_equal_values_are_in_or_out_together_whichever_volume_is_nearer() -> None:
+    mask = np.zeros((1, 15, 15), bool)
+    mask[0, 5:10, 5:10] = True
+    mask[0, 7, 7] = False
+    for far, beside in itertools.product((5, 9), (6, 8)):
+        mask[0, far, beside] = mask[0, beside, far] = False
+    assert mask.sum() == 16
+    # Blurred, the centre is highest; then come 4, 4 and 4 voxels, and then 8: 13 are nearer to 16 than 21.
+    assert smooth(mask, (1.0, 1.0, 1.0), mm=1.0, per_slice=True).sum() == 13
+
+
+def test_a_zone_that_the_image_cuts_off_stays_cut_there() -> None:
+    mask = np.zeros((3, 30, 40), bool)
+    mask[:, :15, 5:35] = True
+    smoothed = smooth(mask, (1.0, 1.0, 1.0), mm=2.0)
+    np.testing.assert_array_equal(smoothed[:, 0, 8:32], mask[:, 0, 8:32])
+    np.testing.assert_array_equal(smoothed[0], smoothed[2])
+    assert smoothed[:, 0].sum() == mask[:, 0].sum()
+
+
 def test_single_voxels_and_spikes_go_and_pits_are_filled() -> None:
     mask = ball(12.0)
     rough = mask.copy()

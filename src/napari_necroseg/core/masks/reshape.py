@@ -109,7 +109,7 @@ def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = Fals
 
 def _voxels(mm: float, spacing_mm: Spacing) -> tuple[int, int, int]:
     """Return how many voxels a distance reaches along each axis."""
-    z, y, x = (math.floor((mm + _ROUNDING_MM) / length) + 1 for length in spacing_mm)
+    z, y, x = (math.floor((mm + _ROUNDING_MM) / length) for length in spacing_mm)
     return (z, y, x)
 
 
