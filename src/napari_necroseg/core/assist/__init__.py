@@ -1,1 +1,1 @@
-"""A first mask from a click: semi-automatic methods that need no model, each within a ball about the click."""
+"""A first mask from a click: semi-automatic methods, without a model, within a ball about the click."""

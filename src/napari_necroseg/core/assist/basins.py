@@ -1,4 +1,4 @@
-"""3D watershed from markers (after Bricault 2006): the outline lies on the crest of the edge between two markers."""
+"""3D watershed from markers (after Bricault 2006): the outline is the crest of the edge between them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +8,9 @@ from napari_necroseg.core.assist.standard import Floats
 from napari_necroseg.core.assist.tidy import tidied
 from napari_necroseg.core.masks.clean import Mask
 
-# What differs by no more than this share of the tolerance, all the way from the click, is certainly inside ...
+# What differs by no more than this share of the tolerance, all the way from the click, is inside ...
 SURELY_INSIDE = 0.5
-# ... and what differs by this multiple of it, or lies behind such voxels or out of reach, certainly outside.
+# ... and what differs by this multiple of it, or lies behind such voxels, or out of reach, is outside.
 SURELY_OUTSIDE = 2.0
 INSIDE, OUTSIDE = 1, 2
 Marks = NDArray[np.int32]

@@ -1,4 +1,4 @@
-"""Fuzzy c-means of the intensities (Passera 2013): the kind of tissue that was clicked, as far as one sees it.
+"""Fuzzy c-means of the intensities (Passera 2013): the kind of tissue that was clicked, as far as it is seen.
 
 J. C. Bezdek, *Pattern Recognition with Fuzzy Objective Function Algorithms*, 1981: centres and memberships in
 turns, the memberships by the inverse squares of the distances to the centres (exponent 2).
@@ -24,7 +24,9 @@ def cluster(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
     scores = np.moveaxis(scene.scores, 0, -1).astype(np.float64)
     centres = fuzzy_centres(_sample(scores[scene.reach]), clusters)
     kind = int(memberships(scene.typical[None].astype(np.float64), centres).argmax())
-    kinds = memberships(scores.reshape(-1, scores.shape[-1]), centres).argmax(axis=1).reshape(scene.reach.shape)
+    kinds = (
+        memberships(scores.reshape(-1, scores.shape[-1]), centres).argmax(axis=1).reshape(scene.reach.shape)
+    )
     other_kind = closed((kinds != kind).astype(np.float32), scene, smooth_mm)
     return tidied(sight(scene, other_kind) < 1, scene, smooth_mm)
 
@@ -41,7 +43,7 @@ def fuzzy_centres(points: Rows, clusters: int) -> Rows:
     """
     order = np.argsort(points[:, 0], kind="stable")
     starts = ((np.arange(clusters) + 0.5) / clusters * len(points)).astype(int)
-    centres = points[order[starts]]
+    centres: Rows = points[order[starts]]
     for _ in range(MOST_ROUNDS):
         weights = memberships(points, centres) ** 2
         moved = weights.T @ points / weights.sum(axis=0)[:, None]
@@ -53,7 +55,7 @@ def fuzzy_centres(points: Rows, clusters: int) -> Rows:
 
 
 def memberships(points: Rows, centres: Rows) -> Rows:
-    """Return to what share each point belongs to each cluster, ``(point, cluster)``; the shares add up to 1."""
+    """Return the share of each point in each cluster, ``(point, cluster)``; a point's add up to 1."""
     squares = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
     # A point on a centre belongs to it wholly.
     closeness = 1 / np.maximum(squares, 1e-12)
@@ -62,4 +64,5 @@ def memberships(points: Rows, centres: Rows) -> Rows:
 
 
 def _sample(points: Rows) -> Rows:
-    return points[:: max(1, len(points) // MOST_VOXELS)]
+    sample: Rows = points[:: max(1, len(points) // MOST_VOXELS)]
+    return sample

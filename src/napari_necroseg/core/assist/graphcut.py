@@ -1,14 +1,16 @@
 """Graph cut from a click (after Egger 2015, RFA-Cut), refined by strokes (Boykov and Jolly 2001).
 
-The nodes are the voxels of the box instead of points on rays, so that strokes are obeyed to the voxel; the rays are
-edges from each voxel to the next one on the way to the click, which cannot be cut (Veksler 2008). The mask
-minimises, over all masks that are star-shaped about the click (or the nearest stroke) and stay within reach, the
-volume that is unlike the click plus a share of the surface, which costs little where the image has an edge:
+The nodes are the voxels of the box instead of points on rays, so that strokes are obeyed to the voxel; the
+rays are edges from each voxel to the next one on the way to the click, which cannot be cut (Veksler 2008).
+The mask minimises, over all masks that are star-shaped about the click (or the nearest stroke) and stay within
+reach, the volume that is unlike the click plus a share of the surface, small where the image has an edge:
 
-    sum over voxels inside of ((unlike / tolerance)^2 - 1), cut at 1
+    sum over voxels inside of ((unlike / tolerance)^2 - 1), at most 1
     + SURFACE_MM * sum over faces of exp(-difference^2 / (2 noise^2)) / spacing across the face
 
-Of several such masks it is the smallest, which is unique: the same for a mirrored image.
+where unlike is that of the most unlike voxel on the way from the click: what lies behind the bright rim is
+not like the click, whatever its intensity. Of several such masks it is the smallest, which is unique: the same
+for a mirrored image.
 """
 
 import numpy as np
@@ -34,9 +36,19 @@ STROKE_WEIGHT = 3.0
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 
 
-def cut(scene: Scene, tolerance: float) -> Mask:
-    """Return the mask ``(Z, Y, X)`` of the box that is cheapest to cut out."""
-    affinity = _affinity(scene, tolerance)
+def cut(scene: Scene, seen: Floats, tolerance: float) -> Mask:
+    """Return the mask ``(Z, Y, X)`` of the box that is cheapest to cut out.
+
+    Parameters
+    ----------
+    scene
+        The box about the click.
+    seen
+        ``(Z, Y, X)``; the greatest unlikeness on the way from the click (`sight`).
+    tolerance
+        Unlikeness at which a voxel is as well outside as inside.
+    """
+    affinity = _affinity(scene, seen, tolerance)
     source, sink = scene.unlike.size, scene.unlike.size + 1
     ends = [_between_voxels(scene), _rays(scene), _terminals(scene, affinity, source, sink)]
     tails, heads, capacities = (np.concatenate(parts) for parts in zip(*ends, strict=True))
@@ -50,14 +62,14 @@ def cut(scene: Scene, tolerance: float) -> Mask:
     return connected(inside[: scene.unlike.size].reshape(scene.unlike.shape), scene)
 
 
-def _affinity(scene: Scene, tolerance: float) -> Floats:
+def _affinity(scene: Scene, seen: Floats, tolerance: float) -> Floats:
     """How much each voxel belongs to the mask, from -1 to 1, and what strokes add to that."""
-    affinity = np.clip(1 - (scene.unlike / tolerance) ** 2, -1, 1)
+    affinity: Floats = np.clip(1 - (seen / tolerance) ** 2, -1, 1)
     for strokes, sign in ((scene.inside, 1), (scene.outside, -1)):
         if strokes.any():
             distance_mm = ndimage.distance_transform_edt(~strokes, sampling=scene.spacing_mm)
             affinity += sign * STROKE_WEIGHT * np.exp(-((distance_mm / STROKE_MM) ** 2))
-    return affinity.astype(np.float32)
+    return affinity
 
 
 def _between_voxels(scene: Scene) -> Links:
@@ -67,9 +79,7 @@ def _between_voxels(scene: Scene) -> Links:
     noise = 1.4826 * float(np.median(np.concatenate([step.ravel() for step in steps])))
     tails, heads, capacities = [], [], []
     for axis, step in enumerate(steps):
-        before, after = (
-            np.delete(numbers, end, axis).ravel() for end in (numbers.shape[axis] - 1, 0)
-        )
+        before, after = (np.delete(numbers, end, axis).ravel() for end in (numbers.shape[axis] - 1, 0))
         ease = np.exp(-((step.ravel() / (noise or 1.0)) ** 2) / 2)
         # At least one: neighbours that differ wholly are neighbours still.
         weight = (1 + UNIT * SURFACE_MM / scene.spacing_mm[axis] * ease).astype(np.int32)

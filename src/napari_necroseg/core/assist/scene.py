@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_necroseg.core.assist.standard import Floats, Spacing, standard_scores
@@ -178,7 +177,9 @@ def _box(shape: tuple[int, ...], seed: Index, spacing_mm: Spacing, radius_mm: fl
 def _scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, radius_mm: float) -> Floats:
     for name, voxels in images.items():
         if not np.isfinite(voxels).all():
-            raise SettingsError(f"Some voxels of the {name} image near the click are no numbers; mend it first.")
+            raise SettingsError(
+                f"Some voxels of the {name} image near the click are no numbers; mend it first."
+            )
     found = [standard_scores(voxels, spacing_mm) for voxels in images.values()]
     seen = [scores for scores in found if scores is not None]
     if not seen:
@@ -203,7 +204,9 @@ def check_seed(images: Mapping[Sequence, Voxels], seed: Index) -> None:
     if not all(0 <= at < n for at, n in zip(seed, shape, strict=True)):
         raise SettingsError(f"The click at voxel {seed} lies outside of the image, which has {shape} voxels.")
     if all(_is_air(voxels, seed) for voxels in images.values()):
-        raise SettingsError(f"The click at voxel {seed} lies in the air about the patient; click into the zone.")
+        raise SettingsError(
+            f"The click at voxel {seed} lies in the air about the patient; click into the zone."
+        )
 
 
 def _is_air(voxels: Voxels, seed: Index) -> bool:

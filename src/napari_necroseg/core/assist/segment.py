@@ -56,7 +56,8 @@ def assist(
     Raises
     ------
     SettingsError
-        For a click outside of the image or in air, images that show nothing there, or strokes that contradict.
+        For a click outside of the image or in air, images that show nothing there, or strokes that
+        contradict each other or the click.
     """
     try:
         go_on(stop)
@@ -72,9 +73,9 @@ def assist(
 
 
 def _cut(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    _, tolerance = _seen(scene, config)
+    seen, tolerance = _seen(scene, config)
     go_on(stop)
-    return cut(scene, tolerance)
+    return cut(scene, seen, tolerance)
 
 
 def _grow(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:

@@ -1,7 +1,7 @@
 """What can be seen from the click: the straight way there, which a leak around a corner is not.
 
-A zone about its middle is nearly star-shaped: from the click a straight line leads to each of its voxels without
-leaving it. Egger's rays (2015) say so, as does the star prior of Veksler (2008), whose lines of voxels these are.
+A zone is nearly star-shaped about its middle: from the click a straight line leads to each of its voxels
+without leaving it. Egger's rays (2015) say so, as does the star prior of Veksler (2008): these are its lines.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ def one_nearer(scene: Scene) -> Numbers:
 
 
 def closed(obstacle: Floats, scene: Scene, gap_mm: float) -> Floats:
-    """Close gaps that a ball of this radius does not pass; it may lie beyond the box, whose border is no edge."""
+    """Close gaps that a ball of this radius does not pass; the border of the box is no obstacle."""
     ball: Mask = ball_of(gap_mm, scene.spacing_mm)
     dilated = ndimage.grey_dilation(obstacle, footprint=ball, mode="constant", cval=0.0)
     without_gaps: Floats = ndimage.grey_erosion(dilated, footprint=ball, mode="constant", cval=np.inf)

@@ -20,8 +20,9 @@ def best_tolerance(scene: Scene, cost: Floats) -> float:
     """Return the tolerance whose region is set off most clearly, and roundest.
 
     That is the greatest product of two numbers. The contrast: the mean, over the area of the outline, of the
-    unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler 1998). The sphericity:
-    the area of a ball of the same volume over that of the outline. Regions that leak do not count.
+    unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler 1998). The
+    sphericity: the area of a ball of the same volume over that of the outline. Regions that leak count for
+    nothing.
 
     Parameters
     ----------
@@ -45,15 +46,15 @@ def _outlines(scene: Scene, cost: Floats, levels: Sums) -> tuple[Sums, Sums, Sum
     Two neighbours lie on both sides of the outline for all tolerances from the cost of the one to that of
     the other: each pair adds to a span of levels, all pairs at once by sums of differences.
     """
-    totals = [np.zeros(len(levels)) for _ in range(3)]
+    totals = np.zeros((3, len(levels)))
     at = np.searchsorted(levels, cost)
     for axis, mm in enumerate(scene.spacing_mm):
         first, last = np.sort(_neighbours(at, axis), axis=0)
         is_open = last == len(levels)
         step = np.where(is_open, 0, np.abs(np.subtract(*_neighbours(scene.unlike, axis))))
         face_mm2 = float(np.prod(scene.spacing_mm)) / mm
-        for total, weight in zip(totals, (np.ones_like(step), step, is_open), strict=True):
-            total += face_mm2 * (_sums(first, weight, len(levels)) - _sums(last, weight, len(levels)))
+        for row, weight in enumerate((np.ones_like(step), step, is_open)):
+            totals[row] += face_mm2 * (_sums(first, weight, len(levels)) - _sums(last, weight, len(levels)))
     return totals[0], totals[1], totals[2]
 
 

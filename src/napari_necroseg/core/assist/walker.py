@@ -1,4 +1,4 @@
-"""Random walker from markers (Grady 2006): a voxel belongs where a walk over like voxels is likely to arrive first."""
+"""Random walker from markers (Grady 2006): a voxel belongs where a walk from it is likely to arrive."""
 
 import numpy as np
 from scipy import ndimage
@@ -11,7 +11,7 @@ from napari_necroseg.core.masks.clean import Mask
 
 # How much an edge holds a walk up, that of scikit-image's examples.
 BETA = 90.0
-# Where voxels lie closer than half of this, the walk takes place on every second, or third, of them.
+# The walk takes place on every second (third, ...) voxel where these lie no further apart than this.
 LEAST_STEP_MM = 1.6
 SOLVED = 1e-3
 
@@ -28,9 +28,12 @@ def walk(scene: Scene, marks: Marks) -> Mask:
     """
     if not ((marks == 0).any() and (marks == OUTSIDE).any()):
         return connected(marks != OUTSIDE, scene)
-    every = tuple(max(1, int(LEAST_STEP_MM / mm)) for mm in scene.spacing_mm)
+    z, y, x = (max(1, int(LEAST_STEP_MM / mm)) for mm in scene.spacing_mm)
+    every = (z, y, x)
     thinned = tuple(slice(at % step, None, step) for at, step in zip(scene.seed, every, strict=True))
-    coarse = _probability(scene.scores[(slice(None), *thinned)], marks[thinned], _times(scene.spacing_mm, every))
+    coarse = _probability(
+        scene.scores[(slice(None), *thinned)], marks[thinned], _times(scene.spacing_mm, every)
+    )
     inside = _interpolated(coarse, every, scene) > 0.5
     return connected((inside | (marks == INSIDE)) & (marks != OUTSIDE), scene)
 
@@ -39,7 +42,7 @@ def _probability(scores_czyx: Floats, marks: Marks, spacing_mm: Spacing) -> Floa
     from skimage.segmentation import random_walker
 
     if not ((marks == 0).any() and (marks == OUTSIDE).any()):
-        return (marks != OUTSIDE).astype(np.float32)
+        return np.where(marks == OUTSIDE, np.float32(0), np.float32(1))
     inside: Floats = random_walker(
         np.moveaxis(scores_czyx, 0, -1),
         marks,
@@ -61,7 +64,9 @@ def _interpolated(coarse: Floats, every: Index, scene: Scene) -> Floats:
         (np.arange(n) - at % step) / step
         for n, at, step in zip(scene.unlike.shape, scene.seed, every, strict=True)
     ]
-    fine: Floats = ndimage.map_coordinates(coarse, np.meshgrid(*places, indexing="ij"), order=1, mode="nearest")
+    fine: Floats = ndimage.map_coordinates(
+        coarse, np.meshgrid(*places, indexing="ij"), order=1, mode="nearest"
+    )
     return fine
 
 

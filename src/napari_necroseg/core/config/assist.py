@@ -23,7 +23,7 @@ class AssistConfig(Config):
         description="Which images are looked at; one that the case lacks is left out.",
     )
     radius_mm: float = Field(
-        40.0,
+        30.0,
         ge=5,
         le=150,
         title="Radius",
@@ -45,7 +45,7 @@ class AssistConfig(Config):
         le=10,
         title="Clean up",
         json_schema_extra={"unit": "mm"},
-        description="Region growing, watershed and fuzzy-c-means: what is thinner than twice this is cut off.",
+        description="Gaps that a ball of this radius does not pass are closed; thin parts are cut off.",
     )
     clusters: int = Field(
         4, ge=2, le=8, title="Clusters", description="Fuzzy-c-means: kinds of tissue about the click."
