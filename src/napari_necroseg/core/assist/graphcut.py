@@ -2,15 +2,16 @@
 
 The nodes are the voxels of the box instead of points on rays, so that strokes are obeyed to the voxel; the
 rays are edges from each voxel to the next one on the way to the click, which cannot be cut (Veksler 2008).
-The mask minimises, over all masks that are star-shaped about the click (or the nearest stroke) and stay within
-reach, the volume that is unlike the click plus a share of the surface, small where the image has an edge:
+The mask minimises, over all masks that are star-shaped about the click (or the nearest stroke) and stay
+within reach, the volume that is unlike the click plus a share of the surface, which is small where the image
+has an edge:
 
     sum over voxels inside of ((unlike / tolerance)^2 - 1), at most 1
     + SURFACE_MM * sum over faces of exp(-difference^2 / (2 noise^2)) / spacing across the face
 
 where unlike is that of the most unlike voxel on the way from the click: what lies behind the bright rim is
-not like the click, whatever its intensity. Of several such masks it is the smallest, which is unique: the same
-for a mirrored image.
+not like the click, whatever its intensity. Of several such masks it is the smallest, which is unique: the
+same for a mirrored image.
 """
 
 import numpy as np
@@ -30,9 +31,9 @@ SURFACE_MM = 1.0
 # Capacities are whole numbers: so many make up a voxel that is just like the click.
 UNIT = 1000
 ALWAYS = 100_000_000
-# A stroke speaks for what lies about it, too: three voxels' worth, fading with this distance.
-STROKE_MM = 4.0
-STROKE_WEIGHT = 3.0
+# A stroke speaks for what lies about it, too, fading with this distance: against the image for some 2 mm.
+STROKE_MM = 3.0
+STROKE_WEIGHT = 1.5
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 
 

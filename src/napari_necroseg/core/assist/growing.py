@@ -3,8 +3,8 @@
 All tolerances are answered by one field: the cost of a voxel is the smallest tolerance with which the region
 reaches it, the least over all paths from the click of the greatest unlikeness on the way. That is a
 morphological reconstruction by erosion (Vincent 1993); a region is the field cut at its tolerance. The
-clean-up is in the field, too: closing the unlikeness with a ball opens the regions of all tolerances, so that
-none leaks through a gap that the ball does not pass.
+clean-up is in the field, too: what grows is what a ball sweeps that rolls from the click, so that no region
+leaks through a gap that the ball does not pass, and none has whiskers.
 """
 
 from functools import cached_property
@@ -13,9 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_necroseg.core.assist.scene import Scene
-from napari_necroseg.core.assist.sight import closed
 from napari_necroseg.core.assist.standard import Floats
-from napari_necroseg.core.assist.tidy import connected
+from napari_necroseg.core.assist.tidy import ball_of, connected
 from napari_necroseg.core.assist.tolerance import best_tolerance
 from napari_necroseg.core.masks.clean import Cleaning, Mask, clean
 
@@ -53,9 +52,18 @@ def flood_cost(scene: Scene, *, smooth_mm: float) -> Floats:
     from skimage.morphology import reconstruction
 
     beyond = np.float32(scene.unlike.max() + 1)
-    unlike = np.where(scene.reach, closed(scene.unlike, scene, smooth_mm), beyond)
-    unlike[scene.seeds] = 0
+    ball = ball_of(smooth_mm, scene.spacing_mm)
+    # For each place of the ball's middle: what must be tolerated for the ball to lie there.
+    fits = ndimage.grey_dilation(scene.unlike, footprint=ball, mode="constant", cval=0.0)
+    fits[~scene.reach] = beyond
+    fits[scene.seeds] = 0
     start = np.where(scene.seeds, np.float32(0), beyond)
-    cost: Floats = reconstruction(start, unlike, method="erosion", footprint=_FACES).astype(np.float32)
-    cost[cost >= beyond] = np.inf
+    rolled = reconstruction(start, fits, method="erosion", footprint=_FACES)
+    cost: Floats = ndimage.grey_erosion(rolled, footprint=ball, mode="constant", cval=beyond).astype(
+        np.float32
+    )
+    # The ball always fits the click, but what it touches there must be like it, too.
+    cost = np.maximum(cost, scene.unlike)
+    cost[scene.seeds] = 0
+    cost[~scene.reach | (cost >= beyond)] = np.inf
     return cost

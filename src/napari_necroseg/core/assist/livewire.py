@@ -17,9 +17,11 @@ from napari_necroseg.core.volume import Voxels
 Pixel = tuple[int, int]
 PixelSpacing = tuple[float, float]
 SMOOTH_MM = 0.8
-# The steepest 5 % of the slice are edge enough; an edge costs so much of what plain tissue does.
+# The steepest 5 % of the slice are edge enough; the crest of an edge costs so much of what plain tissue does.
 STEEP_PERCENT = 95
 EDGE_COST = 0.03
+# A pixel is on the crest if none is steeper within this.
+CREST_MM = 2.0
 
 
 class LiveWire:
@@ -94,7 +96,7 @@ def enclosed(contour: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.b
 
 
 def edge_cost(slices: Sequence[Voxels], spacing_mm: PixelSpacing) -> NDArray[np.float64]:
-    """Return what a mm of path costs in each pixel ``(Y, X)``: 1 without any edge, 0.03 on a steep one.
+    """Return what a mm of path costs in each pixel ``(Y, X)``: 1 without any edge, 0.03 on the crest of one.
 
     Where several sequences are given, the steepest counts, each in units of its own steep edges.
     """
@@ -106,10 +108,15 @@ def edge_cost(slices: Sequence[Voxels], spacing_mm: PixelSpacing) -> NDArray[np.
 
 
 def _steepness(pixels: Voxels, spacing_mm: PixelSpacing) -> NDArray[np.float64] | None:
-    """From 0 to 1 on a steep edge; None for a slice of one value."""
+    """From 0 to 1 on the crest of a steep edge; None for a slice of one value."""
     if not np.isfinite(pixels).all():
         raise SettingsError("Some pixels of the slice are no numbers; mend the image first.")
     smooth = ndimage.gaussian_filter(pixels.astype(np.float64), SMOOTH_MM / np.asarray(spacing_mm))
     slope = np.hypot(*np.gradient(smooth, *spacing_mm))
     steep = float(np.percentile(slope, STEEP_PERCENT)) or float(slope.max())
-    return np.minimum(slope / steep, 1.0) if steep > 0 else None
+    if steep == 0:
+        return None
+    steepest_near = ndimage.maximum_filter(slope, [1 + 2 * round(CREST_MM / mm) for mm in spacing_mm])
+    crest = np.divide(slope, steepest_near, out=np.zeros_like(slope), where=steepest_near > 0)
+    steepness: NDArray[np.float64] = np.minimum(slope / steep, 1.0) * crest**2
+    return steepness

@@ -20,8 +20,8 @@ from napari_necroseg.core.volume import Voxels
 Index = tuple[int, int, int]
 # What the click stands for: the median of the voxels no further from it than this.
 CORE_MM = 2.0
-# What is darker than this share of Otsu's threshold, and is joined to the border of the image, is air.
-AIR_SHARE = 0.25
+# What is darker than this share of the bright half of the image, and joined to its border, is air.
+AIR_SHARE = 0.125
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,6 +124,8 @@ def look(
     shape = images[shown[0]].shape
     painted = _painted(strokes or Strokes(), shape)
     box = _box(shape, seed, spacing_mm, config.radius_mm, painted[0])
+    if painted[1][seed]:
+        raise SettingsError("The click lies on what is painted as outside; click elsewhere, or erase that.")
     inside, outside = (mask[box] for mask in painted)
     place = tuple(index - span.start for index, span in zip(seed, box, strict=True))
     from_seed = distances_mm(inside.shape, place, spacing_mm)
@@ -215,7 +217,8 @@ def _is_air(voxels: Voxels, seed: Index) -> bool:
 
     thinned = voxels[::2, ::4, ::4]
     low = float(np.percentile(thinned, 1))
-    dark = low + AIR_SHARE * (float(threshold_otsu(thinned)) - low)
+    bright = thinned[thinned > threshold_otsu(thinned)]
+    dark = low + AIR_SHARE * ((float(bright.mean()) if bright.size else low) - low)
     near = tuple(slice(max(0, at - 1), at + 2) for at in seed)
     if not voxels[near].mean() < dark:
         return False

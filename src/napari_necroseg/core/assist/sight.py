@@ -57,8 +57,9 @@ def one_nearer(scene: Scene) -> Numbers:
 
 
 def closed(obstacle: Floats, scene: Scene, gap_mm: float) -> Floats:
-    """Close gaps that a ball of this radius does not pass; the border of the box is no obstacle."""
+    """Close gaps that a ball of this radius does not pass; what is beyond the box is no obstacle to it."""
     ball: Mask = ball_of(gap_mm, scene.spacing_mm)
     dilated = ndimage.grey_dilation(obstacle, footprint=ball, mode="constant", cval=0.0)
+    # The ball's own middle stays in the box: in a single slice it would else pass beside every wall.
     without_gaps: Floats = ndimage.grey_erosion(dilated, footprint=ball, mode="constant", cval=np.inf)
     return without_gaps

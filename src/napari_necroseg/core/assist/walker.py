@@ -13,7 +13,7 @@ from napari_necroseg.core.masks.clean import Mask
 BETA = 90.0
 # The walk takes place on every second (third, ...) voxel where these lie no further apart than this.
 LEAST_STEP_MM = 1.6
-SOLVED = 1e-3
+SOLVED = 1e-5
 
 
 def walk(scene: Scene, marks: Marks) -> Mask:
