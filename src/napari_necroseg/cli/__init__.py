@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": "say what a training would do and cost here, before it runs",
     "train": "train one network on a cohort",
     "predict": "outline necrosis zones with a trained network",
+    "assist": "outline a zone from a point in it, without a model",
     "export": "write a trained network as ONNX, with a model card",
     "score": "compare predicted masks with reference masks",
 }

@@ -1,5 +1,6 @@
 """What a person chooses: frozen values with bounds and help, from which forms and ``--help`` are made."""
 
+from napari_necroseg.core.config.assist import AssistConfig, AssistMethod
 from napari_necroseg.core.config.augment import (
     AUGMENT_SWITCHES,
     AugmentConfig,
@@ -14,6 +15,8 @@ from napari_necroseg.core.config.train import Dimension, Preset, Target, TrainCo
 
 __all__ = [
     "AUGMENT_SWITCHES",
+    "AssistConfig",
+    "AssistMethod",
     "AugmentConfig",
     "Config",
     "Dimension",

@@ -1,0 +1,132 @@
+"""The job behind ``necroseg assist``: from the files of a case and a point to a mask file."""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.assist.scene import Index
+from napari_necroseg.core.assist.segment import assist
+from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.config import AssistConfig
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.events import Event, Finished, Started, Warned
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.versions import save_mask_version
+from napari_necroseg.core.masks.measure import Size, measure
+from napari_necroseg.core.volume import Grid
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistedMask:
+    """A first mask: where it is, how it was made, how large it is, where an earlier file of its name went."""
+
+    case: str
+    path: Path
+    method: str
+    seed_mm: Point
+    seconds: float
+    size: Size
+    earlier: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.size} by {self.method} in {self.seconds:.1f} s -> {self.path}"
+
+
+def assist_files(
+    files: CaseFiles, config: AssistConfig, *, seed_mm: Point, out: Path
+) -> Generator[Event, None, None]:
+    """Read a case, outline what is about a point, write the mask on the grid of the ceT1 file.
+
+    Parameters
+    ----------
+    files
+        The case; its masks are not read.
+    config
+        The method, and how far it may go.
+    seed_mm
+        World position of the click, RAS+.
+    out
+        ``.nii.gz`` or ``.nii``; a file that is there is kept under another name.
+
+    Yields
+    ------
+    Event
+        `Started`, `Warned` for what should be known of the case, `Finished` with an `AssistedMask`.
+
+    Raises
+    ------
+    SettingsError, FileError, ResourceError
+        If the point, the case or the place of the mask cannot be used.
+    """
+    check_out(out, files)
+    yield Started(message=f"Outlining what lies about {_words(seed_mm)} mm in {files.name}: {config.method}.")
+    kept = {
+        name: path for name, path in files.sequences.items() if name in (Sequence.CET1, *config.sequences)
+    }
+    case = load_case(replace(files, sequences=kept, reference=None, tumour=None))
+    for note in case.notes:
+        yield Warned(message=f"{case.name}: {note}")
+    seed = voxel_at(case.grid, seed_mm)
+    started = time.monotonic()
+    images = {name: volume.voxels for name, volume in case.sequences.items()}
+    mask = assist(images, seed, spacing_mm=case.grid.spacing_mm, config=config)
+    assert mask is not None, "nobody can stop it"
+    seconds = time.monotonic() - started
+    earlier = save_mask_version(out, mask.astype(np.uint8), case.origin)
+    if earlier is not None:
+        yield Warned(message=f"{out.name} was there already; it is now {earlier.name}.")
+    yield Finished(
+        result=AssistedMask(
+            case=case.name,
+            path=out,
+            method=config.method,
+            seed_mm=seed_mm,
+            seconds=seconds,
+            size=measure(mask, case.grid),
+            earlier=earlier,
+        )
+    )
+
+
+def check_out(out: Path, files: CaseFiles) -> None:
+    """Refuse to write a mask over an image of the case or its reference, or into a file of another kind.
+
+    Raises
+    ------
+    SettingsError
+        Which of both it is.
+    """
+    if not out.name.lower().endswith((".nii", ".nii.gz")) or out.is_dir():
+        raise SettingsError(f"{out} is no name for a mask; end it with .nii.gz or .nii.")
+    used = (*files.sequences.values(), files.reference, files.tumour)
+    if any(path is not None and path.resolve() == out.resolve() for path in used):
+        raise SettingsError(f"{out} is a file of the case itself; write the mask under another name.")
+
+
+def voxel_at(grid: Grid, point_mm: Point) -> Index:
+    """Return the voxel in which a world position lies.
+
+    Raises
+    ------
+    SettingsError
+        If it lies outside of the image.
+    """
+    index = grid.to_index(point_mm)
+    if not all(-0.5 <= at <= n - 0.5 for at, n in zip(index, grid.shape, strict=True)):
+        corners = grid.corners_mm()
+        low, high = (_words(ends, digits=0) for ends in (corners.min(axis=0), corners.max(axis=0)))
+        raise SettingsError(
+            f"The seed {_words(point_mm)} mm lies outside of the image, which reaches from {low} to {high} "
+            "mm; name one inside, in world coordinates (right, anterior, superior)."
+        )
+    z, y, x = (min(max(0, round(float(at))), n - 1) for at, n in zip(index, grid.shape, strict=True))
+    return (z, y, x)
+
+
+def _words(point_mm: Point | np.ndarray, *, digits: int = 1) -> str:
+    return "(" + ", ".join(f"{value:.{digits}f}" for value in np.asarray(point_mm, dtype=float)) + ")"

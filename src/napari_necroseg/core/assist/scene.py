@@ -1,0 +1,228 @@
+"""What a method looks at: a box about the click, with intensities that have no unit.
+
+Axes: C sequences, Z slices, Y rows, X columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from napari_necroseg.core.assist.standard import Floats, Spacing, standard_scores
+from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.config import AssistConfig
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.masks.boxes import Box, bounding_box
+from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.volume import Voxels
+
+Index = tuple[int, int, int]
+# What the click stands for: the median of the voxels no further from it than this.
+CORE_MM = 2.0
+# What is darker than this share of the bright half of the image, and joined to its border, is air.
+AIR_SHARE = 0.125
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Strokes:
+    """What a person painted to say more than a click can.
+
+    Parameters
+    ----------
+    inside, outside
+        ``(Z, Y, X)`` of the whole image; true where the mask must be, or must not be.
+    """
+
+    inside: Mask | None = None
+    outside: Mask | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """The box about a click.
+
+    Parameters
+    ----------
+    scores
+        ``(C, Z, Y, X)``; standard scores over the root of the number of sequences, so that the distance of
+        two voxels is the root mean square of their differences.
+    typical
+        ``(C,)``; the scores at the click: the median of those no further than 2 mm.
+    unlike
+        ``(Z, Y, X)``; distance of each voxel's scores from those at the click.
+    reach
+        ``(Z, Y, X)``; true where the mask may be: near enough, and not painted as outside.
+    inside, outside
+        ``(Z, Y, X)``; the strokes.
+    seed
+        The click, counted from the corner of the box.
+    spacing_mm
+        Voxel spacing along the three axes.
+    box
+        Where the box lies in the image.
+    image_shape
+        ``(Z, Y, X)`` of the image.
+    """
+
+    scores: Floats
+    typical: Floats
+    unlike: Floats
+    reach: Mask
+    inside: Mask
+    outside: Mask
+    seed: Index
+    spacing_mm: Spacing
+    box: Box
+    image_shape: tuple[int, ...]
+
+    def in_image(self, mask: Mask) -> Mask:
+        """Put a mask of the box into the image."""
+        whole = np.zeros(self.image_shape, bool)
+        whole[self.box] = mask
+        return whole
+
+    @property
+    def seeds(self) -> Mask:
+        """The click, and what was painted as inside."""
+        seeds = self.inside.copy()
+        seeds[self.seed] = True
+        return seeds
+
+
+def look(
+    images: Mapping[Sequence, Voxels],
+    seed: Index,
+    *,
+    spacing_mm: Spacing,
+    config: AssistConfig,
+    strokes: Strokes | None = None,
+) -> Scene:
+    """Look at what lies about a click.
+
+    Parameters
+    ----------
+    images
+        ``(Z, Y, X)`` each, on one grid.
+    seed
+        The voxel that was clicked.
+    spacing_mm
+        Voxel spacing along the three axes.
+    config
+        Radius and sequences.
+    strokes
+        Painted by hand; what is painted as inside is looked at however far it is.
+
+    Raises
+    ------
+    SettingsError
+        If nothing can be seen there: no image, one value only, voxels that are no numbers.
+    """
+    shown = [name for name in config.sequences if name in images]
+    if not shown:
+        raise SettingsError(f"There is no {' or '.join(config.sequences)} image to look at; choose another.")
+    shape = images[shown[0]].shape
+    painted = _painted(strokes or Strokes(), shape)
+    box = _box(shape, seed, spacing_mm, config.radius_mm, painted[0])
+    if painted[1][seed]:
+        raise SettingsError("The click lies on what is painted as outside; click elsewhere, or erase that.")
+    inside, outside = (mask[box] for mask in painted)
+    place = tuple(index - span.start for index, span in zip(seed, box, strict=True))
+    from_seed = distances_mm(inside.shape, place, spacing_mm)
+    scores = _scores({name: images[name][box] for name in shown}, spacing_mm, config.radius_mm)
+    typical = np.median(scores[:, from_seed <= CORE_MM], axis=1)
+    return Scene(
+        scores=scores,
+        typical=typical,
+        unlike=np.sqrt(((scores - typical[:, None, None, None]) ** 2).sum(axis=0)),
+        reach=((from_seed <= config.radius_mm) | inside) & ~outside,
+        inside=inside,
+        outside=outside,
+        seed=(place[0], place[1], place[2]),
+        spacing_mm=spacing_mm,
+        box=box,
+        image_shape=shape,
+    )
+
+
+def distances_mm(shape: tuple[int, ...], seed: tuple[int, ...], spacing_mm: Spacing) -> Floats:
+    """Distance of each voxel ``(Z, Y, X)`` from one of them."""
+    lines = [(np.arange(n) - at) * mm for n, at, mm in zip(shape, seed, spacing_mm, strict=True)]
+    z, y, x = np.ix_(*lines)
+    distances: Floats = np.sqrt(z**2 + y**2 + x**2).astype(np.float32)
+    return distances
+
+
+def _painted(strokes: Strokes, shape: tuple[int, ...]) -> tuple[Mask, Mask]:
+    nothing = np.zeros(shape, bool)
+    inside, outside = (nothing if mask is None else mask > 0 for mask in (strokes.inside, strokes.outside))
+    for mask in (inside, outside):
+        if mask.shape != shape:
+            raise SettingsError(f"The strokes have {mask.shape} voxels, the image has {shape}.")
+    n_both = int(np.count_nonzero(inside & outside))
+    if n_both:
+        raise SettingsError(f"{n_both} voxels are painted as inside and as outside; erase one of the two.")
+    return inside, outside
+
+
+def _box(shape: tuple[int, ...], seed: Index, spacing_mm: Spacing, radius_mm: float, inside: Mask) -> Box:
+    """Return the box of the ball about the click, and of what was painted as inside, within the image."""
+    painted = bounding_box(inside) or tuple(slice(at, at + 1) for at in seed)
+    spans = []
+    for n, at, mm, strokes in zip(shape, seed, spacing_mm, painted, strict=True):
+        # Rounding noise must not decide whether a voxel at exactly the radius belongs to the box.
+        reach = int(radius_mm / mm + 1e-6)
+        spans.append(slice(max(0, min(at - reach, strokes.start)), min(n, max(at + reach + 1, strokes.stop))))
+    return (spans[0], spans[1], spans[2])
+
+
+def _scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, radius_mm: float) -> Floats:
+    for name, voxels in images.items():
+        if not np.isfinite(voxels).all():
+            raise SettingsError(
+                f"Some voxels of the {name} image near the click are no numbers; mend it first."
+            )
+    found = [standard_scores(voxels, spacing_mm) for voxels in images.values()]
+    seen = [scores for scores in found if scores is not None]
+    if not seen:
+        raise SettingsError(
+            f"Within {radius_mm:g} mm of the click the image has one value only; click elsewhere, or choose "
+            "a larger radius."
+        )
+    return np.stack(seen) / np.float32(np.sqrt(len(seen)))
+
+
+def check_seed(images: Mapping[Sequence, Voxels], seed: Index) -> None:
+    """Refuse a click outside of the image or in air.
+
+    Raises
+    ------
+    SettingsError
+        Which of both it is.
+    """
+    shape = next(iter(images.values())).shape
+    if any(voxels.shape != shape for voxels in images.values()):
+        raise SettingsError("The images do not lie on one grid; load them as one case.")
+    if not all(0 <= at < n for at, n in zip(seed, shape, strict=True)):
+        raise SettingsError(f"The click at voxel {seed} lies outside of the image, which has {shape} voxels.")
+    if all(_is_air(voxels, seed) for voxels in images.values()):
+        raise SettingsError(
+            f"The click at voxel {seed} lies in the air about the patient; click into the zone."
+        )
+
+
+def _is_air(voxels: Voxels, seed: Index) -> bool:
+    """Whether the click and all about it is dark, and so on to the border of the image."""
+    from skimage.filters import threshold_otsu
+
+    thinned = voxels[::2, ::4, ::4]
+    low = float(np.percentile(thinned, 1))
+    bright = thinned[thinned > threshold_otsu(thinned)]
+    dark = low + AIR_SHARE * ((float(bright.mean()) if bright.size else low) - low)
+    near = tuple(slice(max(0, at - 1), at + 2) for at in seed)
+    if not voxels[near].mean() < dark:
+        return False
+    components, _ = ndimage.label(voxels < dark)
+    ends = [components.take(end, axis) for axis in range(3) for end in (0, -1)]
+    outer = np.unique(np.concatenate([end.ravel() for end in ends]))
+    return bool(np.isin(components[near], outer[outer > 0]).any())
