@@ -35,6 +35,7 @@ class Role(StrEnum):
     IN_TRAINING = "in training"
     ERRORS = "errors"
     DISTANCE = "distance"
+    PREVIEW = "preview"
 
 
 # Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
@@ -45,6 +46,7 @@ COLOURS = {
     Role.TUMOUR: "#ff9f1c",
     Role.PREDICTION: "#4aa8ff",
     Role.IN_TRAINING: "#4aa8ff",
+    Role.PREVIEW: "#ff5db1",
 }
 # Of an error map: agreed, missed, extra (Okabe and Ito's orange and sky blue).
 ERROR_COLOURS = {1: "#ffffff40", 2: "#e69f00", 3: "#56b4e9"}

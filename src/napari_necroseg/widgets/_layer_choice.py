@@ -67,4 +67,4 @@ class LayerChoice(QComboBox):
 def _is_offered(layer: Layer) -> bool:
     """Whether a layer shows something of the case, and not how two others differ."""
     source = source_of(layer.metadata)
-    return source is None or source.role not in (Role.ERRORS, Role.DISTANCE)
+    return source is None or source.role not in (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)

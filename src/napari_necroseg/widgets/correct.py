@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.io.journal import journal_path
+from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets import _correct_jobs
@@ -17,6 +18,7 @@ from napari_necroseg.widgets._checklist import Checklist
 from napari_necroseg.widgets._correct_jobs import Begun, SignedOff
 from napari_necroseg.widgets._dock import Dock
 from napari_necroseg.widgets._edit_tools import EditTools
+from napari_necroseg.widgets._first_mask import FirstMask
 from napari_necroseg.widgets._hand import Hand
 from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._reviewing import Reviewing
@@ -52,6 +54,7 @@ class Correct(Dock):
         self.about = Prose()
         self.brush = Brush(self.workspace)
         self.tools = EditTools(self.workspace)
+        self.first = FirstMask(self.workspace)
         self.check = Checklist()
         self.hand = Hand(self.workspace, self)
         self.reviewing = Reviewing(self, self.hand)
@@ -63,19 +66,26 @@ class Correct(Dock):
     def shut_down(self) -> None:
         """Let go of the mask; what was not saved stays in the journal."""
         self._let_go()
+        self.first.drop()
+        self.first.close_thread()
+        self.first.wire.close_thread()
         self.hand.keeping.wait()
         super().shut_down()
 
     def start(self) -> None:
         """Take a mask in hand, beginning with what was chosen."""
-        case, labels = self.workspace.case, self.reviewing.labels
+        case = self.workspace.case
         if case is None or self.runner.is_busy:
             return
         voxels = self._first_voxels(case)
         if self.hand.mask is not None:
             self.hand.put(voxels)
             self.panel.say(f"Begun anew with {self.origin.currentText()}. Ctrl+Z takes it back.")
-            return
+        else:
+            self._begin(case, voxels)
+
+    def _begin(self, case: Case, voxels: Voxels) -> None:
+        labels = self.reviewing.labels
         if labels is None:
             self._hold(case, voxels, None)
             self.panel.say(
@@ -113,6 +123,7 @@ class Correct(Dock):
         for widget in (self.found, self._recovery, self.about):
             self.body.addWidget(widget)
         parts = {
+            "First mask without a model": self.first,
             "Brush": self.brush,
             "Tools": self.tools,
             "Check": self.check,
@@ -121,7 +132,8 @@ class Correct(Dock):
         for title, part in parts.items():
             section = Section(title)
             section.addWidget(part)
-            section.expand()
+            if part is not self.first:
+                section.expand()
             self.body.addWidget(section)
         keys = Prose(_KEYS)
         keys.setStyleSheet("font-size: 10px; color: gray;")
@@ -133,6 +145,8 @@ class Correct(Dock):
         self.back_button.clicked.connect(self.take_back)
         self.aside_button.clicked.connect(self.put_aside)
         self.tools.said.connect(self.panel.say)
+        self.first.said.connect(self.panel.say)
+        self.first.accepted.connect(self._on_first_mask)
         self.check.wanted.connect(self._go_to)
         self.hand.keeping.failed.connect(self.panel.warn)
         self.runner.finished.connect(self._on_finished)
@@ -166,6 +180,17 @@ class Correct(Dock):
         self.check.begin(found[0].data if found else None, voxels != 0)
         self._on_slice()
         self._refresh()
+
+    def _on_first_mask(self, mask: Mask) -> None:
+        """Add a proposal to the mask in hand; if there is none, it is what one begins with."""
+        case = self.workspace.case
+        if case is None or mask.shape != case.grid.shape:
+            return
+        if self.hand.mask is not None:
+            self.hand.put(np.where(mask & (self.hand.mask.data == 0), 1, self.hand.mask.data))
+            self.panel.say("Added to the mask in hand. Ctrl+Z takes it back.")
+        elif not self.runner.is_busy:
+            self._begin(case, mask.astype(np.uint8))
 
     def _let_go(self) -> None:
         self.hand.let_go()
@@ -206,6 +231,7 @@ class Correct(Dock):
 
     def _on_case(self) -> None:
         self._let_go()
+        self.first.drop()
         self._wanted_origin = ""
         self.reviewing.look_up()
         self._refresh()
