@@ -89,7 +89,8 @@ class Checklist(QWidget):
         self.rows.clear()
         for number in self._order:
             mark = "✓" if number in self._seen else "  "
-            item = QListWidgetItem(f"{mark} slice {number}, doubt {100 * self._doubts[number]:.0f} %")
+            doubt = f", doubt {100 * self._doubts[number]:.0f} %" if self._doubts.any() else ""
+            item = QListWidgetItem(f"{mark} slice {number}{doubt}")
             item.setData(Qt.ItemDataRole.UserRole, number)
             self.rows.addItem(item)
         self.progress.setText(f"{len(self._seen)} of {len(self._order)} seen")

@@ -25,9 +25,9 @@ from napari_necroseg.widgets._reviewing import Reviewing
 from napari_necroseg.widgets._section import Section
 
 _ROLES = {
-    "the newest prediction": Role.PREDICTION,
-    "the mask as saved": Role.LABELS,
-    "the reference": Role.REFERENCE,
+    "newest prediction": Role.PREDICTION,
+    "my mask": Role.LABELS,
+    "reference": Role.REFERENCE,
 }
 _EMPTY = "nothing"
 _KEYS = (
