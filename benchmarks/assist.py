@@ -1,10 +1,10 @@
 """First masks from one click, on real cases: how well each method outlines, and how long it takes.
 
-The click is drawn from the reference by a rule: the deepest point, that is the greatest distance in mm from the
-border of its largest part; of equal ones the first in the order of the array. Choices are the defaults. Prints
-a table of Dice and seconds per method over all cases, the Dice of each case, and seconds on a synthetic volume
-of 64 x 320 x 320 voxels of 4 x 0.9 x 0.9 mm. Seconds are those of `assist` alone, reading left out; each first
-call is not counted, since it imports.
+The click is drawn from the reference by a rule: the deepest point, that is the greatest distance in mm from
+the border of its largest part; of equal ones the first in the order of the array. Choices are the defaults.
+Prints a table of Dice and seconds per method over all cases, the Dice of each case, and seconds on a
+synthetic volume of 64 x 320 x 320 voxels of 4 x 0.9 x 0.9 mm. Seconds are those of `assist` alone, reading left
+out; each first call is not counted, since it imports.
 """
 
 import argparse
@@ -140,7 +140,8 @@ def tables(found: Measured) -> str:
         scores, seconds = ([one[key] for one in on_cases(results).values()] for key in ("dice", "seconds"))
         rows.append(
             f"| {method} | {statistics.mean(scores):.3f} | {statistics.median(scores):.3f} "
-            f"| {statistics.median(seconds):.2f} | {max(seconds):.2f} | {results['synthetic']['seconds']:.2f} |"
+            f"| {statistics.median(seconds):.2f} | {max(seconds):.2f} "
+            f"| {results['synthetic']['seconds']:.2f} |"
         )
     names = list(on_cases(next(iter(found.values()))))
     rows += ["", "| case | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
