@@ -1,4 +1,4 @@
-"""``necroseg assist``: from a point to a mask on the grid of the ceT1 file, nothing lost, mistakes in one line."""
+"""``necroseg assist``: from a point to a mask on the grid of its file, nothing lost, mistakes in a line."""
 
 import json
 from collections.abc import Callable
@@ -162,5 +162,5 @@ def test_what_is_no_point_is_refused(case, tmp_path, capsys, seed) -> None:
 def test_the_voxel_of_a_point_is_the_one_it_lies_in() -> None:
     grid = Grid(SHAPE, AFFINE)
     for index in ((0, 0, 0), MIDDLE, (11, 59, 55)):
-        point = grid.to_world_mm(np.asarray(index) + (0.4, -0.4, 0.3))
+        point = grid.to_world_mm(np.add(index, (0.4, -0.4, 0.3)))
         assert voxel_at(grid, tuple(point)) == index

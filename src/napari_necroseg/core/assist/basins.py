@@ -9,9 +9,9 @@ from napari_necroseg.core.assist.tidy import tidied
 from napari_necroseg.core.masks.clean import Mask
 
 # What differs by no more than this share of the tolerance, all the way from the click, is inside ...
-SURELY_INSIDE = 0.5
+SURELY_INSIDE = 0.75
 # ... and what differs by this multiple of it, or lies behind such voxels, or out of reach, is outside.
-SURELY_OUTSIDE = 2.0
+SURELY_OUTSIDE = 1.5
 INSIDE, OUTSIDE = 1, 2
 Marks = NDArray[np.int32]
 

@@ -58,12 +58,10 @@ def flood_cost(scene: Scene, *, smooth_mm: float) -> Floats:
     fits[~scene.reach] = beyond
     fits[scene.seeds] = 0
     start = np.where(scene.seeds, np.float32(0), beyond)
-    rolled = reconstruction(start, fits, method="erosion", footprint=_FACES)
-    cost: Floats = ndimage.grey_erosion(rolled, footprint=ball, mode="constant", cval=beyond).astype(
-        np.float32
-    )
+    rolled: Floats = reconstruction(start, fits, method="erosion", footprint=_FACES)
+    swept = ndimage.grey_erosion(rolled, footprint=ball, mode="constant", cval=float(beyond))
     # The ball always fits the click, but what it touches there must be like it, too.
-    cost = np.maximum(cost, scene.unlike)
+    cost: Floats = np.maximum(swept, scene.unlike).astype(np.float32)
     cost[scene.seeds] = 0
     cost[~scene.reach | (cost >= beyond)] = np.inf
     return cost

@@ -91,9 +91,9 @@ def _divide(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
 
 
 def _walk(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    marks = markers(scene, *_seen(scene, config))
+    seen, tolerance = _seen(scene, config)
     go_on(stop)
-    return walk(scene, marks)
+    return walk(scene, markers(scene, seen, tolerance), tolerance)
 
 
 def _cluster(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:

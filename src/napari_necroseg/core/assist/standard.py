@@ -10,15 +10,15 @@ Floats = NDArray[np.float32]
 Spacing = tuple[float, float, float]
 # Voxels darker than this share of the range are air, or bone that shows no more than air does.
 DARK_SHARE = 0.05
-# Quartiles of a normal distribution lie so many standard deviations apart.
-QUARTILES_APART = 1.349
-# Vessels and artefacts further from the median than this say nothing more.
+# So many percent of the voxels on either side, vessels and artefacts, count as if no further than the others.
+TAILS_PERCENT = 1
+# Scores further from 0 than this say nothing more.
 MOST_SCORE = 5.0
 SMOOTH_MM = 0.7
 
 
 def standard_scores(voxels: Voxels, spacing_mm: Spacing) -> Floats | None:
-    """Subtract the median of the tissue, divide by its robust deviation, smooth by 0.7 mm.
+    """Subtract the median of the tissue, divide by its winsorised deviation, smooth by 0.7 mm.
 
     Parameters
     ----------
@@ -48,7 +48,6 @@ def _tissue(voxels: Floats) -> Floats:
 
 
 def _deviation(voxels: Floats, tissue: Floats) -> float:
-    """From the quartiles; where half of the tissue has one value (a drawing), the plain deviation."""
-    first, last = np.percentile(tissue, (25, 75))
-    robust = float(last - first) / QUARTILES_APART
-    return robust or float(tissue.std()) or float(voxels.std())
+    """Winsorised; where all tissue has one value (a drawing), that of all voxels."""
+    ends = np.percentile(tissue, (TAILS_PERCENT, 100 - TAILS_PERCENT))
+    return float(np.clip(tissue, *ends).std()) or float(voxels.std())

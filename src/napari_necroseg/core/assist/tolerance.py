@@ -11,18 +11,18 @@ from napari_necroseg.core.assist.standard import MOST_SCORE, Floats
 N_LEVELS = 200
 # A region smaller than this is noise about the click.
 LEAST_ML = 0.2
-# A region of which more of the outline is but the end of what is looked at has leaked.
-MOST_OPEN = 0.1
+# A region of which much of the outline is but the end of what is looked at has leaked.
+CLOSED_POWER = 2
 Sums = NDArray[np.float64]
 
 
 def best_tolerance(scene: Scene, cost: Floats) -> float:
     """Return the tolerance whose region is set off most clearly, and roundest.
 
-    That is the greatest product of two numbers. The contrast: the mean, over the area of the outline, of the
-    unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler 1998). The
-    sphericity: the area of a ball of the same volume over that of the outline. Regions that leak count for
-    nothing.
+    That is the greatest product of three numbers. The contrast: the mean, over the area of the outline, of
+    the unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler 1998). The
+    sphericity: the area of a ball of the same volume over that of the outline. The square of the share of
+    the outline that is not merely the end of what is looked at, as it is where a region leaks.
 
     Parameters
     ----------
@@ -34,9 +34,11 @@ def best_tolerance(scene: Scene, cost: Floats) -> float:
     levels = np.linspace(0, np.sqrt(2) * MOST_SCORE, N_LEVELS + 1)[1:]
     area, contrast, is_open = _outlines(scene, cost, levels)
     volume = _sums(np.searchsorted(levels, cost), None, N_LEVELS) * float(np.prod(scene.spacing_mm))
+    closed = np.divide(area - is_open, area, out=np.zeros_like(area), where=area > 0)
     worth = np.divide(contrast * volume ** (2 / 3), area**2, out=np.zeros_like(area), where=area > 0)
-    worth[(volume < LEAST_ML * 1000) | (is_open > MOST_OPEN * area)] = 0
-    # Where all leak, the least of them: what is like the click to half a deviation.
+    worth *= closed**CLOSED_POWER
+    worth[volume < LEAST_ML * 1000] = 0
+    # Where there is no outline at all: what is like the click to half a deviation.
     return float(levels[int(worth.argmax())]) if worth.any() else 0.5
 
 
