@@ -3,8 +3,8 @@
 The click is drawn from the reference by a rule: the deepest point, that is the greatest distance in mm from
 the border of its largest part; of equal ones the first in the order of the array. Choices are the defaults.
 Prints a table of Dice and seconds per method over all cases, the Dice of each case, and seconds on a
-synthetic volume of 64 x 320 x 320 voxels of 4 x 0.9 x 0.9 mm. Seconds are those of `assist` alone, reading left
-out; each first call is not counted, since it imports.
+synthetic volume of 64 x 320 x 320 voxels of 4 x 0.9 x 0.9 mm. Seconds are those of `assist` alone, reading
+left out; each first call is not counted, since it imports.
 """
 
 import argparse
