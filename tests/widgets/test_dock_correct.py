@@ -1,13 +1,15 @@
 """The dock Correct: one mask in hand, every tool undoable, nothing lost."""
 
+from dataclasses import replace
 from functools import partial
 
 import nibabel
 import numpy as np
 import pytest
 
+from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.journal import journal_path
+from napari_necroseg.core.io.journal import Journal, journal_path
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.recovery import recover
 from napari_necroseg.core.io.review import Status, read_review, statuses
@@ -16,6 +18,7 @@ from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets import _jobs
 from napari_necroseg.widgets._edit_tools import TOOLS
+from napari_necroseg.widgets._saving import masks_to_save
 from napari_necroseg.widgets._stopwatch import Stopwatch
 from napari_necroseg.widgets.correct import Correct
 
@@ -65,7 +68,9 @@ def written(dock):
     dock.hand.keeping.wait()
     mask = dock.hand.keeping.mask
     path = journal_path(labels_of(dock), dock.workspace.case.name)
-    return recover(path, np.zeros_like(mask.data), case=dock.workspace.case.name, any_base=True).voxels
+    return recover(
+        path, np.zeros(mask.data.shape, np.uint8), case=dock.workspace.case.name, any_base=True
+    ).voxels
 
 
 def test_a_copy_of_the_prediction_is_taken_in_hand(qtbot, opened, viewer):
@@ -200,14 +205,12 @@ def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened):
     qtbot.wait(20)
     opened.hand.keeping._write_draft()
     opened.hand.keeping.wait()
-    draft = nibabel.load(labels_of(opened) / "a_draft.nii.gz")
+    draft = nibabel.load(labels_of(opened) / "drafts" / "a.nii.gz")
     assert np.asarray(draft.dataobj).sum() == mask.data.sum()
     assert opened.workspace.layers.unsaved()
 
 
 def save(qtbot, dock):
-    from napari_necroseg.widgets._saving import masks_to_save
-
     saves = masks_to_save(dock, [dock.hand.keeping.mask], dock.workspace.folder)
     list(_jobs.save_masks(saves, None))
     dock.workspace.layers.mark_saved(saves)
@@ -222,7 +225,7 @@ def test_a_saved_mask_leaves_no_journal_and_no_draft_behind(qtbot, opened):
     save(qtbot, opened)
     opened._let_go()
     opened.hand.keeping.wait()
-    assert sorted(path.name for path in labels_of(opened).iterdir()) == ["a.nii.gz", "a.review.json"]
+    assert sorted(path.name for path in labels_of(opened).rglob("*.*")) == ["a.nii.gz", "a.review.json"]
 
 
 def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, cohort_table):
@@ -236,7 +239,7 @@ def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, coh
     # As after a crash: the layer is gone.
     opened.viewer.layers.remove("my mask")
     opened.workspace.set_case(case, None)
-    assert "was not saved" in opened.found.said
+    qtbot.waitUntil(lambda: "was not saved" in opened.found.said)
     assert not opened.start_button.isEnabled()
     with qtbot.waitSignal(opened.runner.finished):
         opened.back_button.click()
@@ -251,12 +254,13 @@ def test_work_that_is_put_aside_is_kept_under_another_name(qtbot, opened):
     qtbot.wait(20)
     opened._let_go()
     opened.hand.keeping.wait()
-    opened._refresh()
+    opened.reviewing.look_up()
+    qtbot.waitUntil(lambda: opened.aside_button.isVisibleTo(opened))
     with qtbot.waitSignal(opened.runner.finished):
         opened.aside_button.click()
     assert "a.journal-aside-001" in {path.name for path in labels_of(opened).iterdir()}
     assert not journal_path(labels_of(opened), "a").exists()
-    assert opened.start_button.isEnabled()
+    qtbot.waitUntil(opened.start_button.isEnabled)
 
 
 def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opened, cohort_table):
@@ -431,3 +435,130 @@ def test_pauses_are_no_work():
     now[0] += 7
     watch.touch()
     assert watch.stop() == 0
+
+
+def test_a_new_layer_over_a_saved_mask_is_signed_off_as_it_is(qtbot, opened):
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    opened.viewer.layers.remove("my mask")
+    opened.origin.setCurrentText("nothing")
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    assert not np.asarray(nibabel.load(labels_of(opened) / "a.nii.gz").dataobj).any()
+    assert np.asarray(nibabel.load(labels_of(opened) / "a_earlier-001.nii.gz").dataobj).any()
+    review = read_review(labels_of(opened), "a")
+    assert (review.status, review.changes.after_ml) == (Status.REVIEWED, 0)
+
+
+def test_the_same_mask_is_signed_off_again_without_another_version(qtbot, opened):
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    sign_off(qtbot, opened, "CD")
+    assert read_review(labels_of(opened), "a").reader == "CD"
+    assert not list(labels_of(opened).glob("*earlier*"))
+
+
+def test_there_is_one_mask_of_a_case_and_a_duplicate_is_not_it(qtbot, opened, viewer):
+    mask = start(qtbot, opened)
+    assert opened.workspace.layers.new_mask(opened.workspace.case) is mask
+    viewer.add_layer(type(mask)(mask.data.copy(), name="my mask copy", metadata=dict(mask.metadata)))
+    assert opened.workspace.layers.mine("a") is mask
+
+
+def test_two_masks_of_one_file_are_not_saved_over_each_other(qtbot, opened, viewer):
+    mask = start(qtbot, opened)
+    twin = viewer.add_layer(type(mask)(mask.data.copy(), name="twin", metadata=dict(mask.metadata)))
+    with pytest.raises(FileError, match="same file"):
+        masks_to_save(opened, [mask, twin], opened.workspace.folder)
+
+
+def test_a_stroke_that_was_undone_leaves_the_sign_off(qtbot, opened):
+    mask = start(qtbot, opened)
+    sign_off(qtbot, opened)
+    mask.paint((4, 3, 3), 1)
+    qtbot.wait(20)
+    mask.undo()
+    qtbot.wait(200)
+    opened._let_go()
+    opened.hand.keeping.wait()
+    assert read_review(labels_of(opened), "a").status is Status.REVIEWED
+
+
+def test_work_that_was_saved_after_all_is_not_offered(qtbot, opened):
+    mask = start(qtbot, opened)
+    mask.paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    saves = masks_to_save(opened, [mask], opened.workspace.folder)
+    # As when the program is killed between the save and what follows it.
+    list(_jobs.save_masks(saves, None))
+    opened.hand.keeping._on_disk = None
+    opened._let_go()
+    opened.hand.keeping.wait()
+    assert journal_path(labels_of(opened), "a").exists()
+    opened.workspace.set_case(opened.workspace.case, None)
+    qtbot.waitUntil(lambda: not journal_path(labels_of(opened), "a").exists())
+    assert opened.found.said == ""
+
+
+def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened):
+    mask = start(qtbot, opened)
+    mask.paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    saves = masks_to_save(opened, [mask], opened.workspace.folder)
+    opened._let_go()
+    opened.hand.keeping.wait()
+    list(_jobs.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
+    opened.workspace.set_case(opened.workspace.case, None)
+    qtbot.waitUntil(lambda: "was changed since" in opened.found.said)
+
+
+def test_work_in_another_window_is_not_taken_over(qtbot, opened):
+    mask = start(qtbot, opened)
+    path = journal_path(labels_of(opened), "a")
+    with pytest.raises(FileError, match="another window"):
+        Journal.resume(path, np.zeros_like(mask.data), case="a", any_base=True)
+    mask.paint((2, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+
+
+def test_a_mask_that_was_converted_is_still_kept_safe(qtbot, opened):
+    mask = start(qtbot, opened)
+    mask.data = mask.data.astype(np.int32)
+    mask.paint((2, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+
+
+def test_a_write_that_failed_is_made_up_for_without_another_stroke(qtbot, opened, monkeypatch):
+    from napari_necroseg.core.io import journal
+
+    mask = start(qtbot, opened)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal, "_write_all", full)
+    with qtbot.waitSignal(opened.hand.keeping.failed):
+        mask.paint((2, 3, 3), 1)
+    monkeypatch.undo()
+    opened.hand.keeping._write_draft()
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+
+
+def test_the_intensity_range_is_that_of_the_image_that_is_seen(qtbot, opened, viewer):
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    image = viewer.layers["ceT1"]
+    opened.brush.image.choose(image)
+    opened._let_go()
+    opened.hand.keeping.wait()
+    image.data = image.data * 10
+    image.contrast_limits_range = (float(image.data.min()), float(image.data.max()))
+    start(qtbot, opened)
+    assert opened.brush.range.value() == pytest.approx(tuple(image.contrast_limits_range))
+
+
+def test_another_cohort_forgets_how_far_the_last_one_was(qtbot, opened):
+    qtbot.waitUntil(lambda: bool(opened.reviewing._statuses))
+    opened.workspace.set_cohort(opened.workspace.cohort.only(("b",)), None)
+    opened.reviewing.step(1)
+    assert opened.reviewing._statuses == {}

@@ -59,6 +59,8 @@ class Brush(QWidget):
                 self._mask.__dict__.pop(name, None)
         self._mask = mask
         self.setEnabled(mask is not None)
+        # A layer is used again for the next case, with other intensities.
+        self._on_image()
         if mask is not None and all(hasattr(mask, name) for name in _HOOKS):
             mask.__dict__["_get_brush_mask_and_bbox"] = self._covered
             mask.__dict__["_apply_mask_to_data"] = _Bounded(mask._apply_mask_to_data, self._allowed)

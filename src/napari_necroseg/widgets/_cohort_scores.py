@@ -145,12 +145,22 @@ class CohortScores(Section):
 
     def show_summary(self, summary: Any) -> None:
         """Say what the cases come to, and what differs from those compared with."""
-        mean, low, high = (values["dice"] for values in (summary.mean, summary.mean_low, summary.mean_high))
-        interval = "" if math.isnan(low) else f" (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+        mean, low, high, median, std, first, third = (
+            written("dice", "%", values["dice"])
+            for values in (
+                summary.mean,
+                summary.mean_low,
+                summary.mean_high,
+                summary.median,
+                summary.std,
+                summary.quartile_1,
+                summary.quartile_3,
+            )
+        )
         text = (
-            f"Mean Dice {written('dice', '%', mean)}{interval}, median "
-            f"{written('dice', '%', summary.median['dice'])}; {summary.scored} scored, {summary.missed} "
-            f"missed, {summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
+            f"Dice: mean {mean} (95 % interval {low} to {high}), median {median}, quartiles {first} and "
+            f"{third}, standard deviation {std}; {summary.scored} scored, {summary.missed} missed, "
+            f"{summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
         )
         self.summary.say("\n".join([text, *map(_in_words, summary.comparisons), *_of_reader(summary)]))
 

@@ -114,10 +114,9 @@ class FirstMask(QWidget):
         self.refresh()
 
     def accept(self) -> None:
-        """Hand the proposal over."""
+        """Hand the proposal over; it stays until it is taken, and `drop` is called."""
         mask = self.preview.mask()
         if mask is not None and mask.any():
-            self.drop()
             self.accepted.emit(mask)
 
     def refine(self) -> None:

@@ -9,7 +9,6 @@ from qtpy.QtCore import QObject
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.edit import edit_between
 from napari_necroseg.core.volume import Voxels
-from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets import _correct_jobs
 from napari_necroseg.widgets._correct_jobs import Begun
 from napari_necroseg.widgets._safekeeping import Safekeeping
@@ -38,11 +37,6 @@ class Hand(QObject):
         self._case = ""
         self._labels: Path | None = None
 
-    def mine(self, case: Case) -> Labels | None:
-        """Return the person's own mask of a case."""
-        found = self._workspace.layers.find(case.name, [Role.LABELS])
-        return next((layer for layer in found if isinstance(layer, Labels)), None)
-
     def take(self, case: Case, voxels: Voxels, begun: Begun | None, labels: Path | None) -> Labels:
         """Put voxels into the person's own mask as one edit, take it in hand and return it.
 
@@ -53,8 +47,7 @@ class Hand(QObject):
         begun, labels
             The journal that keeps it safe and the folder that it is in; None without a project.
         """
-        mask = self.mine(case) or self._workspace.layers.new_mask(case)
-        assert isinstance(mask, Labels)
+        mask = self._workspace.layers.new_mask(case)
         self.mask, self._case, self._labels = mask, case.name, labels
         self.put(voxels)
         if begun is not None and labels is not None:
@@ -77,10 +70,17 @@ class Hand(QObject):
             return
         self.mask.events.paint.disconnect(self._on_work)
         seconds = self.watch.stop()
-        if self.keeping.mask is not None and self.keeping.is_changed and self._labels is not None:
-            self.keeping.write(partial(_correct_jobs.add_work, self._labels, self._case, seconds))
+        labels, case = self._labels, self._case
+        is_kept = self.keeping.mask is not None
         self.keeping.end()
+        if is_kept and labels is not None and self.keeping.is_changed:
+            self.keeping.write(partial(_correct_jobs.add_work, labels, case, seconds))
         self.mask = self.before = None
+
+    def signed_off(self, case: str) -> None:
+        """Note that the mask is signed off as it is, if it is of this case."""
+        if self.mask is not None and case == self._case:
+            self.keeping.begin_changes()
 
     def _on_work(self, *_: object) -> None:
         self.watch.touch()

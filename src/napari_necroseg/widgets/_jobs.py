@@ -33,12 +33,15 @@ class OpenedCase:
         What to show, from the lowest to the topmost.
     first_slice
         Where to look first.
+    saved
+        Masks of the last case that were saved before.
     """
 
     case: Case
     files: CaseFiles | None
     layers: tuple[LayerData, ...]
     first_slice: int
+    saved: tuple["MaskToSave", ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +96,13 @@ def open_case(
     if labels is not None and labels.exists():
         yield from _add_saved_labels(labels, case, layers)
     yield Finished(
-        result=OpenedCase(case=case, files=files, layers=tuple(layers), first_slice=middle_slice(case))
+        result=OpenedCase(
+            case=case,
+            files=files,
+            layers=tuple(layers),
+            first_slice=middle_slice(case),
+            saved=tuple(saves),
+        )
     )
 
 
@@ -106,7 +115,11 @@ def open_phantom(index: int, saves: Sequence[MaskToSave], _stop: threading.Event
     case = phantom_case(0, index)
     yield Finished(
         result=OpenedCase(
-            case=case, files=None, layers=tuple(case_layers(case)), first_slice=middle_slice(case)
+            case=case,
+            files=None,
+            layers=tuple(case_layers(case)),
+            first_slice=middle_slice(case),
+            saved=tuple(saves),
         )
     )
 

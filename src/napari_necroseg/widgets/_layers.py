@@ -99,11 +99,24 @@ class CaseLayers:
         for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:
             self.viewer.layers.remove(layer)
 
-    def new_mask(self, case: Case) -> Layer:
-        """Add an empty mask on the grid of a case, ready to be drawn on."""
+    def mine(self, case: str) -> Labels | None:
+        """Return a person's own mask of a case; a layer that was duplicated in napari is not it."""
+        found = self.find(case, [Role.LABELS])
+        return next((one for one in found if isinstance(one, Labels) and one in self._saved), None)
+
+    def new_mask(self, case: Case) -> Labels:
+        """Return a person's own mask of a case: the one that is there, or an empty one on the case's grid.
+
+        There is one, since there is one file that it is saved to.
+        """
+        there = self.mine(case.name)
+        if there is not None:
+            self.viewer.layers.selection.active = there
+            return there
         empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)
         layer = self._add(mask_layer(empty, case_source(case, Role.LABELS), "my mask"))
         self._saved_as(layer)
+        assert isinstance(layer, Labels)
         return layer
 
     def masks(self) -> list[Labels]:

@@ -31,6 +31,14 @@ class LiveOverlap:
         if self._layers:
             self._counts = counts
 
+    def is_same(self, layer: Labels) -> bool:
+        """Whether a mask is as it was counted, and with the strokes since."""
+        if self._counts is None or self._strokes:
+            return False
+        return all(
+            self._counts.is_same(side, one.data) for side, one in self._layers.items() if one is layer
+        ) and any(one is layer for one in self._layers.values())
+
     def note(self, layer: Labels, atoms: Any) -> None:
         """Note a stroke of napari, which tells of it before or after it has changed the mask."""
         for side, one in self._layers.items():

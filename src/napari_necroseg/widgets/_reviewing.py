@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.io.review import Status, next_case
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets import _correct_jobs
@@ -19,26 +20,34 @@ from napari_necroseg.widgets._sign_off import SignOff
 from napari_necroseg.widgets._worker import JobRunner
 
 
-class Reviewing:
+class Reviewing(QObject):
     """What the buttons of `SignOff` do, in a dock that holds a mask in hand.
 
     Attributes
     ----------
     part
         The buttons.
+    changed
+        Emitted when it was looked how far the cohort is, and what was left.
     """
 
+    changed = Signal()
+
     def __init__(self, dock: Dock, hand: Hand) -> None:
+        super().__init__(dock)
         self._dock, self._hand = dock, hand
         self._workspace = dock.workspace
         self.part = SignOff()
         self._statuses: Mapping[str, Status] = {}
+        self._is_stale = False
+        # What an earlier session left of the open case, in words.
+        self.left: str | None = None
         self._quiet = JobRunner(dock)
         self.part.wanted.connect(self.sign_off)
         self.part.step_wanted.connect(self.step)
         self.part.improve_wanted.connect(self.improve)
         self._quiet.finished.connect(self._on_progress)
-        self._quiet.failed.connect(self.part.state.say)
+        self._quiet.failed.connect(self._on_failed)
 
     @property
     def labels(self) -> Path | None:
@@ -61,9 +70,8 @@ class Reviewing:
 
     def on_signed_off(self, signed: SignedOff) -> None:
         """Take in that a mask was signed off."""
-        if signed.saved is not None:
-            self._workspace.layers.mark_saved(signed.saved.masks)
-        self._hand.keeping.is_changed = False
+        self._workspace.layers.mark_saved(signed.saved.masks)
+        self._hand.signed_off(signed.review.case)
         self._dock.panel.say(str(signed))
         self.look_up()
 
@@ -88,30 +96,44 @@ class Reviewing:
         self._workspace.improvement_wanted.emit(reviewed)
 
     def look_up(self) -> None:
-        """Look how far the cohort is."""
+        """Look how far the cohort is, and what was left of the open case."""
         cohort, labels, case = self._workspace.cohort, self.labels, self._workspace.case
-        if cohort is not None and labels is not None:
-            name = "" if case is None else case.name
-            self._quiet.start(partial(_correct_jobs.look_up, cohort, labels, name))
+        self.left = None
+        if cohort is None or labels is None:
+            self._statuses = {}
+            return
+        name, grid = ("", None) if case is None else (case.name, case.grid)
+        job = partial(_correct_jobs.look_up, cohort, labels, name, None if self._hand.mask else grid)
+        self._is_stale = not self._quiet.start(job)
 
     def _to_sign_off(self, case: Case, labels: Path, mask: Labels, reader: str) -> ToSignOff:
-        path = corrected_path(labels, case.name)
-        is_saved = path.exists() and mask not in self._workspace.layers.unsaved()
-        saves = None if is_saved else masks_to_save(self._dock, [mask], self._workspace.folder)
+        saves = masks_to_save(self._dock, [mask], self._workspace.folder)
+        assert saves is not None, "in a project nobody is asked where to"
         found = self._workspace.layers.find(case.name, [Role.PREDICTION])
         predicted = [layer.data.copy() for layer in found if isinstance(layer, Labels)]
         return ToSignOff(
             case=case.name,
             labels=labels,
             reader=reader,
-            mask=saves[0] if saves else None,
-            path=path,
+            mask=saves[0],
             before=predicted[0] if predicted else self._hand.before,
-            after=mask.data.copy(),
-            voxel_ml=case.grid.voxel_ml,
+            grid=case.grid,
             seconds=self._hand.watch.lap(),
         )
 
     def _on_progress(self, progress: Progressed) -> None:
         self._statuses = progress.statuses
         self.part.show_state(progress.review, progress.statuses)
+        case = self._workspace.case
+        self.left = progress.left if case is not None and case.name == progress.case else None
+        self.changed.emit()
+        self._once_more()
+
+    def _on_failed(self, message: str) -> None:
+        self.part.state.say(message)
+        self._once_more()
+
+    def _once_more(self) -> None:
+        """Look again, if something has happened while it was looked."""
+        if self._is_stale:
+            self.look_up()

@@ -41,11 +41,11 @@ class Safekeeping(QObject):
         self._journal: Journal | None = None
         self._case = ""
         self._known: Voxels = np.zeros(0, np.uint8)
-        self._on_disk: Voxels = np.zeros(0, np.uint8)
+        self._on_disk: Voxels | None = None
         self._draft: _Draft | None = None
         self._is_drafted = True
-        # Whether anything was changed since the mask was taken in hand, or signed off.
-        self.is_changed = False
+        self._unchanged: Voxels = self._known
+        self._has_failed = False
         self._boxes: list[Box] = []
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="necroseg-journal")
         self._now = _timer(self, 0, self._write_strokes)
@@ -59,14 +59,17 @@ class Safekeeping(QObject):
         """The mask that is kept safe."""
         return self._mask
 
-    def begin(self, mask: Labels, journal: Journal, labels: Path, on_disk: Voxels) -> None:
-        """Follow a mask of a case whose voxels the journal has already; `on_disk` is what is saved of it."""
+    def begin(self, mask: Labels, journal: Journal, labels: Path, on_disk: Voxels | None) -> None:
+        """Follow a mask of a case whose voxels the journal has already.
+
+        `on_disk` is what is saved of it, ``(Z, Y, X)``; None if that is not known.
+        """
         self.end()
         source = source_of(mask.metadata)
         assert source is not None, "a mask of a case"
         self._mask, self._journal, self._case = mask, journal, source.case
-        self.is_changed = False
-        self._known, self._on_disk = mask.data.copy(), on_disk.copy()
+        self._known, self._on_disk = mask.data.copy(), on_disk
+        self.begin_changes()
         self._draft = _Draft(draft_path(labels, source.case), source.origin)
         self._is_drafted = True
         mask.events.paint.connect(self._on_paint)
@@ -86,7 +89,8 @@ class Safekeeping(QObject):
         mask.events.set_data.disconnect(self._on_change)
         mask.events.data.disconnect(self._on_change)
         self._mask = self._journal = self._draft = None
-        self._do(partial(_end, journal, draft, np.array_equal(self._known, self._on_disk)))
+        is_saved = self._on_disk is not None and np.array_equal(self._known, self._on_disk)
+        self._do(partial(_end, journal, draft, is_saved))
 
     def was_saved(self, voxels: Voxels) -> None:
         """Note that the mask is on disk with these voxels: the journal goes on from there."""
@@ -98,6 +102,15 @@ class Safekeeping(QObject):
         if np.array_equal(voxels, self._known):
             self._is_drafted = True
             self._do(partial(_rebase, journal, draft, self._known.copy()))
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the mask is another than when it was taken in hand, or signed off."""
+        return not np.array_equal(self._known, self._unchanged)
+
+    def begin_changes(self) -> None:
+        """Count changes from the mask as it is now."""
+        self._unchanged = self._known.copy()
 
     def write(self, write: Callable[[], None]) -> None:
         """Write something else in the same thread, after what was handed over before."""
@@ -134,9 +147,10 @@ class Safekeeping(QObject):
         mask, journal = self._mask, self._journal
         if mask is None or journal is None or not self._is_of_case:
             return
-        part = mask.data[box].copy()
+        # Somebody may have converted the layer to another type of numbers.
+        part = mask.data[box].astype(self._known.dtype)
         self._known[box] = part
-        self._is_drafted, self.is_changed = False, True
+        self._is_drafted = False
         whole = self._known.copy() if journal.is_large or journal.is_behind else None
         self._do(partial(_append, journal, box, part, whole))
 
@@ -147,7 +161,13 @@ class Safekeeping(QObject):
         return source is not None and source.case == self._case
 
     def _write_draft(self) -> None:
-        if self._draft is not None and not self._is_drafted:
+        if self._draft is None or self._journal is None:
+            return
+        if self._has_failed:
+            # There may be room again: all of it once more.
+            self._has_failed, self._is_drafted = False, False
+            self._do(partial(self._journal.restart, self._known.copy()))
+        if not self._is_drafted:
             self._is_drafted = True
             self._do(partial(self._draft.write, self._known.copy()))
 
@@ -159,7 +179,9 @@ class Safekeeping(QObject):
         error = done.exception()
         if error is None:
             self.safe.emit()
-        elif isinstance(error, NecrosegError):
+            return
+        self._has_failed = True
+        if isinstance(error, NecrosegError):
             self.failed.emit(str(error))
         else:
             self.failed.emit(f"Your edits could not be kept safe ({error}). Save the mask now.")

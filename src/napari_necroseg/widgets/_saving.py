@@ -29,7 +29,7 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
     FileError
         If a layer does not belong to a case.
     """
-    saves = []
+    saves: list[MaskToSave] = []
     for layer in layers:
         source = source_of(layer.metadata)
         if source is None:
@@ -40,6 +40,11 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
         path = _project_path(folder, source) if folder else _ask_path(parent, layer, source)
         if path is None:
             return None
+        if any(save.path == path for save in saves):
+            raise FileError(
+                f"Two masks of {source.case} would go to the same file, {path.name}. Keep one of the layers: "
+                "take what you need of the other over to it, and remove that."
+            )
         saves.append(MaskToSave(path=path, voxels=layer.data.copy(), origin=source.origin, key=id(layer)))
     return saves
 

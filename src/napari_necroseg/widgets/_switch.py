@@ -65,6 +65,7 @@ class CaseSwitch:
     def finish(self, opened: OpenedCase) -> None:
         """Show a case that was read, unless something was drawn on the last one meanwhile."""
         wanted, self._wanted, self._is_opening = self._wanted, None, False
+        self._workspace.layers.mark_saved(opened.saved)
         if wanted is not None and self._drawn_meanwhile():
             self.open(*wanted)
             return

@@ -8,7 +8,6 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.io.journal import journal_path
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
@@ -59,6 +58,8 @@ class Correct(Dock):
         self.hand = Hand(self.workspace, self)
         self.reviewing = Reviewing(self, self.hand)
         self._wanted_origin = ""
+        # Whether the proposal of a first mask is what is being begun with.
+        self._takes_first = False
         self._build()
         self._connect()
         self._on_case()
@@ -80,6 +81,7 @@ class Correct(Dock):
         voxels = self._first_voxels(case)
         if self.hand.mask is not None:
             self.hand.put(voxels)
+            self.hand.before = voxels.copy()
             self.panel.say(f"Begun anew with {self.origin.currentText()}. Ctrl+Z takes it back.")
         else:
             self._begin(case, voxels)
@@ -88,11 +90,14 @@ class Correct(Dock):
         labels = self.reviewing.labels
         if labels is None:
             self._hold(case, voxels, None)
+            if self._takes_first:
+                self.first.drop()
+            self._takes_first = False
             self.panel.say(
                 "This case is in no project folder, so your work is not kept safe as you go: save it."
             )
             return
-        job = partial(_correct_jobs.begin, labels, case.name, self._on_disk(case), voxels)
+        job = partial(_correct_jobs.begin, labels, case.name, case.grid, voxels)
         self.panel.run(job, "Taking in hand ...")
         self._refresh()
 
@@ -100,8 +105,7 @@ class Correct(Dock):
         """Go on with work that was not saved."""
         case, labels = self.workspace.case, self.reviewing.labels
         if case is not None and labels is not None and not self.runner.is_busy:
-            job = partial(_correct_jobs.take_back, labels, case.name, self._on_disk(case))
-            self.panel.run(job, "Taking back ...")
+            self.panel.run(partial(_correct_jobs.take_back, labels, case.name, case.grid), "Taking back ...")
 
     def put_aside(self) -> None:
         """Leave work that was not saved alone."""
@@ -150,7 +154,9 @@ class Correct(Dock):
         self.check.wanted.connect(self._go_to)
         self.hand.keeping.failed.connect(self.panel.warn)
         self.runner.finished.connect(self._on_finished)
-        self.runner.failed.connect(self._refresh)
+        self.runner.failed.connect(self._on_over)
+        self.runner.cancelled.connect(self._on_over)
+        self.reviewing.changed.connect(self._refresh)
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.listen(self.workspace.layers.saved, self._on_saved)
@@ -158,12 +164,11 @@ class Correct(Dock):
         for happening in ("inserted", "removed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
 
-    def _on_disk(self, case: Case) -> Voxels:
-        mask = self.hand.mine(case)
-        return np.zeros(case.grid.shape, np.uint8) if mask is None else self.workspace.layers.on_disk(mask)
-
     def _first_voxels(self, case: Case) -> Voxels:
         role = _ROLES.get(self.origin.currentText())
+        mine = self.workspace.layers.mine(case.name)
+        if role is Role.LABELS and mine is not None:
+            return np.array(mine.data)
         for layer in [] if role is None else self.workspace.layers.find(case.name, [role]):
             if isinstance(layer, Labels):
                 return np.asarray(layer.data != 0).astype(np.uint8)
@@ -188,8 +193,12 @@ class Correct(Dock):
             return
         if self.hand.mask is not None:
             self.hand.put(np.where(mask & (self.hand.mask.data == 0), 1, self.hand.mask.data))
+            self.first.drop()
             self.panel.say("Added to the mask in hand. Ctrl+Z takes it back.")
-        elif not self.runner.is_busy:
+        elif self.runner.is_busy or self.reviewing.left:
+            self.panel.say("Not yet: decide about the work that was left, or wait for what is running.")
+        else:
+            self._takes_first = True
             self._begin(case, mask.astype(np.uint8))
 
     def _let_go(self) -> None:
@@ -210,15 +219,26 @@ class Correct(Dock):
         match result:
             case Begun() if case is not None and case.name == result.case:
                 self._hold(case, result.voxels, result)
+                if self._takes_first:
+                    self.first.drop()
                 self.panel.say(
                     f"Taken back: {result.edits} edits." if result.is_recovered else "In hand: draw away."
                 )
-            case Begun():
-                result.journal.close()
+            case Begun(journal=journal):
+                # Of a case that is no longer open: nothing was done to what was only begun.
+                (journal.close if result.is_recovered else journal.discard)()
             case SignedOff():
                 self.reviewing.on_signed_off(result)
             case _:
                 self.panel.say(str(result))
+                self.reviewing.look_up()
+        self._takes_first = False
+        self._refresh()
+
+    def _on_over(self, *_: object) -> None:
+        """Nothing came of it: a proposal that was to be taken stays a proposal."""
+        self._takes_first = False
+        self.reviewing.look_up()
         self._refresh()
 
     def _on_saved(self, layer: Any) -> None:
@@ -246,15 +266,12 @@ class Correct(Dock):
         self._refresh()
 
     def _refresh(self, *_: object) -> None:
-        case, labels = self.workspace.case, self.reviewing.labels
+        case, left = self.workspace.case, self.reviewing.left
         self._offer_origins(case)
-        is_left = False
-        if case is not None and labels is not None and self.hand.mask is None:
-            is_left = journal_path(labels, case.name).exists()
+        is_left = left is not None and self.hand.mask is None
         self.found.setVisible(is_left)
         self._recovery.setVisible(is_left)
-        name = "" if case is None else case.name
-        self.found.say(f"⚠ Work on {name} from an earlier session was not saved." if is_left else "")
+        self.found.say(f"⚠ {left}" if is_left else "")
         self.start_button.setEnabled(case is not None and not is_left and not self.runner.is_busy)
         self.about.say("Open a case in the dock Cases first." if case is None else "")
         self.about.setVisible(case is None)

@@ -155,6 +155,8 @@ class Scores(Dock):
         self._on_layers()
 
     def _on_cohort(self) -> None:
+        # What is being scored is of another cohort.
+        self.runner.cancel()
         self.cohort.begin()
         self.cohort.set_reader(None)
         self.cohort.show_folders(self.workspace.folder)
@@ -205,8 +207,10 @@ class Scores(Dock):
         if counts is not None and self._scored is not None:
             self.table.show_overlap(counts, voxel_ml=self._scored.errors.grid.voxel_ml)
 
-    def _on_edit(self, _event: Any) -> None:
-        """All of a mask may be other than before: by an undo, or by another program's hand."""
+    def _on_edit(self, event: Any) -> None:
+        """Something else than a stroke: an undo, an assignment, or only another slice that is seen."""
+        if self._live.is_same(event.source):
+            return
         self._live.forget()
         self._rest.start()
 

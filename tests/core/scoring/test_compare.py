@@ -111,3 +111,29 @@ def test_without_a_case_in_common_nothing_is_defined() -> None:
     assert len(comparison.changes) == len(COMPARED)
     assert all(math.isnan(change.p) and math.isnan(change.p_holm) for change in comparison.changes)
     assert "nowhere" in str(comparison)
+
+
+def hd95_of(first: list[float], other: list[float], patients: dict[str, str] | None = None):
+    sets = ({str(n): scores(hd95_mm=mm) for n, mm in enumerate(one)} for one in (first, other))
+    (comparison,) = compare(next(sets), {"x": next(sets)}, patients)
+    return next(change for change in comparison.changes if change.score == "hd95_mm")
+
+
+def test_an_infinite_difference_is_never_averaged_into_a_number() -> None:
+    inf = math.inf
+    assert hd95_of([1.0, 5.0], [inf, 2.0]).median_difference == -3.0
+    assert hd95_of([1.0, 1.0], [inf, inf]).median_difference == inf
+    assert hd95_of([1.0, inf], [inf, 1.0]).median_difference == 0.0
+    assert hd95_of([1.0, 2.0, 4.0, 1.0], [inf, 4.0, 5.0, 0.5]).median_difference == 1.5
+    # Of one patient's three cases one is missed: the patient is infinitely worse.
+    of_patient = hd95_of([1.0, 2.0, 3.0], [inf, 2.0, 3.0], dict.fromkeys("012", "p"))
+    assert (of_patient.patients, of_patient.median_difference, of_patient.worse) == (1, inf, 1)
+    # Infinitely worse in one case and infinitely better in another is no direction at all.
+    assert hd95_of([1.0, inf], [inf, 1.0], dict.fromkeys("01", "p")).patients == 0
+
+
+def test_the_p_value_knows_infinite_differences_as_the_highest_ranks() -> None:
+    first = [3.0, 4.0, 5.0, 2.0, 6.0, 1.0]
+    other = [2.0, 2.5, 3.0, 1.5, math.inf, math.inf]
+    ranked = [-1.0, -1.5, -2.0, -0.5, 100.0, 100.0]
+    assert hd95_of(first, other).p == pytest.approx(wilcoxon(ranked).pvalue)

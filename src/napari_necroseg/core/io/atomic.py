@@ -64,6 +64,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder that is to be written into later, so that what is wrong with it is told now.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically, with the line ends that `text` has."""
     with atomic_path(path) as temporary:

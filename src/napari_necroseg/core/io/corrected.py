@@ -8,7 +8,7 @@ from napari_necroseg.core.errors import CohortError
 
 LABELS_FOLDER = "labels"
 TUMOUR_SUFFIX = "_tumour"
-DRAFT_SUFFIX = "_draft"
+DRAFTS_FOLDER = "drafts"
 
 
 def corrected_path(labels: Path, case: str, *, is_tumour: bool = False) -> Path:
@@ -18,7 +18,8 @@ def corrected_path(labels: Path, case: str, *, is_tumour: bool = False) -> Path:
 
 def draft_path(labels: Path, case: str) -> Path:
     """Return where a mask that is being corrected is written now and then, until it is saved."""
-    return labels / f"{case}{DRAFT_SUFFIX}.nii.gz"
+    # In a folder of its own: no name of a case can be that of a draft.
+    return labels / DRAFTS_FOLDER / f"{case}.nii.gz"
 
 
 def corrected_cases(cohort: Cohort, labels: Path) -> tuple[str, ...]:

@@ -96,6 +96,7 @@ class Journal:
         ResourceError
             If the folder cannot be written to; the journal is as it was then.
         """
+        check_free(path)
         recovered = recover(path, base, case=case, any_base=any_base)
         return cls(path, header_of(base, case), recovered.voxels), recovered
 
@@ -129,16 +130,18 @@ class Journal:
         assert voxels.shape == tuple(p.stop - p.start for p in box), (box, voxels.shape)
         if self._is_behind:
             raise _unsafe(self.path, "an earlier edit is missing from it")
+        self._is_behind = True
         record = packed_record(box, voxels, self._header.dtype)
         try:
+            self._check_mine()
             _write_all(self._file, record)
         except OSError as error:
-            self._is_behind = True
             # What was written of it must not stand before a later record.
             with suppress(OSError):
                 self._file.truncate(self._size)
             raise _unsafe(self.path, error.strerror or type(error).__name__) from error
         self._size += len(record)
+        self._is_behind = False
 
     def restart(self, voxels: Voxels) -> None:
         """Replace all edits by the mask ``(Z, Y, X)`` that they led to, atomically.
@@ -190,13 +193,49 @@ class Journal:
         self._header, self._size, self._is_behind = header, len(content), False
         self._open()
 
+    def _check_mine(self) -> None:
+        """Refuse to write into a file that is no longer the journal: another program has put its there."""
+        if not os.path.samestat(self._identity, self.path.stat()):
+            raise OSError(errno.ESTALE, "another window or program has taken this work over")
+
     def _open(self) -> None:
         try:
             # Unbuffered: what `write` returns from is the system's, and survives the end of the program.
             self._file = FileIO(self.path, "r+")
             self._file.seek(0, os.SEEK_END)
+            lock(self._file)
+            self._identity = os.fstat(self._file.fileno())
         except OSError as error:
             raise _unsafe(self.path, error.strerror or type(error).__name__) from error
+
+
+def lock(file: FileIO) -> None:
+    """Mark a journal as being written, for as long as its file is open; nothing where the system cannot.
+
+    Raises
+    ------
+    FileError
+        If another window or program is writing it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileError(
+            f"{Path(str(file.name)).name} is being worked on in another window or program; go on there."
+        ) from error
+    except OSError:
+        # A network drive without locks.
+        return
+
+
+def check_free(path: Path) -> None:
+    """Refuse a journal that another window or program is writing; see `lock`."""
+    with suppress(FileNotFoundError), FileIO(path, "r+") as file:
+        lock(file)
 
 
 def _write_all(file: FileIO, record: bytes) -> None:

@@ -207,7 +207,7 @@ def next_case(
     names = list(reversed(cohort.names)) if backwards else list(cohort.names)
     start = 0 if after is None else names.index(cohort[after].name) + 1
     turned = names[start:] + names[:start]
-    wanted = (name for name in turned if name != after and status in (None, of_case[name]))
+    wanted = (name for name in turned if name != after and status in (None, of_case.get(name)))
     return next(wanted, None)
 
 

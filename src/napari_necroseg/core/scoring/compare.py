@@ -21,8 +21,6 @@ COMPARED = {
 }
 _ABSOLUTE = "volume_difference_ml"
 _MOST_CHANGED = 5
-# Stands for a difference that is infinite: a zone found by one and missed by the other ranks highest.
-_BEYOND_ALL = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +158,8 @@ def _change(score: str, first: Sequence[Scores], other: Sequence[Scores], groups
         difference = _difference(_value(one, score), _value(two, score))
         if not math.isnan(difference):
             of_patient[group].append(difference)
-    differences = np.array([np.mean(values) for values in of_patient.values()])
+    means = [_mean(values) for values in of_patient.values()]
+    differences = np.array([mean for mean in means if not math.isnan(mean)])
     gain = differences if COMPARED[score] else -differences
     return Change(
         score=score,
@@ -181,15 +180,26 @@ def _difference(first: float, other: float) -> float:
     if first == other:
         # Both infinite: both missed it.
         return 0.0
-    difference = other - first
-    return math.copysign(_BEYOND_ALL, difference) if math.isinf(difference) else difference
+    return other - first
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the cases of a patient; undefined if one is infinitely better and another infinitely worse."""
+    infinite = {value for value in values if math.isinf(value)}
+    return sum(values) / len(values) if len(infinite) < 2 else math.nan
 
 
 def _median(differences: NDArray[np.float64]) -> float:
+    """Median; where one of the two in the middle is infinite, the other one, and 0 for one of either sign."""
     if not len(differences):
         return math.nan
-    middle = float(np.median(differences))
-    return math.copysign(math.inf, middle) if abs(middle) >= _BEYOND_ALL / 2 else middle
+    ordered = np.sort(differences)
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    if low == high:
+        return low
+    if math.isinf(low) and math.isinf(high):
+        return 0.0
+    return min(low, high, key=abs) if math.isinf(low) or math.isinf(high) else (low + high) / 2
 
 
 def _signed_rank_p(differences: NDArray[np.float64]) -> float:
@@ -199,7 +209,11 @@ def _signed_rank_p(differences: NDArray[np.float64]) -> float:
         return 1.0
     from scipy.stats import wilcoxon
 
-    return float(wilcoxon(differences[differences != 0]).pvalue)
+    # A zone found by one and missed by the other ranks above every difference that has a number.
+    finite = differences[np.isfinite(differences)]
+    beyond = float(np.abs(finite).max(initial=0.0)) + 1.0
+    ranked = np.nan_to_num(differences, posinf=beyond, neginf=-beyond)
+    return float(wilcoxon(ranked[ranked != 0]).pvalue)
 
 
 def _signed(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.atomic import make_folder, write_text
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, find_pairs, read_pair
@@ -88,6 +88,8 @@ def score_files(pairs: tuple[MaskPair, ...], wanted: Wanted | None = None) -> Ge
         `Summary`.
     """
     wanted = Wanted() if wanted is None else wanted
+    if wanted.export is not None:
+        make_folder(wanted.export)
     yield Started(message=f"Scoring {len(pairs)} {'case' if len(pairs) == 1 else 'cases'}.")
     scored: list[ScoredCase] = []
     for done, pair in enumerate(pairs, start=1):

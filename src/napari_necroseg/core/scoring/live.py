@@ -25,6 +25,12 @@ class LiveCounts:
         self._masks: dict[Side, Mask] = {"reference": reference, "prediction": prediction}
         self.counts = count(reference, prediction)
 
+    def is_same(self, side: Side, voxels: Voxels) -> bool:
+        """Whether a mask is as it was counted last."""
+        return voxels.shape == self._masks[side].shape and bool(
+            np.array_equal(voxels != 0, self._masks[side])
+        )
+
     def paint(self, side: Side, box: Box, voxels: Voxels) -> Counts:
         """Follow a stroke.
 

@@ -126,6 +126,8 @@ def read_scores(path: Path) -> dict[str, Scores]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return {row["case"]: _scores_of(row) for row in csv.DictReader(file)}
+    except OSError as error:
+        raise FileError(f"{path} could not be read: {error.strerror}.") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise FileError(
             f"{path} is no table of scores; write it again with `necroseg score --csv`, or remove it."
