@@ -151,7 +151,9 @@ class Safekeeping(QObject):
         part = mask.data[box].astype(self._known.dtype)
         self._known[box] = part
         self._is_drafted = False
-        whole = self._known.copy() if journal.is_large or journal.is_behind else None
+        whole = None
+        if journal.is_large or self._has_failed:
+            self._has_failed, whole = False, self._known.copy()
         self._do(partial(_append, journal, box, part, whole))
 
     @property
