@@ -184,6 +184,11 @@ def test_the_keys_use_the_tools(qtbot, opened):
     mask = start(qtbot, opened)
     keys = {str(key) for key in mask.keymap}
     assert {tool.key.replace("-", "+") for tool in TOOLS} <= keys
+    # napari asks every action of a key for its name, whichever key is pressed.
+    assert all(action.__name__ for action in mask.keymap.values())
+    before = mask.data.copy()
+    mask.keymap[next(key for key in mask.keymap if str(key) == "Shift+G")](mask)
+    assert mask.data.sum() > before.sum()
 
 
 def test_every_stroke_tool_and_undo_is_in_the_journal(qtbot, opened):

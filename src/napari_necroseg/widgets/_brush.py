@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QWidget
 from superqt import QLabeledDoubleRangeSlider
 
@@ -27,8 +26,6 @@ _HOOKS = ("_get_brush_mask_and_bbox", "_apply_mask_to_data")
 
 class Brush(QWidget):
     """The radius in mm, flat or a ball, and what strokes may not leave: a range of an image, or a mask."""
-
-    changed = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,7 +110,6 @@ class Brush(QWidget):
             self._mask.n_edit_dimensions = 3 if self.in_3d.isChecked() else 2
             # The circle about the pointer; what it paints is decided above.
             self._mask.brush_size = max(1, round(2 * self.radius_mm.value() / min(self._spacing_mm())))
-        self.changed.emit()
 
     def _on_image(self) -> None:
         image = self.image.layer()

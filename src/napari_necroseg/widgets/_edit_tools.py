@@ -114,7 +114,7 @@ class EditTools(QWidget):
             width_mm = math.ceil(10 * max(grid.spacing_mm[1:])) / 10
             self.grow_mm.setValue(max(self.grow_mm.value(), width_mm))
             for tool in TOOLS:
-                mask.bind_key(tool.key, partial(self._on_key, tool.name), overwrite=True)
+                mask.bind_key(tool.key, self._key_action(tool.name), overwrite=True)
 
     def use(self, name: str) -> None:
         """Use a tool by its name; what cannot be done is said."""
@@ -190,8 +190,13 @@ class EditTools(QWidget):
         source = None if self._mask is None else source_of(self._mask.metadata)
         return None if source is None else source.grid
 
-    def _on_key(self, name: str, _layer: Any) -> None:
-        self.use(name)
+    def _key_action(self, name: str) -> Callable[[Any], None]:
+        """Return what a key does; a function with a name, which napari asks for and a partial has not."""
+
+        def use(_layer: Any) -> None:
+            self.use(name)
+
+        return use
 
     def _button(self, tool: Tool) -> QPushButton:
         button = QPushButton(tool.title)

@@ -29,11 +29,10 @@ _LOOK_MS = 100
 class Safekeeping(QObject):
     """Follows one mask, and writes what changes in it, in a thread of its own.
 
-    `failed` is emitted with a sentence when something could not be written; `safe` when all is on disk again.
+    `failed` is emitted with a sentence when something could not be written.
     """
 
     failed = Signal(str)
-    safe = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -180,7 +179,6 @@ class Safekeeping(QObject):
         """Called in the writer's thread; signals cross over to that of the screen."""
         error = done.exception()
         if error is None:
-            self.safe.emit()
             return
         self._has_failed = True
         if isinstance(error, NecrosegError):
