@@ -6,7 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import get_args
 
-from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.options import add_image_options, add_options, chosen
 from napari_necroseg.cli.predict import read_input
 from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.config import AssistConfig, AssistMethod
@@ -20,17 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument("method", metavar="METHOD", help=", ".join(get_args(AssistMethod)))
     parser.add_argument("case", type=Path, nargs="?", metavar="CASE", help="the folder of one case")
-    parser.add_argument(
-        "--ceT1", type=Path, metavar="FILE", dest="ce_t1", help="instead of CASE: a ceT1 image"
-    )
-    parser.add_argument(
-        "--T2", type=Path, metavar="FILE", dest="t2", help="the T2 image that goes with --ceT1"
-    )
-    parser.add_argument(
-        "--spacing-mm",
-        metavar="Z,Y,X",
-        help="slice, row and column spacing of TIFF files that do not state theirs",
-    )
+    add_image_options(parser, instead_of="CASE")
     parser.add_argument(
         "--seed",
         type=point,

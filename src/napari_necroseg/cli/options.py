@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a configuration, so that both always agree."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -9,6 +10,21 @@ from napari_necroseg.core.config import Config
 
 # Fields that take several values, and how these are shown in the help.
 _LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z"}
+
+
+def add_image_options(parser: argparse.ArgumentParser, *, instead_of: str) -> None:
+    """Add options for the images of one case, in place of an argument of that name."""
+    parser.add_argument(
+        "--ceT1", type=Path, metavar="FILE", dest="ce_t1", help=f"instead of {instead_of}: a ceT1 image"
+    )
+    parser.add_argument(
+        "--T2", type=Path, metavar="FILE", dest="t2", help="the T2 image that goes with --ceT1"
+    )
+    parser.add_argument(
+        "--spacing-mm",
+        metavar="Z,Y,X",
+        help="slice, row and column spacing of TIFF files that do not state theirs",
+    )
 
 
 def add_options(parser: argparse.ArgumentParser, of_kind: type[Config], names: tuple[str, ...]) -> None:

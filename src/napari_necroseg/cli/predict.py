@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Generator
 from pathlib import Path
 
-from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.options import add_image_options, add_options, chosen
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import FileError, SettingsError
@@ -33,17 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of trained models, whose mean counts; the last word is INPUT: cohort.csv, or the "
         "folder of one case",
     )
-    parser.add_argument(
-        "--ceT1", type=Path, metavar="FILE", dest="ce_t1", help="instead of INPUT: a ceT1 image"
-    )
-    parser.add_argument(
-        "--T2", type=Path, metavar="FILE", dest="t2", help="the T2 image that goes with --ceT1"
-    )
-    parser.add_argument(
-        "--spacing-mm",
-        metavar="Z,Y,X",
-        help="slice, row and column spacing of TIFF files that do not state theirs",
-    )
+    add_image_options(parser, instead_of="INPUT")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for the predicted masks"
     )
