@@ -198,8 +198,8 @@ def test_the_export_says_how_it_was_made(readers: dict[str, Path], tmp_path: Pat
     assert set(made["versions"]) == {"napari-necroseg", "numpy", "scipy", "python"}
     with (out / "scores.csv").open(newline="") as file:
         rows = {(row["case"], row["metric"], row["region"]): row["value"] for row in csv.DictReader(file)}
-    assert float(rows["case-1", "dice", "image"]) == pytest.approx(0.7)
-    assert {region for case, metric, region in rows if metric == "specificity"} == {"image", "box", "patch"}
+    assert float(rows["case-1", "dice", "native"]) == pytest.approx(0.7)
+    assert {region for case, metric, region in rows if metric == "specificity"} == {"native", "box", "patch"}
     assert len(rows) == 3 * len(SCORE_NAMES)
     assert read_scores(out / "cases.csv").keys() == {"case-0", "case-1", "case-2"}
     table = (out / "scores.md").read_text()
@@ -211,6 +211,6 @@ def test_infinite_and_undefined_scores_are_written_as_such(tmp_path: Path, write
     write_image(tmp_path / "r" / "a.nii.gz", cube())
     write_image(tmp_path / "p" / "a.nii.gz", np.zeros_like(cube()))
     list(score_files(find_pairs(tmp_path / "r", tmp_path / "p"), Wanted(export=tmp_path / "out")))
-    assert "a,hd95_mm,image,inf\n" in (tmp_path / "out" / "scores.csv").read_text()
+    assert "a,hd95_mm,native,inf\n" in (tmp_path / "out" / "scores.csv").read_text()
     assert "| HD95, mm | ∞ | ∞ | - | ∞ to ∞ |" in (tmp_path / "out" / "scores.md").read_text()
     json.loads((tmp_path / "out" / "scores.json").read_text(), parse_constant=pytest.fail)

@@ -21,7 +21,7 @@ from napari_necroseg.core.volume import Grid
 
 # Scores that exist for several regions, in a table with a column for the region.
 _REGIONS = {
-    "specificity": ("specificity", "image"),
+    "specificity": ("specificity", "native"),
     "specificity_box": ("specificity", "box"),
     "specificity_patch": ("specificity", "patch"),
 }
@@ -39,7 +39,7 @@ _IN_MARKDOWN = {
 }
 # What the numbers mean, for whoever finds the file without the program.
 _DEFINITIONS = {
-    "image": "all voxels of the case's ceT1 grid",
+    "native": "all voxels of the case's ceT1 grid",
     "box": "the bounding box of the reference plus 10 mm",
     "patch": "64 x 128 x 128 voxels about the centroid of the reference on the grid of 64 slices",
     "surfaces": "area-weighted surface elements between eight neighbouring voxel centres",
@@ -71,9 +71,14 @@ def tidy_table(scores: Mapping[str, Scores]) -> str:
     for case, one in scores.items():
         values = plain(one)
         for name in SCORE_NAMES:
-            metric, region = _REGIONS.get(name, (name, "image"))
+            metric, region = metric_and_region(name)
             rows.append({"case": case, "metric": metric, "region": region, "value": values[name]})
     return _csv(["case", "metric", "region", "value"], rows)
+
+
+def metric_and_region(score: str) -> tuple[str, str]:
+    """Return what is counted and over which region, by the name of a score; most are of the whole image."""
+    return _REGIONS.get(score, (score, "native"))
 
 
 def markdown_table(summary: Summary) -> str:

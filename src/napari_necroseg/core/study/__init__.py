@@ -1,0 +1,1 @@
+"""The experiment: folds, runs, where they are computed, and what comes of them."""

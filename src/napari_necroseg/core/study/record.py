@@ -1,0 +1,193 @@
+"""What an experiment writes down beside its scores: what it is, and how each run went."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.study.runs import Run
+
+STUDY_NAME = "study.json"
+_MOST_BYTES = 50_000_000
+# Where it is computed may change while an experiment goes on, and what it covers may grow.
+_MAY_DIFFER = ("configurations", "seeds", "device", "threads", "workers", "scheduler", "tolerance_mm")
+
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class StudyCase(BaseModel):
+    """A case of an experiment.
+
+    Parameters
+    ----------
+    patient
+        Whom it is of; cases of one patient share a fold.
+    fold
+        From 1.
+    target_ml
+        Volume of its target, in millilitres, by which the folds are stratified.
+    images_sha256
+        Of the voxels of each of its images.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patient: str
+    fold: int
+    target_ml: float
+    images_sha256: dict[str, _Sha256]
+
+
+class StudyRecord(BaseModel):
+    """What an experiment is: ``study.json``.
+
+    Parameters
+    ----------
+    format_version
+        Of this record; a program refuses those that it does not know.
+    config
+        What was chosen.
+    cohort
+        The table of its cases, relative to the experiment's folder where that is possible.
+    cases
+        By name.
+    versions
+        Of the programs that began it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    config: StudyConfig
+    cohort: str
+    cases: dict[str, StudyCase]
+    versions: dict[str, str]
+
+    @property
+    def folds(self) -> dict[str, int]:
+        """The fold of each case."""
+        return {name: case.fold for name, case in self.cases.items()}
+
+    @property
+    def patients(self) -> dict[str, str]:
+        """The patient of each case."""
+        return {name: case.patient for name, case in self.cases.items()}
+
+    def what(self) -> dict[str, Any]:
+        """Return what must stay the same while an experiment goes on."""
+        config = self.config.model_dump(mode="json")
+        return {name: value for name, value in config.items() if name not in _MAY_DIFFER}
+
+
+class RunState(BaseModel):
+    """How a run went: ``runs/<key>.json``.
+
+    Parameters
+    ----------
+    configuration, fold, seed
+        The run.
+    state
+        ``done`` or ``failed``; a run without this file is waiting, or was interrupted.
+    reason
+        Why it failed, in a sentence.
+    training, validation
+        Cases that it learned from, and those that it is scored on.
+    weights_sha256
+        Of its model.
+    predictions_sha256
+        Of the mask of each case that it is scored on.
+    iterations
+        Of its training.
+    seconds
+        By phase: ``reading``, ``training``, ``predicting``, ``scoring``.
+    mean_dice
+        Over the cases that it is scored on; None if undefined.
+    device, threads, versions
+        What it ran on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    configuration: str
+    fold: int
+    seed: int
+    state: Literal["done", "failed"]
+    reason: str = ""
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    weights_sha256: str = ""
+    predictions_sha256: dict[str, _Sha256] = Field(default_factory=dict)
+    iterations: int = 0
+    seconds: dict[str, float] = Field(default_factory=dict)
+    mean_dice: float | None = None
+    device: str = ""
+    threads: int = 0
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def run(self) -> Run:
+        """The run that it is about."""
+        return Run(configuration=self.configuration, fold=self.fold, seed=self.seed)
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record as JSON, atomically.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Read what an experiment is.
+
+    Raises
+    ------
+    FileError
+        If the folder holds none, or its record is damaged or of another version.
+    """
+    path = folder / STUDY_NAME
+    if not path.is_file():
+        raise FileError(
+            f"{folder} holds no study (no {STUDY_NAME}); name the folder that `necroseg study` wrote."
+        )
+    return _read(path, StudyRecord)
+
+
+def read_states(folder: Path) -> Mapping[str, RunState]:
+    """Read how the runs of an experiment went, by the key of each.
+
+    Raises
+    ------
+    FileError
+        If a record is damaged, or of another version.
+    """
+    found = (_read(path, RunState) for path in sorted((folder / "runs").glob("*.json")))
+    return {state.run.key: state for state in found}
+
+
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+def _read(path: Path, of_kind: type[_Record]) -> _Record:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise FileError(f"{path} is too large for a record of a study.")
+        return of_kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise FileError(f"{path} could not be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        problem = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+        what = f" ({'.'.join(map(str, problem['loc']))}: {problem['msg']})" if problem else ""
+        raise FileError(
+            f"{path} is damaged or of another version{what}; restore it, or remove it to do that part again."
+        ) from error
