@@ -1,0 +1,100 @@
+"""A table of text, in the forms in which papers and people read it: Markdown, LaTeX, HTML."""
+
+from dataclasses import dataclass
+
+from napari_necroseg.core.study.html import Html, element
+
+_MARKDOWN_SPECIAL = "\\`*_[]<>|#$"
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "∞": r"$\infty$",
+    "−": r"$-$",
+    "²": r"\textsuperscript{2}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
+    """A table: what it shows, names of its columns, rows of as many cells, and what to know of it.
+
+    The first `labels` columns name what a row is; the others are numbers.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    labels: int = 1
+
+
+def as_markdown(table: TextTable) -> str:
+    """Return the table in Markdown, its title in bold above and its notes below."""
+    rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
+    lines = [_markdown_row(table.columns), f"|{'|'.join(rule)}|", *map(_markdown_row, table.rows)]
+    notes = [f"{_markdown(note)}\n" for note in table.notes]
+    return "\n".join([f"**{_markdown(table.title)}**\n", *lines, "", *notes])
+
+
+def as_latex(table: TextTable) -> str:
+    """Return the table in LaTeX, which needs no package."""
+    alignment = "l" * table.labels + "r" * (len(table.columns) - table.labels)
+    rows = "\n".join(_latex_row(row) for row in table.rows)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{_latex(' '.join((f'{table.title}.', *table.notes)))}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\hline",
+            _latex_row(table.columns),
+            r"\hline",
+            rows,
+            r"\hline",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def as_html(table: TextTable) -> Html:
+    """Return the table in HTML, in a box that scrolls where it is too wide."""
+    header = element("tr", *(element("th", name, scope="col") for name in table.columns))
+    rows = [element("tr", *(_html_cell(table, *cell) for cell in enumerate(row))) for row in table.rows]
+    return element(
+        "div",
+        element("table", element("caption", table.title), element("thead", header), element("tbody", *rows)),
+        *(element("p", note, class_="note") for note in table.notes),
+        class_="wide",
+    )
+
+
+def _html_cell(table: TextTable, place: int, text: str) -> Html:
+    return element("th", text, scope="row") if place < table.labels else element("td", text)
+
+
+def _markdown_row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(map(_markdown, cells))} |"
+
+
+def _markdown(text: str) -> str:
+    escaped = "".join(f"\\{char}" if char in _MARKDOWN_SPECIAL else char for char in text)
+    return " ".join(escaped.split())
+
+
+def _latex_row(cells: tuple[str, ...]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\"
+
+
+def _latex(text: str) -> str:
+    return " ".join("".join(_LATEX.get(char, char) for char in text).split())
