@@ -15,12 +15,12 @@ from napari_necroseg.core.study.outcomes import ABSOLUTE_VOLUME, RATIOS, Outcome
 from napari_necroseg.core.study.texttable import TextTable
 
 NOT_KNOWN = "-"
-_TITLES = {
+SCORE_TITLES = {
     "dice": "Dice, %",
     "sensitivity": "Sensitivity, %",
-    "specificity": "Specificity (native: whole image), %",
-    "specificity_box": "Specificity (box: reference + 10 mm), %",
-    "specificity_patch": "Specificity (patch: 64 x 128 x 128), %",
+    "specificity": "Specificity (native), %",
+    "specificity_box": "Specificity (box), %",
+    "specificity_patch": "Specificity (patch), %",
     "hd95_mm": "HD95, mm",
     "assd_mm": "ASSD, mm",
     "nsd": "NSD, %",
@@ -28,9 +28,9 @@ _TITLES = {
     ABSOLUTE_VOLUME: "Absolute volume difference, mL",
 }
 _STATES: dict[State, str] = {
-    "missed": "Missed (in the means, Dice 0)",
-    "false_alarm": "False alarms (not in the means)",
-    "nothing_to_find": "Nothing to find, nothing found (not in the means)",
+    "missed": "Missed",
+    "false_alarm": "False alarms",
+    "nothing_to_find": "Nothing to find",
 }
 # What is counted from 0 to 1 and shown in percent.
 _PERCENT = (*RATIOS, "nsd")
@@ -62,14 +62,17 @@ _STATISTICS: dict[str, _Statistic] = {
     "mean_of_fold_means": Outcome.mean_of_fold_means,
 }
 _TABLE_1 = {
-    "mean (95 % interval)": ("mean", "mean_low", "mean_high"),
+    "mean": ("mean",),
+    "95 % interval": ("mean_low", "mean_high"),
     "median": ("median",),
     "standard deviation": ("std",),
     "mean of fold means": ("mean_of_fold_means",),
 }
 _TABLE_2 = {
-    "mean (95 % interval)": ("mean", "mean_low", "mean_high"),
-    "median (quartiles)": ("median", "quartile_1", "quartile_3"),
+    "mean": ("mean",),
+    "95 % interval": ("mean_low", "mean_high"),
+    "median": ("median",),
+    "quartiles": ("quartile_1", "quartile_3"),
     "standard deviation": ("std",),
 }
 
@@ -82,10 +85,13 @@ def table_1(findings: Findings) -> TextTable:
         columns=("Score", "Statistic", *map(title_of, findings.configurations)),
         rows=(*rows, *_sizes(findings)),
         notes=(
-            "The patient is the unit: a case is averaged over the seeds, then the cases of a patient; mean, "
+            "Specificity is counted over the whole image (native), the reference's bounding box plus 10 mm "
+            "(box), and 64 x 128 x 128 voxels about its centroid on the grid of 64 slices (patch). The "
+            "patient is the unit: a case is averaged over the seeds, then the cases of a patient; mean, "
             "median and standard deviation (ddof 1) are over patients. Interval: 95 %, bootstrap of the "
-            "patients (2,000 resamples, percentiles). Mean of fold means: over the cases of a fold, then "
-            "over the folds. Missed cases count with a Dice of 0.",
+            "patients (2,000 resamples, percentiles) for the mean. Mean of fold means: over the cases of a "
+            "fold, then over the folds. Missed cases count with a Dice of 0.",
+            *_unequal(findings),
         ),
         labels=2,
     )
@@ -127,10 +133,12 @@ def table_2(findings: Findings) -> TextTable:
         columns=("Score", "Statistic", *map(title_of, findings.configurations)),
         rows=(*_rows(findings.outcomes, _DISTANCES, _TABLE_2), *counts),
         notes=(
-            "HD95: larger directed 95th percentile of the surface distances; ASSD: their mean; NSD: share of "
-            f"both surfaces within {tolerance} mm of each other; volume difference: prediction minus "
+            "HD95: larger directed 95th percentile of the surface distances; ASSD: their mean; NSD: share "
+            f"of both surfaces within {tolerance} mm of each other; volume difference: prediction minus "
             "reference. The distances of a missed case are infinite (∞), so a mean is, too; the median is "
-            "not, unless half of the patients are. A prediction is one case from one seed.",
+            "not, unless half of the patients are. A prediction is one case from one seed: missed (nothing "
+            "found where there is a zone: in the means), a false alarm (something found where there is "
+            "none) or with nothing to find and nothing found (both counted, not averaged).",
         ),
         labels=2,
     )
@@ -182,25 +190,31 @@ def _rows(
     outcomes: Sequence[Outcome], scores: tuple[str, ...], shown: dict[str, tuple[str, ...]]
 ) -> list[tuple[str, ...]]:
     return [
-        (_TITLES[score], title, *(_statistic_text(one, score, names) for one in outcomes))
+        (SCORE_TITLES[score], title, *(_statistic_text(one, score, names) for one in outcomes))
         for score in scores
         for title, names in shown.items()
     ]
 
 
 def _statistic_text(outcome: Outcome, score: str, names: tuple[str, ...]) -> str:
-    """One number, or one with the two between which it lies, if these are defined."""
-    first, *between = (_STATISTICS[name](outcome, score) for name in names)
-    text = number(first, score)
-    if not between or any(map(math.isnan, between)):
-        return text
-    return f"{text} ({number(between[0], score)} to {number(between[1], score)})"
+    """One number, or the two between which it lies."""
+    values = [_STATISTICS[name](outcome, score) for name in names]
+    return NOT_KNOWN if math.isnan(values[0]) else " to ".join(number(value, score) for value in values)
 
 
 def _sizes(findings: Findings) -> list[tuple[str, ...]]:
     patients = (str(len(one.by_patient("dice"))) for one in findings.outcomes)
     cases = (f"{len(one.values['dice'])} of {len(findings.record.cases)}" for one in findings.outcomes)
-    return [("Counted", "patients", *patients), ("", "cases", *cases)]
+    return [("Counted", "patients", *patients), ("Counted", "cases", *cases)]
+
+
+def _unequal(findings: Findings) -> tuple[str, ...]:
+    """Warn of columns that are not of the same cases."""
+    cases = {frozenset(one.values["dice"]) for one in findings.outcomes}
+    warning = (
+        "The columns are not of the same cases, since runs are missing: compare them by the paired tests."
+    )
+    return (warning,) if len(cases) > 1 else ()
 
 
 def _case_row(findings: Findings, name: str) -> tuple[str, ...]:
@@ -239,7 +253,9 @@ def _factor(score: str) -> float:
 def _number(value: float, digits: int) -> str:
     if math.isnan(value):
         return NOT_KNOWN
-    return f"{'−' if value < 0 else ''}∞" if math.isinf(value) else f"{value:.{digits}f}"
+    text = "∞" if math.isinf(value) else f"{abs(value):.{digits}f}"
+    # A value that is shown as 0 has no sign; a minus is no hyphen, which stands for what is not known.
+    return f"−{text}" if value < 0 and text.strip("0.") else text
 
 
 def _cell(value: float) -> str:

@@ -1,6 +1,7 @@
 """A table of text, in the forms in which papers and people read it: Markdown, LaTeX, HTML."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from napari_necroseg.core.study.html import Html, element
 
@@ -41,7 +42,11 @@ class TextTable:
 def as_markdown(table: TextTable) -> str:
     """Return the table in Markdown, its title in bold above and its notes below."""
     rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
-    lines = [_markdown_row(table.columns), f"|{'|'.join(rule)}|", *map(_markdown_row, table.rows)]
+    lines = [
+        _markdown_row(table.columns),
+        f"|{'|'.join(rule)}|",
+        *map(_markdown_row, _without_repeats(table)),
+    ]
     notes = [f"{_markdown(note)}\n" for note in table.notes]
     return "\n".join([f"**{_markdown(table.title)}**\n", *lines, "", *notes])
 
@@ -49,7 +54,7 @@ def as_markdown(table: TextTable) -> str:
 def as_latex(table: TextTable) -> str:
     """Return the table in LaTeX, which needs no package."""
     alignment = "l" * table.labels + "r" * (len(table.columns) - table.labels)
-    rows = "\n".join(_latex_row(row) for row in table.rows)
+    rows = "\n".join(map(_latex_row, _without_repeats(table)))
     return "\n".join(
         [
             r"\begin{table}",
@@ -69,18 +74,39 @@ def as_latex(table: TextTable) -> str:
 
 def as_html(table: TextTable) -> Html:
     """Return the table in HTML, in a box that scrolls where it is too wide."""
-    header = element("tr", *(element("th", name, scope="col") for name in table.columns))
-    rows = [element("tr", *(_html_cell(table, *cell) for cell in enumerate(row))) for row in table.rows]
-    return element(
-        "div",
-        element("table", element("caption", table.title), element("thead", header), element("tbody", *rows)),
-        *(element("p", note, class_="note") for note in table.notes),
-        class_="wide",
+    cells = (
+        element("th", name, scope="col", class_="label" if place < table.labels else "number")
+        for place, name in enumerate(table.columns)
     )
+    head = element("thead", element("tr", *cells))
+    body = element("tbody", *_html_rows(table))
+    notes = (element("p", note, class_="note") for note in table.notes)
+    whole = element("table", element("caption", table.title), head, body)
+    return element("div", whole, *notes, class_="wide")
+
+
+def _html_rows(table: TextTable) -> list[Html]:
+    """Rows whose first cells are the same share one that is as high as they are together."""
+    rows = []
+    for first, group in groupby(table.rows, key=lambda row: row[0]):
+        members = list(group)
+        shared = element("th", first, scope="rowgroup", rowspan=str(len(members)))
+        for place, row in enumerate(members):
+            cells = [_html_cell(table, *cell) for cell in enumerate(row)][1:]
+            rows.append(element("tr", *([shared] if place == 0 else []), *cells))
+    return rows
 
 
 def _html_cell(table: TextTable, place: int, text: str) -> Html:
-    return element("th", text, scope="row") if place < table.labels else element("td", text)
+    return element("th", text) if place < table.labels else element("td", text)
+
+
+def _without_repeats(table: TextTable) -> list[tuple[str, ...]]:
+    """Leave a first cell empty that says the same as the one above it."""
+    firsts = [None, *(row[0] for row in table.rows)]
+    return [
+        ("" if row[0] == above else row[0], *row[1:]) for above, row in zip(firsts, table.rows, strict=False)
+    ]
 
 
 def _markdown_row(cells: tuple[str, ...]) -> str:
