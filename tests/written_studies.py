@@ -1,12 +1,18 @@
 """Small study folders, made by hand: what was run, how it went, and the score of each case."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
+
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.case import Sequence as MRSequence
 from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text
@@ -98,3 +104,21 @@ def write_dice(folder: Path, dice: Dice, patients: Mapping[str, str] | None = No
         for case, value in cases.items()
     ]
     return write_study(folder, record, results)
+
+
+def write_examples(
+    folder: Path, write_case: Callable[..., Path], names: Sequence[str], runs: Sequence[str]
+) -> None:
+    """Write images and their table, and as predictions the reference moved by the number of the case."""
+    cases = []
+    for number, name in enumerate(names):
+        images = write_case(folder / "images" / f"number-{number}", number)
+        reference = nibabel.load(images / "necrosis.nii.gz")
+        moved = np.roll(np.asarray(reference.dataobj), number, axis=1)
+        for run in runs:
+            path = folder / "predictions" / run / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(moved, reference.affine), path)
+        sequences = {sequence: images / f"{sequence}.nii.gz" for sequence in MRSequence}
+        cases.append(CaseFiles(name=name, sequences=sequences, reference=images / "necrosis.nii.gz"))
+    write_cohort(folder / "cohort.csv", Cohort(cases=tuple(cases)))

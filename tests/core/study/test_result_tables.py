@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,15 @@ def test_special_characters_are_escaped_in_every_form() -> None:
 def test_messages_lose_folders_and_addresses() -> None:
     text = "/home/jo/data/case-1/ceT1.nii.gz could not be read; tcp://host.lan:8786 and C:\\x\\y\\z.txt, 1/2."
     assert without_places(text) == "ceT1.nii.gz could not be read; (address) and z.txt, 1/2."
+
+
+def test_the_latex_of_every_table_has_as_many_cells_a_row_and_closes_what_it_opens(study) -> None:
+    findings = find(study)
+    for table in (table_1(findings), papers_table(findings), table_2(findings)):
+        latex = as_latex(table)
+        rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+        assert len(rows) == 1 + len(table.rows)
+        assert {row.count(" & ") for row in rows} == {len(table.columns) - 1}
+        assert latex.count("{") == latex.count("}")
+        assert latex.count(r"\begin") == latex.count(r"\end") == 2
+        assert re.search(r"(?<!\\)%", latex) is None

@@ -39,7 +39,8 @@ def box_plots(outcomes: Sequence[Outcome]) -> "Figure":
             medianprops={"color": "black", "linewidth": 1.8},
         )
         for place, (one, values) in enumerate(zip(outcomes, columns, strict=True), start=1):
-            spread = np.linspace(-_HALF_SPREAD, _HALF_SPREAD, len(values)) if len(values) > 1 else 0.0
+            half = _HALF_SPREAD if len(values) > 1 else 0.0
+            spread = np.linspace(-half, half, len(values))
             ink = _INK[one.configuration.partition(":")[0]]
             axes.plot(place + spread, values, "o", color=ink, alpha=0.65, markersize=4.5)
         axes.set(ylim=(-2, 102), ylabel=title)

@@ -119,19 +119,20 @@ def _no_difference(score: str, found: Sequence[Pair]) -> str:
     if not tested:
         return f"{name}: no two configurations have a patient in common yet."
     closest = min(tested, key=lambda pair: pair.p)
-    most = max(pair.patients for pair in tested)
-    # All patients on one side: the most extreme of 2^n signs, either way.
-    least = 2.0 / 2**most * len(tested)
-    power = (
-        f" With {most} patients and {len(tested)} pairs no difference could have been shown, however large."
-        if least >= SIGNIFICANT
-        else ""
-    )
+    which = f"none of {len(tested)} pairs differs" if len(tested) > 1 else "the two do not differ"
     return (
-        f"{name}: after Holm's correction none of {len(tested)} pairs differs (smallest p "
-        f"{_equal(closest.p)}, corrected {_equal(closest.p_holm)}); that does not show that they are "
-        f"equal.{power}"
+        f"{name}: after Holm's correction {which} (smallest p {_equal(closest.p)}, corrected "
+        f"{_equal(closest.p_holm)}); that does not show that they are equal.{_power(tested)}"
     )
+
+
+def _power(tested: Sequence[Pair]) -> str:
+    """Say if so few patients could not have shown a difference even if all were on one side."""
+    most = max(pair.patients for pair in tested)
+    if 2.0 / 2**most * len(tested) < SIGNIFICANT:
+        return ""
+    patients = "1 patient" if most == 1 else f"{most} patients"
+    return f" With {patients} no difference could have been shown, however large."
 
 
 def _name(score: str) -> str:

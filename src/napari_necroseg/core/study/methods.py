@@ -62,11 +62,11 @@ def _folds(findings: Findings) -> str:
     sizes = Counter(findings.record.folds.values())
     listed = ", ".join(str(sizes[fold]) for fold in range(1, config.folds + 1))
     stratified = f"stratified by the volume of the target, drawn with seed {config.fold_seed}"
-    how = {True: "as the cohort's table assigns them", False: stratified}.get(
-        findings.has_own_folds or False, stratified
-    )
-    if findings.has_own_folds is None:
-        how += ", unless the cohort's table assigned them"
+    how = {
+        True: "as the cohort's table assigns them",
+        False: stratified,
+        None: f"{stratified}, unless the cohort's table assigned them",
+    }[findings.has_own_folds]
     seeds = f"{config.seeds} times, from different random weights," if config.seeds > 1 else "once"
     return (
         f"Cross-validation. Patients were divided into {config.folds} folds ({listed} cases; {how}), all "
@@ -90,10 +90,16 @@ def _network(findings: Findings, dimension: str) -> str:
         f"{dimension.upper()} networks ({', '.join(map(title_of, names))}). {words['network']}; trained "
         f"parameters: {', '.join(counts)}. Preset: {config.preset}. Loss: {words['loss']}. Optimiser: "
         f"{words['optimiser']}. Batch: {first.batch_size} {_UNITS[dimension]} of "
-        f"{' x '.join(map(str, _patch(first)))} voxels, drawn anew for every iteration. Iterations: "
-        f"{_iterations(findings, names)}; the last weights were kept. Augmentation: "
+        f"{' x '.join(map(str, _patch(first)))} voxels ({_share(first)}), drawn anew for every iteration. "
+        f"Iterations: {_iterations(findings, names)}; the last weights were kept. Augmentation: "
         f"{words['augmentation']}. Whitening: {words['whitening']}. Precision: {_precision(first)}.{start}"
     )
+
+
+def _share(config: TrainConfig) -> str:
+    if config.target_share == 1.0:
+        return "every patch shows the target"
+    return f"{config.target_share:.0%} of the patches show the target".replace("%", " %")
 
 
 def _patch(config: TrainConfig) -> tuple[int, ...]:

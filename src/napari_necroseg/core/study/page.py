@@ -45,8 +45,10 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th, td { padding: .2rem .55rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 500; text-align: left; white-space: nowrap; }
+th[scope=rowgroup] { white-space: normal; min-width: 7rem; overflow-wrap: anywhere; }
 thead th { white-space: normal; background: var(--faint); font-weight: 600; vertical-align: bottom; }
-td, .number { text-align: right; white-space: nowrap; }
+td, .number { text-align: right; }
+td { white-space: nowrap; }
 .hashes td { font-family: ui-monospace, monospace; font-size: .75rem; }
 figure { margin: 1.6rem 0; }
 figure img { max-width: 100%; height: auto; background: white; border-radius: .3rem; }
@@ -54,7 +56,8 @@ figure img { max-width: 100%; height: auto; background: white; border-radius: .3
   @page { size: A4 landscape; margin: 12mm; }
   body { max-width: none; font-size: 10pt; padding: 0; }
   table { font-size: 8pt; } th, td { padding: .12rem .4rem; }
-  .wide { overflow: visible; } figure, tr { break-inside: avoid; } h2, caption { break-after: avoid; }
+  .wide { overflow: visible; } figure { break-inside: avoid; } h2, caption { break-after: avoid; }
+  figure img { max-height: 140mm; width: auto; }
 }
 """
 
@@ -88,7 +91,7 @@ def page(findings: Findings, figures: Sequence[PageFigure], notes: Sequence[str]
         element("h2", "Cases"),
         as_html(cases_table(findings)),
         element("h2", "Methods"),
-        *(element("p", paragraph) for paragraph in methods(findings)),
+        *map(_paragraph, methods(findings)),
         _runs(findings),
         _appendix(findings),
     )
@@ -104,6 +107,12 @@ _PHANTOMS = (
     "These are numerical phantoms, not patients. The scores say nothing about the accuracy of the method on "
     "patients."
 )
+
+
+def _paragraph(text: str) -> Html:
+    """A paragraph whose first words, up to a full stop, say what it is about."""
+    about, stop, rest = text.partition(". ")
+    return element("p", element("strong", about + stop), rest)
 
 
 def _alarm(text: str) -> Html:
