@@ -138,6 +138,7 @@ def test_the_latex_of_every_table_has_as_many_cells_a_row_and_closes_what_it_ope
         rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
         assert len(rows) == 1 + len(table.rows)
         assert {row.count(" & ") for row in rows} == {len(table.columns) - 1}
+        assert "Table 1" not in latex.replace("the paper's Table 1", "")
         assert latex.count("{") == latex.count("}")
         assert latex.count(r"\begin") == latex.count(r"\end") == 2
         assert re.search(r"(?<!\\)%", latex) is None

@@ -136,11 +136,11 @@ def _prediction(findings: Findings) -> str:
 
 def _scores(findings: Findings) -> str:
     return (
-        "Scores. Dice = 2 |R n P| / (|R| + |P|), sensitivity = |R n P| / |R|, specificity = |not R n not "
-        "P| / |not R|, with reference R and prediction P, over three regions: the whole image (native), "
-        "the reference's bounding box plus 10 mm (box), and 64 x 128 x 128 voxels about its centroid on "
-        "the grid of 64 slices (patch). HD95: the larger of both directed 95th percentiles of the surface "
-        "distances, weighted by area; ASSD: their mean; NSD: the share of both surfaces within "
+        "Scores. Dice = 2 |R ∩ P| / (|R| + |P|), sensitivity = |R ∩ P| / |R|, specificity = |¬R ∩ ¬P| / "
+        "|¬R|, with reference R and prediction P; specificity over three regions: the whole image "
+        "(native), the reference's bounding box plus 10 mm (box), and 64 x 128 x 128 voxels about its "
+        "centroid on the grid of 64 slices (patch). HD95: the larger of both directed 95th percentiles of "
+        "the surface distances, weighted by area; ASSD: their mean; NSD: the share of both surfaces within "
         f"{_tolerance(findings)} mm of each other. A case that was missed counts with a Dice of 0 and "
         "infinite distances; cases with nothing to find are counted, not averaged."
     )

@@ -201,7 +201,11 @@ def _appendix(findings: Findings) -> Html:
     hashes = TextTable(
         title="SHA-256 of the weights",
         columns=("Run", "weights.safetensors"),
-        rows=tuple((key, state.weights_sha256 or NOT_KNOWN) for key, state in findings.states.items()),
+        rows=tuple(
+            (run.key, findings.states[run.key].weights_sha256 or NOT_KNOWN)
+            for run in findings.runs
+            if run.key in findings.states
+        ),
     )
     versions = TextTable(
         title="Versions", columns=("Program", "Version"), rows=tuple(versions_of(findings).items())

@@ -1,11 +1,14 @@
 """A table of text, in the forms in which papers and people read it: Markdown, LaTeX, HTML."""
 
+import re
 from dataclasses import dataclass
 from itertools import groupby
 
 from napari_necroseg.core.study.html import Html, element
 
 _MARKDOWN_SPECIAL = "\\`*_[]<>|#$"
+# LaTeX numbers tables itself.
+_NUMBER = re.compile(r"^Table \d+\. ")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -53,12 +56,13 @@ def as_markdown(table: TextTable) -> str:
 
 def as_latex(table: TextTable) -> str:
     """Return the table in LaTeX, which needs no package."""
+    title = _NUMBER.sub("", table.title)
     alignment = "l" * table.labels + "r" * (len(table.columns) - table.labels)
     rows = "\n".join(map(_latex_row, _without_repeats(table)))
     return "\n".join(
         [
             r"\begin{table}",
-            rf"\caption{{{_latex(' '.join((f'{table.title}.', *table.notes)))}}}",
+            rf"\caption{{{_latex(' '.join((f'{title}.', *table.notes)))}}}",
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\hline",
             _latex_row(table.columns),
