@@ -104,10 +104,11 @@ def _overall(test: Friedman | None) -> tuple[str, ...]:
 
 
 def _difference(pair: Pair) -> str:
-    verdict = "better than" if pair.better > pair.worse else "worse than"
+    gain = pair.better - pair.worse
+    verdict = "differs from" if gain == 0 else "is better than" if gain > 0 else "is worse than"
     unit = SCORE_TITLES[pair.score].partition(", ")[2].replace("%", "percentage points")
     return (
-        f"{title_of(pair.other)} is {verdict} {title_of(pair.first)}: median difference "
+        f"{title_of(pair.other)} {verdict} {title_of(pair.first)}: median difference "
         f"{_signed(pair.median_difference, pair.score)} {unit}, better in {pair.better} and worse in "
         f"{pair.worse} of {pair.patients} patients (p {_equal(pair.p)}, after Holm {_equal(pair.p_holm)})."
     )

@@ -42,7 +42,6 @@ def _cohort(findings: Findings) -> str:
     volumes = [case.target_ml for case in cases]
     target = findings.record.config.target
     what = "necrosis zones" if target == "reference" else "tumours"
-    phantoms = " These are numerical phantoms, not patients." if findings.is_phantom else ""
     size = (
         f" Their volume was {median(volumes):.2f} mL in the median ({min(volumes):.2f} to "
         f"{max(volumes):.2f} mL)."
@@ -51,7 +50,7 @@ def _cohort(findings: Findings) -> str:
     )
     return (
         f"Cohort. {findings.who} were studied; networks learned the reference masks of the "
-        f"{what}.{size}{phantoms} T2-weighted images were resampled onto the grid of the contrast-enhanced "
+        f"{what}.{size} T2-weighted images were resampled onto the grid of the contrast-enhanced "
         "T1-weighted (ceT1) image where they had another. For the networks, stacks were interpolated to "
         f"{PATCH_SHAPE[0]} sagittal slices (cubic splines; masks linearly, cut at 0.5)."
     )
