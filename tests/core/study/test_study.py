@@ -18,6 +18,7 @@ from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError, FileError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
+from napari_necroseg.core.io.corrected import with_corrected
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import loop
@@ -25,6 +26,7 @@ from napari_necroseg.core.learning.batch import Wanted
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
 from napari_necroseg.core.study import job, study
 from napari_necroseg.core.study.alone import alone
+from napari_necroseg.core.study.cohort import cohort_of
 from napari_necroseg.core.study.planning import plan_study
 from napari_necroseg.core.study.record import read_states, read_study
 from napari_necroseg.core.study.results import read_results
@@ -467,3 +469,28 @@ def test_a_model_of_another_training_in_the_place_of_a_run_is_refused(done: Path
     shutil.copytree(models[1], models[0])
     (failed,) = of_kind(run(done), "run_failed")
     assert "trained with other choices or on other cases" in failed.reason
+
+
+def test_corrected_masks_are_those_of_the_report_too(project: Path) -> None:
+    labels = project / "labels"
+    labels.mkdir()
+    shutil.copy(project / "case-1" / "necrosis.nii.gz", labels / "case-2.nii.gz")
+    cohort = with_corrected(read_cohort(project / "cohort.csv"), labels)
+    table, out = project / "cohort.csv", project / "study" / "a"
+    assert list(run_study(StudyConfig.checked(**CHOICES), cohort, table=table, out=out))
+    record = read_study(out)
+    assert record.cohort == "../../cohort.csv"
+    assert record.cases["case-2"].target_file == "../../labels/case-2.nii.gz"
+    project.rename(project.with_name("moved"))
+    moved = project.with_name("moved") / "study" / "a"
+    references = {files.name: files.reference for files in cohort_of(moved, read_study(moved))}
+    assert all(path is not None and path.is_file() for path in references.values())
+    assert references["case-2"].resolve() == (moved.parents[1] / "labels" / "case-2.nii.gz").resolve()
+
+
+def test_the_report_comes_with_the_study(done: Path) -> None:
+    out = done / "study" / "a"
+    (finished,) = of_kind(run(done), "finished")
+    assert finished.result.report == out / "report.html"
+    made = {path.name for path in out.iterdir()}
+    assert {"report.html", "table1.md", "table1.csv", "table1.tex", "statistics.csv", "figures"} <= made

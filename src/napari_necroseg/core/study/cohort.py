@@ -1,13 +1,16 @@
 """The cases of an experiment: read once to know their volumes and images, shared out among folds, checked."""
 
+import os
 import threading
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event, Progress, Warned
+from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.masks.measure import measure
 from napari_necroseg.core.study.folds import (
@@ -19,7 +22,7 @@ from napari_necroseg.core.study.folds import (
     write_folds,
 )
 from napari_necroseg.core.study.leakage import check_images
-from napari_necroseg.core.study.record import StudyCase
+from napari_necroseg.core.study.record import StudyCase, StudyRecord
 from napari_necroseg.core.study.store import CaseStore
 
 
@@ -38,7 +41,7 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
     lacking = {}
     for case in cohort:
         missing = [str(sequence) for sequence in sorted(sequences) if sequence not in case.sequences]
-        if (case.reference if config.target == "reference" else case.tumour) is None:
+        if _target_file(case, config) is None:
             missing.append(f"{config.target} mask" if config.target == "tumour" else "reference mask")
         if missing:
             lacking[case.name] = missing
@@ -82,7 +85,11 @@ def read_study_cases(
     folds = decide_folds(config, cohort, volumes, out)
     cases = {
         name: StudyCase(
-            patient=patients[name], fold=fold, target_ml=volumes[name], images_sha256=digests[name]
+            patient=patients[name],
+            fold=fold,
+            target_ml=volumes[name],
+            images_sha256=digests[name],
+            target_file=relative_path(_target_file(cohort[name], config), out),
         )
         for name, fold in folds.items()
     }
@@ -134,3 +141,40 @@ def without_voxels(cohort: Cohort) -> Cohort:
             f"{loaded[0].name} is open layers, not files; save it as a case of the cohort first."
         )
     return cohort
+
+
+def cohort_of(folder: Path, record: StudyRecord) -> Cohort:
+    """Return the cases of an experiment as it used them: corrected masks in place of the cohort's.
+
+    Raises
+    ------
+    CohortError
+        If the cohort's table is gone, or no longer has one of them.
+    """
+    table = read_cohort(folder / record.cohort)
+    return Cohort(cases=tuple(_as_used(table[name], folder, record) for name in record.cases))
+
+
+def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:
+    used = record.cases[files.name].target_file
+    if not used:
+        return files
+    mask = folder / used
+    return (
+        replace(files, reference=mask) if record.config.target == "reference" else replace(files, tumour=mask)
+    )
+
+
+def relative_path(path: Path | None, folder: Path) -> str:
+    """Return a path relative to a folder, as text with slashes; the whole one where there is no way."""
+    if path is None:
+        return ""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        # Another drive of Windows.
+        return path.resolve().as_posix()
+
+
+def _target_file(case: CaseFiles, config: StudyConfig) -> Path | None:
+    return case.reference if config.target == "reference" else case.tumour

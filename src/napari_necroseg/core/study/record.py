@@ -33,6 +33,9 @@ class StudyCase(BaseModel):
         Volume of its target, in millilitres, by which the folds are stratified.
     images_sha256
         Of the voxels of each of its images.
+    target_file
+        The mask that was learned and scored, relative to the experiment's folder where that is possible: it
+        may be a corrected one instead of the cohort's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +44,7 @@ class StudyCase(BaseModel):
     fold: int
     target_ml: float
     images_sha256: dict[str, _Sha256]
+    target_file: str = ""
 
 
 class StudyRecord(BaseModel):

@@ -12,9 +12,9 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import NecrosegError, ResourceError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.io.atomic import write_text
-from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.scoring.figures import FORMATS, check_figures, save_figure
 from napari_necroseg.core.study import boxes, gallery
+from napari_necroseg.core.study.cohort import cohort_of
 from napari_necroseg.core.study.examples import Choice, choose, read_example
 from napari_necroseg.core.study.findings import Findings, find, title_of, without_places
 from napari_necroseg.core.study.page import NOT_A_DEVICE, PageFigure, page
@@ -189,7 +189,7 @@ def _drawings(findings: Findings) -> Iterator[_Drawing]:
 
 
 def _gallery(findings: Findings, choice: Choice) -> "Figure":
-    cohort = read_cohort(findings.folder / findings.record.cohort)
+    cohort = cohort_of(findings.folder, findings.record)
     target = findings.record.config.target
     examples = [read_example(findings.folder, cohort, choice, rank, target) for rank in choice.cases]
     return gallery.gallery(examples, [one.configuration for one in choice.outcomes])

@@ -1,8 +1,7 @@
 """An experiment from beginning to end, or from wherever it was left: folds, runs, tables, report."""
 
-import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
 from napari_necroseg.core.learning.checkpoint import software_versions
 from napari_necroseg.core.study.alone import alone
-from napari_necroseg.core.study.cohort import check_cases, read_study_cases, without_voxels
+from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels
 from napari_necroseg.core.study.places import places_of
 from napari_necroseg.core.study.record import (
     STUDY_NAME,
@@ -20,6 +19,7 @@ from napari_necroseg.core.study.record import (
     read_study,
     write_record,
 )
+from napari_necroseg.core.study.report import write_report
 from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.underway import Underway
@@ -146,7 +146,7 @@ def begin(
         return None
     record = StudyRecord(
         config=config,
-        cohort=Path(os.path.relpath(table.resolve(), out.resolve())).as_posix(),
+        cohort=relative_path(table, out),
         cases=dict(cases),
         versions=software_versions(),
     )
@@ -157,20 +157,31 @@ def begin(
     return Begun(record=record, store=store)
 
 
-def _end(study: Underway) -> Iterator[Event]:
+def _end(study: Underway) -> Generator[Event, None, None]:
     """Make tables, ensembles and report of what is done."""
     study.write_scores()
     study.write_ensembles()
-    done, report = study.done(), None
+    report = (yield from _reported(study.out)) if study.done() else None
     yield Finished(
         result=StudyDone(
             folder=study.out,
-            done=len(done),
+            done=len(study.done()),
             failed=study.failed(),
             total=len(study.runs),
             report=report,
         )
     )
+
+
+def _reported(out: Path) -> Generator[Event, None, Path]:
+    """Write tables, figures and report; return where the report is."""
+    report = out
+    for event in write_report(out):
+        if isinstance(event, Finished):
+            report = event.result.report
+        else:
+            yield event
+    return report
 
 
 def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
