@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Scores")
+DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Study", "Scores")
 SIZE_PX = (1600, 1000)
 DOCK_WIDTH_PX = 380
 LONGEST_WAIT_S = 60.0
