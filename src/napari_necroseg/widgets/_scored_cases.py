@@ -9,9 +9,9 @@ from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.widgets._score_table import written
 
 _COLUMNS = (
-    ("dice", "Dice %", "Overlap with the reference."),
-    ("hd95_mm", "HD95 mm", "95 % of either surface is no further than this from the other."),
-    ("volume_difference_ml", "ΔV mL", "Volume of the prediction minus that of the reference."),
+    ("dice", "Dice\n%", "Overlap with the reference."),
+    ("hd95_mm", "HD95\nmm", "95 % of either surface is no further than this from the other."),
+    ("volume_difference_ml", "ΔV\nmL", "Volume of the prediction minus that of the reference."),
 )
 # Before the name of a case; narrow, and explained where one points.
 _MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "scored": ""}
@@ -32,6 +32,8 @@ class ScoredCases(QTableWidget):
             header.setToolTip(help_text)
             self.setHorizontalHeaderItem(column, header)
         self.setWordWrap(False)
+        # Names of cases most often differ at their ends.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setToolTip(
             "Double-click a row to open the case; click a title to sort.\n"
             "✗ missed, ! false alarm, ○ nothing to find."
@@ -60,7 +62,7 @@ class ScoredCases(QTableWidget):
         self.item(row, 0).setToolTip(f"{case}: {scores}")
         for column, (name, title, _) in enumerate(_COLUMNS, start=1):
             value = float(getattr(scores, name))
-            unit = title.rpartition(" ")[2]
+            unit = title.rpartition("\n")[2]
             text = written(name, unit, value).removesuffix(unit).strip()
             # A false alarm has a Dice of 0, too, and no zone that was overlooked.
             is_missed = name == "dice" and scores.state == "missed"

@@ -25,7 +25,7 @@ class StudyPlace(QWidget):
         super().__init__(parent)
         self._project: Path | None = None
         self._root: Path | None = None
-        self._before: Path | None = None
+        self._before: tuple[Path | None, str] | None = None
         self.combo = QComboBox()
         self.combo.setEditable(True)
         # It would turn study-1 into study-10 while one types.
@@ -94,8 +94,9 @@ class StudyPlace(QWidget):
         return str(self.combo.currentText()).strip()
 
     def _on_name(self, *_: object) -> None:
-        if self.folder() != self._before:
-            self._before = self.folder()
+        now = self.folder(), self.problem()
+        if now != self._before:
+            self._before = now
             self.changed.emit()
 
     def _browse(self) -> None:

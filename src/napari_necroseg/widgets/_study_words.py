@@ -10,6 +10,7 @@ from napari_necroseg.core.study.runs import Run, runs_of, training_of
 from napari_necroseg.widgets._case_list import lacks
 from napari_necroseg.widgets._study_board import RunStanding, Total
 
+GOES_ON = "This study is there already: Go on does what is left, and what is greyed stays as it was."
 _MOST_NAMED = 4
 _STATES = {
     "waiting": "waits for its turn",

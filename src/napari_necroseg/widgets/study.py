@@ -24,7 +24,7 @@ from napari_necroseg.widgets._study_grid import StudyGrid
 from napari_necroseg.widgets._study_jobs import OpenedStudy, StudyToDo
 from napari_necroseg.widgets._study_place import StudyPlace
 from napari_necroseg.widgets._study_run_view import StudyRunView
-from napari_necroseg.widgets._study_words import check_study, study_in_words, total_in_words
+from napari_necroseg.widgets._study_words import GOES_ON, check_study, study_in_words, total_in_words
 
 REPORT_NAME = "report.html"
 
@@ -260,7 +260,7 @@ class Study(Dock):
         except NecrosegError as error:
             self.summary.say(str(error))
             return None
-        self.summary.say(self.place.problem() or words)
+        self.summary.say(self.place.problem() or words + ("" if self._opened is None else f" {GOES_ON}"))
         return None if self.place.problem() else config
 
     def _refresh(self) -> None:
