@@ -27,6 +27,7 @@ COMMANDS = {
     "assist": "outline a zone from a point in it, without a model",
     "export": "write a trained network as ONNX, with a model card",
     "score": "compare predicted masks with reference masks",
+    "study": "cross-validate the six configurations of the paper, or others, and report",
 }
 USER_ERROR = 2
 INTERRUPTED = 130

@@ -9,17 +9,16 @@ from contextlib import closing
 from napari_necroseg.cli import INTERRUPTED, USER_ERROR
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import (
-    CaseDone,
     CaseFailed,
     Event,
     Finished,
     Progress,
     Started,
     TrainingStep,
-    Validated,
     Warned,
     to_record,
 )
+from napari_necroseg.core.study.events import RunAdvanced, RunFailed
 
 SECONDS_BETWEEN_LINES = 5.0
 BAR_CHARACTERS = 28
@@ -38,14 +37,14 @@ def present(make_events: Callable[[], Generator[Event]], *, as_json: bool) -> in
     Returns
     -------
     int
-        The exit code: 0, 2 for a user's mistake or a case that could not be done, 130 for an interruption.
+        The exit code: 0, 2 for a user's mistake or if a case or run could not be done, 130 if interrupted.
     """
     console = Console()
     n_failed = 0
     try:
         with closing(make_events()) as events:
             for event in events:
-                n_failed += isinstance(event, CaseFailed)
+                n_failed += isinstance(event, CaseFailed | RunFailed)
                 console.show(event)
                 if as_json:
                     sys.stdout.write(json.dumps(to_record(event), ensure_ascii=False) + "\n")
@@ -76,15 +75,8 @@ class Console:
                 self.bar(done, total, message)
             case TrainingStep():
                 self._training(event)
-            case Validated(iteration=iteration, mean_dice=mean_dice, dice=dice):
-                self.line(
-                    f"Validation after iteration {iteration:,}: mean Dice {mean_dice:.3f} ({len(dice)} cases)"
-                )
-            case CaseDone(case=case, done=done, total=total, seconds=seconds, path=path):
-                where = f" -> {path}" if path else ""
-                self.line(f"[{done}/{total}] {case}: {seconds:.1f} s{where}")
-            case CaseFailed(case=case, done=done, total=total, reason=reason):
-                self.line(f"[{done}/{total}] {case}: not done. {reason}")
+            case RunAdvanced(share=share):
+                self.bar(share, 1.0, str(event))
             case Finished(result=result):
                 self.line(str(result))
             case _:

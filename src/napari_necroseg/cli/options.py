@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from napari_necroseg.core.config import Config
 
 # Fields that take several values, and how these are shown in the help.
-_LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z"}
+_LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z", "configurations": "2d:ceT1,3d:ceT1+T2,..."}
 
 
 def add_image_options(parser: argparse.ArgumentParser, *, instead_of: str) -> None:

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folders of trained models, whose mean counts; the last word is INPUT: cohort.csv, or the "
-        "folder of one case",
+        help="folders of trained models, or of ensembles of a study; their mean counts; the last word is "
+        "INPUT: cohort.csv, or the folder of one case",
     )
     add_image_options(parser, instead_of="INPUT")
     parser.add_argument(
@@ -54,11 +54,12 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     config = PredictConfig.checked(**chosen(options, FIELDS))
     runs, given = split_input(options)
     cohort = read_input(options, given)
+    from napari_necroseg.core.io.ensemble import expand_runs
     from napari_necroseg.core.learning.batch import Wanted, predict_cohort
     from napari_necroseg.core.learning.checkpoint import load_model
 
     wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)
-    return predict_cohort([load_model(run) for run in runs], cohort, config, wanted)
+    return predict_cohort([load_model(run) for run in expand_runs(runs)], cohort, config, wanted)
 
 
 def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:

@@ -128,11 +128,14 @@ def read_config(options: argparse.Namespace) -> TrainConfig:
 
 def choose_cases(cohort: Cohort, options: argparse.Namespace) -> Cohort:
     """The cases to train on, by name or by the fold that is left out."""
+    return without_fold(cohort, options.fold) if options.fold else choose_named(cohort, options)
+
+
+def choose_named(cohort: Cohort, options: argparse.Namespace) -> Cohort:
+    """The cases that were named, or all but those that were."""
     if options.cases:
         return cohort.only(_names(options.cases))
-    if options.exclude:
-        return cohort.without(_names(options.exclude))
-    return without_fold(cohort, options.fold) if options.fold else cohort
+    return cohort.without(_names(options.exclude)) if options.exclude else cohort
 
 
 def without_fold(cohort: Cohort, fold: str) -> Cohort:

@@ -81,6 +81,10 @@ class Validated(Event):
     dice: Mapping[str, float]
     mean_dice: float
 
+    def __str__(self) -> str:
+        n = len(self.dice)
+        return f"Validation after iteration {self.iteration:,}: mean Dice {self.mean_dice:.3f} ({n} cases)"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ValidationPicture(Event):
@@ -114,6 +118,10 @@ class CaseDone(Event):
     seconds: float
     path: Path | None = None
 
+    def __str__(self) -> str:
+        where = f" -> {self.path}" if self.path else ""
+        return f"[{self.done}/{self.total}] {self.case}: {self.seconds:.1f} s{where}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFailed(Event):
@@ -124,6 +132,9 @@ class CaseFailed(Event):
     done: int
     total: int
     reason: str
+
+    def __str__(self) -> str:
+        return f"[{self.done}/{self.total}] {self.case}: not done. {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)

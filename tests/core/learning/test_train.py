@@ -272,7 +272,7 @@ def _sources(plan, cohort):
         try:
             next(loading)
         except StopIteration as end:
-            return end.value
+            return end.value.sources
 
 
 def _empty(mask: Path) -> None:

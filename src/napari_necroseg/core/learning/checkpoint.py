@@ -43,7 +43,10 @@ class RunRecord(BaseModel):
     iterations, seconds, loss
         What the training came to; `loss` as last reported.
     case_sha256
-        Of the voxels of each case.
+        Of the voxels of each case, as the network sees them.
+    images_sha256
+        Of every image that it, or a model that it was fine-tuned from, has learned from: whatever its name
+        is, a case with one of them is no new case.
     started_from, earlier_cases
         SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that one had
         been trained on; None and none for a network that started from random weights.
@@ -65,6 +68,7 @@ class RunRecord(BaseModel):
     loss: float
     versions: dict[str, str]
     case_sha256: dict[str, str] = Field(default_factory=dict)
+    images_sha256: tuple[str, ...] = ()
     started_from: str | None = None
     earlier_cases: tuple[str, ...] = ()
 

@@ -32,7 +32,7 @@ from napari_necroseg.core.learning.resume import (
 )
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.learning.validate import Validator, load_validation_cases
-from napari_necroseg.core.learning.volumes import load_sources, voxels_sha256
+from napari_necroseg.core.learning.volumes import load_sources, source_sha256
 from napari_necroseg.core.plan import Plan
 
 
@@ -78,10 +78,13 @@ class Start:
         A trained model whose weights it goes on from (fine-tuning).
     resumes
         Go on from the checkpoint of an interrupted training of the same plan.
+    may_go_on
+        What a stop leaves can be resumed; it leaves nothing otherwise.
     """
 
     model: Model | None = None
     resumes: bool = False
+    may_go_on: bool = False
 
 
 def train(
@@ -150,7 +153,7 @@ def train(
         finally:
             # What was learned before an interruption is not this training's to throw away. Nor does it depend
             # on whether a step or the one who draws the events saw the wish first.
-            if wishes.stop.is_set() and not start.resumes:
+            if wishes.stop.is_set() and not (start.resumes or start.may_go_on):
                 drop_checkpoint(run)
 
 
@@ -166,9 +169,10 @@ class _Job:
     def events(self, cohort: Cohort, validation: Cohort) -> Generator[Event, None, None]:
         clock = Clock()
         yield Started(message=_announcement(self.plan, self.start))
-        sources = yield from load_sources(self.plan, cohort, self.wishes.stop)
+        loaded = yield from load_sources(self.plan, cohort, self.wishes.stop)
+        sources = loaded.sources
         cases = yield from load_validation_cases(self.plan, validation, cohort, self.wishes)
-        digests = {source.name: voxels_sha256(source) for source in sources}
+        digests = {source.name: source_sha256(source) for source in sources}
         learner, state = Learner(self.plan, initial=self.start.model), State()
         if self.start.resumes:
             yield from self._resume(learner, state, digests)
@@ -182,7 +186,8 @@ class _Job:
         )
         with interruptible(learner.network, self.wishes.stop):
             yield from run_steps(learner, sources, self.plan, state, around)
-        save_run(self.run, learner.network, self._record(digests, state), _csv(state))
+        record = self._record(digests, state, self._learned(loaded.images_sha256))
+        save_run(self.run, learner.network, record, _csv(state))
         drop_checkpoint(self.run)
         yield Finished(
             result=TrainedRun(
@@ -233,7 +238,14 @@ class _Job:
         record = self._record(digests, state)
         return Validator(cases=cases, plan=self.plan, record=record, run=self.run, wishes=self.wishes)
 
-    def _record(self, digests: Mapping[str, str], state: State) -> RunRecord:
+    def _learned(self, images_sha256: tuple[str, ...]) -> tuple[str, ...]:
+        """Which images the model has learned from in the end, those of the one it started from included."""
+        earlier = () if self.start.model is None else self.start.model.record.images_sha256
+        return tuple(sorted({*images_sha256, *earlier}))
+
+    def _record(
+        self, digests: Mapping[str, str], state: State, images_sha256: tuple[str, ...] = ()
+    ) -> RunRecord:
         plan, model = self.plan, self.start.model
         return RunRecord(
             config=plan.config,
@@ -247,6 +259,7 @@ class _Job:
             loss=state.loss,
             versions=software_versions(),
             case_sha256=dict(digests),
+            images_sha256=images_sha256,
             started_from=self._started_from,
             earlier_cases=() if model is None else model.cases,
         )

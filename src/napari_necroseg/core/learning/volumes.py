@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,15 +16,22 @@ from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid, to_slices
+from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.interrupt import check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.volume import Volume
 
 
-def load_sources(
-    plan: Plan, cohort: Cohort, stop: threading.Event
-) -> Generator[Event, None, tuple[Source, ...]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """The training cases that have a target, and the SHA-256 of each of their images."""
+
+    sources: tuple[Source, ...]
+    images_sha256: tuple[str, ...]
+
+
+def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Event, None, Loaded]:
     """Load the training cases one by one; yield progress, return those that have a target.
 
     Raises
@@ -32,7 +39,8 @@ def load_sources(
     CohortError
         If the target mask of every case is empty.
     """
-    sources = []
+    sources: list[Source] = []
+    digests: list[str] = []
     for number, files in enumerate(cohort):
         check(stop)
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
@@ -42,6 +50,7 @@ def load_sources(
         source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
         if source.target.any():
             sources.append(source)
+            digests += (voxels_sha256(case.sequences[sequence]) for sequence in plan.config.sequences)
         else:
             yield Warned(message=f"{case.name} is left out: its {plan.config.target} mask is empty.")
     if not sources:
@@ -50,7 +59,7 @@ def load_sources(
             "empty. Outline the target in at least one case."
         )
     yield Progress(done=len(cohort), total=len(cohort), message=f"{len(sources)} cases in memory")
-    return _on_device(sources, plan.device)
+    return Loaded(sources=_on_device(sources, plan.device), images_sha256=tuple(digests))
 
 
 def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Target | None = None) -> CaseFiles:
@@ -84,7 +93,7 @@ def target_mask(case: Case, target: Target) -> Volume | None:
     return case.reference if target == "reference" else case.tumour
 
 
-def voxels_sha256(source: Source) -> str:
+def source_sha256(source: Source) -> str:
     """Return the hash of what a case contributes to a training: its images and its target, voxel by voxel."""
     digest = hashlib.sha256(repr((source.shape, source.spacing_mm)).encode())
     # In memory the channels come last.

@@ -1,7 +1,8 @@
 """The runs of an experiment: one network, trained without one fold, from one seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.config.study import Configuration, StudyConfig
@@ -29,6 +30,11 @@ class Run:
     def key(self) -> str:
         """Its name, and that of its files."""
         return f"{Configuration.parse(self.configuration).file_name}_fold-{self.fold}_seed-{self.seed}"
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Configuration, fold and seed by name."""
+        return asdict(self)
 
     @property
     def out_of_fold(self) -> str:

@@ -1,0 +1,83 @@
+"""``necroseg study``: the whole experiment, from wherever it was left."""
+
+import argparse
+from collections.abc import Generator
+from pathlib import Path
+
+from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.train import choose_named, read_cases
+from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.events import Event
+
+FIELDS = (
+    "preset",
+    "configurations",
+    "folds",
+    "seeds",
+    "minutes_per_run",
+    "steps_per_run",
+    "workers",
+    "scheduler",
+    "target",
+    "fold_seed",
+    "tolerance_mm",
+    "device",
+    "threads",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the study; named again, the study goes on where it was",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cases", metavar="A,B", help="these cases only")
+    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="masks that were corrected (the folder labels of a project), in place of the cohort's",
+    )
+    add_options(parser, StudyConfig, FIELDS)
+    parser.add_argument(
+        "--from",
+        type=Path,
+        metavar="RUN",
+        dest="start_from",
+        help="every run goes on from this trained model",
+    )
+    parser.add_argument(
+        "--only", metavar="KEY,KEY", help="do these runs only, such as 2d-ceT1+T2_fold-1_seed-0"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be done and what it would take; write folds.csv",
+    )
+
+
+def run(options: argparse.Namespace) -> Generator[Event]:
+    """Do what is left of the experiment, or say what it would be."""
+    from napari_necroseg.core.study.cohort import number_of_folds
+    from napari_necroseg.core.study.planning import plan_study
+    from napari_necroseg.core.study.study import run_study
+
+    if options.out.exists() and not options.out.is_dir():
+        raise CohortError(f"{options.out} is a file; choose the folder of the study.")
+    cohort = choose_named(read_cases(options), options)
+    table = options.cohort / "cohort.csv" if options.cohort.is_dir() else options.cohort
+    given = chosen(options, FIELDS)
+    given.setdefault("folds", number_of_folds(cohort, options.out) or StudyConfig().folds)
+    config = StudyConfig.checked(**given, start_from=options.start_from)
+    if options.dry_run:
+        return plan_study(config, cohort, table=table, out=options.out)
+    only = tuple(key.strip() for key in (options.only or "").split(",") if key.strip())
+    return run_study(config, cohort, table=table, out=options.out, only=only)

@@ -1,0 +1,194 @@
+"""Runs on many processes, of this computer or of others, by dask.distributed: what is lost is done again."""
+
+import queue
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import fields, replace
+from typing import Any
+
+from distributed import Client, Future, LocalCluster, Security, Worker, WorkerPlugin, get_worker
+
+from napari_necroseg.core.errors import ResourceError
+from napari_necroseg.core.events import Event, Finished, Warned, to_record
+from napari_necroseg.core.study.events import RunAdvanced, RunStarted
+from napari_necroseg.core.study.job import do_unit, failed
+from napari_necroseg.core.study.places import Places
+from napari_necroseg.core.study.record import RunState
+from napari_necroseg.core.study.store import CaseStore
+from napari_necroseg.core.study.unit import Unit
+
+_NAME = "napari-necroseg"
+_TOPIC = "napari-necroseg-study"
+_SECONDS_TO_CONNECT = 15
+_SECONDS_BETWEEN_LOOKS = 0.1
+_KINDS: dict[str, type[Event]] = {kind.event: kind for kind in (RunStarted, RunAdvanced, Warned)}
+
+
+class StudyWorker(WorkerPlugin):
+    """What a worker keeps from run to run: the cases that it has read, and the flag that stops it."""
+
+    def __init__(self, devices: tuple[str, ...]) -> None:
+        self._devices = devices
+
+    def setup(self, worker: Worker) -> None:
+        """Begin; called by dask where the worker is."""
+        self.store = CaseStore()
+        self.stop = threading.Event()
+        # A worker with many threads is given many runs: one at a time.
+        self.turn = threading.Lock()
+        number = worker.name if isinstance(worker.name, int) else 0
+        self.device = self._devices[number % len(self._devices)]
+
+    def teardown(self, worker: Worker) -> None:
+        """End what goes on: the worker is closed, or another study begins."""
+        self.stop.set()
+
+
+def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> Generator[Event, None, None]:
+    """Do runs on a cluster.
+
+    Parameters
+    ----------
+    units
+        What is to be done.
+    places
+        Where.
+    stop
+        Set it to end all of them within two seconds.
+
+    Yields
+    ------
+    Event
+        As `do_unit`, of all runs as it comes; `Finished` with a `RunState` for each.
+
+    Raises
+    ------
+    ResourceError
+        If the scheduler cannot be reached, or its workers lack this program.
+    """
+    arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
+    with _connected(places) as client:
+        yield from _warnings(client)
+        _prepare(client, places, arrived)
+        runs = {
+            client.submit(_do, unit, key=f"{unit.run.key}-{client.id}", pure=False, retries=0): unit
+            for unit in units
+        }
+        try:
+            yield from _watch(runs, arrived, stop)
+        finally:
+            left = [future for future in runs if not future.done()]
+            if left:
+                client.run(_stop_here, on_error="ignore")
+                client.cancel(left)
+
+
+def _do(unit: Unit) -> dict[str, Any] | None:
+    """Do a run in a worker; return its state, or None if it was stopped."""
+    worker = get_worker()
+    plugin: StudyWorker = worker.plugins[_NAME]
+    unit = replace(unit, device=plugin.device)
+    with plugin.turn, closing(do_unit(unit, plugin.store, plugin.stop)) as events:
+        for event in events:
+            if isinstance(event, Finished):
+                state: dict[str, Any] = event.result.model_dump(mode="json")
+                return state
+            named = replace(event, worker=str(worker.name)) if isinstance(event, RunStarted) else event
+            worker.log_event(_TOPIC, to_record(named))
+    return None
+
+
+def _stop_here(dask_worker: Worker) -> None:
+    dask_worker.plugins[_NAME].stop.set()
+
+
+@contextmanager
+def _connected(places: Places) -> Iterator[Client]:
+    """Connect to the scheduler, or start one here that only this program can talk to."""
+    if places.scheduler is not None:
+        try:
+            client = Client(places.scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ResourceError(
+                f"The scheduler {places.scheduler} does not answer; check its address, and that it runs."
+            ) from error
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=places.workers,
+            threads_per_worker=1,
+            # The memory is torch's to ask for, and its lack is told by `memory_errors`.
+            memory_limit=0,
+            dashboard_address=None,
+            security=Security.temporary(),
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _warnings(client: Client) -> Iterator[Event]:
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    if not workers:
+        yield Warned(message="The scheduler has no worker yet; the runs begin as soon as there is one.")
+    for worker in workers.values():
+        if worker["nthreads"] > 1:
+            yield Warned(
+                message=f"The worker {worker['name']} takes {worker['nthreads']} runs at a time and does one "
+                "after the other; start workers with --nthreads 1, so that none waits there."
+            )
+
+
+def _prepare(client: Client, places: Places, arrived: "queue.SimpleQueue[Any]") -> None:
+    try:
+        client.register_plugin(StudyWorker(places.devices), name=_NAME)
+    except ModuleNotFoundError as error:
+        raise ResourceError(
+            f"The workers lack a package ({error.name}); install napari-necroseg[cluster] where they run."
+        ) from error
+    client.subscribe_topic(_TOPIC, arrived.put)
+
+
+def _watch(
+    runs: dict[Future, Unit], arrived: "queue.SimpleQueue[Any]", stop: threading.Event
+) -> Generator[Event, None, None]:
+    waiting = dict(runs)
+    while waiting and not stop.is_set():
+        yield from _arrived(arrived)
+        for future in [future for future in waiting if future.done()]:
+            unit = waiting.pop(future)
+            yield from _arrived(arrived)
+            yield Finished(result=_state(future, unit))
+
+
+def _arrived(arrived: "queue.SimpleQueue[Any]") -> Iterator[Event]:
+    """Yield what workers have said since; wait a moment for the first."""
+    try:
+        _, record = arrived.get(timeout=_SECONDS_BETWEEN_LOOKS)
+        while True:
+            yield _event(record)
+            _, record = arrived.get_nowait()
+    except queue.Empty:
+        return
+
+
+def _event(record: dict[str, Any]) -> Event:
+    kind = _KINDS[record["event"]]
+    return kind(**{field.name: record[field.name] for field in fields(kind)})
+
+
+def _state(future: Future, unit: Unit) -> RunState:
+    """Return how a run went; what nobody foresaw in a worker does not end the other runs."""
+    error = future.exception() if future.status != "cancelled" else None
+    if future.status == "finished":
+        result = future.result()
+        if result is not None:
+            return RunState.model_validate(result)
+        return failed(unit, "It was stopped by another study on the same workers.")
+    if future.status == "cancelled":
+        return failed(unit, "The scheduler went away, or dropped the run.")
+    return failed(unit, f"{type(error).__name__}: {error}")

@@ -1,0 +1,136 @@
+"""The cases of an experiment: read once to know their volumes and images, shared out among folds, checked."""
+
+import threading
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.errors import CohortError, SettingsError
+from napari_necroseg.core.events import Event, Progress, Warned
+from napari_necroseg.core.io.hashes import voxels_sha256
+from napari_necroseg.core.masks.measure import measure
+from napari_necroseg.core.study.folds import (
+    FOLDS_NAME,
+    check_folds,
+    draw_folds,
+    folds_of_cohort,
+    read_folds,
+    write_folds,
+)
+from napari_necroseg.core.study.leakage import check_images
+from napari_necroseg.core.study.record import StudyCase
+from napari_necroseg.core.study.store import CaseStore
+
+
+def check_cases(config: StudyConfig, cohort: Cohort) -> None:
+    """Refuse, before anything is read, cases that lack what a configuration needs.
+
+    All configurations are compared on the same cases.
+
+    Raises
+    ------
+    CohortError
+        With how many, and the first of them.
+    """
+    parsed = [Configuration.parse(name) for name in config.configurations]
+    sequences = {sequence for configuration in parsed for sequence in configuration.sequences}
+    lacking = {}
+    for case in cohort:
+        missing = [str(sequence) for sequence in sorted(sequences) if sequence not in case.sequences]
+        if (case.reference if config.target == "reference" else case.tumour) is None:
+            missing.append(f"{config.target} mask" if config.target == "tumour" else "reference mask")
+        if missing:
+            lacking[case.name] = missing
+    if lacking:
+        name, missing = next(iter(lacking.items()))
+        more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        raise CohortError(
+            f"{name}{more} cannot take part: it has no {' and no '.join(missing)}. Add the files, leave such "
+            "cases out, or choose configurations that do not need them."
+        )
+
+
+def read_study_cases(
+    config: StudyConfig, cohort: Cohort, store: CaseStore, out: Path, stop: threading.Event
+) -> Generator[Event, None, Mapping[str, StudyCase] | None]:
+    """Read every case once, and decide its fold; return None if it was stopped.
+
+    An existing table of folds in `out` counts; else the folds of the cohort's table; else they are drawn. The
+    table is written if it is not there.
+
+    Raises
+    ------
+    NecrosegError
+        If a case cannot be read, the folds are not as they must be, or two patients share an image.
+    """
+    volumes: dict[str, float] = {}
+    digests: dict[str, dict[str, str]] = {}
+    for number, files in enumerate(cohort):
+        if stop.is_set():
+            return None
+        yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
+        case = store.load(files)
+        for note in case.notes:
+            yield Warned(message=f"{case.name}: {note}")
+        mask = case.reference if config.target == "reference" else case.tumour
+        assert mask is not None, "checked before"
+        volumes[files.name] = measure(mask.voxels > 0, case.grid).volume_ml
+        digests[files.name] = {str(name): voxels_sha256(image) for name, image in case.sequences.items()}
+    yield Progress(done=len(cohort), total=len(cohort), message=f"{len(cohort)} cases read")
+    patients = {files.name: files.patient_or_name for files in cohort}
+    folds = decide_folds(config, cohort, volumes, out)
+    cases = {
+        name: StudyCase(
+            patient=patients[name], fold=fold, target_ml=volumes[name], images_sha256=digests[name]
+        )
+        for name, fold in folds.items()
+    }
+    check_images(cases)
+    if not (out / FOLDS_NAME).exists():
+        write_folds(out / FOLDS_NAME, folds, patients)
+    return cases
+
+
+def decide_folds(
+    config: StudyConfig, cohort: Cohort, volumes_ml: Mapping[str, float], out: Path
+) -> dict[str, int]:
+    """Return the fold of each case: as the table in `out` has them, or the cohort's, or drawn anew.
+
+    Raises
+    ------
+    CohortError
+        If they are not as many as were asked for, or divide a patient.
+    """
+    patients = {files.name: files.patient_or_name for files in cohort}
+    if (out / FOLDS_NAME).exists():
+        folds = read_folds(out / FOLDS_NAME, cohort)
+    else:
+        folds = folds_of_cohort(cohort) or draw_folds(
+            volumes_ml, patients, folds=config.folds, seed=config.fold_seed
+        )
+    check_folds(folds, patients, config.folds)
+    return folds
+
+
+def number_of_folds(cohort: Cohort, out: Path) -> int | None:
+    """Return how many folds there are already, in the table in `out` or in the cohort's; None without any."""
+    table = out / FOLDS_NAME
+    folds = read_folds(table, cohort) if table.exists() else folds_of_cohort(cohort)
+    return None if folds is None else max(folds.values())
+
+
+def without_voxels(cohort: Cohort) -> Cohort:
+    """Refuse cases that are in no file: processes cannot share them, and nothing could be repeated.
+
+    Raises
+    ------
+    SettingsError
+        Naming the case.
+    """
+    loaded: list[CaseFiles] = [case for case in cohort if case.loaded is not None]
+    if loaded:
+        raise SettingsError(
+            f"{loaded[0].name} is open layers, not files; save it as a case of the cohort first."
+        )
+    return cohort

@@ -1,0 +1,162 @@
+"""The folds of an experiment: whole patients, stratified by volume, in a table that may be edited."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.table import Table, read_table, table_text
+
+FOLDS_NAME = "folds.csv"
+COLUMNS = ("case", "patient", "fold")
+
+
+def draw_folds(
+    volumes_ml: Mapping[str, float], patients: Mapping[str, str], *, folds: int, seed: int
+) -> dict[str, int]:
+    """Share out cases among folds.
+
+    Patients are sorted by the volume of their target and taken in blocks of as many as there are folds; the
+    patients of a block go to a fold each, drawn at random, so that every fold has small and large ones. What
+    is left over goes to the smallest folds. Folds are numbered from the largest: 26 patients with a case each
+    give 5, 5, 4, 4, 4, 4.
+
+    Parameters
+    ----------
+    volumes_ml
+        Of each case's target.
+    patients
+        Of each case; cases of one patient share a fold.
+    folds
+        How many.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    dict
+        Fold of each case, from 1, in the order of `volumes_ml`.
+
+    Raises
+    ------
+    CohortError
+        If there are fewer patients than folds.
+    """
+    cases_of: dict[str, list[str]] = defaultdict(list)
+    for case in volumes_ml:
+        cases_of[patients[case]].append(case)
+    if len(cases_of) < folds:
+        raise CohortError(
+            f"{folds} folds need as many patients, but there are {len(cases_of)}; choose fewer folds."
+        )
+    random = np.random.default_rng(seed)
+    # The mean: several examinations of a patient make no larger zone.
+    size = {
+        patient: float(np.mean([volumes_ml[case] for case in cases])) for patient, cases in cases_of.items()
+    }
+    ordered = sorted(cases_of, key=lambda patient: (-size[patient], patient))
+    in_fold: list[list[str]] = [[] for _ in range(folds)]
+    for start in range(0, len(ordered), folds):
+        block = ordered[start : start + folds]
+        # A fold each; those with few cases so far first, and patients with many cases first, so that folds
+        # stay of one size. Equal ones in random order.
+        drawn = [block[i] for i in random.permutation(len(block))]
+        places = sorted(random.permutation(folds), key=lambda fold: len(in_fold[fold]))
+        for patient, place in zip(sorted(drawn, key=lambda p: -len(cases_of[p])), places, strict=False):
+            in_fold[place] += cases_of[patient]
+    numbers = {
+        case: number
+        for number, cases in enumerate(sorted(in_fold, key=len, reverse=True), start=1)
+        for case in cases
+    }
+    return {case: numbers[case] for case in volumes_ml}
+
+
+def folds_of_cohort(cohort: Cohort) -> dict[str, int] | None:
+    """Return the folds that a cohort's table gives; None if it gives none.
+
+    Raises
+    ------
+    CohortError
+        If only some cases have one.
+    """
+    missing = [case.name for case in cohort if case.fold is None]
+    if len(missing) == len(cohort):
+        return None
+    if missing:
+        raise CohortError(
+            f"{len(missing)} of {len(cohort)} cases have no fold in the cohort ({missing[0]} first); fill in "
+            "the column for all, or for none."
+        )
+    return {case.name: int(case.fold or 0) for case in cohort}
+
+
+def write_folds(path: Path, folds: Mapping[str, int], patients: Mapping[str, str]) -> None:
+    """Write the folds as a table with a row for each case.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    rows = tuple(
+        (number, {"case": case, "patient": patients[case], "fold": str(fold)})
+        for number, (case, fold) in enumerate(folds.items(), start=2)
+    )
+    write_text(path, table_text(Table(columns=COLUMNS, rows=rows)))
+
+
+def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
+    """Read the folds, as they were written or edited.
+
+    Raises
+    ------
+    CohortError
+        If it is no such table, or names other cases than the cohort has.
+    """
+    table = read_table(path)
+    if not {"case", "fold"} <= set(table.columns):
+        raise CohortError(f"{path.name} needs the columns {', '.join(COLUMNS)}; remove it to draw new folds.")
+    found: dict[str, int] = {}
+    for number, row in table.rows:
+        if row["case"] in found or not row["fold"].isdigit() or row["fold"] == "0":
+            raise CohortError(f"{path.name}, row {number}: a case needs one row, and a fold from 1.")
+        found[row["case"]] = int(row["fold"])
+    odd = sorted(set(found) ^ set(cohort.names))
+    if odd:
+        where = "is not in the cohort" if odd[0] in found else "has no row"
+        raise CohortError(f"{path.name}: {odd[0]!r} {where}; mend it, or remove the file to draw new folds.")
+    return {name: found[name] for name in cohort.names}
+
+
+def check_folds(folds: Mapping[str, int], patients: Mapping[str, str], n_folds: int) -> None:
+    """Refuse folds that another number was asked for, that are empty, or that divide a patient.
+
+    Raises
+    ------
+    CohortError
+        With what is wrong.
+    """
+    used = sorted(set(folds.values()))
+    if used != list(range(1, n_folds + 1)):
+        raise CohortError(
+            f"{n_folds} folds were asked for, but the cases are in the folds {', '.join(map(str, used))}; "
+            f"ask for {len(used)} folds, or number them from 1 to {n_folds}."
+        )
+    fold_of: dict[str, tuple[str, int]] = {}
+    for case, fold in folds.items():
+        other, its = fold_of.setdefault(patients[case], (case, fold))
+        if its != fold:
+            raise CohortError(
+                f"{other} and {case} are of one patient, but in the folds {its} and {fold}; a patient whom a "
+                "network has learned from cannot test it. Put them into one fold."
+            )
+
+
+def fold_sizes(folds: Mapping[str, int]) -> tuple[int, ...]:
+    """Return how many cases each fold has."""
+    return tuple(sum(fold == number for fold in folds.values()) for number in sorted(set(folds.values())))

@@ -1,0 +1,262 @@
+"""One run of an experiment, from wherever it was left: train, predict the cases left out, score them."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
+from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
+from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.learning.batch import Wanted, predict_cohort
+from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, Model, load_model, software_versions
+from napari_necroseg.core.learning.device import default_threads, device_in_words, resolve_device
+from napari_necroseg.core.learning.interrupt import Stopped, Wishes, check
+from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
+from napari_necroseg.core.learning.train import Start, train
+from napari_necroseg.core.learning.volumes import target_mask
+from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.scoring.scores import score_masks
+from napari_necroseg.core.study.alone import alone
+from napari_necroseg.core.study.events import RunAdvanced, RunStarted
+from napari_necroseg.core.study.leakage import check_unseen
+from napari_necroseg.core.study.record import RunState, write_record
+from napari_necroseg.core.study.results import CaseResult, results_text
+from napari_necroseg.core.study.runs import training_of
+from napari_necroseg.core.study.store import CaseStore
+from napari_necroseg.core.study.unit import Unit, scores_path, state_path
+from napari_necroseg.core.tuning import tuned
+
+# Shares of a run that lie behind when a phase begins; most of it is training.
+_BEGINS = {"reading": 0.0, "training": 0.02, "predicting": 0.9, "scoring": 0.98}
+_SECONDS_BETWEEN_EVENTS = 0.5
+# A process that was cut off notices it sooner.
+_LOCK_S = 30.0
+
+
+def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Event, None, None]:
+    """Do a run, or what is left of it, and write how it went; a mistake is written down, not raised.
+
+    Parameters
+    ----------
+    unit
+        What is to be done.
+    store
+        Cases that this process has read.
+    stop
+        Set it to end the run within two seconds; what was learned by then can be gone on from, and no
+        `Finished` comes.
+
+    Yields
+    ------
+    Event
+        `RunStarted`, `RunAdvanced` at most twice a second, `Warned`, and `Finished` with its `RunState`.
+    """
+    job = _Job(unit=unit, store=store, stop=stop)
+    yield RunStarted(**unit.run.names)
+    try:
+        # Two processes may be given the same run, when one was believed to be lost.
+        with alone(unit.out / "runs" / f".{unit.run.key}.lock", f"The run {unit.run}", wait_s=_LOCK_S):
+            yield Finished(result=(yield from job.written()))
+    except Stopped:
+        return
+    except NecrosegError as error:
+        yield Finished(result=failed(unit, str(error)))
+
+
+def failed(unit: Unit, reason: str) -> RunState:
+    """Return the state of a run that could not even be begun."""
+    return _Job(unit=unit, store=CaseStore(0.0), stop=threading.Event()).state(state="failed", reason=reason)
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """A run under way."""
+
+    unit: Unit
+    store: CaseStore
+    stop: threading.Event
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    plan: Plan | None = None
+    reported_s: float = -_SECONDS_BETWEEN_EVENTS
+    started_s: float = field(default_factory=time.monotonic)
+
+    def written(self) -> Generator[Event, None, RunState]:
+        """Do the run, and write how it went."""
+        try:
+            state = yield from self.events()
+        except NecrosegError as error:
+            state = self.state(state="failed", reason=str(error))
+        write_record(state_path(self.unit.out, self.unit.run), state)
+        return state
+
+    def events(self) -> Generator[Event, None, RunState]:
+        cohort = yield from self._read()
+        validation = cohort.only(self.unit.validation)
+        training = cohort.without(self.unit.validation)
+        model = yield from self._train(training)
+        self._check(model)
+        yield from self._predict(model, validation)
+        results = yield from self._score(validation)
+        write_text(scores_path(self.unit.out, self.unit.run), results_text(results))
+        dice = [one.scores.dice for one in results if one.scores.state in ("scored", "missed")]
+        return self.state(
+            state="done",
+            weights_sha256=model.sha256,
+            predictions_sha256={name: file_sha256(self._mask(name)) for name in validation.names},
+            iterations=model.record.iterations,
+            mean_dice=sum(dice) / len(dice) if dice else None,
+        )
+
+    def state(self, **values: object) -> RunState:
+        """Write down how it went."""
+        unit, plan = self.unit, self.plan
+        common = {
+            **unit.run.names,
+            "training": tuple(name for name in unit.cases if name not in unit.validation),
+            "validation": unit.validation,
+            "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
+            "device": "" if plan is None else device_in_words(plan.device).partition(" (")[0],
+            "threads": 0 if plan is None else plan.threads,
+            "versions": software_versions(),
+        }
+        return RunState.model_validate(common | values)
+
+    def _read(self) -> Generator[Event, None, Cohort]:
+        """Give the cases their voxels, as far as these fit into memory."""
+        cases: list[CaseFiles] = []
+        with self._timed("reading"):
+            for number, files in enumerate(self.unit.cohort):
+                check(self.stop)
+                yield from self._advanced("reading", number / len(self.unit.cohort))
+                cases.append(self.store.with_voxels(files))
+        return Cohort(cases=tuple(cases))
+
+    def _train(self, cohort: Cohort) -> Generator[Event, None, Model]:
+        unit = self.unit
+        config = training_of(unit.config, unit.run)
+        start_from = None if unit.config.start_from is None else load_model(unit.config.start_from)
+        if start_from is not None:
+            config = tuned(config, start_from.config)
+            self._check(start_from)
+        device = resolve_device(unit.device)
+        self.plan = make_plan(config, cohort, device=device, threads=unit.threads or default_threads())
+        if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / "run.json").exists():
+            yield from self._steps(cohort, start_from)
+        model = load_model(unit.model)
+        _check_same(model, self.plan)
+        return model
+
+    def _steps(self, cohort: Cohort, start_from: Model | None) -> Generator[Event, None, None]:
+        assert self.plan is not None
+        resumes = (self.unit.model / CHECKPOINT_NAME).exists()
+        start = Start(model=start_from, resumes=resumes, may_go_on=True)
+        job = train(self.plan, cohort, run=self.unit.model, start=start, wishes=Wishes(stop=self.stop))
+        with self._timed("training"), closing(job):
+            for event in job:
+                if isinstance(event, TrainingStep):
+                    yield from self._advanced("training", _share(event), event)
+                elif isinstance(event, Warned):
+                    yield event
+        check(self.stop)
+
+    def _check(self, model: Model) -> None:
+        check_unseen(
+            self.unit.cases,
+            self.unit.validation,
+            learned_cases=model.cases,
+            learned_images=model.record.images_sha256,
+        )
+
+    def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:
+        assert self.plan is not None
+        config = PredictConfig(device=self.plan.device, threads=self.plan.threads)
+        # The number format that training took counts here, too.
+        config = config.changed(precision=self.plan.config.precision)
+        job = predict_cohort(model, cohort, config, Wanted(out=self.unit.predictions), stop=self.stop)
+        with self._timed("predicting"), closing(job):
+            yield from self._advanced("predicting", 0.0)
+            for event in job:
+                if isinstance(event, CaseFailed):
+                    raise CohortError(f"{event.case} could not be predicted: {event.reason}")
+                if isinstance(event, Warned):
+                    yield event
+        check(self.stop)
+
+    def _score(self, cohort: Cohort) -> Generator[Event, None, list[CaseResult]]:
+        results = []
+        with self._timed("scoring"):
+            yield from self._advanced("scoring", 0.0)
+            for files in cohort:
+                check(self.stop)
+                case = self.store.load(files)
+                reference = target_mask(case, self.unit.config.target)
+                assert reference is not None, "the plan has looked for it"
+                # Read back from the file: what is scored is what a user gets.
+                prediction = to_working(read_mask(self._mask(files.name)).volume)
+                scores = score_masks(
+                    reference.voxels,
+                    prediction.voxels,
+                    case.grid,
+                    tolerance_mm=self.unit.config.tolerance_mm,
+                )
+                results.append(CaseResult(**self.unit.run.names, case=files.name, scores=scores))
+        return results
+
+    def _mask(self, case: str) -> Path:
+        return self.unit.predictions / f"{case}.nii.gz"
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        before = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] += time.monotonic() - before
+
+    def _advanced(
+        self, phase: str, share: float, step: TrainingStep | None = None
+    ) -> Generator[Event, None, None]:
+        """Say how far the run is, unless it was said just now."""
+        now = time.monotonic()
+        if share and now - self.reported_s < _SECONDS_BETWEEN_EVENTS:
+            return
+        self.reported_s = now
+        ends = [*_BEGINS.values(), 1.0][list(_BEGINS).index(phase) + 1]
+        yield RunAdvanced(
+            **self.unit.run.names,
+            phase=phase,
+            share=_BEGINS[phase] + share * (ends - _BEGINS[phase]),
+            iteration=0 if step is None else step.iteration,
+            loss=None if step is None else step.loss,
+            seconds=now - self.started_s,
+            seconds_left=None if step is None else step.seconds_left,
+        )
+
+
+def _share(step: TrainingStep) -> float:
+    if step.iterations:
+        return step.iteration / step.iterations
+    left = step.seconds_left or 0.0
+    return step.seconds / (step.seconds + left) if step.seconds else 0.0
+
+
+def _check_same(model: Model, plan: Plan) -> None:
+    """Refuse a model that is there already if it is of another training than this run's."""
+    if (
+        set(model.record.cases) <= set(plan.cases)
+        and model.config.changed(device=plan.config.device, threads=plan.config.threads) == plan.config
+    ):
+        return
+    raise FileError(
+        f"{model.run.name} holds a model that was trained with other choices or on other cases; remove that "
+        "folder to do the run again, or start a new study."
+    )

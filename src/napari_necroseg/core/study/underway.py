@@ -1,0 +1,187 @@
+"""An experiment under way: what is done, what is left, and what is written when a run ends."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.events import Event, Finished, Warned
+from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.ensemble import write_ensemble
+from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
+from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
+from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.study.events import RunDone, RunFailed, RunPlanned
+from napari_necroseg.core.study.job import do_unit
+from napari_necroseg.core.study.places import Places
+from napari_necroseg.core.study.record import RunState, StudyRecord, read_states
+from napari_necroseg.core.study.results import read_results, results_text
+from napari_necroseg.core.study.runs import Run, runs_of, training_of
+from napari_necroseg.core.study.store import CaseStore
+from napari_necroseg.core.study.unit import Unit, scores_path
+
+SCORES_NAME = "scores.csv"
+
+
+@dataclass(kw_only=True)
+class Underway:
+    """An experiment under way."""
+
+    record: StudyRecord
+    cohort: Cohort
+    out: Path
+    places: Places
+    stop: threading.Event
+
+    def __post_init__(self) -> None:
+        self.runs = runs_of(self.record.config)
+        self.states: dict[str, RunState] = {
+            key: state for key, state in read_states(self.out).items() if self._is_whole(state)
+        }
+
+    def planned(self) -> Iterator[Event]:
+        """Say what each run is, and which are done."""
+        for run in self.runs:
+            yield planned_run(self.unit(run), self.states.get(run.key))
+        for run in self.runs:
+            state = self.states.get(run.key)
+            if state is not None and state.state == "done":
+                yield self._done(state, was_done=True)
+
+    def run(self, runs: Sequence[Run], store: CaseStore) -> Iterator[Event]:
+        """Do what is left of these runs."""
+        left = [self.unit(run) for run in runs if not self._is_done(run)]
+        if not left:
+            return
+        with closing(_engine(self.places)(left, self.places, store, self.stop)) as events:
+            said: set[str] = set()
+            for event in events:
+                if isinstance(event, Finished):
+                    yield from self._take(event.result)
+                elif not isinstance(event, Warned):
+                    yield event
+                elif event.message not in said:
+                    # Every run would say the same of the same case.
+                    said.add(event.message)
+                    yield event
+
+    def done(self) -> tuple[Run, ...]:
+        """Return the runs that are done."""
+        return tuple(run for run in self.runs if self._is_done(run))
+
+    def failed(self) -> int:
+        """Return how many runs could not be done."""
+        return sum(state.state == "failed" for state in self.states.values())
+
+    def write_scores(self) -> None:
+        """Put the scores of all runs that are done into one table."""
+        results = [one for run in self.done() for one in read_results(scores_path(self.out, run))]
+        write_text(self.out / SCORES_NAME, results_text(results))
+
+    def write_ensembles(self) -> None:
+        """Let the models of each configuration stand together for one."""
+        done = self.done()
+        for name in dict.fromkeys(run.configuration for run in done):
+            of_it = [run for run in done if run.configuration == name]
+            folder = self.out / "ensembles" / Configuration.parse(name).file_name
+            write_ensemble(folder, [self.out / "models" / run.key for run in of_it])
+
+    def unit(self, run: Run) -> Unit:
+        """Return a run as it is handed to a process."""
+        return Unit(
+            run=run,
+            config=self.record.config,
+            cohort=self.cohort,
+            cases=self.record.cases,
+            # Other processes may be elsewhere.
+            out=self.out.resolve(),
+            device=self.places.devices[0],
+            threads=self.places.threads,
+        )
+
+    def _take(self, state: RunState) -> Iterator[Event]:
+        self.states[state.run.key] = state
+        if state.state == "done":
+            self.write_scores()
+            yield self._done(state)
+            return
+        n_over = len(self.states)
+        yield RunFailed(**state.run.names, done=n_over, total=len(self.runs), reason=state.reason)
+
+    def _done(self, state: RunState, *, was_done: bool = False) -> RunDone:
+        return RunDone(
+            **state.run.names,
+            done=sum(other.state == "done" for other in self.states.values()),
+            total=len(self.runs),
+            seconds=sum(state.seconds.values()),
+            mean_dice=state.mean_dice,
+            was_done=was_done,
+        )
+
+    def _is_done(self, run: Run) -> bool:
+        return run.key in self.states and self.states[run.key].state == "done"
+
+    def _is_whole(self, state: RunState) -> bool:
+        """Whether a run is one of this study, and what it says it made is there."""
+        if state.run not in self.runs:
+            return False
+        if state.state == "failed":
+            return True
+        made = {self.out / "models" / state.run.key / WEIGHTS_NAME: state.weights_sha256}
+        masks = self.out / "predictions" / state.run.out_of_fold
+        made |= {masks / f"{name}.nii.gz": digest for name, digest in state.predictions_sha256.items()}
+        is_there = scores_path(self.out, state.run).is_file()
+        return is_there and all(
+            path.is_file() and file_sha256(path) == digest for path, digest in made.items()
+        )
+
+
+def planned_run(unit: Unit, state: RunState | None) -> RunPlanned:
+    """Say what a run will be, or how it went."""
+    plan = plan_of(unit)
+    model = unit.model
+    interrupted = "interrupted" if (model / CHECKPOINT_NAME).exists() else "waiting"
+    return RunPlanned(
+        **unit.run.names,
+        key=unit.run.key,
+        iterations=plan.iterations,
+        minutes=None if plan.seconds is None else plan.seconds / 60,
+        training=len(plan.cases),
+        validation=len(unit.validation),
+        state=interrupted if state is None else state.state,
+    )
+
+
+def plan_of(unit: Unit) -> Plan:
+    """Return the plan of a run's training, wherever it will be."""
+    cohort = unit.cohort.without(unit.validation)
+    config = training_of(unit.config, unit.run)
+    return make_plan(config, cohort, device=unit.device, threads=unit.threads or 1)
+
+
+Engine = Callable[[Sequence[Unit], Places, CaseStore, threading.Event], Generator[Event, None, None]]
+
+
+def _engine(places: Places) -> Engine:
+    return _on_cluster if places.needs_cluster else _one_by_one
+
+
+def _one_by_one(
+    units: Sequence[Unit], _places: Places, store: CaseStore, stop: threading.Event
+) -> Generator[Event, None, None]:
+    for unit in units:
+        if stop.is_set():
+            return
+        yield from do_unit(unit, store, stop)
+
+
+def _on_cluster(
+    units: Sequence[Unit], places: Places, _store: CaseStore, stop: threading.Event
+) -> Generator[Event, None, None]:
+    from napari_necroseg.core.study.cluster import on_cluster
+
+    yield from on_cluster(units, places, stop)
