@@ -86,6 +86,15 @@ def two_patients(cohort_table):
 
 
 @pytest.fixture
+def make_folds(two_patients):
+    def write(cohort, folds):
+        cases = [dataclasses.replace(case, fold=fold) for case, fold in zip(cohort, folds, strict=True)]
+        write_cohort(two_patients, Cohort(cases=tuple(cases)))
+
+    return write
+
+
+@pytest.fixture
 def ready(dock, two_patients):
     dock.workspace.set_cohort(read_cohort(two_patients), two_patients)
     dock.choices.form.editor("folds").set_value(2)
@@ -205,6 +214,25 @@ def test_cases_that_lack_a_sequence_or_a_mask_are_named(dock, cohort_table):
     assert "2 of 3 cases lack" in dock.summary.said
     assert "b (no T2)" in dock.summary.said
     assert "c (no reference mask)" in dock.summary.said
+
+
+def test_folds_that_a_table_gives_are_proposed_and_must_be_kept(ready, two_patients, make_folds):
+    cohort = read_cohort(two_patients)
+    make_folds(cohort, [1, 1])
+    ready.workspace.set_cohort(read_cohort(two_patients), two_patients)
+    ready.choices.form.editor("folds").set_value(2)
+    assert "the cases are in the folds 1" in ready.summary.said
+    make_folds(cohort, [2, 1])
+    ready.choices.form.editor("folds").set_value(5)
+    ready.workspace.set_cohort(read_cohort(two_patients), two_patients)
+    assert ready.choices.config().folds == 2
+    assert "4 trainings" in ready.summary.said
+    # Those that Check has written come first.
+    folder = two_patients.parent / "study" / "checked"
+    folder.mkdir(parents=True)
+    (folder / "folds.csv").write_text("case,patient,fold\na,a,1\nb,b,3\n")
+    ready.place.combo.setEditText("checked")
+    assert "the cases are in the folds 1, 3" in ready.summary.said
 
 
 def test_checking_shows_how_long_each_run_takes(qtbot, ready, fake):

@@ -111,7 +111,7 @@ class StudyCases(Section):
         self.table.begin()
         for one in self._chosen():
             self.table.add(one.case, one.scores)
-        values = [one.scores.dice for one in self._chosen() if not np.isnan(one.scores.dice)]
+        values = [one.scores.dice for one in self._chosen() if one.scores.state in ("scored", "missed")]
         missed = sum(one.scores.state == "missed" for one in self._chosen())
         text = f"{len(self._chosen())} cases"
         if values:

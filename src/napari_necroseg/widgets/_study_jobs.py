@@ -34,7 +34,8 @@ class StudyToDo:
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
         """Do it; called in its own process."""
-        from napari_necroseg.core.study.study import plan_study, run_study
+        from napari_necroseg.core.study.planning import plan_study
+        from napari_necroseg.core.study.study import run_study
 
         stop = flags["stop"]
         if self.is_plan:

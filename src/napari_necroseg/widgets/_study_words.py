@@ -1,17 +1,12 @@
 """What the dock Study says of a study before, while and after it runs."""
 
-from pathlib import Path
-
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
-from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.plan import duration
 from napari_necroseg.core.study.runs import Run, runs_of, training_of
-from napari_necroseg.widgets._case_list import lacks
 from napari_necroseg.widgets._study_board import RunStanding, Total
 
 GOES_ON = "This study is there already: Go on does what is left, and what is greyed stays as it was."
-_MOST_NAMED = 4
 _STATES = {
     "waiting": "waits for its turn",
     "running": "is running",
@@ -19,42 +14,6 @@ _STATES = {
     "failed": "failed",
     "interrupted": "was interrupted; it goes on from its last save",
 }
-
-
-def check_study(config: StudyConfig, cohort: Cohort | None, table: Path | None) -> Cohort:
-    """Return the cohort; refuse what cannot be done, before anything is read.
-
-    Raises
-    ------
-    CohortError
-        If there is no cohort with a table, it has too few patients, or cases lack what a configuration needs.
-    """
-    if cohort is None or not len(cohort):
-        raise CohortError("Open a cohort in the dock Cases first.")
-    if table is None:
-        raise CohortError(
-            "What is open is a pair of files, not a cohort; open a folder of cases or a cohort.csv in the "
-            "dock Cases."
-        )
-    runs = runs_of(config)
-    patients = len({case.patient_or_name for case in cohort})
-    missing = {
-        case.name: what for case in cohort for run in runs if (what := lacks(case, training_of(config, run)))
-    }
-    if missing:
-        named = [f"{name} (no {' and no '.join(what)})" for name, what in missing.items()]
-        more = ", ..." if len(named) > _MOST_NAMED else ""
-        raise CohortError(
-            f"{len(named)} of {len(cohort)} cases lack what these configurations need: "
-            f"{', '.join(named[:_MOST_NAMED])}{more}. Add the files to the cohort, take those cases out of "
-            "its table, or untick configurations."
-        )
-    if patients < config.folds:
-        raise CohortError(
-            f"{config.folds} folds need at least {config.folds} patients, but the cohort has {patients}; "
-            "choose fewer folds."
-        )
-    return cohort
 
 
 def study_in_words(config: StudyConfig, cohort: Cohort) -> str:

@@ -8,6 +8,7 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event
@@ -19,12 +20,13 @@ from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._reading import Reading
 from napari_necroseg.widgets._study_board import Board
 from napari_necroseg.widgets._study_cases import StudyCases
+from napari_necroseg.widgets._study_check import check_study, known_folds
 from napari_necroseg.widgets._study_form import StudyForm
 from napari_necroseg.widgets._study_grid import StudyGrid
 from napari_necroseg.widgets._study_jobs import OpenedStudy, StudyToDo
 from napari_necroseg.widgets._study_place import StudyPlace
 from napari_necroseg.widgets._study_run_view import StudyRunView
-from napari_necroseg.widgets._study_words import GOES_ON, check_study, study_in_words, total_in_words
+from napari_necroseg.widgets._study_words import GOES_ON, study_in_words, total_in_words
 
 REPORT_NAME = "report.html"
 
@@ -133,6 +135,8 @@ class Study(Dock):
         if not self.runner.is_busy:
             self.choices.start_from.refill()
             self.place.show_project(self.workspace.folder)
+            if not self.place.has_study():
+                self._propose_folds()
             self._on_choices()
 
     def _on_place(self) -> None:
@@ -146,7 +150,18 @@ class Study(Dock):
             self._open()
         else:
             self.choices.unlock()
+            self._propose_folds()
         self._on_choices()
+
+    def _propose_folds(self) -> None:
+        """Ask for as many folds as a table gives already."""
+        try:
+            folds = known_folds(self.workspace.cohort or Cohort(cases=()), self.place.folder())
+        except NecrosegError:
+            # Said where it is checked.
+            return
+        if folds:
+            self.choices.form.editor("folds").set_value(len(set(folds.values())))
 
     def _open(self) -> None:
         folder = self.place.folder()
@@ -255,7 +270,8 @@ class Study(Dock):
         """Return the choices, or say why they cannot be followed."""
         try:
             config = self.choices.config()
-            cohort = check_study(config, self.workspace.cohort, self.workspace.cohort_path)
+            cohort, table = self.workspace.cohort, self.workspace.cohort_path
+            cohort = check_study(config, cohort, table=table, folder=self.place.folder())
             words = study_in_words(config, cohort)
         except NecrosegError as error:
             self.summary.say(str(error))
