@@ -477,6 +477,18 @@ def test_many_points_of_a_loss_are_thinned_and_the_pace_tells_the_time_left(monk
     assert board.total().seconds_left is None
 
 
+def test_what_was_learned_stays_known_after_the_training():
+    board, one = Board(), run()
+    board.take(RunStarted(**about(one)))
+    board.take(advanced(one, 0.5, loss=0.25, iteration=40))
+    board.take(RunAdvanced(**about(one), phase="scoring", share=0.98))
+    standing = board.standings[one.key]
+    assert (standing.phase, standing.iteration, standing.loss) == ("scoring", 40, 0.25)
+    # Begun again, it knows nothing of that.
+    board.take(RunStarted(**about(one)))
+    assert (board.standings[one.key].iteration, board.points(one.key)) == (0, ())
+
+
 def test_the_mean_is_over_cases():
     board = Board()
     states = [
@@ -506,3 +518,20 @@ def test_a_run_is_told_in_words():
     assert "It takes about 12 min and 2.5 GiB." in said
     board.take(done(one, dice=None))
     assert "Mean Dice undefined over 1 case" in standing_in_words(board.standings[one.key])
+
+
+def test_a_whole_study_from_the_dock(qtbot, ready, two_patients):
+    ready.choices.boxes["3d:ceT1+T2"].setChecked(False)
+    for name, value in (("steps_per_run", 2), ("workers", 1), ("threads", 1), ("device", "cpu")):
+        ready.choices.form.editor(name).set_value(value)
+    results = []
+    ready.runner.finished.connect(results.append)
+    ready.runner.failed.connect(results.append)
+    ready.start_button.click()
+    qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
+    assert (results[0].done, results[0].failed, results[0].total) == (2, 0, 2)
+    assert [one.state for one in ready.board.standings.values()] == ["done", "done"]
+    qtbot.waitUntil(lambda: ready.cases.table.rowCount() == 2)
+    assert ready.start_button.text() == "Go on"
+    ready.grid.table.setCurrentCell(0, 1)
+    qtbot.waitUntil(lambda: len(ready.run_view.curve.points) > 0)

@@ -178,9 +178,11 @@ def _after(now: RunStanding, event: RunEvent) -> RunStanding:
         case RunPlanned():
             return replace(now, plan=event, state=event.state, validation=event.validation)
         case RunStarted():
-            return replace(now, state="running", phase="", share=0.0, reason="", seconds_left=None)
+            return RunStanding(run=now.run, state="running", plan=now.plan, validation=now.validation)
         case RunAdvanced():
-            names = ("phase", "share", "iteration", "loss", "seconds", "seconds_left")
+            names = ["phase", "share", "seconds", "seconds_left"]
+            # What is said after the training knows no iteration.
+            names += ["iteration", "loss"] if event.iteration else []
             changes = {name: getattr(event, name) for name in names}
             return replace(now, state="running", **changes)
         case RunDone():

@@ -12,7 +12,7 @@ _STATES = {
     "running": "is running",
     "done": "is done",
     "failed": "failed",
-    "interrupted": "was interrupted; it goes on from its last save",
+    "interrupted": "was interrupted; Go on takes it up again",
 }
 
 
