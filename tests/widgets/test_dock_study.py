@@ -1,6 +1,7 @@
 """The dock Study: a grid that fills in, runs again, a study from its files, and cases as predicted unseen."""
 
 import dataclasses
+import shutil
 import threading
 from pathlib import Path
 
@@ -233,6 +234,24 @@ def test_folds_that_a_table_gives_are_proposed_and_must_be_kept(ready, two_patie
     (folder / "folds.csv").write_text("case,patient,fold\na,a,1\nb,b,3\n")
     ready.place.combo.setEditText("checked")
     assert "the cases are in the folds 1, 3" in ready.summary.said
+
+
+def test_corrected_masks_are_used_if_wanted(qtbot, dock, cohort_table, fake):
+    assert dock.choices.corrected.isHidden()
+    labels = cohort_table.parent / "labels"
+    labels.mkdir()
+    shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", labels / "c.nii.gz")
+    dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    dock.choices.form.editor("folds").set_value(3)
+    assert "c (no reference mask)" in dock.summary.said
+    assert "(1)" in dock.choices.corrected.text()
+    dock.choices.corrected.setChecked(True)
+    assert "18 trainings" in dock.summary.said
+    job = fake()
+    job.go_on.set()
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.start()
+    assert job.asked[0].cohort["c"].reference == labels / "c.nii.gz"
 
 
 def test_checking_shows_how_long_each_run_takes(qtbot, ready, fake):
@@ -475,6 +494,14 @@ def test_many_points_of_a_loss_are_thinned_and_the_pace_tells_the_time_left(monk
     assert board.take(Started(message="")) is None
     board.interrupt()
     assert board.total().seconds_left is None
+
+
+def test_what_was_measured_stays_when_a_study_begins():
+    board, one = Board(), run()
+    board.take(planned(one))
+    board.take(dataclasses.replace(planned(one), estimated_s=None, training=7))
+    plan = board.standings[one.key].plan
+    assert (plan.estimated_s, plan.training) == (720.0, 7)
 
 
 def test_what_was_learned_stays_known_after_the_training():

@@ -176,7 +176,8 @@ def _on_disk(run: Run, state: RunState | None, is_interrupted: bool) -> RunStand
 def _after(now: RunStanding, event: RunEvent) -> RunStanding:
     match event:
         case RunPlanned():
-            return replace(now, plan=event, state=event.state, validation=event.validation)
+            plan = _with_estimates(event, now.plan)
+            return replace(now, plan=plan, state=event.state, validation=event.validation)
         case RunStarted():
             return RunStanding(run=now.run, state="running", plan=now.plan, validation=now.validation)
         case RunAdvanced():
@@ -191,3 +192,11 @@ def _after(now: RunStanding, event: RunEvent) -> RunStanding:
         case RunFailed():
             return replace(now, state="failed", reason=event.reason, mean_dice=None, seconds_left=None)
     return now
+
+
+def _with_estimates(plan: RunPlanned, checked: RunPlanned | None) -> RunPlanned:
+    """Keep what was measured before, as a run that is begun measures nothing."""
+    if checked is None or plan.estimated_s is not None:
+        return plan
+    names = ("estimated_iterations", "estimated_s", "memory_gib")
+    return replace(plan, **{name: getattr(checked, name) for name in names})

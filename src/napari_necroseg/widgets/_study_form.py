@@ -12,8 +12,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuration, StudyConfig
 from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_cases, with_corrected
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.widgets._forms import ConfigForm
 from napari_necroseg.widgets._model_choice import ModelChoice
@@ -23,6 +25,10 @@ _PLAIN = ("preset", "minutes_per_run", "steps_per_run", "folds", "seeds", "worke
 _HIDDEN = ("configurations", "start_from", "scheduler")
 # What an input begins with when it is ticked.
 _PROPOSALS = {"minutes_per_run": 10.0, "steps_per_run": 1000}
+_CORRECTED_HELP = (
+    "Learn from, and score against, the masks that were saved in the project's folder labels, in place of "
+    "those that the cohort names. Tick it again when you go on with a study that was begun so."
+)
 _START_HELP = (
     "Random weights: every network begins knowing nothing, as in the paper. A model: every run goes on from "
     "it. It must not have seen any case of this cohort, or the scores would be too good."
@@ -36,24 +42,31 @@ class StudyForm(QWidget):
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._workspace = workspace
         self.form = ConfigForm(StudyConfig(), plain=_PLAIN, hidden=_HIDDEN)
         self.boxes = {name: QCheckBox() for name in PAPER_CONFIGURATIONS}
+        self.corrected = QCheckBox()
+        self.corrected.setToolTip(_CORRECTED_HELP)
         self.start_from = ModelChoice(workspace, "Start from", _START_HELP, nothing="random weights")
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("none: this computer")
+        self._n_corrected = 0
         self._is_locked = False
         self._is_filling = False
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._configurations())
+        column.addWidget(self.corrected)
         column.addWidget(self.form)
         self._add_advanced()
+        self.show_cohort()
         self._tick(PAPER_CONFIGURATIONS)
         for name, proposal in _PROPOSALS.items():
             self.form.editor(name).set_value(proposal)
             self.form.editor(name).set_value(None)
         for box in self.boxes.values():
             box.toggled.connect(self._on_changed)
+        self.corrected.toggled.connect(self._on_changed)
         for signal in (self.form.changed, self.start_from.chosen, self.scheduler.textEdited):
             signal.connect(self._on_changed)
 
@@ -77,6 +90,22 @@ class StudyForm(QWidget):
         config = self.form.config().changed(**changes)
         assert isinstance(config, StudyConfig)
         return config
+
+    def cohort(self) -> Cohort | None:
+        """Return the open cohort, with the masks that are chosen; None without any."""
+        cohort, folder = self._workspace.cohort, self._workspace.folder
+        if cohort is None or folder is None or not self._n_corrected or not self.corrected.isChecked():
+            return cohort
+        return with_corrected(cohort, folder / LABELS_FOLDER)
+
+    def show_cohort(self) -> None:
+        """Look how many masks of the cohort were corrected, and list the models to start from."""
+        cohort, folder = self._workspace.cohort, self._workspace.folder
+        names = () if cohort is None or folder is None else corrected_cases(cohort, folder / LABELS_FOLDER)
+        self._n_corrected = len(names)
+        self.corrected.setVisible(bool(self._n_corrected))
+        self.corrected.setText(f"Use corrected masks where there are ({self._n_corrected})")
+        self.start_from.refill()
 
     def lock(self, record: StudyRecord) -> None:
         """Show the choices of a study that exists; what must stay the same cannot be changed."""

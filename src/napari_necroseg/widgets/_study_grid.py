@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPalette, QPen
+from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -73,6 +73,11 @@ class StudyGrid(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.table)
         column.addWidget(self._legend)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Make room for the scroll bar of many folds."""
+        super().resizeEvent(event)
+        self._fit_height()
 
     def show_board(self, board: Board) -> None:
         """Lay out a cell for each run of a study."""
@@ -162,7 +167,8 @@ class StudyGrid(QWidget):
 
     def _fit_height(self) -> None:
         rows = min(max(1, self.table.rowCount()), _MOST_ROWS_SEEN)
-        is_wide = self.table.columnCount() * _LEAST_COLUMN_WIDTH > self.table.viewport().width()
+        room = self.width() - self.table.verticalHeader().sizeHint().width()
+        is_wide = self.table.columnCount() * _LEAST_COLUMN_WIDTH > room
         bar = self.table.horizontalScrollBar().sizeHint().height() if is_wide else 0
         self.table.setFixedHeight((rows + 1) * _ROW_HEIGHT + bar + 4)
 

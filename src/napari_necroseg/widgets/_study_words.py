@@ -30,7 +30,7 @@ def study_in_words(config: StudyConfig, cohort: Cohort) -> str:
     least, rest = divmod(len(cohort), config.folds)
     size = f"{least}" if not rest else f"{least} or {least + 1}"
     return (
-        f"{len(runs)} trainings: {' × '.join(factors)}. Each network is scored on the cases of one fold "
+        f"{len(runs):,} trainings: {' × '.join(factors)}. Each network is scored on the cases of one fold "
         f"(about {size} of the {len(cohort)}) and learns from the others. {_length_in_words(config, runs)}"
     )
 
@@ -104,4 +104,4 @@ def _dice_in_words(one: RunStanding) -> str:
 
 
 def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

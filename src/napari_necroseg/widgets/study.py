@@ -89,7 +89,7 @@ class Study(Dock):
         super().shut_down()
 
     def _do(self, *, only: tuple[str, ...] = (), is_plan: bool = False) -> None:
-        config, cohort = self._config(), self.workspace.cohort
+        config, cohort = self._config(), self.choices.cohort()
         folder, table = self.place.folder(), self.workspace.cohort_path
         if config is None or cohort is None or folder is None or table is None or self.runner.is_busy:
             return
@@ -133,7 +133,7 @@ class Study(Dock):
     def _on_cohort(self) -> None:
         """Follow the project, unless a study of another one is under way."""
         if not self.runner.is_busy:
-            self.choices.start_from.refill()
+            self.choices.show_cohort()
             self.place.show_project(self.workspace.folder)
             if not self.place.has_study():
                 self._propose_folds()
@@ -270,7 +270,7 @@ class Study(Dock):
         """Return the choices, or say why they cannot be followed."""
         try:
             config = self.choices.config()
-            cohort, table = self.workspace.cohort, self.workspace.cohort_path
+            cohort, table = self.choices.cohort(), self.workspace.cohort_path
             cohort = check_study(config, cohort, table=table, folder=self.place.folder())
             words = study_in_words(config, cohort)
         except NecrosegError as error:
