@@ -119,11 +119,11 @@ def _measured(
 
 def _with_cost(event: RunPlanned, costs: Mapping[str, PlannedTraining]) -> RunPlanned:
     cost = costs[event.configuration]
-    if event.iterations is None:
-        seconds, iterations = (event.minutes or 0.0) * 60, cost.estimated_iterations
-    else:
-        seconds, iterations = (
-            cost.loading_s + event.iterations * (cost.step_s + cost.batch_s),
-            event.iterations,
-        )
-    return replace(event, estimated_iterations=iterations, estimated_s=seconds, memory_gib=cost.memory_gib)
+    # The cases are read once for all runs.
+    seconds = event.minutes * 60 if event.minutes else (event.iterations or 0) * (cost.step_s + cost.batch_s)
+    return replace(
+        event,
+        estimated_iterations=event.iterations or cost.estimated_iterations,
+        estimated_s=seconds,
+        memory_gib=cost.memory_gib,
+    )
