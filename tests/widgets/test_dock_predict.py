@@ -459,6 +459,17 @@ def test_the_ensemble_of_a_study_is_one_model_of_the_list(qtbot, dock, make_case
     assert run_title(ensemble) == "study-1: 2d-T2 (0 models)"
 
 
+def test_an_ensemble_that_comes_meanwhile_is_listed_and_not_chosen(dock, tmp_path, ensemble):
+    (ensemble / "ensemble.json").rename(ensemble / "away")
+    dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
+    dock.workspace.set_run(tmp_path / "models" / "mine")
+    assert dock.model.others() == []
+    (ensemble / "away").rename(ensemble / "ensemble.json")
+    dock.workspace.models_changed.emit()
+    assert dock.model.others() == [ensemble]
+    assert dock.model.combo.currentText() == "mine"
+
+
 def test_an_ensemble_is_predicted_with_its_members(monkeypatch, ensemble):
     loaded = []
     monkeypatch.setattr(checkpoint, "load_model", lambda run: loaded.append(run.name))

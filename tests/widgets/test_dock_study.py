@@ -551,13 +551,15 @@ def test_a_whole_study_from_the_dock(qtbot, ready, two_patients):
     ready.choices.boxes["3d:ceT1+T2"].setChecked(False)
     for name, value in (("steps_per_run", 2), ("workers", 1), ("threads", 1), ("device", "cpu")):
         ready.choices.form.editor(name).set_value(value)
-    results = []
+    results, heard = [], []
+    ready.workspace.models_changed.connect(lambda: heard.append("models"))
     ready.runner.finished.connect(results.append)
     ready.runner.failed.connect(results.append)
     ready.start_button.click()
     qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
     assert (results[0].done, results[0].failed, results[0].total) == (2, 0, 2)
     assert [one.state for one in ready.board.standings.values()] == ["done", "done"]
+    assert heard == ["models"]
     qtbot.waitUntil(lambda: ready.cases.table.rowCount() == 2)
     assert ready.start_button.text() == "Go on"
     ready.grid.table.setCurrentCell(0, 1)

@@ -95,6 +95,13 @@ class ModelChoice(QWidget):
         self.combo.blockSignals(False)
         self.chosen.emit()
 
+    def look_again(self) -> None:
+        """List what is there now, and leave the choice as it is."""
+        before = self.run()
+        self.refill()
+        if before is not None:
+            self.choose(before)
+
     def _index(self, run: Path | None) -> int:
         # Not `findData`: Qt finds the very object, not an equal path.
         runs = [self.combo.itemData(index) for index in range(self.combo.count())]

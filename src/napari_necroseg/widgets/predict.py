@@ -148,6 +148,7 @@ class Predict(Dock):
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._refresh)
         self.listen(self.workspace.run_changed, self.model.refill)
+        self.listen(self.workspace.models_changed, self.model.look_again)
         self.listen(self.workspace.cohort_changed, self.model.refill)
         self.listen(self.workspace.case_changed, self._on_case)
         for happening in ("inserted", "removed"):

@@ -251,6 +251,7 @@ class Study(Dock):
     def _on_finished(self, result: object) -> None:
         self.panel.say(str(result))
         self._on_over()
+        self.workspace.models_changed.emit()
 
     def _on_over(self, *_: object) -> None:
         """Show what is on disk now; what was running then is interrupted."""
