@@ -467,6 +467,22 @@ def test_another_case_that_was_opened_instead_gets_no_prediction(qtbot, scored, 
     assert predictions(scored, "a") == []
 
 
+def test_more_scores_leave_the_row_that_was_chosen(scored):
+    scored.cases.table.selectRow(1)
+    results = [one for group in scored.cases._results.values() for one in group]
+    scored.cases.show_results(scored._opened.folder, tuple(results))
+    assert scored.cases.table.chosen() == "b"
+    assert scored.cases._cohort == scored.workspace.cohort_path
+
+
+def test_a_case_of_the_same_name_in_another_cohort_is_not_taken_for_it(scored, make_case, tmp_path):
+    scored.workspace.set_case(make_case("a"), None)
+    scored.workspace.cohort_path = tmp_path / "other" / "cohort.csv"
+    scored.cases.open("a")
+    assert f"This study is of the cohort {tmp_path / 'study' / 'cohort.csv'}" in scored.panel.message
+    assert not scored.cases.reading.is_busy
+
+
 def test_without_the_dock_cases_a_double_click_says_so(scored):
     scored.cases.table.cellDoubleClicked.emit(0, 0)
     assert "Open the dock Cases" in scored.panel.message

@@ -72,6 +72,17 @@ class ScoredCases(QTableWidget):
         self.setSortingEnabled(True)
         self.sortItems(1)
 
+    def chosen(self) -> str:
+        """Return the case whose row is selected; empty without any."""
+        item = self.item(self.currentRow(), 0)
+        return "" if item is None else str(item.data(_ORDER))
+
+    def choose(self, case: str) -> None:
+        """Select the row of a case, if it has one."""
+        for row in range(self.rowCount()):
+            if self.item(row, 0).data(_ORDER) == case:
+                self.selectRow(row)
+
     def step(self, by: int) -> None:
         """Ask for the case so many rows below the one that is selected; without one, for the first."""
         row = self.currentRow() + by if self.currentRow() >= 0 else 0

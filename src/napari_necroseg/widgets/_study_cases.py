@@ -37,7 +37,7 @@ class StudyCases(Section):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__("Cases, as predicted unseen", parent)
         self._workspace = workspace
-        self._folder = Path()
+        self._folder = self._cohort = Path()
         self._results: dict[tuple[str, int], list[CaseResult]] = {}
         # The case that is being opened, and the run folder of the prediction that is to be shown on it.
         self._awaited: tuple[str, Run] | None = None
@@ -55,8 +55,10 @@ class StudyCases(Section):
         self.expand()
         self.hide()
 
-    def show_results(self, folder: Path, results: tuple[CaseResult, ...]) -> None:
-        """Show the scores of a study; the choice stays where it is."""
+    def show_results(self, folder: Path, results: tuple[CaseResult, ...], cohort: str = "") -> None:
+        """Show the scores of a study, and know its cohort (relative to the folder); the choice stays."""
+        if cohort or folder != self._folder:
+            self._cohort = (folder / cohort).resolve()
         self._folder = folder
         self._results = {}
         for one in results:
@@ -75,6 +77,9 @@ class StudyCases(Section):
 
     def open(self, case: str) -> None:
         """Open a case with the prediction of the network that has not seen it."""
+        if self._is_of_another_cohort():
+            self.said.emit(f"This study is of the cohort {self._cohort}; open that in the dock Cases first.")
+            return
         self._awaited = (case, self._run(case))
         if self._is_open(case):
             self.follow_case()
@@ -95,6 +100,11 @@ class StudyCases(Section):
         name = f"{self._folder.name}-{run.out_of_fold}"
         self.reading.read(partial(_study_jobs.read_prediction, path, case, name))
 
+    def _is_of_another_cohort(self) -> bool:
+        """Whether a case of that name would be another one; not known if the study's table is gone."""
+        table = self._workspace.cohort_path
+        return self._cohort.is_file() and table is not None and table.resolve() != self._cohort
+
     def _run(self, case: str) -> Run:
         one = next(one for one in self._chosen() if one.case == case)
         return Run(configuration=one.configuration, fold=one.fold, seed=one.seed)
@@ -108,9 +118,11 @@ class StudyCases(Section):
         return self._workspace.case is not None and self._workspace.case.name == case
 
     def _show(self, *_: object) -> None:
+        chosen = self.table.chosen()
         self.table.begin()
         for one in self._chosen():
             self.table.add(one.case, one.scores)
+        self.table.choose(chosen)
         values = [one.scores.dice for one in self._chosen() if one.scores.state in ("scored", "missed")]
         missed = sum(one.scores.state == "missed" for one in self._chosen())
         text = f"{len(self._chosen())} cases"

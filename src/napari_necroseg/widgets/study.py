@@ -179,7 +179,7 @@ class Study(Dock):
             return
         self._opened = opened
         self.choices.lock(opened.record)
-        self.cases.show_results(opened.folder, opened.results)
+        self.cases.show_results(opened.folder, opened.results, opened.record.cohort)
         self._show_chosen()
 
     def _on_choices(self) -> None:
