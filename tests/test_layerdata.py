@@ -6,13 +6,13 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.looks import display_range
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import (
     METADATA_KEY,
     LayerSource,
     Role,
     case_layers,
-    display_range,
     middle_slice,
     placement,
     source_of,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.looks import PREDICTION_COLOUR, REFERENCE_COLOUR, display_range
 from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 
 LayerData = tuple[Voxels, dict[str, Any], str]
@@ -16,8 +17,6 @@ METADATA_KEY = "necroseg"
 PLACEHOLDER = "placeholder"
 UNITS = ("mm", "mm", "mm")
 AXIS_LABELS = ("slice", "row", "column")
-# Share of the voxels that is shown as black, and as white: MR has a few very bright voxels.
-DISPLAY_PERCENTILES = (2.0, 99.7)
 
 
 class Role(StrEnum):
@@ -38,14 +37,12 @@ class Role(StrEnum):
     PREVIEW = "preview"
 
 
-# Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
-# any of the common colour vision deficiencies (they differ in blue, not in red against green).
 COLOURS = {
-    Role.REFERENCE: "#38d64d",
+    Role.REFERENCE: REFERENCE_COLOUR,
     Role.LABELS: "#f2e205",
     Role.TUMOUR: "#ff9f1c",
-    Role.PREDICTION: "#4aa8ff",
-    Role.IN_TRAINING: "#4aa8ff",
+    Role.PREDICTION: PREDICTION_COLOUR,
+    Role.IN_TRAINING: PREDICTION_COLOUR,
     Role.PREVIEW: "#ff5db1",
 }
 # Of an error map: agreed, missed, extra (Okabe and Ito's orange and sky blue).
@@ -221,14 +218,6 @@ def placement(grid: Grid) -> dict[str, Any]:
         "units": UNITS,
         "axis_labels": AXIS_LABELS,
     }
-
-
-def display_range(voxels: Voxels) -> tuple[float, float]:
-    """Return the intensities to show as black and as white; never an empty range."""
-    low, high = np.percentile(voxels, DISPLAY_PERCENTILES)
-    if high <= low:
-        low, high = float(voxels.min()), float(voxels.max())
-    return float(low), float(high) if high > low else float(low) + 1.0
 
 
 def middle_slice(case: Case) -> int:

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "write a trained network as ONNX, with a model card",
     "score": "compare predicted masks with reference masks",
     "study": "cross-validate the six configurations of the paper, or others, and report",
+    "report": "write tables, figures and the report of a study again",
 }
 USER_ERROR = 2
 INTERRUPTED = 130

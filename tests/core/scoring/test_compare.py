@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from napari_necroseg.core.scoring.compare import COMPARED, compare, holm
+from napari_necroseg.core.scoring.compare import COMPARED, compare
+from napari_necroseg.core.scoring.paired import holm
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from napari_necroseg.core.config import TrainConfig, describe
 from napari_necroseg.core.learning.device import device_in_words, reduced_dtype
+from napari_necroseg.core.learning.words import training_in_words
 from napari_necroseg.core.plan import Plan, duration
 
 
@@ -85,9 +85,6 @@ class PlannedTraining:
 def choices_in_words(plan: Plan) -> dict[str, Any]:
     """Return what a plan says, as fields of `PlannedTraining`."""
     config = plan.config
-    kernel = "3 x 3" if config.dimension == "2d" else "3 x 3 x 3"
-    entropy = f" + {config.cross_entropy:g} x cross-entropy" if config.cross_entropy else ""
-    decay = "falling to 0 along a half cosine" if config.learning_rate_decay else "constant"
     reduced = reduced_dtype(plan.device, config.precision)
     return {
         "preset": config.preset,
@@ -96,13 +93,7 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         "target": config.target,
         "cases": len(plan.cases),
         "seed": config.seed,
-        "network": f"{config.dimension.upper()} U-Net, {kernel} convolutions, each with batch normalisation "
-        f"and ReLU, widths {', '.join(map(str, plan.widths))}, strided convolutions down, "
-        f"{config.upsampling} upsampling, sigmoid",
-        "loss": f"1 - Tversky index over the batch, alpha {config.alpha:g}, beta {config.beta:g}{entropy}",
-        "optimiser": f"Adam, learning rate {config.learning_rate:g}, {decay}",
-        "augmentation": describe(config.augment),
-        "whitening": _whitening(config),
+        **training_in_words(config, plan.widths),
         "keeps": "the last weights",
         "batch_size": config.batch_size,
         "iterations": plan.iterations,
@@ -122,10 +113,3 @@ def smaller_in_words(plan: Plan) -> str:
     if config.dimension == "3d":
         return "the 2d network takes far less"
     return "train on fewer cases, or on the device cpu"
-
-
-def _whitening(config: TrainConfig) -> str:
-    if config.whitening == "patch":
-        return "each patch and sequence by its own mean and standard deviation"
-    varied = f", then contrast and brightness varied by {config.intensity_spread:g}"
-    return "each sequence of the whole image once" + (varied if config.intensity_spread else "")

@@ -1,13 +1,16 @@
 """Two sets of masks against the same references: what differs beyond chance, and which cases changed most."""
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
+from napari_necroseg.core.scoring.paired import (
+    better_and_worse,
+    holm,
+    median_difference,
+    patient_differences,
+    signed_rank_p,
+)
 from napari_necroseg.core.scoring.scores import Scores, shown
 
 # What is compared, and whether more of it is better. A volume counts by how far it is off, either way.
@@ -122,17 +125,6 @@ def compare(
     )
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p values for being many (Holm 1979), in their order; one that is undefined (nan) is no test."""
-    tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
-    corrected = [math.nan] * len(p_values)
-    highest = 0.0
-    for rank, (p, place) in enumerate(tested):
-        highest = max(highest, min(1.0, p * (len(tested) - rank)))
-        corrected[place] = highest
-    return corrected
-
-
 def _compared(
     first: Mapping[str, Scores], name: str, other: Mapping[str, Scores], patients: Mapping[str, str]
 ) -> Comparison:
@@ -140,80 +132,41 @@ def _compared(
     changes = [CaseChange(case=case, first=first[case].dice, other=other[case].dice) for case in cases]
     changed = [change for change in changes if abs(change.other - change.first) > 0]
     changed.sort(key=lambda change: -abs(change.other - change.first))
-    groups = [patients.get(case, case) for case in cases]
     return Comparison(
         other=name,
         cases=len(cases),
         changes=tuple(
-            _change(score, [first[case] for case in cases], [other[case] for case in cases], groups)
+            _change(
+                score,
+                {case: value_of(first[case], score) for case in cases},
+                {case: value_of(other[case], score) for case in cases},
+                patients,
+            )
             for score in COMPARED
         ),
         most_changed=tuple(changed[:_MOST_CHANGED]),
     )
 
 
-def _change(score: str, first: Sequence[Scores], other: Sequence[Scores], groups: Sequence[str]) -> Change:
-    of_patient: dict[str, list[float]] = defaultdict(list)
-    for one, two, group in zip(first, other, groups, strict=True):
-        difference = _difference(_value(one, score), _value(two, score))
-        if not math.isnan(difference):
-            of_patient[group].append(difference)
-    means = [_mean(values) for values in of_patient.values()]
-    differences = np.array([mean for mean in means if not math.isnan(mean)])
-    gain = differences if COMPARED[score] else -differences
-    return Change(
-        score=score,
-        patients=len(differences),
-        median_difference=_median(differences),
-        better=int(np.count_nonzero(gain > 0)),
-        worse=int(np.count_nonzero(gain < 0)),
-        p=_signed_rank_p(differences),
-    )
-
-
-def _value(scores: Scores, name: str) -> float:
+def value_of(scores: Scores, name: str) -> float:
+    """Return the value of a score that is compared: of a difference of volumes how far it is off."""
     value = float(getattr(scores, name))
     return abs(value) if name == _ABSOLUTE else value
 
 
-def _difference(first: float, other: float) -> float:
-    if first == other:
-        # Both infinite: both missed it.
-        return 0.0
-    return other - first
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Mean of the cases of a patient; undefined if one is infinitely better and another infinitely worse."""
-    infinite = {value for value in values if math.isinf(value)}
-    return sum(values) / len(values) if len(infinite) < 2 else math.nan
-
-
-def _median(differences: NDArray[np.float64]) -> float:
-    """Median; where one of the two in the middle is infinite, the other one, and 0 for one of either sign."""
-    if not len(differences):
-        return math.nan
-    ordered = np.sort(differences)
-    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
-    if low == high:
-        return low
-    if math.isinf(low) and math.isinf(high):
-        return 0.0
-    return min(low, high, key=abs) if math.isinf(low) or math.isinf(high) else (low + high) / 2
-
-
-def _signed_rank_p(differences: NDArray[np.float64]) -> float:
-    if not len(differences):
-        return math.nan
-    if not differences.any():
-        return 1.0
-    from scipy.stats import wilcoxon
-
-    # A zone found by one and missed by the other ranks above every difference that has a number.
-    finite = differences[np.isfinite(differences)]
-    beyond = float(np.abs(finite).max(initial=0.0)) + 1.0
-    ranked = np.nan_to_num(differences, posinf=beyond, neginf=-beyond)
-    return float(wilcoxon(ranked[ranked != 0]).pvalue)
+def _change(
+    score: str, first: Mapping[str, float], other: Mapping[str, float], patients: Mapping[str, str]
+) -> Change:
+    differences = patient_differences(first, other, patients)
+    better, worse = better_and_worse(differences, more_is_better=COMPARED[score])
+    return Change(
+        score=score,
+        patients=len(differences),
+        median_difference=median_difference(differences),
+        better=better,
+        worse=worse,
+        p=signed_rank_p(differences),
+    )
 
 
 def _signed(value: float) -> str:

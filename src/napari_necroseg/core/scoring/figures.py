@@ -54,14 +54,18 @@ def write_figures(scores: Mapping[str, Scores], folder: Path) -> tuple[Path, ...
         If matplotlib is missing, or the folder cannot be written.
     """
     check_figures()
-    written = []
-    for name, figure in _figures(scores).items():
-        for suffix in FORMATS:
-            path = folder / f"{name}.{suffix}"
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, format=suffix, dpi=150, metadata=_undated(suffix))
-            written.append(path)
-    return tuple(written)
+    return tuple(
+        path for name, figure in _figures(scores).items() for path in save_figure(figure, folder, name)
+    )
+
+
+def save_figure(figure: "Figure", folder: Path, name: str) -> tuple[Path, ...]:
+    """Write a figure as PNG, SVG and PDF, without the time, and return their paths."""
+    paths = tuple(folder / f"{name}.{suffix}" for suffix in FORMATS)
+    for path, suffix in zip(paths, FORMATS, strict=True):
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, format=suffix, dpi=150, metadata=_undated(suffix))
+    return paths
 
 
 def png_figures(scores: Mapping[str, Scores]) -> dict[str, bytes]:

@@ -3,15 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
-
-import numpy as np
+from statistics import fmean, median
 
 from napari_necroseg.core.scoring.compare import Comparison
+from napari_necroseg.core.scoring.numbers import defined, deviation, interval_of_mean, quartiles
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
-
-_N_RESAMPLES = 2000
-_CONFIDENCE_PERCENT = 95.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +71,15 @@ def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None =
     """
     everything = list(scores.values())
     averaged = {case: one for case, one in scores.items() if one.state in ("scored", "missed")}
-    columns = {name: _defined(list(averaged.values()), name) for name in SCORE_NAMES}
-    quartiles = {name: _quartiles(values) for name, values in columns.items()}
+    columns = {name: defined(float(getattr(one, name)) for one in averaged.values()) for name in SCORE_NAMES}
+    between = {name: quartiles(values) for name, values in columns.items()}
     intervals = {name: _interval_of_mean(averaged, name, patients or {}) for name in SCORE_NAMES}
     return Summary(
         mean={name: fmean(values) if values else math.nan for name, values in columns.items()},
         median={name: median(values) if values else math.nan for name, values in columns.items()},
-        std={name: _deviation(values) for name, values in columns.items()},
-        quartile_1={name: low for name, (low, _) in quartiles.items()},
-        quartile_3={name: high for name, (_, high) in quartiles.items()},
+        std={name: deviation(values) for name, values in columns.items()},
+        quartile_1={name: low for name, (low, _) in between.items()},
+        quartile_3={name: high for name, (_, high) in between.items()},
         mean_low={name: low for name, (low, _) in intervals.items()},
         mean_high={name: high for name, (_, high) in intervals.items()},
         scored=_how_many(everything, "scored"),
@@ -93,43 +89,15 @@ def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None =
     )
 
 
-def _deviation(values: Sequence[float]) -> float:
-    return stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
-
-
-def _quartiles(values: Sequence[float]) -> tuple[float, float]:
-    """First and third quartile; an observed value where the exact one would lie next to an infinite one."""
-    if not values:
-        return math.nan, math.nan
-    if all(map(math.isfinite, values)):
-        low, high = np.quantile(values, [0.25, 0.75])
-    else:
-        low, high = np.quantile(values, [0.25, 0.75], method="higher")
-    return float(low), float(high)
-
-
 def _interval_of_mean(
     scores: Mapping[str, Scores], name: str, patients: Mapping[str, str]
 ) -> tuple[float, float]:
-    """Resample patients, each with all of its cases: those of one patient are not independent."""
     of_patient: dict[str, list[float]] = {}
     for case, one in scores.items():
         value = float(getattr(one, name))
         if not math.isnan(value):
             of_patient.setdefault(patients.get(case, case), []).append(value)
-    sums, counts = (np.array([how(values) for values in of_patient.values()]) for how in (sum, len))
-    if len(sums) < 2 or not np.isfinite(sums).all():
-        return math.nan, math.nan
-    drawn = np.random.default_rng(0).integers(0, len(sums), (_N_RESAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    beyond = (100.0 - _CONFIDENCE_PERCENT) / 2
-    low, high = np.percentile(means, (beyond, 100.0 - beyond))
-    return float(low), float(high)
-
-
-def _defined(scores: Sequence[Scores], name: str) -> list[float]:
-    values = [float(getattr(one, name)) for one in scores]
-    return [value for value in values if not math.isnan(value)]
+    return interval_of_mean(of_patient.values())
 
 
 def _how_many(scores: Sequence[Scores], state: State) -> int:

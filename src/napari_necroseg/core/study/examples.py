@@ -1,0 +1,159 @@
+"""The cases of an experiment that a figure shows: chosen by a rule, read from disk, one slice each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.config import Dimension, Target
+from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.looks import display_range
+from napari_necroseg.core.scoring.numbers import mean
+from napari_necroseg.core.study.findings import title_of
+from napari_necroseg.core.study.outcomes import Outcome
+from napari_necroseg.core.study.runs import Run
+from napari_necroseg.core.volume import Volume, Voxels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which cases stand for an experiment.
+
+    Parameters
+    ----------
+    outcomes
+        The configurations that are shown.
+    cases
+        ``best``, ``median`` and ``worst``, as far as there are so many.
+    rule
+        How they were chosen, in a sentence.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    cases: Mapping[str, str]
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """A mask in a slice, and the Dice coefficient of the whole volume."""
+
+    mask: Voxels
+    dice: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Example:
+    """One slice of a case.
+
+    Parameters
+    ----------
+    images
+        ``(Y, X)`` by sequence.
+    ranges
+        Intensities to show as black and as white, of the whole image.
+    reference
+        ``(Y, X)``, true inside.
+    predictions
+        By configuration.
+    spacing_mm
+        Of rows and of columns.
+    slice_number
+        From 1.
+    """
+
+    case: str
+    rank: str
+    images: Mapping[str, Voxels]
+    ranges: Mapping[str, tuple[float, float]]
+    reference: Voxels
+    predictions: Mapping[str, Shown]
+    spacing_mm: tuple[float, float]
+    slice_number: int
+
+
+def choose(outcomes: Sequence[Outcome], dimension: Dimension) -> Choice | None:
+    """Choose the best, the median and the worst case of a dimension; None if no case has all predictions.
+
+    Cases are ranked by the Dice coefficient (mean over the seeds) of the configuration that sees most
+    sequences if there is one with both, else by its mean over the configurations; equal ones by name.
+    """
+    shown = tuple(one for one in outcomes if _parsed(one).dimension == dimension)
+    both = [one for one in shown if len(_parsed(one).sequences) > 1]
+    ranked_by = both or shown
+    common = [name for name in shown[0].values["dice"] if all(name in one.values["dice"] for one in shown)]
+    if not common:
+        return None
+    dice = {name: mean([one.values["dice"][name] for one in ranked_by]) for name in common}
+    ordered = sorted(common, key=lambda name: (-dice[name], name))
+    by = title_of(both[0].configuration) if both else "the configurations shown (their mean)"
+    rule = (
+        f"Of {len(ordered)} cases that all of these configurations have predicted, the ones with the "
+        f"highest, the median and the lowest Dice of {by}; of an even number, the better of the two in the "
+        "middle; equal ones by name."
+    )
+    return Choice(outcomes=shown, cases=_of_ranks(ordered), rule=rule)
+
+
+def read_example(folder: Path, cohort: Cohort, choice: Choice, rank: str, target: Target) -> Example:
+    """Read a chosen case in the slice in which its reference is largest.
+
+    Raises
+    ------
+    NecrosegError
+        If an image or a mask is not there any more, or not what it was.
+    """
+    name = choice.cases[rank]
+    case = load_case(cohort[name])
+    reference = _reference(case, target)
+    place = int(np.count_nonzero(reference.voxels, axis=(1, 2)).argmax())
+    _, row_mm, column_mm = case.grid.spacing_mm
+    return Example(
+        case=name,
+        rank=rank,
+        images={str(sequence): volume.voxels[place] for sequence, volume in case.sequences.items()},
+        ranges={str(sequence): display_range(volume.voxels) for sequence, volume in case.sequences.items()},
+        reference=reference.voxels[place] != 0,
+        predictions={one.configuration: _shown(folder, one, case, place) for one in choice.outcomes},
+        spacing_mm=(row_mm, column_mm),
+        slice_number=place + 1,
+    )
+
+
+def _of_ranks(ordered: list[str]) -> dict[str, str]:
+    """Of one case it is the best, of two the best and the worst."""
+    ranks = {"best": 0, "median": (len(ordered) - 1) // 2, "worst": len(ordered) - 1}
+    chosen: dict[str, str] = {}
+    for rank in ("best", "worst", "median"):
+        if ordered[ranks[rank]] not in chosen.values():
+            chosen[rank] = ordered[ranks[rank]]
+    return {rank: chosen[rank] for rank in ranks if rank in chosen}
+
+
+def _reference(case: Case, target: Target) -> Volume:
+    mask = case.reference if target == "reference" else case.tumour
+    if mask is None or not mask.voxels.any():
+        raise FileError(f"The {target} mask of {case.name} is gone or empty.")
+    return mask
+
+
+def _shown(folder: Path, outcome: Outcome, case: Case, place: int) -> Shown:
+    first = outcome.of_case(case.name)[0]
+    run = Run(configuration=first.configuration, fold=first.fold, seed=first.seed)
+    path = folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+    mask = to_working(read_mask(path).volume)
+    if not mask.grid.matches(case.grid):
+        raise FileError(
+            f"{path.name} in {run.out_of_fold} is not on the grid of the ceT1 image of {case.name}."
+        )
+    return Shown(mask=mask.voxels[place] != 0, dice=first.scores.dice)
+
+
+def _parsed(outcome: Outcome) -> Configuration:
+    return Configuration.parse(outcome.configuration)

@@ -1,0 +1,178 @@
+"""What was done, as the methods section of a paper: written from the records alone."""
+
+from collections import Counter
+from collections.abc import Iterable
+from statistics import median
+
+from napari_necroseg.core.config import PredictConfig, TrainConfig
+from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.learning.words import parameters_of, training_in_words
+from napari_necroseg.core.plan import PATCH_SHAPE, WIDTHS
+from napari_necroseg.core.study.findings import Findings, title_of
+from napari_necroseg.core.study.runs import Run, training_of
+
+_UNITS = {"2d": "slices", "3d": "volumes"}
+
+
+def methods(findings: Findings) -> tuple[str, ...]:
+    """Return the paragraphs, ready to be pasted into a paper."""
+    dimensions = dict.fromkeys(name.partition(":")[0] for name in findings.record.config.configurations)
+    return (
+        _cohort(findings),
+        _folds(findings),
+        *(_network(findings, dimension) for dimension in dimensions),
+        _prediction(findings),
+        _scores(findings),
+        _statistics(findings),
+        _software(findings),
+    )
+
+
+def versions_of(findings: Findings) -> dict[str, str]:
+    """Return the versions of the programs by name; several, if runs were done with different ones."""
+    found: dict[str, dict[str, None]] = {}
+    for versions in (findings.record.versions, *(one.versions for one in findings.states.values())):
+        for program, version in versions.items():
+            found.setdefault(program, {})[version] = None
+    return {program: " and ".join(versions) for program, versions in found.items()}
+
+
+def _cohort(findings: Findings) -> str:
+    cases = findings.record.cases.values()
+    volumes = [case.target_ml for case in cases]
+    target = findings.record.config.target
+    what = "necrosis zones" if target == "reference" else "tumours"
+    size = (
+        f" Their volume was {median(volumes):.2f} mL in the median ({min(volumes):.2f} to "
+        f"{max(volumes):.2f} mL)."
+        if volumes
+        else ""
+    )
+    return (
+        f"Cohort. {findings.who} were studied; networks learned the reference masks of the "
+        f"{what}.{size} T2-weighted images were resampled onto the grid of the contrast-enhanced "
+        "T1-weighted (ceT1) image where they had another. For the networks, stacks were interpolated to "
+        f"{PATCH_SHAPE[0]} sagittal slices (cubic splines; masks linearly, cut at 0.5)."
+    )
+
+
+def _folds(findings: Findings) -> str:
+    config = findings.record.config
+    sizes = Counter(findings.record.folds.values())
+    listed = ", ".join(str(sizes[fold]) for fold in range(1, config.folds + 1))
+    stratified = f"stratified by the volume of the target, drawn with seed {config.fold_seed}"
+    how = {
+        True: "as the cohort's table assigns them",
+        False: stratified,
+        None: f"{stratified}, unless the cohort's table assigned them",
+    }[findings.has_own_folds]
+    seeds = f"{config.seeds} times, from different random weights," if config.seeds > 1 else "once"
+    return (
+        f"Cross-validation. Patients were divided into {config.folds} folds ({listed} cases; {how}), all "
+        f"cases of a patient in one. For each configuration and fold a network was trained {seeds} on the "
+        "other folds, and applied to the one left out. There is no separate test set."
+    )
+
+
+def _network(findings: Findings, dimension: str) -> str:
+    config = findings.record.config
+    names = [name for name in config.configurations if name.startswith(f"{dimension}:")]
+    first = training_of(config, Run(configuration=names[0], fold=1, seed=0))
+    words = training_in_words(first, WIDTHS)
+    counts = [
+        f"{parameters_of(training_of(config, Run(configuration=name, fold=1, seed=0)), WIDTHS):,} for "
+        f"{'+'.join(Configuration.parse(name).sequences)}"
+        for name in names
+    ]
+    start = f" Weights started from the model {config.start_from.name}." if config.start_from else ""
+    return (
+        f"{dimension.upper()} networks ({', '.join(map(title_of, names))}). {words['network']}; trained "
+        f"parameters: {', '.join(counts)}. Preset: {config.preset}. Loss: {words['loss']}. Optimiser: "
+        f"{words['optimiser']}. Batch: {first.batch_size} {_UNITS[dimension]} of "
+        f"{' x '.join(map(str, _patch(first)))} voxels ({_share(first)}), drawn anew for every iteration. "
+        f"Iterations: {_iterations(findings, names)}; the last weights were kept. Augmentation: "
+        f"{words['augmentation']}. Whitening: {words['whitening']}. Precision: {_precision(first)}.{start}"
+    )
+
+
+def _share(config: TrainConfig) -> str:
+    if config.target_share == 1.0:
+        return "every patch shows the target"
+    return f"{config.target_share:.0%} of the patches show the target".replace("%", " %")
+
+
+def _patch(config: TrainConfig) -> tuple[int, ...]:
+    return PATCH_SHAPE[1:] if config.dimension == "2d" else PATCH_SHAPE
+
+
+def _precision(config: TrainConfig) -> str:
+    return "32 bits" if config.precision == "fp32" else "bfloat16 where the device has it, else 32 bits"
+
+
+def _iterations(findings: Findings, names: Iterable[str]) -> str:
+    config = findings.record.config
+    done = [
+        state.iterations
+        for state in findings.states.values()
+        if state.state == "done" and state.configuration in set(names)
+    ]
+    if not done:
+        return "none done yet"
+    limit = f" (limited to {config.minutes_per_run:g} min a run)" if config.minutes_per_run else ""
+    low, high = min(done), max(done)
+    return (f"{low:,}" if low == high else f"{low:,} to {high:,}") + f" in {len(done)} runs{limit}"
+
+
+def _prediction(findings: Findings) -> str:
+    choices = PredictConfig()
+    return (
+        f"Prediction. Voxels with a probability of at least {choices.threshold:g} count as inside; nothing "
+        "was filled or removed afterwards. Predictions of slices were merged and scored as volumes; "
+        "probabilities were brought back from 64 slices to those of the image linearly. All scores are out "
+        "of fold, on the grid of the ceT1 image."
+    )
+
+
+def _scores(findings: Findings) -> str:
+    return (
+        "Scores. Dice = 2 |R ∩ P| / (|R| + |P|), sensitivity = |R ∩ P| / |R|, specificity = |¬R ∩ ¬P| / "
+        "|¬R|, with reference R and prediction P; specificity over three regions: the whole image "
+        "(native), the reference's bounding box plus 10 mm (box), and 64 x 128 x 128 voxels about its "
+        "centroid on the grid of 64 slices (patch). HD95: the larger of both directed 95th percentiles of "
+        "the surface distances, weighted by area; ASSD: their mean; NSD: the share of both surfaces within "
+        f"{_tolerance(findings)} mm of each other. A case that was missed counts with a Dice of 0 and "
+        "infinite distances; cases with nothing to find are counted, not averaged."
+    )
+
+
+def _tolerance(findings: Findings) -> str:
+    used = {one.scores.nsd_tolerance_mm for outcome in findings.outcomes for one in outcome.results}
+    return " and ".join(f"{one:g}" for one in sorted(used or {findings.record.config.tolerance_mm}))
+
+
+def _statistics(findings: Findings) -> str:
+    seeds = (
+        "Scores of a case were averaged over the seeds first. " if findings.record.config.seeds > 1 else ""
+    )
+    return (
+        f"Statistics. The patient is the unit; cases of a patient were averaged. {seeds}Intervals: 95 %, "
+        "bootstrap of the patients (2,000 resamples, percentile method). Differences between three or more "
+        "configurations: Friedman's test on patients with all of them. Pairs: Wilcoxon's signed-rank test, "
+        "two-sided, without equal pairs, corrected by Holm over all pairs within each score; a zone that "
+        "only one of them missed ranks above all other differences of distances. Dice is the primary "
+        "score; sensitivity, HD95, NSD and the absolute volume difference are secondary and not corrected "
+        "for their number."
+    )
+
+
+def _software(findings: Findings) -> str:
+    places = sorted(
+        {f"{one.device}, {one.threads} threads" for one in findings.states.values() if one.device}
+    )
+    seeds = ", ".join(map(str, range(findings.record.config.seeds)))
+    versions = ", ".join(f"{name} {version}" for name, version in versions_of(findings).items())
+    return (
+        f"Software. {versions or 'versions not recorded'}. Computed on: "
+        f"{'; '.join(places) or 'not recorded'}. Seeds of the weights and of all random draws: {seeds}. "
+        "SHA-256 of the weights of every run: appendix."
+    )

@@ -1,0 +1,195 @@
+"""Writing up an experiment from what it saved: tables, tests, figures, one page; nothing is trained again."""
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from napari_necroseg.core.config import Dimension
+from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.errors import NecrosegError, ResourceError
+from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
+from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.scoring.figures import FORMATS, check_figures, save_figure
+from napari_necroseg.core.study import boxes, gallery
+from napari_necroseg.core.study.examples import Choice, choose, read_example
+from napari_necroseg.core.study.findings import Findings, find, title_of, without_places
+from napari_necroseg.core.study.page import NOT_A_DEVICE, PageFigure, page
+from napari_necroseg.core.study.resulttables import csv_of, papers_table, table_1, table_2
+from napari_necroseg.core.study.statistics import seeds_table, statistics_table
+from napari_necroseg.core.study.texttable import as_latex, as_markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORT_NAME = "report.html"
+FIGURES_NAME = "figures"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReport:
+    """What was written up.
+
+    Parameters
+    ----------
+    folder
+        Of the experiment.
+    report
+        The page.
+    done, total, failed
+        Runs.
+    mean_dice
+        Over the patients, by configuration.
+    """
+
+    folder: Path
+    report: Path
+    done: int
+    total: int
+    failed: int
+    mean_dice: dict[str, float]
+
+    def __str__(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        lines = [f"{self.done} of {self.total} runs are done{failed}."]
+        if self.mean_dice:
+            lines.append("Mean Dice over the patients:")
+        for configuration, dice in self.mean_dice.items():
+            shown = "-" if math.isnan(dice) else f"{100 * dice:.1f} %"
+            lines.append(f"  {title_of(configuration):<14}{shown:>8}")
+        return "\n".join([*lines, f"The report is {self.report}; tables and figures are beside it."])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Drawing:
+    """A figure that is to be drawn, and what will stand below it."""
+
+    name: str
+    title: str
+    caption: str
+    draw: "Callable[[], Figure]"
+
+
+def write_report(folder: Path) -> Generator[Event, None, None]:
+    """Write tables, figures and the page of an experiment, as far as it is done.
+
+    Parameters
+    ----------
+    folder
+        With ``study.json``, ``scores.csv``, ``runs`` and, for the examples, ``predictions``. Written into it:
+        ``table1.md``, ``.csv`` and ``.tex``, ``statistics.csv``, ``seeds.csv``, ``figures``, ``report.html``.
+
+    Yields
+    ------
+    Event
+        `Progress`; `Warned` for what is left out or contradicts itself; then `Finished` with a `StudyReport`.
+
+    Raises
+    ------
+    NecrosegError
+        If the folder holds no study, a record is damaged, or something cannot be written.
+    """
+    findings = find(folder)
+    done, failed = (len(findings.runs_that_are(state)) for state in ("done", "failed"))
+    total = len(findings.runs)
+    yield Started(message=f"Writing up {done} of {total} runs on {findings.who}.")
+    notes = list(findings.mismatches())
+    yield from (Warned(message=note) for note in notes)
+    for name, text in _texts(findings).items():
+        write_text(folder / name, text)
+    yield Progress(done=1, total=3, message="tables")
+    figures = yield from _figures(findings, notes)
+    yield Progress(done=2, total=3, message="figures")
+    report = folder / REPORT_NAME
+    write_text(report, page(findings, figures, [without_places(note) for note in notes]))
+    yield Progress(done=3, total=3, message="report")
+    yield Finished(
+        result=StudyReport(
+            folder=folder,
+            report=report,
+            done=done,
+            total=total,
+            failed=failed,
+            mean_dice=findings.mean_dice,
+        )
+    )
+
+
+def _texts(findings: Findings) -> dict[str, str]:
+    tables = (table_1(findings), papers_table(findings), table_2(findings))
+    status = f"{len(findings.runs_that_are('done'))} of {len(findings.runs)} runs are done. {NOT_A_DEVICE}\n"
+    return {
+        "table1.md": "\n".join([status, *map(as_markdown, tables)]),
+        "table1.tex": f"% {status}" + "\n".join(map(as_latex, tables)),
+        "table1.csv": csv_of(findings),
+        "statistics.csv": statistics_table(findings.outcomes),
+        "seeds.csv": seeds_table(findings.outcomes),
+    }
+
+
+def _figures(findings: Findings, notes: list[str]) -> Generator[Event, None, list[PageFigure]]:
+    """Draw what can be drawn; what cannot is said, and a figure of an earlier report does not stay."""
+    drawn: dict[str, PageFigure] = {}
+    folder = findings.folder / FIGURES_NAME
+    for drawing in (yield from _possible(findings, notes)):
+        try:
+            figure = drawing.draw()
+        except NecrosegError as error:
+            notes.append(f"{drawing.title.partition('.')[0]} is left out: {error}")
+            yield Warned(message=notes[-1])
+            continue
+        png, *_ = save_figure(figure, folder, drawing.name)
+        drawn[drawing.name] = PageFigure(title=drawing.title, caption=drawing.caption, png=png.read_bytes())
+        yield Progress(done=1, total=3, message=drawing.name)
+    for name in {"figure3", "figure4", "figure4_2d"} - set(drawn):
+        for suffix in FORMATS:
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    return list(drawn.values())
+
+
+def _possible(findings: Findings, notes: list[str]) -> Generator[Event, None, tuple[_Drawing, ...]]:
+    """Return the figures to draw: none without the library that draws them."""
+    try:
+        check_figures()
+    except ResourceError as error:
+        notes.append(f"Figures are left out. {error}")
+        yield Warned(message=notes[-1])
+        return ()
+    return tuple(_drawings(findings))
+
+
+def _drawings(findings: Findings) -> Iterator[_Drawing]:
+    if not findings.outcomes:
+        return
+    n_patients = len(set(findings.record.patients.values()))
+    yield _Drawing(
+        name="figure3",
+        title="Figure 3. Dice and sensitivity of each configuration.",
+        caption=f"{findings.who}; at most {n_patients} patients a box. {boxes.CAPTION}",
+        draw=partial(boxes.box_plots, findings.outcomes),
+    )
+    # The figure with the plain name is of the stacks, as in the paper.
+    name = "figure4"
+    for dimension in reversed(get_args(Dimension)):
+        of_dimension = [
+            one for one in findings.outcomes if Configuration.parse(one.configuration).dimension == dimension
+        ]
+        choice = choose(of_dimension, dimension) if of_dimension else None
+        if choice is not None:
+            yield _Drawing(
+                name=name,
+                title=f"Figure 4. Examples, {dimension.upper()} networks.",
+                caption=f"{choice.rule} {gallery.CAPTION}",
+                draw=partial(_gallery, findings, choice),
+            )
+            name = f"figure4_{get_args(Dimension)[0]}"
+
+
+def _gallery(findings: Findings, choice: Choice) -> "Figure":
+    cohort = read_cohort(findings.folder / findings.record.cohort)
+    target = findings.record.config.target
+    examples = [read_example(findings.folder, cohort, choice, rank, target) for rank in choice.cases]
+    return gallery.gallery(examples, [one.configuration for one in choice.outcomes])

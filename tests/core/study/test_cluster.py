@@ -1,0 +1,156 @@
+"""Several processes do a study: with the numbers of one, also when a process is killed or all are stopped."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from distributed import LocalCluster
+from safetensors.numpy import load_file
+
+from napari_necroseg.cli import main
+from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.errors import ResourceError, SettingsError
+from napari_necroseg.core.events import Event
+from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.study import places
+from napari_necroseg.core.study.places import places_of
+from napari_necroseg.core.study.study import run_study
+
+CHOICES: dict[str, Any] = {"configurations": ("2d:ceT1",), "folds": 3, "steps_per_run": 4, "threads": 1}
+# tornado, under dask, still makes its loops in ways that Python announces to end.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path, write_case: Callable[..., Path]) -> Path:
+    for number in range(1, 4):
+        write_case(tmp_path / "project" / f"case-{number}", seed=number)
+    assert main(["prepare", str(tmp_path / "project")]) == 0
+    return tmp_path / "project"
+
+
+def study(
+    project: Path, name: str, look: Callable[[Event], None] = lambda _: None, **choices: Any
+) -> list[Event]:
+    table = project / "cohort.csv"
+    config = StudyConfig.checked(**CHOICES | choices)
+    events = []
+    for event in run_study(config, read_cohort(table), table=table, out=project / "study" / name):
+        look(event)
+        events.append(event)
+    return events
+
+
+def workers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_a_killed_worker_changes_nothing(project: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(event: Event) -> None:
+        if event.event == "run_step" and not killed:
+            victim = workers()[0]
+            killed.append(victim.pid)
+            victim.kill()
+
+    events = study(project, "cluster", kill_one, workers=2)
+    assert killed
+    started = [event for event in events if event.event == "run_started"]
+    assert len(started) > 3
+    assert all(event.worker for event in started)
+    assert (events[-1].result.done, events[-1].result.failed) == (3, 0)
+    assert workers() == []
+
+    study(project, "serial", workers=1)
+    clustered, serial = (project / "study" / name for name in ("cluster", "serial"))
+    assert (clustered / "scores.csv").read_text() == (serial / "scores.csv").read_text()
+    for path in sorted(serial.glob("models/*/weights.safetensors")):
+        alone, lost = load_file(path), load_file(clustered / path.relative_to(serial))
+        assert all(np.array_equal(alone[name], lost[name]) for name in alone)
+
+
+def test_a_stopped_study_is_gone_within_two_seconds(project: Path) -> None:
+    stop, stopped_s = threading.Event(), 0.0
+    table = project / "cohort.csv"
+    config = StudyConfig.checked(**CHOICES | {"workers": 2, "steps_per_run": 1000})
+    for event in run_study(config, read_cohort(table), table=table, out=project / "a", stop=stop):
+        if event.event == "run_step" and event.phase == "training" and not stop.is_set():
+            stop.set()
+            stopped_s = time.monotonic()
+    assert 0 < time.monotonic() - stopped_s < 2
+    assert workers() == []
+    assert not list((project / "a" / "runs").glob("*.json"))
+
+
+def test_a_scheduler_that_runs_already_is_used(project: Path) -> None:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None, memory_limit=0, silence_logs=50
+    ) as cluster:
+        events = study(project, "a", scheduler=cluster.scheduler_address)
+        warned = [event.message for event in events if event.event == "warning"]
+        assert any("takes 2 runs at a time and does one after the other" in message for message in warned)
+        assert events[-1].result.done == 3
+        # It stays, for the next study.
+        assert len(cluster.workers) == 1
+        again = study(project, "b", scheduler=cluster.scheduler_address)
+        assert again[-1].result.done == 3
+
+
+def test_a_scheduler_that_does_not_answer_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_necroseg.core.study import cluster
+
+    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 1)
+    with pytest.raises(ResourceError, match="does not answer"):
+        study(project, "a", scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("cores", "choices", "workers", "threads"),
+    [
+        (2, {}, 1, 2),
+        (16, {}, 4, 4),
+        (16, {"workers": 3}, 3, 5),
+        (2, {"workers": 1, "threads": 8}, 1, 8),
+        (2, {"workers": 2, "threads": 1}, 2, 1),
+    ],
+)
+def test_runs_share_the_cores(
+    cores: int, choices: dict[str, int], workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_n_cores", lambda: cores)
+    chosen = places_of(StudyConfig.checked(device="cpu", **choices))
+    assert (chosen.workers, chosen.threads) == (workers, threads)
+
+
+def test_more_threads_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "_n_cores", lambda: 2)
+    with pytest.raises(SettingsError, match="2 workers with 2 threads each are more than the 2 cores"):
+        places_of(StudyConfig.checked(device="cpu", workers=2, threads=2))
+    with pytest.raises(SettingsError, match="3 workers with 1 thread each"):
+        places_of(StudyConfig.checked(device="cpu", workers=3))
+
+
+def test_a_run_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "_devices", lambda _: ("cuda:0", "cuda:1"))
+    monkeypatch.setattr(places, "_n_cores", lambda: 8)
+    chosen = places_of(StudyConfig())
+    assert (chosen.workers, chosen.devices, chosen.threads) == (2, ("cuda:0", "cuda:1"), 4)
+
+
+def test_without_dask_there_is_one_worker_or_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "_n_cores", lambda: 16)
+    monkeypatch.setattr(places, "find_spec", lambda _: None)
+    assert places_of(StudyConfig.checked(device="cpu")).workers == 1
+    for choices in ({"workers": 2}, {"scheduler": "tcp://a:1"}):
+        with pytest.raises(ResourceError, match=r"napari-necroseg\[cluster\]"):
+            places_of(StudyConfig.checked(device="cpu", **choices))

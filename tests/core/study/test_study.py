@@ -1,0 +1,469 @@
+import csv
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from napari_necroseg.cli import main
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.errors import CohortError, FileError, ResourceError, SettingsError
+from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.io.cohort import read_cohort, write_cohort
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.learning import loop
+from napari_necroseg.core.learning.batch import Wanted
+from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
+from napari_necroseg.core.study import job, study
+from napari_necroseg.core.study.alone import alone
+from napari_necroseg.core.study.planning import plan_study
+from napari_necroseg.core.study.record import read_states, read_study
+from napari_necroseg.core.study.results import read_results
+from napari_necroseg.core.study.store import CaseStore
+from napari_necroseg.core.study.study import run_study
+
+CHOICES: dict[str, Any] = {
+    "configurations": ("2d:ceT1",),
+    "folds": 2,
+    "steps_per_run": 2,
+    "threads": 1,
+    "workers": 1,
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, write_case: Callable[..., Path]) -> Path:
+    """A folder with four cases and their table."""
+    for number in range(1, 5):
+        write_case(tmp_path / "project" / f"case-{number}", seed=number)
+    assert main(["prepare", str(tmp_path / "project")]) == 0
+    return tmp_path / "project"
+
+
+_done: list[Path] = []
+
+
+@pytest.fixture
+def done(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the study done, which is computed once for all tests."""
+    if not _done:
+        run(project)
+        _done.append(tmp_path_factory.mktemp("done") / "study")
+        shutil.copytree(project / "study", _done[0])
+    else:
+        shutil.copytree(_done[0], project / "study")
+    return project
+
+
+def run(project: Path, *, only: tuple[str, ...] = (), **choices: Any) -> list[Event]:
+    table = project / "cohort.csv"
+    config = StudyConfig.checked(**CHOICES | choices)
+    return list(run_study(config, read_cohort(table), table=table, out=project / "study" / "a", only=only))
+
+
+def of_kind(events: list[Event], name: str) -> list[Any]:
+    return [event for event in events if event.event == name]
+
+
+def edit_cohort(project: Path, change: Callable[[Cohort], Cohort]) -> None:
+    write_cohort(project / "cohort.csv", change(read_cohort(project / "cohort.csv")))
+
+
+def weights(project: Path, key: str) -> dict[str, np.ndarray]:
+    return load_file(project / "study" / "a" / "models" / key / "weights.safetensors")
+
+
+def test_every_case_is_scored_once_by_a_network_that_did_not_learn_from_it(project: Path) -> None:
+    events = run(project)
+    out = project / "study" / "a"
+    assert [
+        event.event for event in events if event.event.startswith("run") and event.event != "run_step"
+    ] == [
+        "run",
+        "run",
+        "run_started",
+        "run_done",
+        "run_started",
+        "run_done",
+    ]
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.result.done, finished.result.failed, finished.result.total) == (2, 0, 2)
+    folds = {
+        row["case"]: int(row["fold"]) for row in csv.DictReader((out / "folds.csv").read_text().splitlines())
+    }
+    assert sorted(folds.values()) == [1, 1, 2, 2]
+    results = read_results(out / "scores.csv")
+    assert sorted(one.case for one in results) == ["case-1", "case-2", "case-3", "case-4"]
+    for one in results:
+        record = json.loads((out / "models" / f"2d-ceT1_fold-{one.fold}_seed-0" / "run.json").read_text())
+        assert folds[one.case] == one.fold
+        assert one.case not in record["cases"]
+        learned = {read_study(out).cases[name].images_sha256["ceT1"] for name in record["cases"]}
+        assert set(record["images_sha256"]) == learned
+        assert read_study(out).cases[one.case].images_sha256["ceT1"] not in learned
+
+
+def test_the_scores_are_those_of_the_masks_on_disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The masks are the references, shifted."""
+
+    def shifted(
+        _model: object, cohort: Cohort, _config: object, wanted: Wanted, **_: object
+    ) -> Iterator[Event]:
+        for files in cohort:
+            case = load_case(files)
+            mask = np.roll(case.reference.voxels, 3, axis=1)
+            save_mask(wanted.out / f"{files.name}.nii.gz", mask, case.origin)
+        yield from ()
+
+    monkeypatch.setattr(job, "predict_cohort", shifted)
+    run(project)
+    out = project / "study" / "a"
+    ours = {one.case: one.scores for one in read_results(out / "scores.csv")}
+    pairs = find_pairs(project / "cohort.csv", out / "predictions" / "2d-ceT1_seed-0")
+    again = {event.case: event.result for event in score_files(pairs) if isinstance(event, CaseScored)}
+    assert ours.keys() == again.keys()
+    # Ten rows, of which seven are still within.
+    assert [one.dice for one in ours.values()] == pytest.approx([0.7] * 4)
+    for case, scores in ours.items():
+        np.testing.assert_equal(vars(scores), vars(again[case]))
+
+
+def test_what_is_done_is_not_done_again(done: Path) -> None:
+    path = done / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0" / "weights.safetensors"
+    before = path.stat().st_mtime_ns
+    events = run(done)
+    assert not of_kind(events, "run_started")
+    assert [(event.fold, event.was_done) for event in of_kind(events, "run_done")] == [(1, True), (2, True)]
+    assert [event.state for event in of_kind(events, "run")] == ["done", "done"]
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_mask_that_was_lost_is_predicted_again_without_training(done: Path) -> None:
+    out = done / "study" / "a"
+    scores = (out / "scores.csv").read_text()
+    case = next(one.case for one in read_results(out / "scores.csv") if one.fold == 2)
+    mask, model = out / "predictions" / "2d-ceT1_seed-0" / f"{case}.nii.gz", out / "models"
+    before = {path: path.stat().st_mtime_ns for path in model.glob("*/weights.safetensors")}
+    mask.unlink()
+    events = run(done)
+    assert [event.fold for event in of_kind(events, "run_started")] == [2]
+    assert mask.exists()
+    assert {path: path.stat().st_mtime_ns for path in model.glob("*/weights.safetensors")} == before
+    assert (out / "scores.csv").read_text() == scores
+
+
+def test_a_study_grows_by_seeds_and_configurations(done: Path) -> None:
+    events = run(done, seeds=2, configurations=("2d:ceT1", "2d:T2"))
+    assert len(of_kind(events, "run")) == 8
+    assert len(of_kind(events, "run_started")) == 6
+    results = read_results(done / "study" / "a" / "scores.csv")
+    assert {(one.configuration, one.seed) for one in results} == {
+        ("2d:ceT1", 0),
+        ("2d:ceT1", 1),
+        ("2d:T2", 0),
+        ("2d:T2", 1),
+    }
+    first, second = (weights(done, f"2d-ceT1_fold-1_seed-{seed}") for seed in (0, 1))
+    assert any(not np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_a_study_that_was_stopped_goes_on_to_the_same_weights(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_EVENTS", 0.0)
+    monkeypatch.setattr(job, "_SECONDS_BETWEEN_EVENTS", 0.0)
+    table, out, stop = project / "cohort.csv", project / "study" / "a", threading.Event()
+    config = StudyConfig.checked(**CHOICES | {"steps_per_run": 6})
+    seen = []
+    for event in run_study(config, read_cohort(table), table=table, out=out, stop=stop):
+        seen.append(event)
+        if event.event == "run_step" and event.iteration == 3:
+            stop.set()
+    assert not of_kind(seen, "finished")
+    assert (out / "models" / "2d-ceT1_fold-1_seed-0" / "checkpoint.safetensors").exists()
+    events = run(project, steps_per_run=6)
+    assert [event.state for event in of_kind(events, "run")] == ["interrupted", "waiting"]
+    iterations = [event.iteration for event in of_kind(events, "run_step") if event.phase == "training"]
+    assert iterations[0] == 4
+    resumed = weights(project, "2d-ceT1_fold-1_seed-0")
+    (project / "study" / "a").rename(project / "study" / "resumed")
+    run(project, steps_per_run=6)
+    whole = weights(project, "2d-ceT1_fold-1_seed-0")
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_run_that_fails_is_told_and_can_be_done_again_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object, **_options: object) -> None:
+        raise ResourceError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "predict_cohort", full)
+        events = run(project)
+    assert [(event.fold, event.reason) for event in of_kind(events, "run_failed")] == [
+        (1, "The disk is full."),
+        (2, "The disk is full."),
+    ]
+    assert (events[-1].result.done, events[-1].result.failed) == (0, 2)
+    assert read_states(project / "study" / "a")["2d-ceT1_fold-1_seed-0"].reason == "The disk is full."
+    events = run(project, only=("2d-ceT1_fold-2_seed-0",))
+    assert [event.state for event in of_kind(events, "run")] == ["failed", "failed"]
+    assert [event.fold for event in of_kind(events, "run_done")] == [2]
+    assert (events[-1].result.done, events[-1].result.failed) == (1, 1)
+    with pytest.raises(SettingsError, match="no run '2d-ceT1_fold-3_seed-0' in this study"):
+        run(project, only=("2d-ceT1_fold-3_seed-0",))
+
+
+def test_a_run_without_any_target_fails_and_the_other_goes_on(project: Path) -> None:
+    for name in ("case-1", "case-2"):
+        path = project / name / "necrosis.nii.gz"
+        image = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), path)
+    (project / "study" / "a").mkdir(parents=True)
+    (project / "study" / "a" / "folds.csv").write_text(
+        "case,patient,fold\ncase-1,,1\ncase-2,,1\ncase-3,,2\ncase-4,,2\n"
+    )
+    events = run(project)
+    (failed,) = of_kind(events, "run_failed")
+    assert failed.fold == 2
+    assert "No case is left to train on" in failed.reason
+    (done,) = of_kind(events, "run_done")
+    # Both cases of fold 1 have nothing to find.
+    assert (done.fold, done.mean_dice) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("choices", "complaint"),
+    [
+        ({"steps_per_run": 3}, "has steps_per_run 2, not 3"),
+        ({"fold_seed": 1}, "has fold_seed 0, not 1"),
+        ({"folds": 3}, "3 folds were asked for"),
+    ],
+)
+def test_another_study_in_the_same_folder_is_refused(
+    done: Path, choices: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises((SettingsError, CohortError), match=complaint):
+        run(done, **choices)
+
+
+def test_folds_that_were_edited_after_the_beginning_are_refused(done: Path) -> None:
+    path = done / "study" / "a" / "folds.csv"
+    swapped = path.read_text().replace(",1\n", ",x\n").replace(",2\n", ",1\n").replace(",x\n", ",2\n")
+    path.write_text(swapped)
+    with pytest.raises(SettingsError, match="was begun with another case-1"):
+        run(done)
+
+
+def test_an_image_that_changed_is_refused(done: Path) -> None:
+    path = done / "case-2" / "ceT1.nii.gz"
+    image = nibabel.load(path)
+    voxels = np.asarray(image.dataobj).copy()
+    voxels[0, 0, 0] += 1
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
+    with pytest.raises(SettingsError, match="was begun with another case-2"):
+        run(done)
+
+
+def test_a_copied_image_of_another_patient_is_refused(project: Path) -> None:
+    """Zipped anew and renamed, but the same voxels."""
+    image = nibabel.load(project / "case-1" / "ceT1.nii.gz")
+    nibabel.save(
+        nibabel.Nifti1Image(np.asarray(image.dataobj), image.affine), project / "case-3" / "ceT1.nii.gz"
+    )
+    with pytest.raises(CohortError, match="case-1 and case-3 hold the very same image"):
+        run(project)
+
+
+def test_cases_of_one_patient_stay_together(project: Path) -> None:
+    def one_patient(cohort: Cohort) -> Cohort:
+        return Cohort(
+            cases=tuple(
+                replace(case, patient="p" if case.name in ("case-1", "case-4") else case.name)
+                for case in cohort
+            )
+        )
+
+    edit_cohort(project, one_patient)
+    run(project)
+    folds = read_study(project / "study" / "a").folds
+    assert folds["case-1"] == folds["case-4"]
+
+
+def test_the_folds_of_the_cohort_rule(project: Path) -> None:
+    def with_folds(cohort: Cohort) -> Cohort:
+        return Cohort(cases=tuple(replace(case, fold=1 + (case.name < "case-3")) for case in cohort))
+
+    edit_cohort(project, with_folds)
+    run(project)
+    assert read_study(project / "study" / "a").folds == {"case-1": 2, "case-2": 2, "case-3": 1, "case-4": 1}
+
+
+def test_fine_tuning_from_a_model_that_knows_a_case_is_refused(done: Path) -> None:
+    """Also if its cases had other names when it learned from them."""
+    seen_by = done / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0"
+    learned = json.loads((seen_by / "run.json").read_text())["cases"]
+    (done / "study" / "a").rename(done / "study" / "first")
+    model = done / "study" / "first" / "models" / seen_by.name
+    events = run(done, start_from=model)
+    # The fold whose cases it never saw may go on from it, the other not.
+    (failed,) = of_kind(events, "run_failed")
+    assert any(f"{name} cannot test this network" in failed.reason for name in learned)
+    (passed,) = of_kind(events, "run_done")
+    folds = read_study(done / "study" / "a").folds
+    assert {folds[name] for name in learned} == {failed.fold}
+    record = json.loads((done / f"study/a/models/2d-ceT1_fold-{passed.fold}_seed-0/run.json").read_text())
+    assert record["started_from"] is not None
+
+    def renamed(cohort: Cohort) -> Cohort:
+        return Cohort(cases=tuple(replace(case, name=f"other-{case.name}") for case in cohort))
+
+    edit_cohort(done, renamed)
+    (done / "study" / "a").rename(done / "study" / "second")
+    events = run(done, start_from=model)
+    assert len(of_kind(events, "run_failed")) == 1
+
+
+def test_a_model_that_is_not_there_is_told_for_each_run(project: Path) -> None:
+    events = run(project, start_from=project / "nowhere")
+    assert all("no trained model" in event.reason for event in of_kind(events, "run_failed"))
+    assert len(of_kind(events, "run_failed")) == 2
+
+
+def test_a_case_that_lacks_a_sequence_is_told_before_anything_is_read(project: Path) -> None:
+    table = project / "cohort.csv"
+    table.write_text(table.read_text().replace("case-2/T2.nii.gz", ""))
+    with pytest.raises(CohortError, match="case-2 cannot take part: it has no T2"):
+        run(project, configurations=("2d:ceT1+T2",))
+    assert not (project / "study" / "a" / "study.json").exists()
+
+
+def test_two_at_once_are_refused(project: Path) -> None:
+    out = project / "study" / "a"
+    with (
+        alone(out / ".study.lock", "The study"),
+        pytest.raises(FileError, match="is under way in another window or program"),
+    ):
+        run(project)
+    assert of_kind(run(project), "finished")
+
+
+def test_cases_are_read_once_for_all_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores: list[CaseStore] = []
+
+    class Counting(CaseStore):
+        def __init__(self) -> None:
+            super().__init__()
+            stores.append(self)
+
+    monkeypatch.setattr(study, "CaseStore", Counting)
+    run(project, configurations=("2d:ceT1", "2d:T2"))
+    assert [store.n_read for store in stores] == [4]
+
+
+def test_cases_that_do_not_fit_into_memory_are_read_again(project: Path) -> None:
+    cohort = read_cohort(project / "cohort.csv")
+    store = CaseStore(most_bytes=1.0)
+    kept = [store.with_voxels(files) for files in cohort]
+    assert [files.loaded is not None for files in kept] == [True, False, False, False]
+    assert store.load(kept[1]).name == "case-2"
+    assert store.load(kept[1]).name == "case-2"
+    assert store.n_read == 3
+
+
+def test_a_file_that_changed_is_read_again(project: Path) -> None:
+    files = read_cohort(project / "cohort.csv")["case-1"]
+    store = CaseStore()
+    assert store.load(files) is store.load(files)
+    image = nibabel.load(files.reference)
+    nibabel.save(nibabel.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), files.reference)
+    assert not store.load(files).reference.voxels.any()
+
+
+def test_the_models_of_a_configuration_predict_as_one(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ensemble, out = done / "study" / "a" / "ensembles" / "2d-ceT1", done / "predictions"
+    arguments = ["predict", str(ensemble), str(done / "case-1"), "--out", str(out), "--threads", "1"]
+    assert main([*arguments, "--json"]) == 0
+    record = json.loads((out / "case-1.json").read_text())
+    assert [model["model"] for model in record["models"]] == [
+        "2d-ceT1_fold-1_seed-0",
+        "2d-ceT1_fold-2_seed-0",
+    ]
+    (done / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0" / "weights.safetensors").unlink()
+    assert main(arguments) == 2
+    assert "gone or has changed" in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_the_folds_alone_and_says_what_each_run_is(project: Path) -> None:
+    table, out = project / "cohort.csv", project / "study" / "a"
+    config = StudyConfig.checked(**CHOICES | {"minutes_per_run": 3, "steps_per_run": None})
+    events = list(plan_study(config, read_cohort(table), table=table, out=out))
+    planned = of_kind(events, "run")
+    assert [(event.fold, event.iterations, event.minutes) for event in planned] == [
+        (1, None, 3),
+        (2, None, 3),
+    ]
+    assert all(event.estimated_s == 180 and event.estimated_iterations > 0 for event in planned)
+    assert events[-1].result.estimated_s == 360
+    assert events[-1].result.fold_sizes == (2, 2)
+    assert [path.name for path in out.iterdir()] == ["folds.csv"]
+
+
+def test_the_paper_preset_is_as_long_as_published(project: Path) -> None:
+    """Two training cases of 1,800 patches: 3,600 volumes of 64 slices, 32 a mini-batch."""
+    table, out = project / "cohort.csv", project / "study" / "a"
+    config = StudyConfig.checked(**CHOICES | {"preset": "paper", "steps_per_run": None})
+    planned = of_kind(list(plan_study(config, read_cohort(table), table=table, out=out)), "run")
+    assert [event.iterations for event in planned] == [7200, 7200]
+
+
+def test_the_command_line_does_all_of_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = project / "study" / "a"
+    arguments = ["study", str(project), "--out", str(out), "--configurations", "2d:T2+ceT1", "--folds", "2"]
+    arguments += ["--steps-per-run", "1", "--threads", "1", "--json"]
+    assert main([*arguments, "--dry-run"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (first, _) = [line for line in lines if line["event"] == "run"]
+    assert (first["configuration"], first["fold"], first["seed"], first["iterations"]) == (
+        "2d:ceT1+T2",
+        1,
+        0,
+        1,
+    )
+    assert main(arguments) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["event"] == "finished"
+    assert (lines[-1]["done"], lines[-1]["total"]) == (2, 2)
+    header, *rows = csv.reader((out / "scores.csv").read_text().splitlines())
+    assert header == ["configuration", "fold", "seed", "case", "metric", "region", "value"]
+    assert {row[3] for row in rows} == {"case-1", "case-2", "case-3", "case-4"}
+    assert main(["study", str(project), "--out", str(out), "--configurations", "5d:T2"]) == 2
+    assert "is no configuration" in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_told(done: Path) -> None:
+    (done / "study" / "a" / "study.json").write_text("{}")
+    with pytest.raises(FileError, match="damaged or of another version"):
+        run(done)
+
+
+def test_a_model_of_another_training_in_the_place_of_a_run_is_refused(done: Path) -> None:
+    out = done / "study" / "a"
+    models = sorted((out / "models").iterdir())
+    (out / "runs" / f"{models[0].name}.json").unlink()
+    shutil.rmtree(models[0])
+    shutil.copytree(models[1], models[0])
+    (failed,) = of_kind(run(done), "run_failed")
+    assert "trained with other choices or on other cases" in failed.reason
