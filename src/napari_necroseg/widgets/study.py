@@ -13,6 +13,7 @@ from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.study.events import RunAdvanced, RunDone, RunFailed, RunStarted
+from napari_necroseg.core.study.report import REPORT_NAME
 from napari_necroseg.core.study.runs import runs_of
 from napari_necroseg.widgets import _study_jobs
 from napari_necroseg.widgets._dock import Dock
@@ -27,8 +28,6 @@ from napari_necroseg.widgets._study_jobs import OpenedStudy, StudyToDo
 from napari_necroseg.widgets._study_place import StudyPlace
 from napari_necroseg.widgets._study_run_view import StudyRunView
 from napari_necroseg.widgets._study_words import GOES_ON, study_in_words, total_in_words
-
-REPORT_NAME = "report.html"
 
 
 class Study(Dock):
