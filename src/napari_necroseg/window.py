@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Scores")
+DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Study", "Scores")
 SIZE_PX = (1600, 1000)
-DOCK_WIDTH_PX = 380
+# The docks, and the tabs beside them.
+DOCK_WIDTH_PX = 405
 LONGEST_WAIT_S = 60.0
 
 
@@ -43,13 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def open_docks(viewer: Any) -> dict[str, Any]:
     """Open all docks of the plugin, the scores below the others, which share tabs."""
     from qtpy.QtCore import Qt
-    from qtpy.QtWidgets import QApplication
+    from qtpy.QtWidgets import QApplication, QTabWidget
 
     docks: dict[str, Any] = {}
     frames: dict[str, Any] = {}
     for name in DOCKS:
         frames[name], docks[name] = viewer.window.add_plugin_dock_widget("napari-necroseg", name)
     main_window = viewer.window._qt_window
+    # Below them six tabs would have no room for their names.
+    main_window.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.East)
     for name in DOCKS[1:-1]:
         main_window.tabifyDockWidget(frames["Cases"], frames[name])
     frames["Cases"].raise_()

@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.io.ensemble import write_ensemble
 from napari_necroseg.core.learning import checkpoint
 from napari_necroseg.core.learning.predict import Prediction
 from napari_necroseg.core.learning.train import train
@@ -21,7 +22,14 @@ from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets import _ask, _predict_jobs
 from napari_necroseg.widgets._predict_jobs import WarmModels
-from napari_necroseg.widgets._runs import describe_run, find_runs, new_run_name
+from napari_necroseg.widgets._runs import (
+    describe_run,
+    find_runs,
+    members_of,
+    new_run_name,
+    run_name,
+    run_title,
+)
 from napari_necroseg.widgets.predict import Predict
 
 
@@ -419,6 +427,58 @@ def test_lists_the_models_of_a_project(tmp_path):
 @pytest.mark.parametrize("record", ["", "[1]", '{"config": 3, "cases": "many"}', "\x00"])
 def test_a_foreign_record_is_left_out(tmp_path, record):
     assert describe_run(make_run(tmp_path / "run", record)) == ""
+
+
+@pytest.fixture
+def ensemble(tmp_path):
+    """An ensemble of two models of the study study-1."""
+    study = tmp_path / "study" / "study-1"
+    models = [study / "models" / name for name in ("one", "two")]
+    for model in models:
+        model.mkdir(parents=True)
+        (model / "weights.safetensors").write_text(model.name)
+        config = train_preset("fast").changed(sequences=("T2",)).model_dump(mode="json")
+        (model / "run.json").write_text(json.dumps({"config": config}))
+    write_ensemble(study / "ensembles" / "2d-T2", models)
+    return study / "ensembles" / "2d-T2"
+
+
+def test_the_ensemble_of_a_study_is_one_model_of_the_list(qtbot, dock, make_case, ensemble, fake_prediction):
+    table = ensemble.parents[3] / "cohort.csv"
+    dock.workspace.set_cohort(Cohort(cases=()), table)
+    open_case(dock, make_case())
+    assert dock.model.combo.currentText() == "study-1: 2d-T2 (2 models)"
+    assert dock._about.said == "Ensemble of 2 models of a study, whose mean counts: 2D, T2"
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.start()
+        fake_prediction.go_on.set()
+    assert fake_prediction.runs == [ensemble]
+    assert members_of(ensemble) == [ensemble.parents[1] / "models" / name for name in ("one", "two")]
+    assert run_name(ensemble) == "study-1-2d-T2"
+    (ensemble / "ensemble.json").write_text("{}")
+    assert run_title(ensemble) == "study-1: 2d-T2 (0 models)"
+
+
+def test_an_ensemble_that_comes_meanwhile_is_listed_and_not_chosen(dock, tmp_path, ensemble):
+    (ensemble / "ensemble.json").rename(ensemble / "away")
+    dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
+    dock.workspace.set_run(tmp_path / "models" / "mine")
+    assert dock.model.others() == []
+    (ensemble / "away").rename(ensemble / "ensemble.json")
+    dock.workspace.models_changed.emit()
+    assert dock.model.others() == [ensemble]
+    assert dock.model.combo.currentText() == "mine"
+
+
+def test_an_ensemble_is_predicted_with_its_members(monkeypatch, ensemble):
+    loaded = []
+    monkeypatch.setattr(checkpoint, "load_model", lambda run: loaded.append(run.name))
+    models = list(WarmModels().load([ensemble], threading.Event()))
+    assert loaded == ["one", "two"]
+    assert [event.message for event in models][1:] == [
+        "Loading the model one ...",
+        "Loading the model two ...",
+    ]
 
 
 def test_new_models_never_share_a_name(tmp_path):

@@ -14,7 +14,7 @@ from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets import _ask
-from napari_necroseg.widgets._cohort_scores import _Cell
+from napari_necroseg.widgets._scored_cases import Cell
 from napari_necroseg.widgets.scores import Scores
 
 
@@ -181,7 +181,7 @@ def test_a_cohort_has_a_row_a_case_the_worst_first_and_opens_by_a_double_click(q
 
 
 def test_undefined_scores_come_last(dock):
-    values = [_Cell("", value) for value in (0.5, math.nan, 0.0)]
+    values = [Cell("", value) for value in (0.5, math.nan, 0.0)]
     in_order = [cell.data(Qt.ItemDataRole.UserRole) for cell in sorted(values)]
     assert in_order[:2] == [0.0, 0.5]
     assert math.isnan(in_order[2])

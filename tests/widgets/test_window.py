@@ -68,7 +68,7 @@ def test_the_sample_opens_the_dock_and_both_panes_take_the_brush(qtbot, window, 
     reference.mode = "pan_zoom"
 
 
-@pytest.mark.parametrize("name", ["Cases", "Train", "Predict", "Scores"])
+@pytest.mark.parametrize("name", ["Cases", "Train", "Predict", "Scores", "Study"])
 def test_closing_a_dock_by_its_cross_cancels_its_job(qtbot, window, steered_job, name):
     dock, widget = open_in(window, name)
     job = steered_job()

@@ -1,6 +1,5 @@
 """The scores of all cases of a cohort that a model has predicted: a row each, the worst first."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -24,19 +20,8 @@ from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.widgets._prose import Prose
 from napari_necroseg.widgets._score_table import written
+from napari_necroseg.widgets._scored_cases import ScoredCases
 from napari_necroseg.widgets._section import Section
-
-_COLUMNS = (
-    ("dice", "Dice %", "Overlap with the reference."),
-    ("hd95_mm", "HD95 mm", "95 % of either surface is no further than this from the other."),
-    ("volume_difference_ml", "ΔV mL", "Volume of the prediction minus that of the reference."),
-)
-# Before the name of a case; narrow, and explained where one points.
-_MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "scored": ""}
-# With this a short name of a case is not cut off.
-_TABLE_WIDTH = 285
-_ORDER = Qt.ItemDataRole.UserRole
-
 
 _NOTHING, _READER, _BY_READER = "nothing", "a second reader ...", "second reader: "
 
@@ -69,8 +54,8 @@ class CohortScores(Section):
             "Score all, and write tables (CSV, Markdown), figures and how it was made (JSON) into a folder."
         )
         self.export_button.clicked.connect(self.export_wanted)
-        self.table = _CaseTable()
-        self.table.cellDoubleClicked.connect(self._on_double_click)
+        self.table = ScoredCases()
+        self.table.case_wanted.connect(self.case_wanted)
         self.summary = Prose()
         self.pictures = [QLabel(), QLabel()]
         self._reader: Path | None = None
@@ -109,29 +94,14 @@ class CohortScores(Section):
 
     def begin(self) -> None:
         """Forget the last scores."""
-        self.table.setRowCount(0)
+        self.table.begin()
         self.summary.say("")
         for picture in self.pictures:
             picture.hide()
 
     def add(self, case: str, scores: Scores) -> None:
-        """Add a row; the lowest Dice stays on top, missed zones first; what has none comes last."""
-        self.table.setSortingEnabled(False)
-        row = self.table.rowCount()
-        self.table.insertRow(row)
-        self.table.setItem(row, 0, _Cell(f"{_MARKS[scores.state]}{case}", case))
-        self.table.item(row, 0).setToolTip(f"{case}: {scores}")
-        for column, (name, title, _) in enumerate(_COLUMNS, start=1):
-            value = float(getattr(scores, name))
-            unit = title.rpartition(" ")[2]
-            text = written(name, unit, value).removesuffix(unit).strip()
-            # A false alarm has a Dice of 0, too, and no zone that was overlooked.
-            is_missed = name == "dice" and scores.state == "missed"
-            cell = _Cell(text, -math.inf if is_missed else value)
-            cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.table.setItem(row, column, cell)
-        self.table.setSortingEnabled(True)
-        self.table.sortItems(1)
+        """Add a row; see `ScoredCases.add`."""
+        self.table.add(case, scores)
 
     def show_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Show box plots and volumes; none where they could not be drawn."""
@@ -179,11 +149,6 @@ class CohortScores(Section):
         if self.others.currentText() == _READER:
             self.others.setCurrentIndex(0)
             self.reader_wanted.emit()
-
-    def _on_double_click(self, row: int, _column: int) -> None:
-        cell = self.table.item(row, 0)
-        if cell is not None:
-            self.case_wanted.emit(cell.data(_ORDER))
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -239,42 +204,3 @@ def _of_reader(summary: Any) -> list[str]:
     if judged is None:
         return []
     return [f"Against the second reader, the predictions' mean Dice is {100 * judged.mean['dice']:.1f} %."]
-
-
-class _CaseTable(QTableWidget):
-    """A row a case, sorted by the column whose title was clicked."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 1 + len(_COLUMNS), parent)
-        for column, (title, help_text) in enumerate((("Case", ""), *(one[1:] for one in _COLUMNS))):
-            header = QTableWidgetItem(title)
-            header.setToolTip(help_text)
-            self.setHorizontalHeaderItem(column, header)
-        self.setWordWrap(False)
-        self.setToolTip(
-            "Double-click a row to open the case; click a title to sort.\n"
-            "✗ missed, ! false alarm, ○ nothing to find."
-        )
-        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self.verticalHeader().hide()
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().setDefaultSectionSize(24)
-        self.setFixedHeight(180)
-        self.setMinimumWidth(_TABLE_WIDTH)
-        self.setSortingEnabled(True)
-
-
-class _Cell(QTableWidgetItem):
-    """A cell that is sorted by what it stands for; what is undefined comes last."""
-
-    def __init__(self, text: str, value: str | float) -> None:
-        super().__init__(text)
-        self.setData(_ORDER, value)
-
-    def __lt__(self, other: QTableWidgetItem) -> bool:
-        mine, its = (item.data(_ORDER) for item in (self, other))
-        if isinstance(mine, float) and isinstance(its, float):
-            return (math.isnan(mine), mine) < (math.isnan(its), its)
-        return str(mine) < str(its)

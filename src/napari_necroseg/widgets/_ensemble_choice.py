@@ -5,6 +5,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
+from napari_necroseg.widgets._runs import run_title
 from napari_necroseg.widgets._section import Section
 
 _HELP = (
@@ -34,7 +35,7 @@ class EnsembleChoice(Section):
         self._list.blockSignals(True)
         self._list.clear()
         for run in runs:
-            item = QListWidgetItem(run.name)
+            item = QListWidgetItem(run_title(run))
             item.setData(Qt.ItemDataRole.UserRole, run)
             item.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled)
             item.setCheckState(Qt.CheckState.Checked if run in ticked else Qt.CheckState.Unchecked)

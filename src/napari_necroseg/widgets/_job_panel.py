@@ -74,6 +74,10 @@ class JobPanel(QWidget):
             case Warned(message=message):
                 self.warn(message)
 
+    def show_share(self, share: float) -> None:
+        """Show how much of the job is behind, 0 to 1."""
+        self._fill(round(1000 * share), 1000)
+
     def warn(self, message: str) -> None:
         """Say something that does not stop the job; it stays in sight until the next message."""
         self._say(f"⚠ {message}")

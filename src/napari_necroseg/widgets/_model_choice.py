@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.widgets import _ask
-from napari_necroseg.widgets._runs import find_runs
+from napari_necroseg.widgets._runs import find_ensembles, find_runs, run_title
 from napari_necroseg.widgets._workspace import Workspace
 
 
@@ -21,12 +21,23 @@ class ModelChoice(QWidget):
         What the model is chosen for.
     nothing
         The first entry, which stands for no model; without it there is one as soon as there are any.
+    has_ensembles
+        Whether the ensembles of studies are listed, too: each stands for several models.
     """
 
     chosen = Signal()
 
-    def __init__(self, workspace: Workspace, title: str, help_text: str, *, nothing: str = "") -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        title: str,
+        help_text: str,
+        *,
+        nothing: str = "",
+        has_ensembles: bool = False,
+    ) -> None:
         super().__init__()
+        self._has_ensembles = has_ensembles
         self._workspace = workspace
         self._nothing = nothing
         self._browsed: list[Path] = []
@@ -71,16 +82,25 @@ class ModelChoice(QWidget):
         before = self.run()
         last = self._workspace.run
         runs = [*([last] if last else []), *self._browsed, *find_runs(self._workspace.folder)]
+        if self._has_ensembles:
+            runs += find_ensembles(self._workspace.folder)
         self.combo.blockSignals(True)
         self.combo.clear()
         if self._nothing:
             self.combo.addItem(self._nothing, None)
         for run in dict.fromkeys(runs):
-            self.combo.addItem(run.name, run)
+            self.combo.addItem(run_title(run), run)
         if self._nothing and before in runs:
             self.combo.setCurrentIndex(self._index(before))
         self.combo.blockSignals(False)
         self.chosen.emit()
+
+    def look_again(self) -> None:
+        """List what is there now, and leave the choice as it is."""
+        before = self.run()
+        self.refill()
+        if before is not None:
+            self.choose(before)
 
     def _index(self, run: Path | None) -> int:
         # Not `findData`: Qt finds the very object, not an equal path.

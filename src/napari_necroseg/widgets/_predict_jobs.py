@@ -10,7 +10,7 @@ from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
-from napari_necroseg.widgets._runs import WEIGHTS
+from napari_necroseg.widgets._runs import WEIGHTS, members_of, run_name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,12 +54,16 @@ class WarmModels:
         self._models: dict[Path, tuple[object, Any]] = {}
 
     def load(self, runs: Sequence[Path], stop: threading.Event) -> Generator[Event, None, list[Any]]:
-        """Load what is not there yet; yield progress, return the models. Others are dropped."""
+        """Load what is not there yet; yield progress, return the models. Others are dropped.
+
+        An ensemble stands for its members.
+        """
         yield Progress(done=0, total=0, message="Loading PyTorch ...")
+        from napari_necroseg.core.io.ensemble import expand_runs
         from napari_necroseg.core.learning.checkpoint import load_model
 
         kept: dict[Path, tuple[object, Any]] = {}
-        for run in runs:
+        for run in expand_runs(runs):
             yield Progress(done=0, total=0, message=f"Loading the model {run.name} ...")
             if stop.is_set():
                 return []
@@ -121,9 +125,9 @@ def _stamp(run: Path) -> object:
 
 
 def _ready_to_show(prediction: Any, case: Case, run: Path, config: PredictConfig) -> Finished[Any]:
-    members = len(prediction.provenance["models"])
-    name = run.name if members == 1 else f"{run.name} + {members - 1}"
-    sources = {role: case_source(case, role, run.name) for role in Role}
+    others = len(prediction.provenance["models"]) - max(1, len(members_of(run)))
+    name = f"{run_name(run)} + {others}" if others else run_name(run)
+    sources = {role: case_source(case, role, run_name(run)) for role in Role}
     labels = mask_layer(prediction.labels, sources[Role.PREDICTION], f"prediction {name}")
     return Finished(
         result=CasePrediction(

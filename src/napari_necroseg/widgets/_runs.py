@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import ModelError
+from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, read_ensemble
 
 WEIGHTS = "weights.safetensors"
 _RECORD = "run.json"
@@ -23,6 +25,37 @@ def find_runs(folder: Path | None) -> list[Path]:
     return sorted(runs, key=lambda run: (run / WEIGHTS).stat().st_mtime, reverse=True)
 
 
+def find_ensembles(folder: Path | None) -> list[Path]:
+    """Return the ensembles of a project's studies: each is a folder that stands for several models."""
+    if folder is None:
+        return []
+    return sorted(path.parent for path in folder.glob(f"study/*/ensembles/*/{ENSEMBLE_NAME}"))
+
+
+def members_of(run: Path) -> list[Path]:
+    """Return the models that an ensemble stands for, whether they are there or not; none for a model."""
+    if not (run / ENSEMBLE_NAME).is_file():
+        return []
+    try:
+        return [Path(run, member.run).resolve() for member in read_ensemble(run).members]
+    except ModelError:
+        return []
+
+
+def run_name(run: Path) -> str:
+    """Return a model's name as part of a file's; that of an ensemble names its study, too."""
+    is_ensemble = (run / ENSEMBLE_NAME).is_file()
+    return f"{run.parents[1].name}-{run.name}" if is_ensemble else run.name
+
+
+def run_title(run: Path) -> str:
+    """Return a model's name for a list of models."""
+    if not (run / ENSEMBLE_NAME).is_file():
+        return run.name
+    n = len(members_of(run))
+    return f"{run.parents[1].name}: {run.name} ({n} model{'' if n == 1 else 's'})"
+
+
 def find_interrupted(models: Path | None) -> Path | None:
     """Return the folder of the training in `models` that was interrupted last.
 
@@ -36,6 +69,9 @@ def find_interrupted(models: Path | None) -> Path | None:
 
 def describe_run(run: Path) -> str:
     """Say what a model was trained on, by its ``run.json``; what cannot be read is left out."""
+    members = members_of(run)
+    if members:
+        return _describe_ensemble(members)
     record = _read_record(run)
     config = record.get("config")
     cases = record.get("cases")
@@ -51,6 +87,14 @@ def describe_run(run: Path) -> str:
     if isinstance(record.get("weights_sha256"), str):
         parts.append(f"weights {str(record['weights_sha256'])[:12]}")
     return ", ".join(part for part in parts if part)
+
+
+def _describe_ensemble(members: list[Path]) -> str:
+    """Say what the models of an ensemble have in common."""
+    config = read_config(members[0])
+    sequences = "" if config is None else " and ".join(str(sequence) for sequence in config.sequences)
+    network = "" if config is None else f": {config.dimension.upper()}, {sequences}"
+    return f"Ensemble of {len(members)} models of a study, whose mean counts{network}"
 
 
 def read_config(run: Path) -> TrainConfig | None:

@@ -23,6 +23,8 @@ class Workspace:
     cohort_changed, case_changed, augment_changed, run_changed
         Emitted when another cohort or case is open, an augmentation was chosen for training, or another
         model was trained or chosen.
+    models_changed
+        Emitted when there may be more models on disk, none of which was chosen.
     case_wanted
         Emitted with the name of a case of the cohort that is to be opened.
     improvement_wanted
@@ -37,6 +39,7 @@ class Workspace:
     case_changed = Signal()
     augment_changed = Signal()
     run_changed = Signal()
+    models_changed = Signal()
     case_wanted = Signal(str)
     improvement_wanted = Signal(tuple)
 

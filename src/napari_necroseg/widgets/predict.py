@@ -25,7 +25,7 @@ from napari_necroseg.widgets._model_choice import ModelChoice
 from napari_necroseg.widgets._place_choice import PlaceChoice
 from napari_necroseg.widgets._predict_jobs import CasePrediction, Place, WarmModels
 from napari_necroseg.widgets._prose import Prose
-from napari_necroseg.widgets._runs import describe_run
+from napari_necroseg.widgets._runs import describe_run, run_name
 from napari_necroseg.widgets._saving import masks_to_save
 
 _PLAIN = ("threshold", "fill_holes", "min_volume_ml", "largest")
@@ -38,8 +38,8 @@ class Predict(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        help_text = "Trained models of the open project, the newest first."
-        self.model = ModelChoice(self.workspace, "Model", help_text)
+        help_text = "Trained models of the open project, the newest first, and the ensembles of its studies."
+        self.model = ModelChoice(self.workspace, "Model", help_text, has_ensembles=True)
         self.ensemble = EnsembleChoice()
         self.place = PlaceChoice(self.workspace)
         self.form = ConfigForm(PredictConfig(), plain=_PLAIN, hidden=("around",))
@@ -87,7 +87,7 @@ class Predict(Dock):
         run, cohort, folder = self.model.run(), self.workspace.cohort, self.workspace.folder
         if run is None or cohort is None or folder is None or self.runner.is_busy:
             return
-        out = folder / "predictions" / run.name
+        out = folder / "predictions" / run_name(run)
         runs = [run, *self.ensemble.ticked()]
         self.batch.begin()
         job = partial(_predict_jobs.predict_all, runs, cohort, self._config(), out, self._warm)
@@ -148,6 +148,7 @@ class Predict(Dock):
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._refresh)
         self.listen(self.workspace.run_changed, self.model.refill)
+        self.listen(self.workspace.models_changed, self.model.look_again)
         self.listen(self.workspace.cohort_changed, self.model.refill)
         self.listen(self.workspace.case_changed, self._on_case)
         for happening in ("inserted", "removed"):
@@ -244,10 +245,11 @@ class Predict(Dock):
 
 
 def _in_words(shown: CasePrediction, size: Size) -> str:
-    text = f"{shown.case.name}: {size}, by {shown.run.name}."
+    case, model = shown.case.name, run_name(shown.run)
+    text = f"{case}: {size}, by {model}."
     if size.components == 0:
-        text = f"{shown.case.name}: 0.00 mL, by {shown.run.name}. Nothing reached the threshold: try a lower "
-        text += "one, or look at the probability layer."
+        text = f"{case}: 0.00 mL, by {model}. Nothing reached the threshold: try a lower one, or look at the "
+        text += "probability layer."
     if shown.was_trained_on:
         text += " ⚠ The model was trained on this case, so its scores here are too good."
     return text
