@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
@@ -37,10 +39,22 @@ class StudyToDo:
         from napari_necroseg.core.study.planning import plan_study
         from napari_necroseg.core.study.study import run_study
 
+        _leave_a_core()
         stop = flags["stop"]
         if self.is_plan:
             return plan_study(self.config, self.cohort, table=self.table, out=self.out, stop=stop)
         return run_study(self.config, self.cohort, table=self.table, out=self.out, only=self.only, stop=stop)
+
+
+def _leave_a_core() -> None:
+    """Keep this process, and those that it starts, off one core: it stays free for the viewer."""
+    process = psutil.Process()
+    if not hasattr(process, "cpu_affinity"):
+        # macOS shares out its cores by priority alone.
+        return
+    cores = process.cpu_affinity()
+    if len(cores) > 1:
+        process.cpu_affinity(cores[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
