@@ -97,7 +97,7 @@ def open_window(viewer: Any, folder: Path, cases: Sequence[Path] | None) -> Any:
     from napari_necroseg.core.io.pairing import find_case
     from napari_necroseg.core.phantom.cohort import write_phantom_cohort
     from napari_necroseg.layerdata import case_layers, middle_slice
-    from napari_necroseg.widgets._workspace import Workspace
+    from napari_necroseg.widgets.shared.workspace import Workspace
 
     table = folder / "cohort.csv"
     if cases:

@@ -13,7 +13,11 @@ from napari_necroseg.core.io.file_image import NIFTI_SUFFIXES, TIFF_SUFFIXES
 PACKAGE = Path(napari_necroseg.__file__).parent
 MANIFEST = PACKAGE / "napari.yaml"
 ROOT = Path(__file__).parents[1]
-WIDGET_MODULES = sorted(path.stem for path in (PACKAGE / "widgets").glob("*.py") if path.stem != "__init__")
+WIDGET_MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE / "widgets").with_suffix("").parts)
+    for path in (PACKAGE / "widgets").rglob("*.py")
+    if path.stem != "__init__"
+)
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace)
     from napari_necroseg.core.io.cohort import read_cohort
     from napari_necroseg.core.io.image import read_mask
     from napari_necroseg.layerdata import Role, case_source, mask_layer
-    from napari_necroseg.widgets._workspace import Workspace
+    from napari_necroseg.widgets.shared.workspace import Workspace
 
     workspace = Workspace.of(viewer)
     workspace.set_cohort(read_cohort(options.cohort), options.cohort)

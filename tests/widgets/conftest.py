@@ -12,9 +12,9 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.volume import Grid, Origin, Volume
-from napari_necroseg.widgets import _ask
-from napari_necroseg.widgets._dock import Dock
-from napari_necroseg.widgets._worker import JobRunner
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.worker import JobRunner
 
 SHAPE = (6, 40, 36)
 # (L, I, P): 4 mm slices, rows of 0.9 mm downwards, columns of 0.8 mm backwards.
@@ -116,17 +116,17 @@ def steered_job() -> type[SteeredJob]:
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[_ask.Answer], list[list[str]]]:
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[ask.Answer], list[list[str]]]:
     """Answer the question about unsaved masks; the returned list collects what was asked about."""
 
-    def set_answer(what: _ask.Answer) -> list[list[str]]:
+    def set_answer(what: ask.Answer) -> list[list[str]]:
         asked: list[list[str]] = []
 
-        def ask(_parent: object, names: list[str]) -> _ask.Answer:
+        def ask(_parent: object, names: list[str]) -> ask.Answer:
             asked.append(list(names))
             return what
 
-        monkeypatch.setattr(_ask, "ask_about_unsaved", ask)
+        monkeypatch.setattr(ask, "ask_about_unsaved", ask)
         return asked
 
     return set_answer

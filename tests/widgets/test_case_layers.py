@@ -15,8 +15,8 @@ from napari_necroseg.layerdata import (
     placeholder_layer,
     probability_layer,
 )
-from napari_necroseg.widgets._jobs import MaskToSave
-from napari_necroseg.widgets._layers import CaseLayers
+from napari_necroseg.widgets.shared.case_jobs import MaskToSave
+from napari_necroseg.widgets.shared.layers import CaseLayers
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from napari_necroseg.widgets._curve import LossCurve, nice_ceiling
+from napari_necroseg.widgets.shared.curve import LossCurve, nice_ceiling
 
 
 @pytest.mark.parametrize(

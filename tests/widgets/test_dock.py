@@ -6,11 +6,11 @@ import pytest
 from qtpy.QtWidgets import QMainWindow, QScrollArea, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Cohort
-from napari_necroseg.widgets._dock import Dock
-from napari_necroseg.widgets.cases import Cases
-from napari_necroseg.widgets.predict import Predict
-from napari_necroseg.widgets.scores import Scores
-from napari_necroseg.widgets.train import Train
+from napari_necroseg.widgets.cases.dock import Cases
+from napari_necroseg.widgets.predict.dock import Predict
+from napari_necroseg.widgets.scores.dock import Scores
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.train.dock import Train
 
 
 def test_a_dock_that_napari_takes_out_of_its_window_cancels_its_job(qtbot, open_dock, steered_job):

@@ -15,10 +15,10 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, only
 from napari_necroseg.core.learning.patches import generator_of
 from napari_necroseg.core.learning.volumes import training_source
 from napari_necroseg.layerdata import case_layers
-from napari_necroseg.widgets import _ask
-from napari_necroseg.widgets._augment_view import PATCH_SHAPE, Sheet, View
-from napari_necroseg.widgets.augmentation import Augmentation
-from napari_necroseg.widgets.train import Train
+from napari_necroseg.widgets.augmentation.dock import Augmentation
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.augment_view import PATCH_SHAPE, Sheet, View
+from napari_necroseg.widgets.train.dock import Train
 
 CUT = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
 
@@ -182,8 +182,8 @@ def test_use_for_training_reaches_the_dock_train_and_stays_with_another_preset(
 
 def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeypatch):
     path = tmp_path / "mine.json"
-    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: path)
-    monkeypatch.setattr(_ask, "ask_preset", lambda *_: path)
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: path)
+    monkeypatch.setattr(ask, "ask_preset", lambda *_: path)
     dock.controls.ranges["gamma_range"].setValue((0.7, 1.4))
     dock.save()
     kept = dock.controls.config()
@@ -195,7 +195,7 @@ def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeyp
     dock.load()
     assert "holds no JSON" in dock.message.said
     assert dock.controls.config() == kept
-    monkeypatch.setattr(_ask, "ask_preset", lambda *_: Path(tmp_path / "absent.json"))
+    monkeypatch.setattr(ask, "ask_preset", lambda *_: Path(tmp_path / "absent.json"))
     dock.load()
     assert "could not be read" in dock.message.said
 

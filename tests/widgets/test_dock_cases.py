@@ -10,9 +10,9 @@ from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.nifti import read_nifti_mask
 from napari_necroseg.layerdata import case_layers, placeholder_layer
-from napari_necroseg.widgets import _ask, _jobs
-from napari_necroseg.widgets._workspace import Workspace
-from napari_necroseg.widgets.cases import Cases
+from napari_necroseg.widgets.cases.dock import Cases
+from napari_necroseg.widgets.shared import ask, case_jobs
+from napari_necroseg.widgets.shared.workspace import Workspace
 
 
 @pytest.fixture
@@ -134,13 +134,13 @@ def test_what_is_drawn_while_the_next_case_is_read_is_asked_about_too(
 ):
     asked = answer("discard")
     held = steered_job()
-    original = _jobs.open_case
+    original = case_jobs.open_case
 
     def slow(*arguments):
         yield from held(arguments[-1])
         yield from original(*arguments)
 
-    monkeypatch.setattr(_jobs, "open_case", slow)
+    monkeypatch.setattr(case_jobs, "open_case", slow)
     opened.step(1)
     qtbot.waitUntil(lambda: opened.panel.message == "half way")
     viewer.layers["reference"].paint((0, 5, 5), 1)
@@ -238,10 +238,10 @@ def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monke
         yield Progress(done=0, total=1)
         case = make_case(f"phantom-{index + 1:02d}")
         yield Finished(
-            result=_jobs.OpenedCase(case=case, files=None, layers=tuple(case_layers(case)), first_slice=0)
+            result=case_jobs.OpenedCase(case=case, files=None, layers=tuple(case_layers(case)), first_slice=0)
         )
 
-    monkeypatch.setattr(_jobs, "open_phantom", made)
+    monkeypatch.setattr(case_jobs, "open_phantom", made)
     dock.open_phantom_case()
     wait_for(qtbot, dock, "phantom-01")
     dock.open_phantom_case()
@@ -250,7 +250,7 @@ def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monke
 
 def test_a_phantom_that_is_cancelled_leaves_no_placeholder(qtbot, dock, viewer, monkeypatch, steered_job):
     job = steered_job()
-    monkeypatch.setattr(_jobs, "open_phantom", lambda _index, _saves, stop: job(stop))
+    monkeypatch.setattr(case_jobs, "open_phantom", lambda _index, _saves, stop: job(stop))
     data, kwargs, _ = placeholder_layer("making a phantom")
     viewer.add_points(data, **kwargs)
     with qtbot.waitSignal(dock.runner.cancelled):
@@ -267,10 +267,10 @@ def test_a_phantom_without_a_file_is_saved_where_the_person_says(
     dock.workspace.set_case(case, None)
     dock.new_mask()
     viewer.layers["my mask"].paint((1, 3, 3), 1)
-    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: None)
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: None)
     dock.save_masks()
     assert not dock.runner.is_busy
-    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: tmp_path / "mine")
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: tmp_path / "mine")
     with qtbot.waitSignal(dock.runner.finished):
         dock.save_masks()
     assert (tmp_path / "mine.nii.gz").exists()

@@ -16,11 +16,11 @@ from napari_necroseg.core.io.review import Status, read_review, statuses
 from napari_necroseg.core.masks.brush import disk_mm
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
-from napari_necroseg.widgets import _jobs
-from napari_necroseg.widgets._edit_tools import TOOLS
-from napari_necroseg.widgets._saving import masks_to_save
-from napari_necroseg.widgets._stopwatch import Stopwatch
-from napari_necroseg.widgets.correct import Correct
+from napari_necroseg.widgets.correct.dock import Correct
+from napari_necroseg.widgets.correct.edit_tools import TOOLS
+from napari_necroseg.widgets.correct.stopwatch import Stopwatch
+from napari_necroseg.widgets.shared import case_jobs
+from napari_necroseg.widgets.shared.saving import masks_to_save
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened):
 
 def save(qtbot, dock):
     saves = masks_to_save(dock, [dock.hand.keeping.mask], dock.workspace.folder)
-    list(_jobs.save_masks(saves, None))
+    list(case_jobs.save_masks(saves, None))
     dock.workspace.layers.mark_saved(saves)
     dock.hand.keeping.wait()
 
@@ -495,7 +495,7 @@ def test_work_that_was_saved_after_all_is_not_offered(qtbot, opened):
     qtbot.wait(20)
     saves = masks_to_save(opened, [mask], opened.workspace.folder)
     # As when the program is killed between the save and what follows it.
-    list(_jobs.save_masks(saves, None))
+    list(case_jobs.save_masks(saves, None))
     opened.hand.keeping._on_disk = None
     opened._let_go()
     opened.hand.keeping.wait()
@@ -512,7 +512,7 @@ def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened
     saves = masks_to_save(opened, [mask], opened.workspace.folder)
     opened._let_go()
     opened.hand.keeping.wait()
-    list(_jobs.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
+    list(case_jobs.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
     opened.workspace.set_case(opened.workspace.case, None)
     qtbot.waitUntil(lambda: "was changed since" in opened.found.said)
 

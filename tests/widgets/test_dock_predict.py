@@ -20,9 +20,11 @@ from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import case_layers
-from napari_necroseg.widgets import _ask, _predict_jobs
-from napari_necroseg.widgets._predict_jobs import WarmModels
-from napari_necroseg.widgets._runs import (
+from napari_necroseg.widgets.predict import jobs
+from napari_necroseg.widgets.predict.dock import Predict
+from napari_necroseg.widgets.predict.jobs import WarmModels
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.runs import (
     describe_run,
     find_runs,
     members_of,
@@ -30,7 +32,6 @@ from napari_necroseg.widgets._runs import (
     run_name,
     run_title,
 )
-from napari_necroseg.widgets.predict import Predict
 
 
 @pytest.fixture
@@ -67,10 +68,10 @@ def fake_prediction(monkeypatch, steered_job):
             uncertainty=Volume(probability * (1 - probability), case.grid),
             provenance=provenance,
         )
-        job.result = _predict_jobs._ready_to_show(prediction, case, runs[0], config).result
+        job.result = jobs._ready_to_show(prediction, case, runs[0], config).result
         yield from job(stop)
 
-    monkeypatch.setattr(_predict_jobs, "predict_case", predict_case)
+    monkeypatch.setattr(jobs, "predict_case", predict_case)
     return job
 
 
@@ -175,7 +176,7 @@ def test_saves_into_the_project_and_keeps_the_earlier_file(
 
 def test_saving_can_be_given_up(qtbot, ready, fake_prediction, monkeypatch):
     predict(qtbot, ready, fake_prediction)
-    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: None)
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: None)
     ready.save()
     assert not ready.runner.is_busy
     assert len(ready.workspace.layers.unsaved()) == 1
@@ -192,7 +193,7 @@ def test_a_prediction_removed_by_hand_cannot_be_saved(qtbot, ready, viewer, fake
 
 def test_a_folder_that_is_no_model_is_told_in_words(qtbot, ready, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path / "elsewhere")
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path / "elsewhere")
     ready.model._browse()
     assert ready.model.combo.currentText() == "elsewhere"
     with qtbot.waitSignal(ready.runner.failed, timeout=60_000) as failed:
@@ -225,14 +226,14 @@ def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction,
     ready.form.editor("threshold").set_value(0.7)
     np.testing.assert_array_equal(layer.data, drawn)
     assert "You have drawn on this prediction" in ready.result.said
-    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: tmp_path / "mine.nii.gz")
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: tmp_path / "mine.nii.gz")
     with qtbot.waitSignal(ready.runner.finished):
         ready.save()
     assert json.loads((tmp_path / "mine.json").read_text())["corrected_by_hand"] is True
 
 
 def saved_record(qtbot, dock, monkeypatch, path):
-    monkeypatch.setattr(_ask, "ask_where_to_save", lambda *_: path)
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: path)
     with qtbot.waitSignal(dock.runner.finished):
         dock.save()
     return json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())

@@ -13,9 +13,9 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
-from napari_necroseg.widgets import _ask
-from napari_necroseg.widgets._scored_cases import Cell
-from napari_necroseg.widgets.scores import Scores
+from napari_necroseg.widgets.scores.dock import Scores
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.scored_cases import Cell
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_distances_are_shown_along_the_contour_of_the_reference(qtbot, scored, v
 
 
 def test_the_papers_numbers_are_those_of_the_models_configuration(qtbot, scored, tmp_path, monkeypatch):
-    from napari_necroseg.widgets import scores as module
+    from napari_necroseg.widgets.scores import dock as module
 
     assert scored.table.item(0, 2).text() == "77.2 ± 15.6 %"
     assert "26 spine patients" in scored.table.item(0, 2).toolTip()
@@ -305,7 +305,7 @@ def test_two_runs_are_compared_with_the_cases_that_changed(qtbot, dock, two_runs
 
 def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeypatch):
     dock.cohort.folders.setCurrentText("run-1")
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: two_runs / "run-2")
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: two_runs / "run-2")
     others = dock.cohort.others
     others.setCurrentIndex(others.count() - 1)
     others.activated.emit(others.count() - 1)
@@ -317,7 +317,7 @@ def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeyp
 
 
 def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp_path):
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path / "out")
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path / "out")
     with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
         dock.cohort.export_button.click()
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -326,7 +326,7 @@ def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp
 
 
 def test_giving_up_an_export_does_nothing(dock, two_runs, monkeypatch):
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: None)
     dock.cohort.export_button.click()
     assert not dock.runner.is_busy
 

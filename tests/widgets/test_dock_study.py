@@ -20,12 +20,13 @@ from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, 
 from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.layerdata import Role, case_layers
-from napari_necroseg.widgets import _ask, _study_jobs
-from napari_necroseg.widgets._study_board import Board
-from napari_necroseg.widgets._study_grid import _brief
-from napari_necroseg.widgets._study_words import standing_in_words, title_of
-from napari_necroseg.widgets.cases import Cases
-from napari_necroseg.widgets.study import QDesktopServices, Study
+from napari_necroseg.widgets.cases.dock import Cases
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.study import jobs
+from napari_necroseg.widgets.study.board import Board
+from napari_necroseg.widgets.study.dock import QDesktopServices, Study
+from napari_necroseg.widgets.study.grid import _brief
+from napari_necroseg.widgets.study.words import standing_in_words, title_of
 
 CONFIGURATIONS = ("2d:ceT1", "3d:ceT1+T2")
 
@@ -125,7 +126,7 @@ class Job:
 def fake(monkeypatch):
     def make(*events):
         job = Job(*events)
-        monkeypatch.setattr(_study_jobs, "do_study", job)
+        monkeypatch.setattr(jobs, "do_study", job)
         return job
 
     return make
@@ -377,13 +378,13 @@ def test_a_damaged_record_is_told(qtbot, dock, two_patients):
 
 def test_a_study_elsewhere_is_named_by_its_folder(qtbot, ready, two_patients, monkeypatch, tmp_path):
     folder = write_study(tmp_path / "elsewhere" / "old", two_patients, [state_of(run(), mean_dice=0.5)])
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: folder)
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: folder)
     ready.place._browse()
     qtbot.waitUntil(lambda: texts(ready)[0] == "50")
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path / "new")
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path / "new")
     ready.place._browse()
     assert ready.place.folder() == tmp_path / "new" / "study-1"
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: None)
     ready.place._browse()
     assert ready.place.folder() == tmp_path / "new" / "study-1"
 

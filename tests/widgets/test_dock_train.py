@@ -16,11 +16,12 @@ from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.layerdata import Role, case_layers
-from napari_necroseg.widgets import _ask, _train_jobs
-from napari_necroseg.widgets._case_list import lacks, proposal
-from napari_necroseg.widgets._runs import find_interrupted, find_weights
-from napari_necroseg.widgets._saving import masks_to_save
-from napari_necroseg.widgets.train import Train
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.case_list import lacks, proposal
+from napari_necroseg.widgets.shared.runs import find_interrupted, find_weights
+from napari_necroseg.widgets.shared.saving import masks_to_save
+from napari_necroseg.widgets.train import jobs
+from napari_necroseg.widgets.train.dock import Train
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ def fake_training(monkeypatch, steered_job):
         job.result = Trained(run)
         yield from job(stop)
 
-    monkeypatch.setattr(_train_jobs, "train_on", train_on)
+    monkeypatch.setattr(jobs, "train_on", train_on)
     return job, asked
 
 
@@ -397,10 +398,10 @@ def test_weights_are_found_again_by_their_hash(model):
 def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):
     job, asked = fake_training
     dock.workspace.set_cohort(Cohort(cases=(case("pair"),)), None)
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: None)
     dock.start()
     assert not dock.runner.is_busy
-    monkeypatch.setattr(_ask, "ask_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path)
     with qtbot.waitSignal(dock.runner.finished):
         dock.start()
         job.go_on.set()

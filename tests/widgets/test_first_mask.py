@@ -10,7 +10,7 @@ from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.volume import Origin, Volume
 from napari_necroseg.layerdata import case_layers
-from napari_necroseg.widgets.correct import Correct
+from napari_necroseg.widgets.correct.dock import Correct
 
 SHAPE = (10, 70, 64)
 SPACING = (4.0, 0.9, 0.9)

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QSpinBox
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config import PredictConfig, TrainConfig, train_preset
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.widgets._forms import ConfigForm
+from napari_necroseg.widgets.shared.forms import ConfigForm
 
 PLAIN = ("preset", "dimension", "sequences", "minutes")
 

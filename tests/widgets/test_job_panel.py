@@ -1,7 +1,7 @@
 import pytest
 
 from napari_necroseg.core.events import CaseDone, CaseFailed, Progress, Started, TrainingStep, Warned
-from napari_necroseg.widgets._job_panel import JobPanel
+from napari_necroseg.widgets.shared.job_panel import JobPanel
 
 
 @pytest.fixture

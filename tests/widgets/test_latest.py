@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.widgets._latest import Latest
+from napari_necroseg.widgets.shared.latest import Latest
 
 
 @pytest.fixture

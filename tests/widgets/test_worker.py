@@ -6,7 +6,7 @@ import pytest
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Progress
-from napari_necroseg.widgets._worker import JobRunner
+from napari_necroseg.widgets.shared.worker import JobRunner
 
 
 @pytest.fixture

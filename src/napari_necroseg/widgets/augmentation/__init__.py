@@ -1,0 +1,1 @@
+"""The dock Augmentation preview and its parts."""

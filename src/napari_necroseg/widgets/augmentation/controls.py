@@ -1,0 +1,207 @@
+"""The controls of the preview: for each transform a switch, and its ranges or its single values."""
+
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
+
+from napari_necroseg.core.config import AUGMENT_SWITCHES, AugmentConfig, range_bounds
+from napari_necroseg.widgets.shared.editors import Editor, make_editor, unit_of
+from napari_necroseg.widgets.shared.section import Section
+
+# The fields of each transform, in the order of the form.
+FIELDS = {
+    "blur": ("blur_sigma_voxels",),
+    "gamma": ("gamma_range",),
+    "mirror": ("mirror_probability",),
+    "scaling": ("scale_range",),
+    "rotation": ("rotation_transversal_deg", "rotation_sagittal_deg"),
+    "elastic": (
+        "elastic_in_plane_voxels",
+        "elastic_through_plane_voxels",
+        "elastic_points",
+        "elastic_sigma_cells",
+    ),
+    "translation": ("shift_voxels",),
+}
+# The field of a draw that a range gives, and its value where nothing is done.
+SINGLE = {
+    "blur_sigma_voxels": ("blur_sigma_voxels", 0.0),
+    "gamma_range": ("gamma", 1.0),
+    "scale_range": ("scale", 1.0),
+    "rotation_transversal_deg": ("rotation_transversal_deg", 0.0),
+    "rotation_sagittal_deg": ("rotation_sagittal_deg", 0.0),
+    "elastic_sigma_cells": ("elastic_sigma_cells", 0.0),
+}
+_AXES = {"L-R": "left and right", "H-F": "head and foot", "A-P": "front and back"}
+
+
+class AugmentControls(QWidget):
+    """Shows an augmentation and lets a person change it; or lets one value be set for each parameter."""
+
+    changed = Signal()
+    released = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._is_filling = False
+        self.switches: dict[str, QCheckBox] = {}
+        self.sections: dict[str, Section] = {}
+        self.ranges: dict[str, QLabeledDoubleRangeSlider] = {}
+        self.singles: dict[str, QLabeledDoubleSlider] = {}
+        self.numbers: dict[str, Editor] = {}
+        self.flips = [QCheckBox(name) for name in _AXES]
+        for box, ends in zip(self.flips, _AXES.values(), strict=True):
+            box.setToolTip(f"Swap {ends}.")
+        self.shifts = [_slider(-60, 60, decimals=0) for _ in range(2)]
+        self._stacks: list[QStackedWidget] = []
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for name in AUGMENT_SWITCHES:
+            column.addWidget(self._section(name))
+        self.set_config(AugmentConfig())
+        self.reset_single()
+        self._connect()
+
+    def config(self) -> AugmentConfig:
+        """Return the ranges."""
+        choices: dict[str, Any] = {name: box.isChecked() for name, box in self.switches.items()}
+        choices |= {name: tuple(map(float, slider.value())) for name, slider in self.ranges.items()}
+        choices |= {name: editor.value() for name, editor in self.numbers.items()}
+        return AugmentConfig.checked(**choices)
+
+    def set_config(self, config: AugmentConfig) -> None:
+        """Show other ranges; `changed` is emitted once."""
+        self._is_filling = True
+        for name, box in self.switches.items():
+            box.setChecked(getattr(config, name))
+        for name, slider in self.ranges.items():
+            slider.setValue(getattr(config, name))
+        for name, editor in self.numbers.items():
+            editor.set_value(getattr(config, name))
+        self._is_filling = False
+        self.changed.emit()
+
+    def values(self) -> dict[str, object]:
+        """Return the single values, as fields of a draw; a transform that is off leaves its own out."""
+        found: dict[str, object] = {}
+        for switch, names in FIELDS.items():
+            if self.switches[switch].isChecked():
+                found |= {
+                    SINGLE[name][0]: float(self.singles[name].value()) for name in names if name in SINGLE
+                }
+        if self.switches["mirror"].isChecked():
+            found["is_mirrored"] = tuple(box.isChecked() for box in self.flips)
+        if self.switches["translation"].isChecked():
+            found["shift_voxels"] = tuple(int(slider.value()) for slider in self.shifts)
+        if self.switches["elastic"].isChecked():
+            in_plane = float(self.numbers["elastic_in_plane_voxels"].value())
+            across = float(self.numbers["elastic_through_plane_voxels"].value())
+            found["elastic_voxels"] = (across, in_plane, in_plane)
+            found["elastic_points"] = self.numbers["elastic_points"].value()
+        return found
+
+    def show_single(self, is_single: bool) -> None:
+        """Show one slider for each parameter, or its range."""
+        for stack in self._stacks:
+            stack.setCurrentIndex(int(is_single))
+
+    def reset_single(self) -> None:
+        """Set each single value to where nothing is done."""
+        self._is_filling = True
+        for name, slider in self.singles.items():
+            slider.setValue(SINGLE[name][1])
+        for box in self.flips:
+            box.setChecked(False)
+        for slider in self.shifts:
+            slider.setValue(0)
+        self._is_filling = False
+        self.changed.emit()
+
+    def _section(self, name: str) -> QWidget:
+        """Make a switch, and beside it what it switches."""
+        field = AugmentConfig.model_fields[name]
+        holder, switch, section = QWidget(), QCheckBox(), Section(field.title or name)
+        switch.setToolTip(f"{field.description} Off: it is left out.")
+        section.setToolTip(field.description or "")
+        content = QWidget()
+        form = QFormLayout(content)
+        form.setContentsMargins(0, 0, 0, 4)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for inner in FIELDS[name]:
+            self._add_row(form, inner)
+        section.addWidget(content)
+        section.layout().setContentsMargins(0, 0, 0, 0)
+        # In line with the heading, not with the middle of an open section.
+        switch.setFixedHeight(section.toggleButton().sizeHint().height() + 4)
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(switch, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(section, 1)
+        self.switches[name], self.sections[name] = switch, section
+        return holder
+
+    def _add_row(self, form: QFormLayout, name: str) -> None:
+        field = AugmentConfig.model_fields[name]
+        unit = unit_of(field)
+        label = QLabel(f"{field.title}, {unit}" if unit else field.title or name)
+        label.setToolTip(field.description or "")
+        form.addRow(label, self._input(name, field))
+
+    def _input(self, name: str, field: FieldInfo) -> QWidget:
+        if name in SINGLE:
+            least, most = range_bounds(field)
+            slider = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
+            slider.setRange(least, most)
+            slider.setDecimals(2 if most < 10 else 0)
+            self.ranges[name] = slider
+            self.singles[name] = _slider(least, most, decimals=2 if most < 10 else 0)
+            return self._stacked(slider, self.singles[name], field)
+        editor = self.numbers[name] = make_editor(field)
+        if name == "mirror_probability":
+            return self._stacked(editor, _row(self.flips, QHBoxLayout), field)
+        if name == "shift_voxels":
+            return self._stacked(editor, _row(self.shifts, QVBoxLayout), field)
+        return editor
+
+    def _stacked(self, of_range: QWidget, single: QWidget, field: FieldInfo) -> QStackedWidget:
+        stack = QStackedWidget()
+        for widget in (of_range, single):
+            if not widget.toolTip():
+                widget.setToolTip(field.description or "")
+            stack.addWidget(widget)
+        self._stacks.append(stack)
+        return stack
+
+    def _connect(self) -> None:
+        for box in (*self.switches.values(), *self.flips):
+            box.toggled.connect(self._on_changed)
+        for slider in (*self.ranges.values(), *self.singles.values(), *self.shifts):
+            slider.valueChanged.connect(self._on_changed)
+            slider.sliderReleased.connect(self.released)
+        for editor in self.numbers.values():
+            editor.changed.connect(self._on_changed)
+
+    def _on_changed(self, *_: object) -> None:
+        if not self._is_filling:
+            self.changed.emit()
+
+
+def _slider(least: float, most: float, *, decimals: int) -> QLabeledDoubleSlider:
+    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setRange(least, most)
+    slider.setDecimals(decimals)
+    return slider
+
+
+def _row(widgets: list[Any], kind: type[QHBoxLayout] | type[QVBoxLayout]) -> QWidget:
+    holder = QWidget()
+    row = kind(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget)
+    return holder

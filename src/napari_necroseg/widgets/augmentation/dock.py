@@ -1,0 +1,295 @@
+"""The dock Augmentation preview: see, on one's own images, exactly what a training will see."""
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_necroseg.core.config import AugmentConfig
+from napari_necroseg.core.errors import NecrosegError, SettingsError
+from napari_necroseg.core.io.presets import read_augment, write_augment
+from napari_necroseg.widgets.augmentation.controls import AugmentControls
+from napari_necroseg.widgets.augmentation.parts import button, row, spin
+from napari_necroseg.widgets.augmentation.picture import Picture
+from napari_necroseg.widgets.augmentation.words import in_words, necrosis_in_words
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.augment_view import (
+    PATCH_SHAPE,
+    Preview,
+    Sheet,
+    Subject,
+    View,
+    Wish,
+)
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.latest import Latest
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.subject_choice import SubjectChoice
+
+# The whole patch follows when the hand rests, or lets the slider go.
+_REST_MS = 120
+_SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
+_USE_HELP = "Let the dock Train use these ranges, in place of its preset's."
+_NOTE = "Shown is what the network is trained on: whitened intensities, at the necrosis."
+
+
+class Augmentation(Dock):
+    """Shows draws of the augmentation on the open case, or on any pair of layers."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.choice = SubjectChoice(self.workspace)
+        self.controls = AugmentControls()
+        self.picture = Picture()
+        self.by_draw, self.by_value = QRadioButton("Drawn"), QRadioButton("One value")
+        self.slice = QSlider(Qt.Orientation.Horizontal)
+        self.is_3d = QCheckBox("3D")
+        self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
+        self.seed, self.number = spin(2**31 - 1), spin(10**9)
+        self.sheet = QComboBox()
+        self.values, self.necrosis, self.message = Prose(), Prose(), Prose()
+        self.latest = Latest(self)
+        self._preview = Preview()
+        self._subject: Subject | None = None
+        self._wish: Wish | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._build()
+        self._connect()
+        self._on_layers()
+
+    def shut_down(self) -> None:
+        """Also end the thread."""
+        self._rest.stop()
+        self.latest.forget()
+        self.latest.stop_flag()()
+        super().shut_down()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Follow what changed while another dock stood in front: nothing is computed then."""
+        super().showEvent(event)
+        self._on_changed()
+
+    def wish(self) -> Wish:
+        """Return what the controls ask for.
+
+        Raises
+        ------
+        SettingsError
+            For choices that contradict each other.
+        """
+        is_single = self.by_value.isChecked()
+        return Wish(
+            config=self.controls.config(),
+            seed=self.seed.value(),
+            number=self.number.value(),
+            n_draws=0 if is_single else _SHEETS[self.sheet.currentText()],
+            values=self.controls.values() if is_single else None,
+            slice_index=self.slice.value(),
+            is_3d=self.is_3d.isChecked(),
+            has_outline=self.has_outline.isChecked(),
+            has_grid=self.has_grid.isChecked(),
+        )
+
+    def new_draw(self) -> None:
+        """Show the next draw."""
+        self.number.setValue(self.number.value() + 1)
+
+    def previous_draw(self) -> None:
+        """Show the draw before."""
+        self.number.setValue(self.number.value() - 1)
+
+    def use_for_training(self) -> None:
+        """Hand the ranges to the dock Train."""
+        try:
+            config = self.controls.config()
+        except SettingsError as error:
+            self.message.say(str(error))
+            return
+        self.workspace.set_augment(config)
+        self.message.say("The dock Train now uses these ranges.")
+
+    def save(self) -> None:
+        """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
+        path = ask.ask_where_to_save(self, "Save the augmentation", "augmentation.json", ask.PRESETS)
+        if path is None:
+            return
+        self._try(partial(write_augment, path, self.controls.config()), f"Saved as {path.name}.")
+
+    def load(self) -> None:
+        """Show the ranges of a file."""
+        path = ask.ask_preset(self)
+        if path is None:
+            return
+        self._try(lambda: self.controls.set_config(read_augment(path)), f"Loaded {path.name}.")
+
+    def _try(self, act: Any, success: str) -> None:
+        try:
+            act()
+        except NecrosegError as error:
+            self.message.say(str(error))
+        else:
+            self.message.say(success)
+
+    def _build(self) -> None:
+        self.slice.setRange(0, PATCH_SHAPE[0] - 1)
+        self.slice.setValue(PATCH_SHAPE[0] // 2)
+        self.by_draw.setChecked(True)
+        self.has_outline.setChecked(True)
+        self.sheet.addItems(list(_SHEETS))
+        self._explain()
+        # Above the part that scrolls: a slider is moved while one looks at the pictures.
+        top = QWidget()
+        column = QVBoxLayout(top)
+        column.setContentsMargins(6, 6, 6, 0)
+        column.addWidget(self.picture)
+        column.addLayout(row(QLabel("Slice"), self.slice))
+        frame = self.layout()
+        assert isinstance(frame, QVBoxLayout)
+        frame.insertWidget(0, top)
+        self.body.addLayout(row(self.by_draw, self.by_value, None, self.sheet))
+        before = button("<", "Show the previous draw.", self.previous_draw, width=28)
+        after = button(">", "Show a new draw.", self.new_draw, width=28)
+        self.body.addLayout(row(QLabel("Draw"), before, self.number, after, None, self.sheet))
+        self.body.addLayout(row(QLabel("Seed"), self.seed, None, self.is_3d, self.has_outline, self.has_grid))
+        self.body.addWidget(self.values)
+        self.body.addWidget(self.necrosis)
+        self.body.addWidget(self.controls)
+        self.body.addLayout(self._preset_row())
+        self.body.addWidget(button("Use for training", _USE_HELP, self.use_for_training))
+        self.body.addWidget(self.message)
+        self.body.addWidget(self.choice)
+        self.body.addWidget(Prose(_NOTE))
+
+    def _explain(self) -> None:
+        for widget, text in (
+            (self.slice, "The slice of the patch; the wheel over the pictures moves it, too."),
+            (self.by_draw, "Each parameter is drawn from its range, as a training draws it."),
+            (self.by_value, "Each parameter has exactly the value of its slider."),
+            (self.is_3d, "Whiten by the whole patch, as for the 3D network; else as for the 2D network."),
+            (self.has_outline, "The outline of the reference, or what became of it."),
+            (self.has_grid, "Where lines of the original, 16 voxels apart, come to lie."),
+            (self.sheet, "Many draws at a glance; click one to see it alone."),
+            (self.seed, "Start of the random draws: a training with this seed draws the same."),
+            (self.number, "Which draw."),
+        ):
+            widget.setToolTip(text)
+
+    def _preset_row(self) -> QHBoxLayout:
+        paper = button("Paper", "Back to the paper's transforms and ranges.", self._on_paper)
+        load = button("Load...", "Load ranges from a file.", self.load)
+        save = button(
+            "Save...", "Save these ranges to a file; necroseg train --augment FILE takes it.", self.save
+        )
+        return row(paper, load, save, None)
+
+    def _connect(self) -> None:
+        self.choice.changed.connect(self._on_subject)
+        self.controls.changed.connect(self._on_changed)
+        self.controls.released.connect(self._ask_for_patch)
+        self.by_value.toggled.connect(self._on_mode)
+        for switch in (self.is_3d, self.has_outline, self.has_grid):
+            switch.toggled.connect(self._on_changed)
+        for number in (self.slice, self.seed, self.number):
+            number.valueChanged.connect(self._on_changed)
+        self.sheet.currentIndexChanged.connect(self._on_changed)
+        self.picture.scrolled.connect(lambda step: self.slice.setValue(self.slice.value() + step))
+        self.picture.chosen.connect(self._on_tile)
+        self.latest.done.connect(self._on_made)
+        self.latest.failed.connect(self.picture.say)
+        self._rest.timeout.connect(self._ask_for_patch)
+        self.destroyed.connect(self.latest.stop_flag())
+        self.listen(self.workspace.case_changed, self._on_layers)
+        for happening in ("inserted", "removed", "reordered", "renamed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+
+    def _on_layers(self, *_: object) -> None:
+        self.choice.follow()
+        self._on_subject()
+
+    def _on_subject(self) -> None:
+        """Show other images; what was asked for of the last ones does not matter any more."""
+        self.latest.forget()
+        self._wish = None
+        problem = self.choice.problem()
+        self._subject = None if problem else self.choice.subject()
+        if problem:
+            self.picture.say(problem)
+            self.values.say("")
+            self.necrosis.say("")
+            return
+        if self.picture.shown is None:
+            self.picture.say("Getting ready ...")
+        self._on_changed()
+
+    def _on_mode(self, is_single: bool) -> None:
+        self.controls.show_single(is_single)
+        for widget in (self.seed, self.number, self.sheet):
+            widget.setEnabled(not is_single)
+        self._on_changed()
+
+    def _on_paper(self) -> None:
+        self.controls.set_config(AugmentConfig())
+        self.controls.reset_single()
+
+    def _on_tile(self, number: int) -> None:
+        self.sheet.setCurrentIndex(0)
+        self.number.setValue(number)
+
+    def _on_changed(self, *_: object) -> None:
+        """Ask for the slice at once, and for the whole patch when the hand rests."""
+        self._ask(has_patch=False)
+        self._rest.start()
+
+    def _ask_for_patch(self) -> None:
+        self._rest.stop()
+        self._ask(has_patch=True)
+
+    def _ask(self, *, has_patch: bool) -> None:
+        if self._subject is None or not self.isVisible():
+            return
+        try:
+            wish = self.wish()
+        except SettingsError as error:
+            self.message.say(str(error))
+            return
+        if wish.n_draws and wish == self._wish:
+            return
+        self._wish = wish
+        if wish.n_draws:
+            self.latest.ask(partial(self._preview.sheet, self._subject, wish))
+        elif has_patch or not self._preview.has(self._subject):
+            self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
+        else:
+            # A few milliseconds: handing it to the thread and back would take longer.
+            self._show(self._preview.view(self._subject, wish, has_patch=False))
+
+    def _on_made(self, made: View | Sheet) -> None:
+        if made.wish == self._wish:
+            self._show(made)
+
+    def _show(self, made: View | Sheet) -> None:
+        self.picture.show_made(made)
+        if isinstance(made, Sheet):
+            self.values.say(
+                f"Draws {made.wish.number} to {made.wish.number + len(made.tiles) - 1}, each at a slice of "
+                "its necrosis. Click one to see it alone."
+            )
+            self.necrosis.say("")
+            return
+        if made.after_ml is not None:
+            # Sentences wait until the hand rests: to lay them out takes longer than to paint the pictures.
+            self.values.say(in_words(made.drawn))
+            self.necrosis.say(necrosis_in_words(made))

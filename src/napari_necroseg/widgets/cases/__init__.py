@@ -1,0 +1,1 @@
+"""The dock Cases and its parts."""

@@ -1,0 +1,173 @@
+"""The dock Cases: open images, see what each case has, look at both sequences side by side."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari.utils.notifications import show_error, show_info
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.widgets.cases.open_part import OpenPart
+from napari_necroseg.widgets.cases.switch import CaseSwitch
+from napari_necroseg.widgets.cases.table import CaseTable
+from napari_necroseg.widgets.cases.view import CaseView
+from napari_necroseg.widgets.shared import ask, case_jobs
+from napari_necroseg.widgets.shared.case_jobs import OpenedCase, OpenedCohort, SavedMasks
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.saving import masks_to_save
+from napari_necroseg.widgets.shared.worker import Job
+
+PHANTOM_CASES = 8
+
+
+class Cases(Dock):
+    """Opens pairs and cohorts, and goes from case to case."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.opening = OpenPart()
+        self.table = CaseTable()
+        self.view = CaseView()
+        self.switch = CaseSwitch(self)
+        for part in (self.opening, self.table, self.view):
+            self.body.addWidget(part)
+        self._phantoms_made = 0
+        self._connect()
+        self._on_cohort()
+        self._on_case()
+
+    def open_table(self, table: Path) -> None:
+        """Read the table of a cohort, and open its first case."""
+        self._run(partial(case_jobs.open_cohort, table), f"Reading {table.name} ...")
+
+    def open_folder(self, folder: Path) -> None:
+        """Find and pair the images of a folder; a table that is there already is read, not written anew."""
+        table: Path | None = folder / "cohort.csv"
+        if table is not None and table.exists():
+            self.open_table(table)
+            return
+        if not os.access(folder, os.W_OK):
+            title = f"{folder.name} cannot be written to: where should the table go?"
+            table = ask.ask_where_to_save(self, title, "cohort.csv", ask.TABLES)
+        if table is not None:
+            self._run(partial(case_jobs.open_folder, folder, table), "Looking for images ...")
+
+    def open_pair(self) -> None:
+        """Open the files of the form, as a cohort of one case."""
+        try:
+            files = self.opening.pair.files()
+        except NecrosegError as error:
+            show_error(str(error))
+            return
+        self.switch.open(files.name, partial(case_jobs.open_case, files, None))
+
+    def open_phantom_case(self) -> None:
+        """Open the next case of the numerical phantom."""
+        index, self._phantoms_made = self._phantoms_made, self._phantoms_made + 1
+        self.switch.open(f"phantom-{index + 1:02d}", partial(case_jobs.open_phantom, index))
+
+    def make_phantom_cohort(self, folder: Path) -> None:
+        """Write a cohort of the phantom into a folder, and open it."""
+        job = partial(case_jobs.make_phantom_cohort, folder, PHANTOM_CASES)
+        self._run(job, "Making the phantom cohort ...")
+
+    def open_case(self, name: str) -> None:
+        """Open a case of the cohort."""
+        cohort = self.workspace.cohort
+        if cohort is not None and name in cohort.names:
+            self.switch.open(name, partial(case_jobs.open_case, cohort[name], self.workspace.folder))
+
+    def step(self, by: int) -> None:
+        """Open the next case (1) or the one before (-1)."""
+        place = self._place(by)
+        if place is not None:
+            self.open_case(self._names()[place])
+
+    def new_mask(self) -> None:
+        """Add an empty mask to the open case."""
+        if self.workspace.case is not None:
+            layer = self.workspace.layers.new_mask(self.workspace.case)
+            layer.mode = "paint"
+
+    def save_masks(self) -> None:
+        """Save the masks of the open case that hold something new."""
+        unsaved = self.workspace.layers.unsaved()
+        if not unsaved:
+            show_info("Every mask of this case is saved already.")
+            return
+        saves = masks_to_save(self, unsaved, self.workspace.folder)
+        if saves:
+            self._run(partial(case_jobs.save_masks, saves), "Saving ...")
+
+    def _connect(self) -> None:
+        self.opening.table_wanted.connect(self.open_table)
+        self.opening.folder_wanted.connect(self.open_folder)
+        self.opening.pair_wanted.connect(self.open_pair)
+        self.opening.phantom_wanted.connect(self.open_phantom_case)
+        self.opening.phantoms_wanted.connect(self.make_phantom_cohort)
+        self.table.chosen.connect(self.open_case)
+        self.view.step_wanted.connect(self.step)
+        self.view.mask_wanted.connect(self.new_mask)
+        self.view.save_wanted.connect(self.save_masks)
+        self.view.panes_wanted.connect(self._set_side_by_side)
+        self.runner.finished.connect(self._on_finished)
+        for over in (self.runner.failed, self.runner.cancelled):
+            over.connect(self.workspace.layers.drop_placeholders)
+        self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.case_wanted, self.open_case)
+
+    def _run(self, job: Job, message: str) -> None:
+        if not self.panel.run(job, message):
+            self.panel.say("Still busy: wait, or press Cancel to stop this first.")
+
+    def _on_finished(self, result: object) -> None:
+        match result:
+            case OpenedCohort():
+                self._show_cohort(result)
+            case OpenedCase():
+                self._show_case(result)
+            case SavedMasks():
+                self.workspace.layers.mark_saved(result.masks)
+                self.panel.say(str(result))
+
+    def _show_cohort(self, opened: OpenedCohort) -> None:
+        self.workspace.set_cohort(opened.cohort, opened.path)
+        self.opening.show_problems(opened.problems)
+        if len(opened.cohort):
+            self.open_case(opened.cohort.names[0])
+        else:
+            self.panel.say("There is no case in this cohort. The problems above say why.")
+
+    def _show_case(self, opened: OpenedCase) -> None:
+        if opened.files is not None and opened.files.name not in self._names():
+            self.workspace.set_cohort(Cohort(cases=(opened.files,)), None)
+        self.switch.finish(opened)
+
+    def _set_side_by_side(self, wanted: bool) -> None:
+        self.workspace.layers.panes.side_by_side = wanted
+        self.viewer.fit_to_view()
+
+    def _on_cohort(self) -> None:
+        self.table.show_cohort(self.workspace.cohort or Cohort(cases=()))
+        self.table.setVisible(self.workspace.cohort is not None)
+        self.opening.set_open(self.workspace.cohort is None and self.workspace.case is None)
+        self._on_case()
+
+    def _on_case(self) -> None:
+        case = self.workspace.case
+        self.view.show_case(case, self._place(0), len(self._names()))
+        self.table.mark(case.name if case else "")
+
+    def _names(self) -> tuple[str, ...]:
+        return self.workspace.cohort.names if self.workspace.cohort else ()
+
+    def _place(self, by: int) -> int | None:
+        """Where the open case, or the one so many rows after it, is in the table."""
+        names = self._names()
+        if self.switch.target not in names:
+            return 0 if by and names else None
+        place = names.index(self.switch.target) + by
+        return place if 0 <= place < len(names) else None

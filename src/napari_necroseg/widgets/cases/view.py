@@ -1,0 +1,91 @@
+"""The lower part of the dock Cases: the case that is open."""
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.widgets.shared.prose import Prose
+
+
+class CaseView(QWidget):
+    """Previous and next, the case's grid and notes, and what can be done with its masks."""
+
+    step_wanted = Signal(int)
+    mask_wanted = Signal()
+    save_wanted = Signal()
+    panes_wanted = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._steps = QWidget()
+        self._previous = _button("◀ Previous", "Open the case above in the table.")
+        self._next = _button("Next ▶", "Open the case below in the table.")
+        self._place = QLabel()
+        self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.name = Prose()
+        self.name.setStyleSheet("font-weight: bold;")
+        self.about = Prose()
+        self.notes = Prose()
+        self.notes.setStyleSheet("color: #ffb74d;")
+        self._side_by_side = QCheckBox("ceT1 and T2 side by side")
+        self._side_by_side.setChecked(True)
+        self._side_by_side.setToolTip("Off: both images lie on each other; hide the upper one to see T2.")
+        self._new = _button("New mask", "Add an empty mask on the grid of the ceT1 image, to draw on.")
+        self._save = _button(
+            "Save masks",
+            "Save what was drawn, on the grid of the ceT1 file. Earlier versions are kept beside it.",
+        )
+        self._lay_out()
+        self._previous.clicked.connect(lambda: self.step_wanted.emit(-1))
+        self._next.clicked.connect(lambda: self.step_wanted.emit(1))
+        self._new.clicked.connect(self.mask_wanted)
+        self._save.clicked.connect(self.save_wanted)
+        self._side_by_side.toggled.connect(self.panes_wanted)
+
+    def show_case(self, case: Case | None, place: int | None, total: int) -> None:
+        """Show a case, `place` of `total` in the table (None: not in it), or that none is open."""
+        self._previous.setEnabled(total > 0 and place != 0)
+        self._next.setEnabled(total > 0 and place != total - 1)
+        self._place.setText("" if place is None else f"{place + 1} of {total}")
+        for part in (self._new, self._save, self._side_by_side):
+            part.setEnabled(case is not None)
+        self._steps.setVisible(total > 0)
+        self.name.say(case.name if case else "No case is open.")
+        self.about.say(_describe(case) if case else "")
+        self.about.setVisible(case is not None)
+        self.notes.say("\n".join(f"• {note}" for note in case.notes) if case else "")
+        self.notes.setVisible(bool(case and case.notes))
+
+    def _lay_out(self) -> None:
+        steps = QHBoxLayout(self._steps)
+        steps.setContentsMargins(0, 0, 0, 0)
+        steps.addWidget(self._previous)
+        steps.addWidget(self._place, 1)
+        steps.addWidget(self._next)
+        masks = QGridLayout()
+        masks.addWidget(self._new, 0, 0)
+        masks.addWidget(self._save, 0, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._steps)
+        column.addWidget(self.name)
+        column.addWidget(self.about)
+        column.addWidget(self.notes)
+        column.addWidget(self._side_by_side)
+        column.addLayout(masks)
+
+
+def _describe(case: Case) -> str:
+    slices, rows, columns = case.grid.shape
+    thick, row_mm, column_mm = case.grid.spacing_mm
+    lacks = "" if case.reference else " It has no reference mask: scores and training need one."
+    return (
+        f"{slices} slices of {thick:.2f} mm, {rows} × {columns} voxels of "
+        f"{row_mm:.2f} × {column_mm:.2f} mm.{lacks}"
+    )
+
+
+def _button(text: str, help_text: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(help_text)
+    return button

@@ -1,0 +1,150 @@
+"""napari's own brush, bucket and polygon, made to fit: round in millimetres, and kept within bounds.
+
+napari's brush has a radius of whole voxels and a half, and nothing that keeps a stroke within bounds, and
+there is no public way to change either: two methods of the one layer are replaced, and given back when
+another mask is taken in hand.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QWidget
+from superqt import QLabeledDoubleRangeSlider
+
+from napari_necroseg.core.masks.brush import disk_mm, within_range
+from napari_necroseg.layerdata import source_of
+from napari_necroseg.widgets.correct.spin import mm_spin
+from napari_necroseg.widgets.shared.layer_choice import LayerChoice
+from napari_necroseg.widgets.shared.workspace import Workspace
+
+_MOST_RADIUS_MM = 30.0
+_HOOKS = ("_get_brush_mask_and_bbox", "_apply_mask_to_data")
+
+
+class Brush(QWidget):
+    """The radius in mm, flat or a ball, and what strokes may not leave: a range of an image, or a mask."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._mask: Labels | None = None
+        self.radius_mm = mm_spin(
+            3.0, most=_MOST_RADIUS_MM, step=0.5, help_text="Radius of the brush; round in millimetres."
+        )
+        self.in_3d = QCheckBox("Ball")
+        self.in_3d.setToolTip("Paint on the neighbouring slices, too, with a ball instead of a disk.")
+        self.image = LayerChoice(workspace.layers, kind=Image, is_optional=True)
+        self.image.setToolTip(
+            "Strokes change only voxels whose intensity in this image is in the range below."
+        )
+        self.range = QLabeledDoubleRangeSlider()
+        self.range.setToolTip("Intensities that may be painted on, or erased.")
+        self.within = LayerChoice(workspace.layers, is_optional=True)
+        self.within.setToolTip("Strokes change only voxels inside this mask, such as the tumour.")
+        self._lay_out()
+        self.radius_mm.valueChanged.connect(self._on_size)
+        self.in_3d.toggled.connect(self._on_size)
+        self.image.chosen.connect(self._on_image)
+        self._on_image()
+
+    def hold(self, mask: Labels | None) -> None:
+        """Paint on this mask from now on, as chosen here; the one before is napari's again."""
+        if self._mask is not None:
+            for name in _HOOKS:
+                self._mask.__dict__.pop(name, None)
+        self._mask = mask
+        self.setEnabled(mask is not None)
+        # A layer is used again for the next case, with other intensities.
+        self._on_image()
+        if mask is not None and all(hasattr(mask, name) for name in _HOOKS):
+            mask.__dict__["_get_brush_mask_and_bbox"] = self._covered
+            mask.__dict__["_apply_mask_to_data"] = _Bounded(mask._apply_mask_to_data, self._allowed)
+        self._on_size()
+
+    def refill(self) -> None:
+        """Follow the layers of the viewer."""
+        self.image.refill()
+        self.within.refill()
+
+    def _covered(
+        self, coord: Sequence[float], dims_to_paint: list[int], _shape: list[int]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]] | None:
+        """What one touch covers, in place of napari's own: the axes to paint, and their first and last."""
+        assert self._mask is not None
+        z, y, x = self._spacing_mm()
+        box, mask = disk_mm(
+            (z, y, x),
+            (coord[0], coord[1], coord[2]),
+            radius_mm=self.radius_mm.value(),
+            shape=self._mask.data.shape,
+            in_3d=len(dims_to_paint) == self._mask.ndim,
+        )
+        if not mask.any():
+            return None
+        others = tuple(axis for axis in range(mask.ndim) if axis not in dims_to_paint)
+        ends = [box[axis] for axis in dims_to_paint]
+        first, stop = (np.array(numbers) for numbers in zip(*((e.start, e.stop) for e in ends), strict=True))
+        return mask.squeeze(axis=others) if others else mask, first, stop
+
+    def _allowed(self, box: tuple[slice, ...]) -> NDArray[np.bool_] | None:
+        """Where strokes may change a box of the mask; None if they may everywhere."""
+        image, within = self.image.layer(), self.within.layer()
+        shape = None if self._mask is None else self._mask.data.shape
+        parts = []
+        if image is not None and image.data.shape == shape:
+            low, high = self.range.value()
+            parts.append(within_range(image.data[box], low=low, high=high))
+        if within is not None and within is not self._mask and within.data.shape == shape:
+            parts.append(within.data[box] != 0)
+        return None if not parts else np.logical_and.reduce(parts)
+
+    def _spacing_mm(self) -> tuple[float, ...]:
+        assert self._mask is not None
+        source = source_of(self._mask.metadata)
+        return tuple(map(float, self._mask.scale)) if source is None else source.grid.spacing_mm
+
+    def _on_size(self, *_: object) -> None:
+        if self._mask is not None:
+            self._mask.n_edit_dimensions = 3 if self.in_3d.isChecked() else 2
+            # The circle about the pointer; what it paints is decided above.
+            self._mask.brush_size = max(1, round(2 * self.radius_mm.value() / min(self._spacing_mm())))
+
+    def _on_image(self) -> None:
+        image = self.image.layer()
+        self.range.setEnabled(image is not None)
+        if image is not None:
+            low, high = image.contrast_limits_range
+            self.range.setRange(low, high)
+            self.range.setValue((low, high))
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.radius_mm, 1)
+        row.addWidget(self.in_3d)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Brush", row)
+        form.addRow("Only where", self.image)
+        form.addRow("is", self.range)
+        form.addRow("Only inside", self.within)
+
+
+class _Bounded:
+    """napari's way to change a box of a mask, of which only the voxels that are allowed are changed."""
+
+    def __init__(self, change: Callable[..., Any], allowed: Callable[..., Any]) -> None:
+        self._change = change
+        self._allowed = allowed
+
+    def __call__(
+        self,
+        data: NDArray[Any],
+        mask: NDArray[np.bool_],
+        new_label: int,
+        volume_slice: tuple[slice, ...],
+    ) -> Any:
+        allowed = self._allowed(volume_slice)
+        kept = mask if allowed is None else mask & allowed
+        return self._change(data, kept, new_label, volume_slice)

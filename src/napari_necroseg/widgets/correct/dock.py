@@ -1,0 +1,286 @@
+"""The dock Correct: a mask by hand, kept safe with every stroke, checked slice by slice, and signed off."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets.correct import jobs
+from napari_necroseg.widgets.correct.brush import Brush
+from napari_necroseg.widgets.correct.checklist import Checklist
+from napari_necroseg.widgets.correct.edit_tools import EditTools
+from napari_necroseg.widgets.correct.first_mask import FirstMask
+from napari_necroseg.widgets.correct.hand import Hand
+from napari_necroseg.widgets.correct.jobs import Begun, SignedOff
+from napari_necroseg.widgets.correct.reviewing import Reviewing
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.section import Section
+
+_ROLES = {
+    "newest prediction": Role.PREDICTION,
+    "my mask": Role.LABELS,
+    "reference": Role.REFERENCE,
+}
+_EMPTY = "nothing"
+_KEYS = (
+    "Keys while the mask is the active layer: 2 brush, 1 eraser, 4 bucket, 3 polygon, Ctrl+Z undo. "
+    "With Shift: I fill between slices, S smooth, G grow, J shrink, H holes, K largest, D remove part, "
+    "N and B copy to the next and the previous slice, E and X erase and swap in a box, C next to check."
+)
+
+
+class Correct(Dock):
+    """Takes one mask in hand; all else of the case is left alone."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.origin = QComboBox()
+        self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
+        self.start_button = QPushButton("Start")
+        self.start_button.setToolTip("Take a mask in hand: your own layer, to be drawn on.")
+        self.found = Prose()
+        self.back_button = QPushButton("Take it back")
+        self.back_button.setToolTip("Go on where the last session ended, to the last stroke.")
+        self.aside_button = QPushButton("Put it aside")
+        self.aside_button.setToolTip("Do not ask again; the file is kept under another name.")
+        self.about = Prose()
+        self.brush = Brush(self.workspace)
+        self.tools = EditTools(self.workspace)
+        self.first = FirstMask(self.workspace)
+        self.check = Checklist()
+        self.hand = Hand(self.workspace, self)
+        self.reviewing = Reviewing(self, self.hand)
+        self._wanted_origin = ""
+        # Whether the proposal of a first mask is what is being begun with.
+        self._takes_first = False
+        self._build()
+        self._connect()
+        self._on_case()
+
+    def shut_down(self) -> None:
+        """Let go of the mask; what was not saved stays in the journal."""
+        self._let_go()
+        self.first.drop()
+        self.first.close_thread()
+        self.first.wire.close_thread()
+        self.hand.keeping.wait()
+        super().shut_down()
+
+    def start(self) -> None:
+        """Take a mask in hand, beginning with what was chosen."""
+        case = self.workspace.case
+        if case is None or self.runner.is_busy:
+            return
+        voxels = self._first_voxels(case)
+        if self.hand.mask is not None:
+            self.hand.put(voxels)
+            self.hand.before = voxels.copy()
+            self.panel.say(f"Begun anew with {self.origin.currentText()}. Ctrl+Z takes it back.")
+        else:
+            self._begin(case, voxels)
+
+    def _begin(self, case: Case, voxels: Voxels) -> None:
+        labels = self.reviewing.labels
+        if labels is None:
+            self._hold(case, voxels, None)
+            if self._takes_first:
+                self.first.drop()
+            self._takes_first = False
+            self.panel.say(
+                "This case is in no project folder, so your work is not kept safe as you go: save it."
+            )
+            return
+        job = partial(jobs.begin, labels, case.name, case.grid, voxels)
+        self.panel.run(job, "Taking in hand ...")
+        self._refresh()
+
+    def take_back(self) -> None:
+        """Go on with work that was not saved."""
+        case, labels = self.workspace.case, self.reviewing.labels
+        if case is not None and labels is not None and not self.runner.is_busy:
+            self.panel.run(partial(jobs.take_back, labels, case.name, case.grid), "Taking back ...")
+
+    def put_aside(self) -> None:
+        """Leave work that was not saved alone."""
+        case, labels = self.workspace.case, self.reviewing.labels
+        if case is not None and labels is not None and not self.runner.is_busy:
+            self.panel.run(partial(jobs.put_aside, labels, case.name), "Putting aside ...")
+
+    def _build(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Begin with"))
+        row.addWidget(self.origin, 1)
+        row.addWidget(self.start_button)
+        self._recovery = QWidget()
+        answers = QHBoxLayout(self._recovery)
+        answers.setContentsMargins(0, 0, 0, 0)
+        answers.addWidget(self.back_button)
+        answers.addWidget(self.aside_button)
+        self.body.addLayout(row)
+        for widget in (self.found, self._recovery, self.about):
+            self.body.addWidget(widget)
+        parts = {
+            "First mask without a model": self.first,
+            "Brush": self.brush,
+            "Tools": self.tools,
+            "Check": self.check,
+            "Sign off": self.reviewing.part,
+        }
+        for title, part in parts.items():
+            section = Section(title)
+            section.addWidget(part)
+            if part is not self.first:
+                section.expand()
+            self.body.addWidget(section)
+        keys = Prose(_KEYS)
+        keys.setStyleSheet("font-size: 10px; color: gray;")
+        self.body.addWidget(keys)
+
+    def _connect(self) -> None:
+        self.start_button.clicked.connect(self.start)
+        self.origin.activated.connect(self._on_origin)
+        self.back_button.clicked.connect(self.take_back)
+        self.aside_button.clicked.connect(self.put_aside)
+        self.tools.said.connect(self.panel.say)
+        self.first.said.connect(self.panel.say)
+        self.first.accepted.connect(self._on_first_mask)
+        self.check.wanted.connect(self._go_to)
+        self.hand.keeping.failed.connect(self.panel.warn)
+        self.runner.finished.connect(self._on_finished)
+        self.runner.failed.connect(self._on_over)
+        self.runner.cancelled.connect(self._on_over)
+        self.reviewing.changed.connect(self._refresh)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.listen(self.workspace.layers.saved, self._on_saved)
+        self.listen(self.viewer.dims.events.current_step, self._on_slice)
+        for happening in ("inserted", "removed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+
+    def _first_voxels(self, case: Case) -> Voxels:
+        role = _ROLES.get(self.origin.currentText())
+        mine = self.workspace.layers.mine(case.name)
+        if role is Role.LABELS and mine is not None:
+            return np.array(mine.data)
+        for layer in [] if role is None else self.workspace.layers.find(case.name, [role]):
+            if isinstance(layer, Labels):
+                return np.asarray(layer.data != 0).astype(np.uint8)
+        return np.zeros(case.grid.shape, np.uint8)
+
+    def _hold(self, case: Case, voxels: Voxels, begun: Begun | None) -> None:
+        mask = self.hand.take(case, voxels, begun, self.reviewing.labels)
+        self.brush.hold(mask)
+        self.tools.edit(mask)
+        mask.bind_key("Shift-C", lambda _: self.check.go_on(), overwrite=True)
+        self.viewer.layers.selection.active = mask
+        mask.mode = "paint"
+        found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
+        self.check.begin(found[0].data if found else None, voxels != 0)
+        self._on_slice()
+        self._refresh()
+
+    def _on_first_mask(self, mask: Mask) -> None:
+        """Add a proposal to the mask in hand; if there is none, it is what one begins with."""
+        case = self.workspace.case
+        if case is None or mask.shape != case.grid.shape:
+            return
+        if self.hand.mask is not None:
+            self.hand.put(np.where(mask & (self.hand.mask.data == 0), 1, self.hand.mask.data))
+            self.first.drop()
+            self.panel.say("Added to the mask in hand. Ctrl+Z takes it back.")
+        elif self.runner.is_busy or self.reviewing.left:
+            self.panel.say("Not yet: decide about the work that was left, or wait for what is running.")
+        else:
+            self._takes_first = True
+            self._begin(case, mask.astype(np.uint8))
+
+    def _let_go(self) -> None:
+        self.hand.let_go()
+        self.brush.hold(None)
+        self.tools.edit(None)
+        self.check.begin(None, None)
+
+    def _go_to(self, number: int) -> None:
+        self.viewer.dims.set_current_step(0, number)
+
+    def _on_slice(self, *_: object) -> None:
+        self.check.see(int(self.viewer.dims.current_step[0]))
+        self.hand.watch.touch()
+
+    def _on_finished(self, result: object) -> None:
+        case = self.workspace.case
+        match result:
+            case Begun() if case is not None and case.name == result.case:
+                self._hold(case, result.voxels, result)
+                if self._takes_first:
+                    self.first.drop()
+                self.panel.say(
+                    f"Taken back: {result.edits} edits." if result.is_recovered else "In hand: draw away."
+                )
+            case Begun(journal=journal):
+                # Of a case that is no longer open: nothing was done to what was only begun.
+                (journal.close if result.is_recovered else journal.discard)()
+            case SignedOff():
+                self.reviewing.on_signed_off(result)
+            case _:
+                self.panel.say(str(result))
+                self.reviewing.look_up()
+        self._takes_first = False
+        self._refresh()
+
+    def _on_over(self, *_: object) -> None:
+        """Nothing came of it: a proposal that was to be taken stays a proposal."""
+        self._takes_first = False
+        self.reviewing.look_up()
+        self._refresh()
+
+    def _on_saved(self, layer: Any) -> None:
+        if layer is self.hand.keeping.mask:
+            self.hand.keeping.was_saved(self.workspace.layers.on_disk(layer))
+
+    def _on_origin(self, _index: int) -> None:
+        """What was chosen by hand stays chosen while layers come and go; the first one otherwise."""
+        self._wanted_origin = self.origin.currentText()
+
+    def _on_case(self) -> None:
+        self._let_go()
+        self.first.drop()
+        self._wanted_origin = ""
+        self.reviewing.look_up()
+        self._refresh()
+
+    def _on_cohort(self) -> None:
+        self.reviewing.look_up()
+
+    def _on_layers(self, *_: object) -> None:
+        if self.hand.mask is not None and self.hand.mask not in self.viewer.layers:
+            self._let_go()
+        self.brush.refill()
+        self._refresh()
+
+    def _refresh(self, *_: object) -> None:
+        case, left = self.workspace.case, self.reviewing.left
+        self._offer_origins(case)
+        is_left = left is not None and self.hand.mask is None
+        self.found.setVisible(is_left)
+        self._recovery.setVisible(is_left)
+        self.found.say(f"⚠ {left}" if is_left else "")
+        self.start_button.setEnabled(case is not None and not is_left and not self.runner.is_busy)
+        self.about.say("Open a case in the dock Cases first." if case is None else "")
+        self.about.setVisible(case is None)
+
+    def _offer_origins(self, case: Case | None) -> None:
+        find = self.workspace.layers.find
+        offered = [title for title, role in _ROLES.items() if case is not None and find(case.name, [role])]
+        offered.append(_EMPTY)
+        if [self.origin.itemText(row) for row in range(self.origin.count())] != offered:
+            self.origin.clear()
+            self.origin.addItems(offered)
+            self.origin.setCurrentIndex(max(0, self.origin.findText(self._wanted_origin)))

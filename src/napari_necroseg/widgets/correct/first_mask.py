@@ -1,0 +1,250 @@
+"""A first mask without a model: one click, a proposal, and a key that accepts it."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from superqt import QLabeledDoubleSlider
+
+from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.config import AssistConfig
+from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets.correct.preview import Preview
+from napari_necroseg.widgets.correct.spin import mm_spin
+from napari_necroseg.widgets.correct.wire import Wire
+from napari_necroseg.widgets.shared.click import ClickOnce, Index
+from napari_necroseg.widgets.shared.latest import Latest
+from napari_necroseg.widgets.shared.workspace import Workspace
+
+_METHODS = {
+    "graph-cut": "the cheapest cut between what is like the click and what is not; strokes refine it",
+    "region-growing": "all that is like the click and reached from it; the tolerance follows the slider",
+    "watershed": "the steepest edge between the click and what surrounds it",
+    "random-walker": "where a walker that avoids edges meets the click first",
+    "fuzzy-c-means": "the kind of tissue that was clicked, in both sequences together",
+    "live-wire": "a contour that follows the edge between your clicks, slice by slice",
+}
+_WIRE = "live-wire"
+_MOST_TOLERANCE = 6.0
+_REFINE_HELP = (
+    "Paint on the proposal what is missing, erase what is wrong, and press this: it is made anew with your "
+    "strokes obeyed."
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Proposal:
+    """What was found for a click."""
+
+    case: Case
+    mask: Mask
+
+
+class FirstMask(QWidget):
+    """Proposes a mask; `accepted` is emitted with it, ``(Z, Y, X)``, `said` with what is to be done."""
+
+    accepted = Signal(object)
+    said = Signal(str)
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._seed: tuple[int, int, int] | None = None
+        self.preview = Preview(workspace)
+        self.click = ClickOnce(workspace)
+        self.wire = Wire(workspace, self.preview)
+        self._work = Latest(self)
+        self._stop = threading.Event()
+        self.method = QComboBox()
+        for row, (name, help_text) in enumerate(_METHODS.items()):
+            self.method.addItem(name)
+            self.method.setItemData(row, help_text, Qt.ItemDataRole.ToolTipRole)
+        self.method.setToolTip("How what belongs to the click is told from the rest; point at an entry.")
+        self.radius_mm = mm_spin(
+            30.0, most=150.0, step=5.0, help_text="Nothing further from the click becomes part of the mask."
+        )
+        self.is_automatic = QCheckBox("found")
+        self.is_automatic.setChecked(True)
+        self.is_automatic.setToolTip("Find the tolerance from the contrast of the outline.")
+        self.tolerance = QLabeledDoubleSlider()
+        self.tolerance.setOrientation(Qt.Orientation.Horizontal)
+        self.tolerance.setRange(0.05, _MOST_TOLERANCE)
+        self.tolerance.setValue(1.0)
+        self.tolerance.setToolTip(
+            "How much a voxel may differ from those at the click; in the unit of noise."
+        )
+        self.click_button = QPushButton("Click on the zone")
+        self.refine_button = _button("Refine", _REFINE_HELP)
+        self.accept_button = _button("Accept", "Add the proposal to the mask in hand.\nKey: Shift+A")
+        self.drop_button = _button("Drop", "Take the proposal away.")
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def start(self) -> None:
+        """Wait for a click, or for those of a live-wire; pressed while it waits, it gives up."""
+        case = self._workspace.case
+        if self.click.is_waiting or self.wire.is_on:
+            self.click.stop()
+            self.wire.stop()
+        elif case is not None and self.method.currentText() == _WIRE:
+            self.wire.start(case, self._images(case))
+            self.said.emit("Click along the edge; a double click closes the contour, Escape gives up.")
+        elif case is not None:
+            self.click.wait(case, partial(self._on_click, case))
+            self.said.emit(f"Click on the zone in {case.name}.")
+        self.refresh()
+
+    def drop(self) -> None:
+        """Take the proposal away, and give up waiting."""
+        self._stop.set()
+        self._work.forget()
+        self.click.stop()
+        self.wire.stop()
+        self.preview.remove()
+        self._seed = None
+        self.refresh()
+
+    def accept(self) -> None:
+        """Hand the proposal over; it stays until it is taken, and `drop` is called."""
+        mask = self.preview.mask()
+        if mask is not None and mask.any():
+            self.accepted.emit(mask)
+
+    def refine(self) -> None:
+        """Make the proposal anew, with the strokes that were painted on it."""
+        case, strokes = self._workspace.case, self.preview.strokes()
+        if case is None or self._seed is None:
+            return
+        if strokes is None:
+            self.said.emit("Paint on the layer “first mask?” or erase from it first.")
+            return
+        self._propose(case, strokes)
+
+    def close_thread(self) -> None:
+        """End the thread: the dock is closed."""
+        self._stop.set()
+        self._work.stop_flag()()
+
+    def refresh(self) -> None:
+        """Show what can be done now."""
+        is_waiting = self.click.is_waiting or self.wire.is_on
+        self.click_button.setText("Give up" if is_waiting else "Click on the zone")
+        self.click_button.setEnabled(self._workspace.case is not None)
+        has_proposal = self.preview.layer is not None
+        self.accept_button.setEnabled(has_proposal)
+        self.drop_button.setEnabled(has_proposal or is_waiting)
+        self.refine_button.setEnabled(has_proposal and self._seed is not None)
+        is_wire = self.method.currentText() == _WIRE
+        for widget in (self.radius_mm, self.is_automatic):
+            widget.setEnabled(not is_wire)
+        self.tolerance.setEnabled(not is_wire and not self.is_automatic.isChecked())
+
+    def _on_click(self, case: Case, index: Index) -> None:
+        z, y, x = (round(number) for number in index)
+        self._seed = (z, y, x)
+        self._propose(case, None)
+
+    def _propose(self, case: Case, strokes: tuple[Mask, Mask] | None) -> None:
+        assert self._seed is not None
+        self._stop = threading.Event()
+        config = AssistConfig.checked(
+            method=self.method.currentText(),
+            radius_mm=self.radius_mm.value(),
+            tolerance=None if self.is_automatic.isChecked() else self.tolerance.value(),
+        )
+        work = partial(_proposed, case, self._images(case), self._seed, config, strokes, self._stop)
+        self.said.emit("Looking ...")
+        self._work.ask(work)
+        self.refresh()
+
+    def _on_done(self, proposal: Proposal | None) -> None:
+        if proposal is None or proposal.case is not self._workspace.case:
+            return
+        self.preview.show(proposal.case, proposal.mask)
+        ml = np.count_nonzero(proposal.mask) * proposal.case.grid.voxel_ml
+        self.said.emit(f"{self.method.currentText()}: {ml:.2f} mL. Accept it with Shift+A, or drop it.")
+        layer = self.preview.layer
+        if layer is not None:
+            layer.bind_key("Shift-A", lambda _: self.accept(), overwrite=True)
+        self.refresh()
+
+    def _on_choice(self, *_: object) -> None:
+        """Make the proposal anew with another choice."""
+        case = self._workspace.case
+        if case is not None and self._seed is not None and self.method.currentText() != _WIRE:
+            self._propose(case, None)
+        self.refresh()
+
+    def _images(self, case: Case) -> Mapping[Sequence, Voxels]:
+        """The images that are shown of a case."""
+        find = self._workspace.layers.find
+        images = {
+            sequence: [layer for layer in find(case.name, [Role(sequence)]) if isinstance(layer, Image)]
+            for sequence in Sequence
+        }
+        return {sequence: layers[0].data for sequence, layers in images.items() if layers}
+
+    def _connect(self) -> None:
+        self.click_button.clicked.connect(self.start)
+        self.refine_button.clicked.connect(self.refine)
+        self.accept_button.clicked.connect(self.accept)
+        self.drop_button.clicked.connect(self.drop)
+        self.method.currentIndexChanged.connect(self._on_choice)
+        self.tolerance.valueChanged.connect(self._on_choice)
+        self.is_automatic.toggled.connect(self._on_choice)
+        self.radius_mm.editingFinished.connect(self._on_choice)
+        self.wire.closed.connect(self.refresh)
+        self.wire.said.connect(self.said)
+        self._work.done.connect(self._on_done)
+        self._work.failed.connect(self.said)
+
+    def _lay_out(self) -> None:
+        tolerance = QHBoxLayout()
+        tolerance.addWidget(self.tolerance, 1)
+        tolerance.addWidget(self.is_automatic)
+        form = QFormLayout()
+        form.addRow("Method", self.method)
+        form.addRow("Within", self.radius_mm)
+        form.addRow("Tolerance", tolerance)
+        buttons = QHBoxLayout()
+        for button in (self.refine_button, self.accept_button, self.drop_button):
+            buttons.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(form)
+        column.addWidget(self.click_button)
+        column.addLayout(buttons)
+
+
+def _button(title: str, help_text: str) -> QPushButton:
+    button = QPushButton(title)
+    button.setToolTip(help_text)
+    return button
+
+
+def _proposed(
+    case: Case,
+    images: Mapping[Sequence, Voxels],
+    seed: tuple[int, int, int],
+    config: AssistConfig,
+    strokes: tuple[Mask, Mask] | None,
+    stop: threading.Event,
+) -> Proposal | None:
+    """Work for the thread: the mask of a click; None if it was stopped."""
+    from napari_necroseg.core.assist.scene import Strokes
+    from napari_necroseg.core.assist.segment import assist
+
+    painted = None if strokes is None else Strokes(inside=strokes[0], outside=strokes[1])
+    mask: Any = assist(
+        images, seed, spacing_mm=case.grid.spacing_mm, config=config, strokes=painted, stop=stop
+    )
+    return None if mask is None else Proposal(case=case, mask=mask)

@@ -1,0 +1,163 @@
+"""The live-wire: a contour in a slice that follows the edge between clicks, drawn into a proposal."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.widgets.correct.preview import Preview
+from napari_necroseg.widgets.shared.click import index_of
+from napari_necroseg.widgets.shared.latest import Latest
+from napari_necroseg.widgets.shared.workspace import Workspace
+
+Pixel = tuple[int, int]
+Pixels = NDArray[np.int64]
+
+
+class Wire(QObject):
+    """Takes the clicks of one contour on the slice where it began.
+
+    `closed` is emitted when it is over, be the contour closed or given up; `said` with what is wrong.
+    """
+
+    closed = Signal()
+    said = Signal(str)
+
+    def __init__(self, workspace: Workspace, preview: Preview, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._preview = preview
+        self._case: Case | None = None
+        self._images: Mapping[Sequence, Voxels] = {}
+        self._slice = 0
+        self._wire: Any = None
+        self._anchors: list[Pixel] = []
+        self._done: list[Pixels] = []
+        self._before: Mask | None = None
+        self._work = Latest(self)
+        self._work.done.connect(self._on_ready)
+        self._work.failed.connect(self.said)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a contour is being clicked."""
+        return self._case is not None
+
+    def start(self, case: Case, images: Mapping[Sequence, Voxels]) -> None:
+        """Begin a contour on the slice that is seen; what was proposed on others stays."""
+        self.stop()
+        viewer = self._workspace.layers.viewer
+        self._case, self._images = case, images
+        self._slice = int(viewer.dims.current_step[0])
+        before = self._preview.mask()
+        self._before = np.zeros(case.grid.shape, bool) if before is None else before
+        self._preview.show(case, self._before)
+        layer = self._preview.layer
+        if layer is not None:
+            # Dragging moves nothing, and paints nothing.
+            viewer.layers.selection.active = layer
+            layer.mode = "pan_zoom"
+            layer.bind_key("Escape", lambda _: self.stop(), overwrite=True)
+        viewer.mouse_drag_callbacks.append(self._on_click)
+        viewer.mouse_move_callbacks.append(self._on_move)
+        viewer.mouse_double_click_callbacks.insert(0, self._on_double_click)
+
+    def stop(self) -> None:
+        """Give the contour up."""
+        if self._case is None:
+            return
+        if self._before is not None:
+            self._preview.show(self._case, self._before)
+        self._end()
+
+    def close_thread(self) -> None:
+        """End the thread: the dock is closed."""
+        self._work.stop_flag()()
+
+    def _end(self) -> None:
+        viewer = self._workspace.layers.viewer
+        for callbacks, callback in (
+            (viewer.mouse_drag_callbacks, self._on_click),
+            (viewer.mouse_move_callbacks, self._on_move),
+            (viewer.mouse_double_click_callbacks, self._on_double_click),
+        ):
+            if callback in callbacks:
+                callbacks.remove(callback)
+        self._case = self._wire = self._before = None
+        self._anchors, self._done = [], []
+        self._work.forget()
+        self.closed.emit()
+
+    def _on_click(self, _viewer: Any, event: Any) -> None:
+        pixel = self._pixel(event)
+        if pixel is None or (self._anchors and pixel == self._anchors[-1]):
+            return
+        if self._wire is not None and self._anchors:
+            self._done.append(self._wire.path(self._anchors[-1], pixel))
+        elif self._anchors:
+            # The paths from the last click are still being looked for.
+            return
+        self._anchors.append(pixel)
+        self._draw(None)
+        slices = [image[self._slice] for image in self._images.values()]
+        assert self._case is not None
+        self._wire, wire = None, self._wire
+        self._work.ask(partial(_anchored, wire, slices, self._case.grid.spacing_mm[1:], pixel))
+
+    def _on_ready(self, wire: Any) -> None:
+        if self._case is not None:
+            self._wire = wire
+
+    def _on_move(self, _viewer: Any, event: Any) -> None:
+        pixel = self._pixel(event)
+        if self._wire is not None and self._anchors and pixel is not None:
+            self._draw(self._wire.path(self._anchors[-1], pixel))
+
+    def _on_double_click(self, _viewer: Any, event: Any) -> None:
+        """Close the contour by the cheapest way back, and fill it."""
+        event.handled = True
+        case, before = self._case, self._before
+        if case is None or before is None or self._wire is None or len(self._anchors) < 2:
+            return
+        from napari_necroseg.core.assist.livewire import enclosed
+
+        back = self._wire.path(self._anchors[-1], self._anchors[0])
+        rows, columns = case.grid.shape[1:]
+        mask = before.copy()
+        mask[self._slice] |= enclosed(np.concatenate([*self._done, back]), (rows, columns))
+        self._preview.show(case, mask)
+        self._end()
+
+    def _draw(self, moving: Pixels | None) -> None:
+        """Draw the contour so far into the proposal, without a trace in its history."""
+        layer = self._preview.layer
+        if layer is None or self._before is None:
+            return
+        pixels = layer.data[self._slice]
+        pixels[...] = self._before[self._slice]
+        for path in [*self._done, *([] if moving is None else [moving]), np.array(self._anchors)]:
+            pixels[path[:, 0], path[:, 1]] = 1
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def _pixel(self, event: Any) -> Pixel | None:
+        """The pixel under the pointer; None beside the image or on another slice."""
+        if self._case is None:
+            return None
+        z, y, x = (round(number) for number in index_of(self._workspace, self._case, event.position))
+        _, rows, columns = self._case.grid.shape
+        return (y, x) if z == self._slice and 0 <= y < rows and 0 <= x < columns else None
+
+
+def _anchored(wire: Any, slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel) -> Any:
+    """Work for the thread: the cheapest paths from a pixel."""
+    from napari_necroseg.core.assist.livewire import LiveWire
+
+    wire = LiveWire(slices, spacing_mm=spacing_mm) if wire is None else wire
+    wire.anchor(pixel)
+    return wire

@@ -1,0 +1,1 @@
+"""The dock Predict and its parts."""

@@ -1,0 +1,267 @@
+"""The dock Predict: apply trained models to the case that is open, and steer the outline."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Labels
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.masks.measure import Size
+from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets.predict import jobs
+from napari_necroseg.widgets.predict.batch_list import BatchList
+from napari_necroseg.widgets.predict.ensemble_choice import EnsembleChoice
+from napari_necroseg.widgets.predict.jobs import CasePrediction, Place, WarmModels
+from napari_necroseg.widgets.predict.live_outline import LiveOutline
+from napari_necroseg.widgets.predict.place_choice import PlaceChoice
+from napari_necroseg.widgets.shared import case_jobs
+from napari_necroseg.widgets.shared.case_jobs import SavedMasks
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.forms import ConfigForm
+from napari_necroseg.widgets.shared.model_choice import ModelChoice
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.runs import describe_run, run_name
+from napari_necroseg.widgets.shared.saving import masks_to_save
+
+_PLAIN = ("threshold", "fill_holes", "min_volume_ml", "largest")
+_OUTLINE_VOXELS = 1
+_FILLED_OPACITY = 0.5
+
+
+class Predict(Dock):
+    """Predicts the necrosis zone of the open case; each prediction is a layer of its own."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        help_text = "Trained models of the open project, the newest first, and the ensembles of its studies."
+        self.model = ModelChoice(self.workspace, "Model", help_text, has_ensembles=True)
+        self.ensemble = EnsembleChoice()
+        self.place = PlaceChoice(self.workspace)
+        self.form = ConfigForm(PredictConfig(), plain=_PLAIN, hidden=("around",))
+        self.start_button = QPushButton("Predict")
+        self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
+        self.doubt_button = QPushButton("Next doubtful slice")
+        self.doubt_button.setToolTip(
+            "Go to the slice where the prediction is least sure, then to the next one."
+        )
+        self.fills = QCheckBox("Filled")
+        self.fills.setToolTip("Show the predictions of this case filled instead of outlined.")
+        self.save_button = QPushButton("Save prediction")
+        self.save_button.setToolTip(
+            "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file, "
+            "and beside it how it was made (.json). An earlier file of that name is kept."
+        )
+        self.result = Prose()
+        self._about = Prose()
+        self.batch = BatchList()
+        self._warm = WarmModels()
+        self._live = LiveOutline(self.workspace)
+        self._doubts: list[int] = []
+        # Predictions whose case was closed meanwhile, by the case's name: shown when it is opened again.
+        self._waiting: dict[str, CasePrediction] = {}
+        self._build()
+        self._connect()
+        self.model.refill()
+
+    def start(self) -> None:
+        """Predict the open case, once the part to predict is known; pressed while it waits, it gives up."""
+        run, case = self.model.run(), self.workspace.case
+        if self.place.is_waiting:
+            self.place.stop_waiting()
+            self.panel.say("Nothing was clicked.")
+        elif run is not None and case is not None and not self.runner.is_busy:
+            try:
+                if not self.place.ask(case, partial(self._predict, run, case)):
+                    self.panel.say(f"Click on the zone in {case.name}; press the button again to give up.")
+            except NecrosegError as error:
+                self.panel.say(str(error))
+        self._refresh()
+
+    def start_all(self) -> None:
+        """Predict every case of the cohort into the project's folder."""
+        run, cohort, folder = self.model.run(), self.workspace.cohort, self.workspace.folder
+        if run is None or cohort is None or folder is None or self.runner.is_busy:
+            return
+        out = folder / "predictions" / run_name(run)
+        runs = [run, *self.ensemble.ticked()]
+        self.batch.begin()
+        job = partial(jobs.predict_all, runs, cohort, self._config(), out, self._warm)
+        self.panel.run(job, f"Predicting {len(cohort)} cases ...")
+        self._refresh()
+
+    def save(self) -> None:
+        """Save the newest prediction of the open case."""
+        layers = self._predictions()[:1]
+        if not layers:
+            return
+        try:
+            saves = masks_to_save(self, layers, self.workspace.folder)
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return
+        if saves:
+            record = self._live.record(layers[0])
+            self.panel.run(partial(case_jobs.save_masks, [replace(saves[0], record=record)]), "Saving ...")
+            self._refresh()
+
+    def show_next_doubt(self) -> None:
+        """Go to the next slice in the order of doubt; after the last one comes the first."""
+        if not self._doubts:
+            self._doubts = self._live.doubtful_slices()
+        if self._doubts:
+            self.viewer.dims.set_current_step(0, self._doubts.pop(0))
+
+    def _predict(self, run: Path, case: Case, place: Place) -> None:
+        runs = [run, *self.ensemble.ticked()]
+        self.batch.end()
+        job = partial(jobs.predict_case, runs, case, self._config(), place, self._warm)
+        self.panel.run(job, f"Predicting {case.name} ...")
+        self._refresh()
+
+    def _build(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.doubt_button, 1)
+        row.addWidget(self.fills)
+        for widget in (self.model, self.ensemble, self._about, self.place, self.form, self.start_button):
+            self.body.addWidget(widget)
+        self.body.addWidget(self.result)
+        self.body.addLayout(row)
+        self.body.addWidget(self.save_button)
+        self.body.addWidget(self.batch)
+
+    def _connect(self) -> None:
+        self.start_button.clicked.connect(self.start)
+        self.save_button.clicked.connect(self.save)
+        self.doubt_button.clicked.connect(self.show_next_doubt)
+        self.fills.toggled.connect(self._on_style)
+        self.batch.wanted.connect(self.start_all)
+        self.runner.event.connect(self.batch.show_event)
+        self.form.changed.connect(self._on_form)
+        self.model.chosen.connect(self._on_model)
+        self.ensemble.chosen.connect(self._refresh)
+        self.runner.finished.connect(self._on_finished)
+        for over in (self.runner.failed, self.runner.cancelled):
+            over.connect(self._refresh)
+        self.listen(self.workspace.run_changed, self.model.refill)
+        self.listen(self.workspace.models_changed, self.model.look_again)
+        self.listen(self.workspace.cohort_changed, self.model.refill)
+        self.listen(self.workspace.case_changed, self._on_case)
+        for happening in ("inserted", "removed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self._refresh)
+
+    def _config(self) -> PredictConfig:
+        config = self.form.config()
+        assert isinstance(config, PredictConfig)
+        return config
+
+    def _on_model(self) -> None:
+        self.ensemble.show_runs(self.model.others())
+        self._refresh()
+
+    def _on_case(self) -> None:
+        case = self.workspace.case
+        waiting = None if case is None else self._waiting.get(case.name)
+        self.place.stop_waiting()
+        self._doubts = []
+        if case is not None and waiting is not None and waiting.case.grid.matches(case.grid):
+            del self._waiting[case.name]
+            self._show(waiting)
+        self._refresh()
+
+    def _on_form(self) -> None:
+        """Steer the outline that is shown; the network has said what it has to say."""
+        shown = self._live.shown
+        size = self._live.steer(self._config())
+        if shown is not None and size is not None:
+            self.result.say(_in_words(shown, size))
+        elif shown is not None:
+            self.result.say(
+                "You have drawn on this prediction, so it stays as it is. Predict again to steer."
+            )
+
+    def _on_style(self, is_filled: bool) -> None:
+        for layer in self._predictions():
+            layer.contour = 0 if is_filled else _OUTLINE_VOXELS
+            layer.opacity = _FILLED_OPACITY if is_filled else 1.0
+
+    def _on_finished(self, result: object) -> None:
+        match result:
+            case CasePrediction():
+                self._on_predicted(result)
+            case SavedMasks():
+                self.workspace.layers.mark_saved(result.masks)
+                self.panel.say(str(result))
+            case _:
+                self.panel.say(str(result))
+        self._refresh()
+
+    def _on_predicted(self, prediction: CasePrediction) -> None:
+        name = prediction.case.name
+        if self.workspace.case is not prediction.case:
+            self._waiting[name] = prediction
+            self.panel.say(f"{name} is no longer open: its prediction is shown when you open it again.")
+            return
+        self._show(prediction)
+
+    def _show(self, prediction: CasePrediction) -> None:
+        self._doubts = []
+        self.workspace.screen.start(self._added(prediction))
+
+    def _added(self, prediction: CasePrediction) -> Iterator[None]:
+        """Add the layers one by one; then what is chosen in the meantime holds for them, too."""
+        yield from self.workspace.layers.add_all(prediction.layers)
+        for layer in self._predictions()[:1]:
+            self._live.begin(prediction, layer)
+        self._on_style(self.fills.isChecked())
+        self._on_form()
+        self._refresh()
+
+    def _predictions(self) -> list[Labels]:
+        case = self.workspace.case
+        if case is None:
+            return []
+        found = self.workspace.layers.find(case.name, [Role.PREDICTION])
+        return [layer for layer in found if isinstance(layer, Labels)]
+
+    def _refresh(self, *_: object) -> None:
+        newest = next(iter(self._predictions()), None)
+        self._live.follow(newest)
+        if self._live.shown is None:
+            self.result.say("")
+        run, case = self.model.run(), self.workspace.case
+        self._about.say(_advice(run, case is not None))
+        title = f"Predict {_short(case.name)}" if case else "Predict"
+        self.start_button.setText("Give up waiting for a click" if self.place.is_waiting else title)
+        self.start_button.setEnabled(run is not None and case is not None and not self.runner.is_busy)
+        self.save_button.setEnabled(bool(self._predictions()) and not self.runner.is_busy)
+        self.doubt_button.setEnabled(self._live.shown is not None)
+        has_project = self.workspace.cohort is not None and self.workspace.folder is not None
+        self.batch.start_button.setEnabled(run is not None and has_project and not self.runner.is_busy)
+
+
+def _in_words(shown: CasePrediction, size: Size) -> str:
+    case, model = shown.case.name, run_name(shown.run)
+    text = f"{case}: {size}, by {model}."
+    if size.components == 0:
+        text = f"{case}: 0.00 mL, by {model}. Nothing reached the threshold: try a lower one, or look at the "
+        text += "probability layer."
+    if shown.was_trained_on:
+        text += " ⚠ The model was trained on this case, so its scores here are too good."
+    return text
+
+
+def _short(name: str) -> str:
+    """Keep a long name from widening the dock."""
+    return name if len(name) <= 28 else f"{name[:27]}…"
+
+
+def _advice(run: Path | None, has_case: bool) -> str:
+    if run is None:
+        return "No model yet: train one in the dock Train, or choose the folder of one."
+    return describe_run(run) if has_case else "Open a case in the dock Cases first."

@@ -1,0 +1,145 @@
+"""The job of the dock Predict: models, a case and choices become layers."""
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.events import Event, Finished, Progress, Warned
+from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
+from napari_necroseg.widgets.shared.runs import WEIGHTS, members_of, run_name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CasePrediction:
+    """What models predicted for a case, ready to be shown.
+
+    Parameters
+    ----------
+    case, run
+        What was predicted, and by which model (the first of several).
+    config
+        The choices that it was made with.
+    prediction
+        The core's `Prediction`.
+    layers
+        Uncertainty, probability and labels.
+    was_trained_on
+        Whether a model has seen a case of this name in training, so that scores on it mean little.
+    """
+
+    case: Case
+    run: Path
+    config: PredictConfig
+    prediction: Any
+    layers: tuple[LayerData, ...]
+    was_trained_on: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """The part of the image to predict: world positions (mm) of a point, or of the corners of a box."""
+
+    point_mm: tuple[float, float, float] | None = None
+    box_mm: tuple[tuple[float, float, float], ...] | None = None
+
+
+class WarmModels:
+    """Models that were loaded, kept for the next case as long as their files stay the same."""
+
+    def __init__(self) -> None:
+        self._models: dict[Path, tuple[object, Any]] = {}
+
+    def load(self, runs: Sequence[Path], stop: threading.Event) -> Generator[Event, None, list[Any]]:
+        """Load what is not there yet; yield progress, return the models. Others are dropped.
+
+        An ensemble stands for its members.
+        """
+        yield Progress(done=0, total=0, message="Loading PyTorch ...")
+        from napari_necroseg.core.io.ensemble import expand_runs
+        from napari_necroseg.core.learning.checkpoint import load_model
+
+        kept: dict[Path, tuple[object, Any]] = {}
+        for run in expand_runs(runs):
+            yield Progress(done=0, total=0, message=f"Loading the model {run.name} ...")
+            if stop.is_set():
+                return []
+            stamp, known = _stamp(run), self._models.get(run)
+            kept[run] = known if known and stamp and known[0] == stamp else (stamp, load_model(run))
+        self._models = kept
+        return [model for _, model in kept.values()]
+
+
+def predict_case(
+    runs: Sequence[Path],
+    case: Case,
+    config: PredictConfig,
+    place: Place,
+    warm: WarmModels,
+    stop: threading.Event,
+) -> Iterator[Event]:
+    """Load models and apply them to a case, or to a part of it."""
+    models = yield from warm.load(runs, stop)
+    if not models:
+        return
+    from napari_necroseg.core.learning.predict import predict
+    from napari_necroseg.core.learning.regions import region_of_box
+
+    region = None if place.box_mm is None else region_of_box(case.grid, place.box_mm)
+    job = predict(models, case, config.changed(around=place.point_mm), region=region, stop=stop)
+    for event in job:
+        yield _ready_to_show(event.result, case, runs[0], config) if isinstance(event, Finished) else event
+
+
+def predict_all(
+    runs: Sequence[Path],
+    cohort: Cohort,
+    config: PredictConfig,
+    out: Path,
+    warm: WarmModels,
+    stop: threading.Event,
+) -> Iterator[Event]:
+    """Apply models to every case of a cohort, and write what they say; what is there already stays."""
+    models = yield from warm.load(runs, stop)
+    if not models:
+        return
+    from napari_necroseg.core.learning.batch import Wanted, predict_cohort
+
+    left = tuple(name for name in cohort.names if not (out / f"{name}.nii.gz").exists())
+    for name in cohort.names:
+        if name not in left:
+            yield Warned(message=f"{name} is left out: {out.name} holds a mask of it already.")
+    yield from predict_cohort(models, cohort.only(left), config, Wanted(out=out), stop=stop)
+
+
+def _stamp(run: Path) -> object:
+    """What changes when the model in a folder does; nothing where there is none."""
+    path = run / WEIGHTS
+    if not path.is_file():
+        return None
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _ready_to_show(prediction: Any, case: Case, run: Path, config: PredictConfig) -> Finished[Any]:
+    others = len(prediction.provenance["models"]) - max(1, len(members_of(run)))
+    name = f"{run_name(run)} + {others}" if others else run_name(run)
+    sources = {role: case_source(case, role, run_name(run)) for role in Role}
+    labels = mask_layer(prediction.labels, sources[Role.PREDICTION], f"prediction {name}")
+    return Finished(
+        result=CasePrediction(
+            case=case,
+            run=run,
+            config=config,
+            prediction=prediction,
+            layers=(
+                probability_layer(prediction.uncertainty, sources[Role.UNCERTAINTY], f"uncertainty {name}"),
+                probability_layer(prediction.probability, sources[Role.PROBABILITY], f"probability {name}"),
+                labels,
+            ),
+            was_trained_on=case.name in prediction.provenance["model_cases"],
+        )
+    )

@@ -1,0 +1,87 @@
+"""The outline of the newest prediction follows the threshold, as long as nobody has drawn on it."""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.masks.clean import cleaning_of, outline
+from napari_necroseg.core.masks.measure import Size, measure
+from napari_necroseg.widgets.predict.jobs import CasePrediction
+from napari_necroseg.widgets.shared.workspace import Workspace
+
+# Choices that need no new run of the network.
+STEERS = ("threshold", "fill_holes", "min_volume_ml", "largest")
+
+
+@dataclass(kw_only=True, eq=False)
+class _Made:
+    """How an outline was made: the prediction, the choices that hold for it, and the voxels they gave."""
+
+    shown: CasePrediction
+    config: PredictConfig
+    voxels: NDArray[np.generic]
+
+
+class LiveOutline:
+    """Predictions in their layers, one of them followed; what a person has drawn on is left alone."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._made: WeakKeyDictionary[Labels, _Made] = WeakKeyDictionary()
+        self._layer: ref[Labels] | None = None
+
+    def begin(self, shown: CasePrediction, layer: Labels) -> None:
+        """Follow this prediction in this layer from now on."""
+        self._made[layer] = _Made(shown=shown, config=shown.config, voxels=layer.data.copy())
+        self._layer = ref(layer)
+
+    def follow(self, layer: Labels | None) -> None:
+        """Follow the prediction in a layer, if it is known how that was made; nothing otherwise."""
+        self._layer = None if layer is None or layer not in self._made else ref(layer)
+
+    @property
+    def shown(self) -> CasePrediction | None:
+        """The prediction that is followed."""
+        followed = self._followed
+        return None if followed is None else followed[1].shown
+
+    def steer(self, config: PredictConfig) -> Size | None:
+        """Draw the outline anew from the kept probability; None if there is none, or it was drawn on."""
+        followed = self._followed
+        if followed is None or not np.array_equal(followed[0].data, followed[1].voxels):
+            return None
+        layer, made = followed
+        volume = made.shown.prediction.probability
+        voxels = outline(volume.voxels, config.threshold, cleaning_of(config), voxel_ml=volume.grid.voxel_ml)
+        if not np.array_equal(voxels, made.voxels):
+            self._workspace.layers.redraw(layer, voxels)
+        made.voxels, made.config = voxels, config
+        return measure(voxels > 0, volume.grid)
+
+    def record(self, layer: Labels) -> dict[str, object] | None:
+        """Return how the mask of a layer was made; None if that is not known."""
+        made = self._made.get(layer)
+        if made is None:
+            return None
+        steered = {name: getattr(made.config, name) for name in STEERS}
+        is_as_made = bool(np.array_equal(layer.data, made.voxels))
+        record = {"case": made.shown.case.name} | dict(made.shown.prediction.provenance) | steered
+        return record | {"corrected_by_hand": not is_as_made}
+
+    def doubtful_slices(self) -> list[int]:
+        """Return the slices with any doubt, the most doubtful first: by their sum of uncertainty."""
+        if self.shown is None:
+            return []
+        doubt = self.shown.prediction.uncertainty.voxels.sum(axis=(1, 2), dtype=np.float64)
+        return [int(number) for number in np.argsort(-doubt, kind="stable") if doubt[number] > 0]
+
+    @property
+    def _followed(self) -> tuple[Labels, _Made] | None:
+        layer = None if self._layer is None else self._layer()
+        if layer is None or layer not in self._workspace.layers.viewer.layers:
+            return None
+        return layer, self._made[layer]

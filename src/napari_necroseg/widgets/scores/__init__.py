@@ -1,0 +1,1 @@
+"""The dock Scores and its parts."""

@@ -1,0 +1,206 @@
+"""The scores of all cases of a cohort that a model has predicted: a row each, the worst first."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QPixmap
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_necroseg.core.scoring.compare import Comparison
+from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.score_table import written
+from napari_necroseg.widgets.shared.scored_cases import ScoredCases
+from napari_necroseg.widgets.shared.section import Section
+
+_NOTHING, _READER, _BY_READER = "nothing", "a second reader ...", "second reader: "
+
+
+class CohortScores(Section):
+    """Chooses a folder of predictions and shows their scores; a double click asks for the case.
+
+    Signals: `wanted` when the folder is to be scored, `export_wanted` when all of it is to be written, too,
+    `reader_wanted` when the folder of a second reader is to be named, `case_wanted` with the name of a case.
+    """
+
+    wanted = Signal()
+    export_wanted = Signal()
+    reader_wanted = Signal()
+    case_wanted = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("All cases of the cohort", parent)
+        self.toggleButton().setToolTip("Score every case that a model has predicted in this project.")
+        self.folders = _folder_list("Folders of saved predictions in this project, by model.")
+        self.start_button = QPushButton("Score all")
+        self.start_button.setToolTip("Compare every saved prediction with the reference of its case.")
+        self.start_button.clicked.connect(self.wanted)
+        self.others = _folder_list(
+            "Other predictions of the same cases, or a second reader's masks: what differs beyond chance?"
+        )
+        self.others.activated.connect(self._on_other)
+        self.export_button = QPushButton("Export ...")
+        self.export_button.setToolTip(
+            "Score all, and write tables (CSV, Markdown), figures and how it was made (JSON) into a folder."
+        )
+        self.export_button.clicked.connect(self.export_wanted)
+        self.table = ScoredCases()
+        self.table.case_wanted.connect(self.case_wanted)
+        self.summary = Prose()
+        self.pictures = [QLabel(), QLabel()]
+        self._reader: Path | None = None
+        self._lay_out()
+        self.show_folders(None)
+
+    def show_folders(self, folder: Path | None) -> None:
+        """List the folders of predictions of a project."""
+        before = self.folders.currentText()
+        root = None if folder is None else folder / "predictions"
+        found = sorted(path for path in root.iterdir() if path.is_dir()) if root and root.is_dir() else []
+        self.folders.clear()
+        for path in found:
+            self.folders.addItem(path.name, str(path))
+        self.folders.setCurrentIndex(max(0, self.folders.findText(before)))
+        self._show_others(found)
+        for button in (self.start_button, self.export_button):
+            button.setEnabled(bool(found))
+
+    def folder(self) -> Path | None:
+        """Return the chosen folder."""
+        chosen = self.folders.currentData()
+        return None if chosen is None else Path(chosen)
+
+    def other(self) -> tuple[Path | None, bool]:
+        """Return the folder to compare with, and whether it is a second reader's."""
+        chosen = self.others.currentData()
+        return (None if chosen is None else Path(chosen)), self.others.currentText().startswith(_BY_READER)
+
+    def set_reader(self, folder: Path | None) -> None:
+        """Compare with the masks in this folder; None goes back to nothing."""
+        self._reader = folder
+        self._show_others([Path(self.folders.itemData(row)) for row in range(self.folders.count())])
+        if folder is not None:
+            self.others.setCurrentText(f"{_BY_READER}{folder.name}")
+
+    def begin(self) -> None:
+        """Forget the last scores."""
+        self.table.begin()
+        self.summary.say("")
+        for picture in self.pictures:
+            picture.hide()
+
+    def add(self, case: str, scores: Scores) -> None:
+        """Add a row; see `ScoredCases.add`."""
+        self.table.add(case, scores)
+
+    def show_pictures(self, pictures: Mapping[str, bytes]) -> None:
+        """Show box plots and volumes; none where they could not be drawn."""
+        for label, png in zip(self.pictures, pictures.values(), strict=False):
+            pixmap = QPixmap()
+            pixmap.loadFromData(png)
+            label.setPixmap(
+                pixmap.scaledToWidth(self.table.width(), Qt.TransformationMode.SmoothTransformation)
+            )
+            label.show()
+
+    def show_summary(self, summary: Any) -> None:
+        """Say what the cases come to, and what differs from those compared with."""
+        mean, low, high, median, std, first, third = (
+            written("dice", "%", values["dice"])
+            for values in (
+                summary.mean,
+                summary.mean_low,
+                summary.mean_high,
+                summary.median,
+                summary.std,
+                summary.quartile_1,
+                summary.quartile_3,
+            )
+        )
+        text = (
+            f"Dice: mean {mean} (95 % interval {low} to {high}), median {median}, quartiles {first} and "
+            f"{third}, standard deviation {std}; {summary.scored} scored, {summary.missed} missed, "
+            f"{summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
+        )
+        self.summary.say("\n".join([text, *map(_in_words, summary.comparisons), *_of_reader(summary)]))
+
+    def _show_others(self, folders: list[Path]) -> None:
+        before = self.others.currentText()
+        self.others.clear()
+        self.others.addItem(_NOTHING, None)
+        for path in folders:
+            self.others.addItem(path.name, str(path))
+        if self._reader is not None:
+            self.others.addItem(f"{_BY_READER}{self._reader.name}", str(self._reader))
+        self.others.addItem(_READER, None)
+        self.others.setCurrentIndex(max(0, self.others.findText(before)))
+
+    def _on_other(self, _index: int) -> None:
+        if self.others.currentText() == _READER:
+            self.others.setCurrentIndex(0)
+            self.reader_wanted.emit()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("Predictions", self.folders)
+        form.addRow("Compare with", self.others)
+        row = QHBoxLayout()
+        row.addWidget(self.start_button, 1)
+        row.addWidget(self.export_button)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(form)
+        column.addLayout(row)
+        column.addWidget(self.table)
+        column.addWidget(self.summary)
+        helps = (
+            "Each case as a point, median, quartiles, and whiskers to 1.5 times the box.",
+            "Difference of the volumes over their mean, with its mean and the limits of agreement.",
+        )
+        for picture, help_text in zip(self.pictures, helps, strict=True):
+            picture.setToolTip(help_text)
+            picture.hide()
+            column.addWidget(picture)
+        self.addWidget(content)
+
+
+def _folder_list(help_text: str) -> QComboBox:
+    """A list that a long name of a folder does not widen."""
+    folders = QComboBox()
+    folders.setToolTip(help_text)
+    folders.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    folders.setMinimumContentsLength(8)
+    return folders
+
+
+def _in_words(comparison: Comparison) -> str:
+    dice = next(change for change in comparison.changes if change.score == "dice")
+    if not dice.patients:
+        return f"{comparison.other} has no case in common with these."
+    changed = ", ".join(
+        f"{one.case} {100 * one.first:.0f} to {100 * one.other:.0f} %" for one in comparison.most_changed
+    )
+    return (
+        f"{comparison.other} on {comparison.cases} of these cases: Dice better in {dice.better} and worse in "
+        f"{dice.worse} of {dice.patients} patients, median difference {100 * dice.median_difference:+.1f} "
+        f"points, p = {dice.p:.3f} (Wilcoxon), {dice.p_holm:.3f} after Holm's correction for all scores. "
+        f"Changed most: {changed or 'none'}."
+    )
+
+
+def _of_reader(summary: Any) -> list[str]:
+    judged = summary.against_second_reader
+    if judged is None:
+        return []
+    return [f"Against the second reader, the predictions' mean Dice is {100 * judged.mean['dice']:.1f} %."]

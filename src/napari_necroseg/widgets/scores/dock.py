@@ -1,0 +1,266 @@
+"""The dock Scores: how well a prediction agrees with a reference, followed while one is drawn."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
+
+from napari_necroseg.core.scoring.paper import published
+from napari_necroseg.layerdata import source_of
+from napari_necroseg.widgets.scores import jobs
+from napari_necroseg.widgets.scores.cohort_scores import CohortScores
+from napari_necroseg.widgets.scores.jobs import CohortWishes, ScoredCohort, ScoredLayers
+from napari_necroseg.widgets.scores.maps import ScoreMap, distances_of, errors_of
+from napari_necroseg.widgets.scores.mask_choice import MaskChoice
+from napari_necroseg.widgets.scores.slice_plot import SlicePlot
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.live_overlap import LiveOverlap
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.runs import read_config
+from napari_necroseg.widgets.shared.score_table import STATES, ScoreTable
+from napari_necroseg.widgets.shared.worker import JobRunner
+
+# Distances and all the rest follow when the hand rests.
+_REST_MS = 250
+
+
+class Scores(Dock):
+    """Scores one mask against another, again whenever one of them changes."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.masks = MaskChoice(self.workspace.layers)
+        self.table = ScoreTable()
+        self.plot = SlicePlot()
+        self.worst_button = QPushButton("Worst slice")
+        self.worst_button.setToolTip("Go to the slice with most in error, then to the next one.")
+        self.shows_errors = QCheckBox("Show errors")
+        self.shows_errors.setToolTip(
+            "A layer with what was missed in orange and what is extra in blue; it follows while you draw."
+        )
+        self.shows_distances = QCheckBox("Show distances")
+        self.shows_distances.setToolTip(
+            "The contour of the reference, by how far the prediction's surface is from it: dark blue near, "
+            "yellow 10 mm and more; the value under the cursor is in mm."
+        )
+        self.message = Prose()
+        self.cohort = CohortScores()
+        self._scored: ScoredLayers | None = None
+        self._worst: list[int] = []
+        self._errors = ScoreMap(self.workspace, errors_of)
+        self._distances = ScoreMap(self.workspace, distances_of)
+        self._live = LiveOverlap()
+        self._quiet = JobRunner(self)
+        # napari may tell of a stroke before it has changed the mask: it is counted when napari is done.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._watched: list[Labels] = []
+        self._is_stale = False
+        self._build()
+        self._connect()
+        self._on_layers()
+        self._on_cohort()
+
+    def shut_down(self) -> None:
+        """Also stop looking at the two masks."""
+        self._rest.stop()
+        self._soon.stop()
+        self._quiet.cancel()
+        self._watch([])
+        super().shut_down()
+
+    def score_cohort(self) -> None:
+        """Score all predictions of the chosen folder."""
+        self._score_cohort(None)
+
+    def export_cohort(self) -> None:
+        """Score them, and write tables and figures into a folder that is asked for."""
+        folder = ask.ask_folder(self, "Folder for tables and figures")
+        if folder is not None:
+            self._score_cohort(folder)
+
+    def show_worst(self) -> None:
+        """Go to the next slice in the order of errors; after the last one comes the first."""
+        if not self._worst and self._scored is not None:
+            self._worst = self._scored.slices.worst_first()
+        if self._worst:
+            self.viewer.dims.set_current_step(0, self._worst.pop(0))
+
+    def _score_cohort(self, export: Path | None) -> None:
+        folder, table = self.cohort.folder(), self.workspace.cohort_path
+        if folder is None or table is None or self.runner.is_busy:
+            return
+        other, is_reader = self.cohort.other()
+        wishes = CohortWishes(
+            tolerance_mm=self.masks.tolerance.value(), against=other, is_reader=is_reader, export=export
+        )
+        self.cohort.begin()
+        job = partial(jobs.score_cohort, table, folder, wishes)
+        self.panel.run(job, f"Scoring {folder.name} ...")
+
+    def _build(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.shows_errors)
+        row.addWidget(self.shows_distances)
+        copy = QPushButton("Copy table")
+        copy.setToolTip("Copy the scores to the clipboard, to paste them into a spreadsheet.")
+        copy.clicked.connect(self.table.copy)
+        below = QHBoxLayout()
+        below.addWidget(self.worst_button, 1)
+        below.addWidget(copy)
+        self.body.addWidget(self.masks)
+        self.body.addWidget(self.message)
+        self.body.addWidget(self.table)
+        self.body.addWidget(self.plot)
+        self.body.addLayout(row)
+        self.body.addLayout(below)
+        self.body.addWidget(self.cohort)
+
+    def _connect(self) -> None:
+        self.masks.chosen.connect(self._on_choice)
+        self.masks.tolerated.connect(self._rest.start)
+        self._rest.timeout.connect(self._score)
+        self._soon.timeout.connect(self._follow)
+        self._quiet.finished.connect(self._on_scored)
+        self._quiet.failed.connect(self._on_score_failed)
+        self.cohort.wanted.connect(self.score_cohort)
+        self.cohort.export_wanted.connect(self.export_cohort)
+        self.cohort.reader_wanted.connect(self._ask_reader)
+        self.cohort.case_wanted.connect(self.workspace.case_wanted.emit)
+        self.runner.event.connect(self._on_event)
+        self.runner.finished.connect(self._on_cohort_scored)
+        self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.plot.chosen.connect(lambda number: self.viewer.dims.set_current_step(0, number))
+        self.worst_button.clicked.connect(self.show_worst)
+        self.shows_errors.toggled.connect(self._show_maps)
+        self.shows_distances.toggled.connect(self._show_maps)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.viewer.dims.events.current_step, self._on_slice)
+        for happening in ("inserted", "removed", "reordered", "renamed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+
+    def _on_layers(self, *_: object) -> None:
+        self.masks.refill(self.workspace.case)
+
+    def _on_case(self) -> None:
+        self._errors.forget()
+        self._distances.forget()
+        self.cohort.show_folders(self.workspace.folder)
+        self._on_layers()
+
+    def _on_cohort(self) -> None:
+        # What is being scored is of another cohort.
+        self.runner.cancel()
+        self.cohort.begin()
+        self.cohort.set_reader(None)
+        self.cohort.show_folders(self.workspace.folder)
+
+    def _on_event(self, event: Any) -> None:
+        if event.event == "case":
+            self.cohort.add(event.case, event.result)
+
+    def _on_cohort_scored(self, scored: ScoredCohort) -> None:
+        self.cohort.show_summary(scored.summary)
+        self.cohort.show_pictures(scored.pictures)
+        where = "" if scored.export is None else f" Tables and figures are in {scored.export.name}."
+        needs = "" if scored.pictures else ' Figures need matplotlib: pip install "napari-necroseg[figures]".'
+        self.panel.say(f"Scored.{where}{needs}")
+
+    def _ask_reader(self) -> None:
+        self.cohort.set_reader(
+            ask.ask_folder(self, "Folder with a second reader's masks, named like the cases")
+        )
+
+    def _on_slice(self, *_: object) -> None:
+        self.plot.show_slice(self.viewer.dims.current_step[0])
+
+    def _on_choice(self) -> None:
+        self._watch(self.masks.masks())
+        self._live.forget()
+        self._show_paper()
+        self._rest.start()
+
+    def _watch(self, layers: list[Labels]) -> None:
+        for layer in self._watched:
+            layer.events.paint.disconnect(self._on_stroke)
+            layer.events.data.disconnect(self._on_edit)
+            layer.events.set_data.disconnect(self._on_edit)
+        self._watched = list(dict.fromkeys(layers))
+        for layer in self._watched:
+            layer.events.paint.connect(self._on_stroke)
+            layer.events.data.connect(self._on_edit)
+            layer.events.set_data.connect(self._on_edit)
+
+    def _on_stroke(self, event: Any) -> None:
+        self._live.note(event.source, event.value)
+        self._soon.start()
+        self._rest.start()
+
+    def _follow(self) -> None:
+        counts = self._live.follow()
+        if counts is not None and self._scored is not None:
+            self.table.show_overlap(counts, voxel_ml=self._scored.errors.grid.voxel_ml)
+
+    def _on_edit(self, event: Any) -> None:
+        """Something else than a stroke: an undo, an assignment, or only another slice that is seen."""
+        if self._live.is_same(event.source):
+            return
+        self._live.forget()
+        self._rest.start()
+
+    def _score(self) -> None:
+        """Score copies of both masks in a thread; if one is under way, once more after it."""
+        if self._quiet.is_busy:
+            self._is_stale = True
+            return
+        problem = self.masks.problem()
+        if problem:
+            self.message.say(problem)
+            self._show(None)
+            return
+        self._is_stale = False
+        self._live.begin(self.masks.reference.layer(), self.masks.prediction.layer())
+        self._quiet.start(partial(jobs.score_layers, self.masks.to_score()))
+
+    def _on_scored(self, scored: ScoredLayers) -> None:
+        self._show(scored)
+        self.message.say(STATES[scored.scores.state])
+        self._live.counted(scored.counts)
+        if self._is_stale:
+            self._rest.start()
+
+    def _show(self, scored: ScoredLayers | None) -> None:
+        self._scored, self._worst = scored, []
+        if scored is None:
+            self.table.show_scores(None)
+        else:
+            self.table.show_scores(scored.scores, scored.reader, scored.against_reader)
+        self.plot.show_scores(None if scored is None else scored.slices)
+        self.worst_button.setEnabled(scored is not None and bool(scored.slices.worst_first()))
+        self._show_maps()
+
+    def _show_maps(self, *_: object) -> None:
+        self._errors.show(self.shows_errors.isChecked(), self._scored)
+        self._distances.show(self.shows_distances.isChecked(), self._scored)
+
+    def _show_paper(self) -> None:
+        """Show the paper's numbers of the configuration that made the prediction, else of its best."""
+        layer, folder = self.masks.prediction.layer(), self.workspace.folder
+        source = None if layer is None else source_of(layer.metadata)
+        config = None if source is None or folder is None else read_config(folder / "models" / source.run)
+        if config is None:
+            self.table.show_paper("2D, ceT1 and T2", published())
+        else:
+            what = f"{config.dimension.upper()}, {' and '.join(config.sequences)}"
+            self.table.show_paper(what, published(config.dimension, config.sequences))
+
+    def _on_score_failed(self, message: str) -> None:
+        self._show(None)
+        self.message.say(message)

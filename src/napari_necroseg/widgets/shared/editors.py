@@ -1,0 +1,293 @@
+"""One input for one field of a config: its value, its bounds, its unit, its help."""
+
+import types
+from collections.abc import Callable
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QSpinBox,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from napari_necroseg.core.config import Range, range_bounds
+from napari_necroseg.widgets.shared.device_choice import DeviceChoice
+
+_MOST_INT = 2**31 - 1
+# World coordinates of anything that was ever in a scanner.
+_SCANNER_MM = (-10_000.0, 10_000.0)
+
+
+class Editor(QWidget):
+    """An input with a typed value; the base of all editors."""
+
+    changed = Signal()
+
+    def value(self) -> Any:
+        """Return what the person chose."""
+        raise NotImplementedError
+
+    def set_value(self, value: Any) -> None:
+        """Show a value, without emitting `changed` more than once."""
+        raise NotImplementedError
+
+    def _hold(self, *widgets: QWidget) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in widgets:
+            row.addWidget(widget, 1 if widget is widgets[-1] else 0)
+            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            widget.installEventFilter(_quiet_wheel(self))
+
+
+class NumberEditor(Editor):
+    """A whole number, or a decimal one shown with as many digits as it has."""
+
+    def __init__(self, kind: type, *, bounds: tuple[float, float], unit: str) -> None:
+        super().__init__()
+        self._spin: QSpinBox | QDoubleSpinBox = QSpinBox() if kind is int else _FreeSpinBox()
+        self._spin.setRange(kind(bounds[0]), kind(bounds[1]))
+        self._spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        self._spin.setGroupSeparatorShown(kind is int)
+        self._spin.setSuffix(f" {unit}" if unit else "")
+        self._spin.setMinimumWidth(90)
+        self._spin.valueChanged.connect(self.changed)
+        self._hold(self._spin)
+
+    def value(self) -> float:
+        """Return the number."""
+        return self._spin.value()
+
+    def set_value(self, value: float) -> None:
+        """Show a number."""
+        self._spin.setValue(value)  # type: ignore[arg-type]  # an int where the field is one
+
+
+class SliderEditor(Editor):
+    """A decimal number that one slides; for a field that names its ``step``."""
+
+    def __init__(self, *, bounds: tuple[float, float], step: float) -> None:
+        super().__init__()
+        self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self._slider.setDecimals(2)
+        # The bounds themselves may be excluded.
+        self._slider.setRange(bounds[0] + step, bounds[1] - step)
+        self._slider.setSingleStep(step)
+        self._slider.valueChanged.connect(self.changed)
+        self._hold(self._slider)
+
+    def value(self) -> float:
+        """Return the number, as it is shown."""
+        return round(float(self._slider.value()), 2)
+
+    def set_value(self, value: float) -> None:
+        """Slide to a number."""
+        self._slider.setValue(value)
+
+
+class NumbersEditor(Editor):
+    """Several decimal numbers side by side: the ends of a range, the coordinates of a point."""
+
+    def __init__(self, count: int, *, bounds: tuple[float, float], unit: str) -> None:
+        super().__init__()
+        self._numbers = [NumberEditor(float, bounds=bounds, unit=unit) for _ in range(count)]
+        for number in self._numbers:
+            number.changed.connect(self.changed)
+        self._hold(*self._numbers)
+
+    def value(self) -> tuple[float, ...]:
+        """Return all numbers."""
+        return tuple(number.value() for number in self._numbers)
+
+    def set_value(self, value: tuple[float, ...]) -> None:
+        """Show all numbers."""
+        for editor, number in zip(self._numbers, value, strict=True):
+            editor.set_value(number)
+
+
+class ChoiceEditor(Editor):
+    """One of a few words."""
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        super().__init__()
+        self._combo = QComboBox()
+        self._combo.addItems(choices)
+        self._combo.currentTextChanged.connect(self.changed)
+        self._hold(self._combo)
+
+    def value(self) -> str:
+        """Return the word."""
+        return self._combo.currentText()
+
+    def set_value(self, value: str) -> None:
+        """Show a word."""
+        self._combo.setCurrentText(value)
+
+
+class DeviceEditor(Editor):
+    """One of the devices of this computer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choice = DeviceChoice()
+        self._choice.chosen.connect(self.changed)
+        self._hold(self._choice)
+
+    def value(self) -> str:
+        """Return the device's name."""
+        return self._choice.name()
+
+    def set_value(self, value: str) -> None:
+        """Show a device."""
+        self._choice.choose(value)
+
+
+class SwitchEditor(Editor):
+    """Yes or no."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._box = QCheckBox()
+        self._box.toggled.connect(self.changed)
+        self._hold(self._box)
+
+    def value(self) -> bool:
+        """Whether it is on."""
+        return self._box.isChecked()
+
+    def set_value(self, value: bool) -> None:
+        """Switch it on or off."""
+        self._box.setChecked(value)
+
+
+class SeveralEditor(Editor):
+    """Any of a few words, as a row of checkboxes."""
+
+    def __init__(self, choices: tuple[Any, ...]) -> None:
+        super().__init__()
+        self._boxes = {choice: QCheckBox(str(choice)) for choice in choices}
+        for box in self._boxes.values():
+            box.toggled.connect(self.changed)
+        self._hold(*self._boxes.values())
+
+    def value(self) -> tuple[Any, ...]:
+        """Return the ticked words, in their order."""
+        return tuple(choice for choice, box in self._boxes.items() if box.isChecked())
+
+    def set_value(self, value: tuple[Any, ...]) -> None:
+        """Tick these words, and no other."""
+        for choice, box in self._boxes.items():
+            box.setChecked(choice in value)
+
+
+class OptionalEditor(Editor):
+    """Another editor that can be left out: a checkbox before it."""
+
+    def __init__(self, inner: Editor) -> None:
+        super().__init__()
+        self._inner = inner
+        self._box = QCheckBox()
+        self._box.toggled.connect(inner.setEnabled)
+        self._box.toggled.connect(self.changed)
+        inner.changed.connect(self.changed)
+        inner.setEnabled(False)
+        self._hold(self._box, inner)
+
+    def value(self) -> Any:
+        """Return the inner value, or None where it is left out."""
+        return self._inner.value() if self._box.isChecked() else None
+
+    def set_value(self, value: Any) -> None:
+        """Show a value; None leaves it out, and keeps what was last typed."""
+        if value is not None:
+            self._inner.set_value(value)
+        self._box.setChecked(value is not None)
+
+
+class _FreeSpinBox(QDoubleSpinBox):
+    """A decimal number with as many digits as it has; napari's own would show 0.001 as 0.0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setDecimals(8)
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802  # Qt's name
+        return f"{value:.8f}".rstrip("0").rstrip(".") or "0"
+
+
+class _QuietWheel(QObject):
+    """Lets the wheel scroll the dock, unless the input was clicked first."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        if isinstance(event, QWheelEvent) and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def make_editor(field: FieldInfo) -> Editor:
+    """Make the input that fits a field of a config."""
+    editor = _editor_for(field.annotation, field)
+    editor.setToolTip(field.description or "")
+    return editor
+
+
+def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = next(part for part in get_args(annotation) if part is not type(None))
+        return OptionalEditor(_editor_for(inner, field))
+    if get_origin(annotation) is Literal:
+        return ChoiceEditor(get_args(annotation))
+    if annotation == Range:
+        return NumbersEditor(2, bounds=range_bounds(field), unit=unit_of(field))
+    if get_args(annotation) == (float, float, float):
+        return NumbersEditor(3, bounds=_SCANNER_MM, unit=unit_of(field))
+    if get_origin(annotation) is tuple:
+        return SeveralEditor(tuple(get_args(annotation)[0]))
+    simple: dict[Any, Callable[[], Editor]] = {
+        bool: SwitchEditor,
+        # The only free word in a config is the device.
+        str: DeviceEditor,
+        int: lambda: NumberEditor(int, bounds=_bounds(field), unit=unit_of(field)),
+        float: lambda: _decimal_editor(field),
+    }
+    return simple[annotation]()
+
+
+def _decimal_editor(field: FieldInfo) -> Editor:
+    extra = field.json_schema_extra
+    step = extra.get("step") if isinstance(extra, dict) else None
+    if isinstance(step, float):
+        return SliderEditor(bounds=_bounds(field), step=step)
+    return NumberEditor(float, bounds=_bounds(field), unit=unit_of(field))
+
+
+def unit_of(field: FieldInfo) -> str:
+    """Return the unit of a field, or nothing."""
+    extra = field.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def _bounds(field: FieldInfo) -> tuple[float, float]:
+    """Bounds of the field; an excluded bound is left out by the smallest step that can be typed."""
+    low, high = 0.0, float(_MOST_INT)
+    for rule in field.metadata:
+        low = getattr(rule, "ge", low)
+        high = getattr(rule, "le", high)
+        if hasattr(rule, "gt"):
+            low = rule.gt + 1e-8
+        if hasattr(rule, "lt"):
+            high = rule.lt - 1e-8
+    return low, min(high, float(_MOST_INT))
+
+
+def _quiet_wheel(parent: QObject) -> QObject:
+    return _QuietWheel(parent)

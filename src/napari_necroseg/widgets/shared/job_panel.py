@@ -1,0 +1,155 @@
+"""Progress, message and cancel button of a dock's job."""
+
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_necroseg.core.events import (
+    CaseDone,
+    CaseFailed,
+    Event,
+    Paused,
+    Progress,
+    Started,
+    TrainingStep,
+    Warned,
+)
+from napari_necroseg.core.plan import duration
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.worker import Job, JobRunner
+
+
+class JobPanel(QWidget):
+    """Shows what the dock's job does; hidden until the first one starts.
+
+    Attributes
+    ----------
+    runner
+        Runs the job; docks listen to its signals.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.runner = JobRunner(self)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(10)
+        self._cancel = QPushButton("Cancel")
+        self._cancel.setToolTip("Stop this job. It leaves nothing half-written.")
+        self._details = QPushButton("Details")
+        self._details.setToolTip("Copy the report of this failure to the clipboard, for the developers.")
+        self._message = Prose()
+        self._lay_out()
+        self._connect()
+        self.hide()
+
+    @property
+    def message(self) -> str:
+        """What the panel says now."""
+        return self._message.said
+
+    def run(self, job: Job, message: str) -> bool:
+        """Start a job under a headline; False while another one runs."""
+        if not self.runner.start(job):
+            return False
+        self._say(message)
+        return True
+
+    def show_event(self, event: Event) -> None:
+        """Draw what a job reports."""
+        match event:
+            case Started(message=message):
+                self._say(message)
+            case Progress(done=done, total=total, message=message):
+                self._fill(done, total)
+                self._say(message or self.message)
+            case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
+                self._fill(*_training_share(done, total, seconds, left))
+                self._say(_training_message(event))
+            case Paused(iteration=done):
+                self._say(f"Paused after iteration {done:,}; what was learned is saved.")
+            case CaseDone(case=name, done=done, total=total):
+                self._fill(done, total)
+                self._say(f"{name} is done ({done} of {total}).")
+            case CaseFailed(case=name, reason=reason):
+                self.warn(f"{name}: {reason}")
+            case Warned(message=message):
+                self.warn(message)
+
+    def show_share(self, share: float) -> None:
+        """Show how much of the job is behind, 0 to 1."""
+        self._fill(round(1000 * share), 1000)
+
+    def warn(self, message: str) -> None:
+        """Say something that does not stop the job; it stays in sight until the next message."""
+        self._say(f"⚠ {message}")
+
+    def say(self, message: str) -> None:
+        """Say something when no job runs."""
+        self.show()
+        self._say(message)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._cancel)
+        row.addWidget(self._details)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.addLayout(row)
+        column.addWidget(self._message)
+
+    def _connect(self) -> None:
+        self._cancel.clicked.connect(self.runner.cancel)
+        self._details.clicked.connect(self._copy_report)
+        self.runner.started.connect(self._on_started)
+        self.runner.event.connect(self.show_event)
+        self.runner.cancelling.connect(self._on_cancelling)
+        self.runner.cancelled.connect(lambda: self._on_over("Cancelled."))
+        self.runner.finished.connect(lambda _: self._on_over("Done."))
+        self.runner.failed.connect(self._on_over)
+
+    def _on_started(self) -> None:
+        self.show()
+        self._bar.setRange(0, 0)
+        self._bar.show()
+        self._cancel.setEnabled(True)
+        self._cancel.show()
+        self._details.hide()
+
+    def _on_cancelling(self) -> None:
+        self._cancel.setEnabled(False)
+        self._bar.setRange(0, 0)
+        self._say("Cancelling ...")
+
+    def _on_over(self, message: str) -> None:
+        self._bar.hide()
+        self._cancel.hide()
+        self._details.setVisible(bool(self.runner.report))
+        self._say(message)
+
+    def _fill(self, done: int, total: int) -> None:
+        self._bar.setRange(0, max(total, 0))
+        self._bar.setValue(done)
+
+    def _say(self, message: str) -> None:
+        self._message.say(message)
+
+    def _copy_report(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.runner.report)
+        self._say("The report was copied. It names files of this computer: read it before you send it.")
+
+
+def _training_share(done: int, total: int | None, seconds: float, left: float | None) -> tuple[int, int]:
+    if total is not None:
+        return done, total
+    return (0, 0) if left is None else (round(seconds * 10), round((seconds + left) * 10))
+
+
+def _training_message(step: TrainingStep) -> str:
+    total = "" if step.iterations is None else f" of {step.iterations:,}"
+    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
+    speed = "" if step.samples_per_s is None else f"{step.samples_per_s:.3g} samples/s"
+    memory = "" if step.memory_gib is None else f"{step.memory_gib:.1f} GiB in use"
+    costs = ", ".join(cost for cost in (speed, memory) if cost)
+    return f"Training: iteration {step.iteration:,}{total}{left}" + (f" ({costs})" if costs else "")

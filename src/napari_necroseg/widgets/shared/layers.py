@@ -1,0 +1,222 @@
+"""The layers of the open case: added, told apart from the user's own, and never lost unasked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from psygnal import Signal
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.volume import Volume, Voxels
+from napari_necroseg.layerdata import LayerData, Role, case_source, is_placeholder, mask_layer, source_of
+from napari_necroseg.widgets.shared.case_jobs import MaskToSave
+from napari_necroseg.widgets.shared.panes import Panes
+
+_OUTLINE_VOXELS = 1
+Kind = TypeVar("Kind", bound=Layer)
+
+
+class CaseLayers:
+    """Shows cases in a viewer, and knows which masks hold edits that were not saved."""
+
+    # A mask is on disk as it was when it was copied to be saved.
+    saved = Signal(Layer)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = ref(viewer)
+        self.panes = Panes(viewer)
+        # The voxels of each mask as they are on disk; None for a mask that is on no disk yet.
+        self._saved: WeakKeyDictionary[Layer, Voxels | None] = WeakKeyDictionary()
+        self._own: WeakSet[Layer] = WeakSet()
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer; it outlives its docks."""
+        viewer = self._viewer()
+        assert viewer is not None
+        return viewer
+
+    def show(self, layers: Sequence[LayerData], *, first_slice: int) -> Iterator[None]:
+        """Replace the layers of the last case by others, and look at a slice.
+
+        Layers that this program did not make stay. What was not saved must have been asked for before.
+        Yields after each thing that takes napari long, so that the screen can be served in between.
+        """
+        viewer = self.viewer
+        with self.panes.paused():
+            old = self._reusable(layers)
+            for layer in [one for one in viewer.layers if self._is_ours(one) and one not in old.values()]:
+                if layer in viewer.layers:
+                    viewer.layers.remove(layer)
+                    yield
+            for data in layers:
+                reused = old.get(_role(data[1]["metadata"]))
+                self._saved_as(self._add(data) if reused is None else self._reuse(reused, data))
+                yield
+        yield from self.panes.arrange()
+        viewer.dims.ndisplay = 2
+        viewer.fit_to_view()
+        viewer.dims.set_current_step(0, first_slice)
+        viewer.canvas.overlays.scale_bar.visible = True
+        viewer.canvas.overlays.scale_bar.gridded = True
+
+    def add_all(self, layers: Sequence[LayerData]) -> Iterator[None]:
+        """Add layers that are on no disk yet, one a step; the last becomes the active one."""
+        with self.panes.paused():
+            for data in layers:
+                self.add(data, is_saved=False)
+                yield
+        yield from self.panes.arrange()
+
+    def add(self, data: LayerData, *, is_saved: bool) -> Layer:
+        """Add a layer to the open case, and make it the active one."""
+        layer = self._add(data)
+        if is_saved:
+            self._saved_as(layer)
+        else:
+            self._saved[layer] = None
+        return layer
+
+    def keep_up(self, layer: Labels, voxels: Voxels) -> bool:
+        """Show other voxels in a mask that is as the program left it; False if it was drawn on or removed."""
+        if layer not in self.viewer.layers or not self._is_saved(layer):
+            return False
+        layer.data = np.array(voxels)
+        self._saved_as(layer)
+        return True
+
+    def redraw(self, layer: Labels, voxels: Voxels) -> None:
+        """Put other voxels into a mask that nobody has drawn on; it is no more saved than before."""
+        layer.data = np.array(voxels)
+        # As for a layer that is used again: an undo must not bring back strokes of other voxels.
+        layer._reset_history()
+
+    def drop_placeholders(self) -> None:
+        """Remove the layers that stood for a case which is not coming."""
+        for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:
+            self.viewer.layers.remove(layer)
+
+    def mine(self, case: str) -> Labels | None:
+        """Return a person's own mask of a case; a layer that was duplicated in napari is not it."""
+        found = self.find(case, [Role.LABELS])
+        return next((one for one in found if isinstance(one, Labels) and one in self._saved), None)
+
+    def new_mask(self, case: Case) -> Labels:
+        """Return a person's own mask of a case: the one that is there, or an empty one on the case's grid.
+
+        There is one, since there is one file that it is saved to.
+        """
+        there = self.mine(case.name)
+        if there is not None:
+            self.viewer.layers.selection.active = there
+            return there
+        empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)
+        layer = self._add(mask_layer(empty, case_source(case, Role.LABELS), "my mask"))
+        self._saved_as(layer)
+        assert isinstance(layer, Labels)
+        return layer
+
+    def masks(self) -> list[Labels]:
+        """Return all label layers but the mirrors, from the lowest to the topmost."""
+        return self.of_kind(Labels)
+
+    def of_kind(self, kind: type[Kind]) -> list[Kind]:
+        """Return all layers of a kind but the mirrors, from the lowest to the topmost."""
+        return [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, kind) and not self.panes.is_mirror(layer)
+        ]
+
+    def find(self, case: str, roles: Sequence[Role]) -> list[Layer]:
+        """Return the layers of a case with one of these roles: the first role first, the newest first."""
+        found = []
+        for role in roles:
+            for layer in reversed(list(self.viewer.layers)):
+                source = source_of(layer.metadata)
+                if source is not None and (source.case, source.role) == (case, role):
+                    found.append(layer)
+        return [layer for layer in found if not self.panes.is_mirror(layer)]
+
+    def unsaved(self) -> list[Labels]:
+        """Return the masks of the open case that hold something that is on no disk."""
+        return [layer for layer in self.masks() if layer in self._saved and not self._is_saved(layer)]
+
+    def on_disk(self, layer: Layer) -> Voxels:
+        """Return the voxels of a mask as they are on disk; zeros for one that is on none."""
+        saved = self._saved.get(layer)
+        return np.zeros_like(layer.data) if saved is None else saved
+
+    def mark_saved(self, masks: Iterable[MaskToSave]) -> None:
+        """Remember what is on disk now; what was drawn since the copy was taken is still unsaved."""
+        voxels_of = {mask.key: mask.voxels for mask in masks}
+        for layer in self.masks():
+            if id(layer) in voxels_of:
+                self._saved[layer] = voxels_of[id(layer)]
+                self.saved.emit(layer)
+
+    def _is_ours(self, layer: Layer) -> bool:
+        return layer in self._own or is_placeholder(layer.metadata)
+
+    def _reusable(self, new: Sequence[LayerData]) -> dict[Role | None, Layer]:
+        """Find the layers of the last case whose role the next one has, too.
+
+        To remove a layer and add another takes napari a third of a second; to give it other voxels a tenth
+        of that. And what the person has set on it, such as its outline, stays.
+        """
+        roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new} - {
+            Role.PREDICTION,
+            Role.PROBABILITY,
+            Role.UNCERTAINTY,
+        }
+        own = [layer for layer in self.viewer.layers if layer in self._own]
+        return {role: layer for layer in reversed(own) if (role := _role(layer.metadata)) in roles}
+
+    def _reuse(self, layer: Layer, data: LayerData) -> Layer:
+        voxels, kwargs, _ = data
+        layer.metadata = kwargs["metadata"]
+        layer.data = voxels
+        layer.scale, layer.translate = kwargs["scale"], kwargs["translate"]
+        if isinstance(layer, Labels):
+            # napari keeps the history of edits of the last voxels, and an undo would write them into these.
+            # There is no public way to clear it.
+            layer._reset_history()
+        else:
+            _set_contrast(layer, kwargs["contrast_limits"])
+        return layer
+
+    def _is_saved(self, layer: Labels) -> bool:
+        saved = self._saved[layer]
+        if saved is None:
+            return False
+        return saved.shape == layer.data.shape and np.array_equal(saved, layer.data)
+
+    def _saved_as(self, layer: Layer) -> None:
+        if isinstance(layer, Labels):
+            self._saved[layer] = np.array(layer.data)
+
+    def _add(self, data: LayerData) -> Layer:
+        voxels, kwargs, kind = data
+        layer = Image(voxels, **kwargs) if kind == "image" else Labels(voxels, **kwargs)
+        if isinstance(layer, Labels):
+            layer.contour = _OUTLINE_VOXELS
+            layer.opacity = 1.0
+        else:
+            _set_contrast(layer, kwargs["contrast_limits"])
+        self._own.add(layer)
+        return self.viewer.add_layer(layer)
+
+
+def _role(metadata: dict[str, Any]) -> Role | None:
+    source = source_of(metadata)
+    return None if source is None else source.role
+
+
+def _set_contrast(image: Image, limits: tuple[float, float]) -> None:
+    """Show these intensities, and let the slider reach all others."""
+    lowest, highest = float(image.data.min()), float(image.data.max())
+    image.contrast_limits_range = (min(lowest, limits[0]), max(highest, limits[1]))
+    image.contrast_limits = limits

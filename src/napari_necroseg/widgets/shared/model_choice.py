@@ -1,0 +1,115 @@
+"""The choice of a trained model: those of the project, and others by their folder."""
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.runs import find_ensembles, find_runs, run_title
+from napari_necroseg.widgets.shared.workspace import Workspace
+
+
+class ModelChoice(QWidget):
+    """A list of models, the newest first, with a button for others.
+
+    Parameters
+    ----------
+    workspace
+        Whose project's models are listed.
+    title, help_text
+        What the model is chosen for.
+    nothing
+        The first entry, which stands for no model; without it there is one as soon as there are any.
+    has_ensembles
+        Whether the ensembles of studies are listed, too: each stands for several models.
+    """
+
+    chosen = Signal()
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        title: str,
+        help_text: str,
+        *,
+        nothing: str = "",
+        has_ensembles: bool = False,
+    ) -> None:
+        super().__init__()
+        self._has_ensembles = has_ensembles
+        self._workspace = workspace
+        self._nothing = nothing
+        self._browsed: list[Path] = []
+        self.combo = QComboBox()
+        self.combo.setToolTip(help_text)
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setMinimumContentsLength(8)
+        self.combo.currentIndexChanged.connect(self.chosen)
+        browse = QPushButton("...")
+        browse.setFixedWidth(32)
+        browse.setToolTip("Choose the folder of another trained model.")
+        browse.clicked.connect(self._browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel(title))
+        row.addWidget(self.combo, 1)
+        row.addWidget(browse)
+
+    def run(self) -> Path | None:
+        """Return the folder of the chosen model."""
+        run: Path | None = self.combo.currentData()
+        return run
+
+    def others(self) -> list[Path]:
+        """Return the models of the list that are not chosen."""
+        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
+        return [run for run in runs if run is not None and run != self.run()]
+
+    def choose(self, run: Path) -> None:
+        """Choose a model of the list."""
+        self.combo.setCurrentIndex(self._index(run))
+
+    def choose_newest(self) -> None:
+        """Choose the model that was trained or chosen last; nothing happens without any."""
+        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
+        newest = next((run for run in runs if run is not None), None)
+        if newest is not None:
+            self.choose(newest)
+
+    def refill(self) -> None:
+        """List the models anew: the one trained or chosen last comes first, then the browsed ones."""
+        before = self.run()
+        last = self._workspace.run
+        runs = [*([last] if last else []), *self._browsed, *find_runs(self._workspace.folder)]
+        if self._has_ensembles:
+            runs += find_ensembles(self._workspace.folder)
+        self.combo.blockSignals(True)
+        self.combo.clear()
+        if self._nothing:
+            self.combo.addItem(self._nothing, None)
+        for run in dict.fromkeys(runs):
+            self.combo.addItem(run_title(run), run)
+        if self._nothing and before in runs:
+            self.combo.setCurrentIndex(self._index(before))
+        self.combo.blockSignals(False)
+        self.chosen.emit()
+
+    def look_again(self) -> None:
+        """List what is there now, and leave the choice as it is."""
+        before = self.run()
+        self.refill()
+        if before is not None:
+            self.choose(before)
+
+    def _index(self, run: Path | None) -> int:
+        # Not `findData`: Qt finds the very object, not an equal path.
+        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
+        return runs.index(run) if run in runs else -1
+
+    def _browse(self) -> None:
+        run = ask.ask_folder(self, "Folder of a trained model", str(self._workspace.folder or ""))
+        if run is not None:
+            self._browsed.insert(0, run)
+            self.refill()
+            self.choose(run)

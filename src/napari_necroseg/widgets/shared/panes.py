@@ -1,0 +1,142 @@
+"""Both sequences side by side: ceT1 with its masks left, T2 with the same masks right.
+
+napari's grid puts a number of neighbouring layers into each pane, counted from the top of the list with
+a negative stride; what is left over at the bottom of the list is the last pane. So T2 and its masks are
+kept at the bottom, and everything else, layers of the user included, is the left pane. A napari layer is
+drawn in one pane only, so each mask has a *mirror* on the right: a layer that shares the very same array,
+and that cannot be edited, so that there is one history of edits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from napari_necroseg.layerdata import Role, source_of
+from napari_necroseg.widgets.shared.mirror import Mirror
+
+
+class Panes:
+    """Keeps the two panes of a viewer in order, whatever happens to its layers."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = ref(viewer)
+        self._mirrors: WeakKeyDictionary[Labels, Mirror] = WeakKeyDictionary()
+        self._unwanted: WeakSet[Labels] = WeakSet()
+        self._pauses = 0
+        self._side_by_side = True
+        for happening in ("inserted", "removed", "reordered"):
+            getattr(viewer.layers.events, happening).connect(self._on_layers)
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether two panes are wanted; there is one anyway for a case without T2."""
+        return self._side_by_side
+
+    @side_by_side.setter
+    def side_by_side(self, wanted: bool) -> None:
+        self._side_by_side = wanted
+        self._arrange()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Change several layers without arranging after each; `arrange` follows."""
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+
+    def arrange(self) -> Iterator[None]:
+        """Bring mirrors and grid in line with the layers; yields after each thing that takes napari long."""
+        viewer = self._viewer()
+        if viewer is None or self._pauses:
+            return
+        with self.paused():
+            right = _right_image(viewer) if self._side_by_side else None
+            yield from self._drop_mirrors(viewer, right)
+            yield from self._make_mirrors(viewer, right)
+            self._set_grid(viewer, right)
+
+    def mirror_of(self, layer: Labels) -> Labels | None:
+        """Return the mirror of a mask, if it has one."""
+        mirror = self._mirrors.get(layer)
+        return None if mirror is None else mirror.layer
+
+    def is_mirror(self, layer: Layer) -> bool:
+        """Whether a layer only repeats another one."""
+        return any(layer is mirror.layer for mirror in self._mirrors.values())
+
+    def _on_layers(self, event: Any) -> None:
+        removed = getattr(event, "value", None) if event.type == "removed" else None
+        if removed is not None and not self._pauses:
+            self._unwanted.update(base for base, mirror in self._mirrors.items() if mirror.layer is removed)
+        self._arrange()
+
+    def _arrange(self, *_: Any) -> None:
+        for _step in self.arrange():
+            pass
+
+    def _drop_mirrors(self, viewer: ViewerModel, right: Image | None) -> Iterator[None]:
+        for base, mirror in list(self._mirrors.items()):
+            if (
+                right is not None
+                and base in viewer.layers
+                and mirror.layer in viewer.layers
+                and _fits(base, right)
+            ):
+                continue
+            del self._mirrors[base]
+            mirror.release()
+            if mirror.layer in viewer.layers:
+                viewer.layers.remove(mirror.layer)
+                yield
+
+    def _make_mirrors(self, viewer: ViewerModel, right: Image | None) -> Iterator[None]:
+        """Make the mirrors that are missing; that of a hidden mask is made when it is first shown."""
+        if right is None:
+            return
+        bases = [layer for layer in viewer.layers if isinstance(layer, Labels) and not self.is_mirror(layer)]
+        for base in bases:
+            if base in self._mirrors or base in self._unwanted or not _fits(base, right):
+                continue
+            if not base.visible:
+                base.events.visible.connect(self._arrange)
+                continue
+            active = viewer.layers.selection.active
+            self._mirrors[base] = Mirror(base)
+            viewer.add_layer(self._mirrors[base].layer)
+            viewer.layers.selection.active = active
+            yield
+
+    def _set_grid(self, viewer: ViewerModel, right: Image | None) -> None:
+        grid = viewer.canvas.grid
+        if right is None:
+            if grid.enabled and abs(grid.stride) > 1:
+                grid.enabled, grid.stride = False, 1
+            return
+        in_right = [right, *(self._mirrors[base].layer for base in viewer.layers if base in self._mirrors)]
+        for place, layer in enumerate(in_right):
+            now = viewer.layers.index(layer)
+            if now != place:
+                viewer.layers.move(now, place)
+        grid.stride = -max(1, len(viewer.layers) - len(in_right))
+        grid.shape = (1, 2)
+        grid.enabled = len(viewer.layers) > len(in_right)
+
+
+def _right_image(viewer: ViewerModel) -> Image | None:
+    """The T2 image that a ceT1 image of the same case is shown with."""
+    sources = {layer: source_of(layer.metadata) for layer in viewer.layers if isinstance(layer, Image)}
+    cases = {source.case for source in sources.values() if source is not None and source.role is Role.CET1}
+    for layer, source in sources.items():
+        if source is not None and source.role is Role.T2 and source.case in cases:
+            return layer
+    return None
+
+
+def _fits(base: Labels, right: Image) -> bool:
+    return bool(base.data.shape == right.data.shape)

@@ -1,0 +1,110 @@
+"""A table of scored cases: a row each, the worst first; a double click asks for the case."""
+
+import math
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+
+from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.widgets.shared.score_table import written
+
+_COLUMNS = (
+    ("dice", "Dice\n%", "Overlap with the reference."),
+    ("hd95_mm", "HD95\nmm", "95 % of either surface is no further than this from the other."),
+    ("volume_difference_ml", "ΔV\nmL", "Volume of the prediction minus that of the reference."),
+)
+# Before the name of a case; narrow, and explained where one points.
+_MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "scored": ""}
+# With this a short name of a case is not cut off.
+_WIDTH = 285
+_ORDER = Qt.ItemDataRole.UserRole
+
+
+class ScoredCases(QTableWidget):
+    """Sorted by the column whose title was clicked; `case_wanted` is emitted with the name of a case."""
+
+    case_wanted = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(0, 1 + len(_COLUMNS), parent)
+        for column, (title, help_text) in enumerate((("Case", ""), *(one[1:] for one in _COLUMNS))):
+            header = QTableWidgetItem(title)
+            header.setToolTip(help_text)
+            self.setHorizontalHeaderItem(column, header)
+        self.setWordWrap(False)
+        # Names of cases most often differ at their ends.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setToolTip(
+            "Double-click a row to open the case; click a title to sort.\n"
+            "✗ missed, ! false alarm, ○ nothing to find."
+        )
+        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self.verticalHeader().hide()
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().setDefaultSectionSize(24)
+        self.setFixedHeight(180)
+        self.setMinimumWidth(_WIDTH)
+        self.setSortingEnabled(True)
+        self.cellDoubleClicked.connect(lambda row, _column: self._want(row))
+
+    def begin(self) -> None:
+        """Forget the last scores."""
+        self.setRowCount(0)
+
+    def add(self, case: str, scores: Scores) -> None:
+        """Add a row; the lowest Dice stays on top, missed zones first; what has none comes last."""
+        self.setSortingEnabled(False)
+        row = self.rowCount()
+        self.insertRow(row)
+        self.setItem(row, 0, Cell(f"{_MARKS[scores.state]}{case}", case))
+        self.item(row, 0).setToolTip(f"{case}: {scores}")
+        for column, (name, title, _) in enumerate(_COLUMNS, start=1):
+            value = float(getattr(scores, name))
+            unit = title.rpartition("\n")[2]
+            text = written(name, unit, value).removesuffix(unit).strip()
+            # A false alarm has a Dice of 0, too, and no zone that was overlooked.
+            is_missed = name == "dice" and scores.state == "missed"
+            cell = Cell(text, -math.inf if is_missed else value)
+            cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.setItem(row, column, cell)
+        self.setSortingEnabled(True)
+        self.sortItems(1)
+
+    def chosen(self) -> str:
+        """Return the case whose row is selected; empty without any."""
+        item = self.item(self.currentRow(), 0)
+        return "" if item is None else str(item.data(_ORDER))
+
+    def choose(self, case: str) -> None:
+        """Select the row of a case, if it has one."""
+        for row in range(self.rowCount()):
+            if self.item(row, 0).data(_ORDER) == case:
+                self.selectRow(row)
+
+    def step(self, by: int) -> None:
+        """Ask for the case so many rows below the one that is selected; without one, for the first."""
+        row = self.currentRow() + by if self.currentRow() >= 0 else 0
+        if 0 <= row < self.rowCount():
+            self.selectRow(row)
+            self._want(row)
+
+    def _want(self, row: int) -> None:
+        cell = self.item(row, 0)
+        if cell is not None:
+            self.case_wanted.emit(cell.data(_ORDER))
+
+
+class Cell(QTableWidgetItem):
+    """A cell that is sorted by what it stands for; what is undefined comes last."""
+
+    def __init__(self, text: str, value: str | float) -> None:
+        super().__init__(text)
+        self.setData(_ORDER, value)
+
+    def __lt__(self, other: QTableWidgetItem) -> bool:
+        mine, its = (item.data(_ORDER) for item in (self, other))
+        if isinstance(mine, float) and isinstance(its, float):
+            return (math.isnan(mine), mine) < (math.isnan(its), its)
+        return str(mine) < str(its)

@@ -1,0 +1,1 @@
+"""The dock Study and its parts."""

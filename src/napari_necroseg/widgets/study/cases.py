@@ -1,0 +1,165 @@
+"""The cases of a study, each as predicted by the network that has not seen it; a double click opens one."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.study.results import CaseResult
+from napari_necroseg.core.study.runs import Run
+from napari_necroseg.layerdata import LayerData, Role
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.scored_cases import ScoredCases
+from napari_necroseg.widgets.shared.section import Section
+from napari_necroseg.widgets.shared.workspace import Workspace
+from napari_necroseg.widgets.study import jobs
+from napari_necroseg.widgets.study.jobs import FoundPrediction
+from napari_necroseg.widgets.study.reading import Reading
+
+_HELP = (
+    "Each case was predicted by the network of the fold that leaves it out (out of fold), so these scores "
+    "say how well a new patient would be predicted."
+)
+
+
+class StudyCases(Section):
+    """A choice of a configuration and its cases, the worst first; hidden until there are scores.
+
+    `said` is emitted with what a person should know, such as that a prediction is missing.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__("Cases, as predicted unseen", parent)
+        self._workspace = workspace
+        self._folder = self._cohort = Path()
+        self._results: dict[tuple[str, int], list[CaseResult]] = {}
+        # The case that is being opened, and the run folder of the prediction that is to be shown on it.
+        self._awaited: tuple[str, Run] | None = None
+        self.reading = Reading(self)
+        self.reading.done.connect(self._on_found)
+        self.reading.failed.connect(self.said)
+        self.choice = QComboBox()
+        self.choice.setToolTip("Whose predictions are listed.")
+        self.choice.currentIndexChanged.connect(self._show)
+        self.table = ScoredCases()
+        self.table.case_wanted.connect(self.open)
+        self.summary = Prose()
+        self.toggleButton().setToolTip(_HELP)
+        self._lay_out()
+        self.expand()
+        self.hide()
+
+    def show_results(self, folder: Path, results: tuple[CaseResult, ...], cohort: str = "") -> None:
+        """Show the scores of a study, and know its cohort (relative to the folder); the choice stays."""
+        if cohort or folder != self._folder:
+            self._cohort = (folder / cohort).resolve()
+        self._folder = folder
+        self._results = {}
+        for one in results:
+            self._results.setdefault((one.configuration, one.seed), []).append(one)
+        before = self.choice.currentText()
+        has_seeds = any(seed for _, seed in self._results)
+        self.choice.blockSignals(True)
+        self.choice.clear()
+        for configuration, seed in self._results:
+            title = Configuration.parse(configuration).title
+            self.choice.addItem(f"{title}, seed {seed}" if has_seeds else title, (configuration, seed))
+        self.choice.setCurrentIndex(max(0, self.choice.findText(before)))
+        self.choice.blockSignals(False)
+        self._show()
+        self.setVisible(bool(results))
+
+    def open(self, case: str) -> None:
+        """Open a case with the prediction of the network that has not seen it."""
+        if self._is_of_another_cohort():
+            self.said.emit(f"This study is of the cohort {self._cohort}; open that in the dock Cases first.")
+            return
+        self._awaited = (case, self._run(case))
+        if self._is_open(case):
+            self.follow_case()
+        elif len(self._workspace.case_wanted) == 0:
+            self._awaited = None
+            self.said.emit("Open the dock Cases, too: it reads and shows the case.")
+        else:
+            self._workspace.case_wanted.emit(case)
+
+    def follow_case(self) -> None:
+        """Read the prediction once its case is open; another case that was opened instead gets none."""
+        awaited, self._awaited = self._awaited, None
+        case = self._workspace.case
+        if awaited is None or case is None or case.name != awaited[0]:
+            return
+        run = awaited[1]
+        path = self._folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+        name = f"{self._folder.name}-{run.out_of_fold}"
+        self.reading.read(partial(jobs.read_prediction, path, case, name))
+
+    def _is_of_another_cohort(self) -> bool:
+        """Whether a case of that name would be another one; not known if the study's table is gone."""
+        table = self._workspace.cohort_path
+        return self._cohort.is_file() and table is not None and table.resolve() != self._cohort
+
+    def _run(self, case: str) -> Run:
+        one = next(one for one in self._chosen() if one.case == case)
+        return Run(configuration=one.configuration, fold=one.fold, seed=one.seed)
+
+    def _chosen(self) -> list[CaseResult]:
+        # A tuple comes back from Qt as a list under some bindings.
+        data = self.choice.currentData()
+        return [] if data is None else self._results.get((data[0], data[1]), [])
+
+    def _is_open(self, case: str) -> bool:
+        return self._workspace.case is not None and self._workspace.case.name == case
+
+    def _show(self, *_: object) -> None:
+        chosen = self.table.chosen()
+        self.table.begin()
+        for one in self._chosen():
+            self.table.add(one.case, one.scores)
+        self.table.choose(chosen)
+        values = [one.scores.dice for one in self._chosen() if one.scores.state in ("scored", "missed")]
+        missed = sum(one.scores.state == "missed" for one in self._chosen())
+        text = f"{len(self._chosen())} cases"
+        if values:
+            text += f", mean Dice {100 * np.mean(values):.1f} %, median {100 * np.median(values):.1f} %"
+        self.summary.say(f"{text}, {missed} missed." if missed else f"{text}.")
+
+    def _on_found(self, found: FoundPrediction) -> None:
+        if self._workspace.case is not found.case:
+            return
+        shown = self._shown(found.layer, found.case.name)
+        if shown is None:
+            shown = self._workspace.layers.add(found.layer, is_saved=True)
+        self._workspace.layers.viewer.layers.selection.active = shown
+
+    def _shown(self, data: LayerData, case: str) -> Labels | None:
+        """Return the layer that shows just that already; one that was drawn on is not it."""
+        voxels, kwargs, _ = data
+        layers = self._workspace.layers.find(case, [Role.PREDICTION])
+        same = (one for one in layers if isinstance(one, Labels) and one.name.startswith(kwargs["name"]))
+        return next((one for one in same if np.array_equal(one.data, voxels)), None)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        for text, by, help_text in (
+            ("Previous", -1, "Open the case before in the table, with its prediction."),
+            ("Next", 1, "Open the next case in the table, with its prediction."),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(help_text)
+            button.clicked.connect(lambda _=False, by=by: self.table.step(by))
+            row.addWidget(button)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.choice)
+        column.addWidget(self.table)
+        column.addWidget(self.summary)
+        column.addLayout(row)
+        self.addWidget(content)

@@ -1,0 +1,231 @@
+"""The runs of a study as a grid that fills in: a row a configuration, a column a fold."""
+
+from collections.abc import Mapping, Sequence
+
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QResizeEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.study.runs import Run
+from napari_necroseg.widgets.study.board import Board, RunStanding
+from napari_necroseg.widgets.study.words import standing_in_words
+
+# Okabe and Ito's colours, told apart with any colour vision; each state has a sign of its own, too.
+_COLOURS = {"running": "#56b4e9", "done": "#009e73", "failed": "#d55e00", "interrupted": "#f0e442"}
+_INK = {"running": "#000000", "done": "#ffffff", "failed": "#ffffff", "interrupted": "#000000"}
+# Of a run that goes on, the part that is still to come.
+_TO_COME = "#c6e4f7"
+_SIGNS = {"waiting": "·", "running": "…", "done": "✓", "failed": "✗", "interrupted": "‖"}
+_LEGEND = (
+    ("waiting", "·", "waiting"),
+    ("running", "45%", "running"),
+    ("done", "87", "done: mean Dice in %"),
+    ("failed", "✗", "failed"),
+    ("interrupted", "‖", "interrupted"),
+)
+_MEAN_HELP = "Mean Dice in % over the cases of all runs of the row that are done."
+_STANDING = Qt.ItemDataRole.UserRole
+_ROW_HEIGHT, _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 24, 34, 12
+
+_Row = tuple[str, int]
+
+
+class StudyGrid(QWidget):
+    """One cell a run; `chosen` is emitted with the key of a run that was clicked."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.table = QTableWidget()
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setItemDelegate(_CellPainter(self.table))
+        self.table.setToolTip(
+            "A row a configuration, a column a fold that is left out; click a run to see it below."
+        )
+        columns = self.table.horizontalHeader()
+        columns.setMinimumSectionSize(_LEAST_COLUMN_WIDTH)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        columns.setSectionsClickable(False)
+        columns.setFixedHeight(_ROW_HEIGHT)
+        self.table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        self.table.verticalHeader().setSectionsClickable(False)
+        self.table.currentItemChanged.connect(self._on_current)
+        self._legend = QLabel(" ".join(_swatch(*entry) for entry in _LEGEND))
+        self._legend.setWordWrap(True)
+        self._places: dict[str, tuple[int, int]] = {}
+        self._rows: list[_Row] = []
+        self._chosen = ""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.table)
+        column.addWidget(self._legend)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Make room for the scroll bar of many folds."""
+        super().resizeEvent(event)
+        self._fit_height()
+
+    def show_board(self, board: Board) -> None:
+        """Lay out a cell for each run of a study."""
+        runs = [one.run for one in board.standings.values()]
+        self._rows = list(dict.fromkeys((run.configuration, run.seed) for run in runs))
+        folds = sorted({run.fold for run in runs})
+        self._places = {
+            run.key: (self._rows.index((run.configuration, run.seed)), run.fold - 1) for run in runs
+        }
+        self.table.blockSignals(True)
+        self.table.clear()
+        self.table.setRowCount(len(self._rows))
+        self.table.setColumnCount(max(folds, default=0) + 1)
+        self._label(max(folds, default=0), has_seeds=any(run.seed for run in runs))
+        for key in board.standings:
+            self._draw(key, board)
+        for row in range(len(self._rows)):
+            self._draw_mean(row, board)
+        if self._chosen in self._places:
+            self.table.setCurrentCell(*self._places[self._chosen])
+        self.table.blockSignals(False)
+        self.setVisible(bool(self._rows))
+        self._fit_height()
+
+    def refresh(self, key: str, board: Board) -> None:
+        """Draw a run again, or all of them if it is a new one."""
+        if key in self._places:
+            self._draw(key, board)
+            self._draw_mean(self._places[key][0], board)
+        else:
+            self.show_board(board)
+
+    def mark(self, key: str) -> None:
+        """Frame the cell of the run that is shown below; `chosen` is not emitted."""
+        self._chosen = key
+        self.table.blockSignals(True)
+        if key in self._places:
+            self.table.setCurrentCell(*self._places[key])
+        else:
+            self.table.clearSelection()
+        self.table.blockSignals(False)
+
+    def text(self, run: Run) -> str:
+        """Return what the cell of a run says."""
+        item = self.table.item(*self._places[run.key])
+        return "" if item is None else str(item.text())
+
+    def means(self) -> Sequence[str]:
+        """Return what the last column says, row by row."""
+        last = self.table.columnCount() - 1
+        items = (self.table.item(row, last) for row in range(self.table.rowCount()))
+        return tuple("" if item is None else item.text() for item in items)
+
+    def _label(self, folds: int, *, has_seeds: bool) -> None:
+        for fold in range(folds):
+            self._title(fold, str(fold + 1), f"Fold {fold + 1} is left out and scored.")
+        self._title(folds, "Mean", _MEAN_HELP)
+        for row, (configuration, seed) in enumerate(self._rows):
+            title = Configuration.parse(configuration).title
+            header = QTableWidgetItem(f"{title} · {seed}" if has_seeds else title)
+            header.setToolTip(f"{title}, seed {seed}")
+            self.table.setVerticalHeaderItem(row, header)
+
+    def _title(self, column: int, text: str, help_text: str) -> None:
+        header = QTableWidgetItem(text)
+        header.setToolTip(help_text)
+        self.table.setHorizontalHeaderItem(column, header)
+
+    def _draw(self, key: str, board: Board) -> None:
+        one = board.standings[key]
+        row, column = self._places[key]
+        self._put(row, column, cell_text(one), standing_in_words(one), one)
+
+    def _draw_mean(self, row: int, board: Board) -> None:
+        mean = board.mean_dice(*self._rows[row])
+        text = "" if mean is None else f"{100 * mean:.1f}"
+        self._put(row, self.table.columnCount() - 1, text, _MEAN_HELP)
+
+    def _put(self, row: int, column: int, text: str, help_text: str, one: RunStanding | None = None) -> None:
+        item = self.table.item(row, column)
+        if item is None:
+            item = QTableWidgetItem()
+            self.table.setItem(row, column, item)
+        item.setText(text)
+        item.setToolTip(help_text)
+        item.setData(_STANDING, one)
+
+    def _fit_height(self) -> None:
+        rows = min(max(1, self.table.rowCount()), _MOST_ROWS_SEEN)
+        room = self.width() - self.table.verticalHeader().sizeHint().width()
+        is_wide = self.table.columnCount() * _LEAST_COLUMN_WIDTH > room
+        bar = self.table.horizontalScrollBar().sizeHint().height() if is_wide else 0
+        self.table.setFixedHeight((rows + 1) * _ROW_HEIGHT + bar + 4)
+
+    def _on_current(self, item: QTableWidgetItem | None, _before: QTableWidgetItem | None) -> None:
+        one: RunStanding | None = None if item is None else item.data(_STANDING)
+        if one is not None:
+            self.chosen.emit(one.run.key)
+
+
+class _CellPainter(QStyledItemDelegate):
+    """Paints a run in the colour of its state, filled as far as it is; the chosen one has a frame."""
+
+    def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        """Paint one cell."""
+        assert painter is not None
+        one: RunStanding | None = index.data(_STANDING)
+        area = option.rect.adjusted(0, 0, -1, -1)
+        ink = option.palette.color(QPalette.ColorRole.WindowText)
+        if one is not None and one.state in _COLOURS:
+            ink = QColor(_INK[one.state])
+            if one.state == "running":
+                painter.fillRect(area, QColor(_TO_COME))
+                painter.fillRect(area.adjusted(0, 0, round((one.share - 1) * area.width()), 0), _fill(one))
+            else:
+                painter.fillRect(area, _fill(one))
+        painter.setPen(ink)
+        painter.drawText(area, Qt.AlignmentFlag.AlignCenter, str(index.data() or ""))
+        if one is not None and option.state & QStyle.StateFlag.State_Selected:
+            painter.setPen(QPen(option.palette.color(QPalette.ColorRole.WindowText), 2))
+            painter.drawRect(area.adjusted(1, 1, -1, -1))
+
+
+def _fill(one: RunStanding) -> QColor:
+    return QColor(_COLOURS[one.state])
+
+
+def cell_text(one: RunStanding) -> str:
+    """Return the few signs that stand for a run: its Dice, how far it is, how long it takes, or a sign."""
+    if one.state == "done" and one.mean_dice is not None:
+        return f"{100 * one.mean_dice:.0f}"
+    if one.state == "running" and one.share:
+        return f"{one.share:.0%}"
+    if one.state == "waiting" and one.plan is not None and one.plan.estimated_s is not None:
+        return _brief(one.plan.estimated_s)
+    return _SIGNS.get(one.state, "")
+
+
+def _brief(seconds: float) -> str:
+    """Write a time span with three or four signs."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= (1.95 if unit == "d" else 0.95) * size:
+            amount = seconds / size
+            return f"{amount:.0f}{unit}" if amount >= 9.5 or unit == "m" else f"{amount:.1f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def _swatch(state: str, sign: str, meaning: str) -> str:
+    colours: Mapping[str, str] = _COLOURS
+    style = f"background-color:{colours[state]};color:{_INK[state]}" if state in colours else ""
+    return f'<span style="{style}">&nbsp;{sign}&nbsp;</span>&nbsp;{meaning.replace(" ", "&nbsp;")}'

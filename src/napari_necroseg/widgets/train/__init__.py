@@ -1,0 +1,1 @@
+"""The dock Train and its parts."""

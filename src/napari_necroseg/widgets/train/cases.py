@@ -1,0 +1,99 @@
+"""The cases of a training: those of the cohort, open layers, corrected masks, and those left out."""
+
+from dataclasses import replace
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
+
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config import Target, TrainConfig
+from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_cases, with_corrected
+from napari_necroseg.widgets.shared.case_list import CaseList, lacks
+from napari_necroseg.widgets.shared.workspace import Workspace
+from napari_necroseg.widgets.train.layer_case import LayerCase
+from napari_necroseg.widgets.train.open_layers import OpenLayers
+
+
+class TrainCases(QGroupBox):
+    """Chooses what is trained on, and what is scored meanwhile.
+
+    Attributes
+    ----------
+    list, layers
+        The cases with their ticks; the form that adds open layers.
+    validates
+        Whether cases that are left out are scored meanwhile.
+    """
+
+    changed = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__("Cases to train on", parent)
+        self._workspace = workspace
+        self._added: dict[str, CaseFiles] = {}
+        self._cohort = Cohort(cases=())
+        self._config = TrainConfig()
+        self.list = CaseList()
+        self.layers = OpenLayers(workspace)
+        self.corrected = QCheckBox()
+        self.corrected.setToolTip(
+            "Learn from the masks that were saved in the project's folder labels, in place of those that the "
+            "cohort names. A case that had none can be trained on then."
+        )
+        self.corrected.setChecked(True)
+        self.validates = QCheckBox("Score the cases left out meanwhile")
+        self.validates.setToolTip(
+            "Every two minutes (see Advanced) the cases that are not trained on are predicted and compared "
+            "with their reference. It costs some seconds a case, and changes nothing in the training. If one "
+            "of them is the open case, what the network makes of it is shown as a layer that keeps up."
+        )
+        column = QVBoxLayout(self)
+        for widget in (self.list, self.corrected, self.layers, self.validates):
+            column.addWidget(widget)
+        self.list.changed.connect(self.changed)
+        self.corrected.toggled.connect(lambda: self.show_cases(self._config))
+
+    @property
+    def cohort(self) -> Cohort:
+        """The cases that are listed, with the masks that are learned from."""
+        return self._cohort
+
+    def show_cases(self, config: TrainConfig) -> None:
+        """List the cohort of the workspace and what was added; greyed out is what a training cannot use."""
+        self._config = config
+        cohort = self._workspace.cohort or Cohort(cases=())
+        self._cohort = self._with_added(self._with_corrected(cohort))
+        self.list.show_cohort(self._cohort, config)
+
+    def taken(self, target: Target) -> LayerCase:
+        """Return the chosen layers as they are now; see `OpenLayers.taken`."""
+        taken = self.layers.taken(target)
+        rows = [files for files in self._cohort if files.name == taken.name]
+        return replace(taken, patient=rows[0].patient) if rows else taken
+
+    def add(self, files: CaseFiles) -> None:
+        """Keep a case made of layers; the next `show_cases` lists it, ticked."""
+        self._added[files.name] = files
+        self.list.want(files.name)
+
+    def new_to(self, learned: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the cases that a model has something to learn from: unknown to it, corrected, or added."""
+        before = self._workspace.cohort or Cohort(cases=())
+        return tuple(
+            files.name
+            for files in self._cohort
+            if not lacks(files, self._config) and (files.name not in learned or files not in before.cases)
+        )
+
+    def _with_corrected(self, cohort: Cohort) -> Cohort:
+        folder = self._workspace.folder
+        names = () if folder is None else corrected_cases(cohort, folder / LABELS_FOLDER)
+        self.corrected.setVisible(bool(names))
+        self.corrected.setText(f"Learn from corrected masks where there are ({len(names)})")
+        if folder is None or not names or not self.corrected.isChecked():
+            return cohort
+        return with_corrected(cohort, folder / LABELS_FOLDER)
+
+    def _with_added(self, cohort: Cohort) -> Cohort:
+        rows = {files.name: files for files in cohort} | self._added
+        return Cohort(cases=tuple(rows.values()))

@@ -1,0 +1,299 @@
+"""The dock Train: choose cases and settings, watch the loss, get a model."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
+
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
+from napari_necroseg.core.plan import Plan, duration, make_plan
+from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.curve import LossCurve
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.forms import ConfigForm
+from napari_necroseg.widgets.shared.model_choice import ModelChoice
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.runs import find_interrupted, learned_cases, new_run_name
+from napari_necroseg.widgets.shared.worker import Job
+from napari_necroseg.widgets.train import jobs
+from napari_necroseg.widgets.train.cases import TrainCases
+from napari_necroseg.widgets.train.jobs import Wants
+from napari_necroseg.widgets.train.layer_case import load_layer_case
+from napari_necroseg.widgets.train.live_mask import LiveMask
+from napari_necroseg.widgets.train.tuning import TAKEN, starting_point, to_score
+from napari_necroseg.widgets.train.words import augmentation_in_words, plan_in_words
+
+_PLAIN = ("preset", "dimension", "sequences", "minutes")
+# Choices that a preset has no opinion about, so that changing it leaves them alone.
+_PERSONAL = ("sequences", "target", "seed", "device", "threads")
+# Chosen in the dock Augmentation preview, where one sees what they do.
+_HIDDEN = tuple(f"augment.{name}" for name in AugmentConfig.model_fields)
+_MODEL_HELP = (
+    "Random weights: a network that knows nothing yet. A model: it goes on from what that one has learned "
+    "(fine-tuning), so a few corrected cases can improve it."
+)
+_NAME_HELP = "Name of the new model: a folder of that name is made in the folder below."
+
+
+class Train(Dock):
+    """Trains a network on cases of the open cohort."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.form = ConfigForm(train_preset("fast"), plain=_PLAIN, hidden=_HIDDEN)
+        self.chooser = TrainCases(self.workspace)
+        self.cases, self.validates = self.chooser.list, self.chooser.validates
+        self.model = ModelChoice(self.workspace, "Start from", _MODEL_HELP, nothing="random weights")
+        self.curve = LossCurve()
+        self.name = QLineEdit()
+        self.start_button = QPushButton("Train")
+        self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
+        self.resume_button = QPushButton()
+        self.resume_button.setToolTip(
+            "This training was interrupted. Go on from its last save, with its own choices and cases."
+        )
+        self.pause_button = QPushButton("Pause")
+        self.pause_button.setCheckable(True)
+        self.pause_button.setToolTip("Let the training stand still, so that the computer is free.")
+        self.keep_button = QPushButton("Stop and keep")
+        self.keep_button.setToolTip("End the training now, and keep the model as it is.")
+        self._live = LiveMask(self.workspace)
+        self.summary, self.augmentation, self._folder_label = Prose(), Prose(), Prose()
+        self._wants = Wants()
+        self._interrupted: Path | None = None
+        self._models: Path | None = None
+        self._shown: tuple[str, str] | None = (self._config().preset, self._config().dimension)
+        self._is_named = False
+        self._build()
+        self._connect()
+        self._on_cohort()
+
+    def start(self) -> None:
+        """Train with what the form says; pressed again while a training runs, it does nothing."""
+        if self.runner.is_busy:
+            return
+        plan = self._plan()
+        if plan is not None and self._models is None:
+            self._choose_folder()
+        if plan is None or self._models is None:
+            return
+        run = self._models / self.name.text().strip()
+        held_out = self._held_out()
+        cohorts = self.chooser.cohort.only(plan.cases), self.chooser.cohort.only(held_out)
+        wants = Wants(start_from=self.model.run(), picture=self._live.begin(held_out, run.name))
+        job = partial(jobs.train_on, plan.config, cohorts, run, wants)
+        self._run(job, wants, f"Training {run.name} ...")
+
+    def resume(self) -> None:
+        """Go on with the training that was interrupted last, with the choices and cases that it had."""
+        cohort, run = self.chooser.cohort, self._interrupted
+        if self.runner.is_busy or run is None:
+            return
+        others = cohort if self.validates.isChecked() else Cohort(cases=())
+        wants = Wants(picture=self._live.begin(others.names, run.name))
+        job = partial(jobs.resume_training, (cohort, others), run, wants)
+        self._run(job, wants, f"Going on with {run.name} ...")
+
+    def add_layers(self) -> None:
+        """Take the chosen layers, as they are now, as a case to train on."""
+        try:
+            taken = self.chooser.taken(self._config().target)
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return
+        if not self.panel.run(partial(load_layer_case, taken), f"Taking over {taken.name} ..."):
+            self.panel.say("Still busy: add the layers when this is over.")
+
+    def _held_out(self) -> tuple[str, ...]:
+        """Which cases are scored meanwhile: of a model's own, as far as they are left out, a few."""
+        if not self.validates.isChecked():
+            return ()
+        return to_score(self.cases.held_out(), self.model.run())
+
+    def _run(self, job: Job, wants: Wants, message: str) -> None:
+        if self.panel.run(job, message):
+            self._wants = wants
+            self._interrupted = None
+            self.curve.clear()
+            self._refresh()
+
+    def _build(self) -> None:
+        self.name.setToolTip(_NAME_HELP)
+        choose = QPushButton("...")
+        choose.setFixedWidth(32)
+        choose.setToolTip("Choose another folder for the models.")
+        choose.clicked.connect(self._choose_folder)
+        model_row = QHBoxLayout()
+        model_row.addWidget(QLabel("Model"))
+        model_row.addWidget(self.name, 1)
+        model_row.addWidget(choose)
+        widgets: list[QWidget] = [self.chooser, self.model, self.form, self.augmentation, self._folder_label]
+        for widget in [*widgets, self.summary, self.start_button, self.resume_button]:
+            self.body.addWidget(widget)
+        self.body.insertLayout(4, model_row)
+        meanwhile = QHBoxLayout()
+        meanwhile.addWidget(self.pause_button)
+        meanwhile.addWidget(self.keep_button)
+        self.body.addLayout(meanwhile)
+        self.body.addWidget(self.curve)
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self._on_form)
+        self.chooser.changed.connect(self._refresh)
+        self.chooser.layers.wanted.connect(self.add_layers)
+        self.model.chosen.connect(self._on_model)
+        self.name.textEdited.connect(self._on_named)
+        self.start_button.clicked.connect(self.start)
+        self.resume_button.clicked.connect(self.resume)
+        self.pause_button.toggled.connect(self._on_pause)
+        self.keep_button.clicked.connect(self._on_keep)
+        self.runner.event.connect(self._on_event)
+        self.runner.finished.connect(self._on_finished)
+        for over in (self.runner.failed, self.runner.cancelled):
+            over.connect(self._look_again)
+        self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.run_changed, self.model.refill)
+        self.listen(self.workspace.improvement_wanted, self._on_improvement)
+        for happening in ("inserted", "removed"):
+            self.listen(getattr(self.viewer.layers.events, happening), self.chooser.layers.follow)
+        self.listen(self.workspace.augment_changed, self._refresh)
+
+    def _config(self) -> TrainConfig:
+        config = self.form.config()
+        assert isinstance(config, TrainConfig)
+        augment = self.workspace.augment
+        return config if augment is None else config.changed(augment=augment)
+
+    def _on_form(self) -> None:
+        """Follow the preset and the network, then show what the choices come to."""
+        preset, dimension = self.form.editor("preset").value(), self.form.editor("dimension").value()
+        if (preset, dimension) != self._shown:
+            keep = {name: self.form.editor(name).value() for name in _PERSONAL}
+            config = starting_point(preset, dimension, keep, self.model.run())
+            self._shown = (config.preset, config.dimension)
+            self.form.set_config(config)
+            return
+        try:
+            self.chooser.show_cases(self._config())
+        except NecrosegError:
+            self._refresh()
+
+    def _on_model(self) -> None:
+        """Take over what a model that is gone on from takes for granted, and let it be chosen no more."""
+        run, is_tuning = self.model.run(), not self.form.editor(TAKEN[0]).isEnabled()
+        if run is None and not is_tuning:
+            return
+        for name in TAKEN:
+            self.form.editor(name).setEnabled(run is None)
+        if run is not None:
+            self.validates.setChecked(True)
+            self.cases.tick(self.chooser.new_to(learned_cases(run)) or self.cases.ticked())
+        # The preset is filled in anew, and what the model takes for granted after it.
+        self._shown = None
+        self._on_form()
+
+    def _on_improvement(self, cases: tuple[str, ...]) -> None:
+        """Go on from the newest model, with these cases."""
+        self.model.choose_newest()
+        self.cases.tick(cases)
+
+    def _on_cohort(self) -> None:
+        folder = self.workspace.folder
+        self._models = None if folder is None else folder / "models"
+        self._is_named = False
+        self.model.refill()
+        self.chooser.layers.follow()
+        self._on_form()
+        self._look_again()
+
+    def _on_case(self) -> None:
+        self.chooser.layers.follow()
+        self._on_form()
+
+    def _look_again(self) -> None:
+        """Look whether a training was interrupted, then show what can be done."""
+        self._interrupted = None if self.runner.is_busy else find_interrupted(self._models)
+        self._refresh()
+
+    def _on_named(self) -> None:
+        self._is_named = bool(self.name.text().strip())
+        self._refresh()
+
+    def _choose_folder(self) -> None:
+        folder = ask.ask_folder(self, "Folder for trained models", str(self.workspace.folder or ""))
+        if folder is not None:
+            self._models = folder
+            self._look_again()
+
+    def _plan(self) -> Plan | None:
+        """Plan the training, or say why it cannot be; the device is looked at only when it starts."""
+        try:
+            config = self._config()
+            cohort = self.chooser.cohort.only(self.cases.ticked())
+            plan = make_plan(config, cohort, device=config.device, threads=config.threads or 1)
+        except NecrosegError as error:
+            has_cases = bool(len(self.chooser.cohort))
+            self.summary.say(str(error) if has_cases else "Open a cohort in the dock Cases first.")
+            return None
+        run = self.model.run()
+        self.summary.say(plan_in_words(plan, start_from="" if run is None else run.name))
+        return plan
+
+    def _refresh(self) -> None:
+        plan = self._plan()
+        self.augmentation.say(augmentation_in_words(plan, is_chosen=self.workspace.augment is not None))
+        if plan is not None and not self._is_named:
+            sequences = tuple(str(sequence) for sequence in plan.config.sequences)
+            self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
+        is_named = bool(self.name.text().strip())
+        self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
+        self.resume_button.setVisible(self._interrupted is not None and bool(len(self.chooser.cohort)))
+        self.resume_button.setText(f"Go on with {self._interrupted.name}" if self._interrupted else "")
+        for button in (self.pause_button, self.keep_button):
+            button.setVisible(self.runner.is_busy)
+            button.setEnabled(self.runner.is_busy)
+        if not self.runner.is_busy:
+            self.pause_button.setChecked(False)
+        place = "chosen when you press Train" if self._models is None else str(self._models)
+        self._folder_label.say(f"Folder: {place}")
+
+    def _on_pause(self, pauses: bool) -> None:
+        """Let the training stand still after its step, or go on."""
+        self.pause_button.setText("Go on" if pauses else "Pause")
+        (self._wants.pause.set if pauses else self._wants.pause.clear)()
+
+    def _on_keep(self) -> None:
+        self._wants.keep.set()
+        self.keep_button.setEnabled(False)
+        self.panel.say("Stopping after this step; the model is kept ...")
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case TrainingStep():
+                self.curve.add(event.iteration, event.loss)
+            case ValidationPicture():
+                self._live.show(event)
+            case Validated():
+                self.curve.add_dice(event.iteration, event.mean_dice)
+
+    def _on_finished(self, result: Any) -> None:
+        if isinstance(result, CaseFiles):
+            self.chooser.add(result)
+            self.panel.say(f"{result.name} is in the list, as its layers are now.")
+            self._on_form()
+        else:
+            self._on_trained(result)
+
+    def _on_trained(self, trained: Any) -> None:
+        self.workspace.set_run(trained.run)
+        self.panel.say(
+            f"Trained {trained.iterations:,} iterations in {duration(trained.seconds)}, last loss "
+            f"{trained.loss:.3f}. The model {trained.run.name} is chosen in the dock Predict."
+        )
+        self._is_named = False
+        self._look_again()

@@ -1,0 +1,30 @@
+"""What going on from a trained model means for the choices of a training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
+from napari_necroseg.core.tuning import tuned, watched
+from napari_necroseg.widgets.shared.runs import learned_cases, read_config
+
+# What a trained model takes for granted: not to be chosen where one is gone on from.
+TAKEN = ("dimension", "sequences", "target", "upsampling", "whitening")
+
+
+def starting_point(
+    preset: Preset, dimension: Dimension, personal: Mapping[str, object], run: Path | None
+) -> TrainConfig:
+    """Return a preset with a person's own choices, and what a model takes for granted in place of both.
+
+    A model that cannot be read changes nothing here; the training itself says what is wrong with it.
+    """
+    learned = None if run is None else read_config(run)
+    if learned is None:
+        return train_preset(preset, dimension).changed(**personal)
+    config = tuned(train_preset(preset, learned.dimension).changed(**personal), learned)
+    return config.changed(**{name: getattr(learned, name) for name in TAKEN})
+
+
+def to_score(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
+    """Return the cases to score meanwhile: a few that the model knows, so that forgetting shows, or all."""
+    return watched(held_out, () if run is None else learned_cases(run)) or held_out
