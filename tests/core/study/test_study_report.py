@@ -134,7 +134,7 @@ def test_methods_come_from_the_records(study) -> None:
         "1,401,569 for ceT1",
         "4,143,617 for ceT1",
         "110 to 120 in 2 runs",
-        "2 folds (2, 1 cases; as given in a table)",
+        "2 folds (2, 1 cases; stratified by the volume of the target, drawn with seed 0)",
         "falling to 0 along a half cosine",
         "67 % of the patches show the target",
         "probability of at least 0.5",
