@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.learning.cost import plan_training
 from napari_necroseg.core.learning.planned import PlannedTraining
