@@ -12,9 +12,11 @@ import numpy as np
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.case import Sequence as MRSequence
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.io.cohort import write_cohort
+from napari_necroseg.core.io.cohort import read_cohort, write_cohort
+from napari_necroseg.core.io.hashes import voxels_sha256
+from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
-from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, write_record
+from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.study.runs import Run, runs_of
 
@@ -50,9 +52,7 @@ def result(configuration: str, case: str, scores: Scores, *, fold: int = 1, seed
     return CaseResult(configuration=configuration, fold=fold, seed=seed, case=case, scores=scores)
 
 
-def make_record(
-    cases: Mapping[str, tuple[str, int]], cohort: str = "cohort.csv", **config: Any
-) -> StudyRecord:
+def make_record(cases: Mapping[str, tuple[str, int]], **config: Any) -> StudyRecord:
     """Record of a study; the patient and the fold of each case."""
     return StudyRecord(
         config=StudyConfig.checked(**config),
@@ -122,3 +122,20 @@ def write_examples(
         sequences = {sequence: images / f"{sequence}.nii.gz" for sequence in MRSequence}
         cases.append(CaseFiles(name=name, sequences=sequences, reference=images / "necrosis.nii.gz"))
     write_cohort(folder / "cohort.csv", Cohort(cases=tuple(cases)))
+    _record_images(folder)
+
+
+def _record_images(folder: Path) -> None:
+    """Let the record of the study know the images and masks that were written."""
+    record, cohort = read_study(folder), read_cohort(folder / "cohort.csv")
+    known = {}
+    for name, case in record.cases.items():
+        loaded = load_case(cohort[name])
+        assert loaded.reference is not None
+        known[name] = case.model_copy(
+            update={
+                "images_sha256": {str(one): voxels_sha256(image) for one, image in loaded.sequences.items()},
+                "target_sha256": voxels_sha256(loaded.reference),
+            }
+        )
+    write_record(folder / "study.json", record.model_copy(update={"cases": known}))

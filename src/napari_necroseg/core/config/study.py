@@ -106,7 +106,7 @@ class StudyConfig(Config):
         le=100_000,
         title="Time a run",
         json_schema_extra={"unit": "min"},
-        description="Wall time of each training, loading included, in minutes.",
+        description="Wall time of each training, preparing its samples included, in minutes.",
     )
     steps_per_run: int | None = Field(
         None,
@@ -138,6 +138,13 @@ class StudyConfig(Config):
     )
     device: Device = "auto"
     threads: Threads = None
+    spare_cores: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        title="Spare cores",
+        description="Cores left free for other programs, where the threads are not chosen.",
+    )
     workers: int | None = Field(
         None,
         ge=1,

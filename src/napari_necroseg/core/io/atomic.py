@@ -84,6 +84,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process was just writing into a folder; nobody else may be writing there."""
+    for leftover in folder.glob(f".{'[0-9a-f]' * 8}-*"):
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)
+
+
 def _beside(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(4)}-{path.name}")
 

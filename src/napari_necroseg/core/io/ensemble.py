@@ -89,6 +89,8 @@ def read_ensemble(folder: Path) -> Ensemble:
 def _members(folder: Path) -> list[Path]:
     runs = []
     for member in read_ensemble(folder).members:
+        if "\0" in member.run:
+            raise ModelError(f"The ensemble {folder.name} names a model that cannot be: {member.run!r}.")
         run = Path(folder, member.run).resolve()
         weights = run / WEIGHTS_NAME
         if not weights.is_file() or file_sha256(weights) != member.weights_sha256:

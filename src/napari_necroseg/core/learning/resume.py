@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
-from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.io.atomic import atomic_path, remove_leftovers
 from napari_necroseg.core.learning.checkpoint import RECORD_NAME, WEIGHTS_NAME, check_run_folder
 from napari_necroseg.core.plan import Plan
 
@@ -107,9 +107,7 @@ def check_resumable(run: Path) -> None:
     """
     if (run / WEIGHTS_NAME).exists() and (run / RECORD_NAME).exists():
         raise FileError(f"The training in {run} is finished; there is nothing to resume.")
-    for leftover in [*run.glob(f".*-{CHECKPOINT_NAME}"), *run.glob(f".*-{WEIGHTS_NAME}")]:
-        # What a killed process was just writing.
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(run)
     known = {CHECKPOINT_NAME, WEIGHTS_NAME, "history.csv"}
     others = sorted(path.name for path in run.iterdir() if path.name not in known) if run.is_dir() else []
     if run.exists() and (others or not run.is_dir()):

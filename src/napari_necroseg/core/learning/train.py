@@ -79,7 +79,7 @@ class Start:
     resumes
         Go on from the checkpoint of an interrupted training of the same plan.
     may_go_on
-        What a stop leaves can be resumed; it leaves nothing otherwise.
+        Go on from whatever an interrupted training left there, or begin; a stop leaves what it has.
     """
 
     model: Model | None = None
@@ -139,7 +139,7 @@ def train(
         If the loss is no longer a number.
     """
     start, wishes = start or Start(), wishes or Wishes()
-    (check_resumable if start.resumes else check_new)(run)
+    (check_resumable if start.resumes or start.may_go_on else check_new)(run)
     size = f"{plan.config.batch_size} patches of {' x '.join(str(n) for n in plan.patch_shape)}"
     job = _Job(plan=plan, run=run, start=start, wishes=wishes)
     with (
@@ -174,7 +174,7 @@ class _Job:
         cases = yield from load_validation_cases(self.plan, validation, cohort, self.wishes)
         digests = {source.name: source_sha256(source) for source in sources}
         learner, state = Learner(self.plan, initial=self.start.model), State()
-        if self.start.resumes:
+        if self.start.resumes or self.start.may_go_on:
             yield from self._resume(learner, state, digests)
             clock.set_back(state.seconds + clock.seconds())
         around = Surroundings(
@@ -209,6 +209,8 @@ class _Job:
     ) -> Generator[Event, None, None]:
         """Bring the learner and the state to where the checkpoint is; without one, begin anew."""
         checkpoint = load_checkpoint(self.run, self.plan)
+        if checkpoint is None and self.start.may_go_on:
+            return
         if checkpoint is None:
             yield Warned(message=f"{self.run} holds no checkpoint yet: the training begins anew.")
             return

@@ -1,5 +1,7 @@
 """One process at a time: a file that is locked while something is done in a folder."""
 
+import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,9 @@ _SECONDS_BETWEEN_TRIES = 0.2
 
 
 @contextmanager
-def alone(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+def alone(
+    path: Path, what: str, *, wait_s: float = 0.0, stop: threading.Event | None = None
+) -> Iterator[None]:
     """Keep others from entering a context of the same file, on this computer or on others that share it.
 
     The system frees the file when the process ends, however it ends. Where it knows no locks, all may enter.
@@ -25,8 +29,8 @@ def alone(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
         The file; it is gone afterwards.
     what
         What is being done, for the message.
-    wait_s
-        How long to wait for another process.
+    wait_s, stop
+        How long to wait for another process, unless it is set.
 
     Raises
     ------
@@ -36,27 +40,33 @@ def alone(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
         If the file cannot be made.
     """
     make_folder(path.parent)
+    deadline = time.monotonic() + wait_s
+    while (file := _taken(path)) is None:
+        if time.monotonic() >= deadline or (stop is not None and stop.is_set()):
+            raise FileError(
+                f"{what} is under way in another window or program; wait for it, or stop it there."
+            )
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+    with file:
+        try:
+            yield
+        finally:
+            if os.name != "nt":
+                # While it is still locked. Windows removes no open file, so there it stays.
+                path.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> FileIO | None:
+    """Lock the file, and return it; None if another process has it, or took it away meanwhile."""
     try:
         file = FileIO(path, "a")
     except OSError as error:
         raise ResourceError(f"{path} could not be written: {error.strerror}.") from error
-    with file:
-        _take(file, what, wait_s)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _take(file: FileIO, what: str, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            lock(file)
-            return
-        except FileError as error:
-            if time.monotonic() >= deadline:
-                raise FileError(
-                    f"{what} is under way in another window or program; wait for it, or stop it there."
-                ) from error
-            time.sleep(_SECONDS_BETWEEN_TRIES)
+    try:
+        lock(file)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    except (FileError, FileNotFoundError):
+        pass
+    file.close()
+    return None

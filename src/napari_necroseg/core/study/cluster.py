@@ -3,24 +3,23 @@
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields, replace
 from typing import Any
 
 import psutil
-from distributed import Client, Future, LocalCluster, Security, Worker, WorkerPlugin, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, Security, Worker, WorkerPlugin, get_worker
 
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Warned, to_record
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
 from napari_necroseg.core.study.job import do_unit, failed
 from napari_necroseg.core.study.places import Places
-from napari_necroseg.core.study.record import RunState
+from napari_necroseg.core.study.record import STUDY_NAME, RunState
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.unit import Unit
 
-_NAME = "napari-necroseg"
-_TOPIC = "napari-necroseg-study"
+_NAME = "napari-necroseg-{}"
 _SECONDS_TO_CONNECT = 15
 _SECONDS_BETWEEN_LOOKS = 0.1
 _KINDS: dict[str, type[Event]] = {kind.event: kind for kind in (RunStarted, RunAdvanced, Warned)}
@@ -29,12 +28,14 @@ _KINDS: dict[str, type[Event]] = {kind.event: kind for kind in (RunStarted, RunA
 class StudyWorker(WorkerPlugin):
     """What a worker keeps from run to run: the cases that it has read, and the flag that stops it."""
 
-    def __init__(self, devices: tuple[str, ...]) -> None:
+    def __init__(self, devices: tuple[str, ...], share: int) -> None:
         self._devices = devices
+        # How many workers share the memory of a computer.
+        self._share = share
 
     def setup(self, worker: Worker) -> None:
         """Begin; called by dask where the worker is."""
-        self.store = CaseStore()
+        self.store = CaseStore(share=self._share)
         self.stop = threading.Event()
         # A worker with many threads is given many runs: one at a time.
         self.turn = threading.Lock()
@@ -71,9 +72,11 @@ def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> 
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
     with _connected(places) as client:
         yield from _warnings(client)
-        _prepare(client, places, arrived)
+        # Of this study alone: others may use the same workers.
+        name = _NAME.format(client.id)
+        _prepare(client, places, name, arrived)
         runs = {
-            client.submit(_do, unit, key=f"{unit.run.key}-{client.id}", pure=False, retries=0): unit
+            client.submit(_do, unit, name, key=f"{unit.run.key}-{client.id}", pure=False, retries=0): unit
             for unit in units
         }
         try:
@@ -81,27 +84,34 @@ def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> 
         finally:
             left = [future for future in runs if not future.done()]
             if left:
-                client.run(_stop_here, on_error="ignore")
+                client.run(_stop_here, name, wait=False, on_error="ignore")
                 client.cancel(left)
+            elif places.scheduler is not None:
+                # What the workers keep is given back. After a stop they are gone, or may not answer.
+                client.unregister_worker_plugin(name)
 
 
-def _do(unit: Unit) -> dict[str, Any] | None:
+def _do(unit: Unit, name: str) -> dict[str, Any] | None:
     """Do a run in a worker; return its state, or None if it was stopped."""
     worker = get_worker()
-    plugin: StudyWorker = worker.plugins[_NAME]
+    plugin: StudyWorker = worker.plugins[name]
+    state: dict[str, Any] | None = None
+    if not (unit.out / STUDY_NAME).is_file():
+        unseen = "does not see the folder of the study; share it under the same path"
+        return failed(unit, f"The worker {worker.name} {unseen}.").model_dump(mode="json")
     unit = replace(unit, device=plugin.device)
     with plugin.turn, closing(do_unit(unit, plugin.store, plugin.stop)) as events:
         for event in events:
             if isinstance(event, Finished):
-                state: dict[str, Any] = event.result.model_dump(mode="json")
-                return state
+                state = event.result.model_dump(mode="json")
+                break
             named = replace(event, worker=str(worker.name)) if isinstance(event, RunStarted) else event
-            worker.log_event(_TOPIC, to_record(named))
-    return None
+            worker.log_event(name, to_record(named))
+    return state
 
 
-def _stop_here(dask_worker: Worker) -> None:
-    dask_worker.plugins[_NAME].stop.set()
+def _stop_here(name: str, dask_worker: Worker) -> None:
+    dask_worker.plugins[name].stop.set()
 
 
 @contextmanager
@@ -140,7 +150,8 @@ def _end(cluster: LocalCluster) -> None:
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
         if nanny.pid is not None:
-            psutil.Process(nanny.pid).kill()
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(nanny.pid).kill()
 
 
 def _warnings(client: Client) -> Iterator[Event]:
@@ -155,14 +166,14 @@ def _warnings(client: Client) -> Iterator[Event]:
             )
 
 
-def _prepare(client: Client, places: Places, arrived: "queue.SimpleQueue[Any]") -> None:
+def _prepare(client: Client, places: Places, name: str, arrived: "queue.SimpleQueue[Any]") -> None:
     try:
-        client.register_plugin(StudyWorker(places.devices), name=_NAME)
+        client.register_plugin(StudyWorker(places.devices, max(1, places.workers)), name=name)
     except ModuleNotFoundError as error:
         raise ResourceError(
             f"The workers lack a package ({error.name}); install napari-necroseg[cluster] where they run."
         ) from error
-    client.subscribe_topic(_TOPIC, arrived.put)
+    client.subscribe_topic(name, arrived.put)
 
 
 def _watch(
@@ -200,7 +211,10 @@ def _state(future: Future, unit: Unit) -> RunState:
         result = future.result()
         if result is not None:
             return RunState.model_validate(result)
-        return failed(unit, "It was stopped by another study on the same workers.")
+        return failed(unit, "It was stopped; going on does what is left of it.")
     if future.status == "cancelled":
         return failed(unit, "The scheduler went away, or dropped the run.")
-    return failed(unit, f"{type(error).__name__}: {error}")
+    if isinstance(error, KilledWorker):
+        lost = "Its process was lost again and again; most often the memory of the computer did not suffice."
+        return failed(unit, lost)
+    return failed(unit, f"It ended in a way that nobody foresaw ({type(error).__name__}: {error}).")

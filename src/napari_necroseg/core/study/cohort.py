@@ -41,7 +41,7 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
     lacking = {}
     for case in cohort:
         missing = [str(sequence) for sequence in sorted(sequences) if sequence not in case.sequences]
-        if _target_file(case, config) is None:
+        if target_file(case, config) is None:
             missing.append(f"{config.target} mask" if config.target == "tumour" else "reference mask")
         if missing:
             lacking[case.name] = missing
@@ -69,6 +69,7 @@ def read_study_cases(
     """
     volumes: dict[str, float] = {}
     digests: dict[str, dict[str, str]] = {}
+    targets: dict[str, str] = {}
     for number, files in enumerate(cohort):
         if stop.is_set():
             return None
@@ -79,17 +80,21 @@ def read_study_cases(
         mask = case.reference if config.target == "reference" else case.tumour
         assert mask is not None, "checked before"
         volumes[files.name] = measure(mask.voxels > 0, case.grid).volume_ml
+        targets[files.name] = voxels_sha256(mask)
         digests[files.name] = {str(name): voxels_sha256(image) for name, image in case.sequences.items()}
     yield Progress(done=len(cohort), total=len(cohort), message=f"{len(cohort)} cases read")
     patients = {files.name: files.patient_or_name for files in cohort}
     folds = decide_folds(config, cohort, volumes, out)
+    if (out / FOLDS_NAME).exists():
+        yield Progress(done=len(cohort), total=len(cohort), message=f"Folds are those of {FOLDS_NAME}")
     cases = {
         name: StudyCase(
             patient=patients[name],
             fold=fold,
             target_ml=volumes[name],
             images_sha256=digests[name],
-            target_file=relative_path(_target_file(cohort[name], config), out),
+            target_sha256=targets[name],
+            target_file=relative_path(target_file(cohort[name], config), out),
         )
         for name, fold in folds.items()
     }
@@ -176,5 +181,6 @@ def relative_path(path: Path | None, folder: Path) -> str:
         return path.resolve().as_posix()
 
 
-def _target_file(case: CaseFiles, config: StudyConfig) -> Path | None:
+def target_file(case: CaseFiles, config: StudyConfig) -> Path | None:
+    """Return the mask that is learned and scored."""
     return case.reference if config.target == "reference" else case.tumour

@@ -104,14 +104,26 @@ def _overall(test: Friedman | None) -> tuple[str, ...]:
 
 
 def _difference(pair: Pair) -> str:
-    gain = pair.better - pair.worse
-    verdict = "differs from" if gain == 0 else "is better than" if gain > 0 else "is worse than"
+    verdict = _verdict(pair)
     unit = SCORE_TITLES[pair.score].partition(", ")[2].replace("%", "percentage points")
     return (
         f"{title_of(pair.other)} {verdict} {title_of(pair.first)}: median difference "
         f"{_signed(pair.median_difference, pair.score)} {unit}, better in {pair.better} and worse in "
         f"{pair.worse} of {pair.patients} patients (p {_equal(pair.p)}, after Holm {_equal(pair.p_holm)})."
     )
+
+
+def _verdict(pair: Pair) -> str:
+    """Name a direction only if the patients, the median and the mean agree on it."""
+    sign = 1 if TESTED[pair.score] else -1
+    signs = {
+        math.copysign(1.0, value) if value else 0.0
+        for value in (pair.better - pair.worse, sign * pair.median_difference, sign * pair.mean_difference)
+        if not math.isnan(value)
+    }
+    if len(signs) > 1 or 0.0 in signs:
+        return "differs from"
+    return "is better than" if 1.0 in signs else "is worse than"
 
 
 def _no_difference(score: str, found: Sequence[Pair]) -> str:

@@ -103,13 +103,18 @@ class RunAdvanced(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunDone(RunEvent):
-    """A run is complete, `done` of `total`; `mean_dice` is over its left-out cases, None if undefined."""
+    """A run is complete, `done` of `total`.
+
+    `mean_dice` is over the `scored` ones of its left-out cases that have something to find; None if there are
+    none.
+    """
 
     event: ClassVar[str] = "run_done"
     done: int
     total: int
     seconds: float
     mean_dice: float | None
+    scored: int = 0
     was_done: bool = False
 
     def __str__(self) -> str:

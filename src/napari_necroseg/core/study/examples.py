@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.config import Dimension, Target
+from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.hashes import file_sha256, voxels_sha256
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.looks import display_range
 from napari_necroseg.core.scoring.numbers import mean
-from napari_necroseg.core.study.findings import title_of
+from napari_necroseg.core.study.findings import Findings, title_of
 from napari_necroseg.core.study.outcomes import Outcome
+from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.core.study.runs import Run
 from napari_necroseg.core.volume import Volume, Voxels
 
@@ -101,7 +102,7 @@ def choose(outcomes: Sequence[Outcome], dimension: Dimension) -> Choice | None:
     return Choice(outcomes=shown, cases=_of_ranks(ordered), rule=rule)
 
 
-def read_example(folder: Path, cohort: Cohort, choice: Choice, rank: str, target: Target) -> Example:
+def read_example(findings: Findings, cohort: Cohort, choice: Choice, rank: str) -> Example:
     """Read a chosen case in the slice in which its reference is largest.
 
     Raises
@@ -111,7 +112,7 @@ def read_example(folder: Path, cohort: Cohort, choice: Choice, rank: str, target
     """
     name = choice.cases[rank]
     case = load_case(cohort[name])
-    reference = _reference(case, target)
+    reference = _reference(case, findings.record)
     place = int(np.count_nonzero(reference.voxels, axis=(1, 2)).argmax())
     _, row_mm, column_mm = case.grid.spacing_mm
     return Example(
@@ -120,7 +121,7 @@ def read_example(folder: Path, cohort: Cohort, choice: Choice, rank: str, target
         images={str(sequence): volume.voxels[place] for sequence, volume in case.sequences.items()},
         ranges={str(sequence): display_range(volume.voxels) for sequence, volume in case.sequences.items()},
         reference=reference.voxels[place] != 0,
-        predictions={one.configuration: _shown(folder, one, case, place) for one in choice.outcomes},
+        predictions={one.configuration: _shown(findings, one, case, place) for one in choice.outcomes},
         spacing_mm=(row_mm, column_mm),
         slice_number=place + 1,
     )
@@ -136,22 +137,31 @@ def _of_ranks(ordered: list[str]) -> dict[str, str]:
     return {rank: chosen[rank] for rank in ranks if rank in chosen}
 
 
-def _reference(case: Case, target: Target) -> Volume:
+def _reference(case: Case, record: StudyRecord) -> Volume:
+    target, known = record.config.target, record.cases[case.name]
     mask = case.reference if target == "reference" else case.tumour
     if mask is None or not mask.voxels.any():
         raise FileError(f"The {target} mask of {case.name} is gone or empty.")
+    are_same = [known.target_sha256 in ("", voxels_sha256(mask))]
+    are_same += [
+        known.images_sha256[name] == voxels_sha256(image)
+        for name, image in case.sequences.items()
+        if name in known.images_sha256
+    ]
+    if not all(are_same):
+        raise FileError(f"The images or the {target} mask of {case.name} are not those of the study.")
     return mask
 
 
-def _shown(folder: Path, outcome: Outcome, case: Case, place: int) -> Shown:
+def _shown(findings: Findings, outcome: Outcome, case: Case, place: int) -> Shown:
     first = outcome.of_case(case.name)[0]
     run = Run(configuration=first.configuration, fold=first.fold, seed=first.seed)
-    path = folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+    path = findings.folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+    state = findings.states.get(run.key)
+    known = None if state is None else state.predictions_sha256.get(case.name)
     mask = to_working(read_mask(path).volume)
-    if not mask.grid.matches(case.grid):
-        raise FileError(
-            f"{path.name} in {run.out_of_fold} is not on the grid of the ceT1 image of {case.name}."
-        )
+    if not mask.grid.matches(case.grid) or known not in (None, file_sha256(path)):
+        raise FileError(f"{path.name} in {run.out_of_fold} is not the mask that was scored.")
     return Shown(mask=mask.voxels[place] != 0, dice=first.scores.dice)
 
 

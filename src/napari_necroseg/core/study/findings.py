@@ -1,23 +1,27 @@
 """All that is known of an experiment when its results are written up."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.scoring.numbers import mean
+from napari_necroseg.core.study.cohort import relative_path, target_file
+from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.outcomes import Outcome, outcomes_of
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
-from napari_necroseg.core.study.results import read_results
-from napari_necroseg.core.study.runs import Run, runs_of
+from napari_necroseg.core.study.results import SCORES_NAME, read_results
+from napari_necroseg.core.study.runs import Run, runs_of, training_of
 
-SCORES_NAME = "scores.csv"
 _PHANTOM = "phantom"
 _ADDRESS = re.compile(r"\b\w+://\S+")
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])+")
+# Whatever stands before the last slash of a word, or of words in quotes: names of folders may be of patients.
+_FOLDERS = re.compile(r"(?:[A-Za-z]:)?[^\s'\"]*[\\/](?=[^\s\\/'\"])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +40,8 @@ class Findings:
         For people; no path.
     is_phantom
         Whether the cases are numerical phantoms.
-    has_own_folds
-        Whether the cohort's table assigned the folds; None where that table is gone.
+    n_other_masks
+        Cases whose mask is not the one of the cohort's table; 0 where that table is gone.
     """
 
     folder: Path
@@ -46,7 +50,34 @@ class Findings:
     outcomes: tuple[Outcome, ...]
     cohort_name: str
     is_phantom: bool
-    has_own_folds: bool | None
+    n_other_masks: int
+
+    @property
+    def has_drawn_folds(self) -> bool:
+        """Whether the folds are those that were drawn, rather than given or edited."""
+        record = self.record
+        volumes = {name: case.target_ml for name, case in record.cases.items()}
+        try:
+            drawn = draw_folds(
+                volumes, record.patients, folds=record.config.folds, seed=record.config.fold_seed
+            )
+        except NecrosegError:
+            return False
+        return drawn == record.folds
+
+    def training(self, configuration: str) -> TrainConfig:
+        """Return the choices of a configuration's trainings, from the model of one if there is any.
+
+        A model that was gone on from decides some of them.
+        """
+        for run in self.runs_that_are("done"):
+            if run.configuration == configuration:
+                path = self.folder / "models" / run.key / "run.json"
+                try:
+                    return TrainConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["config"])
+                except (OSError, ValueError, TypeError, KeyError):
+                    break
+        return training_of(self.record.config, Run(configuration=configuration, fold=1, seed=0))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -113,7 +144,7 @@ def find(folder: Path) -> Findings:
         outcomes=outcomes,
         cohort_name=table.parent.name if table.stem == "cohort" else table.stem,
         is_phantom=_is_phantom(record, table),
-        has_own_folds=_has_own_folds(table),
+        n_other_masks=_n_other_masks(folder, record),
     )
 
 
@@ -124,7 +155,7 @@ def title_of(configuration: str) -> str:
 
 def without_places(text: str) -> str:
     """Return a message without what tells where it was written: folders and addresses."""
-    return _ABSOLUTE_PATH.sub("", _ADDRESS.sub("(address)", text))
+    return _FOLDERS.sub("", _ADDRESS.sub("(address)", text))
 
 
 def _is_phantom(record: StudyRecord, table: Path) -> bool:
@@ -140,8 +171,11 @@ def _is_phantom(record: StudyRecord, table: Path) -> bool:
         return False
 
 
-def _has_own_folds(table: Path) -> bool | None:
+def _n_other_masks(folder: Path, record: StudyRecord) -> int:
     try:
-        return any(case.fold is not None for case in read_cohort(table))
-    except NecrosegError:
-        return None
+        table = read_cohort(folder / record.cohort)
+        given = {files.name: target_file(files, record.config) for files in table}
+    except (NecrosegError, ValueError):
+        return 0
+    used = {name: case.target_file for name, case in record.cases.items() if case.target_file}
+    return sum(relative_path(given.get(name), folder) != path for name, path in used.items())

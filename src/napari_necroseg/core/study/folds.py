@@ -123,7 +123,7 @@ def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
         raise CohortError(f"{path.name} needs the columns {', '.join(COLUMNS)}; remove it to draw new folds.")
     found: dict[str, int] = {}
     for number, row in table.rows:
-        if row["case"] in found or not row["fold"].isdigit() or row["fold"] == "0":
+        if row["case"] in found or not _is_fold(row["fold"]):
             raise CohortError(f"{path.name}, row {number}: a case needs one row, and a fold from 1.")
         found[row["case"]] = int(row["fold"])
     odd = sorted(set(found) ^ set(cohort.names))
@@ -131,6 +131,10 @@ def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
         where = "is not in the cohort" if odd[0] in found else "has no row"
         raise CohortError(f"{path.name}: {odd[0]!r} {where}; mend it, or remove the file to draw new folds.")
     return {name: found[name] for name in cohort.names}
+
+
+def _is_fold(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) > 0
 
 
 def check_folds(folds: Mapping[str, int], patients: Mapping[str, str], n_folds: int) -> None:

@@ -8,19 +8,18 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.atomic import write_text
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.io.hashes import file_sha256, voxels_sha256
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, Model, load_model, software_versions
 from napari_necroseg.core.learning.device import default_threads, device_in_words, resolve_device
 from napari_necroseg.core.learning.interrupt import Stopped, Wishes, check
-from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
 from napari_necroseg.core.learning.train import Start, train
 from napari_necroseg.core.learning.volumes import target_mask
 from napari_necroseg.core.plan import Plan, make_plan
@@ -52,7 +51,7 @@ def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Ev
     store
         Cases that this process has read.
     stop
-        Set it to end the run within two seconds; what was learned by then can be gone on from, and no
+        Set it to end the run within two seconds; it can be gone on with from its last checkpoint, and no
         `Finished` comes.
 
     Yields
@@ -64,12 +63,16 @@ def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Ev
     yield RunStarted(**unit.run.names)
     try:
         # Two processes may be given the same run, when one was believed to be lost.
-        with alone(unit.out / "runs" / f".{unit.run.key}.lock", f"The run {unit.run}", wait_s=_LOCK_S):
+        with alone(
+            unit.out / "runs" / f".{unit.run.key}.lock", f"The run {unit.run}", wait_s=_LOCK_S, stop=stop
+        ):
+            check(stop)
             yield Finished(result=(yield from job.written()))
     except Stopped:
         return
     except NecrosegError as error:
-        yield Finished(result=failed(unit, str(error)))
+        if not stop.is_set():
+            yield Finished(result=failed(unit, str(error)))
 
 
 def failed(unit: Unit, reason: str) -> RunState:
@@ -114,6 +117,7 @@ class _Job:
             predictions_sha256={name: file_sha256(self._mask(name)) for name in validation.names},
             iterations=model.record.iterations,
             mean_dice=sum(dice) / len(dice) if dice else None,
+            scored=len(dice),
         )
 
     def state(self, **values: object) -> RunState:
@@ -131,14 +135,31 @@ class _Job:
         return RunState.model_validate(common | values)
 
     def _read(self) -> Generator[Event, None, Cohort]:
-        """Give the cases their voxels, as far as these fit into memory."""
+        """Give the cases their voxels, as far as these fit into memory.
+
+        Raises
+        ------
+        CohortError
+            If a mask was changed since the experiment began: runs would be of different references.
+        """
         cases: list[CaseFiles] = []
         with self._timed("reading"):
             for number, files in enumerate(self.unit.cohort):
                 check(self.stop)
                 yield from self._advanced("reading", number / len(self.unit.cohort))
                 cases.append(self.store.with_voxels(files))
+                if cases[-1].loaded is not None:
+                    self._check_target(cases[-1].loaded)
         return Cohort(cases=tuple(cases))
+
+    def _check_target(self, case: Case) -> None:
+        known = self.unit.cases[case.name].target_sha256
+        mask = target_mask(case, self.unit.config.target)
+        if known and (mask is None or voxels_sha256(mask) != known):
+            raise CohortError(
+                f"The {self.unit.config.target} mask of {case.name} was changed since the study began; "
+                "restore it, or begin a new study."
+            )
 
     def _train(self, cohort: Cohort) -> Generator[Event, None, Model]:
         unit = self.unit
@@ -147,20 +168,26 @@ class _Job:
         if start_from is not None:
             config = tuned(config, start_from.config)
             self._check(start_from)
+            if not start_from.record.images_sha256:
+                yield Warned(
+                    message=f"The model {start_from.run.name} does not say which images it has learned from: "
+                    "it is compared with the cases by their names alone."
+                )
         device = resolve_device(unit.device)
         self.plan = make_plan(config, cohort, device=device, threads=unit.threads or default_threads())
         if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / "run.json").exists():
             yield from self._steps(cohort, start_from)
         model = load_model(unit.model)
         _check_same(model, self.plan)
+        # Of all sessions, if it was interrupted.
+        self.seconds["training"] = model.record.seconds
         return model
 
     def _steps(self, cohort: Cohort, start_from: Model | None) -> Generator[Event, None, None]:
         assert self.plan is not None
-        resumes = (self.unit.model / CHECKPOINT_NAME).exists()
-        start = Start(model=start_from, resumes=resumes, may_go_on=True)
+        start = Start(model=start_from, may_go_on=True)
         job = train(self.plan, cohort, run=self.unit.model, start=start, wishes=Wishes(stop=self.stop))
-        with self._timed("training"), closing(job):
+        with closing(job):
             for event in job:
                 if isinstance(event, TrainingStep):
                     yield from self._advanced("training", _share(event), event)

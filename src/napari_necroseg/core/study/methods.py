@@ -1,7 +1,7 @@
 """What was done, as the methods section of a paper: written from the records alone."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from statistics import median
 
 from napari_necroseg.core.config import PredictConfig, TrainConfig
@@ -9,6 +9,7 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.learning.words import parameters_of, training_in_words
 from napari_necroseg.core.plan import PATCH_SHAPE, WIDTHS
 from napari_necroseg.core.study.findings import Findings, title_of
+from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.core.study.runs import Run, training_of
 
 _UNITS = {"2d": "slices", "3d": "volumes"}
@@ -42,6 +43,8 @@ def _cohort(findings: Findings) -> str:
     volumes = [case.target_ml for case in cases]
     target = findings.record.config.target
     what = "necrosis zones" if target == "reference" else "tumours"
+    n_other = findings.n_other_masks
+    corrected = f" Of {n_other} cases, corrected masks took the place of the cohort's." if n_other else ""
     size = (
         f" Their volume was {median(volumes):.2f} mL in the median ({min(volumes):.2f} to "
         f"{max(volumes):.2f} mL)."
@@ -50,7 +53,7 @@ def _cohort(findings: Findings) -> str:
     )
     return (
         f"Cohort. {findings.who} were studied; networks learned the reference masks of the "
-        f"{what}.{size} T2-weighted images were resampled onto the grid of the contrast-enhanced "
+        f"{what}.{size}{corrected} T2-weighted images were resampled onto the grid of the contrast-enhanced "
         "T1-weighted (ceT1) image where they had another. For the networks, stacks were interpolated to "
         f"{PATCH_SHAPE[0]} sagittal slices (cubic splines; masks linearly, cut at 0.5)."
     )
@@ -61,12 +64,9 @@ def _folds(findings: Findings) -> str:
     sizes = Counter(findings.record.folds.values())
     listed = ", ".join(str(sizes[fold]) for fold in range(1, config.folds + 1))
     stratified = f"stratified by the volume of the target, drawn with seed {config.fold_seed}"
-    how = {
-        True: "as the cohort's table assigns them",
-        False: stratified,
-        None: f"{stratified}, unless the cohort's table assigned them",
-    }[findings.has_own_folds]
-    seeds = f"{config.seeds} times, from different random weights," if config.seeds > 1 else "once"
+    how = stratified if findings.has_drawn_folds else "as given in a table"
+    different = "with different random draws" if config.start_from else "from different random weights"
+    seeds = f"{config.seeds} times, {different}," if config.seeds > 1 else "once"
     return (
         f"Cross-validation. Patients were divided into {config.folds} folds ({listed} cases; {how}), all "
         f"cases of a patient in one. For each configuration and fold a network was trained {seeds} on the "
@@ -77,14 +77,14 @@ def _folds(findings: Findings) -> str:
 def _network(findings: Findings, dimension: str) -> str:
     config = findings.record.config
     names = [name for name in config.configurations if name.startswith(f"{dimension}:")]
-    first = training_of(config, Run(configuration=names[0], fold=1, seed=0))
+    first = findings.training(names[0])
     words = training_in_words(first, WIDTHS)
     counts = [
         f"{parameters_of(training_of(config, Run(configuration=name, fold=1, seed=0)), WIDTHS):,} for "
         f"{'+'.join(Configuration.parse(name).sequences)}"
         for name in names
     ]
-    start = f" Weights started from the model {config.start_from.name}." if config.start_from else ""
+    start = _start(findings.record)
     return (
         f"{dimension.upper()} networks ({', '.join(map(title_of, names))}). {words['network']}; trained "
         f"parameters: {', '.join(counts)}. Preset: {config.preset}. Loss: {words['loss']}. Optimiser: "
@@ -92,6 +92,15 @@ def _network(findings: Findings, dimension: str) -> str:
         f"{' x '.join(map(str, _patch(first)))} voxels ({_share(first)}), drawn anew for every iteration. "
         f"Iterations: {_iterations(findings, names)}; the last weights were kept. Augmentation: "
         f"{words['augmentation']}. Whitening: {words['whitening']}. Precision: {_precision(first)}.{start}"
+    )
+
+
+def _start(record: StudyRecord) -> str:
+    if record.config.start_from is None:
+        return ""
+    return (
+        f" Every network went on from the weights of one trained model (SHA-256 {record.start_from_sha256}), "
+        "which has learned from none of the patients that it was scored on."
     )
 
 
@@ -109,8 +118,8 @@ def _precision(config: TrainConfig) -> str:
     return "32 bits" if config.precision == "fp32" else "bfloat16 where the device has it, else 32 bits"
 
 
-def _iterations(findings: Findings, names: Iterable[str]) -> str:
-    config = findings.record.config
+def _iterations(findings: Findings, names: Sequence[str]) -> str:
+    minutes = findings.training(next(iter(names))).minutes
     done = [
         state.iterations
         for state in findings.states.values()
@@ -118,7 +127,7 @@ def _iterations(findings: Findings, names: Iterable[str]) -> str:
     ]
     if not done:
         return "none done yet"
-    limit = f" (limited to {config.minutes_per_run:g} min a run)" if config.minutes_per_run else ""
+    limit = f" (limited to {minutes:g} min a run)" if minutes else ""
     low, high = min(done), max(done)
     return (f"{low:,}" if low == high else f"{low:,} to {high:,}") + f" in {len(done)} runs{limit}"
 

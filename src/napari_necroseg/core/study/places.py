@@ -61,10 +61,11 @@ def places_of(config: StudyConfig) -> Places:
     cores = _n_cores()
     devices = _devices(config.device)
     has_cards = devices[0] != "cpu"
-    workers = config.workers or (len(devices) if has_cards else max(1, cores // _CORES_A_RUN))
+    wished = max(1, cores // (config.threads or _CORES_A_RUN))
+    workers = config.workers or (len(devices) if has_cards else wished)
     if config.workers is None and workers > 1 and find_spec("distributed") is None:
         workers = 1
-    threads = config.threads or max(1, cores // workers)
+    threads = config.threads or max(1, (cores - config.spare_cores) // workers)
     if workers * threads > max(cores, threads):
         raise SettingsError(
             f"{workers} workers with {threads} {'thread' if threads == 1 else 'threads'} each are more than "

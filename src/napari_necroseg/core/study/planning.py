@@ -94,7 +94,7 @@ def plan_study(
             runs=len(study.runs),
             left=left,
             fold_sizes=fold_sizes(began.record.folds),
-            estimated_s=None if places.scheduler else left_s / places.workers,
+            estimated_s=None if places.scheduler else left_s / max(1, min(places.workers, left)),
             place=str(places),
         )
     )
@@ -103,8 +103,11 @@ def plan_study(
 def _measured(
     study: Underway, stop: threading.Event
 ) -> Generator[Event, None, Mapping[str, PlannedTraining]]:
-    """Measure a few steps of each configuration's network."""
+    """Measure a few steps of each configuration's network, if it will run here."""
     costs: dict[str, PlannedTraining] = {}
+    if study.places.scheduler is not None:
+        # What its workers are is not known here.
+        return costs
     for run in study.runs:
         if run.configuration in costs or stop.is_set():
             continue
@@ -118,7 +121,9 @@ def _measured(
 
 
 def _with_cost(event: RunPlanned, costs: Mapping[str, PlannedTraining]) -> RunPlanned:
-    cost = costs[event.configuration]
+    cost = costs.get(event.configuration)
+    if cost is None:
+        return event
     # The cases are read once for all runs.
     seconds = event.minutes * 60 if event.minutes else (event.iterations or 0) * (cost.step_s + cost.batch_s)
     return replace(

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.study.runs import Run
@@ -15,7 +15,17 @@ from napari_necroseg.core.study.runs import Run
 STUDY_NAME = "study.json"
 _MOST_BYTES = 50_000_000
 # Where it is computed may change while an experiment goes on, and what it covers may grow.
-_MAY_DIFFER = ("configurations", "seeds", "device", "threads", "workers", "scheduler", "tolerance_mm")
+_MAY_DIFFER = (
+    "configurations",
+    "seeds",
+    "device",
+    "threads",
+    "spare_cores",
+    "workers",
+    "scheduler",
+    # The model may have been moved; its hash counts.
+    "start_from",
+)
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -33,6 +43,8 @@ class StudyCase(BaseModel):
         Volume of its target, in millilitres, by which the folds are stratified.
     images_sha256
         Of the voxels of each of its images.
+    target_sha256
+        Of the voxels of its target; empty in records that do not know it.
     target_file
         The mask that was learned and scored, relative to the experiment's folder where that is possible: it
         may be a corrected one instead of the cohort's.
@@ -44,6 +56,7 @@ class StudyCase(BaseModel):
     fold: int
     target_ml: float
     images_sha256: dict[str, _Sha256]
+    target_sha256: str = ""
     target_file: str = ""
 
 
@@ -61,7 +74,9 @@ class StudyRecord(BaseModel):
     cases
         By name.
     versions
-        Of the programs that began it.
+        Of the programs that worked on it last.
+    start_from_sha256
+        Of the weights that every run goes on from; empty for random ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +86,7 @@ class StudyRecord(BaseModel):
     cohort: str
     cases: dict[str, StudyCase]
     versions: dict[str, str]
+    start_from_sha256: str = ""
 
     @property
     def folds(self) -> dict[str, int]:
@@ -85,7 +101,8 @@ class StudyRecord(BaseModel):
     def what(self) -> dict[str, Any]:
         """Return what must stay the same while an experiment goes on."""
         config = self.config.model_dump(mode="json")
-        return {name: value for name, value in config.items() if name not in _MAY_DIFFER}
+        same = {name: value for name, value in config.items() if name not in _MAY_DIFFER}
+        return same | {"start_from_sha256": self.start_from_sha256}
 
 
 class RunState(BaseModel):
@@ -109,8 +126,9 @@ class RunState(BaseModel):
         Of its training.
     seconds
         By phase: ``reading``, ``training``, ``predicting``, ``scoring``.
-    mean_dice
-        Over the cases that it is scored on; None if undefined.
+    mean_dice, scored
+        Over the cases with something to find that it is scored on, and how many these are; None if there are
+        none.
     device, threads, versions
         What it ran on.
     """
@@ -118,7 +136,7 @@ class RunState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: Literal[1] = 1
-    configuration: str
+    configuration: Annotated[str, AfterValidator(lambda text: str(Configuration.parse(text)))]
     fold: int
     seed: int
     state: Literal["done", "failed"]
@@ -130,6 +148,7 @@ class RunState(BaseModel):
     iterations: int = 0
     seconds: dict[str, float] = Field(default_factory=dict)
     mean_dice: float | None = None
+    scored: int = 0
     device: str = ""
     threads: int = 0
     versions: dict[str, str] = Field(default_factory=dict)
@@ -175,7 +194,9 @@ def read_states(folder: Path) -> Mapping[str, RunState]:
     FileError
         If a record is damaged, or of another version.
     """
-    found = (_read(path, RunState) for path in sorted((folder / "runs").glob("*.json")))
+    # What a killed process was just writing has a name that begins with a dot.
+    paths = (path for path in sorted((folder / "runs").glob("*.json")) if not path.name.startswith("."))
+    found = (_read(path, RunState) for path in paths)
     return {state.run.key: state for state in found}
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,17 +137,18 @@ def _figures(findings: Findings, notes: list[str]) -> Generator[Event, None, lis
     folder = findings.folder / FIGURES_NAME
     for drawing in (yield from _possible(findings, notes)):
         try:
-            figure = drawing.draw()
+            png, *_ = save_figure(drawing.draw(), folder, drawing.name)
         except NecrosegError as error:
             notes.append(f"{drawing.title.partition('.')[0]} is left out: {error}")
             yield Warned(message=notes[-1])
             continue
-        png, *_ = save_figure(figure, folder, drawing.name)
         drawn[drawing.name] = PageFigure(title=drawing.title, caption=drawing.caption, png=png.read_bytes())
         yield Progress(done=1, total=3, message=drawing.name)
     for name in {"figure3", "figure4", "figure4_2d"} - set(drawn):
         for suffix in FORMATS:
-            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+            with suppress(PermissionError):
+                # Another program may have it open.
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
     return list(drawn.values())
 
 
@@ -190,6 +192,5 @@ def _drawings(findings: Findings) -> Iterator[_Drawing]:
 
 def _gallery(findings: Findings, choice: Choice) -> "Figure":
     cohort = cohort_of(findings.folder, findings.record)
-    target = findings.record.config.target
-    examples = [read_example(findings.folder, cohort, choice, rank, target) for rank in choice.cases]
+    examples = [read_example(findings, cohort, choice, rank) for rank in choice.cases]
     return gallery.gallery(examples, [one.configuration for one in choice.outcomes])

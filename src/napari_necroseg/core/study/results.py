@@ -15,6 +15,7 @@ from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.tables import metric_and_region
 
+SCORES_NAME = "scores.csv"
 COLUMNS = ("configuration", "fold", "seed", "case", "metric", "region", "value")
 _TOLERANCE = "nsd_tolerance_mm"
 _NAME_OF = {metric_and_region(name): name for name in (*SCORE_NAMES, _TOLERANCE)}
@@ -70,7 +71,7 @@ def read_results(path: Path) -> tuple[CaseResult, ...]:
         return tuple(_result(*key, values) for key, values in found.items())
     except OSError as error:
         raise FileError(f"{path} could not be read: {error.strerror}.") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
         raise FileError(
             f"{path} is no table of scores of a study: its columns are {','.join(COLUMNS)}. Write it again "
             "with `necroseg study`."

@@ -110,12 +110,17 @@ def papers_table(findings: Findings) -> TextTable:
         columns=("Score", "Statistic", *map(title_of, findings.configurations)),
         rows=tuple(rows),
         notes=(
-            f"Paper: 26 spine patients; ours: {findings.who}. Other patients, so this is no comparison of "
-            "methods. A dash: the text that we have of the paper is damaged there. The paper does not say in "
-            "which region it counted specificity.",
+            f"Paper: 26 spine patients; ours: {findings.who}. {_how_other(findings)}, so this is no "
+            "comparison of methods. A dash: the text that we have of the paper is damaged there. The paper "
+            "does not say in which region it counted specificity.",
         ),
         labels=2,
     )
+
+
+def _how_other(findings: Findings) -> str:
+    is_tumour = findings.record.config.target == "tumour"
+    return "Other patients, and tumours instead of necrosis" if is_tumour else "Other patients"
 
 
 def table_2(findings: Findings) -> TextTable:

@@ -1,6 +1,5 @@
 """The runs of an experiment: one network, trained without one fold, from one seed."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -68,8 +67,3 @@ def training_of(config: StudyConfig, run: Run) -> TrainConfig:
         threads=config.threads,
         **{name: value for name, value in length.items() if value is not None},
     )
-
-
-def left_out(folds: Mapping[str, int], run: Run) -> tuple[str, ...]:
-    """Return the cases of the run's fold, which it is scored on, by each case's fold."""
-    return tuple(case for case, fold in folds.items() if fold == run.fold)

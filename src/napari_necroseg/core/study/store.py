@@ -20,6 +20,8 @@ class CaseStore:
     ----------
     most_bytes
         Of all voxels together; by default a third of the memory that is free now.
+    share
+        How many processes share that.
 
     Attributes
     ----------
@@ -27,8 +29,8 @@ class CaseStore:
         How often a case was read from its files.
     """
 
-    def __init__(self, most_bytes: float | None = None) -> None:
-        free = psutil.virtual_memory().available * _SHARE_OF_FREE_MEMORY
+    def __init__(self, most_bytes: float | None = None, *, share: int = 1) -> None:
+        free = psutil.virtual_memory().available * _SHARE_OF_FREE_MEMORY / share
         self._most_bytes = free if most_bytes is None else most_bytes
         self._cases: dict[str, tuple[_Stamps, Case]] = {}
         self._n_bytes = 0

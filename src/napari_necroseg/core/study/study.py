@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
-from napari_necroseg.core.learning.checkpoint import software_versions
+from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, software_versions
 from napari_necroseg.core.study.alone import alone
 from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels
 from napari_necroseg.core.study.places import places_of
@@ -24,7 +26,6 @@ from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.underway import Underway
 
-SCORES_NAME = "scores.csv"
 _LOCK_NAME = ".study.lock"
 
 
@@ -49,7 +50,7 @@ class StudyDone:
     report: Path | None
 
     def __str__(self) -> str:
-        remark = f", {self.failed} not: the same command tries them again" if self.failed else ""
+        remark = f", {self.failed} failed: going on tries them again" if self.failed else ""
         where = f"; the report is {self.report}" if self.report else ""
         return f"{self.done} of {self.total} runs are done{remark}{where}."
 
@@ -99,7 +100,7 @@ def run_study(
             return
         study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
         yield from study.planned()
-        yield from study.run(_chosen(study.runs, only), began.store)
+        yield from study.run(_chosen(runs_of(config), only), began.store)
         if not stop.is_set():
             yield from _end(study)
 
@@ -144,24 +145,43 @@ def begin(
     cases = yield from read_study_cases(config, cohort, store, out, stop)
     if cases is None:
         return None
+    start = config.start_from
     record = StudyRecord(
-        config=config,
+        config=config if start is None else config.changed(start_from=start.absolute()),
+        start_from_sha256="" if start is None else _weights_sha256(start),
         cohort=relative_path(table, out),
         cases=dict(cases),
         versions=software_versions(),
     )
     if (out / STUDY_NAME).exists():
-        _check_same_study(read_study(out), record)
+        earlier = read_study(out)
+        _check_same_study(earlier, record)
+        record = record.model_copy(update={"config": _together(earlier.config, record.config)})
     if writes:
         write_record(out / STUDY_NAME, record)
     return Begun(record=record, store=store)
+
+
+def _weights_sha256(run: Path) -> str:
+    weights = run / WEIGHTS_NAME
+    if not weights.is_file():
+        raise ModelError(f"There is no trained model in {run} to start from (no {WEIGHTS_NAME}).")
+    return file_sha256(weights)
+
+
+def _together(earlier: StudyConfig, config: StudyConfig) -> StudyConfig:
+    """Return the choices with whatever was asked for before: what is done stays a part of the study."""
+    names = dict.fromkeys((*earlier.configurations, *config.configurations))
+    return config.changed(configurations=tuple(names), seeds=max(earlier.seeds, config.seeds))
 
 
 def _end(study: Underway) -> Generator[Event, None, None]:
     """Make tables, ensembles and report of what is done."""
     study.write_scores()
     study.write_ensembles()
-    report = (yield from _reported(study.out)) if study.done() else None
+    report = (yield from _reported(study)) if study.done() else None
+    if study.stop.is_set():
+        return
     yield Finished(
         result=StudyDone(
             folder=study.out,
@@ -173,14 +193,17 @@ def _end(study: Underway) -> Generator[Event, None, None]:
     )
 
 
-def _reported(out: Path) -> Generator[Event, None, Path]:
+def _reported(study: Underway) -> Generator[Event, None, Path | None]:
     """Write tables, figures and report; return where the report is."""
-    report = out
-    for event in write_report(out):
-        if isinstance(event, Finished):
-            report = event.result.report
-        else:
-            yield event
+    report = None
+    with closing(write_report(study.out)) as events:
+        for event in events:
+            if study.stop.is_set():
+                return None
+            if isinstance(event, Finished):
+                report = event.result.report
+            else:
+                yield event
     return report
 
 

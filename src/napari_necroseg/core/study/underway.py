@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.errors import FileError, ResourceError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.ensemble import write_ensemble
@@ -18,39 +19,59 @@ from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.study.events import RunDone, RunFailed, RunPlanned
 from napari_necroseg.core.study.job import do_unit
 from napari_necroseg.core.study.places import Places
-from napari_necroseg.core.study.record import RunState, StudyRecord, read_states
-from napari_necroseg.core.study.results import read_results, results_text
+from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, write_record
+from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_text
 from napari_necroseg.core.study.runs import Run, runs_of, training_of
 from napari_necroseg.core.study.store import CaseStore
-from napari_necroseg.core.study.unit import Unit, scores_path
+from napari_necroseg.core.study.unit import Unit, scores_path, state_path
 
-SCORES_NAME = "scores.csv"
+_UNSEEN = (
+    "What it wrote cannot be seen from here: its worker needs the folder of the study, shared under the "
+    "same path."
+)
 
 
 @dataclass(kw_only=True)
 class Underway:
-    """An experiment under way."""
+    """An experiment under way.
+
+    Parameters
+    ----------
+    record
+        What it is, all that was ever asked for of it included.
+    cohort
+        Its cases.
+    out
+        Its folder.
+    places, stop
+        Where runs are computed; set the flag to end them.
+    """
 
     record: StudyRecord
     cohort: Cohort
     out: Path
     places: Places
     stop: threading.Event
+    states: dict[str, RunState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.runs = runs_of(self.record.config)
-        self.states: dict[str, RunState] = {
-            key: state for key, state in read_states(self.out).items() if self._is_whole(state)
-        }
+        # Workers may be elsewhere, and have another working folder.
+        self._cohort = Cohort(cases=tuple(_absolute(files) for files in self.cohort))
+        self._over: set[str] = set()
 
     def planned(self) -> Iterator[Event]:
-        """Say what each run is, and which are done."""
+        """Look at what is there; say what each run is, and which are done."""
+        for key, state in read_states(self.out).items():
+            if self.stop.is_set():
+                return
+            if self._is_whole(state):
+                self.states[key] = state
         for run in self.runs:
             yield planned_run(self.unit(run), self.states.get(run.key))
-        for run in self.runs:
-            state = self.states.get(run.key)
-            if state is not None and state.state == "done":
-                yield self._done(state, was_done=True)
+        for run in self.done():
+            self._over.add(run.key)
+            yield self._done(self.states[run.key], was_done=True)
 
     def run(self, runs: Sequence[Run], store: CaseStore) -> Iterator[Event]:
         """Do what is left of these runs."""
@@ -95,30 +116,37 @@ class Underway:
         return Unit(
             run=run,
             config=self.record.config,
-            cohort=self.cohort,
+            cohort=self._cohort,
             cases=self.record.cases,
-            # Other processes may be elsewhere.
             out=self.out.resolve(),
             device=self.places.devices[0],
             threads=self.places.threads,
         )
 
     def _take(self, state: RunState) -> Iterator[Event]:
+        if state.state == "done" and not self._is_whole(state):
+            state = state.model_copy(update={"state": "failed", "reason": _UNSEEN})
         self.states[state.run.key] = state
+        self._over.add(state.run.key)
         if state.state == "done":
-            self.write_scores()
+            try:
+                self.write_scores()
+            except ResourceError as error:
+                # It is written again at the end; another program may have it open.
+                yield Warned(message=str(error))
             yield self._done(state)
             return
-        n_over = len(self.states)
-        yield RunFailed(**state.run.names, done=n_over, total=len(self.runs), reason=state.reason)
+        write_record(state_path(self.out, state.run), state)
+        yield RunFailed(**state.run.names, done=len(self._over), total=len(self.runs), reason=state.reason)
 
     def _done(self, state: RunState, *, was_done: bool = False) -> RunDone:
         return RunDone(
             **state.run.names,
-            done=sum(other.state == "done" for other in self.states.values()),
+            done=len(self._over),
             total=len(self.runs),
             seconds=sum(state.seconds.values()),
             mean_dice=state.mean_dice,
+            scored=state.scored,
             was_done=was_done,
         )
 
@@ -134,10 +162,22 @@ class Underway:
         made = {self.out / "models" / state.run.key / WEIGHTS_NAME: state.weights_sha256}
         masks = self.out / "predictions" / state.run.out_of_fold
         made |= {masks / f"{name}.nii.gz": digest for name, digest in state.predictions_sha256.items()}
-        is_there = scores_path(self.out, state.run).is_file()
-        return is_there and all(
+        try:
+            scored = {one.case for one in read_results(scores_path(self.out, state.run))}
+        except FileError:
+            return False
+        return scored == set(state.validation) and all(
             path.is_file() and file_sha256(path) == digest for path, digest in made.items()
         )
+
+
+def _absolute(files: CaseFiles) -> CaseFiles:
+    """Return the row of a case with paths that hold wherever the program runs."""
+    sequences = {name: path.absolute() for name, path in files.sequences.items()}
+    reference, tumour = (
+        None if path is None else path.absolute() for path in (files.reference, files.tumour)
+    )
+    return replace(files, sequences=sequences, reference=reference, tumour=tumour)
 
 
 def planned_run(unit: Unit, state: RunState | None) -> RunPlanned:
