@@ -60,10 +60,9 @@ class ScoredCases(QTableWidget):
 
         That is Dice at first: the lowest stays on top, missed zones first; what has none comes last.
         """
-        self.setSortingEnabled(False)
-        self.insertRow(self.rowCount())
-        self._put(self.rowCount() - 1, case, scores)
-        self.setSortingEnabled(True)
+        row = self.rowCount()
+        self.insertRow(row)
+        self._put(row, case, scores)
 
     def fill(self, rows: Sequence[tuple[str, Scores]]) -> None:
         """Show these rows in place of all others; order, selection and what is in sight stay."""
@@ -72,12 +71,14 @@ class ScoredCases(QTableWidget):
         self.setUpdatesEnabled(False)
         # Once, and not for each row.
         self.setSortingEnabled(False)
-        self.clearSelection()
+        # Qt looks at all rows for each cell that takes the place of another.
+        self.setRowCount(0)
         self.setRowCount(len(rows))
         for row, (case, scores) in enumerate(rows):
             self._put(row, case, scores)
         self.setSortingEnabled(True)
         self.choose(chosen)
+        self.updateGeometries()
         bar.setValue(scrolled)
         self.setUpdatesEnabled(True)
 
@@ -105,21 +106,27 @@ class ScoredCases(QTableWidget):
     def _put(self, row: int, case: str, scores: Scores) -> None:
         name = Cell(f"{_MARKS[scores.state]}{case}", case)
         name.setToolTip(f"{case}: {scores}")
-        self.setItem(row, 0, name)
-        for column, (score, title, _) in enumerate(_COLUMNS, start=1):
-            value = float(getattr(scores, score))
-            unit = title.rpartition("\n")[2]
-            text = written(score, unit, value).removesuffix(unit).strip()
-            # A false alarm has a Dice of 0, too, and no zone that was overlooked.
-            is_missed = score == "dice" and scores.state == "missed"
-            cell = Cell(text, -math.inf if is_missed else value)
-            cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.setItem(row, column, cell)
+        cells = [name, *(_number(score, title, scores) for score, title, _ in _COLUMNS)]
+        # Qt moves the row to where it belongs as soon as it gets that cell.
+        last = self.horizontalHeader().sortIndicatorSection()
+        for column in sorted(range(len(cells)), key=lambda column: column == last):
+            self.setItem(row, column, cells[column])
 
     def _want(self, row: int) -> None:
         cell = self.item(row, 0)
         if cell is not None:
             self.case_wanted.emit(cell.data(_ORDER))
+
+
+def _number(score: str, title: str, scores: Scores) -> "Cell":
+    value = float(getattr(scores, score))
+    unit = title.rpartition("\n")[2]
+    text = written(score, unit, value).removesuffix(unit).strip()
+    # A false alarm has a Dice of 0, too, and no zone that was overlooked.
+    is_missed = score == "dice" and scores.state == "missed"
+    cell = Cell(text, -math.inf if is_missed else value)
+    cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return cell
 
 
 class Cell(QTableWidgetItem):

@@ -246,8 +246,8 @@ def _after(now: RunStanding, event: RunEvent) -> RunStanding:
             return replace(now, state="running", **changes)
         case RunDone():
             seconds = event.seconds or now.seconds
-            dice = {"mean_dice": event.mean_dice, "scored": event.scored}
-            return replace(now, state="done", seconds=seconds, seconds_left=None, **dice)
+            scored = replace(now, mean_dice=event.mean_dice, scored=event.scored)
+            return replace(scored, state="done", seconds=seconds, seconds_left=None)
         case RunFailed():
             return replace(now, state="failed", reason=event.reason, mean_dice=None, seconds_left=None)
     return now

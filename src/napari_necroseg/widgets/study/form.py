@@ -119,10 +119,12 @@ class StudyForm(QWidget):
     def show_corrected(self) -> None:
         """Look which masks of the cohort were corrected."""
         cohort, folder = self._workspace.cohort, self._workspace.folder
-        names = () if cohort is None or folder is None else corrected_cases(cohort, folder / LABELS_FOLDER)
-        has_any = cohort is not None and folder is not None and bool(names)
-        self._corrected = with_corrected(cohort, folder / LABELS_FOLDER) if has_any else None
-        self.corrected.setVisible(has_any)
+        names: tuple[str, ...] = ()
+        self._corrected = None
+        if cohort is not None and folder is not None:
+            names = corrected_cases(cohort, folder / LABELS_FOLDER)
+            self._corrected = with_corrected(cohort, folder / LABELS_FOLDER) if names else None
+        self.corrected.setVisible(bool(names))
         self.corrected.setText(f"Use corrected masks where there are ({len(names)})")
 
     def lock(self, record: StudyRecord, corrected: frozenset[str] | None) -> None:

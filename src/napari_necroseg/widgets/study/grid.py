@@ -112,15 +112,17 @@ class StudyGrid(QWidget):
         self._tell_rest(len(drawn), len(board.standings))
         self._fit_height()
 
-    def refresh(self, key: str, board: Board) -> None:
-        """Draw a run again, or all of them if it is a new one."""
+    def refresh(self, key: str, board: Board) -> bool:
+        """Draw a run again; False if it is a new one, for which all must be drawn."""
         if key in self._places:
             self._draw(key, board)
             self._draw_mean(self._places[key][0], board)
-        elif len(self._places) < _MOST_RUNS:
-            self.show_board(board)
-        elif len(board.standings) > self._n_known:
+            return True
+        if len(self._places) < _MOST_RUNS:
+            return False
+        if len(board.standings) > self._n_known:
             self._tell_rest(len(self._places), len(board.standings))
+        return True
 
     def mark(self, key: str) -> None:
         """Frame the cell of the run that is shown below; `chosen` is not emitted."""
@@ -133,8 +135,9 @@ class StudyGrid(QWidget):
         self.table.blockSignals(False)
 
     def text(self, run: Run) -> str:
-        """Return what the cell of a run says."""
-        item = self.table.item(*self._places[run.key])
+        """Return what the cell of a run says; nothing for one that is not drawn."""
+        place = self._places.get(run.key)
+        item = None if place is None else self.table.item(*place)
         return "" if item is None else str(item.text())
 
     def means(self) -> Sequence[str]:

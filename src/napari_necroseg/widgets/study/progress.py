@@ -41,10 +41,12 @@ class StudyProgress(QWidget):
         # Whether the run below the grid was clicked; otherwise it is the one that began last.
         self._is_chosen = False
         self._may_run = False
+        # Whether the grid has no cell yet for some of them.
+        self._has_new = False
         self._totals = QTimer(self)
         self._totals.setSingleShot(True)
         self._totals.setInterval(_MS_BETWEEN_TOTALS)
-        self._totals.timeout.connect(self._tell_total)
+        self._totals.timeout.connect(self._on_time)
         self.grid.chosen.connect(self._on_chosen)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -68,7 +70,7 @@ class StudyProgress(QWidget):
         key = self.board.take(event)
         if key is None:
             return False
-        self.grid.refresh(key, self.board)
+        self._has_new = not self.grid.refresh(key, self.board) or self._has_new
         self._follow(event, key)
         if not self._totals.isActive():
             self._totals.start()
@@ -118,7 +120,14 @@ class StudyProgress(QWidget):
             if isinstance(event, RunAdvanced) and event.loss is not None:
                 self.run_view.curve.add(event.iteration, event.loss)
 
+    def _on_time(self) -> None:
+        if self._has_new:
+            self._redraw()
+        else:
+            self._tell_total()
+
     def _redraw(self) -> None:
+        self._has_new = False
         self.grid.show_board(self.board)
         self._tell_total()
 
