@@ -48,8 +48,8 @@ class Study(Dock):
         self._unread = ""
         # What is being done; while it lasts, its folder and not the one of the form counts.
         self._doing: StudyToDo | None = None
-        # Whether another cohort was opened meanwhile.
-        self._is_behind = False
+        # Whether another cohort was opened meanwhile, or the dock closed.
+        self._is_behind = self._is_late = False
         for widget in (self.place, self.choices, self.summary, self.buttons, self.progress, self.cases):
             self.body.addWidget(widget)
         self._connect()
@@ -81,15 +81,16 @@ class Study(Dock):
         super().shut_down()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  # Qt's name
-        """Read the study if the dock was closed while it was done."""
+        """Catch up if the dock was closed while a study was done."""
         super().showEvent(event)
-        is_idle = not (self.runner.is_busy or self.reading.is_busy)
-        if is_idle and self._opened is None and not self._unread and self.place.has_study():
-            self._open()
+        if self._is_late and not self.runner.is_busy:
+            self._on_over()
 
     def _do(self, *, only: tuple[str, ...] = (), is_plan: bool = False) -> None:
         # Where a click on a button leaves the name in hand, it is complete now.
         self.place.settle()
+        if self._soon.isActive():
+            self._on_choices()
         config, cohort = self._config(), self.choices.cohort()
         folder, table = self.place.folder(), self.workspace.cohort_path
         if config is None or cohort is None or folder is None or table is None or self.runner.is_busy:
@@ -97,7 +98,6 @@ class Study(Dock):
         to_do = StudyToDo(config=config, cohort=cohort, table=table, out=folder, only=only, is_plan=is_plan)
         what = "Checking" if is_plan else "Working on"
         if self.panel.run(partial(jobs.do_study, to_do), f"{what} {folder.name} ..."):
-            self._soon.stop()
             self._doing = to_do
             self.progress.begin(only)
             self._refresh()
@@ -247,13 +247,13 @@ class Study(Dock):
 
     def _on_over(self, *_: object) -> None:
         """Show what is on disk now; what was running then is interrupted."""
+        was_late, self._is_late = self._is_late, self.is_shut
+        if self.is_shut:
+            return
         is_plan = self._doing is not None and self._doing.is_plan
         self._doing = None
-        if self.is_shut:
-            self._opened = None
-            return
         self.progress.end()
-        if self._is_behind:
+        if self._is_behind or was_late:
             self._on_cohort()
         self.place.show_project(self.workspace.folder)
         self._on_saved()

@@ -23,6 +23,7 @@ from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer
 SCORES_NAME = "scores.csv"
 _CHECKPOINT = "checkpoint.safetensors"
 _MOST_BYTES = 50_000_000
+_MOST_TOLD = 3
 # Of a curve; the screen has no more columns.
 _MOST_POINTS = 2000
 
@@ -144,7 +145,7 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
             interrupted=began,
             results=_results_or_problem(folder, problems),
             corrected=_corrected(folder, record, table.parent / LABELS_FOLDER),
-            problems=tuple(problems),
+            problems=_few(problems),
         )
     )
 
@@ -230,6 +231,11 @@ def _results_or_problem(folder: Path, problems: list[str]) -> tuple[CaseResult, 
     except FileError as error:
         problems.append(f"{error} The runs are not affected.")
         return ()
+
+
+def _few(problems: list[str]) -> tuple[str, ...]:
+    more = len(problems) - _MOST_TOLD
+    return (*problems[:_MOST_TOLD], *((f"And {more} files more.",) if more > 0 else ()))
 
 
 def _corrected(folder: Path, record: StudyRecord, labels: Path) -> frozenset[str] | None:

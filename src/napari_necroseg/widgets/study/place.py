@@ -107,7 +107,7 @@ class StudyPlace(QWidget):
         self.settle()
 
     def _on_text(self, text: str) -> None:
-        if not self._is_study(text):
+        if not self._is_study(text) and not self._is_study(text.strip()):
             self.settle()
 
     def _is_study(self, name: str) -> bool:
