@@ -592,7 +592,7 @@ def test_a_run_is_told_in_words():
     assert "Mean Dice undefined: none of the cases" in standing_in_words(board.standings[one.key])
 
 
-def test_a_whole_study_from_the_dock(qtbot, ready, two_patients):
+def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
     ready.choices.boxes["3d:ceT1+T2"].setChecked(False)
     for name, value in (("steps_per_run", 2), ("workers", 1), ("threads", 1), ("device", "cpu")):
         ready.choices.form.editor(name).set_value(value)
@@ -609,6 +609,10 @@ def test_a_whole_study_from_the_dock(qtbot, ready, two_patients):
     assert ready.buttons.start.text() == "Go on"
     ready.progress.grid.table.setCurrentCell(0, 1)
     qtbot.waitUntil(lambda: len(ready.progress.run_view.curve.points) > 0)
+    # The images that are read to be shown are those that it was trained on.
+    open_dock(Cases)
+    ready.cases.open("b")
+    qtbot.waitUntil(lambda: len(predictions(ready, "b")) == 1, timeout=10_000)
 
 
 def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
