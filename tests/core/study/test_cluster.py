@@ -19,6 +19,7 @@ from napari_necroseg.core.events import Event
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.study import places
 from napari_necroseg.core.study.places import places_of
+from napari_necroseg.core.study.planning import plan_study
 from napari_necroseg.core.study.study import run_study
 
 CHOICES: dict[str, Any] = {"configurations": ("2d:ceT1",), "folds": 3, "steps_per_run": 4, "threads": 1}
@@ -106,6 +107,41 @@ def test_a_scheduler_that_runs_already_is_used(project: Path) -> None:
         assert again[-1].result.done == 3
 
 
+def test_two_studies_share_a_scheduler(project: Path) -> None:
+    """One is stopped while the other goes on."""
+    stop = threading.Event()
+    table = project / "cohort.csv"
+    config = StudyConfig.checked(**CHOICES | {"steps_per_run": 1000})
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+    ) as cluster:
+        long = config.changed(scheduler=cluster.scheduler_address, configurations=("2d:T2",), folds=3)
+        events = run_study(long, read_cohort(table), table=table, out=project / "long", stop=stop)
+        while next(events).event != "run_step":
+            pass
+        other: list[Event] = []
+        short = threading.Thread(
+            target=lambda: other.extend(study(project, "short", scheduler=cluster.scheduler_address))
+        )
+        short.start()
+        time.sleep(3)
+        stop.set()
+        left = list(events)
+        short.join()
+    assert not [event for event in left if event.event in ("run_failed", "finished")]
+    assert {event.configuration for event in other if event.event == "run_step"} == {"2d:ceT1"}
+    assert (other[-1].result.done, other[-1].result.failed) == (3, 0)
+
+
+def test_a_plan_for_a_scheduler_measures_nothing_here(project: Path) -> None:
+    table = project / "cohort.csv"
+    config = StudyConfig.checked(**CHOICES | {"scheduler": "tcp://127.0.0.1:9"})
+    events = list(plan_study(config, read_cohort(table), table=table, out=project / "a"))
+    planned = [event for event in events if event.event == "run"]
+    assert [(event.iterations, event.estimated_s) for event in planned] == [(4, None)] * 3
+    assert events[-1].result.estimated_s is None
+
+
 def test_a_scheduler_that_does_not_answer_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_necroseg.core.study import cluster
 
@@ -122,6 +158,10 @@ def test_a_scheduler_that_does_not_answer_is_told(project: Path, monkeypatch: py
         (16, {"workers": 3}, 3, 5),
         (2, {"workers": 1, "threads": 8}, 1, 8),
         (2, {"workers": 2, "threads": 1}, 2, 1),
+        (16, {"threads": 8}, 2, 8),
+        (2, {"spare_cores": 1}, 1, 1),
+        (2, {"spare_cores": 1, "threads": 2}, 1, 2),
+        (1, {"spare_cores": 1}, 1, 1),
     ],
 )
 def test_runs_share_the_cores(

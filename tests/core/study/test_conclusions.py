@@ -71,3 +71,12 @@ def test_one_configuration_is_not_compared() -> None:
 @pytest.mark.parametrize(("p", "text"), [(0.0004, "< 0.001"), (0.04321, "0.043"), (float("nan"), "-")])
 def test_p_values_are_written_as_in_papers(p, text) -> None:
     assert p_text(p) == text
+
+
+def test_a_direction_is_named_only_if_patients_and_sizes_agree_on_it() -> None:
+    """Sixteen a little better and fourteen much worse: more patients gain, but the mean falls."""
+    first = [0.5] * 30
+    other = [0.51] * 16 + [0.1] * 14
+    (sentence,) = conclusions(outcomes_from({ONE: first, T2: other}), "dice")
+    assert "2D T2 differs from 2D ceT1" in sentence
+    assert "better in 16 and worse in 14 of 30 patients" in sentence

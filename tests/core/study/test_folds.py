@@ -126,3 +126,9 @@ def test_the_folds_of_a_cohort_are_all_or_none() -> None:
     assert folds_of_cohort(cohort_of(["a", "b"], [2, 1])) == {"a": 2, "b": 1}
     with pytest.raises(CohortError, match="1 of 2 cases have no fold"):
         folds_of_cohort(cohort_of(["a", "b"], [None, 1]))
+
+
+def test_a_fold_that_only_looks_like_a_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folds.csv").write_text("case,fold\na,²\nb,1\nc,1\n", encoding="utf-8")
+    with pytest.raises(CohortError, match="row 2: a case needs one row, and a fold from 1"):
+        read_folds(tmp_path / "folds.csv", cohort_of(["a", "b", "c"]))

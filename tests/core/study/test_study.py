@@ -2,7 +2,8 @@ import csv
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from safetensors.numpy import load_file
 from napari_necroseg.cli import main
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.errors import CohortError, FileError, ResourceError, SettingsError
+from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
 from napari_necroseg.core.io.corrected import with_corrected
@@ -24,7 +25,7 @@ from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.batch import Wanted
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
-from napari_necroseg.core.study import job, study
+from napari_necroseg.core.study import job, study, underway
 from napari_necroseg.core.study.alone import alone
 from napari_necroseg.core.study.cohort import cohort_of
 from napari_necroseg.core.study.planning import plan_study
@@ -32,6 +33,7 @@ from napari_necroseg.core.study.record import read_states, read_study
 from napari_necroseg.core.study.results import read_results
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.study import run_study
+from napari_necroseg.core.study.unit import Unit
 
 CHOICES: dict[str, Any] = {
     "configurations": ("2d:ceT1",),
@@ -338,10 +340,9 @@ def test_fine_tuning_from_a_model_that_knows_a_case_is_refused(done: Path) -> No
     assert len(of_kind(events, "run_failed")) == 1
 
 
-def test_a_model_that_is_not_there_is_told_for_each_run(project: Path) -> None:
-    events = run(project, start_from=project / "nowhere")
-    assert all("no trained model" in event.reason for event in of_kind(events, "run_failed"))
-    assert len(of_kind(events, "run_failed")) == 2
+def test_a_model_that_is_not_there_is_told_before_any_run(project: Path) -> None:
+    with pytest.raises(ModelError, match=r"no trained model in .*nowhere to start from"):
+        run(project, start_from=project / "nowhere")
 
 
 def test_a_case_that_lacks_a_sequence_is_told_before_anything_is_read(project: Path) -> None:
@@ -494,3 +495,172 @@ def test_the_report_comes_with_the_study(done: Path) -> None:
     assert finished.result.report == out / "report.html"
     made = {path.name for path in out.iterdir()}
     assert {"report.html", "table1.md", "table1.csv", "table1.tex", "statistics.csv", "figures"} <= made
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        [".0123abcd-checkpoint.safetensors"],
+        [".0123abcd-run.json"],
+        ["weights.safetensors"],
+        ["weights.safetensors", "history.csv", ".0123abcd-run.json"],
+    ],
+)
+def test_what_a_kill_leaves_does_not_block_a_run(project: Path, left: list[str]) -> None:
+    model = project / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0"
+    model.mkdir(parents=True)
+    for name in left:
+        (model / name).write_bytes(b"half")
+    events = run(project)
+    assert not of_kind(events, "run_failed")
+    assert sorted(path.name for path in model.iterdir()) == ["history.csv", "run.json", "weights.safetensors"]
+
+
+def test_a_record_that_was_half_written_is_no_record(done: Path) -> None:
+    runs = done / "study" / "a" / "runs"
+    (runs / ".0123abcd-2d-ceT1_fold-1_seed-0.json").write_text("")
+    assert [event.was_done for event in of_kind(run(done), "run_done")] == [True, True]
+
+
+def test_a_damaged_table_of_a_run_is_made_again(done: Path) -> None:
+    path = done / "study" / "a" / "runs" / "2d-ceT1_fold-2_seed-0.csv"
+    whole = path.read_text()
+    path.write_text("nothing of use\n")
+    assert [event.fold for event in of_kind(run(done), "run_started")] == [2]
+    assert path.read_text() == whole
+
+
+def test_naming_less_of_a_study_loses_nothing_of_it(project: Path) -> None:
+    run(project, seeds=2)
+    scores = (project / "study" / "a" / "scores.csv").read_text()
+    events = run(project)
+    assert len(of_kind(events, "run")) == 4
+    assert not of_kind(events, "run_started")
+    assert (project / "study" / "a" / "scores.csv").read_text() == scores
+    assert read_study(project / "study" / "a").config.seeds == 2
+    added = run(project, configurations=("2d:T2",))
+    # What was not asked for now is not done, and what was done is not forgotten.
+    assert {(event.configuration, event.seed) for event in of_kind(added, "run_started")} == {("2d:T2", 0)}
+    assert (added[-1].result.done, added[-1].result.total) == (6, 8)
+    results = read_results(project / "study" / "a" / "scores.csv")
+    assert {(one.configuration, one.seed) for one in results} == {
+        ("2d:ceT1", 0),
+        ("2d:ceT1", 1),
+        ("2d:T2", 0),
+    }
+
+
+def test_a_mask_that_was_moved_is_another_study(done: Path) -> None:
+    """As many voxels as before."""
+    path = done / "case-2" / "necrosis.nii.gz"
+    image = nibabel.load(path)
+    nibabel.save(nibabel.Nifti1Image(np.roll(np.asarray(image.dataobj), 1, axis=1), image.affine), path)
+    with pytest.raises(SettingsError, match="was begun with another case-2"):
+        run(done)
+
+
+def test_a_mask_that_is_moved_while_a_study_runs_fails_what_is_left(project: Path) -> None:
+    table, out = project / "cohort.csv", project / "study" / "a"
+    path = project / "case-2" / "necrosis.nii.gz"
+    image = nibabel.load(path)
+    moved = nibabel.Nifti1Image(np.roll(np.asarray(image.dataobj), 1, axis=1), image.affine)
+    events = []
+    for event in run_study(StudyConfig.checked(**CHOICES), read_cohort(table), table=table, out=out):
+        events.append(event)
+        if event.event == "run_done":
+            nibabel.save(moved, path)
+    assert len(of_kind(events, "run_done")) == 1
+    (failed,) = of_kind(events, "run_failed")
+    assert "mask of case-2 was changed since the study began" in failed.reason
+
+
+def test_another_tolerance_is_another_study(done: Path) -> None:
+    with pytest.raises(SettingsError, match=r"has tolerance_mm 2\.0, not 3\.0"):
+        run(done, tolerance_mm=3.0)
+
+
+def test_another_model_to_start_from_is_another_study_wherever_it_is(project: Path) -> None:
+    run(project)
+    (project / "study" / "a").rename(project / "study" / "first")
+    models = project / "study" / "first" / "models"
+    run(project, start_from=models / "2d-ceT1_fold-1_seed-0")
+    with pytest.raises(SettingsError, match="has start_from_sha256"):
+        run(project, start_from=models / "2d-ceT1_fold-2_seed-0")
+    models.rename(project / "moved")
+    again = run(project, start_from=project / "moved" / "2d-ceT1_fold-1_seed-0")
+    assert [event.was_done for event in of_kind(again, "run_done")] == [True]
+
+
+def test_a_model_that_knows_the_cases_is_refused_also_where_a_run_had_its_own(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check after the training, by itself: the other fold's model in the place of this one's."""
+    monkeypatch.setattr(job, "_check_same", lambda *_: None)
+    models = sorted((done / "study" / "a" / "models").iterdir())
+    shutil.rmtree(models[0])
+    shutil.copytree(models[1], models[0])
+    (failed,) = of_kind(run(done), "run_failed")
+    assert "cannot test this network" in failed.reason
+
+
+def test_the_seconds_of_a_training_count_all_sessions(done: Path) -> None:
+    out = done / "study" / "a"
+    trained = json.loads((out / "models" / "2d-ceT1_fold-1_seed-0" / "run.json").read_text())["seconds"]
+    mask = next((out / "predictions" / "2d-ceT1_seed-0").glob("*.nii.gz"))
+    mask.unlink()
+    run(done)
+    seconds = {key: state.seconds["training"] for key, state in read_states(out).items()}
+    assert seconds["2d-ceT1_fold-1_seed-0"] == pytest.approx(trained, abs=1e-3)
+
+
+def test_only_one_of_many_is_within_a_lock(tmp_path: Path) -> None:
+    """Also of those that wait while the file is taken away."""
+    within, most = [0], [0]
+    path = tmp_path / "lock"
+
+    def enter() -> None:
+        with alone(path, "It", wait_s=20.0):
+            within[0] += 1
+            most[0] = max(most[0], within[0])
+            time.sleep(0.01)
+            within[0] -= 1
+
+    threads = [threading.Thread(target=enter) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert not path.exists()
+
+
+def test_waiting_for_a_lock_ends_with_a_stop(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    started = time.monotonic()
+    with (
+        alone(tmp_path / "lock", "It"),
+        pytest.raises(FileError, match="is under way in another"),
+        alone(tmp_path / "lock", "It", wait_s=30.0, stop=stop),
+    ):
+        pass
+    assert time.monotonic() - started < 1
+
+
+def test_relative_paths_hold_wherever_a_worker_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.parent)
+    table = Path(project.name) / "cohort.csv"
+    units: list[Unit] = []
+
+    def collect(given: Sequence[Unit], *_: object) -> Iterator[Event]:
+        units.extend(given)
+        yield from ()
+
+    monkeypatch.setattr(underway, "_one_by_one", collect)
+    config = StudyConfig.checked(**CHOICES)
+    list(run_study(config, read_cohort(table), table=table, out=Path(project.name) / "study" / "a"))
+    assert units
+    for unit in units:
+        assert unit.out.is_absolute()
+        paths = [path for files in unit.cohort for path in (*files.sequences.values(), files.reference)]
+        assert all(path is not None and path.is_absolute() and path.is_file() for path in paths)

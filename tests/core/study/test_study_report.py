@@ -8,11 +8,15 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import nibabel
+import numpy as np
 import pytest
 
+from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import FileError, ResourceError
 from napari_necroseg.core.events import Finished, Started, Warned, to_record
 from napari_necroseg.core.study import report as report_module
+from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.report import StudyReport, write_report
 from written_studies import (
     make_record,
@@ -139,6 +143,51 @@ def test_methods_come_from_the_records(study) -> None:
         "ab" * 32,
     ):
         assert part in words
+
+
+def test_folds_are_called_stratified_only_if_they_were_drawn_so(tmp_path) -> None:
+    names = [f"case-{n}" for n in range(5)]
+    drawn = draw_folds(dict.fromkeys(names, 2.0), {name: name for name in names}, folds=2, seed=3)
+    record = make_record({name: (name, drawn[name]) for name in names}, folds=2, fold_seed=3)
+    list(write_report(write_study(tmp_path / "a", record, [])))
+    assert (
+        "3, 2 cases; stratified by the volume of the target, drawn with seed 3" in read(tmp_path / "a").words
+    )
+    swapped = {name: (name, 3 - drawn[name]) for name in names}
+    list(write_report(write_study(tmp_path / "b", make_record(swapped, folds=2, fold_seed=3), [])))
+    assert "2, 3 cases; as given in a table" in read(tmp_path / "b").words
+
+
+def test_methods_of_a_model_that_was_gone_on_from_are_those_of_its_runs(tmp_path) -> None:
+    record = make_record(
+        {"a": ("a", 1), "b": ("b", 2)},
+        configurations=(ONE,),
+        folds=2,
+        seeds=2,
+        start_from="/elsewhere/model",
+    ).model_copy(update={"start_from_sha256": "cd" * 32})
+    results = [result(ONE, "a", make_scores(0.5))]
+    folder = write_study(tmp_path / "s", record, results)
+    run = folder / "models" / "2d-ceT1_fold-1_seed-0" / "run.json"
+    run.parent.mkdir(parents=True)
+    as_tuned = train_preset("fast").changed(whitening="patch", intensity_spread=0.0, sequences=("ceT1",))
+    run.write_text(json.dumps({"config": as_tuned.model_dump(mode="json")}))
+    list(write_report(folder))
+    words = read(folder).words
+    assert "2 times, with different random draws," in words
+    assert "each patch and sequence by its own mean" in words
+    assert f"went on from the weights of one trained model (SHA-256 {'cd' * 32})" in words
+    assert "elsewhere" not in words
+    assert "limited to 10 min a run" in words
+
+
+def test_an_image_that_was_changed_is_not_shown_with_old_scores(study) -> None:
+    path = next((study / "images").glob("*/ceT1.nii.gz"))
+    image = nibabel.load(path)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine), path)
+    warned = warnings_of(list(write_report(study)))
+    assert any("are not those of the study" in message for message in warned)
+    assert not (study / "figures" / "figure4.png").exists()
 
 
 def test_an_incomplete_study_says_so(tmp_path) -> None:

@@ -22,6 +22,7 @@ from napari_necroseg.core.study.unit import Unit
 _NAME = "napari-necroseg-{}"
 _SECONDS_TO_CONNECT = 15
 _SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_TO_TELL = 1.0
 _KINDS: dict[str, type[Event]] = {kind.event: kind for kind in (RunStarted, RunAdvanced, Warned)}
 
 
@@ -84,7 +85,7 @@ def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> 
         finally:
             left = [future for future in runs if not future.done()]
             if left:
-                client.run(_stop_here, name, wait=False, on_error="ignore")
+                _stop_workers(client, name)
                 client.cancel(left)
             elif places.scheduler is not None:
                 # What the workers keep is given back. After a stop they are gone, or may not answer.
@@ -108,6 +109,15 @@ def _do(unit: Unit, name: str) -> dict[str, Any] | None:
             named = replace(event, worker=str(worker.name)) if isinstance(event, RunStarted) else event
             worker.log_event(name, to_record(named))
     return state
+
+
+def _stop_workers(client: Client, name: str) -> None:
+    """Tell all workers to stop; one that does not answer is not waited for."""
+    telling = threading.Thread(
+        target=lambda: client.run(_stop_here, name, on_error="ignore"), daemon=True, name="stop workers"
+    )
+    telling.start()
+    telling.join(_SECONDS_TO_TELL)
 
 
 def _stop_here(name: str, dask_worker: Worker) -> None:

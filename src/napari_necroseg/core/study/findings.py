@@ -21,7 +21,7 @@ from napari_necroseg.core.study.runs import Run, runs_of, training_of
 _PHANTOM = "phantom"
 _ADDRESS = re.compile(r"\b\w+://\S+")
 # Whatever stands before the last slash of a word, or of words in quotes: names of folders may be of patients.
-_FOLDERS = re.compile(r"(?:[A-Za-z]:)?[^\s'\"]*[\\/](?=[^\s\\/'\"])")
+_FOLDERS = re.compile(r"(?<![^\s'\"(])(?!\d+/\d)[^\s'\"]*[\\/](?=[^\s\\/'\"])")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.learning.cost import plan_training
 from napari_necroseg.core.learning.planned import PlannedTraining
@@ -103,25 +103,28 @@ def plan_study(
 def _measured(
     study: Underway, stop: threading.Event
 ) -> Generator[Event, None, Mapping[str, PlannedTraining]]:
-    """Measure a few steps of each configuration's network, if it will run here."""
+    """Measure a few steps of each network, by its dimension, if it will run here.
+
+    What it sees changes its first layer alone: the one that sees most stands for all.
+    """
     costs: dict[str, PlannedTraining] = {}
     if study.places.scheduler is not None:
         # What its workers are is not known here.
         return costs
-    for run in study.runs:
-        if run.configuration in costs or stop.is_set():
+    for run in sorted(study.runs, key=lambda run: -len(Configuration.parse(run.configuration).sequences)):
+        dimension = Configuration.parse(run.configuration).dimension
+        if dimension in costs or stop.is_set():
             continue
-        unit = study.unit(run)
-        for event in plan_training(plan_of(unit), study.cohort, stop=stop):
+        for event in plan_training(plan_of(study.unit(run)), study.cohort, stop=stop):
             if isinstance(event, Finished):
-                costs[run.configuration] = event.result
+                costs[dimension] = event.result
             else:
                 yield event
     return costs
 
 
 def _with_cost(event: RunPlanned, costs: Mapping[str, PlannedTraining]) -> RunPlanned:
-    cost = costs.get(event.configuration)
+    cost = costs.get(Configuration.parse(event.configuration).dimension)
     if cost is None:
         return event
     # The cases are read once for all runs.
