@@ -673,7 +673,7 @@ def test_another_cohort_that_is_opened_while_a_study_runs_gets_none_of_its_masks
     assert ready.buttons.start.text() == "Start"
 
 
-def test_another_image_under_the_name_of_a_case_gets_no_prediction(qtbot, scored, make_case):
+def test_another_image_under_the_name_of_a_case_gets_no_prediction(qtbot, scored, make_case, two_patients):
     scored.workspace.set_case(make_case("a", shape=(7, 44, 38)), None)
     scored.cases.open("a")
     qtbot.waitUntil(lambda: "The a that is open is another image" in scored.panel.message)
@@ -684,7 +684,7 @@ def test_another_image_under_the_name_of_a_case_gets_no_prediction(qtbot, scored
     record = scored._opened.record
     a = record.cases["a"].model_copy(update={"images_sha256": {"ceT1": "0" * 64}})
     write_record(path, record.model_copy(update={"cases": {**record.cases, "a": a}}))
-    scored.workspace.set_case(make_case("a"), None)
+    scored.workspace.set_case(load_case(read_cohort(two_patients)["a"]), None)
     scored.cases.open("a")
     qtbot.waitUntil(lambda: "The a that is open is another image" in scored.panel.message)
     assert predictions(scored, "a") == []
@@ -861,6 +861,7 @@ def test_a_name_on_its_way_opens_nothing(qtbot, ready, two_patients):
     ready.choices.form.editor("minutes_per_run").set_value(7.0)
     for text in ("study-", "study-1", "study-10"):
         ready.place.combo.setEditText(text)
+        assert not ready.reading.is_busy
     assert ready.choices.form.editor("minutes_per_run").isEnabled()
     assert ready.choices.config().minutes_per_run == 7.0
     assert ready.place.folder().name == "study-10"
