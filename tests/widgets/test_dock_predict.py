@@ -23,7 +23,7 @@ from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.predict.jobs import WarmModels
-from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared import ask, runs
 from napari_necroseg.widgets.shared.runs import (
     describe_run,
     find_runs,
@@ -469,6 +469,51 @@ def test_an_ensemble_that_comes_meanwhile_is_listed_and_not_chosen(dock, tmp_pat
     dock.workspace.models_changed.emit()
     assert dock.model.others() == [ensemble]
     assert dock.model.combo.currentText() == "mine"
+
+
+def test_looking_again_leaves_the_ticked_models_ticked(qtbot, dock, tmp_path, ensemble):
+    """One model is chosen, another ticked; the end of a study or a Check lists them all anew."""
+    for number, name in enumerate(("old", "new")):
+        make_run(tmp_path / "models" / name, {})
+        os.utime(tmp_path / "models" / name / "weights.safetensors", (number, number))
+    dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
+    dock.model.choose(tmp_path / "models" / "old")
+    ticks = dock.ensemble._list
+    ticks.item(0).setCheckState(Qt.CheckState.Checked)
+    assert dock.ensemble.ticked() == [tmp_path / "models" / "new"]
+    with qtbot.waitSignals([dock.model.chosen]), qtbot.assertNotEmitted(dock.model.combo.currentIndexChanged):
+        dock.workspace.models_changed.emit()
+    assert dock.model.run() == tmp_path / "models" / "old"
+    assert dock.ensemble.ticked() == [tmp_path / "models" / "new"]
+    # A model that is gone leaves the first in its place.
+    (tmp_path / "models" / "old" / "weights.safetensors").unlink()
+    dock.workspace.models_changed.emit()
+    assert dock.model.run() == tmp_path / "models" / "new"
+
+
+def test_layers_that_come_and_go_read_no_file(dock, make_case, ensemble, monkeypatch):
+    read = []
+    for function in ("read_ensemble", "_read_record"):
+        real = getattr(runs, function)
+        monkeypatch.setattr(
+            runs, function, lambda run, name=function, real=real: read.append(name) or real(run)
+        )
+    dock.workspace.set_cohort(Cohort(cases=()), ensemble.parents[3] / "cohort.csv")
+    # It was listed with its size, chosen and described: it was read once.
+    assert read.count("read_ensemble") == 1
+    said = read.copy()
+    open_case(dock, make_case())
+    assert dock._about.said == "Ensemble of 2 models of a study, whose mean counts: 2D, T2"
+    dock.viewer.layers.clear()
+    assert read == said
+    dock.workspace.models_changed.emit()
+    assert read.count("read_ensemble") == 1
+
+
+def test_a_model_that_is_removed_while_models_are_listed_is_no_mistake(tmp_path, monkeypatch):
+    make_run(tmp_path / "models" / "one", {})
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([tmp_path / "models" / "gone" / "weights.safetensors"]))
+    assert find_runs(tmp_path) == [tmp_path / "models" / "gone"]
 
 
 def test_an_ensemble_is_predicted_with_its_members(monkeypatch, ensemble):

@@ -1,5 +1,6 @@
 """The dock Scores: the right masks, the right numbers, again after each edit."""
 
+import dataclasses
 import math
 import shutil
 
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets.scores.dock import Scores
@@ -178,6 +180,51 @@ def test_a_cohort_has_a_row_a_case_the_worst_first_and_opens_by_a_double_click(q
     dock.workspace.case_wanted.connect(wanted.append)
     table.cellDoubleClicked.emit(0, 2)
     assert wanted == ["b"]
+
+
+@pytest.fixture
+def score_of(make_case):
+    """Scores of a case with a Dice that was chosen."""
+    case = make_case()
+    scores = score_masks(case.reference.voxels, case.reference.voxels, case.grid, tolerance_mm=2.0)
+    return lambda dice: dataclasses.replace(scores, dice=dice)
+
+
+def listed(table):
+    return [table.item(row, 0).text() for row in range(table.rowCount())]
+
+
+def test_rows_come_where_they_belong_and_stay_as_the_person_has_sorted_them(dock, score_of):
+    table = dock.cohort.table
+    for case, dice in (("b", 0.5), ("c", 0.9), ("a", 0.1), ("d", 0.6)):
+        table.add(case, score_of(dice))
+    assert listed(table) == ["a", "b", "d", "c"]
+    table.sortItems(0, Qt.SortOrder.DescendingOrder)
+    table.add("bb", score_of(0.0))
+    assert listed(table) == ["d", "c", "bb", "b", "a"]
+    table.choose("c")
+    table.fill([(case, score_of(0.3)) for case in "abcde"])
+    assert listed(table) == ["e", "d", "c", "b", "a"]
+    assert table.chosen() == "c"
+    table.fill([("a", score_of(0.3))])
+    assert table.chosen() == ""
+
+
+def test_a_table_that_is_filled_anew_is_sorted_once_and_scrolled_as_before(
+    qtbot, dock, score_of, monkeypatch
+):
+    compared = []
+    less = Cell.__lt__
+    monkeypatch.setattr(Cell, "__lt__", lambda mine, other: compared.append(1) or less(mine, other))
+    table, rows = dock.cohort.table, [(f"case-{n:03}", score_of(n / 300)) for n in range(300)]
+    table.fill(rows)
+    # About n log n; a sort for each row would compare ten thousands of times.
+    assert len(compared) < 5000
+    dock.show()
+    qtbot.waitUntil(lambda: table.verticalScrollBar().maximum() > 100)
+    table.verticalScrollBar().setValue(100)
+    table.fill(rows)
+    assert table.verticalScrollBar().value() == 100
 
 
 def test_undefined_scores_come_last(dock):

@@ -419,6 +419,8 @@ def test_the_real_training_ends_in_a_model(qtbot, ready, cohort_table):
     ready.start()
     qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
     assert (cohort_table.parent / "models" / "2d-ceT1-T2-1" / "weights.safetensors").exists(), results
+    # To unpickle a type of the core's learning would import PyTorch into the viewer.
+    assert type(results[0]) is jobs.TrainedModel
 
 
 def test_an_unknown_device_is_told_in_words(qtbot, ready):

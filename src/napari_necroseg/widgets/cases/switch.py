@@ -32,7 +32,6 @@ class CaseSwitch:
         self._workspace = dock.workspace
         self._wanted: tuple[str, OpenJob] | None = None
         self._running: OpenJob | None = None
-        self._is_opening = False
         # What the person has decided about, as it was then: drawing goes on while a case is read.
         self._settled: list[tuple[Labels, np.ndarray]] = []
         dock.runner.cancelled.connect(self._on_cancelled)
@@ -41,15 +40,15 @@ class CaseSwitch:
     @property
     def target(self) -> str:
         """The case that is being opened, or the one that is open."""
-        if self._is_opening and self._wanted is not None:
-            return self._wanted[0]
+        if self._workspace.opening:
+            return self._workspace.opening
         return "" if self._workspace.case is None else self._workspace.case.name
 
     def open(self, name: str, job: OpenJob) -> None:
         """Open a case; a case that is still being read is given up for it."""
         if self._dock.runner.is_busy:
-            if self._is_opening:
-                self._wanted = (name, job)
+            if self._workspace.opening:
+                self._wanted, self._workspace.opening = (name, job), name
                 self._dock.runner.cancel()
             else:
                 self._dock.panel.say("Still busy: wait, or press Cancel to stop this first.")
@@ -60,11 +59,12 @@ class CaseSwitch:
             return
         self._wanted = (name, job)
         self._running = job
-        self._is_opening = self._dock.panel.run(partial(job, saves), f"Opening {name} ...")
+        is_begun = self._dock.panel.run(partial(job, saves), f"Opening {name} ...")
+        self._workspace.opening = name if is_begun else ""
 
     def finish(self, opened: OpenedCase) -> None:
         """Show a case that was read, unless something was drawn on the last one meanwhile."""
-        wanted, self._wanted, self._is_opening = self._wanted, None, False
+        wanted, self._wanted, self._workspace.opening = self._wanted, None, ""
         self._workspace.layers.mark_saved(opened.saved)
         if wanted is not None and self._drawn_meanwhile():
             self.open(*wanted)
@@ -101,11 +101,11 @@ class CaseSwitch:
         )
 
     def _on_cancelled(self) -> None:
-        if not self._is_opening:
+        if not self._workspace.opening:
             return
-        wanted, self._wanted, self._is_opening = self._wanted, None, False
+        wanted, self._wanted, self._workspace.opening = self._wanted, None, ""
         if wanted is not None and wanted[1] is not self._running:
             self.open(*wanted)
 
     def _on_failed(self) -> None:
-        self._is_opening = False
+        self._workspace.opening = ""

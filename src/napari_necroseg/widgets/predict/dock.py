@@ -59,6 +59,8 @@ class Predict(Dock):
         )
         self.result = Prose()
         self._about = Prose()
+        # Of the chosen model, whose files are read when it is chosen.
+        self._description = ""
         self.batch = BatchList()
         self._warm = WarmModels()
         self._live = LiveOutline(self.workspace)
@@ -161,8 +163,9 @@ class Predict(Dock):
         return config
 
     def _on_model(self) -> None:
+        run = self.model.run()
+        self._description = "" if run is None else describe_run(run)
         self.ensemble.show_runs(self.model.others())
-        self._refresh()
 
     def _on_case(self) -> None:
         case = self.workspace.case
@@ -235,7 +238,7 @@ class Predict(Dock):
         if self._live.shown is None:
             self.result.say("")
         run, case = self.model.run(), self.workspace.case
-        self._about.say(_advice(run, case is not None))
+        self._about.say(_advice(run, case is not None, self._description))
         title = f"Predict {_short(case.name)}" if case else "Predict"
         self.start_button.setText("Give up waiting for a click" if self.place.is_waiting else title)
         self.start_button.setEnabled(run is not None and case is not None and not self.runner.is_busy)
@@ -261,7 +264,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 28 else f"{name[:27]}…"
 
 
-def _advice(run: Path | None, has_case: bool) -> str:
+def _advice(run: Path | None, has_case: bool, description: str) -> str:
     if run is None:
         return "No model yet: train one in the dock Train, or choose the folder of one."
-    return describe_run(run) if has_case else "Open a case in the dock Cases first."
+    return description if has_case else "Open a case in the dock Cases first."

@@ -39,6 +39,11 @@ class Dock(QWidget):
         stop, deafen, drop = self.runner.stop_flag(), self._listeners.disconnect, self.workspace.screen.drop
         self.destroyed.connect(lambda *_: (stop(), deafen(), drop()))
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether the dock was closed; it may be opened again."""
+        return not self._listeners.is_connected
+
     def listen(self, signal: Any, slot: Callable[..., Any]) -> None:
         """Connect a signal of the workspace or of napari for as long as the dock is open."""
         self._listeners.connect(signal, slot)
@@ -108,23 +113,23 @@ class _Listeners:
 
     def __init__(self) -> None:
         self._pairs: list[tuple[Any, WeakMethod[Callable[..., Any]]]] = []
-        self._is_connected = True
+        self.is_connected = True
 
     def connect(self, signal: Any, slot: Callable[..., Any]) -> None:
         self._pairs.append((signal, WeakMethod(slot)))
         signal.connect(slot)
 
     def disconnect(self) -> None:
-        if self._is_connected:
+        if self.is_connected:
             for signal, method in self._alive():
                 signal.disconnect(method)
-        self._is_connected = False
+        self.is_connected = False
 
     def reconnect(self) -> None:
-        if not self._is_connected:
+        if not self.is_connected:
             for signal, method in self._alive():
                 signal.connect(method)
-        self._is_connected = True
+        self.is_connected = True
 
     def _alive(self) -> list[tuple[Any, Callable[..., Any]]]:
         pairs = [(signal, method()) for signal, method in self._pairs]

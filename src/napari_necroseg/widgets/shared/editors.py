@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -20,6 +19,7 @@ from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.config import Range, range_bounds
 from napari_necroseg.widgets.shared.device_choice import DeviceChoice
+from napari_necroseg.widgets.shared.wheel import quiet_wheel
 
 _MOST_INT = 2**31 - 1
 # World coordinates of anything that was ever in a scanner.
@@ -44,8 +44,7 @@ class Editor(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for widget in widgets:
             row.addWidget(widget, 1 if widget is widgets[-1] else 0)
-            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            widget.installEventFilter(_quiet_wheel(self))
+        quiet_wheel(*widgets)
 
 
 class NumberEditor(Editor):
@@ -54,7 +53,8 @@ class NumberEditor(Editor):
     def __init__(self, kind: type, *, bounds: tuple[float, float], unit: str) -> None:
         super().__init__()
         self._spin: QSpinBox | QDoubleSpinBox = QSpinBox() if kind is int else _FreeSpinBox()
-        self._spin.setRange(kind(bounds[0]), kind(bounds[1]))
+        self._bounds = kind(bounds[0]), kind(bounds[1])
+        self._spin.setRange(*self._bounds)
         self._spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         self._spin.setGroupSeparatorShown(kind is int)
         self._spin.setSuffix(f" {unit}" if unit else "")
@@ -69,6 +69,10 @@ class NumberEditor(Editor):
     def set_value(self, value: float) -> None:
         """Show a number."""
         self._spin.setValue(value)  # type: ignore[arg-type]  # an int where the field is one
+
+    def set_least(self, value: float | None) -> None:
+        """Allow no smaller number, or again all that the field allows."""
+        self._spin.setMinimum(self._bounds[0] if value is None else value)  # type: ignore[arg-type]  # as above
 
 
 class SliderEditor(Editor):
@@ -223,16 +227,6 @@ class _FreeSpinBox(QDoubleSpinBox):
         return f"{value:.8f}".rstrip("0").rstrip(".") or "0"
 
 
-class _QuietWheel(QObject):
-    """Lets the wheel scroll the dock, unless the input was clicked first."""
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
-        if isinstance(event, QWheelEvent) and isinstance(watched, QWidget) and not watched.hasFocus():
-            event.ignore()
-            return True
-        return False
-
-
 def make_editor(field: FieldInfo) -> Editor:
     """Make the input that fits a field of a config."""
     editor = _editor_for(field.annotation, field)
@@ -287,7 +281,3 @@ def _bounds(field: FieldInfo) -> tuple[float, float]:
         if hasattr(rule, "lt"):
             high = rule.lt - 1e-8
     return low, min(high, float(_MOST_INT))
-
-
-def _quiet_wheel(parent: QObject) -> QObject:
-    return _QuietWheel(parent)

@@ -75,8 +75,8 @@ class JobPanel(QWidget):
                 self.warn(message)
 
     def show_share(self, share: float) -> None:
-        """Show how much of the job is behind, 0 to 1."""
-        self._fill(round(1000 * share), 1000)
+        """Show how much of the job is behind; at 0 and 1 only that something is done."""
+        self._fill(round(1000 * share), 1000 if 0 < share < 1 else 0)
 
     def warn(self, message: str) -> None:
         """Say something that does not stop the job; it stays in sight until the next message."""

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.runs import find_ensembles, find_runs, run_title
+from napari_necroseg.widgets.shared.wheel import quiet_wheel
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -46,6 +47,7 @@ class ModelChoice(QWidget):
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(8)
         self.combo.currentIndexChanged.connect(self.chosen)
+        quiet_wheel(self.combo)
         browse = QPushButton("...")
         browse.setFixedWidth(32)
         browse.setToolTip("Choose the folder of another trained model.")
@@ -77,8 +79,23 @@ class ModelChoice(QWidget):
         if newest is not None:
             self.choose(newest)
 
+    def show_run(self, run: Path | None) -> None:
+        """Choose a model, listed or not; None stands for the first entry."""
+        if run is not None and self._index(run) < 0:
+            self._browsed.insert(0, run)
+            self.look_again()
+        self.combo.setCurrentIndex(0 if run is None else self._index(run))
+
     def refill(self) -> None:
         """List the models anew: the one trained or chosen last comes first, then the browsed ones."""
+        self._fill(keeps_choice=bool(self._nothing))
+
+    def look_again(self) -> None:
+        """List what is there now, and leave the choice as it is, unless that is gone."""
+        self._fill(keeps_choice=True)
+
+    def _fill(self, *, keeps_choice: bool) -> None:
+        """List what is there; `chosen` is emitted once, when all is as it stays."""
         before = self.run()
         last = self._workspace.run
         runs = [*([last] if last else []), *self._browsed, *find_runs(self._workspace.folder)]
@@ -90,17 +107,10 @@ class ModelChoice(QWidget):
             self.combo.addItem(self._nothing, None)
         for run in dict.fromkeys(runs):
             self.combo.addItem(run_title(run), run)
-        if self._nothing and before in runs:
-            self.combo.setCurrentIndex(self._index(before))
+        if keeps_choice and self.combo.count():
+            self.combo.setCurrentIndex(max(0, self._index(before)))
         self.combo.blockSignals(False)
         self.chosen.emit()
-
-    def look_again(self) -> None:
-        """List what is there now, and leave the choice as it is."""
-        before = self.run()
-        self.refill()
-        if before is not None:
-            self.choose(before)
 
     def _index(self, run: Path | None) -> int:
         # Not `findData`: Qt finds the very object, not an equal path.

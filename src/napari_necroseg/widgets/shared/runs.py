@@ -1,6 +1,7 @@
 """The trained models of a project folder, as far as a list of them needs to know."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ def find_runs(folder: Path | None) -> list[Path]:
     if folder is None or not (folder / "models").is_dir():
         return []
     runs = [path.parent for path in (folder / "models").glob(f"*/{WEIGHTS}")]
-    return sorted(runs, key=lambda run: (run / WEIGHTS).stat().st_mtime, reverse=True)
+    return sorted(runs, key=lambda run: modified_s(run / WEIGHTS), reverse=True)
 
 
 def find_ensembles(folder: Path | None) -> list[Path]:
@@ -34,12 +35,7 @@ def find_ensembles(folder: Path | None) -> list[Path]:
 
 def members_of(run: Path) -> list[Path]:
     """Return the models that an ensemble stands for, whether they are there or not; none for a model."""
-    if not (run / ENSEMBLE_NAME).is_file():
-        return []
-    try:
-        return [Path(run, member.run).resolve() for member in read_ensemble(run).members]
-    except ModelError:
-        return []
+    return [Path(run, member).resolve() for member in _member_names(run)]
 
 
 def run_name(run: Path) -> str:
@@ -52,7 +48,7 @@ def run_title(run: Path) -> str:
     """Return a model's name for a list of models."""
     if not (run / ENSEMBLE_NAME).is_file():
         return run.name
-    n = len(members_of(run))
+    n = len(_member_names(run))
     return f"{run.parents[1].name}: {run.name} ({n} model{'' if n == 1 else 's'})"
 
 
@@ -64,14 +60,14 @@ def find_interrupted(models: Path | None) -> Path | None:
     if models is None or not models.is_dir():
         return None
     found = [path for path in models.glob(f"*/{_CHECKPOINT}") if not (path.parent / _RECORD).exists()]
-    return max(found, key=lambda path: path.stat().st_mtime).parent if found else None
+    return max(found, key=modified_s).parent if found else None
 
 
 def describe_run(run: Path) -> str:
     """Say what a model was trained on, by its ``run.json``; what cannot be read is left out."""
-    members = members_of(run)
+    members = _member_names(run)
     if members:
-        return _describe_ensemble(members)
+        return _describe_ensemble(run, members)
     record = _read_record(run)
     config = record.get("config")
     cases = record.get("cases")
@@ -89,9 +85,9 @@ def describe_run(run: Path) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _describe_ensemble(members: list[Path]) -> str:
+def _describe_ensemble(run: Path, members: tuple[str, ...]) -> str:
     """Say what the models of an ensemble have in common."""
-    config = read_config(members[0])
+    config = read_config(run / members[0])
     sequences = "" if config is None else " and ".join(str(sequence) for sequence in config.sequences)
     network = "" if config is None else f": {config.dimension.upper()}, {sequences}"
     return f"Ensemble of {len(members)} models of a study, whose mean counts{network}"
@@ -127,6 +123,29 @@ def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]
     while (models / f"{name}-{number}").exists():
         number += 1
     return f"{name}-{number}"
+
+
+def modified_s(path: Path) -> float:
+    """Return when a file was written, in seconds; long ago if it was removed meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _member_names(run: Path) -> tuple[str, ...]:
+    """Return the members as the file of an ensemble names them; none for a model, or a damaged file."""
+    try:
+        stat = (run / ENSEMBLE_NAME).stat()
+        return _names_in_file(run, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ModelError):
+        return ()
+
+
+@lru_cache(maxsize=512)
+def _names_in_file(run: Path, _modified_ns: int, _n_bytes: int) -> tuple[str, ...]:
+    """Read each file once for as long as it stays the same."""
+    return tuple(member.run for member in read_ensemble(run).members)
 
 
 def _read_record(run: Path) -> dict[str, object]:

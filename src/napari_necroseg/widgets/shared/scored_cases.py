@@ -1,6 +1,7 @@
 """A table of scored cases: a row each, the worst first; a double click asks for the case."""
 
 import math
+from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QWidget
@@ -46,6 +47,7 @@ class ScoredCases(QTableWidget):
         self.verticalHeader().setDefaultSectionSize(24)
         self.setFixedHeight(180)
         self.setMinimumWidth(_WIDTH)
+        self.horizontalHeader().setSortIndicator(1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self.cellDoubleClicked.connect(lambda row, _column: self._want(row))
 
@@ -54,23 +56,31 @@ class ScoredCases(QTableWidget):
         self.setRowCount(0)
 
     def add(self, case: str, scores: Scores) -> None:
-        """Add a row; the lowest Dice stays on top, missed zones first; what has none comes last."""
-        self.setSortingEnabled(False)
+        """Add a row, where it belongs by the column that the table is sorted by.
+
+        That is Dice at first: the lowest stays on top, missed zones first; what has none comes last.
+        """
         row = self.rowCount()
         self.insertRow(row)
-        self.setItem(row, 0, Cell(f"{_MARKS[scores.state]}{case}", case))
-        self.item(row, 0).setToolTip(f"{case}: {scores}")
-        for column, (name, title, _) in enumerate(_COLUMNS, start=1):
-            value = float(getattr(scores, name))
-            unit = title.rpartition("\n")[2]
-            text = written(name, unit, value).removesuffix(unit).strip()
-            # A false alarm has a Dice of 0, too, and no zone that was overlooked.
-            is_missed = name == "dice" and scores.state == "missed"
-            cell = Cell(text, -math.inf if is_missed else value)
-            cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.setItem(row, column, cell)
+        self._put(row, case, scores)
+
+    def fill(self, rows: Sequence[tuple[str, Scores]]) -> None:
+        """Show these rows in place of all others; order, selection and what is in sight stay."""
+        chosen, bar = self.chosen(), self.verticalScrollBar()
+        scrolled = bar.value()
+        self.setUpdatesEnabled(False)
+        # Once, and not for each row.
+        self.setSortingEnabled(False)
+        # Qt looks at all rows for each cell that takes the place of another.
+        self.setRowCount(0)
+        self.setRowCount(len(rows))
+        for row, (case, scores) in enumerate(rows):
+            self._put(row, case, scores)
         self.setSortingEnabled(True)
-        self.sortItems(1)
+        self.choose(chosen)
+        self.updateGeometries()
+        bar.setValue(scrolled)
+        self.setUpdatesEnabled(True)
 
     def chosen(self) -> str:
         """Return the case whose row is selected; empty without any."""
@@ -78,10 +88,13 @@ class ScoredCases(QTableWidget):
         return "" if item is None else str(item.data(_ORDER))
 
     def choose(self, case: str) -> None:
-        """Select the row of a case, if it has one."""
-        for row in range(self.rowCount()):
-            if self.item(row, 0).data(_ORDER) == case:
-                self.selectRow(row)
+        """Select the row of a case; none if it has none."""
+        rows = (row for row in range(self.rowCount()) if self.item(row, 0).data(_ORDER) == case)
+        row = next(rows, None)
+        if row is None:
+            self.setCurrentItem(None)
+        else:
+            self.selectRow(row)
 
     def step(self, by: int) -> None:
         """Ask for the case so many rows below the one that is selected; without one, for the first."""
@@ -90,10 +103,30 @@ class ScoredCases(QTableWidget):
             self.selectRow(row)
             self._want(row)
 
+    def _put(self, row: int, case: str, scores: Scores) -> None:
+        name = Cell(f"{_MARKS[scores.state]}{case}", case)
+        name.setToolTip(f"{case}: {scores}")
+        cells = [name, *(_number(score, title, scores) for score, title, _ in _COLUMNS)]
+        # Qt moves the row to where it belongs as soon as it gets that cell.
+        last = self.horizontalHeader().sortIndicatorSection()
+        for column in sorted(range(len(cells)), key=lambda column: column == last):
+            self.setItem(row, column, cells[column])
+
     def _want(self, row: int) -> None:
         cell = self.item(row, 0)
         if cell is not None:
             self.case_wanted.emit(cell.data(_ORDER))
+
+
+def _number(score: str, title: str, scores: Scores) -> "Cell":
+    value = float(getattr(scores, score))
+    unit = title.rpartition("\n")[2]
+    text = written(score, unit, value).removesuffix(unit).strip()
+    # A false alarm has a Dice of 0, too, and no zone that was overlooked.
+    is_missed = score == "dice" and scores.state == "missed"
+    cell = Cell(text, -math.inf if is_missed else value)
+    cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return cell
 
 
 class Cell(QTableWidgetItem):

@@ -29,6 +29,8 @@ class Workspace:
         Emitted with the name of a case of the cohort that is to be opened.
     improvement_wanted
         Emitted with the names of the cases that the newest model is to learn from next.
+    opening
+        The name of the case that is being opened; empty while none is.
     layers
         The layers of the open case.
     screen
@@ -49,6 +51,7 @@ class Workspace:
         self.cohort: Cohort | None = None
         self.cohort_path: Path | None = None
         self.case: Case | None = None
+        self.opening = ""
         self.case_files: CaseFiles | None = None
         self.augment: AugmentConfig | None = None
         self.run: Path | None = None

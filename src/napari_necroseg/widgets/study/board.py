@@ -1,7 +1,7 @@
 """How the runs of a study stand, as its events and its files tell: plain values, drawn by the grid."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from napari_necroseg.core.events import Event
@@ -34,8 +34,10 @@ class RunStanding:
         What it will be, once it was planned.
     phase, share, iteration, loss, seconds, seconds_left
         How far it is, as in `RunAdvanced`.
-    mean_dice
-        Of a run that is done, over `validation` cases; None if undefined.
+    mean_dice, scored
+        Of a run that is done, and over how many cases with something to find; None if there are none.
+    validation
+        Cases that it is scored on.
     reason
         Of a failure.
     """
@@ -50,18 +52,22 @@ class RunStanding:
     seconds: float = 0.0
     seconds_left: float | None = None
     mean_dice: float | None = None
+    scored: int = 0
     validation: int = 0
     reason: str = ""
-
-    @property
-    def behind(self) -> float:
-        """How much of it is behind, 0 to 1; nothing more is to come of a failed one."""
-        return 1.0 if self.state in ("done", "failed") else self.share
 
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """How a whole study stands: runs by what has become of them, the share that is behind, the time left."""
+    """How a whole study stands.
+
+    Parameters
+    ----------
+    runs, done, failed
+        All runs, by what has become of them.
+    share, seconds_left
+        How much of what is being done now is behind, 0 to 1, and about how long the rest takes.
+    """
 
     runs: int
     done: int
@@ -76,6 +82,11 @@ class Board:
 
     standings: dict[str, RunStanding] = field(default_factory=dict)
     _points: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    _of_row: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    # The runs that are being done; None while nothing is, and then all count.
+    _job: set[str] | None = None
+    _is_job_given: bool = False
+    _failed_now: set[str] = field(default_factory=set)
     _began: float | None = None
     _share_then: float = 0.0
 
@@ -85,11 +96,23 @@ class Board:
         """Stand as the files of a study say; a run that was seen to be interrupted may have none."""
         seen = {key for key, one in self.standings.items() if one.state == "interrupted"}
         began = seen | set(interrupted)
-        self.standings = {run.key: _on_disk(run, states.get(run.key), run.key in began) for run in runs}
+        self.standings, self._of_row = {}, {}
+        for run in runs:
+            key = run.key
+            self._put(key, _on_disk(run, states.get(key), key in began))
 
     def forget(self) -> None:
         """Know nothing, as before a study."""
-        self.standings, self._points, self._began = {}, {}, None
+        self.standings, self._points, self._of_row = {}, {}, {}
+        self._end_job()
+
+    def begin(self, only: Collection[str] = ()) -> None:
+        """These runs are done now, or all that are not done yet; those that failed are tried again."""
+        left = (key for key, one in self.standings.items() if one.state != "done")
+        self._job, self._is_job_given = set(only or left), bool(only)
+        self._failed_now, self._began = set(), None
+        for key in self._job & set(self.standings):
+            self.standings[key] = replace(self.standings[key], share=0.0)
 
     def take(self, event: Event) -> str | None:
         """Follow an event; return the key of the run that it is about, None for any other event."""
@@ -103,12 +126,13 @@ class Board:
             self._points.pop(key, None)
         if isinstance(event, RunAdvanced) and event.loss is not None:
             self._add_point(key, event.iteration, event.loss)
-        self.standings[key] = _after(now, event)
+        self._follow_job(key, event)
+        self._put(key, _after(now, event))
         return key
 
     def interrupt(self) -> None:
         """What was running runs no more."""
-        self._began = None
+        self._end_job()
         for key, one in self.standings.items():
             if one.state == "running":
                 self.standings[key] = replace(one, state="interrupted", seconds_left=None)
@@ -118,9 +142,10 @@ class Board:
         return tuple(self._points.get(key, ()))
 
     def total(self) -> Total:
-        """Sum up all runs."""
+        """Sum up all runs, and how far those that are being done are."""
         ones = self.standings.values()
-        share = sum(one.behind for one in ones) / max(1, len(ones))
+        job = self.standings.keys() if self._job is None else self._job
+        share = sum(self._behind(key) for key in job) / max(1, len(job))
         return Total(
             runs=len(ones),
             done=sum(one.state == "done" for one in ones),
@@ -130,16 +155,48 @@ class Board:
         )
 
     def mean_dice(self, configuration: str, seed: int) -> float | None:
-        """Return the mean Dice of the cases of a configuration's runs that are done; None without any."""
+        """Return the mean Dice of all cases with something to find that were scored so far; None without any.
+
+        Of a configuration and a seed.
+        """
+        ones = (self.standings[key] for key in self._of_row.get((configuration, seed), ()))
+        # Records that do not know how many cases their mean is over count once.
         scored = [
-            (one.mean_dice, max(1, one.validation))
-            for one in self.standings.values()
-            if (one.run.configuration, one.run.seed) == (configuration, seed)
-            and one.state == "done"
-            and one.mean_dice is not None
+            (one.mean_dice, max(1, one.scored))
+            for one in ones
+            if one.state == "done" and one.mean_dice is not None
         ]
         cases = sum(n for _, n in scored)
         return sum(dice * n for dice, n in scored) / cases if cases else None
+
+    def _put(self, key: str, one: RunStanding) -> None:
+        if key not in self.standings:
+            self._of_row.setdefault((one.run.configuration, one.run.seed), []).append(key)
+        self.standings[key] = one
+
+    def _behind(self, key: str) -> float:
+        """How much of a run is behind; one that failed before is still to come."""
+        one = self.standings.get(key)
+        if one is None:
+            return 0.0
+        if one.state == "failed":
+            return float(key in self._failed_now)
+        return 1.0 if one.state == "done" else one.share
+
+    def _follow_job(self, key: str, event: RunEvent) -> None:
+        """Know what is done now: the files may be otherwise than it was thought when it began."""
+        if self._job is None:
+            return
+        match event:
+            case RunPlanned() if not self._is_job_given and event.state != "done":
+                self._job.add(key)
+            case RunDone(was_done=True):
+                self._job.discard(key)
+            case RunFailed():
+                self._failed_now.add(key)
+
+    def _end_job(self) -> None:
+        self._job, self._is_job_given, self._failed_now, self._began = None, False, set(), None
 
     def _note_pace(self) -> None:
         if self._began is None:
@@ -168,6 +225,7 @@ def _on_disk(run: Run, state: RunState | None, is_interrupted: bool) -> RunStand
         iteration=state.iterations,
         seconds=sum(state.seconds.values()),
         mean_dice=state.mean_dice,
+        scored=state.scored,
         validation=len(state.validation),
         reason=state.reason,
     )
@@ -188,7 +246,8 @@ def _after(now: RunStanding, event: RunEvent) -> RunStanding:
             return replace(now, state="running", **changes)
         case RunDone():
             seconds = event.seconds or now.seconds
-            return replace(now, state="done", mean_dice=event.mean_dice, seconds=seconds, seconds_left=None)
+            scored = replace(now, mean_dice=event.mean_dice, scored=event.scored)
+            return replace(scored, state="done", seconds=seconds, seconds_left=None)
         case RunFailed():
             return replace(now, state="failed", reason=event.reason, mean_dice=None, seconds_left=None)
     return now

@@ -15,6 +15,7 @@ from napari_necroseg.layerdata import LayerData, Role
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.scored_cases import ScoredCases
 from napari_necroseg.widgets.shared.section import Section
+from napari_necroseg.widgets.shared.wheel import quiet_wheel
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.study import jobs
 from napari_necroseg.widgets.study.jobs import FoundPrediction
@@ -37,7 +38,7 @@ class StudyCases(Section):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__("Cases, as predicted unseen", parent)
         self._workspace = workspace
-        self._folder = self._cohort = Path()
+        self._folder = self._table = Path()
         self._results: dict[tuple[str, int], list[CaseResult]] = {}
         # The case that is being opened, and the run folder of the prediction that is to be shown on it.
         self._awaited: tuple[str, Run] | None = None
@@ -47,6 +48,7 @@ class StudyCases(Section):
         self.choice = QComboBox()
         self.choice.setToolTip("Whose predictions are listed.")
         self.choice.currentIndexChanged.connect(self._show)
+        quiet_wheel(self.choice)
         self.table = ScoredCases()
         self.table.case_wanted.connect(self.open)
         self.summary = Prose()
@@ -55,74 +57,90 @@ class StudyCases(Section):
         self.expand()
         self.hide()
 
-    def show_results(self, folder: Path, results: tuple[CaseResult, ...], cohort: str = "") -> None:
-        """Show the scores of a study, and know its cohort (relative to the folder); the choice stays."""
-        if cohort or folder != self._folder:
-            self._cohort = (folder / cohort).resolve()
-        self._folder = folder
+    def forget(self) -> None:
+        """Show no scores."""
+        self._awaited = None
+        self.show_results(Path(), Path(), ())
+
+    def show_results(self, folder: Path, table: Path, results: tuple[CaseResult, ...]) -> None:
+        """Show the scores of a study in a folder, of the cohort in a table; the choice stays."""
+        self._folder, self._table = folder, table
         self._results = {}
         for one in results:
             self._results.setdefault((one.configuration, one.seed), []).append(one)
-        before = self.choice.currentText()
+        before = self._chosen_row()
         has_seeds = any(seed for _, seed in self._results)
         self.choice.blockSignals(True)
         self.choice.clear()
         for configuration, seed in self._results:
             title = Configuration.parse(configuration).title
             self.choice.addItem(f"{title}, seed {seed}" if has_seeds else title, (configuration, seed))
-        self.choice.setCurrentIndex(max(0, self.choice.findText(before)))
+        rows = list(self._results)
+        self.choice.setCurrentIndex(rows.index(before) if before in rows else 0)
         self.choice.blockSignals(False)
         self._show()
         self.setVisible(bool(results))
 
     def open(self, case: str) -> None:
         """Open a case with the prediction of the network that has not seen it."""
-        if self._is_of_another_cohort():
-            self.said.emit(f"This study is of the cohort {self._cohort}; open that in the dock Cases first.")
+        self._awaited = None
+        why_not = self._why_not(case)
+        if why_not:
+            self.said.emit(why_not)
             return
         self._awaited = (case, self._run(case))
         if self._is_open(case):
             self.follow_case()
-        elif len(self._workspace.case_wanted) == 0:
+            return
+        self._workspace.case_wanted.emit(case)
+        if self._workspace.opening != case:
+            # It did not begin, and whoever did not let it has said why; later it is not waited for.
             self._awaited = None
-            self.said.emit("Open the dock Cases, too: it reads and shows the case.")
-        else:
-            self._workspace.case_wanted.emit(case)
 
     def follow_case(self) -> None:
         """Read the prediction once its case is open; another case that was opened instead gets none."""
         awaited, self._awaited = self._awaited, None
         case = self._workspace.case
-        if awaited is None or case is None or case.name != awaited[0]:
+        if awaited is None or case is None or case.name != awaited[0] or self._is_of_another_cohort():
             return
-        run = awaited[1]
-        path = self._folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
-        name = f"{self._folder.name}-{run.out_of_fold}"
-        self.reading.read(partial(jobs.read_prediction, path, case, name))
+        self.reading.read(partial(jobs.read_prediction, self._folder, awaited[1], case))
+
+    def _why_not(self, case: str) -> str:
+        """Say why a case cannot be opened; nothing if it can."""
+        cohort = self._workspace.cohort
+        if self._is_of_another_cohort():
+            return f"This study is of the cohort {self._table}; open that in the dock Cases first."
+        if self._is_open(case):
+            return ""
+        if cohort is None or case not in cohort.names:
+            return f"{case} is not in the cohort that is open."
+        if len(self._workspace.case_wanted) == 0:
+            return "Open the dock Cases, too: it reads and shows the case."
+        return ""
 
     def _is_of_another_cohort(self) -> bool:
         """Whether a case of that name would be another one; not known if the study's table is gone."""
         table = self._workspace.cohort_path
-        return self._cohort.is_file() and table is not None and table.resolve() != self._cohort
+        return table is None or (self._table.is_file() and table.resolve() != self._table)
 
     def _run(self, case: str) -> Run:
         one = next(one for one in self._chosen() if one.case == case)
         return Run(configuration=one.configuration, fold=one.fold, seed=one.seed)
 
     def _chosen(self) -> list[CaseResult]:
+        row = self._chosen_row()
+        return [] if row is None else self._results.get(row, [])
+
+    def _chosen_row(self) -> tuple[str, int] | None:
         # A tuple comes back from Qt as a list under some bindings.
         data = self.choice.currentData()
-        return [] if data is None else self._results.get((data[0], data[1]), [])
+        return None if data is None else (data[0], data[1])
 
     def _is_open(self, case: str) -> bool:
         return self._workspace.case is not None and self._workspace.case.name == case
 
     def _show(self, *_: object) -> None:
-        chosen = self.table.chosen()
-        self.table.begin()
-        for one in self._chosen():
-            self.table.add(one.case, one.scores)
-        self.table.choose(chosen)
+        self.table.fill([(one.case, one.scores) for one in self._chosen()])
         values = [one.scores.dice for one in self._chosen() if one.scores.state in ("scored", "missed")]
         missed = sum(one.scores.state == "missed" for one in self._chosen())
         text = f"{len(self._chosen())} cases"

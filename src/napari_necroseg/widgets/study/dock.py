@@ -4,30 +4,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtGui import QDesktopServices, QShowEvent
 
-from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.study.events import RunAdvanced, RunDone, RunFailed, RunStarted
+from napari_necroseg.core.study.cohort import number_of_folds
+from napari_necroseg.core.study.events import RunDone, RunFailed
 from napari_necroseg.core.study.report import REPORT_NAME
 from napari_necroseg.core.study.runs import runs_of
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.study import jobs
-from napari_necroseg.widgets.study.board import Board
+from napari_necroseg.widgets.study.buttons import StudyButtons
 from napari_necroseg.widgets.study.cases import StudyCases
-from napari_necroseg.widgets.study.check import check_study, known_folds
+from napari_necroseg.widgets.study.check import check_cohort, check_same_cohort, check_study
 from napari_necroseg.widgets.study.form import StudyForm
-from napari_necroseg.widgets.study.grid import StudyGrid
 from napari_necroseg.widgets.study.jobs import OpenedStudy, StudyToDo
 from napari_necroseg.widgets.study.place import StudyPlace
+from napari_necroseg.widgets.study.progress import StudyProgress
 from napari_necroseg.widgets.study.reading import Reading
-from napari_necroseg.widgets.study.run_view import StudyRunView
-from napari_necroseg.widgets.study.words import GOES_ON, study_in_words, total_in_words
+from napari_necroseg.widgets.study.words import GOES_ON, study_in_words
 
 
 class Study(Dock):
@@ -37,29 +35,23 @@ class Study(Dock):
         super().__init__(napari_viewer)
         self.place = StudyPlace()
         self.choices = StudyForm(self.workspace)
-        self.summary, self.progress = Prose(), Prose()
-        self.check_button = QPushButton("Check")
-        self.check_button.setToolTip(
-            "Read the cases and tell, run by run, how long it will take and what memory it needs; nothing is "
-            "trained. The grid shows the times."
-        )
-        self.start_button = QPushButton("Start")
-        self.start_button.setToolTip(
-            "Train, predict and score run by run. Cancel it whenever you like: it goes on where it was."
-        )
-        self.report_button = QPushButton("Open report")
-        self.report_button.setToolTip("Tables, figures and how it was made, in your web browser.")
-        self.board = Board()
-        self.grid = StudyGrid()
-        self.run_view = StudyRunView()
+        self.summary = Prose()
+        self.buttons = StudyButtons()
+        self.progress = StudyProgress()
         self.cases = StudyCases(self.workspace)
         self.reading = Reading(self)
+        # A click can change several choices; they are looked at once.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        # The study that is there, once it was read, or why it could not be.
         self._opened: OpenedStudy | None = None
+        self._unread = ""
         # What is being done; while it lasts, its folder and not the one of the form counts.
         self._doing: StudyToDo | None = None
-        # Whether the run below the grid was clicked; otherwise it is the one that began last.
-        self._is_chosen = False
-        self._build()
+        # Whether another cohort was opened meanwhile, or the dock closed.
+        self._is_behind = self._is_late = False
+        for widget in (self.place, self.choices, self.summary, self.buttons, self.progress, self.cases):
+            self.body.addWidget(widget)
         self._connect()
         self._on_cohort()
 
@@ -83,11 +75,22 @@ class Study(Dock):
 
     def shut_down(self) -> None:
         """Also stop reading."""
-        for reading in (self.reading, self.run_view.reading, self.cases.reading):
+        self._soon.stop()
+        for reading in (self.reading, self.progress.run_view.reading, self.cases.reading):
             reading.forget()
         super().shut_down()
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Catch up if the dock was closed while a study was done."""
+        super().showEvent(event)
+        if self._is_late and not self.runner.is_busy:
+            self._on_over()
+
     def _do(self, *, only: tuple[str, ...] = (), is_plan: bool = False) -> None:
+        # Where a click on a button leaves the name in hand, it is complete now.
+        self.place.settle()
+        if self._soon.isActive():
+            self._on_choices()
         config, cohort = self._config(), self.choices.cohort()
         folder, table = self.place.folder(), self.workspace.cohort_path
         if config is None or cohort is None or folder is None or table is None or self.runner.is_busy:
@@ -96,54 +99,55 @@ class Study(Dock):
         what = "Checking" if is_plan else "Working on"
         if self.panel.run(partial(jobs.do_study, to_do), f"{what} {folder.name} ..."):
             self._doing = to_do
-            self._is_chosen = bool(only)
+            self.progress.begin(only)
             self._refresh()
-
-    def _build(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self.check_button)
-        row.addWidget(self.start_button, 1)
-        row.addWidget(self.report_button)
-        before: list[QWidget] = [self.place, self.choices, self.summary]
-        after: list[QWidget] = [self.grid, self.progress, self.run_view, self.cases]
-        for widget in before + after:
-            self.body.addWidget(widget)
-        self.body.insertLayout(3, row)
 
     def _connect(self) -> None:
         self.place.changed.connect(self._on_place)
-        self.choices.changed.connect(self._on_choices)
-        self.check_button.clicked.connect(self.check)
-        self.start_button.clicked.connect(self.start)
-        self.report_button.clicked.connect(self.open_report)
-        self.grid.chosen.connect(self._on_chosen)
-        self.run_view.again_wanted.connect(self.run_again)
+        self.choices.changed.connect(self._soon.start)
+        self._soon.timeout.connect(self._on_choices)
+        self.buttons.check.clicked.connect(self.check)
+        self.buttons.start.clicked.connect(self.start)
+        self.buttons.report.clicked.connect(self.open_report)
+        self.progress.moved.connect(self._on_moved)
+        self.progress.run_view.again_wanted.connect(self.run_again)
         self.cases.said.connect(self.panel.say)
         self.reading.done.connect(self._on_read)
-        self.reading.failed.connect(self.panel.say)
+        self.reading.failed.connect(self._on_unread)
         self.runner.event.connect(self._on_event)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._on_over)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
-        self.listen(self.workspace.case_changed, self.cases.follow_case)
-        self.listen(self.workspace.run_changed, self.choices.start_from.refill)
+        self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.layers.saved, self._on_saved)
+        self.listen(self.workspace.run_changed, self.choices.start_from.look_again)
 
     def _on_cohort(self) -> None:
         """Follow the project, unless a study of another one is under way."""
-        if not self.runner.is_busy:
+        self._is_behind = self.runner.is_busy
+        if not self._is_behind:
             self.choices.show_cohort()
             self.place.show_project(self.workspace.folder)
             if not self.place.has_study():
                 self._propose_folds()
             self._on_choices()
 
+    def _on_case(self) -> None:
+        self.cases.follow_case()
+        self._on_saved()
+
+    def _on_saved(self, *_: object) -> None:
+        """Offer the masks that were corrected meanwhile, too."""
+        if not self.runner.is_busy:
+            self.choices.show_corrected()
+            self._refresh()
+
     def _on_place(self) -> None:
         """Show the study that the name stands for, or an empty grid for a new one."""
-        self._opened = None
-        self.board.forget()
-        self.run_view.forget()
-        self.cases.show_results(Path(), ())
+        self._opened, self._unread = None, ""
+        self.progress.forget()
+        self.cases.forget()
         self.reading.forget()
         if self.place.has_study():
             self._open()
@@ -154,13 +158,14 @@ class Study(Dock):
 
     def _propose_folds(self) -> None:
         """Ask for as many folds as a table gives already."""
+        cohort, folder = self.workspace.cohort, self.place.folder()
         try:
-            folds = known_folds(self.workspace.cohort or Cohort(cases=()), self.place.folder())
+            folds = None if cohort is None or folder is None else number_of_folds(cohort, folder)
         except NecrosegError:
             # Said where it is checked.
             return
         if folds:
-            self.choices.form.editor("folds").set_value(len(set(folds.values())))
+            self.choices.form.editor("folds").set_value(folds)
 
     def _open(self) -> None:
         folder = self.place.folder()
@@ -168,48 +173,58 @@ class Study(Dock):
             self.reading.read(partial(jobs.open_study, folder))
 
     def _on_read(self, read: Any) -> None:
+        if read.folder != self._folder():
+            return
         if isinstance(read, OpenedStudy):
             self._on_opened(read)
-        elif read.folder == self._folder():
-            self.cases.show_results(read.folder, read.results)
+        else:
+            self.cases.show_results(read.folder, read.table, read.results)
+
+    def _on_unread(self, why: str) -> None:
+        self.panel.say(why)
+        if self._doing is None:
+            self._opened, self._unread = None, why
+            self.choices.unlock()
+            self._on_choices()
 
     def _on_opened(self, opened: OpenedStudy) -> None:
-        if opened.folder != self.place.folder():
-            return
-        self._opened = opened
-        self.choices.lock(opened.record)
-        self.cases.show_results(opened.folder, opened.results, opened.record.cohort)
-        self._show_chosen()
+        self._opened, self._unread = opened, ""
+        self.choices.lock(opened.record, opened.corrected)
+        self.cases.show_results(opened.folder, opened.table, opened.results)
+        self._on_choices()
+        self.progress.show_chosen()
+        if opened.problems:
+            self.panel.say(f"⚠ {' '.join(opened.problems)}")
 
     def _on_choices(self) -> None:
         """Lay out the runs that the choices come to, and what is known of them in a study that is there."""
+        self._soon.stop()
         if self.runner.is_busy:
             return
+        is_there = self.place.has_study()
+        if self._opened is not None and not is_there:
+            # Its folder was removed.
+            self._on_place()
+            return
         try:
-            config = self.choices.config()
+            runs = runs_of(self.choices.config())
         except NecrosegError:
             self._refresh()
             return
         opened = self._opened
-        if opened is None:
-            self.board.forget()
-            self.board.show(runs_of(config), {})
-        else:
-            runs = dict.fromkeys((*opened.runs, *runs_of(config)))
-            self.board.show(runs, opened.states, opened.interrupted)
-        self.grid.show_board(self.board)
+        if opened is not None:
+            runs = tuple(dict.fromkeys((*opened.runs, *runs)))
+            self.progress.show_runs(runs, opened.states, opened.interrupted)
+        elif not is_there:
+            self.progress.board.forget()
+            self.progress.show_runs(runs, {})
         self._refresh()
 
     def _on_event(self, event: Event) -> None:
-        key = self.board.take(event)
-        if key is None:
+        if not self.progress.take(event):
+            # What is read before the first run and written after the last is no part of the runs.
+            self._on_moved(self.progress.board.total().share)
             return
-        self.grid.refresh(key, self.board)
-        self._follow(event, key)
-        total = self.board.total()
-        self.progress.say(total_in_words(total))
-        if self._doing is not None and not self._doing.is_plan:
-            self.panel.show_share(total.share)
         match event:
             case RunDone(was_done=False):
                 self.panel.say(str(event))
@@ -217,35 +232,13 @@ class Study(Dock):
             case RunFailed():
                 self.panel.warn(str(event))
 
-    def _follow(self, event: Event, key: str) -> None:
-        """Show a run as it goes on: the one that was clicked, or else the one that began last."""
-        one = self.board.standings[key]
-        if isinstance(event, RunStarted) and (key == self.run_view.key or not self._is_chosen):
-            self.run_view.show_run(one, (), None, may_run=False)
-            self.grid.mark(key)
-        elif key == self.run_view.key:
-            self.run_view.follow(one, may_run=False)
-            if isinstance(event, RunAdvanced) and event.loss is not None:
-                self.run_view.curve.add(event.iteration, event.loss)
-
-    def _on_chosen(self, key: str) -> None:
-        self._is_chosen = True
-        self.run_view.key = key
-        self._show_chosen()
-
-    def _show_chosen(self) -> None:
-        one = self.board.standings.get(self.run_view.key)
-        self.grid.mark(self.run_view.key)
-        if one is None:
-            self.run_view.forget()
-        else:
-            points = self.board.points(one.run.key)
-            self.run_view.show_run(one, points, self._folder(), may_run=self.start_button.isEnabled())
+    def _on_moved(self, share: float) -> None:
+        if self._doing is not None and not self._doing.is_plan:
+            self.panel.show_share(share)
 
     def _read_scores(self) -> None:
-        folder = self._folder()
-        if folder is not None:
-            self.reading.read(partial(jobs.read_scores, folder))
+        if self._doing is not None:
+            self.reading.read(partial(jobs.read_scores, self._doing.out, self._doing.table))
 
     def _on_finished(self, result: object) -> None:
         self.panel.say(str(result))
@@ -254,12 +247,16 @@ class Study(Dock):
 
     def _on_over(self, *_: object) -> None:
         """Show what is on disk now; what was running then is interrupted."""
+        was_late, self._is_late = self._is_late, self.is_shut
+        if self.is_shut:
+            return
         is_plan = self._doing is not None and self._doing.is_plan
         self._doing = None
-        self.board.interrupt()
-        self.grid.show_board(self.board)
+        self.progress.end()
+        if self._is_behind or was_late:
+            self._on_cohort()
         self.place.show_project(self.workspace.folder)
-        self._refresh()
+        self._on_saved()
         if not is_plan and self.place.has_study():
             self._open()
 
@@ -269,28 +266,34 @@ class Study(Dock):
     def _config(self) -> StudyConfig | None:
         """Return the choices, or say why they cannot be followed."""
         try:
-            config = self.choices.config()
-            cohort, table = self.choices.cohort(), self.workspace.cohort_path
-            cohort = check_study(config, cohort, table=table, folder=self.place.folder())
-            words = study_in_words(config, cohort)
+            config, words = self._offer()
         except NecrosegError as error:
             self.summary.say(str(error))
             return None
-        self.summary.say(self.place.problem() or words + ("" if self._opened is None else f" {GOES_ON}"))
-        return None if self.place.problem() else config
+        self.summary.say(words)
+        return config
+
+    def _offer(self) -> tuple[StudyConfig, str]:
+        """Return the choices, and what they come to in words; raise what prevents it."""
+        opened, folder, table = self._opened, self.place.folder(), self.workspace.cohort_path
+        config, cohort = self.choices.config(), self.choices.cohort()
+        if self.place.has_study() and opened is None:
+            raise SettingsError(self._unread or "Reading this study ...")
+        if opened is not None:
+            check_same_cohort(table, opened.table)
+        cohort = check_cohort(cohort, table)
+        if folder is None:
+            raise SettingsError(self.place.problem())
+        check_study(config, cohort, folder)
+        words = study_in_words(config, cohort)
+        return config, words if opened is None else f"{words} {GOES_ON}"
 
     def _refresh(self) -> None:
-        is_busy, is_there = self.runner.is_busy, self.place.has_study()
+        is_busy, folder = self.runner.is_busy, self._folder()
         can_start = self._config() is not None and not is_busy
-        self.start_button.setText("Go on" if is_there else "Start")
-        for button in (self.start_button, self.check_button):
-            button.setEnabled(can_start)
+        has_report = folder is not None and (folder / REPORT_NAME).is_file()
+        self.buttons.allow(start=can_start, report=has_report, is_there=self.place.has_study())
         for widget in (self.place, self.choices):
             widget.setEnabled(not is_busy)
-        folder = self._folder()
-        self.report_button.setEnabled(folder is not None and (folder / REPORT_NAME).is_file())
-        total = self.board.total()
-        self.progress.say(total_in_words(total) if total.runs else "")
-        one = self.board.standings.get(self.run_view.key)
-        if one is not None:
-            self.run_view.follow(one, may_run=can_start)
+        self.progress.folder = folder
+        self.progress.allow(can_start)

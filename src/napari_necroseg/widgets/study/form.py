@@ -1,5 +1,7 @@
 """The choices of a study: configurations as a grid of ticks, the rest as a form."""
 
+from pathlib import Path
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -17,17 +19,19 @@ from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuratio
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_cases, with_corrected
 from napari_necroseg.core.study.record import StudyRecord
+from napari_necroseg.widgets.shared.editors import NumberEditor
 from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
+from napari_necroseg.widgets.shared.runs import WEIGHTS
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _PLAIN = ("preset", "minutes_per_run", "steps_per_run", "folds", "seeds", "workers")
-_HIDDEN = ("configurations", "start_from", "scheduler")
+_HIDDEN = ("configurations", "start_from", "scheduler", "spare_cores")
 # What an input begins with when it is ticked.
 _PROPOSALS = {"minutes_per_run": 10.0, "steps_per_run": 1000}
 _CORRECTED_HELP = (
     "Learn from, and score against, the masks that were saved in the project's folder labels, in place of "
-    "those that the cohort names. Tick it again when you go on with a study that was begun so."
+    "those that the cohort names. A study that is there already goes on with the masks that it began with."
 )
 _START_HELP = (
     "Random weights: every network begins knowing nothing, as in the paper. A model: every run goes on from "
@@ -50,8 +54,13 @@ class StudyForm(QWidget):
         self.start_from = ModelChoice(workspace, "Start from", _START_HELP, nothing="random weights")
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("none: this computer")
-        self._n_corrected = 0
-        self._is_locked = False
+        # With the masks that were corrected; None if there are none.
+        self._corrected: Cohort | None = None
+        # Of the study that is there, if one is shown.
+        self._locked: StudyRecord | None = None
+        # The cases that it takes a corrected mask of.
+        self._corrected_there: frozenset[str] | None = None
+        self._start_before: Path | None = None
         self._is_filling = False
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -78,57 +87,101 @@ class StudyForm(QWidget):
         SettingsError
             For choices that contradict each other, or if no configuration is ticked.
         """
-        ticked = tuple(name for name, box in self.boxes.items() if box.isChecked())
-        if not ticked:
+        recorded = () if self._locked is None else self._locked.config.configurations
+        ticked = [name for name, box in self.boxes.items() if box.isChecked()]
+        configurations = tuple(dict.fromkeys((*recorded, *ticked)))
+        if not configurations:
             raise SettingsError("No configuration is ticked; tick at least one above.")
-        changes: dict[str, object] = {
-            "configurations": ticked,
-            "scheduler": self.scheduler.text().strip() or None,
-        }
-        if not self._is_locked:
-            changes["start_from"] = self.start_from.run()
-        config = self.form.config().changed(**changes)
+        config = self.form.config().changed(
+            configurations=configurations,
+            scheduler=self.scheduler.text().strip() or None,
+            start_from=self.start_from.run(),
+        )
         assert isinstance(config, StudyConfig)
         return config
 
     def cohort(self) -> Cohort | None:
         """Return the open cohort, with the masks that are chosen; None without any."""
-        cohort, folder = self._workspace.cohort, self._workspace.folder
-        if cohort is None or folder is None or not self._n_corrected or not self.corrected.isChecked():
+        cohort, corrected = self._workspace.cohort, self._corrected
+        if cohort is None or corrected is None or not self.corrected.isChecked():
             return cohort
-        return with_corrected(cohort, folder / LABELS_FOLDER)
+        there = self._corrected_there
+        if there is None:
+            return corrected
+        # Masks that were corrected since are of no study that was begun before.
+        return Cohort(cases=tuple(corrected[case.name] if case.name in there else case for case in cohort))
 
     def show_cohort(self) -> None:
-        """Look how many masks of the cohort were corrected, and list the models to start from."""
-        cohort, folder = self._workspace.cohort, self._workspace.folder
-        names = () if cohort is None or folder is None else corrected_cases(cohort, folder / LABELS_FOLDER)
-        self._n_corrected = len(names)
-        self.corrected.setVisible(bool(self._n_corrected))
-        self.corrected.setText(f"Use corrected masks where there are ({self._n_corrected})")
-        self.start_from.refill()
+        """Look which masks of the cohort were corrected, and list the models to start from."""
+        self.show_corrected()
+        self.start_from.look_again()
 
-    def lock(self, record: StudyRecord) -> None:
-        """Show the choices of a study that exists; what must stay the same cannot be changed."""
+    def show_corrected(self) -> None:
+        """Look which masks of the cohort were corrected."""
+        cohort, folder = self._workspace.cohort, self._workspace.folder
+        names: tuple[str, ...] = ()
+        self._corrected = None
+        if cohort is not None and folder is not None:
+            names = corrected_cases(cohort, folder / LABELS_FOLDER)
+            self._corrected = with_corrected(cohort, folder / LABELS_FOLDER) if names else None
+        self.corrected.setVisible(bool(names))
+        self.corrected.setText(f"Use corrected masks where there are ({len(names)})")
+
+    def lock(self, record: StudyRecord, corrected: frozenset[str] | None) -> None:
+        """Show the choices of a study that exists; what must stay the same cannot be changed.
+
+        Parameters
+        ----------
+        record
+            What it is.
+        corrected
+            The cases that it takes a corrected mask of; None if that is not known.
+        """
+        if self._locked is None:
+            self._start_before = self.start_from.run()
         self._is_filling = True
-        self._is_locked = True
+        self._locked, self._corrected_there = record, corrected
         self._tick(record.config.configurations)
+        if corrected is not None:
+            self.corrected.setChecked(bool(corrected))
         self.scheduler.setText(record.config.scheduler or "")
+        self._seeds.set_least(record.config.seeds)
         self.form.set_config(record.config)
-        self._enable(tuple(record.what()), False)
+        self.start_from.show_run(record.config.start_from)
+        self._enable_all()
         self._is_filling = False
         self.changed.emit()
 
     def unlock(self) -> None:
         """Let everything be changed again."""
-        if self._is_locked:
-            self._is_locked = False
-            self._enable(tuple(StudyConfig.model_fields), True)
-            self.changed.emit()
+        if self._locked is None:
+            return
+        self._is_filling = True
+        self._locked = self._corrected_there = None
+        self._seeds.set_least(None)
+        self.start_from.show_run(self._start_before)
+        self._enable_all()
+        self._is_filling = False
+        self.changed.emit()
 
-    def _enable(self, names: tuple[str, ...], enabled: bool) -> None:
-        for name in set(names) - set(_HIDDEN):
-            self.form.editor(name).setEnabled(enabled)
-        self.start_from.setEnabled(enabled)
+    @property
+    def _seeds(self) -> NumberEditor:
+        editor = self.form.editor("seeds")
+        assert isinstance(editor, NumberEditor)
+        return editor
+
+    def _enable_all(self) -> None:
+        """Let be changed what may; of configurations and seeds there may be more, but not fewer."""
+        locked = self._locked
+        fixed = {} if locked is None else locked.what()
+        for name in set(StudyConfig.model_fields) - set(_HIDDEN):
+            self.form.editor(name).setEnabled(name not in fixed)
+        for name, box in self.boxes.items():
+            box.setEnabled(locked is None or name not in locked.config.configurations)
+        self.corrected.setEnabled(self._corrected_there is None)
+        # A model that was moved must be named again.
+        start = None if locked is None else locked.config.start_from
+        self.start_from.setEnabled(locked is None or (start is not None and not (start / WEIGHTS).is_file()))
 
     def _tick(self, names: tuple[str, ...]) -> None:
         for name, box in self.boxes.items():

@@ -1,6 +1,7 @@
 """The runs of a study as a grid that fills in: a row a configuration, a column a fold."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QResizeEvent
@@ -19,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.runs import Run
+from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.study.board import Board, RunStanding
 from napari_necroseg.widgets.study.words import standing_in_words
 
@@ -35,9 +37,14 @@ _LEGEND = (
     ("failed", "✗", "failed"),
     ("interrupted", "‖", "interrupted"),
 )
-_MEAN_HELP = "Mean Dice in % over the cases of all runs of the row that are done."
+_MEAN_HELP = (
+    "Mean Dice in %, a case each: over all cases with something to find, of the runs in this row that are "
+    "done. The report averages by patient and seed."
+)
 _STANDING = Qt.ItemDataRole.UserRole
 _ROW_HEIGHT, _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 24, 34, 12
+# More cells take the window too long to draw, and nobody looks at them one by one.
+_MOST_RUNS = 1200
 
 _Row = tuple[str, int]
 
@@ -66,13 +73,15 @@ class StudyGrid(QWidget):
         self.table.currentItemChanged.connect(self._on_current)
         self._legend = QLabel(" ".join(_swatch(*entry) for entry in _LEGEND))
         self._legend.setWordWrap(True)
+        self._rest = Prose()
         self._places: dict[str, tuple[int, int]] = {}
         self._rows: list[_Row] = []
+        self._n_known = 0
         self._chosen = ""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.table)
-        column.addWidget(self._legend)
+        for widget in (self.table, self._rest, self._legend):
+            column.addWidget(widget)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802  # Qt's name
         """Make room for the scroll bar of many folds."""
@@ -81,18 +90,18 @@ class StudyGrid(QWidget):
 
     def show_board(self, board: Board) -> None:
         """Lay out a cell for each run of a study."""
-        runs = [one.run for one in board.standings.values()]
-        self._rows = list(dict.fromkeys((run.configuration, run.seed) for run in runs))
-        folds = sorted({run.fold for run in runs})
-        self._places = {
-            run.key: (self._rows.index((run.configuration, run.seed)), run.fold - 1) for run in runs
-        }
+        drawn = dict(islice(board.standings.items(), _MOST_RUNS))
+        runs = {key: one.run for key, one in drawn.items()}
+        self._rows = list(dict.fromkeys((run.configuration, run.seed) for run in runs.values()))
+        row_of = {row: number for number, row in enumerate(self._rows)}
+        self._places = {key: (row_of[run.configuration, run.seed], run.fold - 1) for key, run in runs.items()}
+        folds = max((run.fold for run in runs.values()), default=0)
         self.table.blockSignals(True)
         self.table.clear()
         self.table.setRowCount(len(self._rows))
-        self.table.setColumnCount(max(folds, default=0) + 1)
-        self._label(max(folds, default=0), has_seeds=any(run.seed for run in runs))
-        for key in board.standings:
+        self.table.setColumnCount(folds + 1)
+        self._label(folds, has_seeds=any(run.seed for run in runs.values()))
+        for key in drawn:
             self._draw(key, board)
         for row in range(len(self._rows)):
             self._draw_mean(row, board)
@@ -100,15 +109,20 @@ class StudyGrid(QWidget):
             self.table.setCurrentCell(*self._places[self._chosen])
         self.table.blockSignals(False)
         self.setVisible(bool(self._rows))
+        self._tell_rest(len(drawn), len(board.standings))
         self._fit_height()
 
-    def refresh(self, key: str, board: Board) -> None:
-        """Draw a run again, or all of them if it is a new one."""
+    def refresh(self, key: str, board: Board) -> bool:
+        """Draw a run again; False if it is a new one, for which all must be drawn."""
         if key in self._places:
             self._draw(key, board)
             self._draw_mean(self._places[key][0], board)
-        else:
-            self.show_board(board)
+            return True
+        if len(self._places) < _MOST_RUNS:
+            return False
+        if len(board.standings) > self._n_known:
+            self._tell_rest(len(self._places), len(board.standings))
+        return True
 
     def mark(self, key: str) -> None:
         """Frame the cell of the run that is shown below; `chosen` is not emitted."""
@@ -121,8 +135,9 @@ class StudyGrid(QWidget):
         self.table.blockSignals(False)
 
     def text(self, run: Run) -> str:
-        """Return what the cell of a run says."""
-        item = self.table.item(*self._places[run.key])
+        """Return what the cell of a run says; nothing for one that is not drawn."""
+        place = self._places.get(run.key)
+        item = None if place is None else self.table.item(*place)
         return "" if item is None else str(item.text())
 
     def means(self) -> Sequence[str]:
@@ -130,6 +145,11 @@ class StudyGrid(QWidget):
         last = self.table.columnCount() - 1
         items = (self.table.item(row, last) for row in range(self.table.rowCount()))
         return tuple("" if item is None else item.text() for item in items)
+
+    def _tell_rest(self, n_drawn: int, n_known: int) -> None:
+        self._n_known = n_known
+        self._rest.setVisible(n_known > n_drawn)
+        self._rest.say(f"Only the first {n_drawn:,} of these {n_known:,} runs are drawn.")
 
     def _label(self, folds: int, *, has_seeds: bool) -> None:
         for fold in range(folds):

@@ -1,19 +1,21 @@
 """The jobs of the dock Study: the study itself in a process of its own, and reading what it has written."""
 
 import csv
+import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.remote import run_remotely
-from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
+from napari_necroseg.core.study.record import RunState, StudyRecord, read_study
 from napari_necroseg.core.study.results import CaseResult, read_results
 from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer
@@ -21,6 +23,9 @@ from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer
 SCORES_NAME = "scores.csv"
 _CHECKPOINT = "checkpoint.safetensors"
 _MOST_BYTES = 50_000_000
+_MOST_TOLD = 3
+# Of a curve; the screen has no more columns.
+_MOST_POINTS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,41 +44,60 @@ class StudyToDo:
         from napari_necroseg.core.study.planning import plan_study
         from napari_necroseg.core.study.study import run_study
 
-        _leave_a_core()
+        # One stays free for the viewer.
+        config = self.config.changed(spare_cores=1)
         stop = flags["stop"]
         if self.is_plan:
-            return plan_study(self.config, self.cohort, table=self.table, out=self.out, stop=stop)
-        return run_study(self.config, self.cohort, table=self.table, out=self.out, only=self.only, stop=stop)
+            events = plan_study(config, self.cohort, table=self.table, out=self.out, stop=stop)
+        else:
+            events = run_study(config, self.cohort, table=self.table, out=self.out, only=self.only, stop=stop)
+        return _in_plain_words(events)
 
 
-def _leave_a_core() -> None:
-    """Keep this process, and those that it starts, off one core: it stays free for the viewer."""
-    process = psutil.Process()
-    if not hasattr(process, "cpu_affinity"):
-        # macOS shares out its cores by priority alone.
-        return
-    cores = process.cpu_affinity()
-    if len(cores) > 1:
-        process.cpu_affinity(cores[1:])
+def _in_plain_words(events: Generator[Event, None, None]) -> Iterator[Event]:
+    """Let the result be its sentence: to unpickle the result itself, the viewer would import PyTorch."""
+    with closing(events):
+        for event in events:
+            yield Finished(result=str(event.result)) if isinstance(event, Finished) else event
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedStudy:
-    """A study as its files have it: what it is, its runs, how they went, and the scores so far."""
+    """A study as its files have it.
+
+    Parameters
+    ----------
+    folder, record
+        Where, and what it is.
+    table
+        The table of its cohort.
+    runs, states, interrupted
+        Its runs, how those went that are over, and the keys of those that were begun.
+    results
+        The scores so far.
+    corrected
+        The cases whose mask is a corrected one; None if that is not known.
+    problems
+        What could not be read, in sentences.
+    """
 
     folder: Path
     record: StudyRecord
+    table: Path
     runs: tuple[Run, ...]
     states: Mapping[str, RunState]
     interrupted: tuple[str, ...]
     results: tuple[CaseResult, ...]
+    corrected: frozenset[str] | None = None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoresSoFar:
-    """The scores of a study whose runs are not all done."""
+    """The scores of a study of the cohort in `table` whose runs are not all done."""
 
     folder: Path
+    table: Path
     results: tuple[CaseResult, ...]
 
 
@@ -101,9 +125,11 @@ def do_study(to_do: StudyToDo, stop: threading.Event) -> Iterator[Event]:
 
 
 def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
-    """Read how a study stands; nothing is computed."""
+    """Read how a study stands; nothing is computed, and one damaged file hides no other."""
     record = read_study(folder)
-    runs, states = runs_of(record.config), read_states(folder)
+    table = (folder / record.cohort).resolve()
+    problems: list[str] = []
+    runs, states = runs_of(record.config), _states(folder, problems)
     began = tuple(
         run.key
         for run in runs
@@ -113,17 +139,20 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
         result=OpenedStudy(
             folder=folder,
             record=record,
+            table=table,
             runs=runs,
             states=states,
             interrupted=began,
-            results=_results(folder),
+            results=_results_or_problem(folder, problems),
+            corrected=_corrected(folder, record, table.parent / LABELS_FOLDER),
+            problems=_few(problems),
         )
     )
 
 
-def read_scores(folder: Path, _stop: threading.Event) -> Iterator[Event]:
-    """Read the scores of a study so far; none before the first run is done."""
-    yield Finished(result=ScoresSoFar(folder=folder, results=_results(folder)))
+def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[Event]:
+    """Read the scores of a study of a cohort so far; none before the first run is done."""
+    yield Finished(result=ScoresSoFar(folder=folder, table=table.resolve(), results=_results(folder)))
 
 
 def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event]:
@@ -145,21 +174,82 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
         pass
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise FileError(f"{path} is no history of a training; the run itself is not affected.") from error
-    yield Finished(result=Curve(key=key, losses=tuple(losses), dice=tuple(dice)))
+    yield Finished(result=Curve(key=key, losses=_thinned(losses), dice=_thinned(dice)))
 
 
-def read_prediction(path: Path, case: Case, run: str, _stop: threading.Event) -> Iterator[Event]:
+def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) -> Iterator[Event]:
     """Read the prediction of a case by the network that has not seen it, as a layer on the case's grid."""
     from napari_necroseg.core.grids.orient import to_working
-    from napari_necroseg.core.grids.resample import resample_mask
     from napari_necroseg.core.io.image import read_mask
 
     yield Progress(done=0, total=1, message=f"Reading the prediction of {case.name} ...")
-    mask = to_working(read_mask(path).volume)
-    if not mask.grid.matches(case.grid):
-        mask = resample_mask(mask, case.grid)
-    layer = mask_layer(mask, case_source(case, Role.PREDICTION, run), f"prediction {run}")
+    mask = to_working(read_mask(folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz").volume)
+    # A study predicts on the grid of each case.
+    if not mask.grid.matches(case.grid) or not _is_same_image(case, read_study(folder)):
+        raise FileError(
+            f"The {case.name} that is open is another image than the one that this study has predicted, so "
+            "its prediction is not shown; open the cohort of the study in the dock Cases."
+        )
+    name = f"{folder.name}-{run.out_of_fold}"
+    layer = mask_layer(mask, case_source(case, Role.PREDICTION, name), f"prediction {name}")
     yield Finished(result=FoundPrediction(case=case, layer=layer))
+
+
+def _is_same_image(case: Case, record: StudyRecord) -> bool:
+    """Whether the voxels of a case are those that a study has read."""
+    known = record.cases[case.name].images_sha256 if case.name in record.cases else {}
+    return all(
+        voxels_sha256(image) == known[str(name)]
+        for name, image in case.sequences.items()
+        if str(name) in known
+    )
+
+
+def _states(folder: Path, problems: list[str]) -> Mapping[str, RunState]:
+    """Read how the runs went; a record that cannot be read is a problem of that run alone."""
+    found: dict[str, RunState] = {}
+    for path in sorted((folder / "runs").glob("[!.]*.json")):
+        try:
+            if path.stat().st_size > _MOST_BYTES:
+                raise ValueError(path)
+            state = RunState.model_validate_json(path.read_bytes())
+            found[state.run.key] = state
+        except FileNotFoundError:
+            # Written anew just now.
+            continue
+        except (OSError, ValueError):
+            problems.append(
+                f"{path} is damaged, so its run is shown as waiting; restore it, or remove it to do that run "
+                "again."
+            )
+    return found
+
+
+def _results_or_problem(folder: Path, problems: list[str]) -> tuple[CaseResult, ...]:
+    try:
+        return _results(folder)
+    except FileError as error:
+        problems.append(f"{error} The runs are not affected.")
+        return ()
+
+
+def _few(problems: list[str]) -> tuple[str, ...]:
+    more = len(problems) - _MOST_TOLD
+    return (*problems[:_MOST_TOLD], *((f"And {more} files more.",) if more > 0 else ()))
+
+
+def _corrected(folder: Path, record: StudyRecord, labels: Path) -> frozenset[str] | None:
+    """Return the cases whose mask is in the project's folder of corrected ones."""
+    files = {name: case.target_file for name, case in record.cases.items() if case.target_file}
+    root = folder.resolve()
+    is_in = {name: Path(os.path.normpath(root / file)).parent == labels for name, file in files.items()}
+    return frozenset(name for name, there in is_in.items() if there) if files else None
+
+
+def _thinned(points: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Leave out points at even distances, but not the last one."""
+    every = -(-len(points) // _MOST_POINTS)
+    return tuple(points[(len(points) - 1) % every :: every]) if points else ()
 
 
 def _results(folder: Path) -> tuple[CaseResult, ...]:

@@ -34,7 +34,7 @@ class StudyRunView(QWidget):
         self.details = Prose()
         self.curve = LossCurve()
         self.again_button = QPushButton("Run again")
-        self.again_button.setToolTip("Do this run again from the start, and no other.")
+        self.again_button.setToolTip("Try this run again, and no other; what is there of it already is kept.")
         self.again_button.clicked.connect(lambda: self.again_wanted.emit(self.key))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -1,9 +1,11 @@
 """What the dock Study says of a study before, while and after it runs."""
 
+import math
+
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.plan import duration
-from napari_necroseg.core.study.runs import Run, runs_of, training_of
+from napari_necroseg.core.study.runs import Run, training_of
 from napari_necroseg.widgets.study.board import RunStanding, Total
 
 GOES_ON = "This study is there already: Go on does what is left, and what is greyed stays as it was."
@@ -24,26 +26,31 @@ def study_in_words(config: StudyConfig, cohort: Cohort) -> str:
     SettingsError
         For choices that no training can have.
     """
-    runs = runs_of(config)
+    n_runs = len(config.configurations) * config.folds * config.seeds
     factors = [_count(len(config.configurations), "configuration"), f"{config.folds} folds"]
     factors += [f"{config.seeds} seeds"] if config.seeds > 1 else []
     least, rest = divmod(len(cohort), config.folds)
     size = f"{least}" if not rest else f"{least} or {least + 1}"
     return (
-        f"{len(runs):,} trainings: {' × '.join(factors)}. Each network is scored on the cases of one fold "
-        f"(about {size} of the {len(cohort)}) and learns from the others. {_length_in_words(config, runs)}"
+        f"{n_runs:,} trainings: {' × '.join(factors)}. Each network is scored on the cases of one fold "
+        f"(about {size} of the {len(cohort)}) and learns from the others. {_length_in_words(config, n_runs)}"
     )
 
 
-def _length_in_words(config: StudyConfig, runs: tuple[Run, ...]) -> str:
-    trainings = [training_of(config, run) for run in runs]
-    if any(training.minutes is None for training in trainings):
+def _length_in_words(config: StudyConfig, n_runs: int) -> str:
+    # Only the configuration decides how long a run is.
+    runs = [Run(configuration=name, fold=1, seed=0) for name in config.configurations]
+    minutes = [training_of(config, run).minutes for run in runs]
+    known = [one for one in minutes if one is not None]
+    if len(known) < len(minutes):
         return "Press Check to learn how long that takes here."
-    seconds = sum(60.0 * (training.minutes or 0.0) for training in trainings)
+    a_run_s = 60.0 * sum(known) / len(known)
     if config.workers is None:
-        return f"One after another they train for {duration(seconds)}; Check says how long it takes here."
-    at_once = min(config.workers, len(runs))
-    return f"They train for about {duration(seconds / at_once)}, {at_once} at a time."
+        whole = duration(a_run_s * n_runs)
+        return f"They train for {whole} in all; Check says how many run at once and how long it takes here."
+    at_once = min(config.workers, n_runs)
+    rounds = math.ceil(n_runs / at_once)
+    return f"They train for about {duration(a_run_s * rounds)}, {at_once} at a time."
 
 
 def total_in_words(total: Total) -> str:
@@ -98,9 +105,12 @@ def _plan_in_words(one: RunStanding) -> str:
 
 
 def _dice_in_words(one: RunStanding) -> str:
-    over = f" over {_count(one.validation, 'case')}" if one.validation else ""
-    dice = "undefined" if one.mean_dice is None else f"{100 * one.mean_dice:.1f} %"
-    return f"Mean Dice {dice}{over} that it has not seen."
+    if one.mean_dice is None:
+        return "Mean Dice undefined: none of the cases that it has not seen has anything to find."
+    over = f" over {_count(one.scored, 'case')} that it has not seen" if one.scored else ""
+    rest = one.validation - one.scored if one.scored else 0
+    more = f"; {rest} more {'has' if rest == 1 else 'have'} nothing to find" if rest > 0 else ""
+    return f"Mean Dice {100 * one.mean_dice:.1f} %{over}{more}."
 
 
 def _count(n: int, what: str) -> str:

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.events import Event, Progress
+from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.tuning import may_validate, tuned
 from napari_necroseg.widgets.shared.runs import find_weights
@@ -60,6 +62,24 @@ def _remotely(training: "_Training", wants: Wants, stop: threading.Event) -> Ite
     yield from run_remotely(training, {"stop": stop, "keep": wants.keep, "pause": wants.pause})
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """What a training came to, as far as the dock says it: folder, mini-batches, wall time, last loss."""
+
+    run: Path
+    iterations: int
+    seconds: float
+    loss: float
+
+
+def _light(end: Finished[Any]) -> Event:
+    """Leave out the result's own type: to unpickle it, the viewer would import PyTorch and stand still."""
+    done = end.result
+    return Finished(
+        result=TrainedModel(run=done.run, iterations=done.iterations, seconds=done.seconds, loss=done.loss)
+    )
+
+
 @dataclass(frozen=True)
 class _Training:
     """A training as it is handed to its process; without a configuration, one that was interrupted."""
@@ -85,7 +105,10 @@ class _Training:
         plan = make_plan(config, cohort, device=resolve_device(config.device), threads=threads)
         wishes = Wishes(stop=flags["stop"], keep=flags["keep"], pause=flags["pause"], picture=self.picture)
         start = Start(resumes=self.config is None, model=model)
-        yield from train(plan, cohort, run=self.run, start=start, validation=validation, wishes=wishes)
+        job = train(plan, cohort, run=self.run, start=start, validation=validation, wishes=wishes)
+        with closing(job) as events:
+            for event in events:
+                yield _light(event) if isinstance(event, Finished) else event
 
     def _what(self) -> tuple[TrainConfig, Cohort, Cohort, Path | None]:
         """Configuration, cases, cases to score, and model to start from: as given, or as they were."""

@@ -1,0 +1,138 @@
+"""How the runs of a study go: the grid, a sentence on all of them, and one of them with its curve."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_necroseg.core.events import Event
+from napari_necroseg.core.study.events import RunAdvanced, RunStarted
+from napari_necroseg.core.study.record import RunState
+from napari_necroseg.core.study.runs import Run
+from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.study.board import Board
+from napari_necroseg.widgets.study.grid import StudyGrid
+from napari_necroseg.widgets.study.run_view import StudyRunView
+from napari_necroseg.widgets.study.words import total_in_words
+
+# A study that goes on tells of all its runs at once; the sum over them is not drawn for each.
+_MS_BETWEEN_TOTALS = 100
+
+
+class StudyProgress(QWidget):
+    """Follows the runs of a study; `moved` is emitted with the share of the job that is behind.
+
+    Attributes
+    ----------
+    folder
+        Of the study whose runs are shown; None without any.
+    """
+
+    moved = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.folder: Path | None = None
+        self.board = Board()
+        self.grid = StudyGrid()
+        self.said = Prose()
+        self.run_view = StudyRunView()
+        # Whether the run below the grid was clicked; otherwise it is the one that began last.
+        self._is_chosen = False
+        self._may_run = False
+        # Whether the grid has no cell yet for some of them.
+        self._has_new = False
+        self._totals = QTimer(self)
+        self._totals.setSingleShot(True)
+        self._totals.setInterval(_MS_BETWEEN_TOTALS)
+        self._totals.timeout.connect(self._on_time)
+        self.grid.chosen.connect(self._on_chosen)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.grid, self.said, self.run_view):
+            column.addWidget(widget)
+
+    def show_runs(
+        self, runs: Iterable[Run], states: Mapping[str, RunState], interrupted: Iterable[str] = ()
+    ) -> None:
+        """Show runs as the files of a study say."""
+        self.board.show(runs, states, interrupted)
+        self._redraw()
+
+    def begin(self, only: Collection[str] = ()) -> None:
+        """These runs are done now, or all that are left."""
+        self._is_chosen = bool(only)
+        self.board.begin(only)
+
+    def take(self, event: Event) -> bool:
+        """Follow an event; False if it is about no run."""
+        key = self.board.take(event)
+        if key is None:
+            return False
+        self._has_new = not self.grid.refresh(key, self.board) or self._has_new
+        self._follow(event, key)
+        if not self._totals.isActive():
+            self._totals.start()
+        return True
+
+    def end(self) -> None:
+        """What was running is interrupted."""
+        self.board.interrupt()
+        self._redraw()
+
+    def forget(self) -> None:
+        """Show no run."""
+        self.board.forget()
+        self.run_view.forget()
+        self._redraw()
+
+    def allow(self, may_run: bool) -> None:
+        """Say whether the run that is shown may be done again."""
+        self._may_run = may_run
+        one = self.board.standings.get(self.run_view.key)
+        if one is not None:
+            self.run_view.follow(one, may_run=may_run)
+
+    def show_chosen(self) -> None:
+        """Show the run below the grid anew, with what its files hold."""
+        one = self.board.standings.get(self.run_view.key)
+        self.grid.mark(self.run_view.key)
+        if one is None:
+            self.run_view.forget()
+        else:
+            points = self.board.points(one.run.key)
+            self.run_view.show_run(one, points, self.folder, may_run=self._may_run)
+
+    def _on_chosen(self, key: str) -> None:
+        self._is_chosen = True
+        self.run_view.key = key
+        self.show_chosen()
+
+    def _follow(self, event: Event, key: str) -> None:
+        """Show a run as it goes on: the one that was clicked, or else the one that began last."""
+        one = self.board.standings[key]
+        if isinstance(event, RunStarted) and (key == self.run_view.key or not self._is_chosen):
+            self.run_view.show_run(one, (), None, may_run=False)
+            self.grid.mark(key)
+        elif key == self.run_view.key:
+            self.run_view.follow(one, may_run=False)
+            if isinstance(event, RunAdvanced) and event.loss is not None:
+                self.run_view.curve.add(event.iteration, event.loss)
+
+    def _on_time(self) -> None:
+        if self._has_new:
+            self._redraw()
+        else:
+            self._tell_total()
+
+    def _redraw(self) -> None:
+        self._has_new = False
+        self.grid.show_board(self.board)
+        self._tell_total()
+
+    def _tell_total(self) -> None:
+        self._totals.stop()
+        total = self.board.total()
+        self.said.say(total_in_words(total) if total.runs else "")
+        self.moved.emit(total.share)
