@@ -122,11 +122,11 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[ask.Answer], list[list[
     def set_answer(what: ask.Answer) -> list[list[str]]:
         asked: list[list[str]] = []
 
-        def ask(_parent: object, names: list[str]) -> ask.Answer:
+        def answered(_parent: object, names: list[str]) -> ask.Answer:
             asked.append(list(names))
             return what
 
-        monkeypatch.setattr(ask, "ask_about_unsaved", ask)
+        monkeypatch.setattr(ask, "ask_about_unsaved", answered)
         return asked
 
     return set_answer

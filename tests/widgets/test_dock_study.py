@@ -612,7 +612,7 @@ def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
     # The images that are read to be shown are those that it was trained on.
     open_dock(Cases)
     ready.cases.open("b")
-    qtbot.waitUntil(lambda: len(predictions(ready, "b")) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(predictions(ready, "b")) == 1, timeout=30_000)
 
 
 def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
