@@ -56,15 +56,22 @@ def workers() -> list[psutil.Process]:
 
 
 def test_a_killed_worker_changes_nothing(project: Path) -> None:
+    in_training: set[int] = set()
     killed: list[int] = []
 
     def kill_one(event: Event) -> None:
-        if event.event == "run_step" and not killed:
+        """As soon as both are in the middle of a training."""
+        if event.event == "run_step" and event.phase == "training":
+            in_training.add(event.fold)
+        elif event.event == "run_done":
+            in_training.discard(event.fold)
+        if len(in_training) == 2 and not killed:
             victim = workers()[0]
             killed.append(victim.pid)
             victim.kill()
 
-    events = study(project, "cluster", kill_one, workers=2)
+    length = {"steps_per_run": 10}
+    events = study(project, "cluster", kill_one, workers=2, **length)
     assert killed
     started = [event for event in events if event.event == "run_started"]
     assert len(started) > 3
@@ -72,7 +79,7 @@ def test_a_killed_worker_changes_nothing(project: Path) -> None:
     assert (events[-1].result.done, events[-1].result.failed) == (3, 0)
     assert workers() == []
 
-    study(project, "serial", workers=1)
+    study(project, "serial", workers=1, **length)
     clustered, serial = (project / "study" / name for name in ("cluster", "serial"))
     assert (clustered / "scores.csv").read_text() == (serial / "scores.csv").read_text()
     for path in sorted(serial.glob("models/*/weights.safetensors")):
