@@ -20,5 +20,5 @@ class _QuietWheel(QObject):
         return False
 
 
-# One for all, and of no parent: a filter that is deleted with the widget it watches can be asked too late.
+# One for all inputs, of no parent.
 _QUIET = _QuietWheel()
