@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.widgets.shared.farewell import when_destroyed
 from napari_necroseg.widgets.shared.worker import JobRunner
 
 # What is true of any computer; nothing is known of the others until one has looked.
@@ -45,7 +46,7 @@ class DeviceChoice(QComboBox):
         self.currentIndexChanged.connect(self.chosen)
         self.looker.finished.connect(self._on_found)
         self.looker.failed.connect(lambda _: self._on_found({}))
-        self.destroyed.connect(self.looker.stop_flag())
+        when_destroyed(self, self.looker.stop_flag())
 
     def name(self) -> str:
         """Return the name of the chosen device."""

@@ -8,6 +8,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from napari_necroseg.widgets.shared.farewell import when_destroyed
 from napari_necroseg.widgets.shared.job_panel import JobPanel
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 
@@ -37,7 +38,7 @@ class Dock(QWidget):
         self._lay_out()
         # Called when the window goes away with its docks: by then no method of this object is left.
         stop, deafen, drop = self.runner.stop_flag(), self._listeners.disconnect, self.workspace.screen.drop
-        self.destroyed.connect(lambda *_: (stop(), deafen(), drop()))
+        when_destroyed(self, stop, deafen, drop)
 
     @property
     def is_shut(self) -> bool:

@@ -9,7 +9,7 @@ def quiet_wheel(*widgets: QWidget) -> None:
     """Let the wheel scroll the dock, unless the input was clicked first."""
     for widget in widgets:
         widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        widget.installEventFilter(_QuietWheel(widget))
+        widget.installEventFilter(_QUIET)
 
 
 class _QuietWheel(QObject):
@@ -18,3 +18,7 @@ class _QuietWheel(QObject):
             event.ignore()
             return True
         return False
+
+
+# One for all inputs, of no parent.
+_QUIET = _QuietWheel()
