@@ -3,6 +3,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Progress
@@ -113,3 +114,17 @@ def test_the_stop_flag_works_without_the_runner(qtbot, runner, steered_job):
     with qtbot.waitSignal(runner.cancelled):
         stop()
     assert job.was_closed.is_set()
+
+
+def test_long_jobs_of_other_docks_do_not_keep_a_job_waiting(qtbot, steered_job):
+    """Also on a computer with two cores, for which Qt has two threads."""
+    QThreadPool.globalInstance().setMaxThreadCount(2)
+    runners, jobs = [JobRunner() for _ in range(3)], [steered_job() for _ in range(3)]
+    seen = []
+    for number, (runner, job) in enumerate(zip(runners, jobs, strict=True)):
+        runner.event.connect(lambda _event, number=number: seen.append(number))
+        runner.start(job)
+    qtbot.waitUntil(lambda: sorted(seen) == [0, 1, 2])
+    for job in jobs:
+        job.go_on.set()
+    qtbot.waitUntil(lambda: not any(runner.is_busy for runner in runners))

@@ -7,12 +7,16 @@ from contextlib import closing, suppress
 from typing import Any
 
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.widgets.shared.messages import explain, is_foreseen
 
 Job = Callable[[threading.Event], Iterator[Event]]
+
+# Qt has a thread for each core. Two long jobs, which mostly wait for processes of their own, would keep a case
+# from being opened on a computer with two cores.
+_LEAST_THREADS = 16
 
 
 class JobWorker(WorkerBase):
@@ -93,6 +97,9 @@ class JobRunner(QObject):
         worker.signals.errored.connect(self._on_error)
         worker.signals.finished.connect(self._on_done)
         self._worker = worker
+        pool = QThreadPool.globalInstance()
+        if pool is not None:
+            pool.setMaxThreadCount(max(pool.maxThreadCount(), _LEAST_THREADS))
         worker.start()
         self.started.emit()
         return True
