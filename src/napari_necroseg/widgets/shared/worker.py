@@ -14,8 +14,8 @@ from napari_necroseg.widgets.shared.messages import explain, is_foreseen
 
 Job = Callable[[threading.Event], Iterator[Event]]
 
-# Qt has a thread for each core. On a computer with two, two long jobs, which mostly wait for processes of their
-# own, would keep a case from being opened.
+# Qt has a thread for each core. On a computer with two, two long jobs, which mostly wait for processes of
+# their own, would keep a case from being opened.
 _LEAST_THREADS = 16
 
 
