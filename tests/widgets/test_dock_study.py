@@ -448,7 +448,7 @@ def test_a_case_opens_with_the_prediction_of_the_network_that_has_not_seen_it(qt
     assert "2 cases, mean Dice 75.0 %" in scored.cases.summary.said
     open_dock(Cases)
     scored.cases.table.cellDoubleClicked.emit(0, 0)
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1, timeout=30_000)
     (layer,) = predictions(scored, "a")
     reference = scored.workspace.case.reference.voxels
     np.testing.assert_array_equal(layer.data, np.roll(reference, 5, axis=1))
@@ -466,7 +466,7 @@ def test_a_case_opens_with_the_prediction_of_the_network_that_has_not_seen_it(qt
 def test_next_goes_to_the_case_with_the_next_best_dice(qtbot, scored, open_dock):
     open_dock(Cases)
     scored.cases.table.step(1)
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1, timeout=30_000)
     list(scored.workspace.layers.show((), first_slice=0))
     scored.cases.table.step(1)
     qtbot.waitUntil(lambda: len(predictions(scored, "b")) == 1, timeout=10_000)
