@@ -5,6 +5,9 @@ them for ``--minutes``, from random weights, with ``--threads`` threads, and is 
 is `necroseg train --preset fast`, whose minutes include reading the cases; the peers' (`training_peers`)
 begin when their data is there. Nothing else may run beside it.
 
+Every contender is scored as it predicts by itself (``dice``: nnU-Net mirrors the image, ours and MONAI do
+not) and as the mean of the image mirrored in plane and not (``dice_mirrored``).
+
 Each contender on each fold is a file in ``--work``: what is there already is not run again, so the hours that
 this takes may be spread over days. ``--table`` prints what is there.
 """
@@ -96,7 +99,10 @@ def measure(options: argparse.Namespace, contender: str, fold: int) -> None:
 
         run = getattr(training_peers, f"train_{contender}")
         iterations, masks = run(options, [load_case(one) for one in train], test, work)
-    scores = {case.name: scored(case, mask) for case, mask in zip(test, masks, strict=True)}
+    scores = {
+        way: {case.name: scored(case, mask) for case, mask in zip(test, found, strict=True)}
+        for way, found in masks.items()
+    }
     result = {
         "contender": contender,
         "version": version(PACKAGES[contender]),
@@ -106,14 +112,13 @@ def measure(options: argparse.Namespace, contender: str, fold: int) -> None:
         "threads": options.threads,
         "fold": fold,
         "iterations": iterations,
-        "dice": scores,
-    }
+    } | scores
     result_path(options, contender, fold).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def train_ours(
     options: argparse.Namespace, train: list[CaseFiles], test: list[Case], work: Path
-) -> tuple[int, list[np.ndarray]]:
+) -> tuple[int, dict[str, list[np.ndarray]]]:
     """Train by the command line, as a user would; return iterations and masks of the test cases."""
     write_cohort(work / "train.csv", Cohort(cases=tuple(train)))
     command = [str(Path(sys.executable).with_name("necroseg")), "train", str(work / "train.csv")]
@@ -121,11 +126,13 @@ def train_ours(
     command += ["--minutes", str(options.minutes), "--threads", str(options.threads)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     model = load_model(work / "run")
-    masks = []
+    masks: dict[str, list[np.ndarray]] = {"dice": [], "dice_mirrored": []}
     for case in test:
-        *_, last = predict(model, case, PredictConfig(threads=options.threads))
-        assert isinstance(last, Finished)
-        masks.append(last.result.labels.voxels > 0)
+        for way, found in masks.items():
+            config = PredictConfig(threads=options.threads, tta=way == "dice_mirrored")
+            *_, last = predict(model, case, config)
+            assert isinstance(last, Finished)
+            found.append(last.result.labels.voxels > 0)
     return model.record.iterations, masks
 
 
@@ -141,7 +148,9 @@ def print_table(work: Path) -> None:
     for path in sorted(work.glob("*-fold?.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         key = tuple(result[name] for name in ("dimension", "minutes", "threads", "contender", "version"))
-        rows[key][result["fold"]] = result
+        for way in ("dice", "dice_mirrored"):
+            if way in result:
+                rows[(*key, *way.split("_")[1:])][result["fold"]] = result | {"dice": result[way]}
     print(
         "| network, minutes, threads, contender | " + " | ".join(f"fold {n}" for n in range(N_FOLDS)), end=""
     )

@@ -22,7 +22,8 @@ from napari_necroseg.core.case import Case, Sequence
 NNUNET_MEMORY_GB = 1.5
 MONAI_PATCH = {"2d": (1, 128, 128), "3d": (16, 128, 128)}
 MONAI_LEARNING_RATE = 1e-3
-Masks = tuple[int, list[np.ndarray]]
+# Iterations, and the masks by name of the score.
+Masks = tuple[int, dict[str, list[np.ndarray]]]
 
 
 def images_of(case: Case) -> np.ndarray:
@@ -68,7 +69,11 @@ def train_monai(options: argparse.Namespace, train: list[Case], test: list[Case]
         loss_of(network(batch["image"].as_tensor()), batch["label"].as_tensor()).backward()
         optimiser.step()
         iterations += 1
-    return iterations, [monai_mask(network, case, is_2d=is_2d) for case in test]
+    mirrors = {"dice": [()], "dice_mirrored": [(), (2,), (3,), (2, 3)]}
+    return iterations, {
+        way: [monai_mask(network, case, flips, is_2d=is_2d) for case in test]
+        for way, flips in mirrors.items()
+    }
 
 
 def monai_transforms(patch: tuple[int, int, int], *, is_2d: bool):
@@ -92,8 +97,18 @@ def monai_transforms(patch: tuple[int, int, int], *, is_2d: bool):
 
 
 @torch.inference_mode()
-def monai_mask(network: torch.nn.Module, case: Case, *, is_2d: bool) -> np.ndarray:
-    """Predict by MONAI's sliding window, half overlapping, blended by a Gaussian."""
+def monai_mask(
+    network: torch.nn.Module, case: Case, mirrors: list[tuple[int, ...]], *, is_2d: bool
+) -> np.ndarray:
+    """Predict by MONAI's sliding window, half overlapping, Gaussian weights; the mean over mirrored images.
+
+    Parameters
+    ----------
+    network, case, is_2d
+        Trained; any; of slices or of volumes.
+    mirrors
+        The axes of ``(C, Z, Y, X)`` that are mirrored, for each member of the mean.
+    """
     from monai.inferers import SliceInferer, SlidingWindowInferer
     from monai.transforms import NormalizeIntensity
 
@@ -103,7 +118,12 @@ def monai_mask(network: torch.nn.Module, case: Case, *, is_2d: bool) -> np.ndarr
         inferer = SliceInferer(spatial_dim=0, roi_size=MONAI_PATCH["2d"][1:], **how)
     else:
         inferer = SlidingWindowInferer(MONAI_PATCH["3d"], **how)
-    return inferer(image[None], network.eval())[0].argmax(dim=0).numpy() > 0
+    network.eval()
+    members = [
+        inferer(image.flip(axes)[None], network)[0].softmax(dim=0)[1].flip([a - 1 for a in axes])
+        for axes in mirrors
+    ]
+    return torch.stack(members).mean(dim=0).numpy() > 0.5
 
 
 def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case], work: Path) -> Masks:
@@ -127,7 +147,9 @@ def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case
         trainer.optimizer.param_groups[0]["lr"] = trainer.initial_lr * (1 - share) ** 0.9
         trainer.train_step(next(trainer.dataloader_train))
         iterations += 1
-    return iterations, [nnunet_mask(trainer, case) for case in test]
+    # Its predictor mirrors by itself.
+    masks = [nnunet_mask(trainer, case) for case in test]
+    return iterations, {"dice": masks, "dice_mirrored": masks}
 
 
 def write_nnunet_dataset(cases: list[Case], folder: Path) -> None:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from napari_necroseg.core.learning.joining import Joining2d, Joining3d
+from napari_necroseg.core.learning.short import ShortConvolution, ShortJoining
 from napari_necroseg.core.learning.unet import UNet
 
 # Bytes of one feature of the finest level that are computed at once; there is most of a network's memory.
@@ -42,7 +44,9 @@ def ready_network(network: UNet, device: str, dtype: torch.dtype | None) -> UNet
             block[0] = fuse_conv_bn_eval(convolution, block[1])
             block[1] = nn.Identity()
     ready.placed(device).requires_grad_(False)
-    if dtype is not None:
+    if dtype is not None and device == "cpu":
+        _shorten(ready, dtype)
+    elif dtype is not None:
         ready.to(dtype)
         ready.head.float()
     return ready
@@ -72,6 +76,17 @@ def precision_holds(network: UNet, images: Tensor, device: str, dtype: torch.dty
         probability_of(ready_network(network, device, format_), images).numpy() for format_ in (None, dtype)
     )
     return bool(np.percentile(np.abs(exact - short), _COMPARED_PERCENTILE) < _MOST_DIFFERENCE)
+
+
+def _shorten(ready: UNet, dtype: torch.dtype) -> None:
+    """Put convolutions of short numbers in the place of all but the head's."""
+    for block in ready.modules():
+        if isinstance(block, nn.Sequential) and isinstance(block[0], nn.Conv2d | nn.Conv3d):
+            convolution = block[0]
+            if isinstance(convolution, Joining2d | Joining3d):
+                block[0] = ShortJoining(convolution, dtype)
+            else:
+                block[0] = ShortConvolution(convolution, dtype)
 
 
 def _in_slabs(network: UNet, images: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from napari_necroseg.core.learning.joining import Joining2d, Joining3d
 
 # Axes: b batch, c channels, then (y, x) in 2D or (z, y, x) in 3D, written s for "space".
 
@@ -58,7 +59,7 @@ class UNet(nn.Module):
         self.narrows = nn.ModuleList(
             _block(spatial_axes, wide, narrow, kernel=1) for wide, narrow in zip(coarser, finer, strict=True)
         )
-        self.decoders = nn.ModuleList(_pair(spatial_axes, 2 * n, n) for n in finer)
+        self.decoders = nn.ModuleList(_joining_pair(spatial_axes, n, self.resize_mode) for n in finer)
         self.head = _convolution(spatial_axes)(widths[0], 1, 1)
         # A necrosis fills about a hundredth of a patch: to start from one half costs the first minutes.
         assert self.head.bias is not None
@@ -76,14 +77,13 @@ class UNet(nn.Module):
             skips.append(encoder(down(skips[-1])))
         x_bcs = skips.pop()
         for narrow, decoder in zip(reversed(self.narrows[1:]), reversed(self.decoders[1:]), strict=True):
-            skip = skips.pop()
-            x_bcs = decoder(torch.cat([self._resized(narrow(x_bcs), skip), skip], dim=1))
+            x_bcs = decoder((narrow(x_bcs), skips.pop()))
         narrowed: Tensor = self.narrows[0](x_bcs)
         return narrowed
 
     def finish(self, coarse_bcs: Tensor, skip_bcs: Tensor) -> Tensor:
         """Return the logits of the finest level's features and what the coarser levels made of them."""
-        x_bcs = self.decoders[0](torch.cat([self._resized(coarse_bcs, skip_bcs), skip_bcs], dim=1))
+        x_bcs = self.decoders[0]((coarse_bcs, skip_bcs))
         # A sigmoid of bfloat16 logits comes in steps of 2e-3: the head is computed in 32 bits.
         with torch.autocast(x_bcs.device.type, enabled=False):
             logits: Tensor = self.head(x_bcs.float())
@@ -98,10 +98,6 @@ class UNet(nn.Module):
         """Return the images with the channels last in memory, where convolutions are a quarter faster."""
         return x_bcs.contiguous(memory_format=self.memory_format)
 
-    def _resized(self, x_bcs: Tensor, skip_bcs: Tensor) -> Tensor:
-        # To the skip's size, not by a factor of two: sizes that are no multiple of 16 work, too.
-        return functional.interpolate(x_bcs, size=skip_bcs.shape[2:], mode=self.resize_mode)
-
 
 def n_parameters(network: nn.Module) -> int:
     """Count the trained numbers of a network; running averages of the normalisation are not among them."""
@@ -112,15 +108,20 @@ def _pair(spatial_axes: int, before: int, after: int) -> nn.Sequential:
     return nn.Sequential(_block(spatial_axes, before, after), _block(spatial_axes, after, after))
 
 
+def _joining_pair(spatial_axes: int, width: int, resize_mode: str) -> nn.Sequential:
+    joining = (Joining2d if spatial_axes == 2 else Joining3d)(width, resize_mode)
+    return nn.Sequential(_normalised(joining), _block(spatial_axes, width, width))
+
+
 def _block(spatial_axes: int, before: int, after: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     convolution = _convolution(spatial_axes)
-    normalisation = nn.BatchNorm2d if spatial_axes == 2 else nn.BatchNorm3d
-    return nn.Sequential(
-        # No bias: the normalisation that follows would remove it.
-        convolution(before, after, kernel, stride=stride, padding=kernel // 2, bias=False),
-        normalisation(after),
-        nn.ReLU(inplace=True),
-    )
+    # No bias: the normalisation that follows would remove it.
+    return _normalised(convolution(before, after, kernel, stride=stride, padding=kernel // 2, bias=False))
+
+
+def _normalised(convolution: nn.Conv2d | nn.Conv3d) -> nn.Sequential:
+    normalisation = nn.BatchNorm2d if isinstance(convolution, nn.Conv2d) else nn.BatchNorm3d
+    return nn.Sequential(convolution, normalisation(convolution.out_channels), nn.ReLU(inplace=True))
 
 
 def _convolution(spatial_axes: int) -> type[nn.Conv2d] | type[nn.Conv3d]:
