@@ -1,12 +1,15 @@
 """Predicting a volume with a trained network, against the sliding windows that others use.
 
 Cases: ``2d`` and ``3d``, a volume of 2 x 64 x 320 x 320 (``--quick``: 2 x 16 x 192 x 192, 2 x 64 x 160^2),
-white already; all contenders run the very same network and weights, in turns, in one process whose threads
-are set from its start. Peers: MONAI's ``sliding_window_inference`` and nnU-Net's predictor, both with patches
-of 128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32 bits.
-Ours runs whole slices or the whole volume, in the number format that holds for the weights (``ours_s``), and
-in 32 bits (``ours_fp32_s``). Figures are medians. Peak memory is that of a process of its own that only
-predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x 512) is measured for it, too.
+white already, of which every slice is wanted; and ``2d-patient``, the same volume as a patient of 25 acquired
+slices (the most of the paper) gives it: after the way back to those, 48 of the 64 slices count, and ours
+computes no others. All contenders run the very same network and weights, each in a process of its own whose
+threads are set from its start, in turns. Peers: MONAI's ``sliding_window_inference`` and nnU-Net's predictor,
+both with patches of 128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32 bits, as they
+come. Ours runs whole slices or the whole volume, in the number format that holds for the weights (``ours``),
+and in 32 bits (``ours_fp32``), and keeps freed memory, as its commands do; ``monai_kept`` is MONAI with that
+setting, which it does not have by itself. Figures are medians. Peak memory is that of a process of its own
+that only predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x 512) is measured for it, too.
 
 ``--model RUN`` takes the weights of a trained model; otherwise they are random, in the published widths.
 """
@@ -29,16 +32,26 @@ import numpy as np
 import psutil
 import torch
 
+from napari_necroseg.core.grids.slices import linear_matrix
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.device import reduced_dtype
 from napari_necroseg.core.learning.passes import Pass, by_slices, sample_of, whole
 from napari_necroseg.core.learning.ready import precision_holds, ready_network
 from napari_necroseg.core.learning.unet import UNet
+from napari_necroseg.core.memory import keep_freed_memory
 
 WIDTHS = (16, 32, 64, 128, 128)
 PATCH = (64, 128, 128)
-SHAPES = {"2d": (64, 320, 320), "3d": (64, 320, 320), "3d-512": (64, 512, 512)}
-QUICK_SHAPES = {"2d": (16, 192, 192), "3d": (64, 160, 160)}
+SHAPES = {
+    "2d": (64, 320, 320),
+    "2d-patient": (64, 320, 320),
+    "3d": (64, 320, 320),
+    "3d-512": (64, 512, 512),
+}
+QUICK_SHAPES = {"2d": (16, 192, 192), "2d-patient": (64, 192, 192), "3d": (64, 160, 160)}
+ACQUIRED_SLICES = 25
+CONTENDERS = ("ours", "ours_fp32", "monai", "monai_kept", "nnunet")
+ROUNDS = 3
 # At least so many times as fast.
 BAR = 8.0
 PACKAGES = ("torch", "monai", "nnunetv2")
@@ -61,70 +74,106 @@ def main() -> None:
         sys.exit(f"prediction: {', '.join(missing)} is not installed; run `make bench-install` first.")
     if options.here:
         warnings.simplefilter("ignore")
-        print(json.dumps(measured(*options.here, options)))
+        serve(*options.here, options)
         return
     if not options.json:
         print(", ".join(f"{name} {version(name)}" for name in PACKAGES))
     for case in QUICK_SHAPES:
         record = {"benchmark": "prediction", "case": case, "threads": options.threads}
-        record |= in_process(case, "all", options)
+        record |= in_turns(case, options)
         if not options.quick:
-            record |= in_process(case, "memory", options) | in_process(case, "memory_fp32", options)
+            record |= memory_of(case, options)
         print(json.dumps(record) if options.json else table(record), flush=True)
     if not options.quick:
         record = {"benchmark": "prediction", "case": "3d-512", "threads": options.threads}
-        record |= in_process("3d-512", "memory", options) | in_process("3d-512", "memory_fp32", options)
+        record |= memory_of("3d-512", options)
         print(json.dumps(record) if options.json else table(record), flush=True)
 
 
-def in_process(case: str, name: str, options: argparse.Namespace) -> dict:
-    """Measure in a process that has this number of threads from its start."""
+def start(case: str, name: str, options: argparse.Namespace) -> subprocess.Popen[str]:
+    """Start a process that has this number of threads from its beginning."""
     variables = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))
     command = [sys.executable, __file__, "--threads", str(options.threads), "--here", case, name]
     command += ["--quick"] * options.quick
     command += ["--model", *map(str, options.model)] if options.model else []
-    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"prediction: {case} {name} failed.\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return subprocess.Popen(
+        command, env=os.environ | variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
-def measured(case: str, name: str, options: argparse.Namespace) -> dict:
-    """Measure here: all contenders in turns, or the memory of ours."""
-    torch.set_num_threads(options.threads)
-    network = network_of(case, options)
-    images = white_images((QUICK_SHAPES if options.quick else SHAPES)[case])
-    dtype = held_dtype(network, images)
-    if name == "memory":
-        our_contender(network, images, dtype)()
-        return {"peak_gib": peak_gib(), "precision": str(dtype or torch.float32).removeprefix("torch.")}
-    if name == "memory_fp32":
-        our_contender(network, images, None)()
-        return {"peak_fp32_gib": peak_gib()}
-    contenders: dict[str, Contender] = {
-        "ours": our_contender(network, images, dtype),
-        "ours_fp32": our_contender(network, images, None),
-        "monai": monai_contender(network, images),
-        "nnunet": nnunet_contender(network, images),
-    }
-    seconds: dict[str, list[float]] = {one: [] for one in contenders}
-    for contender in contenders.values() if not options.quick else ():
-        contender()
-    for _ in range(1 if options.quick else 3):
-        for one, contender in contenders.items():
-            started = time.perf_counter()
-            contender()
-            seconds[one].append(time.perf_counter() - started)
-    took = {one: statistics.median(times) for one, times in seconds.items()}
+def answer(process: subprocess.Popen[str]) -> dict:
+    """Ask a process for one more prediction; return what it says of it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    if not (line := process.stdout.readline()):
+        sys.exit("prediction: a contender failed.")
+    return json.loads(line)
+
+
+def in_turns(case: str, options: argparse.Namespace) -> dict:
+    """Let all contenders predict, one after the other, round by round."""
+    processes = {name: start(case, name, options) for name in CONTENDERS}
+    try:
+        said = {name: [answer(processes[name])] for name in CONTENDERS}
+        # The first is to warm up.
+        for _ in range(1 if options.quick else ROUNDS):
+            for name, process in processes.items():
+                said[name].append(answer(process))
+    finally:
+        for process in processes.values():
+            process.kill()
+    took = {name: statistics.median(one["seconds"] for one in rounds[1:]) for name, rounds in said.items()}
     ours, fp32 = took.pop("ours"), took.pop("ours_fp32")
     return {
         "ours_s": ours,
         "ours_fp32_s": fp32,
-        "precision": str(dtype or torch.float32).removeprefix("torch."),
+        "precision": said["ours"][0]["precision"],
         "peers_s": took,
         "ratios": {peer: seconds / ours for peer, seconds in took.items()},
         "ratios_fp32": {peer: seconds / fp32 for peer, seconds in took.items()},
     }
+
+
+def memory_of(case: str, options: argparse.Namespace) -> dict:
+    """Return the peak memory of ours, in both formats."""
+    found = {}
+    for name, key in (("ours", "peak_gib"), ("ours_fp32", "peak_fp32_gib")):
+        process = start(case, name, options)
+        found[key] = answer(process)["peak_gib"]
+        process.kill()
+    return found
+
+
+def serve(case: str, name: str, options: argparse.Namespace) -> None:
+    """Predict once for each line that comes, and say how long it took."""
+    torch.set_num_threads(options.threads)
+    if name in ("ours", "ours_fp32", "monai_kept"):
+        keep_freed_memory()
+    network = network_of(case, options)
+    images = white_images((QUICK_SHAPES if options.quick else SHAPES)[case])
+    dtype = held_dtype(network, images) if name == "ours" else None
+    if name.startswith("ours"):
+        contender = our_contender(network, images, dtype, needed_slices(case, len(images[0])))
+    else:
+        contender = (nnunet_contender if name == "nnunet" else monai_contender)(network, images)
+    for _line in sys.stdin:
+        started = time.perf_counter()
+        contender()
+        said = {
+            "seconds": time.perf_counter() - started,
+            "precision": str(dtype or torch.float32).removeprefix("torch."),
+            "peak_gib": peak_gib(),
+        }
+        print(json.dumps(said), flush=True)
+
+
+def needed_slices(case: str, n_slices: int) -> np.ndarray:
+    """Return which slices count: all, or those between which an acquired one lies."""
+    if case != "2d-patient":
+        return np.ones(n_slices, bool)
+    return np.asarray(linear_matrix(n_slices, ACQUIRED_SLICES).any(axis=0))
 
 
 def network_of(case: str, options: argparse.Namespace) -> UNet:
@@ -134,7 +183,7 @@ def network_of(case: str, options: argparse.Namespace) -> UNet:
         if case.startswith(model.config.dimension):
             return model.network.eval()
     torch.manual_seed(0)
-    axes = 2 if case == "2d" else 3
+    axes = 2 if case.startswith("2d") else 3
     return UNet(spatial_axes=axes, channels=2, widths=WIDTHS).eval()
 
 
@@ -153,7 +202,9 @@ def held_dtype(network: UNet, images: np.ndarray) -> torch.dtype | None:
     return dtype if holds else None
 
 
-def our_contender(network: UNet, images: np.ndarray, dtype: torch.dtype | None) -> Contender:
+def our_contender(
+    network: UNet, images: np.ndarray, dtype: torch.dtype | None, needed: np.ndarray
+) -> Contender:
     """Whole slices, or the whole volume in slabs, with a network that is kept ready."""
     ready = ready_network(network, "cpu", dtype)
     one = Pass(
@@ -161,7 +212,7 @@ def our_contender(network: UNet, images: np.ndarray, dtype: torch.dtype | None) 
         air=images.min(axis=(1, 2, 3)),
         patch_shape=PATCH,
         is_white=True,
-        needed=np.ones(images.shape[1], bool),
+        needed=needed,
     )
 
     def predict() -> np.ndarray:
@@ -229,7 +280,8 @@ def peak_gib() -> float:
 
 def table(record: dict) -> str:
     """Write a record for people."""
-    lines = [f"{record['case']}, {record['threads']} threads, {record['precision']}"]
+    precision = record.get("precision", "")
+    lines = [f"{record['case']}, {record['threads']} threads{precision and ', '}{precision}"]
     if "ours_s" in record:
         lines.append(f"  ours {record['ours_s']:.2f} s, in 32 bits {record['ours_fp32_s']:.2f} s")
         for peer, seconds in record["peers_s"].items():

@@ -54,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A scheduler ends a job with SIGTERM; clean up as after Ctrl+C.
     signal.signal(signal.SIGTERM, _interrupt)
     from napari_necroseg.cli.console import present
+    from napari_necroseg.core.memory import keep_freed_memory
 
+    if argv is None:
+        # The process is this command's own.
+        keep_freed_memory()
     return present(lambda: options.run(options), as_json=options.json)
 
 

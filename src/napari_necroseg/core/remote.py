@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event
+from napari_necroseg.core.memory import keep_freed_memory
 
 Flags = Mapping[str, threading.Event]
 Job = Callable[[Flags], Iterator[Event]]
@@ -174,6 +175,7 @@ def serve(address: str) -> None:
     """Run the job that comes from another process, and send what it yields: the end of `run_remotely`."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    keep_freed_memory()
     key = bytes.fromhex(sys.stdin.readline().strip())
     with Client(address, authkey=key) as connection:
         job = connection.recv()
