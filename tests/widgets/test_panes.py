@@ -67,6 +67,21 @@ def test_painting_and_undo_show_on_both_sides(viewer, shown):
     assert drawn[-1] == 1
 
 
+def test_a_piece_of_a_stroke_shows_on_both_sides_at_once_and_nothing_else_is_drawn(viewer, shown):
+    base = viewer.layers["reference"]
+    mirror = shown.panes.mirror_of(base)
+    pieces, slices = [], []
+    for layer in (base, mirror):
+        layer.events.labels_update.connect(lambda event: pieces.append((event.offset, event.data.tolist())))
+    mirror.events.set_data.connect(lambda _: slices.append(1))
+    base.brush_size = 1
+    with base.block_history():
+        base.paint((2, 1, 1), 1)
+    assert len(pieces) == 2
+    assert pieces[0] == pieces[1]
+    assert not slices
+
+
 def test_only_one_of_the_two_can_be_drawn_on(viewer, shown):
     mirror = shown.panes.mirror_of(viewer.layers["reference"])
     mirror.mode = "paint"

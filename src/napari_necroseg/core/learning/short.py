@@ -3,6 +3,7 @@
 Axes: b batch, c channels, o output channels, s space: (y, x) in 2D or (z, y, x) in 3D.
 """
 
+from functools import cache
 from itertools import product
 
 import torch
@@ -28,20 +29,32 @@ class ShortConvolution(nn.Module):
         With a bias, in 32 bits.
     dtype
         Of weights, images and result.
+    weight
+        ``(O, C, *taps)``, float32; the convolution's own if None.
     """
 
-    def __init__(self, convolution: nn.Conv2d | nn.Conv3d, dtype: torch.dtype) -> None:
+    def __init__(
+        self, convolution: nn.Conv2d | nn.Conv3d, dtype: torch.dtype, weight: Tensor | None = None
+    ) -> None:
         super().__init__()
         assert not isinstance(convolution.padding, str)
-        self.weight = nn.Parameter(_laid_out(rounded(convolution.weight, dtype)), requires_grad=False)
+        assert convolution.bias is not None
+        self.weight = _kept(rounded(convolution.weight if weight is None else weight, dtype))
         self.bias = convolution.bias
-        self.steps = (convolution.padding, convolution.stride, convolution.dilation, convolution.groups)
+        self.padding, self.stride = convolution.padding, convolution.stride
+        self.ones = (1,) * len(self.stride)
 
     def forward(self, x_bcs: Tensor) -> Tensor:
         """Return ``(B, O, *spatial)``."""
         # `conv2d` and `conv3d` want a bias as short as the weights, whose rounding shifts a whole channel.
-        result: Tensor = torch.mkldnn_convolution(x_bcs, self.weight, self.bias, *self.steps)
-        return result
+        if takes_long_bias():
+            result: Tensor = torch.mkldnn_convolution(
+                x_bcs, self.weight, self.bias, self.padding, self.stride, self.ones, 1
+            )
+            return result
+        convolve = torch.conv2d if self.weight.ndim == 4 else torch.conv3d
+        without = convolve(x_bcs, self.weight, None, self.stride, self.padding)
+        return (without.float() + self.bias.view(-1, *self.ones)).to(x_bcs.dtype)
 
 
 class ShortJoining(nn.Module):
@@ -50,13 +63,10 @@ class ShortJoining(nn.Module):
     def __init__(self, joining: Joining2d | Joining3d, dtype: torch.dtype) -> None:
         super().__init__()
         self.resize_mode = joining.resize_mode
-        self.of_both = ShortConvolution(joining, dtype)
         of_coarse, of_skip = joining.weight.chunk(2, dim=1)
-        self.of_skip = ShortConvolution(joining, dtype)
-        self.of_skip.weight = nn.Parameter(_laid_out(rounded(of_skip, dtype)), requires_grad=False)
-        self.taps = nn.Parameter(
-            _laid_out(rounded_by_phase(doubled_taps(of_coarse), dtype)), requires_grad=False
-        )
+        self.of_both = ShortConvolution(joining, dtype)
+        self.of_skip = ShortConvolution(joining, dtype, of_skip)
+        self.taps = _kept(rounded_by_phase(doubled_taps(of_coarse), dtype))
 
     def forward(self, pair: Pair) -> Tensor:
         """Return ``(B, O, *spatial)``."""
@@ -65,6 +75,17 @@ class ShortJoining(nn.Module):
             return joined
         skip: Tensor = self.of_skip(pair[1])
         return skip.add_(convolved_doubled(pair[0], self.taps))
+
+
+@cache
+def takes_long_bias() -> bool:
+    """Whether the processor's convolutions of short numbers take a bias of 32 bits."""
+    image, bias = torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16), torch.zeros(1)
+    try:
+        torch.mkldnn_convolution(image, image, bias, (0, 0), (1, 1), (1, 1), 1)
+    except RuntimeError:
+        return False
+    return True
 
 
 def rounded(weight_ocs: Tensor, dtype: torch.dtype) -> Tensor:
@@ -101,7 +122,6 @@ def rounded_by_phase(taps_cos: Tensor, dtype: torch.dtype) -> Tensor:
     return found
 
 
-def _laid_out(weight_ocs: Tensor) -> Tensor:
-    return weight_ocs.contiguous(
-        memory_format=torch.channels_last if weight_ocs.ndim == 4 else torch.channels_last_3d
-    )
+def _kept(weight: Tensor) -> nn.Parameter:
+    format_ = torch.channels_last if weight.ndim == 4 else torch.channels_last_3d
+    return nn.Parameter(weight.contiguous(memory_format=format_), requires_grad=False)

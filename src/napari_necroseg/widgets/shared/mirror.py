@@ -16,8 +16,8 @@ _LOOKS = (
     "scale",
     "translate",
 )
-# Painting and polygons emit the first two, undo and redo only the last one.
-_EDITS = ("labels_update", "paint", "set_data")
+# The end of a stroke or polygon emits the first, undo and redo only the second one.
+_EDITS = ("paint", "set_data")
 
 
 class Mirror:
@@ -44,6 +44,7 @@ class Mirror:
             getattr(base.events, name).connect(self._copy_look)
         for name in _EDITS:
             getattr(base.events, name).connect(self._redraw)
+        base.events.labels_update.connect(self._redraw_part)
         base.events.data.connect(self._take_data)
 
     def release(self) -> None:
@@ -55,6 +56,7 @@ class Mirror:
             getattr(base.events, name).disconnect(self._copy_look)
         for name in _EDITS:
             getattr(base.events, name).disconnect(self._redraw)
+        base.events.labels_update.disconnect(self._redraw_part)
         base.events.data.disconnect(self._take_data)
 
     def _copy_look(self, event: Any) -> None:
@@ -62,6 +64,10 @@ class Mirror:
 
     def _redraw(self, _event: Any) -> None:
         self.layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def _redraw_part(self, event: Any) -> None:
+        """Show a piece of a stroke: all of the slice for each move of the mouse takes napari too long."""
+        self.layer.events.labels_update(data=event.data, offset=event.offset)
 
     def _take_data(self, _event: Any) -> None:
         base = self._base()
