@@ -36,11 +36,7 @@ class Joining2d(nn.Conv2d):
 
     def forward(self, pair: Pair) -> Tensor:  # type: ignore[override]
         """Return ``(B, width, *spatial)``."""
-        if not doubles(pair, self.resize_mode):
-            return super().forward(resized_and_joined(pair, self.resize_mode))
-        of_coarse, of_skip = self.weight.chunk(2, dim=1)
-        skip = functional.conv2d(pair[1], of_skip, self.bias, padding=1)
-        return skip + convolved_doubled(pair[0], doubled_taps(of_coarse))
+        return _joined(self, pair)
 
 
 class Joining3d(nn.Conv3d):
@@ -52,11 +48,17 @@ class Joining3d(nn.Conv3d):
 
     def forward(self, pair: Pair) -> Tensor:  # type: ignore[override]
         """Return ``(B, width, *spatial)``."""
-        if not doubles(pair, self.resize_mode):
-            return super().forward(resized_and_joined(pair, self.resize_mode))
-        of_coarse, of_skip = self.weight.chunk(2, dim=1)
-        skip = functional.conv3d(pair[1], of_skip, self.bias, padding=1)
-        return skip + convolved_doubled(pair[0], doubled_taps(of_coarse))
+        return _joined(self, pair)
+
+
+def _joined(joining: Joining2d | Joining3d, pair: Pair) -> Tensor:
+    convolve = torch.conv2d if joining.weight.ndim == 4 else torch.conv3d
+    if not doubles(pair, joining.resize_mode):
+        both = resized_and_joined(pair, joining.resize_mode)
+        return convolve(both, joining.weight, joining.bias, padding=1)
+    of_coarse, of_skip = joining.weight.chunk(2, dim=1)
+    skip = convolve(pair[1], of_skip, joining.bias, padding=1)
+    return skip + convolved_doubled(pair[0], doubled_taps(of_coarse))
 
 
 def doubled_taps(weight_ocs: Tensor) -> Tensor:
