@@ -1,16 +1,18 @@
 """Predicting a volume with a trained network, against the sliding windows that others use.
 
 Cases: ``2d`` and ``3d``, a volume of 2 x 64 x 320 x 320 (``--quick``: 2 x 16 x 192 x 192, 2 x 64 x 160^2),
-white already, of which every slice is wanted; and ``2d-patient``, the same volume as a patient of 25 acquired
-slices (the most of the paper) gives it: after the way back to those, 48 of the 64 slices count, and ours
-computes no others. All contenders run the very same network and weights, each in a process of its own whose
-threads are set from its start, in turns. Peers: MONAI's ``sliding_window_inference`` and nnU-Net's predictor,
-both with patches of 128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32 bits, as they
-come. Ours runs whole slices or the whole volume, in the number format that holds for the weights (``ours``),
-and in 32 bits (``ours_fp32``), and keeps freed memory, as its commands do; ``ours_freed`` does not, as in the
-viewer's process, and ``monai_kept`` is MONAI with that setting, which it does not have by itself. Figures are
-medians. Peak memory is that of a process of its own
-that only predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x 512) is measured for it, too.
+white already, of which every slice is wanted; and ``2d-patient``, such a volume (``--quick``: 64 x 192 x 192)
+made of 25 acquired slices, the most of the paper: only slices between which an acquired one lies count on the
+way back, and ours computes no others, while the peers know of none.
+
+All contenders run the very same network and weights, each in a process of its own whose threads are set from
+its start, in turns. Peers: MONAI's ``sliding_window_inference`` and nnU-Net's predictor, both with patches of
+128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32 bits, as they come. Ours runs whole
+slices or the whole volume, in the number format that holds for the weights (``ours``), and in 32 bits
+(``ours_fp32``), and keeps freed memory, as its commands do. ``ours_freed`` does not, as in the viewer's
+process; ``monai_kept`` is MONAI with that setting, which it does not have by itself. Figures are medians.
+Peak memory is that of a process of its own that only predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x
+512) is measured for it, too.
 
 ``--model RUN`` takes the weights of a trained model; otherwise they are random, in the published widths.
 """
@@ -113,6 +115,12 @@ def answer(process: subprocess.Popen[str]) -> dict:
     return json.loads(line)
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process, and wait until its memory is free."""
+    process.kill()
+    process.wait()
+
+
 def in_turns(case: str, options: argparse.Namespace) -> dict:
     """Let all contenders predict, one after the other, round by round."""
     processes = {name: start(case, name, options) for name in CONTENDERS}
@@ -124,7 +132,7 @@ def in_turns(case: str, options: argparse.Namespace) -> dict:
                 said[name].append(answer(process))
     finally:
         for process in processes.values():
-            process.kill()
+            end(process)
     took = {name: statistics.median(one["seconds"] for one in rounds[1:]) for name, rounds in said.items()}
     ours, fp32, freed = (took.pop(name) for name in ("ours", "ours_fp32", "ours_freed"))
     return {
@@ -132,9 +140,11 @@ def in_turns(case: str, options: argparse.Namespace) -> dict:
         "ours_fp32_s": fp32,
         "ours_freed_s": freed,
         "precision": said["ours"][0]["precision"],
+        "slices": said["ours"][0]["slices"],
         "peers_s": took,
         "ratios": {peer: seconds / ours for peer, seconds in took.items()},
         "ratios_fp32": {peer: seconds / fp32 for peer, seconds in took.items()},
+        "ratios_freed": {peer: seconds / freed for peer, seconds in took.items()},
     }
 
 
@@ -143,8 +153,10 @@ def memory_of(case: str, options: argparse.Namespace) -> dict:
     found = {}
     for name, key in (("ours", "peak_gib"), ("ours_fp32", "peak_fp32_gib")):
         process = start(case, name, options)
-        found[key] = answer(process)["peak_gib"]
-        process.kill()
+        try:
+            found[key] = answer(process)["peak_gib"]
+        finally:
+            end(process)
     return found
 
 
@@ -156,8 +168,9 @@ def serve(case: str, name: str, options: argparse.Namespace) -> None:
     network = network_of(case, options)
     images = white_images((QUICK_SHAPES if options.quick else SHAPES)[case])
     dtype = held_dtype(network, images) if name in ("ours", "ours_freed") else None
+    needed = needed_slices(case, len(images[0]))
     if name.startswith("ours"):
-        contender = our_contender(network, images, dtype, needed_slices(case, len(images[0])))
+        contender = our_contender(network, images, dtype, needed)
     else:
         contender = (nnunet_contender if name == "nnunet" else monai_contender)(network, images)
     for _line in sys.stdin:
@@ -166,6 +179,7 @@ def serve(case: str, name: str, options: argparse.Namespace) -> None:
         said = {
             "seconds": time.perf_counter() - started,
             "precision": str(dtype or torch.float32).removeprefix("torch."),
+            "slices": int(needed.sum()),
             "peak_gib": peak_gib(),
         }
         print(json.dumps(said), flush=True)
@@ -286,7 +300,7 @@ def table(record: dict) -> str:
     lines = [f"{record['case']}, {record['threads']} threads{precision and ', '}{precision}"]
     if "ours_s" in record:
         lines.append(
-            f"  ours {record['ours_s']:.2f} s, in 32 bits {record['ours_fp32_s']:.2f} s, without keeping "
+            f"  ours {record['ours_s']:.2f} s ({record['slices']} slices), in 32 bits {record['ours_fp32_s']:.2f} s, without keeping "
             f"freed memory {record['ours_freed_s']:.2f} s"
         )
         for peer, seconds in record["peers_s"].items():
@@ -294,7 +308,8 @@ def table(record: dict) -> str:
             verdict = "" if peer != "monai" else f" (bar {BAR:g}: {'reached' if ratio >= BAR else 'missed'})"
             lines.append(
                 f"  {peer} {seconds:.2f} s: {ratio:.1f} times ours{verdict}, "
-                f"{record['ratios_fp32'][peer]:.1f} times in 32 bits"
+                f"{record['ratios_fp32'][peer]:.1f} times in 32 bits, "
+                f"{record['ratios_freed'][peer]:.1f} times without keeping memory"
             )
     if "peak_gib" in record:
         lines.append(

@@ -5,8 +5,8 @@ them for ``--minutes``, from random weights, with ``--threads`` threads, and is 
 is `necroseg train --preset fast`, whose minutes include reading the cases; the peers' (`training_peers`)
 begin when their data is there. Nothing else may run beside it.
 
-Every contender is scored as it predicts by itself (``dice``: nnU-Net mirrors the image, ours and MONAI do
-not) and as the mean of the image mirrored in plane and not (``dice_mirrored``).
+Ours and MONAI are scored as they predict by themselves (``dice``), and by the mean of the image mirrored in
+plane and not (``dice_mirrored``); nnU-Net's predictor always mirrors.
 
 Each contender on each fold is a file in ``--work``: what is there already is not run again, so the hours that
 this takes may be spread over days. ``--table`` prints what is there.

@@ -148,8 +148,7 @@ def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case
         trainer.train_step(next(trainer.dataloader_train))
         iterations += 1
     # Its predictor mirrors by itself.
-    masks = [nnunet_mask(trainer, case) for case in test]
-    return iterations, {"dice": masks, "dice_mirrored": masks}
+    return iterations, {"dice_mirrored": [nnunet_mask(trainer, case) for case in test]}
 
 
 def write_nnunet_dataset(cases: list[Case], folder: Path) -> None:

@@ -30,3 +30,17 @@ def faults(keep: str) -> int:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it changes the GNU C library's way only")
 def test_what_was_freed_is_used_again() -> None:
     assert faults(KEEP) < faults("") / 10
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is kept")
+def test_what_is_kept_counts_as_available() -> None:
+    code = f"""
+{KEEP}
+import numpy as np, psutil
+from napari_necroseg.core.memory import available_bytes
+before = available_bytes() - psutil.virtual_memory().available
+np.ones(2**28, np.uint8)
+print(available_bytes() - psutil.virtual_memory().available - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == pytest.approx(2**28, rel=0.1)

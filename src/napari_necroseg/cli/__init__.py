@@ -30,6 +30,8 @@ COMMANDS = {
     "study": "cross-validate the six configurations of the paper, or others, and report",
     "report": "write tables, figures and the report of a study again",
 }
+# Those whose networks' features come and go in memory.
+_COMPUTING = ("train", "predict", "study")
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from napari_necroseg.cli.console import present
     from napari_necroseg.core.memory import keep_freed_memory
 
-    if argv is None:
+    if argv is None and chosen in _COMPUTING:
         # The process is this command's own.
         keep_freed_memory()
     return present(lambda: options.run(options), as_json=options.json)

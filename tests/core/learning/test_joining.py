@@ -32,6 +32,14 @@ def test_four_taps_of_a_transposed_convolution_double_and_convolve(axes) -> None
     torch.testing.assert_close(found, convolve(doubled, weight, padding=1), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("axes", [2, 3])
+def test_the_taps_are_rounded_once_under_autocast(axes) -> None:
+    weight = torch.randn(7, 5, *(3,) * axes)
+    exact = doubled_taps(weight)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(doubled_taps(weight), exact)
+
+
 @pytest.mark.parametrize(("axes", "kind"), [(2, Joining2d), (3, Joining3d)])
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
 @pytest.mark.parametrize("odd", [False, True])

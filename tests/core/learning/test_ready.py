@@ -83,3 +83,11 @@ def test_the_head_stays_in_32_bits() -> None:
     assert probability.dtype == torch.float32
     # A sigmoid of 16 bits would have a few hundred values.
     assert len(probability.unique()) > 1000
+
+
+@pytest.mark.parametrize("slices_at_once", [2, 8])
+def test_slabs_of_short_numbers_are_those_of_one_pass(monkeypatch, slices_at_once) -> None:
+    made, seen = ready_network(network(3), "cpu", torch.bfloat16), images(3)
+    expected = probability_of(made, seen)
+    monkeypatch.setattr(ready, "_BYTES_AT_ONCE", slices_at_once * 26 * 22 * 2)
+    torch.testing.assert_close(probability_of(made, seen), expected, atol=1e-3, rtol=0)

@@ -7,11 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Three taps on voxels that were each doubled are four taps of a transposed convolution of stride 2: rows are
-# the latter, columns the former.
-_TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
-_EINSUM = {2: "ocyx,ay,bx->coab", 3: "oczyx,dz,ay,bx->codab"}
-
 # Features of the coarse level (b, c, *s / 2) and of the skip (b, c, *s).
 Pair = tuple[Tensor, Tensor]
 
@@ -64,14 +59,18 @@ def _joined(joining: Joining2d | Joining3d, pair: Pair) -> Tensor:
 def doubled_taps(weight_ocs: Tensor) -> Tensor:
     """Return weights ``(C, O, 4, 4[, 4])`` that double an image and convolve it with the given ones.
 
+    Along each axis, three taps on voxels that were each doubled are four taps of a transposed convolution.
+
     Parameters
     ----------
     weight_ocs
         ``(O, C, 3, 3)`` or ``(O, C, 3, 3, 3)``.
     """
-    n_axes = weight_ocs.ndim - 2
-    taps = weight_ocs.new_tensor(_TAPS)
-    return torch.einsum(_EINSUM[n_axes], weight_ocs, *[taps] * n_axes)
+    # By sums, not by a product of matrices: that would be rounded to short numbers once an axis (autocast).
+    for axis in range(2, weight_ocs.ndim):
+        first, middle, last = weight_ocs.unbind(axis)
+        weight_ocs = torch.stack([last, middle + last, first + middle, first], axis)
+    return weight_ocs.transpose(0, 1)
 
 
 def convolved_doubled(coarse: Tensor, taps: Tensor) -> Tensor:
@@ -82,10 +81,12 @@ def convolved_doubled(coarse: Tensor, taps: Tensor) -> Tensor:
 
 def doubles(pair: Pair, resize_mode: str) -> bool:
     """Whether resizing copies each voxel of the coarse level to two along each axis."""
-    # What is exported must hold for images of any size.
-    if resize_mode != "nearest" or torch.onnx.is_in_onnx_export():
-        return False
     coarse, skip = pair
+    # What is traced (for an export) must hold for images of any size.
+    is_tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    # Before torch 2.8 Apple's GPUs have no transposed convolution of volumes.
+    if resize_mode != "nearest" or is_tracing or coarse.device.type == "mps":
+        return False
     return all(2 * small == large for small, large in zip(coarse.shape[2:], skip.shape[2:], strict=True))
 
 

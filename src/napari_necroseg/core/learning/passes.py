@@ -7,7 +7,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,6 +17,7 @@ from napari_necroseg.core.learning.ready import probability_of
 from napari_necroseg.core.learning.tiles import Blend, tile_corners
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.learning.windows import Shape, window
+from napari_necroseg.core.memory import available_bytes
 
 # Pixels that a 2D network sees at once: those of 32 slices of a patch, which fit in training, too.
 _PIXELS_AT_ONCE = 32 * 128 * 128
@@ -142,4 +142,4 @@ def _tensor(array: NDArray[np.generic]) -> Tensor:
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    return available_bytes()

@@ -39,6 +39,9 @@ class ShortConvolution(nn.Module):
         super().__init__()
         assert not isinstance(convolution.padding, str)
         assert convolution.bias is not None
+        assert dtype == torch.bfloat16, "what `takes_long_bias` has tried"
+        assert convolution.groups == 1
+        assert set(convolution.dilation) == {1}
         self.weight = _kept(rounded(convolution.weight if weight is None else weight, dtype))
         self.bias = convolution.bias
         self.padding, self.stride = convolution.padding, convolution.stride

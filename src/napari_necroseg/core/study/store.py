@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
 from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.memory import available_bytes
 
 _SHARE_OF_FREE_MEMORY = 0.3
 _Stamps = tuple[tuple[Path, int, int], ...]
@@ -30,7 +29,7 @@ class CaseStore:
     """
 
     def __init__(self, most_bytes: float | None = None, *, share: int = 1) -> None:
-        free = psutil.virtual_memory().available * _SHARE_OF_FREE_MEMORY / share
+        free = available_bytes() * _SHARE_OF_FREE_MEMORY / share
         self._most_bytes = free if most_bytes is None else most_bytes
         self._cases: dict[str, tuple[_Stamps, Case]] = {}
         self._n_bytes = 0

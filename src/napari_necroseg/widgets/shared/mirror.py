@@ -16,7 +16,7 @@ _LOOKS = (
     "scale",
     "translate",
 )
-# The end of a stroke or polygon emits the first, undo and redo only the second one.
+# The end of a stroke or polygon emits the first, undo and redo the second one; pieces of a stroke neither.
 _EDITS = ("paint", "set_data")
 
 
