@@ -299,10 +299,10 @@ def table(record: dict) -> str:
     precision = record.get("precision", "")
     lines = [f"{record['case']}, {record['threads']} threads{precision and ', '}{precision}"]
     if "ours_s" in record:
-        lines.append(
-            f"  ours {record['ours_s']:.2f} s ({record['slices']} slices), in 32 bits {record['ours_fp32_s']:.2f} s, without keeping "
-            f"freed memory {record['ours_freed_s']:.2f} s"
-        )
+        lines += [
+            f"  ours {record['ours_s']:.2f} s ({record['slices']} slices), in 32 bits "
+            f"{record['ours_fp32_s']:.2f} s, without keeping freed memory {record['ours_freed_s']:.2f} s"
+        ]
         for peer, seconds in record["peers_s"].items():
             ratio = record["ratios"][peer]
             verdict = "" if peer != "monai" else f" (bar {BAR:g}: {'reached' if ratio >= BAR else 'missed'})"
