@@ -68,6 +68,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="smaller volumes, one round, under a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON object a measurement")
+    parser.add_argument("--cases", nargs="+", choices=SHAPES, default=list(SHAPES), help="which to measure")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", type=Path, nargs="*", default=[], help="trained 2D and 3D models")
     parser.add_argument("--here", nargs=2, metavar=("CASE", "NAME"), help=argparse.SUPPRESS)
@@ -81,13 +82,13 @@ def main() -> None:
         return
     if not options.json:
         print(", ".join(f"{name} {version(name)}" for name in PACKAGES))
-    for case in QUICK_SHAPES:
+    for case in [one for one in QUICK_SHAPES if one in options.cases]:
         record = {"benchmark": "prediction", "case": case, "threads": options.threads}
         record |= in_turns(case, options)
         if not options.quick:
             record |= memory_of(case, options)
         print(json.dumps(record) if options.json else table(record), flush=True)
-    if not options.quick:
+    if not options.quick and "3d-512" in options.cases:
         record = {"benchmark": "prediction", "case": "3d-512", "threads": options.threads}
         record |= memory_of("3d-512", options)
         print(json.dumps(record) if options.json else table(record), flush=True)
@@ -110,7 +111,9 @@ def answer(process: subprocess.Popen[str]) -> dict:
     assert process.stdout is not None
     process.stdin.write("\n")
     process.stdin.flush()
-    if not (line := process.stdout.readline()):
+    # nnU-Net talks on the way.
+    line = next((line for line in process.stdout if line.startswith("{")), None)
+    if line is None:
         sys.exit("prediction: a contender failed.")
     return json.loads(line)
 
