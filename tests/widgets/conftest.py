@@ -29,6 +29,8 @@ def viewer() -> ViewerModel:
 @pytest.fixture
 def open_dock(qtbot, viewer: ViewerModel) -> Callable[[type[Dock]], Dock]:
     """Open a dock; at the end of the test its jobs are stopped before Qt deletes it."""
+    # As napari's window does: pytest-qt alone would let Python collect a dock that the test does not name.
+    opened: list[Dock] = []
 
     def stop(dock: Dock) -> None:
         dock.shut_down()
@@ -36,6 +38,7 @@ def open_dock(qtbot, viewer: ViewerModel) -> Callable[[type[Dock]], Dock]:
 
     def make(kind: type[Dock]) -> Dock:
         dock = kind(viewer)
+        opened.append(dock)
         qtbot.addWidget(dock, before_close_func=stop)
         return dock
 
