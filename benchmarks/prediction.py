@@ -5,12 +5,16 @@ white already, of which every slice is wanted; and ``2d-patient``, such a volume
 made of 25 acquired slices, the most of the paper: only slices between which an acquired one lies count on the
 way back, and ours computes no others, while the peers know of none.
 
-All contenders run the very same network and weights, each in a process of its own whose threads are set from
-its start, in turns. Peers: MONAI's ``sliding_window_inference`` and nnU-Net's predictor, both with patches of
-128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32 bits, as they come. Ours runs whole
-slices or the whole volume, in the number format that holds for the weights (``ours``), and in 32 bits
-(``ours_fp32``), and keeps freed memory, as its commands do. ``ours_freed`` does not, as in the viewer's
-process; ``monai_kept`` is MONAI with that setting, which it does not have by itself. Figures are medians.
+All contenders run the same network with the same weights, each in a process of its own whose threads are set
+from its start, in turns. Peers (`prediction_peers`): MONAI's ``sliding_window_inference`` and nnU-Net's
+predictor, both with patches of 128 x 128 (x 64), half overlapping, Gaussian weights, no mirroring, in 32
+bits, as they come; their network enlarges a coarse level, concatenates and convolves, as the paper has it and
+any toolkit builds it. Ours runs whole slices or the whole volume, in the number format that holds for the
+weights (``ours``), and in 32 bits (``ours_fp32``), and keeps freed memory, as its commands do. ``ours_freed``
+does not, as in the viewer's process. Two more say what MONAI would gain from parts of ours: ``monai_joined``
+has the faster network (`core/learning/joining.py`), ``monai_kept`` that and the setting that keeps freed
+memory. Figures are medians.
+
 Peak memory is that of a process of its own that only predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x
 512) is measured for it, too.
 
@@ -25,15 +29,14 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import torch
+from prediction_peers import PATCH, Contender, monai_contender, nnunet_contender, take_the_long_way
 
 from napari_necroseg.core.grids.slices import linear_matrix
 from napari_necroseg.core.learning.checkpoint import load_model
@@ -44,7 +47,6 @@ from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.memory import keep_freed_memory
 
 WIDTHS = (16, 32, 64, 128, 128)
-PATCH = (64, 128, 128)
 SHAPES = {
     "2d": (64, 320, 320),
     "2d-patient": (64, 320, 320),
@@ -53,12 +55,11 @@ SHAPES = {
 }
 QUICK_SHAPES = {"2d": (16, 192, 192), "2d-patient": (64, 192, 192), "3d": (64, 160, 160)}
 ACQUIRED_SLICES = 25
-CONTENDERS = ("ours", "ours_fp32", "ours_freed", "monai", "monai_kept", "nnunet")
+CONTENDERS = ("ours", "ours_fp32", "ours_freed", "monai", "monai_joined", "monai_kept", "nnunet")
 ROUNDS = 3
 # At least so many times as fast.
 BAR = 8.0
 PACKAGES = ("torch", "monai", "nnunetv2")
-Contender = Callable[[], np.ndarray]
 
 
 def main() -> None:
@@ -169,6 +170,8 @@ def serve(case: str, name: str, options: argparse.Namespace) -> None:
     if name in ("ours", "ours_fp32", "monai_kept"):
         keep_freed_memory()
     network = network_of(case, options)
+    if name in ("monai", "nnunet"):
+        take_the_long_way(network)
     images = white_images((QUICK_SHAPES if options.quick else SHAPES)[case])
     dtype = held_dtype(network, images) if name in ("ours", "ours_freed") else None
     needed = needed_slices(case, len(images[0]))
@@ -241,47 +244,6 @@ def our_contender(
                 next(job)
             except StopIteration as end:
                 return end.value
-
-    return predict
-
-
-def monai_contender(network: UNet, images: np.ndarray) -> Contender:
-    """MONAI's sliding window; in 2D slice by slice as a batch."""
-    from monai.inferers import sliding_window_inference
-
-    is_2d = network.spatial_axes == 2
-    tensor = torch.from_numpy(images)
-    inputs = tensor.movedim(0, 1) if is_2d else tensor[None]
-    patch, at_once = (PATCH[1:], 16) if is_2d else (PATCH, 1)
-
-    @torch.inference_mode()
-    def predict() -> np.ndarray:
-        logits = sliding_window_inference(inputs, patch, at_once, network, overlap=0.5, mode="gaussian")
-        return logits.sigmoid().numpy()
-
-    return predict
-
-
-def nnunet_contender(network: UNet, images: np.ndarray) -> Contender:
-    """nnU-Net's predictor, given what it takes from a plan: patch and number of outputs."""
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-    predictor = nnUNetPredictor(
-        tile_step_size=0.5,
-        use_gaussian=True,
-        use_mirroring=False,
-        perform_everything_on_device=False,
-        device=torch.device("cpu"),
-        allow_tqdm=False,
-    )
-    patch = list(PATCH[1:] if network.spatial_axes == 2 else PATCH)
-    predictor.network = network
-    predictor.configuration_manager = SimpleNamespace(patch_size=patch)
-    predictor.label_manager = SimpleNamespace(num_segmentation_heads=1)
-    tensor = torch.from_numpy(images)
-
-    def predict() -> np.ndarray:
-        return predictor.predict_sliding_window_return_logits(tensor).float().sigmoid().numpy()
 
     return predict
 
