@@ -48,6 +48,11 @@ def test_patches_whitened_by_themselves_have_no_brightness_to_vary() -> None:
     assert TrainConfig.checked(intensity_spread=0.3, whitening="volume").intensity_spread == 0.3
 
 
+def test_slices_that_cannot_be_halved_four_times_are_refused() -> None:
+    with pytest.raises(SettingsError, match="multiple of 16"):
+        TrainConfig.checked(slices=40)
+
+
 def test_iterations_and_a_time_limit_contradict_each_other() -> None:
     with pytest.raises(SettingsError, match="5 iterations and 2 minutes were both given"):
         TrainConfig.checked(steps=5, minutes=2)

@@ -11,7 +11,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.plan import Plan, make_plan, patch_shape_of
 from napari_necroseg.core.tuning import may_validate, tuned, watched
 
 FIELDS = (
@@ -21,6 +21,7 @@ FIELDS = (
     "target",
     "minutes",
     "steps",
+    "slices",
     "batch_size",
     "learning_rate",
     "seed",
@@ -79,7 +80,8 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     plan, cohort, validation = planned(options)
     model = None if options.start_from is None else load_model(options.start_from)
     if model is not None:
-        plan = replace(plan, config=tuned(plan.config, model.config))
+        config = tuned(plan.config, model.config)
+        plan = replace(plan, config=config, patch_shape=patch_shape_of(config))
         if not len(validation):
             others = may_validate(read_cases(options), cohort, plan.config)
             validation = others.only(watched(others.names, model.cases))

@@ -28,7 +28,8 @@ class Plan:
     seconds
         Wall time after which the training ends, loading included; None for no limit.
     patch_shape
-        ``(Z, Y, X)`` of a volume patch on the 64-slice grid; a 2D sample is one of its slices.
+        ``(Z, Y, X)`` of a volume patch, with all slices that the stack is interpolated to; a 2D sample is one
+        of them.
     widths
         Channels of the resolution levels.
     device
@@ -84,7 +85,13 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
         seconds=None if config.minutes is None else config.minutes * 60.0,
         device=device,
         threads=threads,
+        patch_shape=patch_shape_of(config),
     )
+
+
+def patch_shape_of(config: TrainConfig) -> tuple[int, int, int]:
+    """Return the voxels ``(Z, Y, X)`` of a volume patch."""
+    return (config.slices, *PATCH_SHAPE[1:])
 
 
 def duration(seconds: float) -> str:
@@ -106,7 +113,7 @@ def _iterations(config: TrainConfig, n_cases: int) -> int | None:
         return config.steps
     if config.minutes is not None:
         return None
-    samples = n_cases * config.patches_per_case * (PATCH_SHAPE[0] if config.dimension == "2d" else 1)
+    samples = n_cases * config.patches_per_case * (config.slices if config.dimension == "2d" else 1)
     return max(1, samples // config.batch_size)
 
 

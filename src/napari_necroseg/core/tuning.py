@@ -12,7 +12,7 @@ _MOST_WATCHED = 4
 def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
     """Return the configuration with whatever a trained model takes for granted of its images."""
     spread = config.intensity_spread if learned.whitening == "volume" else 0.0
-    return config.changed(whitening=learned.whitening, intensity_spread=spread)
+    return config.changed(whitening=learned.whitening, intensity_spread=spread, slices=learned.slices)
 
 
 def watched(held_out: Sequence[str], learned: Collection[str]) -> tuple[str, ...]:

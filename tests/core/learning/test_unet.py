@@ -44,3 +44,20 @@ def test_channels_last_gives_the_same_logits() -> None:
     expected = network(images)
     found = network.placed("cpu")(network.laid_out(images))
     torch.testing.assert_close(found, expected)
+
+
+def test_the_gradient_of_two_slices_does_not_hold_what_was_in_memory() -> None:
+    network = UNet(spatial_axes=3, channels=1, widths=WIDTHS).placed("cpu")
+    images = network.laid_out(torch.randn(1, 1, 32, 32, 32))
+    found = []
+    for garbage in (float("nan"), 1e30):
+        network.zero_grad()
+        for n in (2**16, 2**18, 2**20):
+            # Freed at once, and taken again by whoever asks for memory next.
+            torch.full((n,), garbage)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = network(images)
+        logits.mean().backward()
+        found.append([parameter.grad.clone() for parameter in network.encoders[-1].parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    assert all(one.isfinite().all() for one in found[0])

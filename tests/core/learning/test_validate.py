@@ -126,6 +126,14 @@ def test_a_model_that_learned_other_whitening_is_not_fine_tuned(cohort, plan_tin
         list(train(plan, cohort, run=tmp_path / "second", start=start))
 
 
+def test_a_model_that_learned_more_slices_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
+    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    start = Start(model=load_model(tmp_path / "first"))
+    plan = replace(plan_tiny(cohort), patch_shape=(4, 16, 16))
+    with pytest.raises(ModelError, match="has learned stacks of 8 slices, the training makes 4; choose"):
+        list(train(plan, cohort, run=tmp_path / "second", start=start))
+
+
 def test_a_model_of_another_kind_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
     list(train(plan_tiny(cohort, sequences=("ceT1",)), cohort, run=tmp_path / "first"))
     model = load_model(tmp_path / "first")

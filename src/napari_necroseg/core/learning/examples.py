@@ -23,7 +23,7 @@ from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.nifti import write_nifti
 from napari_necroseg.core.learning.patches import generator_of
 from napari_necroseg.core.learning.volumes import only_needed, training_source
-from napari_necroseg.core.plan import PATCH_SHAPE
+from napari_necroseg.core.plan import patch_shape_of
 from napari_necroseg.core.volume import Grid, Origin
 
 # Working order: slices towards the left, rows towards the feet, columns towards the back.
@@ -92,7 +92,7 @@ def write_samples(
     case = load_case(only_needed(files, sequences, config.target))
     for note in case.notes:
         yield Warned(message=note)
-    source = training_source(case, config, n_slices=PATCH_SHAPE[0])
+    source = training_source(case, config, n_slices=config.slices)
     if not source.target.any():
         yield Warned(message=f"The case shows no {config.target}: samples are drawn from its middle.")
     with atomic_folder(out) as stage:
@@ -102,18 +102,19 @@ def write_samples(
 
 
 def _write_all(source: Source, config: TrainConfig, folder: Path, n: int) -> Generator[Event, None, None]:
+    patch_shape = patch_shape_of(config)
     cut = Cut(
-        patch_shape=PATCH_SHAPE,
+        patch_shape=patch_shape,
         is_2d=config.dimension == "2d",
         target_share=config.target_share,
         slice_share=config.slice_share,
     )
-    origin_shape = (1, *PATCH_SHAPE[1:]) if cut.is_2d else PATCH_SHAPE
+    origin_shape = (1, *patch_shape[1:]) if cut.is_2d else patch_shape
     origin = Origin(_grid(source, origin_shape), None, None)
     draws, tiles = [], []
     for number in range(n):
         drawn = draw(config.augment, source, generator_of(config.seed, number), cut=cut)
-        made = sample(source, drawn, patch_shape=PATCH_SHAPE)
+        made = sample(source, drawn, patch_shape=patch_shape)
         _write_sample(made, config.sequences, folder / f"sample-{number:02d}", origin)
         draws.append(_record(drawn, made, source))
         tiles.append(make_tile(made, drawn, number=number))
@@ -161,7 +162,7 @@ def _document(source: Source, config: TrainConfig, draws: list[dict[str, object]
         "target": config.target,
         "target_ml": int(source.target.sum()) * voxel_ml,
         "seed": config.seed,
-        "patch_shape": PATCH_SHAPE,
+        "patch_shape": patch_shape_of(config),
         "spacing_mm": source.spacing_mm,
         "augment": config.augment.model_dump(),
         "draws": draws,

@@ -1,5 +1,6 @@
 """The paper's U-Net, in two and three dimensions from one description."""
 
+from contextlib import nullcontext
 from typing import Literal, Self
 
 import torch
@@ -74,7 +75,7 @@ class UNet(nn.Module):
         """Return what all coarser levels make of the finest level's features, still at half its size."""
         skips = [skip_bcs]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
-            skips.append(encoder(down(skips[-1])))
+            skips.append(_encoded(encoder, down(skips[-1])))
         x_bcs = skips.pop()
         for narrow, decoder in zip(reversed(self.narrows[1:]), reversed(self.decoders[1:]), strict=True):
             x_bcs = decoder((narrow(x_bcs), skips.pop()))
@@ -102,6 +103,15 @@ class UNet(nn.Module):
 def n_parameters(network: nn.Module) -> int:
     """Count the trained numbers of a network; running averages of the normalisation are not among them."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _encoded(encoder: nn.Module, x_bcs: Tensor) -> Tensor:
+    # oneDNN's gradient of a bfloat16 convolution of volumes of two slices holds what was in memory before, so
+    # now and then NaN (torch 2.13). Only the coarsest level has so few, and it takes next to no time.
+    is_spared = x_bcs.ndim == 5 and x_bcs.shape[2] == 2 and x_bcs.requires_grad and x_bcs.device.type == "cpu"
+    with torch.autocast("cpu", enabled=False) if is_spared else nullcontext():
+        encoded: Tensor = encoder(x_bcs.float() if is_spared else x_bcs)
+    return encoded
 
 
 def _pair(spatial_axes: int, before: int, after: int) -> nn.Sequential:

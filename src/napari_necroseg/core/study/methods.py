@@ -7,7 +7,7 @@ from statistics import median
 from napari_necroseg.core.config import PredictConfig, TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.learning.words import parameters_of, training_in_words
-from napari_necroseg.core.plan import PATCH_SHAPE, WIDTHS
+from napari_necroseg.core.plan import WIDTHS, patch_shape_of
 from napari_necroseg.core.study.findings import Findings, title_of
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.core.study.runs import Run, training_of
@@ -55,8 +55,16 @@ def _cohort(findings: Findings) -> str:
         f"Cohort. {findings.who} were studied; networks learned the reference masks of the "
         f"{what}.{size}{corrected} T2-weighted images were resampled onto the grid of the contrast-enhanced "
         "T1-weighted (ceT1) image where they had another. For the networks, stacks were interpolated to "
-        f"{PATCH_SHAPE[0]} sagittal slices (cubic splines; masks linearly, cut at 0.5)."
+        f"{_slices(findings)} sagittal slices (cubic splines; masks linearly, cut at 0.5)."
     )
+
+
+def _slices(findings: Findings) -> str:
+    trainings = [findings.training(name) for name in findings.record.config.configurations]
+    found = {training.dimension: training.slices for training in trainings}
+    if len(set(found.values())) == 1:
+        return str(next(iter(found.values())))
+    return " and ".join(f"{slices} ({dimension.upper()})" for dimension, slices in found.items())
 
 
 def _folds(findings: Findings) -> str:
@@ -111,7 +119,8 @@ def _share(config: TrainConfig) -> str:
 
 
 def _patch(config: TrainConfig) -> tuple[int, ...]:
-    return PATCH_SHAPE[1:] if config.dimension == "2d" else PATCH_SHAPE
+    shape = patch_shape_of(config)
+    return shape[1:] if config.dimension == "2d" else shape
 
 
 def _precision(config: TrainConfig) -> str:
@@ -137,7 +146,7 @@ def _prediction(findings: Findings) -> str:
     return (
         f"Prediction. Voxels with a probability of at least {choices.threshold:g} count as inside; nothing "
         "was filled or removed afterwards. Predictions of slices were merged and scored as volumes; "
-        "probabilities were brought back from 64 slices to those of the image linearly. All scores are out "
+        "probabilities were brought back from those slices to the acquired ones linearly. All scores are out "
         "of fold, on the grid of the ceT1 image."
     )
 

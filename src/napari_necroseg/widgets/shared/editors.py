@@ -48,14 +48,19 @@ class Editor(QWidget):
 
 
 class NumberEditor(Editor):
-    """A whole number, or a decimal one shown with as many digits as it has."""
+    """A whole number, or a decimal one shown with as many digits as it has; `step` if it goes by steps."""
 
-    def __init__(self, kind: type, *, bounds: tuple[float, float], unit: str) -> None:
+    def __init__(
+        self, kind: type, *, bounds: tuple[float, float], unit: str, step: int | None = None
+    ) -> None:
         super().__init__()
         self._spin: QSpinBox | QDoubleSpinBox = QSpinBox() if kind is int else _FreeSpinBox()
         self._bounds = kind(bounds[0]), kind(bounds[1])
         self._spin.setRange(*self._bounds)
-        self._spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        if step is None:
+            self._spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        else:
+            self._spin.setSingleStep(step)
         self._spin.setGroupSeparatorShown(kind is int)
         self._spin.setSuffix(f" {unit}" if unit else "")
         self._spin.setMinimumWidth(90)
@@ -250,7 +255,7 @@ def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
         bool: SwitchEditor,
         # The only free word in a config is the device.
         str: DeviceEditor,
-        int: lambda: NumberEditor(int, bounds=_bounds(field), unit=unit_of(field)),
+        int: lambda: NumberEditor(int, bounds=_bounds(field), unit=unit_of(field), step=_multiple(field)),
         float: lambda: _decimal_editor(field),
     }
     return simple[annotation]()
@@ -262,6 +267,11 @@ def _decimal_editor(field: FieldInfo) -> Editor:
     if isinstance(step, float):
         return SliderEditor(bounds=_bounds(field), step=step)
     return NumberEditor(float, bounds=_bounds(field), unit=unit_of(field))
+
+
+def _multiple(field: FieldInfo) -> int | None:
+    """Return what the numbers of a field are multiples of, if it says so."""
+    return next((int(rule.multiple_of) for rule in field.metadata if hasattr(rule, "multiple_of")), None)
 
 
 def unit_of(field: FieldInfo) -> str:

@@ -8,7 +8,7 @@ from napari_necroseg.core.tuning import tuned, watched
 from napari_necroseg.widgets.shared.runs import learned_cases, read_config
 
 # What a trained model takes for granted: not to be chosen where one is gone on from.
-TAKEN = ("dimension", "sequences", "target", "upsampling", "whitening")
+TAKEN = ("dimension", "sequences", "target", "upsampling", "whitening", "slices")
 
 
 def starting_point(
