@@ -16,7 +16,7 @@ Contender = Callable[[], np.ndarray]
 def take_the_long_way(network: UNet) -> None:
     """Let a network enlarge, concatenate and convolve, as it is drawn."""
     for module in network.modules():
-        if isinstance(module, Joining2d | Joining3d):
+        if isinstance(module, Joining2d | Joining3d) and module.resize_mode == "nearest":
             # The same numbers where a side is doubled, and a name that `joining.doubles` leaves alone.
             module.resize_mode = "nearest-exact"
 

@@ -21,7 +21,7 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuration
 from napari_necroseg.core.learning.checkpoint import new_network
 from napari_necroseg.core.learning.loss import training_loss
-from napari_necroseg.core.plan import PATCH_SHAPE, WIDTHS
+from napari_necroseg.core.plan import WIDTHS, patch_shape_of
 
 # Iterations of the paper: 21 training cases (validation folds of 5) and 22 (folds of 4).
 FOLDS = {21: 2, 22: 4}
@@ -82,7 +82,8 @@ def n_bytes(values: Any) -> float:
 def count_step(configuration: Configuration) -> Counting:
     """Count one step of the paper's training: forward, loss, backward, Adam."""
     config = train_preset("paper", configuration.dimension).changed(sequences=configuration.sequences)
-    spatial = PATCH_SHAPE[1:] if configuration.dimension == "2d" else PATCH_SHAPE
+    shape = patch_shape_of(config)
+    spatial = shape[1:] if configuration.dimension == "2d" else shape
     with FakeTensorMode():
         network = new_network(config, WIDTHS).train()
         images = torch.empty(config.batch_size, len(config.sequences), *spatial)
@@ -105,9 +106,9 @@ def least_seconds(counting: Counting, card: Card) -> float:
 
 def iterations(configuration: Configuration, cases: int) -> int:
     """Mini-batches of the published training on so many cases."""
-    batch = train_preset("paper", configuration.dimension).batch_size
-    samples = cases * PATCHES_PER_CASE * (PATCH_SHAPE[0] if configuration.dimension == "2d" else 1)
-    return samples // batch
+    config = train_preset("paper", configuration.dimension)
+    samples = cases * PATCHES_PER_CASE * (config.slices if config.dimension == "2d" else 1)
+    return samples // config.batch_size
 
 
 def main() -> None:

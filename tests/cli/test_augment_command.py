@@ -70,6 +70,12 @@ def test_slices_and_a_picture_of_them(case: Path, tmp_path: Path) -> None:
     assert (sheet == (213, 94, 0)).all(axis=-1).any()
 
 
+def test_as_many_slices_as_a_training_makes(case: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples"
+    assert augment(case, out, "--n", "1", "--slices", "32") == 0
+    assert nibabel.load(out / "sample-00_T2.nii.gz").shape == (32, 128, 128)
+
+
 def test_no_file_is_named_for_the_case(case: Path, tmp_path: Path) -> None:
     assert augment(case, tmp_path / "samples", "--n", "1") == 0
     assert not [path for path in (tmp_path / "samples").iterdir() if "smith" in path.name]

@@ -227,3 +227,16 @@ def test_a_fine_tuning_takes_the_models_whitening_and_watches_its_cases(
     assert set(watched[0]["dice"]) == {"case-1", "case-2"}
     config = json.loads((second / "run.json").read_text())["config"]
     assert (config["preset"], config["whitening"], config["intensity_spread"]) == ("fast", "patch", 0)
+
+
+def test_a_fine_tuning_takes_the_models_slices(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--dimension", "3d", "--steps", "1", "--batch-size", "1", "--threads", "1"]
+    first, second = study / "first", study / "second"
+    train = ["train", str(study), "--cases", "case-1", *few]
+    assert main([*train, "--out", str(first), "--slices", "48"]) == 0
+    assert main([*train, "--out", str(second), "--from", str(first)]) == 0
+    record = json.loads((second / "run.json").read_text())
+    assert (record["config"]["slices"], record["patch_shape"]) == (48, [48, 128, 128])
+    capsys.readouterr()
+    assert main([*train, "--out", str(study / "third"), "--from", str(first), "--slices", "32"]) == 2
+    assert "has learned stacks of 48 slices, so --slices 32 contradicts it" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.plan import Plan, make_plan, patch_shape_of
+from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.tuning import may_validate, tuned, watched
 
 FIELDS = (
@@ -77,14 +77,11 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     from napari_necroseg.core.learning.checkpoint import load_model
     from napari_necroseg.core.learning.train import Start, train
 
-    plan, cohort, validation = planned(options)
     model = None if options.start_from is None else load_model(options.start_from)
-    if model is not None:
-        config = tuned(plan.config, model.config)
-        plan = replace(plan, config=config, patch_shape=patch_shape_of(config))
-        if not len(validation):
-            others = may_validate(read_cases(options), cohort, plan.config)
-            validation = others.only(watched(others.names, model.cases))
+    plan, cohort, validation = planned(options, learned=None if model is None else model.config)
+    if model is not None and not len(validation):
+        others = may_validate(read_cases(options), cohort, plan.config)
+        validation = others.only(watched(others.names, model.cases))
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
@@ -101,11 +98,18 @@ def read_cases(options: argparse.Namespace) -> Cohort:
     return cohort if options.labels is None else with_corrected(cohort, options.labels)
 
 
-def planned(options: argparse.Namespace) -> tuple[Plan, Cohort, Cohort]:
-    """The plan of the chosen training, its cases, and those to validate on."""
+def planned(
+    options: argparse.Namespace, *, learned: TrainConfig | None = None
+) -> tuple[Plan, Cohort, Cohort]:
+    """The plan of the chosen training, its cases, and those to validate on.
+
+    `learned` are the choices of the model that it goes on from.
+    """
     from napari_necroseg.core.learning.device import default_threads, resolve_device
 
     config = read_config(options)
+    if learned is not None:
+        config = _tuned(config, learned, options)
     everything = read_cases(options)
     validation = everything.only(_names(options.validate or ""))
     cohort = choose_cases(everything, options)
@@ -163,6 +167,15 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
     if max(case.fold or 0 for case in cohort) != int(total):
         raise CohortError(f"--fold {fold} speaks of {total} folds, but the cohort has {len(folds)}.")
     return cohort.without(tuple(case.name for case in cohort if case.fold == int(left)))
+
+
+def _tuned(config: TrainConfig, learned: TrainConfig, options: argparse.Namespace) -> TrainConfig:
+    if hasattr(options, "slices") and config.slices != learned.slices:
+        raise SettingsError(
+            f"The model of --from has learned stacks of {learned.slices} slices, so --slices {config.slices} "
+            "contradicts it; leave --slices out."
+        )
+    return tuned(config, learned)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import CohortError
 
-# The paper's patch: all 64 slices of the resampled stack, 128 x 128 in plane.
-PATCH_SHAPE = (64, 128, 128)
+# Rows and columns of the paper's patch, which has all slices of the resampled stack.
+PATCH_SIDES = (128, 128)
 # Channels of the five resolution levels; the same in 2D and 3D. They reproduce the paper's parameter
 # counts: 1,401,713 (2D, two sequences; paper 1.4 million) and 4,144,049 (3D; paper 4.0 million).
 WIDTHS = (16, 32, 64, 128, 128)
@@ -44,7 +44,7 @@ class Plan:
     seconds: float | None
     device: str
     threads: int
-    patch_shape: tuple[int, int, int] = PATCH_SHAPE
+    patch_shape: tuple[int, int, int]
     widths: tuple[int, ...] = WIDTHS
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
 
 def patch_shape_of(config: TrainConfig) -> tuple[int, int, int]:
     """Return the voxels ``(Z, Y, X)`` of a volume patch."""
-    return (config.slices, *PATCH_SHAPE[1:])
+    return (config.slices, *PATCH_SIDES)
 
 
 def duration(seconds: float) -> str:

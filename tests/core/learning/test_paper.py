@@ -9,7 +9,7 @@ from napari_necroseg.core.learning import joining
 from napari_necroseg.core.learning.checkpoint import new_network
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.unet import UNet, n_parameters
-from napari_necroseg.core.plan import PATCH_SHAPE, WIDTHS, Plan
+from napari_necroseg.core.plan import WIDTHS, Plan, patch_shape_of
 
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
 NORMALISATIONS = (nn.BatchNorm2d, nn.BatchNorm3d)
@@ -26,7 +26,15 @@ def layers(network: UNet) -> list[nn.Module]:
 
 def plan_of(dimension: str) -> Plan:
     config = train_preset("paper", dimension)
-    return Plan(config=config, cases=("a",), iterations=1, seconds=None, device="cpu", threads=1)
+    return Plan(
+        config=config,
+        cases=("a",),
+        iterations=1,
+        seconds=None,
+        device="cpu",
+        threads=1,
+        patch_shape=patch_shape_of(config),
+    )
 
 
 def test_the_3d_network_has_285_hundredths_of_the_2d_networks_parameters() -> None:
@@ -99,4 +107,4 @@ def test_the_choices_are_the_papers(dimension: str, batch_size: int) -> None:
     assert (config.target_share, config.slice_share) == (1, 0)
     assert config.augment == AugmentConfig()
     assert config.precision == "fp32"
-    assert PATCH_SHAPE == (64, 128, 128)
+    assert patch_shape_of(config) == (64, 128, 128)

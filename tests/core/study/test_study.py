@@ -181,6 +181,17 @@ def test_a_study_grows_by_seeds_and_configurations(done: Path) -> None:
     assert any(not np.array_equal(first[name], second[name]) for name in first)
 
 
+def test_runs_that_were_trained_in_another_way_are_not_mixed(done: Path) -> None:
+    path = done / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0" / "run.json"
+    record = json.loads(path.read_text())
+    # As if the preset had changed since.
+    record["config"]["slices"] = 32
+    path.write_text(json.dumps(record))
+    with pytest.raises(SettingsError, match="ceT1 fold 1 was trained with slices 32, as an earlier version"):
+        run(done, seeds=2)
+    assert not list((done / "study" / "a" / "models").glob("*seed-1"))
+
+
 def test_a_study_that_was_stopped_goes_on_to_the_same_weights(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,9 @@ class PlannedTraining:
         As chosen.
     network, parameters, loss, optimiser, augmentation, whitening, keeps
         In words, and the number of trained weights.
-    batch_size, iterations, minutes
-        Length: a number of mini-batches, or a time limit; the other is None.
+    batch_size, patch, iterations, minutes
+        Samples of a mini-batch, and their voxels in words; a number of mini-batches, or a time limit: the
+        other is None.
     device, threads, precision
         Where, and in which precision convolutions are computed.
     step_s, batch_s
@@ -46,6 +47,7 @@ class PlannedTraining:
     whitening: str
     keeps: str
     batch_size: int
+    patch: str
     iterations: int | None
     minutes: float | None
     device: str
@@ -71,7 +73,8 @@ class PlannedTraining:
             "optimiser": self.optimiser,
             "augmentation": self.augmentation,
             "whitening": self.whitening,
-            "length": f"{length} of {self.batch_size} {'slices' if self.dimension == '2d' else 'volumes'}",
+            "length": f"{length} of {self.batch_size} {'slices' if self.dimension == '2d' else 'volumes'} of "
+            f"{self.patch} voxels",
             "keeps": self.keeps,
             "device": f"{self.device}, {self.threads} threads, {self.precision}",
             "memory": f"{memory} to learn, {self.cohort_gib:.1f} GiB for the cases",
@@ -96,6 +99,7 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         **training_in_words(config, plan.widths),
         "keeps": "the last weights",
         "batch_size": config.batch_size,
+        "patch": " x ".join(map(str, plan.patch_shape[1:] if config.dimension == "2d" else plan.patch_shape)),
         "iterations": plan.iterations,
         "minutes": None if plan.seconds is None else plan.seconds / 60,
         "device": device_in_words(plan.device),

@@ -108,7 +108,7 @@ def n_parameters(network: nn.Module) -> int:
 def _encoded(encoder: nn.Module, x_bcs: Tensor) -> Tensor:
     # oneDNN's gradient of a bfloat16 convolution of volumes of two slices holds what was in memory before, so
     # now and then NaN (torch 2.13). Only the coarsest level has so few, and it takes next to no time.
-    is_spared = x_bcs.ndim == 5 and x_bcs.shape[2] == 2 and x_bcs.requires_grad and x_bcs.device.type == "cpu"
+    is_spared = encoder.training and x_bcs.ndim == 5 and x_bcs.shape[2] == 2 and x_bcs.device.type == "cpu"
     with torch.autocast("cpu", enabled=False) if is_spared else nullcontext():
         encoded: Tensor = encoder(x_bcs.float() if is_spared else x_bcs)
     return encoded

@@ -1,6 +1,5 @@
 """All that is known of an experiment when its results are written up."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.outcomes import Outcome, outcomes_of
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
 from napari_necroseg.core.study.results import SCORES_NAME, read_results
-from napari_necroseg.core.study.runs import Run, runs_of, training_of
+from napari_necroseg.core.study.runs import Run, choices_of, runs_of, training_of
 
 _PHANTOM = "phantom"
 _ADDRESS = re.compile(r"\b\w+://\S+")
@@ -72,11 +71,9 @@ class Findings:
         """
         for run in self.runs_that_are("done"):
             if run.configuration == configuration:
-                path = self.folder / "models" / run.key / "run.json"
-                try:
-                    return TrainConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["config"])
-                except (OSError, ValueError, TypeError, KeyError):
-                    break
+                found = choices_of(self.folder / "models" / run.key)
+                if found is not None:
+                    return found
         return training_of(self.record.config, Run(configuration=configuration, fold=1, seed=0))
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config.study import Configuration
-from napari_necroseg.core.errors import FileError, ResourceError
+from napari_necroseg.core.errors import FileError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.ensemble import write_ensemble
@@ -21,7 +21,7 @@ from napari_necroseg.core.study.job import do_unit
 from napari_necroseg.core.study.places import Places
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, write_record
 from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_text
-from napari_necroseg.core.study.runs import Run, runs_of, training_of
+from napari_necroseg.core.study.runs import Run, choices_of, runs_of, tuned_training_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.unit import Unit, scores_path, state_path
 
@@ -67,11 +67,25 @@ class Underway:
                 return
             if self._is_whole(state):
                 self.states[key] = state
+        self._check_choices()
         for run in self.runs:
             yield planned_run(self.unit(run), self.states.get(run.key))
         for run in self.done():
             self._over.add(run.key)
             yield self._done(self.states[run.key], was_done=True)
+
+    def _check_choices(self) -> None:
+        """Refuse to mix runs of one study that two versions of this program trained in two ways."""
+        for run in self.done():
+            was, now = choices_of(self.unit(run).model), tuned_training_of(self.record.config, run)
+            if was is None or was.changed(device=now.device, threads=now.threads) == now:
+                continue
+            name = next(name for name in type(now).model_fields if getattr(was, name) != getattr(now, name))
+            raise SettingsError(
+                f"{run} was trained with {name} {getattr(was, name)}, as an earlier version of this program "
+                f"did, and the runs that are left would be with {getattr(now, name)}. Begin a new study in "
+                "another folder, or go on with that version."
+            )
 
     def run(self, runs: Sequence[Run], store: CaseStore) -> Iterator[Event]:
         """Do what is left of these runs."""
@@ -199,7 +213,7 @@ def planned_run(unit: Unit, state: RunState | None) -> RunPlanned:
 def plan_of(unit: Unit) -> Plan:
     """Return the plan of a run's training, wherever it will be."""
     cohort = unit.cohort.without(unit.validation)
-    config = training_of(unit.config, unit.run)
+    config = tuned_training_of(unit.config, unit.run)
     return make_plan(config, cohort, device=unit.device, threads=unit.threads or 1)
 
 
