@@ -1,1 +1,1 @@
-"""Changing where voxels are sampled: working order, another grid, 64 slices and back."""
+"""Changing where voxels are sampled: working order, another grid, the network's slices and back."""

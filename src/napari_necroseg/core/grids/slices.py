@@ -1,4 +1,4 @@
-"""N acquired slices to the 64 of the network, and back.
+"""N acquired slices to those of the network (64 in the paper), and back.
 
 First and last slice centres are kept, so nothing is extrapolated. Each direction is one small
 matrix product along the slice axis, whose matrix depends on the two slice counts alone.
@@ -57,7 +57,7 @@ def probability_from_slices(probability: Voxels, n_slices: int) -> NDArray[np.fl
     Parameters
     ----------
     probability
-        ``(64, Y, X)``.
+        ``(N, Y, X)``, N of the network.
 
     Returns
     -------
