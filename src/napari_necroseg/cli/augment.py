@@ -10,7 +10,7 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import CohortError, FileError, SettingsError
 from napari_necroseg.core.events import Event
 
-FIELDS = ("sequences", "target", "seed", "slices")
+FIELDS = ("sequences", "target", "seed", "slices", "patch_side")
 _MOST_SAMPLES = 10_000
 
 

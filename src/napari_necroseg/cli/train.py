@@ -22,6 +22,7 @@ FIELDS = (
     "minutes",
     "steps",
     "slices",
+    "patch_side",
     "batch_size",
     "learning_rate",
     "seed",

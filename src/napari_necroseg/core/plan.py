@@ -6,8 +6,6 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import CohortError
 
-# Rows and columns of the paper's patch, which has all slices of the resampled stack.
-PATCH_SIDES = (128, 128)
 # Channels of the five resolution levels; the same in 2D and 3D. They reproduce the paper's parameter
 # counts: 1,401,713 (2D, two sequences; paper 1.4 million) and 4,144,049 (3D; paper 4.0 million).
 WIDTHS = (16, 32, 64, 128, 128)
@@ -91,7 +89,7 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
 
 def patch_shape_of(config: TrainConfig) -> tuple[int, int, int]:
     """Return the voxels ``(Z, Y, X)`` of a volume patch."""
-    return (config.slices, *PATCH_SIDES)
+    return (config.slices, config.patch_side, config.patch_side)
 
 
 def duration(seconds: float) -> str:

@@ -65,7 +65,7 @@ def write_samples(
     files
         The case; sequences of the configuration that it lacks are left out, and so may the target be.
     config
-        Dimension, sequences, target, slices, seed, augmentation.
+        Dimension, sequences, target, slices, patch side, seed, augmentation.
     out
         A folder that is new or empty. It appears when all is written; a job that is closed before leaves
         nothing.
