@@ -236,7 +236,7 @@ def test_a_fine_tuning_takes_the_models_slices(study: Path, capsys: pytest.Captu
     assert main([*train, "--out", str(first), "--slices", "48"]) == 0
     assert main([*train, "--out", str(second), "--from", str(first)]) == 0
     record = json.loads((second / "run.json").read_text())
-    assert (record["config"]["slices"], record["patch_shape"]) == (48, [48, 96, 96])
+    assert (record["config"]["slices"], record["patch_shape"]) == (48, [48, 64, 64])
     capsys.readouterr()
     assert main([*train, "--out", str(study / "third"), "--from", str(first), "--slices", "32"]) == 2
     assert "has learned stacks of 48 slices, so --slices 32 contradicts it" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_the_plan_keeps_what_it_was_made_from() -> None:
 
 
 def test_three_dimensions_in_minutes_have_smaller_patches() -> None:
-    assert plan_of(train_preset("fast", "3d"), 1).patch_shape == (32, 96, 96)
+    assert plan_of(train_preset("fast", "3d"), 1).patch_shape == (32, 64, 64)
     assert plan_of(train_preset("paper", "3d"), 1).patch_shape == (64, 128, 128)
     chosen = plan_of(train_preset("paper", "2d").changed(slices=32, patches_per_case=10), 1)
     assert chosen.iterations == 32 * 10 // 32

@@ -132,7 +132,7 @@ def test_methods_come_from_the_records(study) -> None:
     words = read(study).words
     for part in (
         "interpolated to 64 (2D) and 32 (3D) sagittal slices",
-        "2 volumes of 32 x 96 x 96 voxels",
+        "2 volumes of 32 x 64 x 64 voxels",
         "1,401,569 for ceT1",
         "4,143,617 for ceT1",
         "110 to 120 in 2 runs",
