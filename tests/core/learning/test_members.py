@@ -10,7 +10,7 @@ from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Finished, Progress, Warned
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning import members as members_module
-from napari_necroseg.core.learning import passes
+from napari_necroseg.core.learning import passes, regions
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.predict import predict
 from napari_necroseg.core.learning.regions import Region
@@ -91,7 +91,8 @@ def test_a_part_is_predicted_as_in_the_whole_and_nothing_beside_it(model, case) 
         np.testing.assert_allclose(part[~outside], everything[~outside], atol=1e-3)
 
 
-def test_a_point_names_the_part(model, case) -> None:
+def test_a_point_names_the_part(model, case, monkeypatch) -> None:
+    monkeypatch.setattr(regions, "_SIDE_PIXELS", 16)
     around = predicted(model, case, around=tuple(case.grid.to_world_mm((2, 8, 8))))
     assert around.provenance["region"] == {"rows": [0, 16], "columns": [0, 16]}
     assert not around.probability.voxels[:, 16:].any()

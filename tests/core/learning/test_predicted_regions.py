@@ -8,11 +8,10 @@ from napari_necroseg.core.learning.regions import Region, region_around, region_
 from napari_necroseg.core.volume import Grid
 
 GRID = Grid((10, 300, 200), np.array([[-4.0, 0, 0, 20], [0, 0, -0.5, 50], [0, -0.5, 0, 90], [0, 0, 0, 1]]))
-PATCH = (64, 128, 128)
 
 
 def test_a_point_is_in_the_middle_of_its_patch() -> None:
-    region = region_around(GRID, GRID.to_world_mm((5, 150, 100)), PATCH)
+    region = region_around(GRID, GRID.to_world_mm((5, 150, 100)))
     assert region == Region(rows=(86, 214), columns=(36, 164))
 
 
@@ -20,19 +19,19 @@ def test_a_point_is_in_the_middle_of_its_patch() -> None:
     ("index", "rows", "columns"), [((0, 0, 0), (0, 128), (0, 128)), ((9, 299, 199), (172, 300), (72, 200))]
 )
 def test_near_the_border_the_patch_moves_into_the_image(index, rows, columns) -> None:
-    assert region_around(GRID, GRID.to_world_mm(index), PATCH) == Region(rows=rows, columns=columns)
+    assert region_around(GRID, GRID.to_world_mm(index)) == Region(rows=rows, columns=columns)
 
 
 def test_an_image_smaller_than_the_patch_is_taken_whole() -> None:
     small = Grid((10, 100, 200), GRID.affine_ras)
-    assert region_around(small, small.to_world_mm((5, 50, 100)), PATCH).rows == (0, 100)
+    assert region_around(small, small.to_world_mm((5, 50, 100))).rows == (0, 100)
 
 
 def test_a_point_outside_is_refused_with_where_the_image_is() -> None:
     with pytest.raises(
         SettingsError, match=r"\(500, 0, 0\) mm lies outside .* from \(-16, -50, -60\) to \(20, 50, 90\)"
     ):
-        region_around(GRID, (500, 0, 0), PATCH)
+        region_around(GRID, (500, 0, 0))
 
 
 def test_a_drawn_box_is_all_that_it_touches() -> None:

@@ -39,8 +39,8 @@ class PredictConfig(Config):
         None,
         title="Around",
         json_schema_extra={"unit": "mm"},
-        description="Predict only what lies about this point, a patch of the size that the model learned "
-        "from: world coordinates right, anterior, superior, in mm.",
+        description="Predict only what lies about this point, 128 x 128 pixels of each slice: world "
+        "coordinates right, anterior, superior, in mm.",
     )
     precision: Precision = "auto"
     device: Device = "auto"

@@ -91,7 +91,7 @@ def predict(
     for model in members:
         check_sequences(model, case)
     if region is None and config.around is not None:
-        region = region_around(case.grid, config.around, members[0].record.patch_shape)
+        region = region_around(case.grid, config.around)
     device, threads = resolve_device(config.device), config.threads or default_threads()
     started = time.monotonic()
     task = Task(case=case, config=config, device=device, region=region, stop=stop or threading.Event())

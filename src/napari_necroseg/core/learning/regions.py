@@ -15,6 +15,8 @@ from napari_necroseg.core.volume import Grid
 # those that lead down); a multiple of the coarsest stride, so that a part is seen as in the whole image.
 _CONTEXT_PIXELS = 112
 _STRIDE = 16
+# Rows and columns about a point: those of the paper's patch, however large the patches of a training were.
+_SIDE_PIXELS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,8 @@ class Region:
         return rows, columns
 
 
-def region_around(grid: Grid, point_mm: ArrayLike, patch_shape: tuple[int, ...]) -> Region:
-    """Return the rectangle of a patch's size about a point, moved and cut to lie in the image.
+def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
+    """Return the rectangle of 128 x 128 pixels about a point, moved and cut to lie in the image.
 
     Parameters
     ----------
@@ -55,8 +57,6 @@ def region_around(grid: Grid, point_mm: ArrayLike, patch_shape: tuple[int, ...])
         Of the case, in working order.
     point_mm
         World position, RAS+.
-    patch_shape
-        ``(Z, Y, X)``, as the model was trained on.
 
     Raises
     ------
@@ -75,8 +75,8 @@ def region_around(grid: Grid, point_mm: ArrayLike, patch_shape: tuple[int, ...])
             "name one inside, in world coordinates (right, anterior, superior)."
         )
     ends = [
-        _span(round(float(place)), side, size)
-        for place, side, size in zip(index[1:], patch_shape[1:], grid.shape[1:], strict=True)
+        _span(round(float(place)), _SIDE_PIXELS, size)
+        for place, size in zip(index[1:], grid.shape[1:], strict=True)
     ]
     return Region(rows=ends[0], columns=ends[1])
 
