@@ -53,7 +53,7 @@ def test_the_plan_keeps_what_it_was_made_from() -> None:
     assert plan.config == config
     assert plan.cases == ("case-0", "case-1")
     assert (plan.device, plan.threads, plan.channels) == ("cpu", 3, 1)
-    assert plan.patch_shape == (64, 128, 128)
+    assert plan.patch_shape == (64, 64, 64)
     assert plan.widths == (16, 32, 64, 128, 128)
 
 

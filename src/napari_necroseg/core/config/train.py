@@ -77,7 +77,7 @@ class TrainConfig(Config):
         multiple_of=16,
         title="Patch side",
         json_schema_extra={"unit": "pixels"},
-        description="Rows and columns that a sample has: 128, as in the paper; 64 by fast in 3d.",
+        description="Rows and columns that a sample has: 128, as in the paper; 64 by fast.",
     )
     batch_size: int = Field(
         32,
@@ -200,9 +200,9 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         a learning rate that falls to zero, since Tversky alone hardly moves in the first minutes; whole
         images whitened, then varied a little, since a patch by itself does not tell how bright it is.
     dimension
-        Decides the batch: 32 slices (``fast``: 16, for twice the steps in the same time) or 2 volumes of
-        64 x 128 x 128 voxels (``fast``: 32 x 64 x 64, for seven times the steps; most stacks have
-        fewer slices than that, and the network sees whole images when it predicts).
+        Decides the batch: 32 slices of 128 x 128 pixels (``fast``: 16 of 64 x 64) or 2 volumes of
+        64 x 128 x 128 voxels (``fast``: 32 x 64 x 64). Small samples make many times the steps in the same
+        time; the network sees whole images when it predicts.
     """
     if name == "paper":
         batch_size = 32 if dimension == "2d" else 2
@@ -211,7 +211,7 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         preset="fast",
         dimension=dimension,
         slices=64 if dimension == "2d" else 32,
-        patch_side=128 if dimension == "2d" else 64,
+        patch_side=64,
         batch_size=16 if dimension == "2d" else 2,
         minutes=10.0,
         alpha=0.5,
