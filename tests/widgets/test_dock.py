@@ -34,6 +34,8 @@ def test_moving_a_dock_from_one_window_to_another_does_not(qtbot, open_dock, ste
     dock.setParent(second)
     with qtbot.waitSignal(dock.runner.finished):
         job.go_on.set()
+    # Not to be deleted with the window, which goes as soon as the test ends.
+    dock.setParent(None)
 
 
 def test_a_window_that_is_deleted_with_its_dock_stops_the_job(qtbot, viewer, steered_job):
