@@ -78,7 +78,9 @@ class Underway:
         """Refuse to mix runs of one study that two versions of this program trained in two ways."""
         for run in self.done():
             was, now = choices_of(self.unit(run).model), tuned_training_of(self.record.config, run)
-            if was is None or was.changed(device=now.device, threads=now.threads) == now:
+            # Where it ran is no matter.
+            was = None if was is None else was.changed(device=now.device, threads=now.threads)
+            if was is None or was == now:
                 continue
             name = next(name for name in type(now).model_fields if getattr(was, name) != getattr(now, name))
             raise SettingsError(
