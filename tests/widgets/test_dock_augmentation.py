@@ -11,15 +11,17 @@ from qtpy.QtTest import QTest
 
 from napari_necroseg.core.augment.draw import Cut, draw
 from napari_necroseg.core.augment.sample import sample
-from napari_necroseg.core.config import AugmentConfig, TrainConfig, only
-from napari_necroseg.core.learning.patches import generator_of
+from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
+from napari_necroseg.core.learning.patches import batch, cut_of, generator_of
 from napari_necroseg.core.learning.volumes import training_source
+from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.augmentation.dock import Augmentation
 from napari_necroseg.widgets.shared import ask
-from napari_necroseg.widgets.shared.augment_view import PATCH_SHAPE, Sheet, View
+from napari_necroseg.widgets.shared.augment_view import Sheet, View
 from napari_necroseg.widgets.train.dock import Train
 
+PATCH_SHAPE = (64, 128, 128)
 CUT = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
 
 
@@ -55,6 +57,11 @@ def settle(qtbot, dock):
     qtbot.waitUntil(is_settled, timeout=30_000)
 
 
+def choose(dock, preset, dimension):
+    dock.whose.preset.setCurrentText(preset)
+    dock.whose.is_3d.setChecked(dimension == "3d")
+
+
 def grey(images):
     return (((images + 2) / 5).clip(0, 1) * 255).numpy().astype(np.uint8)
 
@@ -66,22 +73,68 @@ def assert_shown(dock, images):
         np.testing.assert_array_equal(made[1::2, 1::2, 2], expected)
 
 
-@pytest.mark.parametrize("is_3d", [False, True])
-def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_case, is_3d):
+@pytest.mark.parametrize("dimension", ["2d", "3d"])
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_case, preset, dimension):
     case = open_case()
+    choose(dock, preset, dimension)
     dock.has_outline.setChecked(False)
     dock.seed.setValue(4)
-    dock.number.setValue(7)
-    dock.slice.setValue(21)
-    dock.is_3d.setChecked(is_3d)
+    training = train_preset(preset, dimension).changed(seed=4, batch_size=1, augment=AugmentConfig())
+    source = training_source(case, training, n_slices=training.slices)
+    plan = Plan(
+        config=training,
+        cases=(case.name,),
+        iterations=9,
+        seconds=None,
+        device="cpu",
+        threads=1,
+        patch_shape=patch_shape_of(training),
+    )
+    for number in (7, 8):
+        drawn = draw(training.augment, source, generator_of(4, number), cut=cut_of(plan))
+        index = 21 if drawn.slice_index is None else drawn.slice_index
+        dock.number.setValue(number)
+        dock.slice.setValue(index)
+        settle(qtbot, dock)
+        assert dock.picture.shown.drawn == replace(drawn, slice_index=None)
+        made = batch([source], plan, number).images[0]
+        assert_shown(dock, made if dimension == "2d" else made[:, index])
+
+
+def test_a_patch_of_fast_is_smaller_and_what_it_varies_is_said(qtbot, dock, open_case):
+    open_case()
+    assert dock.picture.shown.augmented[0].shape == (128, 128, 3)
+    assert "contrast" in dock.values.said
+    assert "brightness" in dock.values.said
+    dock.slice.setValue(48)
+    dock.whose.is_3d.setChecked(True)
     settle(qtbot, dock)
-    source = training_source(case, TrainConfig(), n_slices=64)
-    drawn = draw(AugmentConfig(), source, generator_of(4, 7), cut=CUT)
-    assert dock.picture.shown.drawn == drawn
-    if is_3d:
-        assert_shown(dock, sample(source, drawn, patch_shape=PATCH_SHAPE).images[:, 21])
-    else:
-        assert_shown(dock, sample(source, replace(drawn, slice_index=21), patch_shape=PATCH_SHAPE).images)
+    assert (dock.slice.maximum(), dock.slice.value()) == (31, 24)
+    choose(dock, "paper", "2d")
+    settle(qtbot, dock)
+    assert (dock.slice.maximum(), dock.slice.value()) == (63, 48)
+    assert dock.picture.shown.augmented[0].shape == (256, 256, 3)
+    assert "contrast" not in dock.values.said
+
+
+def test_the_original_is_of_the_same_place_also_where_a_patch_lies_elsewhere(qtbot, dock, open_case):
+    case = open_case()
+    dock.has_outline.setChecked(False)
+    dock.controls.set_config(only())
+    training = train_preset("fast").changed(augment=only())
+    source = training_source(case, training, n_slices=64)
+    cut = Cut(patch_shape=(64, 64, 64), is_2d=False, target_share=training.target_share)
+    places = set()
+    for number in range(6):
+        dock.number.setValue(number)
+        settle(qtbot, dock)
+        drawn = draw(only(), source, generator_of(0, number), cut=cut)
+        places.add(drawn.centre_voxels)
+        original = sample(source, replace(drawn, slice_index=32), patch_shape=(64, 64, 64)).images
+        for shown, expected in zip(dock.picture.shown.originals, grey(original), strict=True):
+            np.testing.assert_array_equal(shown[::2, ::2, 0], expected)
+    assert len(places) > 1
 
 
 def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
@@ -92,6 +145,8 @@ def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
     dock.controls.singles["scale_range"].setValue(0.75)
     dock.controls.singles["gamma_range"].setValue(1.5)
     dock.controls.flips[1].setChecked(True)
+    settle(qtbot, dock)
+    choose(dock, "paper", "2d")
     settle(qtbot, dock)
     source = training_source(case, TrainConfig(), n_slices=64)
     plain = draw(only(), source, generator_of(0, 0), cut=CUT)
@@ -104,12 +159,13 @@ def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
 
 def test_the_volume_of_the_necrosis_before_and_after_is_said(qtbot, dock, open_case):
     open_case()
+    choose(dock, "paper", "2d")
     dock.by_value.setChecked(True)
     dock.controls.switches["elastic"].setChecked(False)
     settle(qtbot, dock)
     shown = dock.picture.shown
     assert shown.before_ml == shown.after_ml > 0
-    assert f"{shown.before_ml:.2f} mL before" in dock.necrosis.said
+    assert f"{shown.before_ml:.2f} mL in the case" in dock.necrosis.said
     dock.controls.shifts[0].setValue(60)
     dock.controls.shifts[1].setValue(60)
     settle(qtbot, dock)

@@ -9,6 +9,7 @@ from itertools import count
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_necroseg.core.augment.draw import Cut, draw_batch
@@ -32,7 +33,7 @@ def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
     draws = draw_batch(plan.config.augment, chosen, generators, cut=cut_of(plan))
     made = sample_batch(chosen, draws, patch_shape=plan.patch_shape)
     if plan.config.intensity_spread:
-        _vary(made.images, generators, plan.config.intensity_spread)
+        vary(made.images, *drawn_contrast(generators, made.images.shape[1], plan.config.intensity_spread))
     return made
 
 
@@ -51,16 +52,38 @@ def generator_of(seed: int, number: int) -> np.random.Generator:
     return np.random.default_rng([seed, number])
 
 
-def _vary(images: Tensor, generators: Sequence[np.random.Generator], spread: float) -> None:
-    """Give each sequence of white samples ``(B, C, *S)`` another contrast and brightness, in place.
+def drawn_contrast(
+    generators: Sequence[np.random.Generator], n_sequences: int, spread: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw another contrast and brightness for each sequence of each sample.
 
-    It stands for what whitening by whole images cannot know: other scanners, and how much of it is ill.
+    They stand for what whitening by whole images cannot know: other scanners, and how much of it is ill.
+
+    Parameters
+    ----------
+    generators
+        Of each sample, after it was drawn.
+    n_sequences
+        C, the channels of a sample.
+    spread
+        `TrainConfig.intensity_spread`.
+
+    Returns
+    -------
+    ndarray
+        Factors ``(B, C)`` and what is added to the products ``(B, C)``, for white intensities.
     """
-    drawn = np.stack([generator.normal(0, spread, (2, images.shape[1])) for generator in generators])
+    drawn = np.stack([generator.normal(0, spread, (2, n_sequences)) for generator in generators])
     drawn[:, 0] = np.exp(drawn[:, 0])
-    factor, offset = torch.from_numpy(drawn.astype(np.float32)).to(images.device).unbind(1)
+    factor, offset = np.moveaxis(drawn.astype(np.float32), 1, 0)
+    return factor, offset
+
+
+def vary(images: Tensor, factor: NDArray[np.float32], offset: NDArray[np.float32]) -> None:
+    """Give white samples ``(B, C, *S)`` the contrast and brightness ``(B, C)`` that was drawn, in place."""
     shape = (*factor.shape, *[1] * (images.ndim - 2))
-    images.mul_(factor.view(shape)).add_(offset.view(shape))
+    by, more = (torch.tensor(values, device=images.device).view(shape) for values in (factor, offset))
+    images.mul_(by).add_(more)
 
 
 def _case_of(number: int, n_cases: int, seed: int) -> int:

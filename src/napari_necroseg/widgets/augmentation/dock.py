@@ -22,16 +22,10 @@ from napari_necroseg.core.io.presets import read_augment, write_augment
 from napari_necroseg.widgets.augmentation.controls import AugmentControls
 from napari_necroseg.widgets.augmentation.parts import button, row, spin
 from napari_necroseg.widgets.augmentation.picture import Picture
-from napari_necroseg.widgets.augmentation.words import in_words, necrosis_in_words
+from napari_necroseg.widgets.augmentation.whose import Whose
+from napari_necroseg.widgets.augmentation.words import in_words, necrosis_in_words, sheet_in_words
 from napari_necroseg.widgets.shared import ask
-from napari_necroseg.widgets.shared.augment_view import (
-    PATCH_SHAPE,
-    Preview,
-    Sheet,
-    Subject,
-    View,
-    Wish,
-)
+from napari_necroseg.widgets.shared.augment_view import Preview, Sheet, Subject, View, Wish
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.latest import Latest
 from napari_necroseg.widgets.shared.prose import Prose
@@ -41,7 +35,7 @@ from napari_necroseg.widgets.shared.subject_choice import SubjectChoice
 _REST_MS = 120
 _SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
 _USE_HELP = "Let the dock Train use these ranges, in place of its preset's."
-_NOTE = "Shown is what the network is trained on: whitened intensities, at the necrosis."
+_NOTE = "Shown is what the network is trained on: whitened intensities, in a patch of the preset's size."
 
 
 class Augmentation(Dock):
@@ -54,7 +48,7 @@ class Augmentation(Dock):
         self.picture = Picture()
         self.by_draw, self.by_value = QRadioButton("Drawn"), QRadioButton("One value")
         self.slice = QSlider(Qt.Orientation.Horizontal)
-        self.is_3d = QCheckBox("3D")
+        self.whose = Whose()
         self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
         self.seed, self.number = spin(2**31 - 1), spin(10**9)
         self.sheet = QComboBox()
@@ -92,13 +86,11 @@ class Augmentation(Dock):
         """
         is_single = self.by_value.isChecked()
         return Wish(
-            config=self.controls.config(),
-            seed=self.seed.value(),
+            training=self.whose.training().changed(augment=self.controls.config(), seed=self.seed.value()),
             number=self.number.value(),
             n_draws=0 if is_single else _SHEETS[self.sheet.currentText()],
             values=self.controls.values() if is_single else None,
             slice_index=self.slice.value(),
-            is_3d=self.is_3d.isChecked(),
             has_outline=self.has_outline.isChecked(),
             has_grid=self.has_grid.isChecked(),
         )
@@ -144,8 +136,8 @@ class Augmentation(Dock):
             self.message.say(success)
 
     def _build(self) -> None:
-        self.slice.setRange(0, PATCH_SHAPE[0] - 1)
-        self.slice.setValue(PATCH_SHAPE[0] // 2)
+        self._fit_slider()
+        self.slice.setValue(self.slice.maximum() // 2 + 1)
         self.by_draw.setChecked(True)
         self.has_outline.setChecked(True)
         self.sheet.addItems(list(_SHEETS))
@@ -159,11 +151,11 @@ class Augmentation(Dock):
         frame = self.layout()
         assert isinstance(frame, QVBoxLayout)
         frame.insertWidget(0, top)
-        self.body.addLayout(row(self.by_draw, self.by_value, None, self.sheet))
+        self.body.addLayout(row(self.by_draw, self.by_value, None, self.whose))
         before = button("<", "Show the previous draw.", self.previous_draw, width=28)
         after = button(">", "Show a new draw.", self.new_draw, width=28)
         self.body.addLayout(row(QLabel("Draw"), before, self.number, after, None, self.sheet))
-        self.body.addLayout(row(QLabel("Seed"), self.seed, None, self.is_3d, self.has_outline, self.has_grid))
+        self.body.addLayout(row(QLabel("Seed"), self.seed, None, self.has_outline, self.has_grid))
         self.body.addWidget(self.values)
         self.body.addWidget(self.necrosis)
         self.body.addWidget(self.controls)
@@ -178,7 +170,6 @@ class Augmentation(Dock):
             (self.slice, "The slice of the patch; the wheel over the pictures moves it, too."),
             (self.by_draw, "Each parameter is drawn from its range, as a training draws it."),
             (self.by_value, "Each parameter has exactly the value of its slider."),
-            (self.is_3d, "Whiten by the whole patch, as for the 3D network; else as for the 2D network."),
             (self.has_outline, "The outline of the reference, or what became of it."),
             (self.has_grid, "Where lines of the original, 16 voxels apart, come to lie."),
             (self.sheet, "Many draws at a glance; click one to see it alone."),
@@ -200,7 +191,9 @@ class Augmentation(Dock):
         self.controls.changed.connect(self._on_changed)
         self.controls.released.connect(self._ask_for_patch)
         self.by_value.toggled.connect(self._on_mode)
-        for switch in (self.is_3d, self.has_outline, self.has_grid):
+        self.whose.changed.connect(self._fit_slider)
+        self.whose.changed.connect(self._on_changed)
+        for switch in (self.has_outline, self.has_grid):
             switch.toggled.connect(self._on_changed)
         for number in (self.slice, self.seed, self.number):
             number.valueChanged.connect(self._on_changed)
@@ -240,6 +233,13 @@ class Augmentation(Dock):
             widget.setEnabled(not is_single)
         self._on_changed()
 
+    def _fit_slider(self) -> None:
+        """Give the slider the slices of the patch; it stays where it is in the stack."""
+        before, n = self.slice.maximum() + 1, self.whose.training().slices
+        place = self.slice.value() / before
+        self.slice.setMaximum(n - 1)
+        self.slice.setValue(round(place * n))
+
     def _on_paper(self) -> None:
         self.controls.set_config(AugmentConfig())
         self.controls.reset_single()
@@ -270,7 +270,7 @@ class Augmentation(Dock):
         self._wish = wish
         if wish.n_draws:
             self.latest.ask(partial(self._preview.sheet, self._subject, wish))
-        elif has_patch or not self._preview.has(self._subject):
+        elif has_patch or not self._preview.has(self._subject, wish.training):
             self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
         else:
             # A few milliseconds: handing it to the thread and back would take longer.
@@ -283,13 +283,10 @@ class Augmentation(Dock):
     def _show(self, made: View | Sheet) -> None:
         self.picture.show_made(made)
         if isinstance(made, Sheet):
-            self.values.say(
-                f"Draws {made.wish.number} to {made.wish.number + len(made.tiles) - 1}, each at a slice of "
-                "its necrosis. Click one to see it alone."
-            )
+            self.values.say(sheet_in_words(made))
             self.necrosis.say("")
             return
         if made.after_ml is not None:
             # Sentences wait until the hand rests: to lay them out takes longer than to paint the pictures.
-            self.values.say(in_words(made.drawn))
+            self.values.say(in_words(made))
             self.necrosis.say(necrosis_in_words(made))

@@ -1,15 +1,11 @@
 """A draw, and what became of the necrosis, in words."""
 
-from typing import TYPE_CHECKING
-
-from napari_necroseg.widgets.shared.augment_view import View
-
-if TYPE_CHECKING:
-    from napari_necroseg.core.augment.drawn import Drawn
+from napari_necroseg.widgets.shared.augment_view import Sheet, View
 
 
-def in_words(drawn: "Drawn") -> str:
+def in_words(view: View) -> str:
     """Say the values of a draw."""
+    drawn = view.drawn
     axes = [
         name
         for name, is_flipped in zip(("left-right", "head-foot", "front-back"), drawn.is_mirrored, strict=True)
@@ -26,7 +22,18 @@ def in_words(drawn: "Drawn") -> str:
         f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
         f"bent by {max(drawn.elastic_voxels):.1f} voxels" if drawn.is_elastic else "not bent",
     ]
+    if view.contrast:
+        factors, offsets = zip(*view.contrast, strict=True)
+        parts.append(f"contrast {_list(factors, '.2f')}, brightness {_list(offsets, '+.2f')}")
     return "; ".join(parts) + "."
+
+
+def sheet_in_words(sheet: Sheet) -> str:
+    """Say which draws are shown."""
+    first, last = sheet.wish.number, sheet.wish.number + len(sheet.tiles) - 1
+    return (
+        f"Draws {first} to {last}, each at a slice of its necrosis, if it has any. Click one to see it alone."
+    )
 
 
 def necrosis_in_words(view: View) -> str:
@@ -36,9 +43,11 @@ def necrosis_in_words(view: View) -> str:
     if view.before_ml == 0:
         return "Necrosis: none is outlined in this case."
     if view.after_ml == 0:
-        return f"Necrosis: {view.before_ml:.2f} mL before; none is left in the patch."
+        return f"Necrosis: {view.before_ml:.2f} mL in the case; none of it in this patch."
     share = view.after_ml / view.before_ml
-    return f"Necrosis: {view.before_ml:.2f} mL before, {view.after_ml:.2f} mL in the patch ({share:.0%})."
+    return (
+        f"Necrosis: {view.before_ml:.2f} mL in the case, {view.after_ml:.2f} mL in the patch ({share:.0%})."
+    )
 
 
 def _towards(voxels: int, there: str, back: str) -> str:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from napari_necroseg.core.augment.source import Source
 
 Pixels = NDArray[np.uint8]
-PATCH_SHAPE = (64, 128, 128)
 # The screen's pixels for one voxel, so that outlines are thin.
 ENLARGED = 2
 # Whitened intensities from black to white.
@@ -39,12 +38,12 @@ def pictures(
     return tuple(np.ascontiguousarray(one) for one in pixels)
 
 
-def grid_lines(source: "Source", drawn: "Drawn") -> NDArray[np.bool_]:
+def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
     from napari_necroseg.core.augment.geometry import mapping
 
-    mapped = mapping([drawn], [source.spacing_mm], PATCH_SHAPE)
-    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in PATCH_SHAPE[1:])
+    mapped = mapping([drawn], [source.spacing_mm], patch_shape)
+    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in patch_shape[1:])
     y, x = np.meshgrid(rows, columns, indexing="ij")
     index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
     places = mapped.to_source(index)[0, :, 1:].reshape(*y.shape, 2)

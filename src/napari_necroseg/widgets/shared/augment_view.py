@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.config import AugmentConfig, only
-from napari_necroseg.widgets.shared.augment_pixels import PATCH_SHAPE, Pixels, grid_lines, pictures
+from napari_necroseg.core.config import TrainConfig, only
+from napari_necroseg.core.plan import patch_shape_of
+from napari_necroseg.widgets.shared.augment_pixels import Pixels, grid_lines, pictures
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_necroseg.core.augment.drawn import Drawn
     from napari_necroseg.core.augment.source import Source
 
@@ -45,9 +48,9 @@ class Wish:
 
     Parameters
     ----------
-    config
-        The ranges.
-    seed, number
+    training
+        Whose samples: its patch, whitening, share at the target, ranges and seed count.
+    number
         Which draw.
     n_draws
         How many draws from this one on, for a contact sheet; 0 for one draw alone.
@@ -55,19 +58,15 @@ class Wish:
         Fields of the draw that are given, in place of what is drawn; None to draw all.
     slice_index
         The slice of the patch.
-    is_3d
-        Whether the whole patch is whitened and shown, or the one slice.
     has_outline, has_grid
         What is drawn over the images.
     """
 
-    config: AugmentConfig
-    seed: int
+    training: TrainConfig
     number: int
     n_draws: int
     values: dict[str, object] | None
     slice_index: int
-    is_3d: bool
     has_outline: bool
     has_grid: bool
 
@@ -86,6 +85,8 @@ class View:
         ``(Y, X, 3)`` for each sequence.
     drawn
         The values of the draw.
+    contrast
+        Factor and what is added, of each sequence; none where a training changes neither.
     before_ml, after_ml
         Volume of the necrosis in the case and in the whole patch; None as long as only a slice was made.
     aspect
@@ -97,6 +98,7 @@ class View:
     originals: tuple[Pixels, ...]
     augmented: tuple[Pixels, ...]
     drawn: "Drawn"
+    contrast: tuple[tuple[float, float], ...]
     before_ml: float | None
     after_ml: float | None
     aspect: float
@@ -117,92 +119,106 @@ class Preview:
     def __init__(self) -> None:
         self._subject: Subject | None = None
         self._source: Source | None = None
-        self._plain: Drawn | None = None
+        self._prepared: object = None
         # The original beside the draw stays the same while a slider is moved: its pictures, and for what.
         self._originals: tuple[object, tuple[Pixels, ...]] = (None, ())
 
-    def has(self, subject: Subject) -> bool:
-        """Whether the case is in memory, so that a slice takes a few milliseconds."""
-        return self._subject is subject
+    def has(self, subject: Subject, training: TrainConfig) -> bool:
+        """Whether the case is in memory as the training sees it, so that a slice takes a few milliseconds."""
+        return self._subject is subject and self._prepared == _preparation(training)
 
     def view(self, subject: Subject, wish: Wish, *, has_patch: bool) -> View:
         """Make the slice that is wished for and, if asked, the whole patch."""
         from napari_necroseg.core.augment.sample import sample
 
-        source = self._loaded(subject)
-        drawn = replace(self.drawn(subject, wish), slice_index=wish.slice_index)
-        one = sample(source, drawn, patch_shape=PATCH_SHAPE)
-        images, target = one.images.numpy(), one.target.numpy()
+        source, patch_shape = self._loaded(subject, wish.training), patch_shape_of(wish.training)
+        drawn, contrast = self._drawn(source, wish)
+        drawn = replace(drawn, slice_index=wish.slice_index)
+        one = sample(source, drawn, patch_shape=patch_shape)
+        images, target = one.images, one.target.numpy()
         after_ml = None
         if has_patch:
-            patch = sample(source, replace(drawn, slice_index=None), patch_shape=PATCH_SHAPE)
+            patch = sample(source, replace(drawn, slice_index=None), patch_shape=patch_shape)
             after_ml = _volume_ml(patch.target.numpy(), source)
-            if wish.is_3d:
-                images = patch.images[:, wish.slice_index].numpy()
-        lines = grid_lines(source, drawn) if wish.has_grid else None
+            if wish.training.dimension == "3d":
+                images = patch.images[:, wish.slice_index]
+        lines = grid_lines(source, drawn, patch_shape) if wish.has_grid else None
         return View(
             wish=wish,
             names=subject.names,
-            originals=self._originals_of(source, wish),
-            augmented=pictures(images, target * wish.has_outline, lines),
+            originals=self._originals_of(source, wish, drawn.centre_voxels),
+            augmented=pictures(_varied(images, contrast), target * wish.has_outline, lines),
             drawn=replace(drawn, slice_index=None),
+            contrast=contrast,
             before_ml=_volume_ml(source.target, source) if has_patch else None,
             after_ml=after_ml,
             aspect=subject.spacing_mm[1] / subject.spacing_mm[2],
         )
 
     def sheet(self, subject: Subject, wish: Wish) -> Sheet:
-        """Make the draws from the wished one on, each at a slice that surely shows its necrosis."""
+        """Make the draws from the wished one on, each at a slice that shows its necrosis if it has any."""
         from napari_necroseg.core.augment.draw import Cut, draw_batch
         from napari_necroseg.core.augment.sample import sample_batch
 
-        source, n = self._loaded(subject), wish.n_draws
-        generators = [np.random.default_rng([wish.seed, wish.number + step]) for step in range(n)]
-        cut = Cut(patch_shape=PATCH_SHAPE, is_2d=True, slice_share=1.0)
-        draws = draw_batch(wish.config, [source] * n, generators, cut=cut)
+        source, n, training = self._loaded(subject, wish.training), wish.n_draws, wish.training
+        generators = [np.random.default_rng([training.seed, wish.number + step]) for step in range(n)]
+        shape = patch_shape_of(training)
+        cut = Cut(patch_shape=shape, is_2d=True, target_share=training.target_share, slice_share=1.0)
+        draws = draw_batch(training.augment, [source] * n, generators, cut=cut)
         if not source.target.any():
             draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
-        made = sample_batch([source] * n, draws, patch_shape=PATCH_SHAPE)
-        images, targets = made.images.numpy(), made.target.numpy() * wish.has_outline
-        tiles = [pictures(image[:1], target, None)[0] for image, target in zip(images, targets, strict=True)]
+        made = sample_batch([source] * n, draws, patch_shape=shape)
+        targets = made.target.numpy() * wish.has_outline
+        tiles = [
+            pictures(_varied(image, _contrast(training, generator, len(image)))[:1], target, None)[0]
+            for image, generator, target in zip(made.images, generators, targets, strict=True)
+        ]
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
 
-    def drawn(self, subject: Subject, wish: Wish) -> "Drawn":
+    def _drawn(self, source: "Source", wish: Wish) -> "tuple[Drawn, tuple[tuple[float, float], ...]]":
         """Return the draw that is wished for: of a training's random numbers, or of given values."""
         from napari_necroseg.core.augment.draw import Cut, draw
 
-        source = self._loaded(subject)
+        training, n = wish.training, source.n_sequences
         if wish.values is not None:
-            assert self._plain is not None
-            return replace(self._plain, **values_of(wish.values, len(subject.images)))
-        generator = np.random.default_rng([wish.seed, wish.number])
-        return draw(wish.config, source, generator, cut=Cut(patch_shape=PATCH_SHAPE, is_2d=False))
+            return replace(plain_draw(source, training), **values_of(wish.values, n)), ()
+        generator = np.random.default_rng([training.seed, wish.number])
+        cut = Cut(patch_shape=patch_shape_of(training), is_2d=False, target_share=training.target_share)
+        drawn = draw(training.augment, source, generator, cut=cut)
+        return drawn, _contrast(training, generator, n)
 
-    def _loaded(self, subject: Subject) -> "Source":
+    def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
         """Bring the images to the network's slices, as a training does, once."""
         from napari_necroseg.core.augment.source import make_source
+        from napari_necroseg.core.augment.whiten import whiten_volume
         from napari_necroseg.core.grids.slices import mask_to_slices, to_slices
 
-        if self._source is None or subject is not self._subject:
-            n = PATCH_SHAPE[0]
+        if self._source is None or not self.has(subject, training):
+            n, is_white = training.slices, training.whitening == "volume"
             step = (len(subject.images[0]) - 1) / (n - 1) or 1.0
+            images = np.stack([to_slices(image, n) for image in subject.images])
             self._source = make_source(
-                np.stack([to_slices(image, n) for image in subject.images]),
+                whiten_volume(images) if is_white else images,
                 None if subject.mask is None else mask_to_slices(subject.mask, n),
                 spacing_mm=(subject.spacing_mm[0] * step, *subject.spacing_mm[1:]),
+                is_white=is_white,
             )
-            self._subject, self._plain = subject, plain_draw(self._source)
+            self._subject, self._prepared = subject, _preparation(training)
             self._originals = (None, ())
         return self._source
 
-    def _originals_of(self, source: "Source", wish: Wish) -> tuple[Pixels, ...]:
+    def _originals_of(
+        self, source: "Source", wish: Wish, centre_voxels: tuple[float, float, float]
+    ) -> tuple[Pixels, ...]:
+        """Return the patch about the same place with nothing done to it."""
         from napari_necroseg.core.augment.sample import sample
 
-        key = (wish.slice_index, wish.has_outline)
+        shape = patch_shape_of(wish.training)
+        key = (shape, centre_voxels, wish.slice_index, wish.has_outline)
         if self._originals[0] != key:
-            assert self._plain is not None
-            plain = replace(self._plain, slice_index=wish.slice_index)
-            made = sample(source, plain, patch_shape=PATCH_SHAPE)
+            plain = plain_draw(source, wish.training)
+            plain = replace(plain, centre_voxels=centre_voxels, slice_index=wish.slice_index)
+            made = sample(source, plain, patch_shape=shape)
             self._originals = (
                 key,
                 pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None),
@@ -210,11 +226,11 @@ class Preview:
         return self._originals[1]
 
 
-def plain_draw(source: "Source") -> "Drawn":
+def plain_draw(source: "Source", training: TrainConfig) -> "Drawn":
     """Return the patch at the necrosis with nothing done to it."""
     from napari_necroseg.core.augment.draw import Cut, draw
 
-    cut = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
+    cut = Cut(patch_shape=patch_shape_of(training), is_2d=False)
     return draw(only(), source, np.random.default_rng(0), cut=cut)
 
 
@@ -222,6 +238,33 @@ def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
     """Turn one value a field into the fields of a draw: blur and gamma are the same for all sequences."""
     several = {"blur_sigma_voxels", "gamma"}
     return {name: (value,) * n_sequences if name in several else value for name, value in values.items()}
+
+
+def _preparation(training: TrainConfig) -> tuple[object, ...]:
+    """Return what decides how a case is brought into memory."""
+    return (training.slices, training.whitening)
+
+
+def _contrast(
+    training: TrainConfig, generator: np.random.Generator, n_sequences: int
+) -> tuple[tuple[float, float], ...]:
+    """Return contrast and brightness of each sequence; `generator` has made the draw."""
+    from napari_necroseg.core.learning.patches import drawn_contrast
+
+    if not training.intensity_spread:
+        return ()
+    factor, offset = drawn_contrast([generator], n_sequences, training.intensity_spread)
+    return tuple(zip(factor[0].tolist(), offset[0].tolist(), strict=True))
+
+
+def _varied(images: "Tensor", contrast: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
+    """Return images ``(C, Y, X)`` with another contrast and brightness."""
+    from napari_necroseg.core.learning.patches import vary
+
+    if contrast:
+        factor, offset = np.array([contrast], np.float32).transpose(2, 0, 1)
+        vary(images[None], factor, offset)
+    return images.numpy()
 
 
 def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:

@@ -8,9 +8,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets.shared.augment_view import PATCH_SHAPE, Subject
+from napari_necroseg.widgets.shared.augment_view import Subject
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.workspace import Workspace
+
+# Slices, rows and columns.
+_N_AXES = 3
 
 
 class SubjectChoice(QWidget):
@@ -57,7 +60,7 @@ class SubjectChoice(QWidget):
         images, mask = self._images(), self.reference.layer()
         if not images:
             return "Open a case in the dock Cases, or choose an image."
-        if any(layer.data.ndim != len(PATCH_SHAPE) or layer.rgb for layer in images):
+        if any(layer.data.ndim != _N_AXES or layer.rgb for layer in images):
             return "Choose images with slices, rows and columns: one of these has another number of axes."
         shapes = {layer.data.shape for layer in (*images, *([] if mask is None else [mask]))}
         if len(shapes) > 1:
