@@ -493,7 +493,7 @@ def test_looking_again_leaves_the_ticked_models_ticked(qtbot, dock, tmp_path, en
 
 def test_layers_that_come_and_go_read_no_file(dock, make_case, ensemble, monkeypatch):
     read = []
-    for function in ("read_ensemble", "_read_record"):
+    for function in ("read_ensemble", "read_run_record"):
         real = getattr(runs, function)
         monkeypatch.setattr(
             runs, function, lambda run, name=function, real=real: read.append(name) or real(run)

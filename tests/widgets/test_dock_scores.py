@@ -318,7 +318,7 @@ def test_the_papers_numbers_are_those_of_the_models_configuration(qtbot, scored,
     assert scored.table.item(1, 2).text() == "median 81.0 %"
     monkeypatch.setattr(type(scored.workspace), "folder", tmp_path)
     learned = train_preset("fast", "3d").changed(sequences=("T2",))
-    monkeypatch.setattr(module, "read_config", lambda run: learned if run.name == "run" else None)
+    monkeypatch.setattr(module, "trained_config", lambda run: learned if run.name == "run" else None)
     scored._on_choice()
     assert scored.table.item(0, 2).text() == "60.4 ± 27.4 %"
 

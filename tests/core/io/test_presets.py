@@ -27,6 +27,7 @@ def test_what_a_file_does_not_name_is_the_papers(tmp_path) -> None:
         ("[1, 2]", FileError, "f.json is not an augmentation: it holds no names and values"),
         ("[" * 100_000, FileError, "f.json is not an augmentation: it holds no JSON"),
         ('{"speed": 3}', SettingsError, "f.json: speed: Extra inputs are not permitted"),
+        ('{"cls": 1, "self": 2}', SettingsError, "f.json: cls: Extra inputs are not permitted"),
         ('{"scale_range": [2, 1]}', SettingsError, "f.json: The range scale_range goes from 2 to 1"),
         (" " * 1_000_001, FileError, "f.json is too large for an augmentation"),
     ],

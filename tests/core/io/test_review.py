@@ -19,7 +19,6 @@ from napari_necroseg.core.io.review import (
     next_case,
     read_review,
     review_path,
-    reviewed_cohort,
     statuses,
     write_review,
 )
@@ -212,14 +211,3 @@ def test_the_next_case_is_looked_for_from_the_end_to_the_beginning_of_the_table(
     assert next_case(cohort, of_case, after="c", status=Status.REVIEWED) == "b"
     with pytest.raises(CohortError, match="no case 'e'"):
         next_case(cohort, of_case, after="e")
-
-
-def test_reviewed_masks_are_the_references_of_a_cohort_of_their_own(labels: Path) -> None:
-    cohort = cohort_of("a", "b", "c")
-    with pytest.raises(CohortError, match="None of the 3 cases is reviewed"):
-        reviewed_cohort(cohort, labels)
-    sign_off(labels, "c")
-    save_mask_file(labels, "b")
-    reviewed = reviewed_cohort(cohort, labels)
-    assert reviewed.names == ("c",)
-    assert reviewed["c"].reference == corrected_path(labels, "c")

@@ -29,7 +29,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def checked(cls, **choices: object) -> Self:
+    def checked(cls, /, **choices: object) -> Self:
         """Make the config, or say in one sentence which choice is wrong.
 
         Raises
@@ -42,7 +42,7 @@ class Config(BaseModel):
         except ValidationError as error:
             raise SettingsError(_first_problem(error)) from None
 
-    def changed(self, **choices: object) -> Self:
+    def changed(self, /, **choices: object) -> Self:
         """Return a checked copy with some choices replaced."""
         return type(self).checked(**(self.model_dump() | choices))
 

@@ -156,7 +156,7 @@ class TrainConfig(Config):
         AugmentConfig(), title="Augmentation", description="How samples are varied."
     )
 
-    def changed(self, **choices: object) -> Self:
+    def changed(self, /, **choices: object) -> Self:
         """Return a checked copy with some choices replaced.
 
         A number of iterations takes the place of a time limit that was there, and the other way round.

@@ -16,10 +16,10 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Config
-from napari_necroseg.core.errors import CohortError, FileError, SettingsError
+from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.casename import LONGEST_NAME
-from napari_necroseg.core.io.corrected import corrected_path, with_corrected
+from napari_necroseg.core.io.corrected import corrected_path
 from napari_necroseg.core.io.hashes import file_sha256
 
 REVIEW_SUFFIX = ".review.json"
@@ -209,20 +209,6 @@ def next_case(
     turned = names[start:] + names[:start]
     wanted = (name for name in turned if name != after and status in (None, of_case.get(name)))
     return next(wanted, None)
-
-
-def reviewed_cohort(cohort: Cohort, labels: Path) -> Cohort:
-    """Return the reviewed cases alone, each with the mask that was signed off as its reference.
-
-    Raises
-    ------
-    CohortError
-        If no case is reviewed.
-    """
-    names = tuple(name for name, status in statuses(cohort, labels).items() if status is Status.REVIEWED)
-    if not names:
-        raise CohortError(f"None of the {len(cohort)} cases is reviewed; sign off at least one mask first.")
-    return with_corrected(cohort.only(names), labels)
 
 
 def _checked(choices: object, case: str, path: Path) -> Review:

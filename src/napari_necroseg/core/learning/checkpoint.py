@@ -18,11 +18,11 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.io.atomic import atomic_path, write_text
 from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.unet import UNet
 
 WEIGHTS_NAME = "weights.safetensors"
 HISTORY_NAME = "history.csv"
-RECORD_NAME = "run.json"
 # The header of a safetensors file maps strings to strings in no fixed order: hence one JSON string.
 _HEADER_KEY = "napari-necroseg"
 _CHOOSE = "Choose a folder that `necroseg train` wrote"

@@ -15,7 +15,8 @@ from torch import Tensor
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.io.atomic import atomic_path, remove_leftovers
-from napari_necroseg.core.learning.checkpoint import RECORD_NAME, WEIGHTS_NAME, check_run_folder
+from napari_necroseg.core.io.runrecord import RECORD_NAME
+from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, check_run_folder
 from napari_necroseg.core.plan import Plan
 
 CHECKPOINT_NAME = "checkpoint.safetensors"

@@ -1,7 +1,6 @@
 """A brush that is round in millimetres, whatever the voxels, and what it may paint on."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,22 +71,6 @@ def stroke_mm(
 def within_range(image: Voxels, *, low: float, high: float) -> Mask:
     """Return where an image, or a box of it, is from `low` to `high`, both included; nan is nowhere."""
     return np.asarray((image >= low) & (image <= high))
-
-
-def restricted(brush: Mask, box: Box, *, to: Sequence[Mask]) -> Mask:
-    """Return the part of a brush that may paint: where all of the masks ``(Z, Y, X)`` of the image allow it.
-
-    Parameters
-    ----------
-    brush, box
-        As from `disk_mm`.
-    to
-        For example the tumour, or the voxels `within_range`; the shape is that of the image.
-    """
-    allowed = brush.copy()
-    for mask in to:
-        allowed &= mask[box]
-    return allowed
 
 
 def _in_slice(start: Floats, stop: Floats) -> tuple[Floats, Floats]:

@@ -58,14 +58,6 @@ def interpolate(mask: Mask, spacing_mm: Spacing, *, between: tuple[int, int] | N
     return filled
 
 
-def missing_slices(mask: Mask) -> list[int]:
-    """Return the empty slices of a mask ``(Z, Y, X)`` that have a contoured one on either side."""
-    contoured = np.flatnonzero(mask.any(axis=(1, 2)))
-    if not len(contoured):
-        return []
-    return sorted(set(range(int(contoured[0]), int(contoured[-1]))) - set(map(int, contoured)))
-
-
 def _checked(between: tuple[int, int] | None, slices: int) -> tuple[int, int]:
     first, last = between or (0, slices - 1)
     if not 0 <= first <= last < slices:

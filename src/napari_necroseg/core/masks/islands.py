@@ -25,11 +25,6 @@ def remove_island(mask: Mask, index: Index) -> Mask:
     return mask & ~island_at(mask, index)
 
 
-def keep_island(mask: Mask, index: Index) -> Mask:
-    """Return the part of a mask ``(Z, Y, X)`` at a voxel alone; see `island_at`."""
-    return island_at(mask, index)
-
-
 def island_at(mask: Mask, index: Index) -> Mask:
     """Return the part of a mask that holds a voxel.
 

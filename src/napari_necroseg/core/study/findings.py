@@ -9,13 +9,14 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.scoring.numbers import mean
 from napari_necroseg.core.study.cohort import relative_path, target_file
 from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.outcomes import Outcome, outcomes_of
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
 from napari_necroseg.core.study.results import SCORES_NAME, read_results
-from napari_necroseg.core.study.runs import Run, choices_of, runs_of, training_of
+from napari_necroseg.core.study.runs import Run, runs_of, training_of
 
 _PHANTOM = "phantom"
 _ADDRESS = re.compile(r"\b\w+://\S+")
@@ -71,7 +72,7 @@ class Findings:
         """
         for run in self.runs_that_are("done"):
             if run.configuration == configuration:
-                found = choices_of(self.folder / "models" / run.key)
+                found = trained_config(self.folder / "models" / run.key)
                 if found is not None:
                     return found
         return training_of(self.record.config, Run(configuration=configuration, fold=1, seed=0))

@@ -1,12 +1,11 @@
 """The runs of an experiment: one network, trained without one fold, from one seed."""
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.tuning import tuned
 
 
@@ -75,14 +74,5 @@ def training_of(config: StudyConfig, run: Run) -> TrainConfig:
 def tuned_training_of(config: StudyConfig, run: Run) -> TrainConfig:
     """Return the same with whatever the model takes for granted that the runs go on from."""
     training = training_of(config, run)
-    learned = None if config.start_from is None else choices_of(config.start_from)
+    learned = None if config.start_from is None else trained_config(config.start_from)
     return training if learned is None else tuned(training, learned)
-
-
-def choices_of(model: Path) -> TrainConfig | None:
-    """Return the choices that a model in a folder was trained with; None if they cannot be read."""
-    try:
-        record = json.loads((model / "run.json").read_text(encoding="utf-8"))
-        return TrainConfig.model_validate(record["config"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None

@@ -13,6 +13,7 @@ from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.ensemble import write_ensemble
 from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
 from napari_necroseg.core.plan import Plan, make_plan
@@ -21,7 +22,7 @@ from napari_necroseg.core.study.job import do_unit
 from napari_necroseg.core.study.places import Places
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, write_record
 from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_text
-from napari_necroseg.core.study.runs import Run, choices_of, runs_of, tuned_training_of
+from napari_necroseg.core.study.runs import Run, runs_of, tuned_training_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.unit import Unit, scores_path, state_path
 
@@ -77,7 +78,7 @@ class Underway:
     def _check_choices(self) -> None:
         """Refuse to mix runs of one study that two versions of this program trained in two ways."""
         for run in self.done():
-            was, now = choices_of(self.unit(run).model), tuned_training_of(self.record.config, run)
+            was, now = trained_config(self.unit(run).model), tuned_training_of(self.record.config, run)
             # Where it ran is no matter.
             was = None if was is None else was.changed(device=now.device, threads=now.threads)
             if was is None or was == now:

@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
+from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.scoring.paper import published
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.scores import jobs
@@ -20,7 +21,6 @@ from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.live_overlap import LiveOverlap
 from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.runs import read_config
 from napari_necroseg.widgets.shared.score_table import STATES, ScoreTable
 from napari_necroseg.widgets.shared.worker import JobRunner
 
@@ -254,7 +254,7 @@ class Scores(Dock):
         """Show the paper's numbers of the configuration that made the prediction, else of its best."""
         layer, folder = self.masks.prediction.layer(), self.workspace.folder
         source = None if layer is None else source_of(layer.metadata)
-        config = None if source is None or folder is None else read_config(folder / "models" / source.run)
+        config = None if source is None or folder is None else trained_config(folder / "models" / source.run)
         if config is None:
             self.table.show_paper("2D, ceT1 and T2", published())
         else:

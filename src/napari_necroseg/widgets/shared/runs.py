@@ -1,21 +1,15 @@
 """The trained models of a project folder, as far as a list of them needs to know."""
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, read_ensemble
+from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record, trained_config
 
 WEIGHTS = "weights.safetensors"
-_RECORD = "run.json"
 # There while a training runs, and after one that was interrupted.
 _CHECKPOINT = "checkpoint.safetensors"
-# A record of a cohort of thousands is far smaller; anything larger is no record.
-_MOST_BYTES = 1_000_000
 
 
 def find_runs(folder: Path | None) -> list[Path]:
@@ -59,7 +53,7 @@ def find_interrupted(models: Path | None) -> Path | None:
     """
     if models is None or not models.is_dir():
         return None
-    found = [path for path in models.glob(f"*/{_CHECKPOINT}") if not (path.parent / _RECORD).exists()]
+    found = [path for path in models.glob(f"*/{_CHECKPOINT}") if not (path.parent / RECORD_NAME).exists()]
     return max(found, key=modified_s).parent if found else None
 
 
@@ -68,7 +62,7 @@ def describe_run(run: Path) -> str:
     members = _member_names(run)
     if members:
         return _describe_ensemble(run, members)
-    record = _read_record(run)
+    record = read_run_record(run)
     config = record.get("config")
     cases = record.get("cases")
     parts = []
@@ -87,31 +81,23 @@ def describe_run(run: Path) -> str:
 
 def _describe_ensemble(run: Path, members: tuple[str, ...]) -> str:
     """Say what the models of an ensemble have in common."""
-    config = read_config(run / members[0])
+    config = trained_config(run / members[0])
     sequences = "" if config is None else " and ".join(str(sequence) for sequence in config.sequences)
     network = "" if config is None else f": {config.dimension.upper()}, {sequences}"
     return f"Ensemble of {len(members)} models of a study, whose mean counts{network}"
 
 
-def read_config(run: Path) -> TrainConfig | None:
-    """Return the choices that a model was trained with; None if they cannot be read."""
-    try:
-        return TrainConfig.model_validate(_read_record(run).get("config"))
-    except ValidationError:
-        return None
-
-
 def learned_cases(run: Path) -> tuple[str, ...]:
     """Return the names of the cases that a model was trained on, earlier trainings included."""
-    record = _read_record(run)
+    record = read_run_record(run)
     lists = [record.get(name) for name in ("cases", "earlier_cases")]
     return tuple(str(name) for names in lists if isinstance(names, list) for name in names)
 
 
 def find_weights(models: Path, sha256: str) -> Path | None:
     """Return the folder of the model in `models` whose weights have this hash, by its ``run.json``."""
-    runs = (path.parent for path in models.glob(f"*/{_RECORD}"))
-    return next((run for run in runs if _read_record(run).get("weights_sha256") == sha256), None)
+    runs = (path.parent for path in models.glob(f"*/{RECORD_NAME}"))
+    return next((run for run in runs if read_run_record(run).get("weights_sha256") == sha256), None)
 
 
 def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]) -> str:
@@ -146,14 +132,3 @@ def _member_names(run: Path) -> tuple[str, ...]:
 def _names_in_file(run: Path, _modified_ns: int, _n_bytes: int) -> tuple[str, ...]:
     """Read each file once for as long as it stays the same."""
     return tuple(member.run for member in read_ensemble(run).members)
-
-
-def _read_record(run: Path) -> dict[str, object]:
-    path = run / _RECORD
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}

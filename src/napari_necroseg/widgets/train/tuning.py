@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
+from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.tuning import tuned, watched
-from napari_necroseg.widgets.shared.runs import learned_cases, read_config
+from napari_necroseg.widgets.shared.runs import learned_cases
 
 # What a trained model takes for granted: not to be chosen where one is gone on from.
 TAKEN = ("dimension", "sequences", "target", "upsampling", "whitening", "slices")
@@ -18,7 +19,7 @@ def starting_point(
 
     A model that cannot be read changes nothing here; the training itself says what is wrong with it.
     """
-    learned = None if run is None else read_config(run)
+    learned = None if run is None else trained_config(run)
     if learned is None:
         return train_preset(preset, dimension).changed(**personal)
     config = tuned(train_preset(preset, learned.dimension).changed(**personal), learned)

@@ -1,0 +1,32 @@
+"""What a trained model says of itself in ``run.json``, read without its weights."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from napari_necroseg.core.config import TrainConfig
+
+RECORD_NAME = "run.json"
+# A record of a cohort of thousands is far smaller; anything larger is no record.
+_MOST_BYTES = 1_000_000
+
+
+def read_run_record(run: Path) -> dict[str, object]:
+    """Return the names and values of a model's record; none if it cannot be read."""
+    path = run / RECORD_NAME
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def trained_config(run: Path) -> TrainConfig | None:
+    """Return the choices that a model was trained with; None if they cannot be read."""
+    try:
+        return TrainConfig.model_validate(read_run_record(run).get("config"))
+    except ValidationError:
+        return None
