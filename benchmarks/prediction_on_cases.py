@@ -104,7 +104,6 @@ def table(found: list[Found]) -> str:
     changes = [abs(one.dice[0] - one.dice[1]) for one in found]
     plain, _, mirrored = np.mean([one.dice for one in found], axis=0)
     n_changed = sum(change >= MOST_CHANGE for change in changes)
-    n_changed = sum(change >= MOST_CHANGE for change in changes)
     percentile, around = max(one.percentile for one in found), max(one.around for one in found)
     lines += [
         "",

@@ -20,8 +20,9 @@ from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.pairing import find_case
 from napari_necroseg.core.io.presets import write_augment
 from napari_necroseg.core.learning.examples import write_samples
-from napari_necroseg.core.learning.patches import generator_of
+from napari_necroseg.core.learning.patches import batch, generator_of
 from napari_necroseg.core.learning.volumes import training_source
+from napari_necroseg.core.plan import Plan, patch_shape_of
 
 
 @pytest.fixture
@@ -74,6 +75,33 @@ def test_as_many_slices_as_a_training_makes(case: Path, tmp_path: Path) -> None:
     out = tmp_path / "samples"
     assert augment(case, out, "--n", "1", "--slices", "32") == 0
     assert nibabel.load(out / "sample-00_T2.nii.gz").shape == (32, 128, 128)
+
+
+@pytest.mark.parametrize("dimension", ["2d", "3d"])
+def test_the_samples_of_a_preset_are_those_that_it_trains_on(
+    case: Path, tmp_path: Path, dimension: str
+) -> None:
+    out = tmp_path / "samples"
+    assert augment(case, out, "--n", "3", "--seed", "2", "--preset", "fast", "--dimension", dimension) == 0
+    training = train_preset("fast", dimension).changed(seed=2, batch_size=3)
+    shape = patch_shape_of(training)
+    source = training_source(load_case(find_case(case)), training, n_slices=shape[0])
+    plan = Plan(
+        config=training,
+        cases=("a",),
+        iterations=1,
+        seconds=None,
+        device="cpu",
+        threads=1,
+        patch_shape=shape,
+    )
+    made = batch([source], plan, 0)
+    draws = json.loads((out / "draws.json").read_text())["draws"]
+    for number in range(3):
+        for channel, name in enumerate(("ceT1", "T2")):
+            written = nibabel.load(out / f"sample-{number:02d}_{name}.nii.gz").get_fdata()
+            np.testing.assert_array_equal(written.squeeze(), made.images[number, channel])
+        assert len(set(draws[number]["contrast"] + draws[number]["brightness"])) == 4
 
 
 def test_no_file_is_named_for_the_case(case: Path, tmp_path: Path) -> None:

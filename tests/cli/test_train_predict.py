@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main, make_parser
-from napari_necroseg.cli.train import choose_cases, planned, read_config
+from napari_necroseg.cli.train import choose_cases, planned, preset_defaults, read_config
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError, SettingsError
 
@@ -166,6 +166,24 @@ def test_the_fast_preset_is_the_default_and_steps_replace_its_minutes() -> None:
     assert config.sequences == (Sequence.CET1, Sequence.T2)
 
 
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_the_help_names_what_each_preset_chooses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "fast 10",
+        "fast 64 (3d: 32), paper 64",
+        "fast 64, paper 128",
+        "fast 16 (3d: 2), paper 32 (3d: 2)",
+        "fast auto, paper fp32",
+    ):
+        assert f"(default: {words})" in said
+    # What is the same for all has one default.
+    assert "(default: ceT1,T2)" in said
+    assert preset_defaults()["learning_rate"] == "fast 0.002, paper 0.001"
+
+
 def test_the_paper_preset_is_the_papers() -> None:
     config = read_config(options_of("--preset", "paper"))
     assert (config.alpha, config.beta, config.learning_rate) == (0.3, 0.7, 0.001)
@@ -227,6 +245,21 @@ def test_a_fine_tuning_takes_the_models_whitening_and_watches_its_cases(
     assert set(watched[0]["dice"]) == {"case-1", "case-2"}
     config = json.loads((second / "run.json").read_text())["config"]
     assert (config["preset"], config["whitening"], config["intensity_spread"]) == ("fast", "patch", 0)
+    # A smaller patch that is whitened by itself would be another image to the network.
+    assert config["patch_side"] == 128
+    other = [
+        "train",
+        str(study),
+        "--out",
+        str(study / "third"),
+        "--from",
+        str(first),
+        *few,
+        "--patch-side",
+        "64",
+    ]
+    assert main(other) == 2
+    assert "was trained with --patch-side 128, so --patch-side 64 contradicts" in capsys.readouterr().err
 
 
 def test_a_fine_tuning_takes_the_models_slices(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,9 +267,14 @@ def test_a_fine_tuning_takes_the_models_slices(study: Path, capsys: pytest.Captu
     first, second = study / "first", study / "second"
     train = ["train", str(study), "--cases", "case-1", *few]
     assert main([*train, "--out", str(first), "--slices", "48"]) == 0
-    assert main([*train, "--out", str(second), "--from", str(first)]) == 0
+    # The network is the model's, too.
+    tuning = ["train", str(study), "--cases", "case-1", *few[2:], "--out", str(second), "--from", str(first)]
+    assert main(tuning) == 0
+    assert main(["plan", str(study), "--cases", "case-1", *few[2:], "--from", str(first)]) == 0
+    assert "48 x 64 x 64" in capsys.readouterr().err
     record = json.loads((second / "run.json").read_text())
     assert (record["config"]["slices"], record["patch_shape"]) == (48, [48, 64, 64])
     capsys.readouterr()
     assert main([*train, "--out", str(study / "third"), "--from", str(first), "--slices", "32"]) == 2
-    assert "has learned stacks of 48 slices, so --slices 32 contradicts it" in capsys.readouterr().err
+    message = "was trained with --slices 48, so --slices 32 contradicts it; leave --slices out"
+    assert message in capsys.readouterr().err

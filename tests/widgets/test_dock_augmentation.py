@@ -12,7 +12,7 @@ from qtpy.QtTest import QTest
 from napari_necroseg.core.augment.draw import Cut, draw
 from napari_necroseg.core.augment.sample import sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
-from napari_necroseg.core.learning.patches import batch, cut_of, generator_of
+from napari_necroseg.core.learning.patches import batch, cut_of, drawn_contrast, generator_of, vary
 from napari_necroseg.core.learning.volumes import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.layerdata import case_layers
@@ -57,6 +57,18 @@ def settle(qtbot, dock):
     qtbot.waitUntil(is_settled, timeout=30_000)
 
 
+def plan_of(training, case):
+    return Plan(
+        config=training,
+        cases=(case.name,),
+        iterations=9,
+        seconds=None,
+        device="cpu",
+        threads=1,
+        patch_shape=patch_shape_of(training),
+    )
+
+
 def choose(dock, preset, dimension):
     dock.whose.preset.setCurrentText(preset)
     dock.whose.is_3d.setChecked(dimension == "3d")
@@ -80,17 +92,9 @@ def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_cas
     choose(dock, preset, dimension)
     dock.has_outline.setChecked(False)
     dock.seed.setValue(4)
-    training = train_preset(preset, dimension).changed(seed=4, batch_size=1, augment=AugmentConfig())
+    training = train_preset(preset, dimension).changed(seed=4, batch_size=1)
     source = training_source(case, training, n_slices=training.slices)
-    plan = Plan(
-        config=training,
-        cases=(case.name,),
-        iterations=9,
-        seconds=None,
-        device="cpu",
-        threads=1,
-        patch_shape=patch_shape_of(training),
-    )
+    plan = plan_of(training, case)
     for number in (7, 8):
         drawn = draw(training.augment, source, generator_of(4, number), cut=cut_of(plan))
         index = 21 if drawn.slice_index is None else drawn.slice_index
@@ -139,14 +143,13 @@ def test_the_original_is_of_the_same_place_also_where_a_patch_lies_elsewhere(qtb
 
 def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
     case = open_case()
+    choose(dock, "paper", "2d")
     dock.has_outline.setChecked(False)
     dock.by_value.setChecked(True)
     dock.controls.switches["elastic"].setChecked(False)
     dock.controls.singles["scale_range"].setValue(0.75)
     dock.controls.singles["gamma_range"].setValue(1.5)
     dock.controls.flips[1].setChecked(True)
-    settle(qtbot, dock)
-    choose(dock, "paper", "2d")
     settle(qtbot, dock)
     source = training_source(case, TrainConfig(), n_slices=64)
     plain = draw(only(), source, generator_of(0, 0), cut=CUT)
@@ -170,6 +173,43 @@ def test_the_volume_of_the_necrosis_before_and_after_is_said(qtbot, dock, open_c
     dock.controls.shifts[1].setValue(60)
     settle(qtbot, dock)
     assert dock.picture.shown.after_ml < shown.before_ml
+
+
+@pytest.mark.parametrize(("preset", "dimension"), [("fast", "2d"), ("fast", "3d"), ("paper", "3d")])
+def test_the_contact_sheet_shows_the_samples_of_a_training(qtbot, dock, open_case, preset, dimension):
+    case = open_case()
+    choose(dock, preset, dimension)
+    dock.has_outline.setChecked(False)
+    dock.sheet.setCurrentText("9 draws")
+    settle(qtbot, dock)
+    # A training whose 2D samples at the necrosis all show it.
+    training = train_preset(preset, dimension).changed(batch_size=1)
+    source = training_source(case, training, n_slices=training.slices)
+    plan = plan_of(training, case)
+    at_necrosis = replace(cut_of(plan), is_2d=True, slice_share=1.0)
+    for number, tile in enumerate(dock.picture.shown.tiles):
+        index = draw(training.augment, source, generator_of(0, number), cut=at_necrosis).slice_index
+        if dimension == "3d":
+            made = batch([source], plan, number).images[0, :, index]
+        else:
+            drawn = draw(training.augment, source, generator_of(0, number), cut=cut_of(plan))
+            made = sample(source, replace(drawn, slice_index=index), patch_shape=plan.patch_shape).images
+            generator = generator_of(0, number)
+            draw(training.augment, source, generator, cut=cut_of(plan))
+            vary(made[None], *drawn_contrast([generator], 2, training.intensity_spread))
+        np.testing.assert_array_equal(tile[::2, ::2, 0], grey(made)[0])
+
+
+def test_ranges_follow_the_preset_until_they_are_changed(qtbot, dock, open_case):
+    open_case()
+    assert dock.controls.config() == train_preset("fast").augment
+    choose(dock, "paper", "2d")
+    assert dock.controls.config() == AugmentConfig()
+    dock.controls.switches["blur"].setChecked(False)
+    choose(dock, "fast", "2d")
+    assert dock.controls.config() == AugmentConfig(blur=False)
+    dock.ranges.reset()
+    assert dock.controls.config() == train_preset("fast").augment
 
 
 def test_a_new_draw_and_back(qtbot, dock, open_case):
@@ -226,14 +266,19 @@ def test_use_for_training_reaches_the_dock_train_and_stays_with_another_preset(
 ):
     train = open_dock(Train)
     assert train._config().augment == only("mirror", "translation")
+    choose(dock, "paper", "2d")
     dock.controls.switches["elastic"].setChecked(False)
     dock.controls.ranges["scale_range"].setValue((0.8, 1.2))
-    dock.use_for_training()
+    dock.ranges.use_for_training()
     wanted = AugmentConfig(elastic=False, scale_range=(0.8, 1.2))
     assert train._config().augment == wanted
     train.form.editor("preset").set_value("paper")
     assert train._config().preset == "paper"
     assert train._config().augment == wanted
+    dock.ranges.reset()
+    dock.ranges.use_for_training()
+    assert "those of its preset" in dock.ranges.message.said
+    assert train._config().augment == AugmentConfig()
 
 
 def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeypatch):
@@ -241,19 +286,19 @@ def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeyp
     monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: path)
     monkeypatch.setattr(ask, "ask_preset", lambda *_: path)
     dock.controls.ranges["gamma_range"].setValue((0.7, 1.4))
-    dock.save()
+    dock.ranges.save()
     kept = dock.controls.config()
-    dock._on_paper()
-    assert dock.controls.config() == AugmentConfig()
-    dock.load()
+    dock.ranges.reset()
+    assert dock.controls.config() == train_preset("fast").augment
+    dock.ranges.load()
     assert dock.controls.config() == kept
     path.write_text("not json")
-    dock.load()
-    assert "holds no JSON" in dock.message.said
+    dock.ranges.load()
+    assert "holds no JSON" in dock.ranges.message.said
     assert dock.controls.config() == kept
     monkeypatch.setattr(ask, "ask_preset", lambda *_: Path(tmp_path / "absent.json"))
-    dock.load()
-    assert "could not be read" in dock.message.said
+    dock.ranges.load()
+    assert "could not be read" in dock.ranges.message.said
 
 
 def test_every_field_of_the_augmentation_has_a_control_and_comes_back(dock):

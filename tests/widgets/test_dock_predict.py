@@ -19,7 +19,7 @@ from napari_necroseg.core.learning.predict import Prediction
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.volume import Volume
-from napari_necroseg.layerdata import case_layers
+from napari_necroseg.layerdata import case_layers, source_of
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.predict.jobs import WarmModels
@@ -27,6 +27,7 @@ from napari_necroseg.widgets.shared import ask, runs
 from napari_necroseg.widgets.shared.runs import (
     describe_run,
     find_runs,
+    mean_name,
     members_of,
     new_run_name,
     run_name,
@@ -60,7 +61,7 @@ def fake_prediction(monkeypatch, steered_job):
         job.runs, job.place, job.config = runs, place, config
         probability = case.reference.voxels * np.float16(0.8)
         probability[3] *= np.float16(0.75)
-        provenance = {"model": runs[0].name, "models": [{}] * len(runs), "model_cases": ["trained"]}
+        provenance = {"model": runs[0].name, "models": [{}] * len(runs), "trained_on": case.name == "trained"}
         prediction = Prediction(
             case=case.name,
             labels=Volume((probability >= config.threshold).astype(np.uint8), case.grid),
@@ -68,7 +69,7 @@ def fake_prediction(monkeypatch, steered_job):
             uncertainty=Volume(probability * (1 - probability), case.grid),
             provenance=provenance,
         )
-        job.result = jobs._ready_to_show(prediction, case, runs[0], config).result
+        job.result = jobs._ready_to_show(prediction, case, runs, config).result
         yield from job(stop)
 
     monkeypatch.setattr(jobs, "predict_case", predict_case)
@@ -352,7 +353,8 @@ def test_ticked_models_are_averaged_with_the_chosen_one(qtbot, dock, make_case, 
     predict(qtbot, dock, fake_prediction)
     assert fake_prediction.runs[0] == runs[1]
     assert set(fake_prediction.runs[1:]) == {runs[0], runs[2]}
-    assert "prediction two + 2" in dock.viewer.layers
+    # Saved, it is not taken for the chosen model's own.
+    assert source_of(dock.viewer.layers["prediction two + 2"].metadata).run == "two+one+three"
 
 
 def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, cohort_table):
@@ -458,6 +460,15 @@ def test_the_ensemble_of_a_study_is_one_model_of_the_list(qtbot, dock, make_case
     assert run_name(ensemble) == "study-1-2d-T2"
     (ensemble / "ensemble.json").write_text("{}")
     assert run_title(ensemble) == "study-1: 2d-T2 (0 models)"
+
+
+def test_what_several_models_say_together_has_a_name_of_its_own(tmp_path):
+    a, b, c = (tmp_path / name for name in "abc")
+    assert mean_name([a]) == "a"
+    assert mean_name([a, c, b]) == mean_name([a, b, c]) == "a+b+c"
+    long = [tmp_path / (letter * 50) for letter in "xyz"]
+    assert mean_name(long).startswith("x" * 50 + "+2-")
+    assert len({mean_name(long), mean_name(long[:2]), mean_name([long[0], long[2]])}) == 3
 
 
 def test_an_ensemble_that_comes_meanwhile_is_listed_and_not_chosen(dock, tmp_path, ensemble):

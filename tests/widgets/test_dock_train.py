@@ -372,7 +372,8 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
     config = ready.form.config()
     assert (config.dimension, config.sequences, config.whitening) == ("3d", (Sequence.T2,), "patch")
     assert (config.preset, config.seed, config.intensity_spread, config.batch_size) == ("fast", 0, 0, 2)
-    assert config.slices == 64
+    assert (config.slices, config.patch_side) == (64, 128)
+    assert not ready.form.editor("patch_side").isEnabled()
     assert not ready.form.editor("dimension").isEnabled()
     assert "from the weights of before" in ready.summary.said
     # The one case that it does not know; the others show what it forgets.
@@ -388,6 +389,7 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
         job.go_on.set()
     ready.model.combo.setCurrentIndex(0)
     assert ready.form.editor("dimension").isEnabled()
+    assert ready.form.editor("patch_side").isEnabled()
     assert ready.form.config().whitening == "volume"
 
 

@@ -5,8 +5,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.train import preset_defaults
 from napari_necroseg.core.case import CaseFiles
-from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, FileError, SettingsError
 from napari_necroseg.core.events import Event
 
@@ -24,22 +25,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--augment",
         type=Path,
         metavar="FILE",
-        help="augmentation saved by the dock Augmentation preview (default: the paper's)",
+        help="augmentation saved by the dock Augmentation preview (default: the preset's)",
+    )
+    parser.add_argument(
+        "--preset",
+        default="paper",
+        metavar="fast|paper",
+        help="whose samples: patch, whitening and augmentation are this preset's (default: paper)",
     )
     parser.add_argument(
         "--dimension", default="3d", metavar="2d|3d", help="single slices or whole patches (default: 3d)"
     )
-    add_options(parser, TrainConfig, FIELDS)
+    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Write the samples."""
     from napari_necroseg.core.io.presets import read_augment
 
-    given = chosen(options, FIELDS) | {"dimension": options.dimension}
+    given = chosen(options, FIELDS)
     if options.augment is not None:
         given["augment"] = read_augment(options.augment)
-    config = TrainConfig.checked(**given)
+    named = TrainConfig.checked(preset=options.preset, dimension=options.dimension)
+    config = train_preset(named.preset, named.dimension).changed(**given)
     n, files = _number(options.n), find_files(options)
     from napari_necroseg.core.learning.examples import write_samples
 

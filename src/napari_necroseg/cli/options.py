@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a configuration, so that both always agree."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,17 @@ def add_image_options(parser: argparse.ArgumentParser, *, instead_of: str) -> No
     )
 
 
-def add_options(parser: argparse.ArgumentParser, of_kind: type[Config], names: tuple[str, ...]) -> None:
+def add_options(
+    parser: argparse.ArgumentParser,
+    of_kind: type[Config],
+    names: tuple[str, ...],
+    *,
+    defaults: Mapping[str, str] | None = None,
+) -> None:
     """Add an option ``--name`` for each named field; one that is not given stays out of the namespace.
 
     Values stay text: the configuration itself reads and checks them, and names what is wrong. A choice of
-    yes or no is a flag.
+    yes or no is a flag. The help names the field's default, or what `defaults` says of it.
     """
     for name in names:
         field = of_kind.model_fields[name]
@@ -43,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser, of_kind: type[Config], names: t
             "--" + name.replace("_", "-"),
             default=argparse.SUPPRESS,
             metavar=_metavar(name, field),
-            help=_help(field),
+            help=_help(field, (defaults or {}).get(name)),
         )
 
 
@@ -64,10 +71,11 @@ def _metavar(name: str, field: FieldInfo) -> str:
     return name.upper()[0]
 
 
-def _help(field: FieldInfo) -> str:
+def _help(field: FieldInfo, shown: str | None) -> str:
     text = (field.description or "").replace("%", "%%")
     default = field.get_default(call_default_factory=True)
-    if default is None or isinstance(default, Config):
+    if shown is None and (default is None or isinstance(default, Config)):
         return text
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    if shown is None:
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return f"{text.rstrip('.')} (default: {shown})."

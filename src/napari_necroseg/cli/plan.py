@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Generator
 
-from napari_necroseg.cli.train import add_training_arguments, planned
+from napari_necroseg.cli.train import add_training_arguments, planned, start_model
 from napari_necroseg.core.events import Event
 
 
@@ -16,5 +16,6 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     """Measure a few steps, and print the plan."""
     from napari_necroseg.core.learning.cost import plan_training
 
-    plan, cohort, _ = planned(options)
+    model = start_model(options)
+    plan, cohort, _ = planned(options, learned=None if model is None else model.config)
     return plan_training(plan, cohort)

@@ -2,17 +2,21 @@
 
 import argparse
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from napari_necroseg.cli.options import add_options, chosen
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import TrainConfig, train_preset
+from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import Plan, make_plan
-from napari_necroseg.core.tuning import may_validate, tuned, watched
+from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tuned, watched
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.learning.checkpoint import Model
 
 FIELDS = (
     "preset",
@@ -40,13 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_training_arguments(parser)
     parser.add_argument(
-        "--from",
-        type=Path,
-        metavar="RUN",
-        dest="start_from",
-        help="fine-tune this trained model; its own cases that are left out now are scored meanwhile",
-    )
-    parser.add_argument(
         "--resume", action="store_true", help="go on with the training in --out that was interrupted"
     )
 
@@ -70,15 +67,22 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
     )
-    add_options(parser, TrainConfig, FIELDS)
+    parser.add_argument(
+        "--from",
+        type=Path,
+        metavar="RUN",
+        dest="start_from",
+        help="fine-tune this trained model: network, sequences, target and how it sees its images are taken "
+        "over, and some of its own cases that are left out now are scored meanwhile",
+    )
+    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
-    from napari_necroseg.core.learning.checkpoint import load_model
     from napari_necroseg.core.learning.train import Start, train
 
-    model = None if options.start_from is None else load_model(options.start_from)
+    model = start_model(options)
     plan, cohort, validation = planned(options, learned=None if model is None else model.config)
     if model is not None and not len(validation):
         others = may_validate(read_cases(options), cohort, plan.config)
@@ -88,6 +92,13 @@ def run(options: argparse.Namespace) -> Generator[Event]:
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
     start = Start(model=model, resumes=options.resume)
     return train(plan, cohort, run=options.out, start=start, validation=validation)
+
+
+def start_model(options: argparse.Namespace) -> "Model | None":
+    """The model to go on from, if one was named."""
+    from napari_necroseg.core.learning.checkpoint import load_model
+
+    return None if options.start_from is None else load_model(options.start_from)
 
 
 def read_cases(options: argparse.Namespace) -> Cohort:
@@ -108,9 +119,7 @@ def planned(
     """
     from napari_necroseg.core.learning.device import default_threads, resolve_device
 
-    config = read_config(options)
-    if learned is not None:
-        config = _tuned(config, learned, options)
+    config = read_config(options, learned)
     everything = read_cases(options)
     validation = everything.only(_names(options.validate or ""))
     cohort = choose_cases(everything, options)
@@ -120,17 +129,37 @@ def planned(
     return plan, cohort, validation
 
 
-def read_config(options: argparse.Namespace) -> TrainConfig:
-    """The preset's configuration with the given options in place of its own."""
+def read_config(options: argparse.Namespace, learned: TrainConfig | None = None) -> TrainConfig:
+    """The preset's configuration, the given options, and what a model to go on from takes for granted."""
     from napari_necroseg.core.io.presets import read_augment
 
     given = chosen(options, FIELDS)
+    if learned is not None:
+        given = {name: getattr(learned, name) for name in SAME_NETWORK} | given
     if options.augment is not None:
         given["augment"] = read_augment(options.augment)
     named = TrainConfig.checked(**{name: given[name] for name in ("preset", "dimension") if name in given})
     if "steps" in given and "minutes" not in given:
         given["minutes"] = None
-    return train_preset(named.preset, named.dimension).changed(**given)
+    config = train_preset(named.preset, named.dimension).changed(**given)
+    return config if learned is None else _tuned(config, learned, given)
+
+
+def preset_defaults() -> dict[str, str]:
+    """What the presets choose, in words, where that is not the same for all of them."""
+    words: dict[str, str] = {}
+    for field in set(FIELDS) - {"preset", "dimension"}:
+        by_preset = {name: _in_both(name, field) for name in get_args(Preset)}
+        if len(set(by_preset.values())) > 1 or "3d" in by_preset["fast"]:
+            words[field] = ", ".join(f"{name} {values}" for name, values in by_preset.items() if values)
+    return words
+
+
+def _in_both(preset: Preset, field: str) -> str:
+    """What a preset chooses for a field in 2D and 3D; nothing where it leaves it open."""
+    in_2d, in_3d = (getattr(train_preset(preset, network), field) for network in get_args(Dimension))
+    words, other = (f"{value:g}" if isinstance(value, float) else str(value) for value in (in_2d, in_3d))
+    return "" if in_2d is None else words + ("" if words == other else f" (3d: {other})")
 
 
 def choose_cases(cohort: Cohort, options: argparse.Namespace) -> Cohort:
@@ -170,12 +199,14 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
     return cohort.without(tuple(case.name for case in cohort if case.fold == int(left)))
 
 
-def _tuned(config: TrainConfig, learned: TrainConfig, options: argparse.Namespace) -> TrainConfig:
-    if hasattr(options, "slices") and config.slices != learned.slices:
-        raise SettingsError(
-            f"The model of --from has learned stacks of {learned.slices} slices, so --slices {config.slices} "
-            "contradicts it; leave --slices out."
-        )
+def _tuned(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object]) -> TrainConfig:
+    for name, value in seen_by(learned).items():
+        if name in given and getattr(config, name) != value:
+            option = "--" + name.replace("_", "-")
+            raise SettingsError(
+                f"The model of --from was trained with {option} {value}, so {option} {given[name]} "
+                f"contradicts it; leave {option} out."
+            )
     return tuned(config, learned)
 
 

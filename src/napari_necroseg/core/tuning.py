@@ -5,14 +5,28 @@ from collections.abc import Collection, Sequence
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
 
+# What the network is, and what it is for.
+SAME_NETWORK = ("dimension", "sequences", "target", "upsampling")
+# How it sees its images.
+SAME_IMAGES = ("whitening", "slices", "patch_side")
 # Predicting them takes of the training's time.
 _MOST_WATCHED = 4
+
+
+def seen_by(learned: TrainConfig) -> dict[str, object]:
+    """Return how a model sees its images, by the names of the choices.
+
+    The size of the patches is part of it only where each is whitened by itself: a smaller one has other
+    statistics.
+    """
+    names = SAME_IMAGES if learned.whitening == "patch" else SAME_IMAGES[:-1]
+    return {name: getattr(learned, name) for name in names}
 
 
 def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
     """Return the configuration with whatever a trained model takes for granted of its images."""
     spread = config.intensity_spread if learned.whitening == "volume" else 0.0
-    return config.changed(whitening=learned.whitening, intensity_spread=spread, slices=learned.slices)
+    return config.changed(intensity_spread=spread, **seen_by(learned))
 
 
 def watched(held_out: Sequence[str], learned: Collection[str]) -> tuple[str, ...]:

@@ -2,14 +2,17 @@
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
+from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress
+from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
+from napari_necroseg.core.io.made import was_trained_on
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import Model, load_model
 
@@ -87,3 +90,27 @@ def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tm
     next(event for event in job if isinstance(event, Progress))
     job.close()
     assert not (tmp_path / "out").exists()
+
+
+def test_cases_that_the_model_has_learned_from_are_told(model, cohort, tmp_path) -> None:
+    *_, warned, last = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
+    assert isinstance(last, Finished)
+    assert isinstance(warned, Warned)
+    assert warned.message == (
+        "3 of the 3 cases are among those that the model was trained on (case-0, case-1, case-2): scores "
+        "there are too good."
+    )
+    assert was_trained_on(tmp_path / "out" / "case-1.nii.gz")
+
+
+def test_a_known_image_is_known_by_another_name_and_a_new_one_is_not(model, cohort, tmp_path) -> None:
+    new = Cohort(cases=(replace(cohort.cases[1], name="elsewhere"),))
+    *_, warned, _ = predict_cohort(model, new, CONFIG, Wanted(out=tmp_path / "known"))
+    assert "The case is among those" in warned.message
+    path = new.cases[0].sequences["ceT1"]
+    image = nibabel.load(path)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine, image.header), path)
+    other = replace(new.cases[0], sequences=dict.fromkeys(("ceT1", "T2"), path))
+    events = list(predict_cohort(model, Cohort(cases=(other,)), CONFIG, Wanted(out=tmp_path / "new")))
+    assert not [event for event in events if isinstance(event, Warned)]
+    assert not was_trained_on(tmp_path / "new" / "elsewhere.nii.gz")

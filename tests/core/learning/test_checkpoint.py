@@ -89,7 +89,9 @@ def test_one_changed_byte_is_noticed_by_its_hash(run) -> None:
         load_model(run)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "\udcff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", "\udcff", "[" * 100_000], ids=lambda text: repr(text[:4])
+)
 def test_a_damaged_record_beside_the_weights(run, text: str) -> None:
     (run / "run.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ModelError, match=r"run\.json is damaged"):

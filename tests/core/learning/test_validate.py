@@ -134,6 +134,14 @@ def test_a_model_that_learned_more_slices_is_not_fine_tuned(cohort, plan_tiny, t
         list(train(plan, cohort, run=tmp_path / "second", start=start))
 
 
+def test_a_model_that_whitens_patches_is_not_fine_tuned_on_smaller_ones(cohort, plan_tiny, tmp_path) -> None:
+    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    start = Start(model=load_model(tmp_path / "first"))
+    plan = replace(plan_tiny(cohort), patch_shape=(8, 24, 24))
+    with pytest.raises(ModelError, match="has learned patches of 16 pixels, each whitened by itself, the"):
+        list(train(plan, cohort, run=tmp_path / "second", start=start))
+
+
 def test_a_model_of_another_kind_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
     list(train(plan_tiny(cohort, sequences=("ceT1",)), cohort, run=tmp_path / "first"))
     model = load_model(tmp_path / "first")

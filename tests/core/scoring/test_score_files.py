@@ -214,3 +214,21 @@ def test_infinite_and_undefined_scores_are_written_as_such(tmp_path: Path, write
     assert "a,hd95_mm,native,inf\n" in (tmp_path / "out" / "scores.csv").read_text()
     assert "| HD95, mm | ∞ | ∞ | - | ∞ to ∞ |" in (tmp_path / "out" / "scores.md").read_text()
     json.loads((tmp_path / "out" / "scores.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_cases_that_the_model_has_learned_from_are_named(tmp_path: Path, write_image: WriteImage) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_image(tmp_path / "reference" / f"{name}.nii.gz", cube())
+        write_image(tmp_path / "prediction" / f"{name}.nii.gz", cube())
+    records = {"a": '{"trained_on": true}', "b": '{"trained_on": false}', "c": "[" * 100_000}
+    for name, text in records.items():
+        (tmp_path / "prediction" / f"{name}.json").write_text(text)
+    pairs = find_pairs(tmp_path / "reference", tmp_path / "prediction")
+    *_, last = score_files(pairs, Wanted(export=tmp_path / "out"))
+    assert isinstance(last, Finished)
+    assert last.result.trained_on == ("a",)
+    said = "1 of the 4 cases is among those that the model was trained on (a): scores there are too good."
+    assert said in str(last.result)
+    assert said in (tmp_path / "out" / "scores.md").read_text()
+    made = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert [case["trained_on"] for case in made["cases"]] == [True, False, False, False]

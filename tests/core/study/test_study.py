@@ -183,13 +183,22 @@ def test_a_study_grows_by_seeds_and_configurations(done: Path) -> None:
 
 def test_runs_that_were_trained_in_another_way_are_not_mixed(done: Path) -> None:
     path = done / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0" / "run.json"
-    record = json.loads(path.read_text())
+    record, study = json.loads(path.read_text()), (done / "study" / "a" / "study.json").read_bytes()
     # As if the preset had changed since.
     record["config"] |= {"target_share": 0.9, "device": "cuda:3"}
     path.write_text(json.dumps(record))
     with pytest.raises(SettingsError, match=r"trained with target_share 0\.9, as an earlier version"):
         run(done, seeds=2)
     assert not list((done / "study" / "a" / "models").glob("*seed-1"))
+    assert (done / "study" / "a" / "study.json").read_bytes() == study
+
+
+def test_where_a_run_was_trained_is_no_matter(done: Path) -> None:
+    path = done / "study" / "a" / "models" / "2d-ceT1_fold-1_seed-0" / "run.json"
+    record = json.loads(path.read_text())
+    record["config"] |= {"device": "cuda:3", "threads": 7}
+    path.write_text(json.dumps(record))
+    assert not of_kind(run(done), "run_started")
 
 
 def test_a_study_that_was_stopped_goes_on_to_the_same_weights(

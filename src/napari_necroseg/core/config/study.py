@@ -137,7 +137,9 @@ class StudyConfig(Config):
         description="Distance that counts as agreement of surfaces (NSD).",
     )
     device: Device = "auto"
-    threads: Threads = None
+    threads: Threads = Field(
+        None, description="CPU threads of each run; if not given, all cores are shared out among the workers."
+    )
     spare_cores: int = Field(
         0,
         ge=0,

@@ -67,8 +67,8 @@ class TrainConfig(Config):
         le=256,
         multiple_of=16,
         title="Slices",
-        description="Each stack is interpolated to so many: 64, as in the paper; 32 by fast in 3d, "
-        "which halves the time of a step.",
+        description="Number of slices that each stack is interpolated to: 64 in the paper; fewer make steps "
+        "faster.",
     )
     patch_side: int = Field(
         128,
@@ -77,7 +77,7 @@ class TrainConfig(Config):
         multiple_of=16,
         title="Patch side",
         json_schema_extra={"unit": "pixels"},
-        description="Rows and columns that a sample has: 128, as in the paper; 64 by fast.",
+        description="Rows and columns of a sample: 128 in the paper; fewer make steps faster.",
     )
     batch_size: int = Field(
         32,

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from napari_necroseg.core.config import TrainConfig
 
 RECORD_NAME = "run.json"
-# A record of a cohort of thousands is far smaller; anything larger is no record.
-_MOST_BYTES = 1_000_000
+# A case takes some 300 bytes; anything this large is no record.
+_MOST_BYTES = 50_000_000
 
 
 def read_run_record(run: Path) -> dict[str, object]:

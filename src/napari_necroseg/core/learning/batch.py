@@ -13,6 +13,7 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.made import record_path, trained_on_in_words
 from napari_necroseg.core.io.save import save_mask, save_probability
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
@@ -74,30 +75,41 @@ def predict_cohort(
     Yields
     ------
     Event
-        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; `Finished` with a
-        `PredictedCohort`.
+        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if models have
+        learned from some of them; `Finished` with a `PredictedCohort`.
     """
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
-    failed = 0
+    failed, learned = 0, []
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
         try:
-            path = yield from _predict_files(models, files, config, wanted, stop)
+            written = yield from _predict_files(models, files, config, wanted, stop)
         except NecrosegError as error:
             failed += 1
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
             continue
-        if path is None:
+        if written is None:
             return
+        learned += [files.name] if written.is_learned else []
         seconds = time.monotonic() - before
-        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=path)
+        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=written.mask)
+    if learned:
+        yield Warned(message=trained_on_in_words(learned, len(cohort)))
     yield Finished(
         result=PredictedCohort(
             out=wanted.out, done=len(cohort) - failed, failed=failed, seconds=time.monotonic() - started
         )
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """The mask of a case, and whether a model has learned from it."""
+
+    mask: Path
+    is_learned: bool
 
 
 def _predict_files(
@@ -106,8 +118,8 @@ def _predict_files(
     config: PredictConfig,
     wanted: Wanted,
     stop: threading.Event,
-) -> Generator[Event, None, Path | None]:
-    """Read, predict and write one case; return the mask's path, or None if the job was stopped."""
+) -> Generator[Event, None, _Written | None]:
+    """Read, predict and write one case; return what was written, or None if the job was stopped."""
     for model in models:
         check_sequences(model, files)
     # Masks are not read: a damaged reference does not keep a case from being predicted.
@@ -117,7 +129,8 @@ def _predict_files(
         yield Warned(message=f"{case.name}: {note}")
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
-            return _write(wanted, case, event.result)
+            mask = _write(wanted, case, event.result)
+            return _Written(mask=mask, is_learned=event.result.provenance["trained_on"] is True)
         yield event
     return None
 
@@ -131,5 +144,5 @@ def _write(wanted: Wanted, case: Case, prediction: Prediction) -> Path:
             save_probability(wanted.out / f"{case.name}_{name}.nii.gz", volume.voxels, case.origin)
     size = measure(prediction.labels.voxels > 0, case.grid)
     record = {"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)}
-    write_text(wanted.out / f"{case.name}.json", json.dumps(record, indent=2) + "\n")
+    write_text(record_path(path), json.dumps(record, indent=2) + "\n")
     return path

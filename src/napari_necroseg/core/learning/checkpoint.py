@@ -18,7 +18,7 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.io.atomic import atomic_path, write_text
 from napari_necroseg.core.io.hashes import file_sha256
-from napari_necroseg.core.io.runrecord import RECORD_NAME
+from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
 from napari_necroseg.core.learning.unet import UNet
 
 WEIGHTS_NAME = "weights.safetensors"
@@ -207,10 +207,9 @@ def _check_recorded_hash(run: Path, sha256: str) -> None:
     path = run / RECORD_NAME
     if not path.exists():
         return
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))["weights_sha256"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path} is damaged: it names no hash of the weights. {_CHOOSE}.") from error
+    recorded = read_run_record(run).get("weights_sha256")
+    if not isinstance(recorded, str):
+        raise ModelError(f"{path} is damaged: it names no hash of the weights. {_CHOOSE}.")
     if recorded != sha256:
         raise ModelError(
             f"{run / WEIGHTS_NAME} is not the file that {RECORD_NAME} beside it describes: its hash differs. "

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_necroseg import __version__
@@ -21,7 +22,7 @@ from napari_necroseg.core.events import Event, Finished, Progress, Started, Warn
 from napari_necroseg.core.io.atomic import atomic_folder, atomic_path, write_text
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.nifti import write_nifti
-from napari_necroseg.core.learning.patches import generator_of
+from napari_necroseg.core.learning.patches import drawn_contrast, generator_of, vary
 from napari_necroseg.core.learning.volumes import only_needed, training_source
 from napari_necroseg.core.plan import patch_shape_of
 from napari_necroseg.core.volume import Grid, Origin
@@ -65,7 +66,7 @@ def write_samples(
     files
         The case; sequences of the configuration that it lacks are left out, and so may the target be.
     config
-        Dimension, sequences, target, slices, patch side, seed, augmentation.
+        A training: whose patch, whitening, share at the target, augmentation and seed count.
     out
         A folder that is new or empty. It appears when all is written; a job that is closed before leaves
         nothing.
@@ -113,10 +114,13 @@ def _write_all(source: Source, config: TrainConfig, folder: Path, n: int) -> Gen
     origin = Origin(_grid(source, origin_shape), None, None)
     draws, tiles = [], []
     for number in range(n):
-        drawn = draw(config.augment, source, generator_of(config.seed, number), cut=cut)
+        generator = generator_of(config.seed, number)
+        drawn = draw(config.augment, source, generator, cut=cut)
         made = sample(source, drawn, patch_shape=patch_shape)
+        contrast = drawn_contrast([generator], source.n_sequences, config.intensity_spread)
+        vary(made.images[None], *contrast)
         _write_sample(made, config.sequences, folder / f"sample-{number:02d}", origin)
-        draws.append(_record(drawn, made, source))
+        draws.append(_record(drawn, made, source) | _of_sequences(*contrast))
         tiles.append(make_tile(made, drawn, number=number))
         yield Progress(done=number + 1, total=n, message=f"Sample {number + 1} of {n}")
     write_text(folder / "draws.json", json.dumps(_document(source, config, draws), indent=2) + "\n")
@@ -151,6 +155,11 @@ def _record(drawn: Drawn, made: Sample, source: Source) -> dict[str, object]:
     name = "target_ml" if drawn.slice_index is None else "target_voxels"
     n_voxels = int(made.target.sum())
     return asdict(drawn) | {name: n_voxels * voxel_ml if drawn.slice_index is None else n_voxels}
+
+
+def _of_sequences(factor: NDArray[np.float32], offset: NDArray[np.float32]) -> dict[str, list[float]]:
+    """Contrast and brightness ``(1, C)`` of white samples; 1 and 0 where a training varies neither."""
+    return {"contrast": factor[0].tolist(), "brightness": offset[0].tolist()}
 
 
 def _document(source: Source, config: TrainConfig, draws: list[dict[str, object]]) -> dict[str, object]:

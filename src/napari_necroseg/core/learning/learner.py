@@ -116,13 +116,18 @@ def _check_same_network(model: Model, plan: Plan) -> None:
             f"training one in {wanted[0].upper()} on {' and '.join(wanted[1])}; "
             "choose the same network and sequences."
         )
+    if model.config.whitening != plan.config.whitening:
+        raise ModelError(
+            f"The model {model.run.name} has learned images whitened by {model.config.whitening}, the "
+            f"training whitens by {plan.config.whitening}; choose the same."
+        )
     if model.record.patch_shape[0] != plan.patch_shape[0]:
         raise ModelError(
             f"The model {model.run.name} has learned stacks of {model.record.patch_shape[0]} slices, the "
             f"training makes {plan.patch_shape[0]}; choose the same."
         )
-    if model.config.whitening != plan.config.whitening:
+    if plan.config.whitening == "patch" and model.record.patch_shape != plan.patch_shape:
         raise ModelError(
-            f"The model {model.run.name} has learned images whitened by {model.config.whitening}, the "
-            f"training whitens by {plan.config.whitening}; choose the same."
+            f"The model {model.run.name} has learned patches of {model.record.patch_shape[1]} pixels, each "
+            f"whitened by itself, the training makes {plan.patch_shape[1]}; choose the same."
         )

@@ -15,6 +15,7 @@ from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
 from napari_necroseg.core.learning.device import default_threads, memory_errors, resolve_device, torch_threads
 from napari_necroseg.core.learning.interrupt import Stopped
@@ -104,6 +105,7 @@ def predict(
         except Stopped:
             return
     made = _provenance(members, config, found, region) | {"device": device, "threads": threads}
+    made |= {"trained_on": any(has_learned(model, case) for model in members)}
     yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
 
 
@@ -115,6 +117,13 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
             f"The model {model.run.name} needs {' and '.join(model.config.sequences)}, but the case "
             f"{case.name} has no {' and no '.join(missing)}. Add the image, or choose another model."
         )
+
+
+def has_learned(model: Model, case: Case) -> bool:
+    """Whether a model has learned from a case of this name, or from one of its images under another name."""
+    images = (case.sequences[sequence] for sequence in model.config.sequences)
+    known = set(model.record.images_sha256)
+    return case.name in model.cases or any(voxels_sha256(image) in known for image in images if known)
 
 
 def _prediction(

@@ -10,6 +10,7 @@ from typing import ClassVar
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.io.atomic import make_folder, write_text
+from napari_necroseg.core.io.made import was_trained_on
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, find_pairs, read_pair
@@ -151,6 +152,7 @@ def _beside(
         against_reader = summarise(_by_case(found), patients) if found else None
     return replace(
         summary,
+        trained_on=tuple(case.pair.case for case in scored if case.trained_on),
         comparisons=compare(first, others, patients),
         against_second_reader=against_reader,
     )
@@ -174,7 +176,8 @@ def _scored(
 def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[str, ...]]:
     masks = read_pair(pair)
     scores = score_masks(masks.reference, masks.prediction, masks.grid, tolerance_mm=tolerance_mm)
-    return ScoredCase(pair=pair, grid=masks.grid, scores=scores), masks.notes
+    is_known = was_trained_on(pair.prediction)
+    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, trained_on=is_known), masks.notes
 
 
 def _by_case(scored: list[ScoredCase]) -> dict[str, Scores]:

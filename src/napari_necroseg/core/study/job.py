@@ -16,6 +16,7 @@ from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.hashes import file_sha256, voxels_sha256
 from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, Model, load_model, software_versions
 from napari_necroseg.core.learning.device import default_threads, device_in_words, resolve_device
@@ -175,7 +176,7 @@ class _Job:
                 )
         device = resolve_device(unit.device)
         self.plan = make_plan(config, cohort, device=device, threads=unit.threads or default_threads())
-        if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / "run.json").exists():
+        if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / RECORD_NAME).exists():
             yield from self._steps(cohort, start_from)
         model = load_model(unit.model)
         _check_same(model, self.plan)

@@ -75,7 +75,7 @@ def plan_study(
     """
     stop = stop or threading.Event()
     places = places_of(config)
-    began = yield from begin(config, cohort, (table, out), stop, writes=False)
+    began = yield from begin(config, cohort, (table, out), stop)
     if began is None:
         return
     study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)

@@ -100,6 +100,9 @@ def run_study(
             return
         study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
         yield from study.planned()
+        if stop.is_set():
+            return
+        write_record(out / STUDY_NAME, began.record)
         yield from study.run(_chosen(runs_of(config), only), began.store)
         if not stop.is_set():
             yield from _end(study)
@@ -118,10 +121,10 @@ def begin(
     cohort: Cohort,
     places: tuple[Path, Path],
     stop: threading.Event,
-    *,
-    writes: bool = True,
 ) -> Generator[Event, None, Begun | None]:
-    """Check and read the cases, and write down what the experiment is; return None if it was stopped.
+    """Check and read the cases, and say what the experiment is; return None if it was stopped.
+
+    Nothing but the table of folds is written.
 
     Parameters
     ----------
@@ -129,8 +132,6 @@ def begin(
         As in `run_study`.
     places
         The cohort's table, and the folder of the experiment.
-    writes
-        Write down more than the table of folds.
 
     Raises
     ------
@@ -157,8 +158,6 @@ def begin(
         earlier = read_study(out)
         _check_same_study(earlier, record)
         record = record.model_copy(update={"config": _together(earlier.config, record.config)})
-    if writes:
-        write_record(out / STUDY_NAME, record)
     return Begun(record=record, store=store)
 
 

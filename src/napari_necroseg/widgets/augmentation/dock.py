@@ -8,7 +8,6 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QRadioButton,
     QSlider,
@@ -16,15 +15,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_necroseg.core.config import AugmentConfig
-from napari_necroseg.core.errors import NecrosegError, SettingsError
-from napari_necroseg.core.io.presets import read_augment, write_augment
+from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.widgets.augmentation.controls import AugmentControls
+from napari_necroseg.widgets.augmentation.own_ranges import OwnRanges
 from napari_necroseg.widgets.augmentation.parts import button, row, spin
 from napari_necroseg.widgets.augmentation.picture import Picture
 from napari_necroseg.widgets.augmentation.whose import Whose
 from napari_necroseg.widgets.augmentation.words import in_words, necrosis_in_words, sheet_in_words
-from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.augment_view import Preview, Sheet, Subject, View, Wish
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.latest import Latest
@@ -34,7 +31,6 @@ from napari_necroseg.widgets.shared.subject_choice import SubjectChoice
 # The whole patch follows when the hand rests, or lets the slider go.
 _REST_MS = 120
 _SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
-_USE_HELP = "Let the dock Train use these ranges, in place of its preset's."
 _NOTE = "Shown is what the network is trained on: whitened intensities, in a patch of the preset's size."
 
 
@@ -49,10 +45,11 @@ class Augmentation(Dock):
         self.by_draw, self.by_value = QRadioButton("Drawn"), QRadioButton("One value")
         self.slice = QSlider(Qt.Orientation.Horizontal)
         self.whose = Whose()
+        self.ranges = OwnRanges(self.workspace, self.controls, self.whose.training())
         self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
         self.seed, self.number = spin(2**31 - 1), spin(10**9)
         self.sheet = QComboBox()
-        self.values, self.necrosis, self.message = Prose(), Prose(), Prose()
+        self.values, self.necrosis = Prose(), Prose()
         self.latest = Latest(self)
         self._preview = Preview()
         self._subject: Subject | None = None
@@ -103,38 +100,6 @@ class Augmentation(Dock):
         """Show the draw before."""
         self.number.setValue(self.number.value() - 1)
 
-    def use_for_training(self) -> None:
-        """Hand the ranges to the dock Train."""
-        try:
-            config = self.controls.config()
-        except SettingsError as error:
-            self.message.say(str(error))
-            return
-        self.workspace.set_augment(config)
-        self.message.say("The dock Train now uses these ranges.")
-
-    def save(self) -> None:
-        """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
-        path = ask.ask_where_to_save(self, "Save the augmentation", "augmentation.json", ask.PRESETS)
-        if path is None:
-            return
-        self._try(partial(write_augment, path, self.controls.config()), f"Saved as {path.name}.")
-
-    def load(self) -> None:
-        """Show the ranges of a file."""
-        path = ask.ask_preset(self)
-        if path is None:
-            return
-        self._try(lambda: self.controls.set_config(read_augment(path)), f"Loaded {path.name}.")
-
-    def _try(self, act: Any, success: str) -> None:
-        try:
-            act()
-        except NecrosegError as error:
-            self.message.say(str(error))
-        else:
-            self.message.say(success)
-
     def _build(self) -> None:
         self._fit_slider()
         self.slice.setValue(self.slice.maximum() // 2 + 1)
@@ -159,9 +124,7 @@ class Augmentation(Dock):
         self.body.addWidget(self.values)
         self.body.addWidget(self.necrosis)
         self.body.addWidget(self.controls)
-        self.body.addLayout(self._preset_row())
-        self.body.addWidget(button("Use for training", _USE_HELP, self.use_for_training))
-        self.body.addWidget(self.message)
+        self.body.addWidget(self.ranges)
         self.body.addWidget(self.choice)
         self.body.addWidget(Prose(_NOTE))
 
@@ -178,21 +141,12 @@ class Augmentation(Dock):
         ):
             widget.setToolTip(text)
 
-    def _preset_row(self) -> QHBoxLayout:
-        paper = button("Paper", "Back to the paper's transforms and ranges.", self._on_paper)
-        load = button("Load...", "Load ranges from a file.", self.load)
-        save = button(
-            "Save...", "Save these ranges to a file; necroseg train --augment FILE takes it.", self.save
-        )
-        return row(paper, load, save, None)
-
     def _connect(self) -> None:
         self.choice.changed.connect(self._on_subject)
         self.controls.changed.connect(self._on_changed)
         self.controls.released.connect(self._ask_for_patch)
         self.by_value.toggled.connect(self._on_mode)
-        self.whose.changed.connect(self._fit_slider)
-        self.whose.changed.connect(self._on_changed)
+        self.whose.changed.connect(self._on_whose)
         for switch in (self.has_outline, self.has_grid):
             switch.toggled.connect(self._on_changed)
         for number in (self.slice, self.seed, self.number):
@@ -240,9 +194,11 @@ class Augmentation(Dock):
         self.slice.setMaximum(n - 1)
         self.slice.setValue(round(place * n))
 
-    def _on_paper(self) -> None:
-        self.controls.set_config(AugmentConfig())
-        self.controls.reset_single()
+    def _on_whose(self) -> None:
+        """Follow another preset; ranges that a person has changed stay."""
+        self.ranges.follow(self.whose.training())
+        self._fit_slider()
+        self._on_changed()
 
     def _on_tile(self, number: int) -> None:
         self.sheet.setCurrentIndex(0)
@@ -263,7 +219,7 @@ class Augmentation(Dock):
         try:
             wish = self.wish()
         except SettingsError as error:
-            self.message.say(str(error))
+            self.ranges.message.say(str(error))
             return
         if wish.n_draws and wish == self._wish:
             return

@@ -8,7 +8,7 @@ from napari_necroseg.core.config import TrainConfig, train_preset
 _PRESET_HELP = (
     "Whose samples. fast: patches of 64 x 64 pixels from images that were whitened as a whole, a third of "
     "them from anywhere, contrast and brightness varied. paper: 128 x 128 pixels at the necrosis, each "
-    "patch whitened by itself. The ranges below stay as they are."
+    "patch whitened by itself. Ranges that you have changed stay."
 )
 _3D_HELP = "As for the 3D network: with fast 32 slices, with paper whitened by the whole patch."
 

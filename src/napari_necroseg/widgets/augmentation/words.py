@@ -31,9 +31,7 @@ def in_words(view: View) -> str:
 def sheet_in_words(sheet: Sheet) -> str:
     """Say which draws are shown."""
     first, last = sheet.wish.number, sheet.wish.number + len(sheet.tiles) - 1
-    return (
-        f"Draws {first} to {last}, each at a slice of its necrosis, if it has any. Click one to see it alone."
-    )
+    return f"Draws {first} to {last}, those at the necrosis on a slice of it. Click one to see it alone."
 
 
 def necrosis_in_words(view: View) -> str:

@@ -26,7 +26,7 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.runs import describe_run, run_name
+from napari_necroseg.widgets.shared.runs import describe_run, mean_name, run_name
 from napari_necroseg.widgets.shared.saving import masks_to_save
 
 _PLAIN = ("threshold", "fill_holes", "min_volume_ml", "largest")
@@ -90,8 +90,8 @@ class Predict(Dock):
         run, cohort, folder = self.model.run(), self.workspace.cohort, self.workspace.folder
         if run is None or cohort is None or folder is None or self.runner.is_busy:
             return
-        out = folder / "predictions" / run_name(run)
         runs = [run, *self.ensemble.ticked()]
+        out = folder / "predictions" / mean_name(runs)
         self.batch.begin()
         job = partial(jobs.predict_all, runs, cohort, self._config(), out, self._warm)
         self.panel.run(job, f"Predicting {len(cohort)} cases ...")

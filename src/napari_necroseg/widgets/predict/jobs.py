@@ -10,7 +10,7 @@ from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
-from napari_necroseg.widgets.shared.runs import WEIGHTS, members_of, run_name
+from napari_necroseg.widgets.shared.runs import WEIGHTS, mean_name, members_of, run_name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +28,7 @@ class CasePrediction:
     layers
         Uncertainty, probability and labels.
     was_trained_on
-        Whether a model has seen a case of this name in training, so that scores on it mean little.
+        Whether a model has learned from this case, so that scores on it mean little.
     """
 
     case: Case
@@ -91,7 +91,7 @@ def predict_case(
     region = None if place.box_mm is None else region_of_box(case.grid, place.box_mm)
     job = predict(models, case, config.changed(around=place.point_mm), region=region, stop=stop)
     for event in job:
-        yield _ready_to_show(event.result, case, runs[0], config) if isinstance(event, Finished) else event
+        yield _ready_to_show(event.result, case, runs, config) if isinstance(event, Finished) else event
 
 
 def predict_all(
@@ -124,10 +124,10 @@ def _stamp(run: Path) -> object:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _ready_to_show(prediction: Any, case: Case, run: Path, config: PredictConfig) -> Finished[Any]:
-    others = len(prediction.provenance["models"]) - max(1, len(members_of(run)))
+def _ready_to_show(prediction: Any, case: Case, runs: Sequence[Path], config: PredictConfig) -> Finished[Any]:
+    run, others = runs[0], len(prediction.provenance["models"]) - max(1, len(members_of(runs[0])))
     name = f"{run_name(run)} + {others}" if others else run_name(run)
-    sources = {role: case_source(case, role, run_name(run)) for role in Role}
+    sources = {role: case_source(case, role, mean_name(runs)) for role in Role}
     labels = mask_layer(prediction.labels, sources[Role.PREDICTION], f"prediction {name}")
     return Finished(
         result=CasePrediction(
@@ -140,6 +140,6 @@ def _ready_to_show(prediction: Any, case: Case, run: Path, config: PredictConfig
                 probability_layer(prediction.probability, sources[Role.PROBABILITY], f"probability {name}"),
                 labels,
             ),
-            was_trained_on=case.name in prediction.provenance["model_cases"],
+            was_trained_on=prediction.provenance["trained_on"] is True,
         )
     )

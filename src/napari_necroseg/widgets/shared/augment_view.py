@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_necroseg.core.augment.drawn import Drawn
+    from napari_necroseg.core.augment.sample import Sample
     from napari_necroseg.core.augment.source import Source
 
 
@@ -133,21 +134,18 @@ class Preview:
 
         source, patch_shape = self._loaded(subject, wish.training), patch_shape_of(wish.training)
         drawn, contrast = self._drawn(source, wish)
-        drawn = replace(drawn, slice_index=wish.slice_index)
-        one = sample(source, drawn, patch_shape=patch_shape)
-        images, target = one.images, one.target.numpy()
-        after_ml = None
+        one, after_ml = sample(source, drawn, patch_shape=patch_shape), None
         if has_patch:
             patch = sample(source, replace(drawn, slice_index=None), patch_shape=patch_shape)
             after_ml = _volume_ml(patch.target.numpy(), source)
-            if wish.training.dimension == "3d":
-                images = patch.images[:, wish.slice_index]
+            # While a slider is moved, a slice whitened as in 2D stands for the patch, which takes longer.
+            one = _slice_of(patch, wish.slice_index) if wish.training.dimension == "3d" else one
         lines = grid_lines(source, drawn, patch_shape) if wish.has_grid else None
         return View(
             wish=wish,
             names=subject.names,
             originals=self._originals_of(source, wish, drawn.centre_voxels),
-            augmented=pictures(_varied(images, contrast), target * wish.has_outline, lines),
+            augmented=pictures(_varied(one.images, contrast), one.target.numpy() * wish.has_outline, lines),
             drawn=replace(drawn, slice_index=None),
             contrast=contrast,
             before_ml=_volume_ml(source.target, source) if has_patch else None,
@@ -156,9 +154,8 @@ class Preview:
         )
 
     def sheet(self, subject: Subject, wish: Wish) -> Sheet:
-        """Make the draws from the wished one on, each at a slice that shows its necrosis if it has any."""
+        """Make the draws from the wished one on; those at the necrosis at a slice that shows it."""
         from napari_necroseg.core.augment.draw import Cut, draw_batch
-        from napari_necroseg.core.augment.sample import sample_batch
 
         source, n, training = self._loaded(subject, wish.training), wish.n_draws, wish.training
         generators = [np.random.default_rng([training.seed, wish.number + step]) for step in range(n)]
@@ -167,25 +164,28 @@ class Preview:
         draws = draw_batch(training.augment, [source] * n, generators, cut=cut)
         if not source.target.any():
             draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
-        made = sample_batch([source] * n, draws, patch_shape=shape)
-        targets = made.target.numpy() * wish.has_outline
-        tiles = [
-            pictures(_varied(image, _contrast(training, generator, len(image)))[:1], target, None)[0]
-            for image, generator, target in zip(made.images, generators, targets, strict=True)
-        ]
+        tiles = []
+        for drawn, generator in zip(draws, generators, strict=True):
+            one = _sample_at(source, drawn, training)
+            varied = _varied(one.images, _contrast(training, generator, len(one.images)))
+            tiles.append(pictures(varied[:1], one.target.numpy() * wish.has_outline, None)[0])
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
 
     def _drawn(self, source: "Source", wish: Wish) -> "tuple[Drawn, tuple[tuple[float, float], ...]]":
-        """Return the draw that is wished for: of a training's random numbers, or of given values."""
+        """Return the draw that is wished for: of a training's random numbers, or of given values.
+
+        Of the patch that is drawn it is the slice that is looked at.
+        """
         from napari_necroseg.core.augment.draw import Cut, draw
 
         training, n = wish.training, source.n_sequences
         if wish.values is not None:
-            return replace(plain_draw(source, training), **values_of(wish.values, n)), ()
+            values = values_of(wish.values, n) | {"slice_index": wish.slice_index}
+            return replace(plain_draw(source, training), **values), ()
         generator = np.random.default_rng([training.seed, wish.number])
         cut = Cut(patch_shape=patch_shape_of(training), is_2d=False, target_share=training.target_share)
         drawn = draw(training.augment, source, generator, cut=cut)
-        return drawn, _contrast(training, generator, n)
+        return replace(drawn, slice_index=wish.slice_index), _contrast(training, generator, n)
 
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
         """Bring the images to the network's slices, as a training does, once."""
@@ -265,6 +265,21 @@ def _varied(images: "Tensor", contrast: tuple[tuple[float, float], ...]) -> NDAr
         factor, offset = np.array([contrast], np.float32).transpose(2, 0, 1)
         vary(images[None], factor, offset)
     return images.numpy()
+
+
+def _sample_at(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
+    """Make the slice of a draw as the network sees it: in 3D as a part of the patch."""
+    from napari_necroseg.core.augment.sample import sample
+
+    shape = patch_shape_of(training)
+    if training.dimension == "2d" or drawn.slice_index is None:
+        return sample(source, drawn, patch_shape=shape)
+    patch = sample(source, replace(drawn, slice_index=None), patch_shape=shape)
+    return _slice_of(patch, drawn.slice_index)
+
+
+def _slice_of(patch: "Sample", index: int) -> "Sample":
+    return replace(patch, images=patch.images[:, index], target=patch.target[index])
 
 
 def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:

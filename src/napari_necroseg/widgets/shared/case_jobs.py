@@ -170,7 +170,7 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
 
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
     from napari_necroseg.core.io.atomic import write_text
-    from napari_necroseg.core.io.file_image import image_stem
+    from napari_necroseg.core.io.made import record_path
     from napari_necroseg.core.io.versions import save_mask_version
 
     for done, mask in enumerate(saves):
@@ -178,7 +178,7 @@ def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
         save_mask_version(mask.path, mask.voxels, mask.origin)
         if mask.record is not None:
             text = json.dumps(mask.record, indent=2) + "\n"
-            write_text(mask.path.with_name(f"{image_stem(mask.path)}.json"), text)
+            write_text(record_path(mask.path), text)
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:

@@ -1,5 +1,7 @@
 """The trained models of a project folder, as far as a list of them needs to know."""
 
+import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,6 +10,8 @@ from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, read_ensemble
 from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record, trained_config
 
 WEIGHTS = "weights.safetensors"
+# Folders are named by several models up to this length.
+_LONGEST_NAME = 60
 # There while a training runs, and after one that was interrupted.
 _CHECKPOINT = "checkpoint.safetensors"
 
@@ -36,6 +40,18 @@ def run_name(run: Path) -> str:
     """Return a model's name as part of a file's; that of an ensemble names its study, too."""
     is_ensemble = (run / ENSEMBLE_NAME).is_file()
     return f"{run.parents[1].name}-{run.name}" if is_ensemble else run.name
+
+
+def mean_name(runs: Sequence[Path]) -> str:
+    """Return the name of what several models say together, as part of a file's; of one it is its own.
+
+    Other models have another name, so that the masks of a folder are all of the same models.
+    """
+    first, *others = (run_name(run) for run in runs)
+    joined = "+".join([first, *sorted(others)])
+    if len(joined) <= _LONGEST_NAME:
+        return joined
+    return f"{first[:_LONGEST_NAME]}+{len(others)}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
 
 
 def run_title(run: Path) -> str:

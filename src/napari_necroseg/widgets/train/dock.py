@@ -24,7 +24,7 @@ from napari_necroseg.widgets.train.cases import TrainCases
 from napari_necroseg.widgets.train.jobs import Wants
 from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.live_mask import LiveMask
-from napari_necroseg.widgets.train.tuning import TAKEN, starting_point, to_score
+from napari_necroseg.widgets.train.tuning import TAKEN, starting_point, taken_by, to_score
 from napari_necroseg.widgets.train.words import augmentation_in_words, plan_in_words
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
@@ -188,8 +188,9 @@ class Train(Dock):
         run, is_tuning = self.model.run(), not self.form.editor(TAKEN[0]).isEnabled()
         if run is None and not is_tuning:
             return
+        taken = taken_by(run)
         for name in TAKEN:
-            self.form.editor(name).setEnabled(run is None)
+            self.form.editor(name).setEnabled(name not in taken)
         if run is not None:
             self.validates.setChecked(True)
             self.cases.tick(self.chooser.new_to(learned_cases(run)) or self.cases.ticked())

@@ -5,11 +5,19 @@ from pathlib import Path
 
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.io.runrecord import trained_config
-from napari_necroseg.core.tuning import tuned, watched
+from napari_necroseg.core.tuning import SAME_IMAGES, SAME_NETWORK, seen_by, tuned, watched
 from napari_necroseg.widgets.shared.runs import learned_cases
 
-# What a trained model takes for granted: not to be chosen where one is gone on from.
-TAKEN = ("dimension", "sequences", "target", "upsampling", "whitening", "slices")
+# What a trained model may take for granted.
+TAKEN = (*SAME_NETWORK, *SAME_IMAGES)
+
+
+def taken_by(run: Path | None) -> tuple[str, ...]:
+    """Return which choices a model takes for granted: not to be made where it is gone on from."""
+    if run is None:
+        return ()
+    learned = trained_config(run)
+    return TAKEN if learned is None else (*SAME_NETWORK, *seen_by(learned))
 
 
 def starting_point(
@@ -23,7 +31,7 @@ def starting_point(
     if learned is None:
         return train_preset(preset, dimension).changed(**personal)
     config = tuned(train_preset(preset, learned.dimension).changed(**personal), learned)
-    return config.changed(**{name: getattr(learned, name) for name in TAKEN})
+    return config.changed(**{name: getattr(learned, name) for name in SAME_NETWORK})
 
 
 def to_score(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
