@@ -35,6 +35,7 @@ from napari_necroseg.core.learning.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice
 
 N_FOLDS = 4
+MONAI_SIDE = 128
 CONTENDERS = ("ours", "monai", "nnunet")
 PACKAGES = {"ours": "napari-necroseg", "monai": "monai", "nnunet": "nnunetv2"}
 
@@ -51,6 +52,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--dimension", choices=("2d", "3d"), default="2d")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--monai-side", type=int, default=MONAI_SIDE, help="rows and columns of the patches that MONAI learns"
+    )
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -67,8 +71,14 @@ def main() -> None:
 
 def result_path(options: argparse.Namespace, contender: str, fold: int) -> Path:
     """Return where the result of one training is, or will be."""
-    stem = f"{contender}-{options.dimension}-{options.minutes:g}min-{options.threads}threads-fold{fold}"
-    return options.work / f"{stem}.json"
+    stem = f"{named(options, contender)}-{options.dimension}-{options.minutes:g}min-{options.threads}threads"
+    return options.work / f"{stem}-fold{fold}.json"
+
+
+def named(options: argparse.Namespace, contender: str) -> str:
+    """Return the contender's name, with what is unusual about it."""
+    is_usual = contender != "monai" or options.monai_side == MONAI_SIDE
+    return contender if is_usual else f"{contender}-patch{options.monai_side}"
 
 
 def in_process(options: argparse.Namespace, contender: str, fold: int) -> None:
@@ -76,8 +86,8 @@ def in_process(options: argparse.Namespace, contender: str, fold: int) -> None:
     names = [f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS")]
     set_threads = dict.fromkeys([*names, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"], str(options.threads))
     command = [sys.executable, __file__, "--here", "--contenders", contender, "--folds", str(fold)]
-    for name in ("data", "work", "minutes", "dimension", "threads"):
-        command += [f"--{name}", str(getattr(options, name))]
+    for name in ("data", "work", "minutes", "dimension", "threads", "monai_side"):
+        command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     print(f"{contender}, {options.dimension}, fold {fold}: {options.minutes:g} minutes", flush=True)
     if subprocess.run(command, env=os.environ | set_threads, check=False).returncode:
         sys.exit(f"training: {contender} failed on fold {fold}.")
@@ -104,7 +114,7 @@ def measure(options: argparse.Namespace, contender: str, fold: int) -> None:
         for way, found in masks.items()
     }
     result = {
-        "contender": contender,
+        "contender": named(options, contender),
         "version": version(PACKAGES[contender]),
         "torch": version("torch"),
         "dimension": options.dimension,

@@ -49,7 +49,8 @@ def train_monai(options: argparse.Namespace, train: list[Case], test: list[Case]
     set_determinism(0)
     is_2d = options.dimension == "2d"
     items = [{"image": images_of(case), "label": case.reference.voxels[None] > 0} for case in train]
-    data = CacheDataset(items, monai_transforms(MONAI_PATCH[options.dimension], is_2d=is_2d), progress=False)
+    patch = (MONAI_PATCH[options.dimension][0], options.monai_side, options.monai_side)
+    data = CacheDataset(items, monai_transforms(patch, is_2d=is_2d), progress=False)
     loader = DataLoader(data, batch_size=4 if is_2d else 2, shuffle=True, collate_fn=list_data_collate)
     # The U-Net of MONAI's spleen tutorial.
     network = UNet(
