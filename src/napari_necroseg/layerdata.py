@@ -79,7 +79,7 @@ class LayerSource:
     grid
         The working grid of the layer's voxels: the true affine, which the layer's `scale` only approximates.
     run
-        The model that made a prediction.
+        The model that made a prediction, or the name of several whose mean it is.
     """
 
     case: str

@@ -278,3 +278,7 @@ def test_a_fine_tuning_takes_the_models_slices(study: Path, capsys: pytest.Captu
     assert main([*train, "--out", str(study / "third"), "--from", str(first), "--slices", "32"]) == 2
     message = "was trained with --slices 48, so --slices 32 contradicts it; leave --slices out"
     assert message in capsys.readouterr().err
+    assert main(["plan", str(study), "--cases", "case-1", "--from", str(first), "--dimension", "2d"]) == 2
+    assert "was trained with --dimension 3d, so --dimension 2d contradicts it" in capsys.readouterr().err
+    assert main(["plan", str(study), "--cases", "case-1", "--from", str(first), "--sequences", "T2"]) == 2
+    assert "was trained with --sequences ceT1,T2, so --sequences T2 contra" in capsys.readouterr().err

@@ -34,6 +34,9 @@ from napari_necroseg.widgets.shared.runs import (
     run_title,
 )
 
+# By the case's name: what the model of `fake_prediction` knows.
+KNOWN = {"trained": "image", "named": "name"}
+
 
 @pytest.fixture
 def dock(open_dock):
@@ -61,7 +64,11 @@ def fake_prediction(monkeypatch, steered_job):
         job.runs, job.place, job.config = runs, place, config
         probability = case.reference.voxels * np.float16(0.8)
         probability[3] *= np.float16(0.75)
-        provenance = {"model": runs[0].name, "models": [{}] * len(runs), "trained_on": case.name == "trained"}
+        provenance = {
+            "model": runs[0].name,
+            "models": [{}] * len(runs),
+            "trained_on": KNOWN.get(case.name, "no"),
+        }
         prediction = Prediction(
             case=case.name,
             labels=Volume((probability >= config.threshold).astype(np.uint8), case.grid),
@@ -128,10 +135,20 @@ def test_an_empty_prediction_says_what_to_try(qtbot, ready, fake_prediction):
     assert "lower one" in ready.result.said
 
 
-def test_a_case_that_the_model_was_trained_on_is_told(qtbot, ready, make_case, fake_prediction):
-    open_case(ready, make_case("trained"))
+@pytest.mark.parametrize(
+    ("name", "words"), [("trained", "on this case, so"), ("named", "on a case of this name")]
+)
+def test_a_case_that_the_model_was_trained_on_is_told(qtbot, ready, make_case, fake_prediction, name, words):
+    open_case(ready, make_case(name))
     predict(qtbot, ready, fake_prediction)
-    assert "too good" in ready.result.said
+    assert f"⚠ The model was trained {words}" in ready.result.said
+    layer = ready.viewer.layers["prediction run-1"]
+    assert ready._live.record(layer)["trained_on"] == KNOWN[name]
+
+
+def test_nothing_is_said_of_a_case_that_the_model_does_not_know(qtbot, ready, fake_prediction):
+    predict(qtbot, ready, fake_prediction)
+    assert "⚠" not in ready.result.said
 
 
 def test_a_case_switched_meanwhile_gets_no_foreign_mask_and_nothing_is_lost(
@@ -466,6 +483,7 @@ def test_what_several_models_say_together_has_a_name_of_its_own(tmp_path):
     a, b, c = (tmp_path / name for name in "abc")
     assert mean_name([a]) == "a"
     assert mean_name([a, c, b]) == mean_name([a, b, c]) == "a+b+c"
+    assert mean_name([tmp_path / ("w" * 90)]) == "w" * 90
     long = [tmp_path / (letter * 50) for letter in "xyz"]
     assert mean_name(long).startswith("x" * 50 + "+2-")
     assert len({mean_name(long), mean_name(long[:2]), mean_name([long[0], long[2]])}) == 3

@@ -341,11 +341,13 @@ def two_runs(dock, cohort_table):
 def test_two_runs_are_compared_with_the_cases_that_changed(qtbot, dock, two_runs):
     dock.cohort.folders.setCurrentText("run-1")
     dock.cohort.others.setCurrentText("run-2")
+    (two_runs / "run-1" / "a.json").write_text('{"trained_on": "image"}')
     with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
         dock.cohort.start_button.click()
     said = dock.cohort.summary.said
     assert "run-2 on 2 of these cases: Dice better in 1 and worse in 0 of 2 patients" in said
     assert "Changed most: b 0 to 100 %" in said
+    assert "⚠ 1 of the 2 cases (a) is among those that the model was trained on" in said
     # Pictures of both, drawn in the thread of the job.
     assert [label.pixmap().isNull() for label in dock.cohort.pictures] == [False, False]
 

@@ -200,14 +200,20 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
 
 
 def _tuned(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object]) -> TrainConfig:
-    for name, value in seen_by(learned).items():
-        if name in given and getattr(config, name) != value:
-            option = "--" + name.replace("_", "-")
+    taken = {name: getattr(learned, name) for name in ("dimension", "sequences")} | seen_by(learned)
+    for name, value in taken.items():
+        chosen_value = getattr(config, name)
+        if name in given and chosen_value != value:
+            option, was, wanted = "--" + name.replace("_", "-"), _in_option(value), _in_option(chosen_value)
             raise SettingsError(
-                f"The model of --from was trained with {option} {value}, so {option} {given[name]} "
-                f"contradicts it; leave {option} out."
+                f"The model of --from was trained with {option} {was}, so {option} {wanted} contradicts it; "
+                f"leave {option} out."
             )
     return tuned(config, learned)
+
+
+def _in_option(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -9,12 +9,15 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
-from napari_necroseg.core.io.made import was_trained_on
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.made import known_of
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import Model, load_model
+from napari_necroseg.core.learning.predict import known_by
+from napari_necroseg.core.volume import Volume
 
 CONFIG = PredictConfig(threads=1)
 
@@ -97,20 +100,26 @@ def test_cases_that_the_model_has_learned_from_are_told(model, cohort, tmp_path)
     assert isinstance(last, Finished)
     assert isinstance(warned, Warned)
     assert warned.message == (
-        "3 of the 3 cases are among those that the model was trained on (case-0, case-1, case-2): scores "
-        "there are too good."
+        "3 of the 3 cases (case-0, case-1, case-2) are among those that the model was trained on: "
+        "scores there are too good."
     )
-    assert was_trained_on(tmp_path / "out" / "case-1.nii.gz")
+    assert known_of(tmp_path / "out" / "case-1.nii.gz") == "image"
 
 
-def test_a_known_image_is_known_by_another_name_and_a_new_one_is_not(model, cohort, tmp_path) -> None:
-    new = Cohort(cases=(replace(cohort.cases[1], name="elsewhere"),))
-    *_, warned, _ = predict_cohort(model, new, CONFIG, Wanted(out=tmp_path / "known"))
-    assert "The case is among those" in warned.message
-    path = new.cases[0].sequences["ceT1"]
-    image = nibabel.load(path)
-    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine, image.header), path)
-    other = replace(new.cases[0], sequences=dict.fromkeys(("ceT1", "T2"), path))
-    events = list(predict_cohort(model, Cohort(cases=(other,)), CONFIG, Wanted(out=tmp_path / "new")))
-    assert not [event for event in events if isinstance(event, Warned)]
-    assert not was_trained_on(tmp_path / "new" / "elsewhere.nii.gz")
+def test_a_case_is_known_by_its_image_whatever_its_name_or_by_its_name(model, cohort) -> None:
+    case = load_case(cohort.cases[1])
+    assert known_by([model], replace(case, name="elsewhere")) == "image"
+    brighter = {
+        name: Volume(image.voxels + np.float32(1), image.grid) for name, image in case.sequences.items()
+    }
+    other = replace(case, sequences=brighter)
+    assert known_by([model], other) == "name"
+    assert known_by([model], replace(other, name="elsewhere")) == "no"
+    # One image of it is enough, and one model of several.
+    half = replace(other, name="elsewhere", sequences=brighter | {Sequence.T2: case.sequences[Sequence.T2]})
+    stranger = replace(model, record=model.record.model_copy(update={"images_sha256": (), "cases": ("x",)}))
+    assert known_by([stranger, model], half) == "image"
+    assert known_by([stranger], case) == "no"
+    # A model that was fine-tuned knows the cases of the one it started from.
+    tuned = replace(stranger, record=stranger.record.model_copy(update={"earlier_cases": ("case-1",)}))
+    assert known_by([tuned], other) == "name"

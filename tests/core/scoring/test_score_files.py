@@ -217,18 +217,34 @@ def test_infinite_and_undefined_scores_are_written_as_such(tmp_path: Path, write
 
 
 def test_cases_that_the_model_has_learned_from_are_named(tmp_path: Path, write_image: WriteImage) -> None:
-    for name in ("a", "b", "c", "d"):
+    records = {
+        "a": {"trained_on": "image"},
+        "b": {"trained_on": "name"},
+        "c": {"trained_on": "no", "case": "c", "model_cases": ["c"]},
+        # As earlier versions wrote them.
+        "d": {"case": "d", "model_cases": ["d", "x"]},
+        "e": {"case": "e", "model_cases": ["x"]},
+        "f": {"trained_on": ["image"]},
+    }
+    for name in (*records, "g", "h"):
         write_image(tmp_path / "reference" / f"{name}.nii.gz", cube())
         write_image(tmp_path / "prediction" / f"{name}.nii.gz", cube())
-    records = {"a": '{"trained_on": true}', "b": '{"trained_on": false}', "c": "[" * 100_000}
-    for name, text in records.items():
-        (tmp_path / "prediction" / f"{name}.json").write_text(text)
+    for name, made in records.items():
+        (tmp_path / "prediction" / f"{name}.json").write_text(json.dumps(made))
+    (tmp_path / "prediction" / "g.json").write_text("[" * 100_000)
     pairs = find_pairs(tmp_path / "reference", tmp_path / "prediction")
-    *_, last = score_files(pairs, Wanted(export=tmp_path / "out"))
-    assert isinstance(last, Finished)
-    assert last.result.trained_on == ("a",)
-    said = "1 of the 4 cases is among those that the model was trained on (a): scores there are too good."
-    assert said in str(last.result)
+    events = list(score_files(pairs, Wanted(export=tmp_path / "out", against={"other": pairs})))
+    assert isinstance(events[-1], Finished)
+    said = (
+        "1 of the 8 cases (a) is among those that the model was trained on: scores there are too good. "
+        "2 of the 8 cases (b, d) have the name of a case that the model was trained on: if that is the same, "
+        "scores there are too good."
+    )
+    assert said in str(events[-1].result)
     assert said in (tmp_path / "out" / "scores.md").read_text()
+    assert [event.message for event in events if isinstance(event, Warned)] == [f"other: {said}"]
     made = json.loads((tmp_path / "out" / "scores.json").read_text())
-    assert [case["trained_on"] for case in made["cases"]] == [True, False, False, False]
+    assert [case["trained_on"] for case in made["cases"]] == [
+        *("image", "name", "no", "name", "no"),
+        *(None, None, None),
+    ]

@@ -1,11 +1,15 @@
 """What the JSON beside a mask says of how it was made."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 from napari_necroseg.core.io.file_image import image_stem
 
+# Whether a model has learned from a case: from one of its images, from a case of its name, or not.
+Known = Literal["image", "name", "no"]
+_KNOWN: tuple[Known, ...] = get_args(Known)
 # Names and settings; anything larger is something else.
 _MOST_BYTES = 10_000_000
 
@@ -15,21 +19,56 @@ def record_path(mask: Path) -> Path:
     return mask.with_name(f"{image_stem(mask)}.json")
 
 
-def was_trained_on(mask: Path) -> bool:
-    """Whether a predicted mask is of a case that its model has learned from; False where nothing says so."""
-    path = record_path(mask)
+def known_of(mask: Path) -> Known | None:
+    """Return whether the model behind a mask has learned from the case; None where nothing says so."""
+    record = _read(record_path(mask))
+    for known in _KNOWN:
+        if record.get("trained_on") == known:
+            return known
+    # Records of earlier versions name the model's cases alone.
+    cases = record.get("model_cases")
+    if not isinstance(cases, list):
+        return None
+    return "name" if record.get("case") in cases else "no"
+
+
+def known_in_words(known: Mapping[str, Known | None], total: int) -> str:
+    """Say which cases, of so many, are no test of the model that predicted them; nothing if all are.
+
+    Parameters
+    ----------
+    known
+        By the case's name.
+    total
+        Number of cases that were scored or predicted.
+    """
+    images, names = ([case for case, how in known.items() if how == kind] for kind in ("image", "name"))
+    sentences = []
+    if images:
+        be = "is" if len(images) == 1 else "are"
+        sentences.append(
+            f"{_some(images, total)} {be} among those that the model was trained on: scores there are too "
+            "good."
+        )
+    if names:
+        have = "has" if len(names) == 1 else "have"
+        sentences.append(
+            f"{_some(names, total)} {have} the name of a case that the model was trained on: if that is the "
+            "same, scores there are too good."
+        )
+    return " ".join(sentences)
+
+
+def _some(cases: Sequence[str], total: int) -> str:
+    named = ", ".join(cases[:3]) + (", ..." if len(cases) > 3 else "")
+    return f"The case {named}" if total == 1 else f"{len(cases)} of the {total} cases ({named})"
+
+
+def _read(path: Path) -> dict[str, object]:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            return False
+            return {}
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and record.get("trained_on") is True
-
-
-def trained_on_in_words(cases: Sequence[str], total: int) -> str:
-    """Say that some cases, of so many, are no test of the model that predicted them."""
-    some = ", ".join(cases[:3]) + (", ..." if len(cases) > 3 else "")
-    are = "is" if len(cases) == 1 else "are"
-    which = "The case is" if total == 1 else f"{len(cases)} of the {total} cases {are}"
-    return f"{which} among those that the model was trained on ({some}): scores there are too good."
+        return {}
+    return record if isinstance(record, dict) else {}

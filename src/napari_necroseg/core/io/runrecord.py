@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from napari_necroseg.core.config import TrainConfig
 
 RECORD_NAME = "run.json"
-# A case takes some 300 bytes; anything this large is no record.
-_MOST_BYTES = 50_000_000
+# A case takes some 300 bytes; anything this large is no record. It is read in the viewer's own thread.
+_MOST_BYTES = 2_000_000
 
 
 def read_run_record(run: Path) -> dict[str, object]:

@@ -13,7 +13,7 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.made import record_path, trained_on_in_words
+from napari_necroseg.core.io.made import Known, known_in_words, known_of, record_path
 from napari_necroseg.core.io.save import save_mask, save_probability
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
@@ -81,35 +81,28 @@ def predict_cohort(
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
-    failed, learned = 0, []
+    failed = 0
+    known: dict[str, Known | None] = {}
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
         try:
-            written = yield from _predict_files(models, files, config, wanted, stop)
+            path = yield from _predict_files(models, files, config, wanted, stop)
         except NecrosegError as error:
             failed += 1
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
             continue
-        if written is None:
+        if path is None:
             return
-        learned += [files.name] if written.is_learned else []
+        known[files.name] = known_of(path)
         seconds = time.monotonic() - before
-        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=written.mask)
-    if learned:
-        yield Warned(message=trained_on_in_words(learned, len(cohort)))
+        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=path)
+    if words := known_in_words(known, len(cohort)):
+        yield Warned(message=words)
     yield Finished(
         result=PredictedCohort(
             out=wanted.out, done=len(cohort) - failed, failed=failed, seconds=time.monotonic() - started
         )
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Written:
-    """The mask of a case, and whether a model has learned from it."""
-
-    mask: Path
-    is_learned: bool
 
 
 def _predict_files(
@@ -118,8 +111,8 @@ def _predict_files(
     config: PredictConfig,
     wanted: Wanted,
     stop: threading.Event,
-) -> Generator[Event, None, _Written | None]:
-    """Read, predict and write one case; return what was written, or None if the job was stopped."""
+) -> Generator[Event, None, Path | None]:
+    """Read, predict and write one case; return the mask's path, or None if the job was stopped."""
     for model in models:
         check_sequences(model, files)
     # Masks are not read: a damaged reference does not keep a case from being predicted.
@@ -129,8 +122,7 @@ def _predict_files(
         yield Warned(message=f"{case.name}: {note}")
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
-            mask = _write(wanted, case, event.result)
-            return _Written(mask=mask, is_learned=event.result.provenance["trained_on"] is True)
+            return _write(wanted, case, event.result)
         yield event
     return None
 

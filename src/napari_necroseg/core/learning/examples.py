@@ -171,6 +171,9 @@ def _document(source: Source, config: TrainConfig, draws: list[dict[str, object]
         "target": config.target,
         "target_ml": int(source.target.sum()) * voxel_ml,
         "seed": config.seed,
+        **config.model_dump(
+            include={"preset", "dimension", "whitening", "intensity_spread", "target_share", "slice_share"}
+        ),
         "patch_shape": patch_shape_of(config),
         "spacing_mm": source.spacing_mm,
         "augment": config.augment.model_dump(),

@@ -16,6 +16,7 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.hashes import voxels_sha256
+from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
 from napari_necroseg.core.learning.device import default_threads, memory_errors, resolve_device, torch_threads
 from napari_necroseg.core.learning.interrupt import Stopped
@@ -105,7 +106,7 @@ def predict(
         except Stopped:
             return
     made = _provenance(members, config, found, region) | {"device": device, "threads": threads}
-    made |= {"trained_on": any(has_learned(model, case) for model in members)}
+    made |= {"trained_on": known_by(members, case)}
     yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
 
 
@@ -119,11 +120,13 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
         )
 
 
-def has_learned(model: Model, case: Case) -> bool:
-    """Whether a model has learned from a case of this name, or from one of its images under another name."""
-    images = (case.sequences[sequence] for sequence in model.config.sequences)
-    known = set(model.record.images_sha256)
-    return case.name in model.cases or any(voxels_sha256(image) in known for image in images if known)
+def known_by(models: Sequence[Model], case: Case) -> Known:
+    """Say whether one of the models has learned from a case: from one of its images, or one of its name."""
+    learned = {digest for model in models for digest in model.record.images_sha256}
+    seen = {sequence for model in models for sequence in model.config.sequences}
+    if learned and any(voxels_sha256(case.sequences[sequence]) in learned for sequence in seen):
+        return "image"
+    return "name" if any(case.name in model.cases for model in models) else "no"
 
 
 def _prediction(

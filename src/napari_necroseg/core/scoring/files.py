@@ -10,7 +10,7 @@ from typing import ClassVar
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.io.atomic import make_folder, write_text
-from napari_necroseg.core.io.made import was_trained_on
+from napari_necroseg.core.io.made import Known, known_in_words, known_of
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, find_pairs, read_pair
@@ -140,7 +140,10 @@ def _beside(
     sets = dict(wanted.against) | ({SECOND_READER: wanted.second_reader} if wanted.second_reader else {})
     others = {}
     for name, pairs in sets.items():
-        others[name] = _by_case((yield from _scored(pairs, name, wanted)))
+        found = yield from _scored(pairs, name, wanted)
+        if words := known_in_words(_known(found), len(found)):
+            yield Warned(message=f"{name}: {words}")
+        others[name] = _by_case(found)
     first = _by_case(scored)
     against_reader = None
     if wanted.second_reader:
@@ -152,7 +155,7 @@ def _beside(
         against_reader = summarise(_by_case(found), patients) if found else None
     return replace(
         summary,
-        trained_on=tuple(case.pair.case for case in scored if case.trained_on),
+        trained_on=_known(scored),
         comparisons=compare(first, others, patients),
         against_second_reader=against_reader,
     )
@@ -173,11 +176,15 @@ def _scored(
     return scored
 
 
+def _known(scored: list[ScoredCase]) -> dict[str, Known | None]:
+    return {case.pair.case: case.trained_on for case in scored}
+
+
 def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[str, ...]]:
     masks = read_pair(pair)
     scores = score_masks(masks.reference, masks.prediction, masks.grid, tolerance_mm=tolerance_mm)
-    is_known = was_trained_on(pair.prediction)
-    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, trained_on=is_known), masks.notes
+    known = known_of(pair.prediction)
+    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, trained_on=known), masks.notes
 
 
 def _by_case(scored: list[ScoredCase]) -> dict[str, Scores]:

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from napari_necroseg.core.io.made import trained_on_in_words
+from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.numbers import defined, deviation, interval_of_mean, quartiles
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
@@ -20,8 +20,8 @@ class Summary:
     false alarms are counted, not averaged; missed cases are averaged with their Dice of 0 and their infinite
     distances. A standard deviation of a single case, an interval of a single patient, and either of values of
     which one is infinite, is nan. `comparisons` are with other sets of masks; `against_second_reader` sums up
-    the same predictions against another reader's references. `trained_on` are the cases that the model has
-    learned from, as far as the predictions say so.
+    the same predictions against another reader's references. `trained_on` says of each case
+    whether the model has learned from it, as far as the predictions say so.
     """
 
     mean: dict[str, float]
@@ -37,7 +37,7 @@ class Summary:
     nothing_to_find: int
     comparisons: tuple[Comparison, ...] = ()
     against_second_reader: "Summary | None" = None
-    trained_on: tuple[str, ...] = ()
+    trained_on: Mapping[str, Known | None] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -64,8 +64,8 @@ class Summary:
         lines = [header, *rows, counts, *map(str, self.comparisons)]
         if self.against_second_reader is not None:
             lines += ["The same predictions against the second reader:", str(self.against_second_reader)]
-        if self.trained_on:
-            lines.append(trained_on_in_words(self.trained_on, self.total))
+        if words := known_in_words(self.trained_on, self.total):
+            lines.append(words)
         return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.io.hashes import file_sha256
-from napari_necroseg.core.io.made import trained_on_in_words
+from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.summary import Summary
@@ -53,12 +53,12 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoredCase:
-    """A case that was scored: its files, its grid, its scores, whether the model has learned from it."""
+    """A case that was scored: its files, its grid, its scores, and whether the model has learned from it."""
 
     pair: MaskPair
     grid: Grid
     scores: Scores
-    trained_on: bool
+    trained_on: Known | None
 
 
 def wide_table(scores: Mapping[str, Scores]) -> str:
@@ -100,8 +100,8 @@ def markdown_table(summary: Summary) -> str:
         f"{summary.scored} scored, {summary.missed} missed (in the means, with a Dice of 0 and infinite "
         f"distances), {summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
     )
-    if summary.trained_on:
-        counts += f" {trained_on_in_words(summary.trained_on, summary.total)}"
+    if words := known_in_words(summary.trained_on, summary.total):
+        counts += f" {words}"
     return "\n".join([*lines, "", counts, ""])
 
 

@@ -134,6 +134,9 @@ class AugmentControls(QWidget):
         for inner in FIELDS[name]:
             self._add_row(form, inner)
         section.addWidget(content)
+        # What is off has no effect, neither as a range nor as one value.
+        switch.toggled.connect(content.setEnabled)
+        content.setEnabled(switch.isChecked())
         section.layout().setContentsMargins(0, 0, 0, 0)
         # In line with the heading, not with the middle of an open section.
         switch.setFixedHeight(section.toggleButton().sizeHint().height() + 4)

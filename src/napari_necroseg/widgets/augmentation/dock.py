@@ -27,6 +27,7 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.latest import Latest
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.subject_choice import SubjectChoice
+from napari_necroseg.widgets.shared.wheel import quiet_wheel
 
 # The whole patch follows when the hand rests, or lets the slider go.
 _REST_MS = 120
@@ -106,6 +107,7 @@ class Augmentation(Dock):
         self.by_draw.setChecked(True)
         self.has_outline.setChecked(True)
         self.sheet.addItems(list(_SHEETS))
+        quiet_wheel(self.sheet, self.whose.preset)
         self._explain()
         # Above the part that scrolls: a slider is moved while one looks at the pictures.
         top = QWidget()
@@ -196,8 +198,9 @@ class Augmentation(Dock):
 
     def _on_whose(self) -> None:
         """Follow another preset; ranges that a person has changed stay."""
-        self.ranges.follow(self.whose.training())
+        # First the slices: whatever is asked for meanwhile is one that the patch has.
         self._fit_slider()
+        self.ranges.follow(self.whose.training())
         self._on_changed()
 
     def _on_tile(self, number: int) -> None:
@@ -226,11 +229,13 @@ class Augmentation(Dock):
         self._wish = wish
         if wish.n_draws:
             self.latest.ask(partial(self._preview.sheet, self._subject, wish))
-        elif has_patch or not self._preview.has(self._subject, wish.training):
+            return
+        source = self._preview.ready(self._subject, wish.training)
+        if has_patch or source is None:
             self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
         else:
             # A few milliseconds: handing it to the thread and back would take longer.
-            self._show(self._preview.view(self._subject, wish, has_patch=False))
+            self._show(self._preview.view(self._subject, wish, has_patch=False, source=source))
 
     def _on_made(self, made: View | Sheet) -> None:
         if made.wish == self._wish:

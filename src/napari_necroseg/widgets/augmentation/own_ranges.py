@@ -15,7 +15,7 @@ from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.workspace import Workspace
 
-_USE_HELP = "Let the dock Train use these ranges; without a wish it uses those of its preset."
+_USE_HELP = "Let the dock Train use these ranges, in place of its preset's."
 _SAVE_HELP = "Save these ranges to a file; necroseg train --augment FILE takes it."
 
 
@@ -53,15 +53,14 @@ class OwnRanges(QWidget):
         self._controls.reset_single()
 
     def use_for_training(self) -> None:
-        """Hand the ranges to the dock Train; the preset's own are what it uses anyway."""
+        """Hand the ranges to the dock Train, in place of its preset's."""
         try:
             config = self._controls.config()
         except SettingsError as error:
             self.message.say(str(error))
             return
-        is_preset = config == self._preset
-        self._workspace.set_augment(None if is_preset else config)
-        self.message.say(f"The dock Train now uses {'those of its preset' if is_preset else 'these ranges'}.")
+        self._workspace.set_augment(config)
+        self.message.say("The dock Train now uses these ranges.")
 
     def save(self) -> None:
         """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""

@@ -33,6 +33,12 @@ _PLAIN = ("threshold", "fill_holes", "min_volume_ml", "largest")
 _OUTLINE_VOXELS = 1
 _FILLED_OPACITY = 0.5
 
+_WARNINGS = {
+    "image": " ⚠ The model was trained on this case, so its scores here are too good.",
+    "name": " ⚠ The model was trained on a case of this name; if it is this one, scores here are too good.",
+    "no": "",
+}
+
 
 class Predict(Dock):
     """Predicts the necrosis zone of the open case; each prediction is a layer of its own."""
@@ -254,9 +260,7 @@ def _in_words(shown: CasePrediction, size: Size) -> str:
     if size.components == 0:
         text = f"{case}: 0.00 mL, by {model}. Nothing reached the threshold: try a lower one, or look at the "
         text += "probability layer."
-    if shown.was_trained_on:
-        text += " ⚠ The model was trained on this case, so its scores here are too good."
-    return text
+    return text + _WARNINGS[shown.trained_on]
 
 
 def _short(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
+from napari_necroseg.core.io.made import Known
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.shared.runs import WEIGHTS, mean_name, members_of, run_name
 
@@ -27,8 +28,8 @@ class CasePrediction:
         The core's `Prediction`.
     layers
         Uncertainty, probability and labels.
-    was_trained_on
-        Whether a model has learned from this case, so that scores on it mean little.
+    trained_on
+        Whether a model has learned from this case, or from one of its name, so that scores mean little.
     """
 
     case: Case
@@ -36,7 +37,7 @@ class CasePrediction:
     config: PredictConfig
     prediction: Any
     layers: tuple[LayerData, ...]
-    was_trained_on: bool
+    trained_on: Known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,6 +141,6 @@ def _ready_to_show(prediction: Any, case: Case, runs: Sequence[Path], config: Pr
                 probability_layer(prediction.probability, sources[Role.PROBABILITY], f"probability {name}"),
                 labels,
             ),
-            was_trained_on=prediction.provenance["trained_on"] is True,
+            trained_on=prediction.provenance["trained_on"],
         )
     )

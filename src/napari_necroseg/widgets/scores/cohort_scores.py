@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_necroseg.core.io.made import trained_on_in_words
+from napari_necroseg.core.io.made import known_in_words
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.widgets.shared.prose import Prose
@@ -134,8 +134,8 @@ class CohortScores(Section):
             f"{third}, standard deviation {std}; {summary.scored} scored, {summary.missed} missed, "
             f"{summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
         )
-        if summary.trained_on:
-            text += f"\n⚠ {trained_on_in_words(summary.trained_on, summary.total)}"
+        if words := known_in_words(summary.trained_on, summary.total):
+            text += f"\n⚠ {words}"
         self.summary.say("\n".join([text, *map(_in_words, summary.comparisons), *_of_reader(summary)]))
 
     def _show_others(self, folders: list[Path]) -> None:

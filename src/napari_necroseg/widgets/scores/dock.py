@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
+from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.scoring.paper import published
 from napari_necroseg.layerdata import source_of
@@ -254,7 +255,7 @@ class Scores(Dock):
         """Show the paper's numbers of the configuration that made the prediction, else of its best."""
         layer, folder = self.masks.prediction.layer(), self.workspace.folder
         source = None if layer is None else source_of(layer.metadata)
-        config = None if source is None or folder is None else trained_config(folder / "models" / source.run)
+        config = None if source is None or folder is None else _config_of(folder / "models", source.run)
         if config is None:
             self.table.show_paper("2D, ceT1 and T2", published())
         else:
@@ -264,3 +265,8 @@ class Scores(Dock):
     def _on_score_failed(self, message: str) -> None:
         self._show(None)
         self.message.say(message)
+
+
+def _config_of(models: Path, run: str) -> TrainConfig | None:
+    """Return the choices of a model, or of the first of several whose mean is shown (see `mean_name`)."""
+    return trained_config(models / run) or trained_config(models / run.partition("+")[0])

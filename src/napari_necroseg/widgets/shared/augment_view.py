@@ -118,21 +118,22 @@ class Preview:
     """The case in memory."""
 
     def __init__(self) -> None:
-        self._subject: Subject | None = None
-        self._source: Source | None = None
-        self._prepared: object = None
+        # In one, since the window and the thread of the preview both look at it.
+        self._ready: tuple[Subject, object, Source] | None = None
         # The original beside the draw stays the same while a slider is moved: its pictures, and for what.
         self._originals: tuple[object, tuple[Pixels, ...]] = (None, ())
 
-    def has(self, subject: Subject, training: TrainConfig) -> bool:
-        """Whether the case is in memory as the training sees it, so that a slice takes a few milliseconds."""
-        return self._subject is subject and self._prepared == _preparation(training)
+    def ready(self, subject: Subject, training: TrainConfig) -> "Source | None":
+        """Return the case as the training sees it, if it is in memory: a slice takes a few milliseconds."""
+        ready = self._ready
+        is_same = ready is not None and ready[0] is subject and ready[1] == _preparation(training)
+        return ready[2] if ready is not None and is_same else None
 
-    def view(self, subject: Subject, wish: Wish, *, has_patch: bool) -> View:
-        """Make the slice that is wished for and, if asked, the whole patch."""
+    def view(self, subject: Subject, wish: Wish, *, has_patch: bool, source: "Source | None" = None) -> View:
+        """Make the slice that is wished for and, if asked, the whole patch; `source` as it was `ready`."""
         from napari_necroseg.core.augment.sample import sample
 
-        source, patch_shape = self._loaded(subject, wish.training), patch_shape_of(wish.training)
+        source, patch_shape = source or self._loaded(subject, wish.training), patch_shape_of(wish.training)
         drawn, contrast = self._drawn(source, wish)
         one, after_ml = sample(source, drawn, patch_shape=patch_shape), None
         if has_patch:
@@ -193,19 +194,19 @@ class Preview:
         from napari_necroseg.core.augment.whiten import whiten_volume
         from napari_necroseg.core.grids.slices import mask_to_slices, to_slices
 
-        if self._source is None or not self.has(subject, training):
+        source = self.ready(subject, training)
+        if source is None:
             n, is_white = training.slices, training.whitening == "volume"
             step = (len(subject.images[0]) - 1) / (n - 1) or 1.0
             images = np.stack([to_slices(image, n) for image in subject.images])
-            self._source = make_source(
+            source = make_source(
                 whiten_volume(images) if is_white else images,
                 None if subject.mask is None else mask_to_slices(subject.mask, n),
                 spacing_mm=(subject.spacing_mm[0] * step, *subject.spacing_mm[1:]),
                 is_white=is_white,
             )
-            self._subject, self._prepared = subject, _preparation(training)
-            self._originals = (None, ())
-        return self._source
+            self._ready = (subject, _preparation(training), source)
+        return source
 
     def _originals_of(
         self, source: "Source", wish: Wish, centre_voxels: tuple[float, float, float]
@@ -214,16 +215,15 @@ class Preview:
         from napari_necroseg.core.augment.sample import sample
 
         shape = patch_shape_of(wish.training)
-        key = (shape, centre_voxels, wish.slice_index, wish.has_outline)
-        if self._originals[0] != key:
+        key = (source, shape, centre_voxels, wish.slice_index, wish.has_outline)
+        of_what, originals = self._originals
+        if of_what != key:
             plain = plain_draw(source, wish.training)
             plain = replace(plain, centre_voxels=centre_voxels, slice_index=wish.slice_index)
             made = sample(source, plain, patch_shape=shape)
-            self._originals = (
-                key,
-                pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None),
-            )
-        return self._originals[1]
+            originals = pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None)
+            self._originals = (key, originals)
+        return originals
 
 
 def plain_draw(source: "Source", training: TrainConfig) -> "Drawn":

@@ -45,11 +45,12 @@ def run_name(run: Path) -> str:
 def mean_name(runs: Sequence[Path]) -> str:
     """Return the name of what several models say together, as part of a file's; of one it is its own.
 
-    Other models have another name, so that the masks of a folder are all of the same models.
+    Other models have another name, so that the masks of a folder are all of the same models; a hash stands
+    for names that would be too long.
     """
     first, *others = (run_name(run) for run in runs)
     joined = "+".join([first, *sorted(others)])
-    if len(joined) <= _LONGEST_NAME:
+    if not others or len(joined) <= _LONGEST_NAME:
         return joined
     return f"{first[:_LONGEST_NAME]}+{len(others)}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
 

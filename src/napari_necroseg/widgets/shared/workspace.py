@@ -79,8 +79,8 @@ class Workspace:
         self.case, self.case_files = case, files
         self.case_changed.emit()
 
-    def set_augment(self, augment: AugmentConfig | None) -> None:
-        """Say which augmentation the next training uses in place of its preset's; None for the preset's."""
+    def set_augment(self, augment: AugmentConfig) -> None:
+        """Say which augmentation the next training uses, in place of its preset's."""
         self.augment = augment
         self.augment_changed.emit()
 
