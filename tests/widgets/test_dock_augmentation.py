@@ -74,13 +74,16 @@ def choose(dock, preset, dimension):
     dock.whose.is_3d.setChecked(dimension == "3d")
 
 
-def grey(images):
-    return (((images + 2) / 5).clip(0, 1) * 255).numpy().astype(np.uint8)
+def grey(images, source):
+    """From -2 to 3; from air on, where whole images were whitened."""
+    images = images.numpy()
+    black = np.float32(-2) if source.air is None else source.air[: len(images), None, None]
+    return (((images - black) / (3 - black)).clip(0, 1) * 255).astype(np.uint8)
 
 
-def assert_shown(dock, images):
+def assert_shown(dock, images, source):
     """Each voxel is four pixels of one grey."""
-    for made, expected in zip(dock.picture.shown.augmented, grey(images), strict=True):
+    for made, expected in zip(dock.picture.shown.augmented, grey(images, source), strict=True):
         np.testing.assert_array_equal(made[::2, ::2, 0], expected)
         np.testing.assert_array_equal(made[1::2, 1::2, 2], expected)
 
@@ -103,7 +106,7 @@ def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_cas
         settle(qtbot, dock)
         assert dock.picture.shown.drawn == replace(drawn, slice_index=None)
         made = batch([source], plan, number).images[0]
-        assert_shown(dock, made if dimension == "2d" else made[:, index])
+        assert_shown(dock, made if dimension == "2d" else made[:, index], source)
 
 
 def test_a_patch_of_fast_is_smaller_and_what_it_varies_is_said(qtbot, dock, open_case):
@@ -136,7 +139,7 @@ def test_the_original_is_of_the_same_place_also_where_a_patch_lies_elsewhere(qtb
         drawn = draw(only(), source, generator_of(0, number), cut=cut)
         places.add(drawn.centre_voxels)
         original = sample(source, replace(drawn, slice_index=32), patch_shape=(64, 64, 64)).images
-        for shown, expected in zip(dock.picture.shown.originals, grey(original), strict=True):
+        for shown, expected in zip(dock.picture.shown.originals, grey(original, source), strict=True):
             np.testing.assert_array_equal(shown[::2, ::2, 0], expected)
     assert len(places) > 1
 
@@ -155,7 +158,7 @@ def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
     plain = draw(only(), source, generator_of(0, 0), cut=CUT)
     drawn = replace(plain, scale=0.75, gamma=(1.5, 1.5), is_mirrored=(False, True, False))
     assert dock.picture.shown.drawn == drawn
-    assert_shown(dock, sample(source, replace(drawn, slice_index=32), patch_shape=PATCH_SHAPE).images)
+    assert_shown(dock, sample(source, replace(drawn, slice_index=32), patch_shape=PATCH_SHAPE).images, source)
     assert "factor 0.75" in dock.values.said
     assert "mirrored head-foot" in dock.values.said
 
@@ -197,7 +200,7 @@ def test_the_contact_sheet_shows_the_samples_of_a_training(qtbot, dock, open_cas
             generator = generator_of(0, number)
             draw(training.augment, source, generator, cut=cut_of(plan))
             vary(made[None], *drawn_contrast([generator], 2, training.intensity_spread))
-        np.testing.assert_array_equal(tile[::2, ::2, 0], grey(made)[0])
+        np.testing.assert_array_equal(tile[::2, ::2, 0], grey(made, source)[0])
 
 
 def test_ranges_follow_the_preset_until_they_are_changed(qtbot, dock, open_case):

@@ -53,4 +53,5 @@ def _towards(voxels: int, there: str, back: str) -> str:
 
 
 def _list(values: tuple[float, ...], how: str) -> str:
-    return " and ".join(format(value, how) for value in values)
+    # A minus sign, where a line would be broken after a hyphen.
+    return " and ".join(format(value, how).replace("-", "\N{MINUS SIGN}") for value in values)

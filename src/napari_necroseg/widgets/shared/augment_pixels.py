@@ -15,20 +15,30 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 # The screen's pixels for one voxel, so that outlines are thin.
 ENLARGED = 2
-# Whitened intensities from black to white.
+# Intensities of whitened patches from black to white.
 _BLACK, _WHITE = -2.0, 3.0
 # Of the palette of Okabe and Ito, which colour-blind people can tell apart and from grey.
 OUTLINE, GRID = (230, 159, 0), (86, 180, 233)
 _GRID_VOXELS = 16
 
 
+def black_of(source: "Source") -> NDArray[np.float32]:
+    """``(C, 1, 1)``; what is black in each sequence: air, where the image was whitened as a whole."""
+    black = np.full(source.n_sequences, _BLACK, np.float32) if source.air is None else source.air
+    return black[:, None, None]
+
+
 def pictures(
-    images: NDArray[np.float32], mask: NDArray[np.uint8], lines: NDArray[np.bool_] | None
+    images: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    lines: NDArray[np.bool_] | None,
+    *,
+    black: NDArray[np.float32],
 ) -> tuple[Pixels, ...]:
     """Turn whitened images ``(C, Y, X)`` into pixels, with the outline of a mask and a grid."""
     from napari_necroseg.core.augment.sheet import outline
 
-    grey = (((images - _BLACK) / (_WHITE - _BLACK)).clip(0, 1) * 255).astype(np.uint8)
+    grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
     big = grey.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)
     pixels = np.repeat(big[..., None], 3, axis=-1)
     if lines is not None:

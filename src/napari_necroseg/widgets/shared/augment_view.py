@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_necroseg.core.config import TrainConfig, only
 from napari_necroseg.core.plan import patch_shape_of
-from napari_necroseg.widgets.shared.augment_pixels import Pixels, grid_lines, pictures
+from napari_necroseg.widgets.shared.augment_pixels import Pixels, black_of, grid_lines, pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,7 +146,12 @@ class Preview:
             wish=wish,
             names=subject.names,
             originals=self._originals_of(source, wish, drawn.centre_voxels),
-            augmented=pictures(_varied(one.images, contrast), one.target.numpy() * wish.has_outline, lines),
+            augmented=pictures(
+                _varied(one.images, contrast),
+                one.target.numpy() * wish.has_outline,
+                lines,
+                black=black_of(source),
+            ),
             drawn=replace(drawn, slice_index=None),
             contrast=contrast,
             before_ml=_volume_ml(source.target, source) if has_patch else None,
@@ -169,7 +174,8 @@ class Preview:
         for drawn, generator in zip(draws, generators, strict=True):
             one = _sample_at(source, drawn, training)
             varied = _varied(one.images, _contrast(training, generator, len(one.images)))
-            tiles.append(pictures(varied[:1], one.target.numpy() * wish.has_outline, None)[0])
+            outlined = one.target.numpy() * wish.has_outline
+            tiles.append(pictures(varied[:1], outlined, None, black=black_of(source)[:1])[0])
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
 
     def _drawn(self, source: "Source", wish: Wish) -> "tuple[Drawn, tuple[tuple[float, float], ...]]":
@@ -221,7 +227,8 @@ class Preview:
             plain = plain_draw(source, wish.training)
             plain = replace(plain, centre_voxels=centre_voxels, slice_index=wish.slice_index)
             made = sample(source, plain, patch_shape=shape)
-            originals = pictures(made.images.numpy(), made.target.numpy() * wish.has_outline, None)
+            outlined = made.target.numpy() * wish.has_outline
+            originals = pictures(made.images.numpy(), outlined, None, black=black_of(source))
             self._originals = (key, originals)
         return originals
 
