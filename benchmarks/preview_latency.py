@@ -35,6 +35,8 @@ def main() -> None:
         (dock.choice.reference, "reference"),
     ):
         choice.choose(viewer.layers[name])
+    # The larger patches, and all transforms.
+    dock.whose.preset.setCurrentText("paper")
     dock.by_value.setChecked(True)
     wait_until(lambda: getattr(dock.picture.shown, "after_ml", None) is not None)
     slices_ms, patches_ms, gap_ms = measure(dock, n_drags=3 if options.quick else 20)
