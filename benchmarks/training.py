@@ -53,7 +53,10 @@ def main() -> None:
     parser.add_argument("--dimension", choices=("2d", "3d"), default="2d")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
-        "--monai-side", type=int, default=MONAI_SIDE, help="rows and columns of the patches that MONAI learns"
+        "--monai-side",
+        type=int,
+        default=MONAI_SIDE,
+        help="sides of what MONAI learns from; it predicts by 128 either way",
     )
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)

@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -145,6 +146,7 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
     return config if learned is None else _tuned(config, learned, given)
 
 
+@cache
 def preset_defaults() -> dict[str, str]:
     """What the presets choose, in words, where that is not the same for all of them."""
     words: dict[str, str] = {}

@@ -1,11 +1,11 @@
 """What the JSON beside a mask says of how it was made."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 from napari_necroseg.core.io.file_image import image_stem
+from napari_necroseg.core.io.quietly import read_quietly
 
 # Whether a model has learned from a case: from one of its images, from a case of its name, or not.
 Known = Literal["image", "name", "no"]
@@ -21,7 +21,7 @@ def record_path(mask: Path) -> Path:
 
 def known_of(mask: Path) -> Known | None:
     """Return whether the model behind a mask has learned from the case; None where nothing says so."""
-    record = _read(record_path(mask))
+    record = read_quietly(record_path(mask), most_bytes=_MOST_BYTES)
     for known in _KNOWN:
         if record.get("trained_on") == known:
             return known
@@ -62,13 +62,3 @@ def known_in_words(known: Mapping[str, Known | None], total: int) -> str:
 def _some(cases: Sequence[str], total: int) -> str:
     named = ", ".join(cases[:3]) + (", ..." if len(cases) > 3 else "")
     return f"The case {named}" if total == 1 else f"{len(cases)} of the {total} cases ({named})"
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}

@@ -1,11 +1,11 @@
 """What a trained model says of itself in ``run.json``, read without its weights."""
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.io.quietly import read_quietly
 
 RECORD_NAME = "run.json"
 # A case takes some 300 bytes; anything this large is no record. It is read in the viewer's own thread.
@@ -14,14 +14,7 @@ _MOST_BYTES = 2_000_000
 
 def read_run_record(run: Path) -> dict[str, object]:
     """Return the names and values of a model's record; none if it cannot be read."""
-    path = run / RECORD_NAME
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
+    return read_quietly(run / RECORD_NAME, most_bytes=_MOST_BYTES)
 
 
 def trained_config(run: Path) -> TrainConfig | None:
