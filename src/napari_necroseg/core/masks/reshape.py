@@ -18,6 +18,8 @@ SMOOTHEST_MM = 5.0
 _ROUNDING_MM = 1e-6
 # Beyond so many standard deviations the weights are left out.
 _REACH = 3.0
+# A blurred mask is half inside at a straight outline, and hardly ever so little at the level of its volume.
+_FAR_OUTSIDE = 0.1
 
 
 def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
@@ -101,9 +103,11 @@ def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = Fals
     part = widened(box, (0, *reach[1:]) if per_slice else reach, mask.shape)
     inside = mask[part]
     if per_slice:
-        smoothed[part] = [_smoothed(outline, sigma[1:]) for outline in inside]
+        blurred = _blurred(inside, (0.0, *sigma[1:]))
+        outlines = zip(inside, blurred, strict=True)
+        smoothed[part] = [_smoothed(outline, values, sigma[1:]) for outline, values in outlines]
     else:
-        smoothed[part] = _smoothed(inside, sigma)
+        smoothed[part] = _smoothed(inside, _blurred(inside, sigma), sigma)
     return smoothed
 
 
@@ -120,13 +124,12 @@ def _within(mask: Mask, spacing_mm: Spacing, mm: float) -> Mask:
     return np.asarray(distance_mm <= mm + _ROUNDING_MM)
 
 
-def _smoothed(mask: Mask, sigma: tuple[float, ...]) -> Mask:
-    """Smooth ``(Z, Y, X)`` or one slice ``(Y, X)``; `sigma` in voxels."""
+def _smoothed(mask: Mask, blurred: Floats, sigma: tuple[float, ...]) -> Mask:
+    """Smooth ``(Z, Y, X)`` or one slice ``(Y, X)``, which was blurred by `sigma` in voxels."""
     parts, n = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
-    blurred = _blurred(mask, sigma)
-    highest = ndimage.maximum(blurred, parts, np.arange(n + 1))
-    stays = np.asarray(highest) >= 0.5
-    stays[0] = False
+    highest = np.zeros(n + 1, np.float32)
+    np.maximum.at(highest, parts[mask], blurred[mask])
+    stays = highest >= 0.5
     kept = stays[parts]
     if not kept.any():
         return kept
@@ -136,14 +139,26 @@ def _smoothed(mask: Mask, sigma: tuple[float, ...]) -> Mask:
 
 
 def _blurred(mask: Mask, sigma: tuple[float, ...]) -> Floats:
-    # At the border of the image the outermost voxel goes on: a zone that the image cuts off stays cut there.
-    blurred: Floats = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest", truncate=_REACH)
-    return blurred
+    blurred = mask.astype(np.float32)
+    for axis, of_axis in enumerate(sigma):
+        if not of_axis:
+            continue
+        # At the border of the image the outermost voxel goes on: a zone that is cut off there stays cut.
+        weights = ndimage.gaussian_filter1d(
+            np.eye(mask.shape[axis], dtype=np.float32), of_axis, axis=0, mode="nearest", truncate=_REACH
+        )
+        # One matrix product: a third of the time of a filter whose weights reach over 30 voxels.
+        blurred = np.moveaxis(np.tensordot(weights, blurred, (1, axis)), 0, axis)
+    return np.ascontiguousarray(blurred)
 
 
 def _highest(values: Floats, number: int) -> Mask:
     """Return where the highest values are, as near to a number of them as equal values allow."""
-    level = np.partition(values.ravel(), values.size - number)[values.size - number]
+    # Most voxels are far from the outline, and need not be put in order.
+    candidates = values[values > _FAR_OUTSIDE]
+    if candidates.size < number:
+        candidates = values.ravel()
+    level = np.partition(candidates, candidates.size - number)[candidates.size - number]
     # Symmetric voxels get equal values but for the last bits of their sums.
     with_level, without = values >= level - 1e-6, values > level + 1e-6
     excess, lack = int(with_level.sum()) - number, number - int(without.sum())
