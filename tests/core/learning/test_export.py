@@ -111,9 +111,9 @@ def test_the_cards_snippet_runs_and_predicts_as_the_program_does(
     sequences = {name: Volume(image, grid) for name, image in zip(Sequence, patch, strict=True)}
     case = Case(name="a", sequences=sequences, origin=Origin(grid))
     prediction = finished(predict(load_model(run), case, PredictConfig(threads=1, precision="fp32")))
-    assert made["probability"].std() > 1e-3
-    # A prediction keeps 16 bits of each probability: half a step is 2.5e-4.
-    np.testing.assert_allclose(made["probability"], prediction.probability.voxels, atol=2.6e-4)
+    assert made["probability"].std() > 0.05 * made["probability"].mean()
+    # A prediction keeps 16 bits of each probability: half a step is 5e-4 of it.
+    np.testing.assert_allclose(made["probability"], prediction.probability.voxels, rtol=1e-3, atol=1e-6)
     assert np.array_equal(made["necrosis"], prediction.labels.voxels)
 
 
