@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from napari_necroseg.core.config import PredictConfig, train_preset
+from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.prepare import prepare
@@ -33,9 +33,9 @@ def main(folder: Path, *, minutes: float = 10.0) -> Summary:
     run = result_of(train(plan, training_cases, run=folder / "models" / "example")).run
 
     predictions = folder / "predictions" / "example"
-    result_of(
-        predict_cohort(load_model(run), cohort.only((held_out,)), PredictConfig(), Wanted(out=predictions))
-    )
+    model = load_model(run)
+    how, wanted = usual_prediction(model.config), Wanted(out=predictions)
+    result_of(predict_cohort(model, cohort.only((held_out,)), how, wanted))
     summary: Summary = result_of(score_files(find_pairs(table, predictions)))
     return summary
 

@@ -42,7 +42,8 @@ def test_the_whole_way_from_a_folder_to_scores(study: Path, capsys: pytest.Captu
     assert {path.name for path in run.iterdir()} == {"weights.safetensors", "history.csv", "run.json"}
     assert json.loads((run / "run.json").read_text())["cases"] == ["case-1", "case-2"]
 
-    assert main(["predict", str(run), str(table), "--out", str(out), "--probability", "--threads", "1"]) == 0
+    predict = ["predict", str(run), str(table), "--out", str(out), "--probability", "--threads", "1"]
+    assert main([*predict, "--smallest-share", "0"]) == 0
     source = nibabel.load(study / "case-3" / "ceT1.nii.gz")
     mask, probability = (nibabel.load(out / f"case-3{end}.nii.gz") for end in ("", "_probability"))
     assert mask.get_data_dtype() == np.uint8
@@ -84,6 +85,25 @@ def test_a_case_folder_and_single_files_can_be_predicted(study: Path) -> None:
     one = study / "case-1" / "ceT1.nii.gz"
     assert main(["predict", str(run), "--ceT1", str(one), "--out", str(study / "p")]) == 0
     assert (study / "p" / "ceT1.nii.gz").exists()
+
+
+def test_a_model_is_applied_as_its_preset_wants_unless_told_otherwise(study: Path) -> None:
+    train = ["train", str(study), "--steps", "1", "--batch-size", "1", "--threads", "1"]
+    recipe = ("tta", "smallest_share", "slice_smoothing_mm")
+
+    def how(preset: str, *wishes: str) -> list[object]:
+        out = study / "p" / "-".join([preset, *wishes])
+        run = study / "models" / preset
+        assert main(["predict", str(run), str(study / "case-1"), "--out", str(out), *wishes]) == 0
+        record = json.loads((out / "case-1.json").read_text())
+        return [record[name] for name in recipe]
+
+    for preset in ("fast", "paper"):
+        assert main([*train, "--preset", preset, "--out", str(study / "models" / preset)]) == 0
+    assert how("fast") == [True, 0.1, 2.5]
+    assert how("fast", "--no-tta", "--smallest-share", "0.5") == [False, 0.5, 2.5]
+    assert how("paper") == [False, 0, 0]
+    assert how("paper", "--tta") == [True, 0, 0]
 
 
 def test_several_models_parts_and_sizes_can_be_asked_for(

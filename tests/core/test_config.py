@@ -6,12 +6,14 @@ from pydantic import ValidationError
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config import (
     AUGMENT_SWITCHES,
+    BY_PRESET,
     AugmentConfig,
     PredictConfig,
     TrainConfig,
     only,
     range_bounds,
     train_preset,
+    usual_prediction,
 )
 from napari_necroseg.core.errors import SettingsError
 
@@ -141,3 +143,20 @@ def test_every_range_and_number_of_the_augmentation_has_a_unit_or_none_and_bound
             assert "unit" in field.json_schema_extra, name
         elif not isinstance(field.default, bool):
             assert {type(bound).__name__ for bound in field.metadata} == {"Ge", "Le"}, name
+
+
+def test_papers_models_are_applied_as_printed_and_fast_ones_by_their_recipe() -> None:
+    assert usual_prediction(train_preset("paper")) == PredictConfig()
+    fast = train_preset("fast")
+    usual = usual_prediction(fast)
+    assert (usual.tta, usual.smallest_share, usual.slice_smoothing_mm) == (True, 0.1, 2.5)
+    changed = {
+        name for name in PredictConfig.model_fields if getattr(usual, name) != getattr(PredictConfig(), name)
+    }
+    assert changed == set(BY_PRESET)
+
+
+@pytest.mark.parametrize("choice", [{"mirror": False}, {"mirror_probability": 0.0}])
+def test_images_are_not_mirrored_for_a_model_that_has_seen_none(choice: dict) -> None:
+    fast = train_preset("fast")
+    assert not usual_prediction(fast.changed(augment=fast.augment.changed(**choice))).tta

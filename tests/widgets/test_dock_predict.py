@@ -228,12 +228,55 @@ def test_the_outline_follows_the_choices_without_another_run(qtbot, ready, viewe
     assert "a: 0.29 mL" in ready.result.said
     ready.form.editor("min_volume_ml").set_value(0.3)
     assert layer.data.sum() == 0
-    assert "Nothing reached" in ready.result.said
+    assert "a: 0.00 mL, by run-1. Left out in smaller parts: 0.29 mL." in ready.result.said
     ready.form.editor("min_volume_ml").set_value(0.0)
     ready.form.editor("threshold").set_value(0.5)
     assert layer.data.sum() == 200
     assert "a: 0.58 mL, longest diameter" in ready.result.said
     assert ready.workspace.layers.unsaved() == [layer]
+
+
+@pytest.fixture
+def two_presets(dock, tmp_path):
+    """Two models of a project, by their records alone."""
+    for preset in ("fast", "paper"):
+        run = tmp_path / "models" / preset
+        run.mkdir(parents=True)
+        (run / "weights.safetensors").write_bytes(b"")
+        record = {"config": train_preset(preset).model_dump(mode="json")}
+        (run / "run.json").write_text(json.dumps(record))
+    dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
+    return tmp_path / "models"
+
+
+def recipe(dock):
+    config = dock.form.config()
+    return config.tta, config.smallest_share, config.slice_smoothing_mm
+
+
+def test_the_choices_are_those_of_the_models_preset_but_for_what_a_person_changed(dock, two_presets):
+    dock.model.choose(two_presets / "fast")
+    assert recipe(dock) == (True, 0.1, 2.5)
+    dock.model.choose(two_presets / "paper")
+    assert recipe(dock) == (False, 0.0, 0.0)
+    dock.form.editor("smallest_share").set_value(0.3)
+    dock.model.choose(two_presets / "fast")
+    assert recipe(dock) == (True, 0.3, 2.5)
+
+
+def test_another_model_leaves_the_outline_that_is_shown(
+    qtbot, dock, two_presets, make_case, viewer, fake_prediction
+):
+    open_case(dock, make_case())
+    dock.model.choose(two_presets / "paper")
+    predict(qtbot, dock, fake_prediction)
+    layer = viewer.layers["prediction paper"]
+    before, said = layer.data.copy(), dock.result.said
+    dock.form.editor("smallest_share").set_value(0.0)
+    dock.model.choose(two_presets / "fast")
+    assert dock.form.config().smallest_share == 0.1
+    np.testing.assert_array_equal(layer.data, before)
+    assert dock.result.said == said
 
 
 def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path):

@@ -121,12 +121,13 @@ def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
 
 
 def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:
-    from napari_necroseg.core.config import PredictConfig
+    from napari_necroseg.core.config import usual_prediction
     from napari_necroseg.core.learning.batch import Wanted, predict_cohort
     from napari_necroseg.core.learning.checkpoint import load_model
 
-    config = PredictConfig(threads=os.cpu_count())
-    yield from _without_end(predict_cohort(load_model(model_folder), cohort, config, Wanted(out=out)))
+    model = load_model(model_folder)
+    config = usual_prediction(model.config).changed(threads=os.cpu_count())
+    yield from _without_end(predict_cohort(model, cohort, config, Wanted(out=out)))
 
 
 def _score(table: Path, predictions: Path) -> Generator[Event, None, tuple[Path, dict[str, float]]]:

@@ -38,20 +38,17 @@ def add_options(
     """Add an option ``--name`` for each named field; one that is not given stays out of the namespace.
 
     Values stay text: the configuration itself reads and checks them, and names what is wrong. A choice of
-    yes or no is a flag. The help names the field's default, or what `defaults` says of it.
+    yes or no is a flag, ``--no-name`` its contrary. The help names the field's default, or what `defaults`
+    says of it.
     """
     for name in names:
         field = of_kind.model_fields[name]
+        flag, text = "--" + name.replace("_", "-"), _help(field, (defaults or {}).get(name))
         if field.annotation is bool:
-            flag = "--" + name.replace("_", "-")
-            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=field.description)
-            continue
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            default=argparse.SUPPRESS,
-            metavar=_metavar(name, field),
-            help=_help(field, (defaults or {}).get(name)),
-        )
+            yes_or_no = argparse.BooleanOptionalAction
+            parser.add_argument(flag, action=yes_or_no, default=argparse.SUPPRESS, help=text)
+        else:
+            parser.add_argument(flag, default=argparse.SUPPRESS, metavar=_metavar(name, field), help=text)
 
 
 def chosen(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -60,6 +57,13 @@ def chosen(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any
     for name in _LISTS.keys() & given.keys():
         given[name] = tuple(part.strip() for part in given[name].split(","))
     return given
+
+
+def in_words(value: object) -> str:
+    """Say a value of a configuration as a person types it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _metavar(name: str, field: FieldInfo) -> str:
@@ -77,5 +81,5 @@ def _help(field: FieldInfo, shown: str | None) -> str:
     if shown is None and (default is None or isinstance(default, Config)):
         return text
     if shown is None:
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        shown = ",".join(map(in_words, default)) if isinstance(default, tuple) else in_words(default)
     return f"{text.rstrip('.')} (default: {shown})."

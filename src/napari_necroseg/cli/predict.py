@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Generator
 from pathlib import Path
+from typing import get_args
 
-from napari_necroseg.cli.options import add_image_options, add_options, chosen
+from napari_necroseg.cli.options import add_image_options, add_options, chosen, in_words
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import BY_PRESET, PredictConfig, Preset, train_preset, usual_prediction
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import Event
 
@@ -14,8 +15,10 @@ FIELDS = (
     "threshold",
     "fill_holes",
     "min_volume_ml",
+    "smallest_share",
     "largest",
     "tta",
+    "slice_smoothing_mm",
     "around",
     "device",
     "threads",
@@ -46,12 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the standard deviation between the models (and mirrored images), too; of a single one "
         "sqrt(p (1 - p))",
     )
-    add_options(parser, PredictConfig, FIELDS)
+    add_options(parser, PredictConfig, FIELDS, defaults={name: _by_preset(name) for name in BY_PRESET})
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Predict every case of the input."""
-    config = PredictConfig.checked(**chosen(options, FIELDS))
+    choices = chosen(options, FIELDS)
+    # What cannot be is said before anything is loaded.
+    PredictConfig.checked(**choices)
     runs, given = split_input(options)
     cohort = read_input(options, given)
     from napari_necroseg.core.io.ensemble import expand_runs
@@ -59,7 +64,14 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     from napari_necroseg.core.learning.checkpoint import load_model
 
     wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)
-    return predict_cohort([load_model(run) for run in expand_runs(runs)], cohort, config, wanted)
+    models = [load_model(run) for run in expand_runs(runs)]
+    config = usual_prediction(models[0].config).changed(**choices)
+    return predict_cohort(models, cohort, config, wanted)
+
+
+def _by_preset(name: str) -> str:
+    usual = {preset: usual_prediction(train_preset(preset)) for preset in get_args(Preset)}
+    return ", ".join(f"{preset} {in_words(getattr(config, name))}" for preset, config in usual.items())
 
 
 def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:

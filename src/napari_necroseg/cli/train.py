@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.options import add_options, chosen, in_words
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, SettingsError
@@ -160,7 +160,7 @@ def preset_defaults() -> dict[str, str]:
 def _in_both(preset: Preset, field: str) -> str:
     """What a preset chooses for a field in 2D and 3D; nothing where it leaves it open."""
     in_2d, in_3d = (getattr(train_preset(preset, network), field) for network in get_args(Dimension))
-    words, other = (f"{value:g}" if isinstance(value, float) else str(value) for value in (in_2d, in_3d))
+    words, other = in_words(in_2d), in_words(in_3d)
     return "" if in_2d is None else words + ("" if words == other else f" (3d: {other})")
 
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
+from scipy.ndimage import gaussian_filter1d
 
 from napari_necroseg.core.grids.slices import (
     mask_to_slices,
@@ -27,6 +28,15 @@ def test_probabilities_come_back_as_scipy_zoom_would_bring_them(n_slices: int) -
     probability = np.random.default_rng(0).random((64, 4, 3), dtype=np.float32)
     expected = ndimage.zoom(probability, (n_slices / 64, 1, 1), order=1, mode="mirror", grid_mode=False)
     np.testing.assert_allclose(probability_from_slices(probability, n_slices), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_slices", [1, 15, 64])
+def test_probabilities_are_smoothed_along_the_acquired_slices(n_slices: int) -> None:
+    probability = np.random.default_rng(0).random((64, 5, 4), np.float32)
+    plain = probability_from_slices(probability, n_slices)
+    smoothed = probability_from_slices(probability, n_slices, smoothing_slices=0.7)
+    expected = gaussian_filter1d(plain, 0.7, axis=0, mode="nearest")
+    np.testing.assert_allclose(smoothed, expected, atol=1e-6)
 
 
 def test_sixty_four_slices_stay_as_they_are_to_the_bit() -> None:

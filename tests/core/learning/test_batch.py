@@ -95,6 +95,16 @@ def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_left_out_of_the_outlines_is_told(model, cohort, tmp_path) -> None:
+    nothing_stays = CONFIG.changed(threshold=1e-6, min_volume_ml=1000)
+    *_, warned, _known, last = predict_cohort(model, cohort, nothing_stays, Wanted(out=tmp_path / "out"))
+    assert isinstance(last, Finished)
+    records = [json.loads((tmp_path / "out" / f"case-{n}.json").read_text()) for n in range(3)]
+    most = max(record["left_out_ml"] for record in records)
+    assert most > 0.1
+    assert warned.message.startswith(f"Smaller parts were left out in 3 of 3 cases, {most:.2f} mL at most")
+
+
 def test_cases_that_the_model_has_learned_from_are_told(model, cohort, tmp_path) -> None:
     *_, warned, last = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
     assert isinstance(last, Finished)

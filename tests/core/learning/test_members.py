@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import SettingsError
@@ -71,6 +72,16 @@ def test_mirrored_images_are_members_too(model, case) -> None:
     np.testing.assert_allclose(found.probability.voxels, parts.mean(axis=0), atol=1e-3)
     np.testing.assert_allclose(found.uncertainty.voxels, parts.std(axis=0), atol=1e-3)
     assert found.provenance["members"] == 4
+
+
+def test_a_network_of_slices_can_be_made_to_agree_across_them_in_millimetres(model, case) -> None:
+    plain = probability(model, case)
+    smoothed = predicted(model, case, slice_smoothing_mm=6.0, tta=False)
+    sigma = 6.0 / case.grid.spacing_mm[0] if model.config.dimension == "2d" else 0.0
+    expected = gaussian_filter(plain, (sigma, 0, 0), mode="nearest")
+    assert (np.abs(expected - plain).max() > 1e-2) == (model.config.dimension == "2d")
+    np.testing.assert_allclose(smoothed.probability.voxels, expected, atol=2e-3)
+    assert smoothed.provenance["slice_smoothing_mm"] == 6.0
 
 
 def test_the_passes_are_counted(model, case) -> None:

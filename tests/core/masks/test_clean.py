@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_necroseg.core.masks.clean import Cleaning, clean, outline
+from napari_necroseg.core.masks.clean import Cleaning, clean, left_out_ml, outline
 
 VOXEL_ML = 0.01
 
@@ -55,6 +55,27 @@ def test_what_is_open_to_the_slice_beside_is_no_hole_but_what_is_enclosed_in_a_s
 )
 def test_small_parts_go_and_corners_hold_together(mask, min_volume_ml, kept) -> None:
     assert n(clean(mask, Cleaning(min_volume_ml=min_volume_ml), voxel_ml=VOXEL_ML)) == kept
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.07, 37), (0.08, 35), (0.29, 35), (0.3, 27), (1, 27)])
+def test_parts_that_are_small_beside_the_largest_go(mask, share, kept) -> None:
+    assert n(clean(mask, Cleaning(smallest_share=share), voxel_ml=VOXEL_ML)) == kept
+
+
+def test_what_is_small_is_so_beside_the_largest_of_its_own_mask(mask) -> None:
+    mask[2:5, 14:17, 14:17] = False
+    assert n(clean(mask, Cleaning(smallest_share=0.2), voxel_ml=VOXEL_ML)) == 10
+    equal = np.zeros_like(mask)
+    equal[0, 0, 0] = equal[0, 9, 9] = True
+    assert n(clean(equal, Cleaning(smallest_share=1), voxel_ml=VOXEL_ML)) == 2
+
+
+def test_what_was_left_out_is_measured(mask) -> None:
+    probability = mask.astype(np.float16)
+    labels = outline(probability, 0.5, Cleaning(smallest_share=0.3, fill_holes=True), voxel_ml=VOXEL_ML)
+    # The ring's hole is filled, so it is 9 of 27 and stays; the 2 voxels go.
+    assert left_out_ml(probability, 0.5, labels, voxel_ml=VOXEL_ML) == pytest.approx(2 * VOXEL_ML)
+    assert left_out_ml(probability, 0.5, mask, voxel_ml=VOXEL_ML) == 0
 
 
 def test_the_largest_part_stays_alone(mask) -> None:

@@ -10,11 +10,12 @@ from napari_necroseg.core.config.augment import (
     range_bounds,
 )
 from napari_necroseg.core.config.base import Config, Precision
-from napari_necroseg.core.config.predict import PredictConfig
+from napari_necroseg.core.config.predict import BY_PRESET, PredictConfig, usual_prediction
 from napari_necroseg.core.config.train import Dimension, Preset, Target, TrainConfig, train_preset
 
 __all__ = [
     "AUGMENT_SWITCHES",
+    "BY_PRESET",
     "AssistConfig",
     "AssistMethod",
     "AugmentConfig",
@@ -30,4 +31,5 @@ __all__ = [
     "only",
     "range_bounds",
     "train_preset",
+    "usual_prediction",
 ]

@@ -3,6 +3,10 @@
 from pydantic import Field
 
 from napari_necroseg.core.config.base import Config, Device, Precision, Threads
+from napari_necroseg.core.config.train import TrainConfig
+
+# What `usual_prediction` decides.
+BY_PRESET = ("smallest_share", "tta", "slice_smoothing_mm")
 
 
 class PredictConfig(Config):
@@ -27,6 +31,13 @@ class PredictConfig(Config):
         json_schema_extra={"unit": "mL"},
         description="Leave out parts of the outline that are smaller.",
     )
+    smallest_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Smallest share",
+        description="Leave out parts of the outline that are smaller than this share of the largest one.",
+    )
     largest: bool = Field(
         False, title="Largest only", description="Keep the largest part of the outline only."
     )
@@ -34,6 +45,15 @@ class PredictConfig(Config):
         False,
         title="Mirror, too",
         description="Predict the image mirrored in plane as well, and average: steadier, four times as long.",
+    )
+    slice_smoothing_mm: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        title="Across slices",
+        json_schema_extra={"unit": "mm"},
+        description="Average the probability over neighbouring slices, by a Gaussian of this standard "
+        "deviation: a 2d network sees one slice at a time. 0 leaves it as it is; 3d networks are left alone.",
     )
     around: tuple[float, float, float] | None = Field(
         None,
@@ -45,3 +65,16 @@ class PredictConfig(Config):
     precision: Precision = "auto"
     device: Device = "auto"
     threads: Threads = None
+
+
+def usual_prediction(trained: TrainConfig) -> PredictConfig:
+    """Return how a model is applied unless a person says otherwise, by the preset that it was trained with.
+
+    ``paper``: the probability cut at one half, nothing else. ``fast``: the mean over mirrored images (if it
+    has learned from such), which agrees across slices and has no small parts beside the zone: what a network
+    still lacks after some minutes.
+    """
+    if trained.preset == "paper":
+        return PredictConfig()
+    mirrors = trained.augment.mirror and trained.augment.mirror_probability > 0
+    return PredictConfig(smallest_share=0.1, tta=mirrors, slice_smoothing_mm=2.5)

@@ -51,20 +51,28 @@ def mask_to_slices(mask: Voxels, n_slices: int = N_SLICES) -> NDArray[np.uint8]:
     return (occupancy >= 0.5 - 1e-6).astype(np.uint8)
 
 
-def probability_from_slices(probability: Voxels, n_slices: int) -> NDArray[np.float32]:
+def probability_from_slices(
+    probability: Voxels, n_slices: int, *, smoothing_slices: float = 0.0
+) -> NDArray[np.float32]:
     """Bring a probability from the network's slices back to the `n_slices` acquired ones, linearly.
 
     Parameters
     ----------
     probability
         ``(N, Y, X)``, N of the network.
+    smoothing_slices
+        Standard deviation, in acquired slices, of a Gaussian along them; the first and the last go on
+        beyond the stack.
 
     Returns
     -------
     ndarray
         ``(n_slices, Y, X)``, float32.
     """
-    return _along_slices(probability, linear_matrix(len(probability), n_slices))
+    matrix = linear_matrix(len(probability), n_slices)
+    if smoothing_slices:
+        matrix = gaussian_matrix(n_slices, smoothing_slices) @ matrix
+    return _along_slices(probability, matrix)
 
 
 def slices_grid(grid: Grid, n_slices: int = N_SLICES) -> Grid:
@@ -106,9 +114,17 @@ def linear_matrix(n_in: int, n_out: int) -> Matrix:
     return matrix
 
 
+@lru_cache(maxsize=256)
+def gaussian_matrix(n: int, sigma: float) -> Matrix:
+    """``(n, n)``; as `cubic_matrix`, for a Gaussian blur of n slices; `sigma` in slices."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return np.asarray(gaussian_filter1d(np.eye(n), sigma, axis=0, mode="nearest"))
+
+
 def _along_slices(voxels: Voxels, matrix: Matrix) -> NDArray[np.float32]:
     n_out, n_in = matrix.shape
-    if n_in == n_out:
+    if n_in == n_out and np.array_equal(matrix, np.eye(n_in)):
         return np.ascontiguousarray(voxels, dtype=np.float32)
     flat = np.ascontiguousarray(voxels, dtype=np.float32).reshape(n_in, -1)
     return (matrix.astype(np.float32) @ flat).reshape(n_out, *voxels.shape[1:])

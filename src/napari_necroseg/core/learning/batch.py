@@ -13,7 +13,7 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.made import Known, known_in_words, known_of, record_path
+from napari_necroseg.core.io.made import Known, known_in_words, record_path
 from napari_necroseg.core.io.save import save_mask, save_probability
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
@@ -75,27 +75,31 @@ def predict_cohort(
     Yields
     ------
     Event
-        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if models have
-        learned from some of them; `Finished` with a `PredictedCohort`.
+        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if smaller parts
+        were left out, another if models have learned from some of them; `Finished` with a `PredictedCohort`.
     """
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
     failed = 0
     known: dict[str, Known | None] = {}
+    left_out: list[float] = []
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
         try:
-            path = yield from _predict_files(models, files, config, wanted, stop)
+            written = yield from _predict_files(models, files, config, wanted, stop)
         except NecrosegError as error:
             failed += 1
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
             continue
-        if path is None:
+        if written is None:
             return
-        known[files.name] = known_of(path)
+        known[files.name] = written.known
+        left_out.append(written.left_out_ml)
         seconds = time.monotonic() - before
-        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=path)
+        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=written.path)
+    if words := _left_out_in_words(left_out):
+        yield Warned(message=words)
     if words := known_in_words(known, len(cohort)):
         yield Warned(message=words)
     yield Finished(
@@ -105,14 +109,23 @@ def predict_cohort(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A mask that was written, whether its models know the case, and what reached the threshold in vain."""
+
+    path: Path
+    known: Known
+    left_out_ml: float
+
+
 def _predict_files(
     models: Sequence[Model],
     files: CaseFiles,
     config: PredictConfig,
     wanted: Wanted,
     stop: threading.Event,
-) -> Generator[Event, None, Path | None]:
-    """Read, predict and write one case; return the mask's path, or None if the job was stopped."""
+) -> Generator[Event, None, _Written | None]:
+    """Read, predict and write one case; return None if the job was stopped."""
     for model in models:
         check_sequences(model, files)
     # Masks are not read: a damaged reference does not keep a case from being predicted.
@@ -122,7 +135,9 @@ def _predict_files(
         yield Warned(message=f"{case.name}: {note}")
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
-            return _write(wanted, case, event.result)
+            made = event.result.provenance
+            path = _write(wanted, case, event.result)
+            return _Written(path=path, known=made["trained_on"], left_out_ml=made["left_out_ml"])
         yield event
     return None
 
@@ -138,3 +153,14 @@ def _write(wanted: Wanted, case: Case, prediction: Prediction) -> Path:
     record = {"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)}
     write_text(record_path(path), json.dumps(record, indent=2) + "\n")
     return path
+
+
+def _left_out_in_words(volumes_ml: Sequence[float]) -> str:
+    """Say in how many cases parts of the outline were left out, and up to how much; nothing if in none."""
+    some = [volume_ml for volume_ml in volumes_ml if volume_ml]
+    if not some:
+        return ""
+    return (
+        f"Smaller parts were left out in {len(some)} of {len(volumes_ml)} cases, {max(some):.2f} mL at most; "
+        "--smallest-share 0 keeps them (Smallest share under Predict)."
+    )

@@ -108,6 +108,7 @@ def _add_model(
     network = ready_network(model.network, task.device, dtype)
     n_slices = task.case.grid.shape[0]
     needed = np.asarray(linear_matrix(images.shape[1], n_slices).any(axis=0))
+    smoothing = _smoothing_slices(network, task)
     with interruptible(network, task.stop):
         for number, axes in enumerate(share.mirrors):
             one = Pass(
@@ -120,7 +121,7 @@ def _add_model(
             )
             part = yield from _passed(network, one)
             unflipped = np.flip(part, tuple(axis - 1 for axis in axes))
-            members.add(_on_case(unflipped, outer, task))
+            members.add(_on_case(unflipped, outer, task, smoothing_slices=smoothing))
 
 
 def _passed(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
@@ -150,10 +151,18 @@ def _outer(region: Region | None, images: NDArray[np.float32]) -> tuple[slice, s
     return (slice(0, rows), slice(0, columns)) if region is None else region.outer(images.shape)
 
 
-def _on_case(part: NDArray[np.float32], outer: tuple[slice, slice], task: Task) -> NDArray[np.float32]:
+def _smoothing_slices(network: UNet, task: Task) -> float:
+    """A network of volumes has seen the neighbours of a slice by itself."""
+    is_2d = network.spatial_axes == 2
+    return task.config.slice_smoothing_mm / task.case.grid.spacing_mm[0] if is_2d else 0.0
+
+
+def _on_case(
+    part: NDArray[np.float32], outer: tuple[slice, slice], task: Task, *, smoothing_slices: float
+) -> NDArray[np.float32]:
     """Bring the probability of a part to the case's slices, and put it in its place."""
     shape = task.case.grid.shape
-    on_slices = probability_from_slices(part, shape[0]).clip(0.0, 1.0)
+    on_slices = probability_from_slices(part, shape[0], smoothing_slices=smoothing_slices).clip(0.0, 1.0)
     if task.region is None:
         return on_slices
     probability = np.zeros(shape, np.float32)

@@ -22,7 +22,7 @@ from napari_necroseg.core.learning.device import default_threads, memory_errors,
 from napari_necroseg.core.learning.interrupt import Stopped
 from napari_necroseg.core.learning.members import Members, Task, members_of
 from napari_necroseg.core.learning.regions import Region, region_around
-from napari_necroseg.core.masks.clean import cleaning_of, outline
+from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.volume import Volume
 
 
@@ -134,13 +134,15 @@ def _prediction(
 ) -> Prediction:
     # What is kept and shown is what the outline is made of, to the last bit.
     probability = found.mean.astype(np.float16)
-    labels = outline(probability, config.threshold, cleaning_of(config), voxel_ml=case.grid.voxel_ml)
+    voxel_ml = case.grid.voxel_ml
+    labels = outline(probability, config.threshold, cleaning_of(config), voxel_ml=voxel_ml)
+    left_out = left_out_ml(probability, config.threshold, labels, voxel_ml=voxel_ml)
     return Prediction(
         case=case.name,
         labels=Volume(labels, case.grid),
         probability=Volume(probability, case.grid),
         uncertainty=Volume(_uncertainty(found).astype(np.float16), case.grid),
-        provenance=provenance,
+        provenance=dict(provenance) | {"left_out_ml": left_out},
     )
 
 
@@ -165,8 +167,10 @@ def _provenance(
         "threshold": config.threshold,
         "fill_holes": config.fill_holes,
         "min_volume_ml": config.min_volume_ml,
+        "smallest_share": config.smallest_share,
         "largest": config.largest,
         "tta": config.tta,
+        "slice_smoothing_mm": config.slice_smoothing_mm,
         "region": None if region is None else {"rows": list(region.rows), "columns": list(region.columns)},
         "precision": ", ".join(sorted(found.precisions)),
         "versions": software_versions(),

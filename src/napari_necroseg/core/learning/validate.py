@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture
 from napari_necroseg.core.io.load import load_case
@@ -32,7 +32,10 @@ class Validator:
     def dice(self, learner: Learner) -> Generator[Event, None, Mapping[str, float]]:
         """Predict each case with the network as it is; return its Dice coefficient."""
         model = Model(network=learner.network, record=self.record, run=self.run, sha256="")
-        config = PredictConfig(device=self.plan.device, threads=self.plan.threads)
+        # Mirrored images would take three more passes of the training's time.
+        config = usual_prediction(self.plan.config).changed(
+            device=self.plan.device, threads=self.plan.threads, tta=False
+        )
         found: dict[str, float] = {}
         for case in self.cases:
             labels = self._labels(model, case, config)

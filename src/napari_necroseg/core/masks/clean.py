@@ -1,6 +1,6 @@
 """From a probability to an outline: the threshold, and what is tidied up after it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +24,21 @@ class Cleaning:
         Fill what is enclosed within a slice.
     min_volume_ml
         Remove components that are smaller; 0 keeps all.
+    smallest_share
+        Remove components that are smaller than this share of the largest one; 0 keeps all.
     largest
         Keep the largest component only.
     """
 
     fill_holes: bool = False
     min_volume_ml: float = 0.0
+    smallest_share: float = 0.0
     largest: bool = False
 
 
 def cleaning_of(config: PredictConfig) -> Cleaning:
     """Return what is tidied up in the outlines of a configuration."""
-    return Cleaning(fill_holes=config.fill_holes, min_volume_ml=config.min_volume_ml, largest=config.largest)
+    return Cleaning(**{field.name: getattr(config, field.name) for field in fields(Cleaning)})
 
 
 def outline(
@@ -62,6 +65,11 @@ def outline(
     return clean(_reaches(probability, threshold), cleaning, voxel_ml=voxel_ml).astype(np.uint8)
 
 
+def left_out_ml(probability: Voxels, threshold: float, labels: Voxels, *, voxel_ml: float) -> float:
+    """Return the volume that reaches the threshold and is not in the outline that was made of it."""
+    return int(np.count_nonzero(_reaches(probability, threshold) & (labels == 0))) * voxel_ml
+
+
 def clean(mask: Mask, cleaning: Cleaning, *, voxel_ml: float) -> Mask:
     """Tidy up a mask ``(Z, Y, X)``; the given one stays as it is."""
     if cleaning == Cleaning() or not mask.any():
@@ -78,16 +86,17 @@ def _tidied(mask: Mask, cleaning: Cleaning, voxel_ml: float) -> Mask:
         in_slice = ndimage.generate_binary_structure(3, 1)
         in_slice[[0, 2]] = False
         mask = ndimage.binary_fill_holes(mask, in_slice)
-    if not cleaning.largest and cleaning.min_volume_ml <= 0:
+    if not (cleaning.largest or cleaning.min_volume_ml or cleaning.smallest_share):
         return mask
     components, n = ndimage.label(mask, NEIGHBOURS)
     sizes = np.bincount(components.ravel(), minlength=n + 1)
     sizes[0] = 0
-    keeps = sizes * voxel_ml >= cleaning.min_volume_ml
+    keeps = (sizes * voxel_ml >= cleaning.min_volume_ml) & (sizes >= cleaning.smallest_share * sizes.max())
     if cleaning.largest:
         keeps &= np.arange(n + 1) == sizes.argmax()
     keeps[0] = False
-    return keeps[components]
+    kept: Mask = keeps[components]
+    return kept
 
 
 def _reaches(probability: Voxels, threshold: float) -> Mask:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.grids.orient import to_working
@@ -206,9 +206,11 @@ class _Job:
 
     def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:
         assert self.plan is not None
-        config = PredictConfig(device=self.plan.device, threads=self.plan.threads)
+        trained = self.plan.config
         # The number format that training took counts here, too.
-        config = config.changed(precision=self.plan.config.precision)
+        config = usual_prediction(trained).changed(
+            device=self.plan.device, threads=self.plan.threads, precision=trained.precision
+        )
         job = predict_cohort(model, cohort, config, Wanted(out=self.unit.predictions), stop=self.stop)
         with self._timed("predicting"), closing(job):
             yield from self._advanced("predicting", 0.0)

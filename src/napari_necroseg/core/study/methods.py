@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from napari_necroseg.core.config import PredictConfig, TrainConfig
+from napari_necroseg.core.config import TrainConfig, usual_prediction
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.learning.words import parameters_of, training_in_words
 from napari_necroseg.core.plan import WIDTHS, patch_shape_of
@@ -142,10 +142,23 @@ def _iterations(findings: Findings, names: Sequence[str]) -> str:
 
 
 def _prediction(findings: Findings) -> str:
-    choices = PredictConfig()
+    choices = usual_prediction(findings.training(findings.record.config.configurations[0]))
+    mirrored = (
+        "Probabilities are means over the image and its mirror images in plane. " if choices.tta else ""
+    )
+    smoothed = (
+        f"Those of 2D networks were blurred across slices (Gaussian, {choices.slice_smoothing_mm:g} mm). "
+        if choices.slice_smoothing_mm
+        else ""
+    )
+    removed = (
+        f"components smaller than {choices.smallest_share:.0%} of the largest were removed".replace("%", " %")
+        if choices.smallest_share
+        else "nothing was filled or removed afterwards"
+    )
     return (
-        f"Prediction. Voxels with a probability of at least {choices.threshold:g} count as inside; nothing "
-        "was filled or removed afterwards. Predictions of slices were merged and scored as volumes; "
+        f"Prediction. {mirrored}{smoothed}Voxels with a probability of at least {choices.threshold:g} count "
+        f"as inside; {removed}. Predictions of slices were merged and scored as volumes; "
         "probabilities were brought back from those slices to the acquired ones linearly. All scores are out "
         "of fold, on the grid of the ceT1 image."
     )

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import BY_PRESET, PredictConfig, usual_prediction
 from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.masks.measure import Size
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.batch_list import BatchList
 from napari_necroseg.widgets.predict.ensemble_choice import EnsembleChoice
 from napari_necroseg.widgets.predict.jobs import CasePrediction, Place, WarmModels
-from napari_necroseg.widgets.predict.live_outline import LiveOutline
+from napari_necroseg.widgets.predict.live_outline import STEERS, LiveOutline
 from napari_necroseg.widgets.predict.place_choice import PlaceChoice
 from napari_necroseg.widgets.shared import case_jobs
 from napari_necroseg.widgets.shared.case_jobs import SavedMasks
@@ -26,10 +28,9 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.runs import describe_run, mean_name, run_name
+from napari_necroseg.widgets.shared.runs import describe_run, mean_name, members_of, run_name
 from napari_necroseg.widgets.shared.saving import masks_to_save
 
-_PLAIN = ("threshold", "fill_holes", "min_volume_ml", "largest")
 _OUTLINE_VOXELS = 1
 _FILLED_OPACITY = 0.5
 
@@ -49,7 +50,9 @@ class Predict(Dock):
         self.model = ModelChoice(self.workspace, "Model", help_text, has_ensembles=True)
         self.ensemble = EnsembleChoice()
         self.place = PlaceChoice(self.workspace)
-        self.form = ConfigForm(PredictConfig(), plain=_PLAIN, hidden=("around",))
+        self.form = ConfigForm(PredictConfig(), plain=STEERS, hidden=("around",))
+        # How models like the chosen one are applied, unless the person wants it otherwise.
+        self._usual = PredictConfig()
         self.start_button = QPushButton("Predict")
         self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
         self.doubt_button = QPushButton("Next doubtful slice")
@@ -172,6 +175,20 @@ class Predict(Dock):
         run = self.model.run()
         self._description = "" if run is None else describe_run(run)
         self.ensemble.show_runs(self.model.others())
+        if run is not None:
+            self._follow_preset(run)
+
+    def _follow_preset(self, run: Path) -> None:
+        """Choose what models of this one's preset need, but for what the person has chosen."""
+        trained = trained_config(next(iter(members_of(run)), run))
+        if trained is None:
+            return
+        before, self._usual = self._usual, usual_prediction(trained)
+        now = self._config()
+        as_usual = [name for name in BY_PRESET if getattr(now, name) == getattr(before, name)]
+        # The outline that is shown is another model's, and stays.
+        with QSignalBlocker(self.form):
+            self.form.set_config(now.changed(**{name: getattr(self._usual, name) for name in as_usual}))
 
     def _on_case(self) -> None:
         case = self.workspace.case
@@ -188,7 +205,7 @@ class Predict(Dock):
         shown = self._live.shown
         size = self._live.steer(self._config())
         if shown is not None and size is not None:
-            self.result.say(_in_words(shown, size))
+            self.result.say(_in_words(shown, size, self._live.left_out_ml))
         elif shown is not None:
             self.result.say(
                 "You have drawn on this prediction, so it stays as it is. Predict again to steer."
@@ -254,12 +271,15 @@ class Predict(Dock):
         self.batch.start_button.setEnabled(run is not None and has_project and not self.runner.is_busy)
 
 
-def _in_words(shown: CasePrediction, size: Size) -> str:
+def _in_words(shown: CasePrediction, size: Size, left_out_ml: float) -> str:
     case, model = shown.case.name, run_name(shown.run)
     text = f"{case}: {size}, by {model}."
     if size.components == 0:
-        text = f"{case}: 0.00 mL, by {model}. Nothing reached the threshold: try a lower one, or look at the "
-        text += "probability layer."
+        text = f"{case}: 0.00 mL, by {model}."
+    if left_out_ml:
+        text += f" Left out in smaller parts: {left_out_ml:.2f} mL."
+    elif size.components == 0:
+        text += " Nothing reached the threshold: try a lower one, or look at the probability layer."
     return text + _WARNINGS[shown.trained_on]
 
 

@@ -8,22 +8,26 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.masks.clean import cleaning_of, outline
+from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.masks.measure import Size, measure
 from napari_necroseg.widgets.predict.jobs import CasePrediction
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 # Choices that need no new run of the network.
-STEERS = ("threshold", "fill_holes", "min_volume_ml", "largest")
+STEERS = ("threshold", "fill_holes", "min_volume_ml", "smallest_share", "largest")
 
 
 @dataclass(kw_only=True, eq=False)
 class _Made:
-    """How an outline was made: the prediction, the choices that hold for it, and the voxels they gave."""
+    """How an outline was made: the prediction, the choices that hold for it, and the voxels they gave.
+
+    `left_out_ml` reached the threshold, but lies in parts that the choices leave out.
+    """
 
     shown: CasePrediction
     config: PredictConfig
     voxels: NDArray[np.generic]
+    left_out_ml: float = 0.0
 
 
 class LiveOutline:
@@ -49,6 +53,12 @@ class LiveOutline:
         followed = self._followed
         return None if followed is None else followed[1].shown
 
+    @property
+    def left_out_ml(self) -> float:
+        """What reaches the threshold in parts that are left out of the outline that is followed."""
+        followed = self._followed
+        return 0.0 if followed is None else followed[1].left_out_ml
+
     def steer(self, config: PredictConfig) -> Size | None:
         """Draw the outline anew from the kept probability; None if there is none, or it was drawn on."""
         followed = self._followed
@@ -56,10 +66,12 @@ class LiveOutline:
             return None
         layer, made = followed
         volume = made.shown.prediction.probability
-        voxels = outline(volume.voxels, config.threshold, cleaning_of(config), voxel_ml=volume.grid.voxel_ml)
+        voxel_ml = volume.grid.voxel_ml
+        voxels = outline(volume.voxels, config.threshold, cleaning_of(config), voxel_ml=voxel_ml)
         if not np.array_equal(voxels, made.voxels):
             self._workspace.layers.redraw(layer, voxels)
         made.voxels, made.config = voxels, config
+        made.left_out_ml = left_out_ml(volume.voxels, config.threshold, voxels, voxel_ml=voxel_ml)
         return measure(voxels > 0, volume.grid)
 
     def record(self, layer: Labels) -> dict[str, object] | None:
@@ -70,7 +82,7 @@ class LiveOutline:
         steered = {name: getattr(made.config, name) for name in STEERS}
         is_as_made = bool(np.array_equal(layer.data, made.voxels))
         record = {"case": made.shown.case.name} | dict(made.shown.prediction.provenance) | steered
-        return record | {"corrected_by_hand": not is_as_made}
+        return record | {"left_out_ml": made.left_out_ml, "corrected_by_hand": not is_as_made}
 
     def doubtful_slices(self) -> list[int]:
         """Return the slices with any doubt, the most doubtful first: by their sum of uncertainty."""
