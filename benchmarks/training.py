@@ -5,8 +5,9 @@ them for ``--minutes``, from random weights, with ``--threads`` threads, and is 
 is `necroseg train --preset fast`, whose minutes include reading the cases; the peers' (`training_peers`)
 begin when their data is there. Nothing else may run beside it.
 
-Ours and MONAI are scored as they predict by themselves (``dice``), and by the mean of the image mirrored in
-plane and not (``dice_mirrored``); nnU-Net's predictor always mirrors.
+All are scored as they predict by themselves (``dice``): ours by its recipe; nnU-Net's predictor mirrors,
+too, and stands under ``dice_mirrored`` alone. Ours and MONAI are also scored by the mean of the image
+mirrored in plane and not (``dice_mirrored``), ours by the network alone (``dice_plain``), too.
 
 Each contender on each fold is a file in ``--work``: what is there already is not run again, so the hours that
 this takes may be spread over days. ``--table`` prints what is there.
@@ -25,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.events import Finished
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.io.load import load_case
@@ -139,13 +140,17 @@ def train_ours(
     command += ["--minutes", str(options.minutes), "--threads", str(options.threads)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     model = load_model(work / "run")
-    masks: dict[str, list[np.ndarray]] = {"dice": [], "dice_mirrored": []}
+    ways = {
+        "dice": usual_prediction(model.config),
+        "dice_plain": PredictConfig(),
+        "dice_mirrored": PredictConfig(tta=True),
+    }
+    masks: dict[str, list[np.ndarray]] = {way: [] for way in ways}
     for case in test:
-        for way, found in masks.items():
-            config = PredictConfig(threads=options.threads, tta=way == "dice_mirrored")
-            *_, last = predict(model, case, config)
+        for way, config in ways.items():
+            *_, last = predict(model, case, config.changed(threads=options.threads))
             assert isinstance(last, Finished)
-            found.append(last.result.labels.voxels > 0)
+            masks[way].append(last.result.labels.voxels > 0)
     return model.record.iterations, masks
 
 
@@ -161,7 +166,7 @@ def print_table(work: Path) -> None:
     for path in sorted(work.glob("*-fold?.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         key = tuple(result[name] for name in ("dimension", "minutes", "threads", "contender", "version"))
-        for way in ("dice", "dice_mirrored"):
+        for way in ("dice", "dice_plain", "dice_mirrored"):
             if way in result:
                 rows[(*key, *way.split("_")[1:])][result["fold"]] = result | {"dice": result[way]}
     print(

@@ -283,6 +283,16 @@ def test_another_study_in_the_same_folder_is_refused(
         run(done, **choices)
 
 
+def test_a_study_whose_networks_were_applied_in_another_way_is_refused(done: Path) -> None:
+    path = done / "study" / "a" / "study.json"
+    record = json.loads(path.read_text())
+    assert record["prediction"]["tta"] is (record["config"]["preset"] == "fast")
+    del record["prediction"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(SettingsError, match="were applied in another way, by an earlier version"):
+        run(done)
+
+
 def test_folds_that_were_edited_after_the_beginning_are_refused(done: Path) -> None:
     path = done / "study" / "a" / "folds.csv"
     swapped = path.read_text().replace(",1\n", ",x\n").replace(",2\n", ",1\n").replace(",x\n", ",2\n")

@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.core.config import train_preset
+from napari_necroseg.core.config import PredictConfig, train_preset, usual_prediction
 from napari_necroseg.core.errors import FileError, ResourceError
 from napari_necroseg.core.events import Finished, Started, Warned, to_record
 from napari_necroseg.core.study import report as report_module
@@ -181,6 +181,25 @@ def test_methods_of_a_model_that_was_gone_on_from_are_those_of_its_runs(tmp_path
     assert f"went on from the weights of one trained model (SHA-256 {'cd' * 32})" in words
     assert "elsewhere" not in words
     assert "limited to 10 min a run" in words
+
+
+def test_methods_say_how_the_networks_were_applied(tmp_path) -> None:
+    record = make_record({"a": ("a", 1), "b": ("b", 2)}, configurations=(ONE,), folds=2)
+    results = [result(ONE, "a", make_scores(0.5))]
+
+    def words(name: str, prediction: PredictConfig) -> str:
+        folder = write_study(tmp_path / name, record.model_copy(update={"prediction": prediction}), results)
+        list(write_report(folder))
+        return read(folder).words
+
+    plain = words("paper", PredictConfig())
+    assert (
+        "Prediction. Voxels with a probability of at least 0.5 count as inside; nothing was filled" in plain
+    )
+    fast = words("fast", usual_prediction(train_preset("fast")))
+    assert "means over the image and its mirror images in plane. Those of 2D networks were blurred" in fast
+    assert "(Gaussian, 2.5 mm)" in fast
+    assert "components smaller than 10 % of the largest were removed" in fast
 
 
 def test_an_image_that_was_changed_is_not_shown_with_old_scores(study) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from napari_necroseg.core.config import TrainConfig, usual_prediction
+from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.learning.words import parameters_of, training_in_words
 from napari_necroseg.core.plan import WIDTHS, patch_shape_of
@@ -142,7 +142,7 @@ def _iterations(findings: Findings, names: Sequence[str]) -> str:
 
 
 def _prediction(findings: Findings) -> str:
-    choices = usual_prediction(findings.training(findings.record.config.configurations[0]))
+    choices = findings.record.prediction
     mirrored = (
         "Probabilities are means over the image and its mirror images in plane. " if choices.tta else ""
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.atomic import write_text
@@ -77,6 +78,9 @@ class StudyRecord(BaseModel):
         Of the programs that worked on it last.
     start_from_sha256
         Of the weights that every run goes on from; empty for random ones.
+    prediction
+        How its networks are applied; those of studies that do not say so were, whatever their preset, as the
+        paper's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +91,7 @@ class StudyRecord(BaseModel):
     cases: dict[str, StudyCase]
     versions: dict[str, str]
     start_from_sha256: str = ""
+    prediction: PredictConfig = PredictConfig()
 
     @property
     def folds(self) -> dict[str, int]:

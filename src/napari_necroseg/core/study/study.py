@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
@@ -150,6 +151,7 @@ def begin(
     record = StudyRecord(
         config=config if start is None else config.changed(start_from=start.absolute()),
         start_from_sha256="" if start is None else _weights_sha256(start),
+        prediction=usual_prediction(train_preset(config.preset)),
         cohort=relative_path(table, out),
         cases=dict(cases),
         versions=software_versions(),
@@ -208,6 +210,11 @@ def _reported(study: Underway) -> Generator[Event, None, Path | None]:
 
 def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
     """Refuse to mix two experiments in one folder."""
+    if earlier.prediction != record.prediction:
+        raise SettingsError(
+            "The networks of the study in this folder were applied in another way, by an earlier version of "
+            "this program; choose a new folder."
+        )
     was, wanted = earlier.what(), record.what()
     different = sorted(name for name in was if was[name] != wanted[name])
     if different:
