@@ -1,9 +1,9 @@
 """What each part of the recipe gives by which models of the preset fast are applied.
 
-Takes the models that ``benchmarks/training.py`` left in ``--work``: each case is predicted by the model of
-the fold that it was left out of, plainly, with each part of the recipe, and with all of it. Prints for each
-way the mean Dice coefficient, of all cases and by fold, in how many cases it is better and worse than the
-plain one, its greatest loss and gain, Wilcoxon's p before any correction, and the median seconds of a
+Takes four models, one a fold, such as ``benchmarks/training.py`` leaves: each case is predicted by the model
+of the fold that it was left out of, plainly, with each part of the recipe, and with all of it. Prints for
+each way the mean Dice coefficient, of all cases and by fold, in how many cases it is better and worse than
+the plain one, its greatest loss and gain, Wilcoxon's p before any correction, and the median seconds of a
 prediction.
 """
 
@@ -39,16 +39,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder for each case")
-    parser.add_argument("--work", type=Path, required=True, help="folder of benchmarks/training.py")
-    parser.add_argument("--minutes", default="10")
+    parser.add_argument(
+        "--runs", required=True, help="folders of the models, {} for the fold: work/...-fold{}/run"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     files = [find_case(folder) for folder in sorted(options.data.iterdir()) if folder.is_dir()]
     scores, seconds = np.zeros((2, len(WAYS), len(files)))
     for number, one in enumerate(files):
-        fold = number % N_FOLDS
-        run = options.work / f"ours-2d-{options.minutes}min-{options.threads}threads-fold{fold}" / "run"
-        model, case = load_model(run), load_case(one)
+        model, case = load_model(Path(options.runs.format(number % N_FOLDS))), load_case(one)
+        # The first prediction of a model takes longer.
+        list(predict(model, case, applied((), options.threads)))
         for way, parts in enumerate(WAYS):
             *_, last = predict(model, case, applied(parts, options.threads))
             assert isinstance(last, Finished)

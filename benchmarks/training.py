@@ -5,9 +5,9 @@ them for ``--minutes``, from random weights, with ``--threads`` threads, and is 
 is `necroseg train --preset fast`, whose minutes include reading the cases; the peers' (`training_peers`)
 begin when their data is there. Nothing else may run beside it.
 
-All are scored as they predict by themselves (``dice``): ours by its recipe; nnU-Net's predictor mirrors,
-too, and stands under ``dice_mirrored`` alone. Ours and MONAI are also scored by the mean of the image
-mirrored in plane and not (``dice_mirrored``), ours by the network alone (``dice_plain``), too.
+Ours and MONAI are scored by the network alone (``dice``), and by the mean of the image mirrored in plane and
+not (``dice_mirrored``); nnU-Net's predictor always mirrors. Ours is also scored by the recipe by which it is
+applied unless told otherwise (``dice_recipe``).
 
 Each contender on each fold is a file in ``--work``: what is there already is not run again, so the hours that
 this takes may be spread over days. ``--table`` prints what is there.
@@ -141,9 +141,9 @@ def train_ours(
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     model = load_model(work / "run")
     ways = {
-        "dice": usual_prediction(model.config),
-        "dice_plain": PredictConfig(),
+        "dice": PredictConfig(),
         "dice_mirrored": PredictConfig(tta=True),
+        "dice_recipe": usual_prediction(model.config),
     }
     masks: dict[str, list[np.ndarray]] = {way: [] for way in ways}
     for case in test:
@@ -166,7 +166,7 @@ def print_table(work: Path) -> None:
     for path in sorted(work.glob("*-fold?.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         key = tuple(result[name] for name in ("dimension", "minutes", "threads", "contender", "version"))
-        for way in ("dice", "dice_plain", "dice_mirrored"):
+        for way in ("dice", "dice_mirrored", "dice_recipe"):
             if way in result:
                 rows[(*key, *way.split("_")[1:])][result["fold"]] = result | {"dice": result[way]}
     print(

@@ -156,6 +156,12 @@ def test_papers_models_are_applied_as_printed_and_fast_ones_by_their_recipe() ->
     assert changed == set(BY_PRESET)
 
 
+def test_models_of_different_presets_are_applied_plainly_in_whatever_order() -> None:
+    fast, paper = train_preset("fast"), train_preset("paper")
+    assert usual_prediction(fast, fast.changed(seed=1)) == usual_prediction(fast)
+    assert usual_prediction(fast, paper) == usual_prediction(paper, fast) == PredictConfig()
+
+
 @pytest.mark.parametrize("choice", [{"mirror": False}, {"mirror_probability": 0.0}])
 def test_images_are_not_mirrored_for_a_model_that_has_seen_none(choice: dict) -> None:
     fast = train_preset("fast")

@@ -259,24 +259,47 @@ def test_the_choices_are_those_of_the_models_preset_but_for_what_a_person_change
     assert recipe(dock) == (True, 0.1, 2.5)
     dock.model.choose(two_presets / "paper")
     assert recipe(dock) == (False, 0.0, 0.0)
+    # What a person wants stays, though it is what the other preset wants, too.
     dock.form.editor("smallest_share").set_value(0.3)
+    dock.form.editor("smallest_share").set_value(0.0)
     dock.model.choose(two_presets / "fast")
-    assert recipe(dock) == (True, 0.3, 2.5)
+    assert recipe(dock) == (True, 0.0, 2.5)
+    dock.form.editor("tta").set_value(False)
+    dock.model.choose(two_presets / "paper")
+    dock.model.choose(two_presets / "fast")
+    assert recipe(dock) == (False, 0.0, 2.5)
+
+
+def test_models_of_both_presets_together_are_applied_plainly(dock, two_presets):
+    dock.model.choose(two_presets / "fast")
+    dock.ensemble._list.item(0).setCheckState(Qt.CheckState.Checked)
+    assert recipe(dock) == (False, 0.0, 0.0)
+    dock.ensemble._list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert recipe(dock) == (True, 0.1, 2.5)
 
 
 def test_another_model_leaves_the_outline_that_is_shown(
     qtbot, dock, two_presets, make_case, viewer, fake_prediction
 ):
-    open_case(dock, make_case())
+    case = make_case()
+    # A second part, of one voxel.
+    case.reference.voxels[0, 0, 0] = 1
+    open_case(dock, case)
     dock.model.choose(two_presets / "paper")
     predict(qtbot, dock, fake_prediction)
     layer = viewer.layers["prediction paper"]
     before, said = layer.data.copy(), dock.result.said
-    dock.form.editor("smallest_share").set_value(0.0)
+    assert "2 parts" in said
     dock.model.choose(two_presets / "fast")
     assert dock.form.config().smallest_share == 0.1
     np.testing.assert_array_equal(layer.data, before)
     assert dock.result.said == said
+    # Nor does it follow that preset when it is steered, unless the person says so.
+    dock.form.editor("threshold").set_value(0.55)
+    np.testing.assert_array_equal(layer.data, before)
+    dock.form.editor("smallest_share").set_value(0.2)
+    assert layer.data[0, 0, 0] == 0
+    assert "Left out in smaller parts: less than 0.01 mL." in dock.result.said
 
 
 def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path):

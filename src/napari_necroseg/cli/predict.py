@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--uncertainty",
         action="store_true",
-        help="write the standard deviation between the models (and mirrored images), too; of a single one "
-        "sqrt(p (1 - p))",
+        help="write the standard deviation between the models and mirrored images, too; where there is but "
+        "one of them sqrt(p (1 - p))",
     )
     add_options(parser, PredictConfig, FIELDS, defaults={name: _by_preset(name) for name in BY_PRESET})
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> Generator[Event]:
 
     wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)
     models = [load_model(run) for run in expand_runs(runs)]
-    config = usual_prediction(models[0].config).changed(**choices)
+    config = usual_prediction(*(model.config for model in models)).changed(**choices)
     return predict_cohort(models, cohort, config, wanted)
 
 

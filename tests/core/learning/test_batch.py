@@ -97,12 +97,14 @@ def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tm
 
 def test_what_is_left_out_of_the_outlines_is_told(model, cohort, tmp_path) -> None:
     nothing_stays = CONFIG.changed(threshold=1e-6, min_volume_ml=1000)
-    *_, warned, _known, last = predict_cohort(model, cohort, nothing_stays, Wanted(out=tmp_path / "out"))
+    *_, last = predict_cohort(model, cohort, nothing_stays, Wanted(out=tmp_path / "out"))
     assert isinstance(last, Finished)
     records = [json.loads((tmp_path / "out" / f"case-{n}.json").read_text()) for n in range(3)]
     most = max(record["left_out_ml"] for record in records)
     assert most > 0.1
-    assert warned.message.startswith(f"Smaller parts were left out in 3 of 3 cases, {most:.2f} mL at most")
+    assert (last.result.left_out, last.result.most_left_out_ml) == (3, most)
+    told = f"Small parts are left out of 3 of them, {most:.2f} mL at most in one (left_out_ml)."
+    assert str(last.result).endswith(told)
 
 
 def test_cases_that_the_model_has_learned_from_are_told(model, cohort, tmp_path) -> None:

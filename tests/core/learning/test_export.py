@@ -132,6 +132,7 @@ def test_the_card_counts_the_cases_and_names_none(trained_run, tmp_path) -> None
         "8 slices x 16 rows x 16 columns",
         "| iterations | 120 |",
         '"learning_rate": 0.01',
+        "the mean over mirrored images, a Gaussian of 2.5 mm across slices, leaving out parts smaller than",
         "BSD-3-Clause",
         "## Scores\n\nnot scored here\n",
         f"`{load_model(run).sha256}`",

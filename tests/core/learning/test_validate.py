@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Finished, TrainingStep, Validated, ValidationPicture, Warned
 from napari_necroseg.core.io.load import load_case
@@ -36,7 +36,9 @@ def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
     validations = [event for event in events if isinstance(event, Validated)]
     assert [event.iteration for event in validations] == [1, 2, 3, 4]
     model, case = load_model(tmp_path / "run"), load_case(others.cases[0])
-    last = list(predict(model, case, PredictConfig(threads=1)))[-1]
+    config = usual_prediction(plan.config).changed(threads=1, tta=False)
+    assert config.smallest_share == 0.1
+    last = list(predict(model, case, config))[-1]
     expected = dice(count(case.reference.voxels > 0, last.result.labels.voxels > 0))
     assert validations[-1].dice == {"case-2": expected}
     assert validations[-1].mean_dice == expected
@@ -57,7 +59,8 @@ def test_the_labels_of_one_case_are_seen_where_they_were_asked_for(cohort, plan_
     (validated,) = [event for event in events if isinstance(event, Validated)]
     assert picture.case == "case-2"
     assert picture.dice == validated.dice["case-2"]
-    *_, last = predict(load_model(tmp_path / "run"), load_case(others.cases[0]), PredictConfig(threads=1))
+    config = usual_prediction(plan.config).changed(threads=1, tta=False)
+    *_, last = predict(load_model(tmp_path / "run"), load_case(others.cases[0]), config)
     assert np.array_equal(picture.labels.voxels, last.result.labels.voxels)
     silent = train(plan, learned, run=tmp_path / "silent", validation=others)
     assert not any(isinstance(event, ValidationPicture) for event in silent)

@@ -273,6 +273,7 @@ def test_a_run_without_any_target_fails_and_the_other_goes_on(project: Path) -> 
     [
         ({"steps_per_run": 3}, "has steps_per_run 2, not 3"),
         ({"fold_seed": 1}, "has fold_seed 0, not 1"),
+        ({"preset": "paper"}, "has preset fast, not paper"),
         ({"folds": 3}, "3 folds were asked for"),
     ],
 )
@@ -286,7 +287,7 @@ def test_another_study_in_the_same_folder_is_refused(
 def test_a_study_whose_networks_were_applied_in_another_way_is_refused(done: Path) -> None:
     path = done / "study" / "a" / "study.json"
     record = json.loads(path.read_text())
-    assert record["prediction"]["tta"] is (record["config"]["preset"] == "fast")
+    assert (record["config"]["preset"], record["prediction"]["tta"]) == ("fast", True)
     del record["prediction"]
     path.write_text(json.dumps(record))
     with pytest.raises(SettingsError, match="were applied in another way, by an earlier version"):

@@ -200,6 +200,8 @@ def test_methods_say_how_the_networks_were_applied(tmp_path) -> None:
     assert "means over the image and its mirror images in plane. Those of 2D networks were blurred" in fast
     assert "(Gaussian, 2.5 mm)" in fast
     assert "components smaller than 10 % of the largest were removed" in fast
+    record = record.model_copy(update={"config": record.config.changed(configurations=("3d:ceT1",))})
+    assert "were blurred" not in words("fast-3d", usual_prediction(train_preset("fast")))
 
 
 def test_an_image_that_was_changed_is_not_shown_with_old_scores(study) -> None:

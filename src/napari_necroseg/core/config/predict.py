@@ -67,13 +67,18 @@ class PredictConfig(Config):
     threads: Threads = None
 
 
-def usual_prediction(trained: TrainConfig) -> PredictConfig:
-    """Return how a model is applied unless a person says otherwise, by the preset that it was trained with.
+def usual_prediction(*trained: TrainConfig) -> PredictConfig:
+    """Return how models are applied unless a person says otherwise, by the presets they were trained with.
 
     ``paper``: the probability cut at one half, nothing else. ``fast``: the mean over mirrored images (if it
     has learned from such), which agrees across slices and has no small parts beside the zone: what a network
-    still lacks after some minutes.
+    still lacks after some minutes. Models of which these are not the same are applied as the paper's.
     """
+    first, *others = map(_usual, trained)
+    return first if all(other == first for other in others) else PredictConfig()
+
+
+def _usual(trained: TrainConfig) -> PredictConfig:
     if trained.preset == "paper":
         return PredictConfig()
     mirrors = trained.augment.mirror and trained.augment.mirror_probability > 0

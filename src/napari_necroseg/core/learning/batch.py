@@ -18,22 +18,43 @@ from napari_necroseg.core.io.save import save_mask, save_probability
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import only_needed
-from napari_necroseg.core.masks.measure import measure
+from napari_necroseg.core.masks.measure import measure, volume_in_words
 from napari_necroseg.core.volume import Volume
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedCohort:
-    """What a batch came to: the folder, and how many cases were done and failed."""
+    """What a batch came to.
+
+    Parameters
+    ----------
+    out
+        The folder of the masks.
+    done, failed
+        Numbers of cases.
+    seconds
+        Of all.
+    left_out, most_left_out_ml
+        In how many cases parts that reach the threshold are not in the outline, as was chosen, and the most
+        that this is in one of them.
+    """
 
     out: Path
     done: int
     failed: int
     seconds: float
+    left_out: int
+    most_left_out_ml: float
 
     def __str__(self) -> str:
         remark = f", {self.failed} not" if self.failed else ""
-        return f"{self.done} predicted{remark} in {self.seconds:.0f} s; the masks are in {self.out}."
+        words = f"{self.done} predicted{remark} in {self.seconds:.0f} s; the masks are in {self.out}."
+        if self.left_out:
+            most = volume_in_words(self.most_left_out_ml)
+            words += (
+                f" Small parts are left out of {self.left_out} of them, {most} at most in one (left_out_ml)."
+            )
+        return words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +87,7 @@ def predict_cohort(
     cohort
         The cases.
     config
-        Threshold, what is tidied up, device, threads.
+        As in `predict`.
     wanted
         What is written, and where.
     stop
@@ -75,8 +96,8 @@ def predict_cohort(
     Yields
     ------
     Event
-        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if smaller parts
-        were left out, another if models have learned from some of them; `Finished` with a `PredictedCohort`.
+        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if models have
+        learned from some of them; `Finished` with a `PredictedCohort`.
     """
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
@@ -95,16 +116,19 @@ def predict_cohort(
         if written is None:
             return
         known[files.name] = written.known
-        left_out.append(written.left_out_ml)
+        left_out += [written.left_out_ml] if written.left_out_ml else []
         seconds = time.monotonic() - before
         yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=written.path)
-    if words := _left_out_in_words(left_out):
-        yield Warned(message=words)
     if words := known_in_words(known, len(cohort)):
         yield Warned(message=words)
     yield Finished(
         result=PredictedCohort(
-            out=wanted.out, done=len(cohort) - failed, failed=failed, seconds=time.monotonic() - started
+            out=wanted.out,
+            done=len(cohort) - failed,
+            failed=failed,
+            seconds=time.monotonic() - started,
+            left_out=len(left_out),
+            most_left_out_ml=max(left_out, default=0.0),
         )
     )
 
@@ -153,14 +177,3 @@ def _write(wanted: Wanted, case: Case, prediction: Prediction) -> Path:
     record = {"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)}
     write_text(record_path(path), json.dumps(record, indent=2) + "\n")
     return path
-
-
-def _left_out_in_words(volumes_ml: Sequence[float]) -> str:
-    """Say in how many cases parts of the outline were left out, and up to how much; nothing if in none."""
-    some = [volume_ml for volume_ml in volumes_ml if volume_ml]
-    if not some:
-        return ""
-    return (
-        f"Smaller parts were left out in {len(some)} of {len(volumes_ml)} cases, {max(some):.2f} mL at most; "
-        "--smallest-share 0 keeps them (Smallest share under Predict)."
-    )

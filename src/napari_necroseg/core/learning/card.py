@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
@@ -59,10 +60,20 @@ def model_card(model: Model, export: Export, scores: Mapping[str, Scores]) -> st
             _training(model),
             _scores(model, scores),
             _files(model, export),
-            _LIMITS,
+            _limits(model),
             _usage(model),
         )
     )
+
+
+def _limits(model: Model) -> str:
+    usual = usual_prediction(model.config)
+    more = ["the mean over mirrored images"] if usual.tta else []
+    if usual.slice_smoothing_mm and model.config.dimension == "2d":
+        more.append(f"a Gaussian of {usual.slice_smoothing_mm:g} mm across slices")
+    if usual.smallest_share:
+        more.append(f"leaving out parts smaller than {usual.smallest_share:g} of the largest")
+    return _LIMITS.format(more=f", {', '.join(more)}" if more else "")
 
 
 _LIMITS = """\
@@ -71,7 +82,7 @@ _LIMITS = """\
 - It was trained on the cases counted above alone. Other scanners, sequences, body regions or times after the
   ablation are untried unless the scores above say otherwise.
 - The file is the network alone. Pairing the sequences, bringing them into this orientation and onto these
-  slices, whitening, overlapping patches and the way back to the acquired slices are up to who runs it;
+  slices, whitening, overlapping patches, the way back to the acquired slices{more} are up to who runs it;
   `necroseg predict` does all of it.
 - A patch, or a slice that is seen whole, in which every sequence is constant is air, and gets probability 0
   without the network.

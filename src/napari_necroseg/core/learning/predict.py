@@ -37,7 +37,8 @@ class Prediction:
     labels
         uint8, 1 where `probability` reaches the threshold, tidied up as configured.
     probability
-        float16, in [0, 1]; the mean over the models, and over mirrored images if configured.
+        float16, in [0, 1]; the mean over the models, and over mirrored images and neighbouring slices if
+        configured.
     uncertainty
         float16; the standard deviation between these members. For a single one it is that of a coin which
         falls with the probability, sqrt(p (1 - p)).
@@ -69,7 +70,7 @@ def predict(
     case
         On its working grid; must have the sequences that the models were trained on.
     config
-        Threshold, what is tidied up, mirroring, device, threads.
+        Threshold, what is tidied up, mirroring, smoothing across slices, device, threads.
     region
         Predict this part only, elsewhere the probability is 0; as `config.around` says if None.
     stop

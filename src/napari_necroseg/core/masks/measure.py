@@ -37,6 +37,11 @@ class Size:
         return f"{self.volume_ml:.2f} mL, longest diameter {self.longest_diameter_mm:.1f} mm, {parts}"
 
 
+def volume_in_words(volume_ml: float) -> str:
+    """Say a volume with two digits after the point, and never that something is nothing."""
+    return f"{volume_ml:.2f} mL" if volume_ml >= 0.005 or not volume_ml else "less than 0.01 mL"
+
+
 def measure(mask: Mask, grid: Grid) -> Size:
     """Measure a mask ``(Z, Y, X)`` on its grid."""
     if not mask.any():

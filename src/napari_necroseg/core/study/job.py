@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.grids.orient import to_working
@@ -208,7 +207,7 @@ class _Job:
         assert self.plan is not None
         trained = self.plan.config
         # The number format that training took counts here, too.
-        config = usual_prediction(train_preset(trained.preset)).changed(
+        config = self.unit.prediction.changed(
             device=self.plan.device, threads=self.plan.threads, precision=trained.precision
         )
         job = predict_cohort(model, cohort, config, Wanted(out=self.unit.predictions), stop=self.stop)

@@ -142,13 +142,13 @@ def _iterations(findings: Findings, names: Sequence[str]) -> str:
 
 
 def _prediction(findings: Findings) -> str:
-    choices = findings.record.prediction
+    choices, names = findings.record.prediction, findings.record.config.configurations
     mirrored = (
         "Probabilities are means over the image and its mirror images in plane. " if choices.tta else ""
     )
     smoothed = (
         f"Those of 2D networks were blurred across slices (Gaussian, {choices.slice_smoothing_mm:g} mm). "
-        if choices.slice_smoothing_mm
+        if choices.slice_smoothing_mm and any(name.startswith("2d:") for name in names)
         else ""
     )
     removed = (

@@ -210,11 +210,6 @@ def _reported(study: Underway) -> Generator[Event, None, Path | None]:
 
 def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
     """Refuse to mix two experiments in one folder."""
-    if earlier.prediction != record.prediction:
-        raise SettingsError(
-            "The networks of the study in this folder were applied in another way, by an earlier version of "
-            "this program; choose a new folder."
-        )
     was, wanted = earlier.what(), record.what()
     different = sorted(name for name in was if was[name] != wanted[name])
     if different:
@@ -222,6 +217,11 @@ def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
         raise SettingsError(
             f"The study in this folder has {name} {was[name]}, not {wanted[name]}; go on with its own "
             "choices, or choose a new folder."
+        )
+    if earlier.prediction != record.prediction:
+        raise SettingsError(
+            "The networks of the study in this folder were applied in another way, by an earlier version of "
+            "this program; go on with that version, or choose a new folder."
         )
     changed = [name for name in {**earlier.cases, **record.cases} if not _is_same(earlier, record, name)]
     if changed:

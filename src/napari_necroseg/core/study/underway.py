@@ -138,6 +138,7 @@ class Underway:
             out=self.out.resolve(),
             device=self.places.devices[0],
             threads=self.places.threads,
+            prediction=self.record.prediction,
         )
 
     def _take(self, state: RunState) -> Iterator[Event]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.study.record import StudyCase
 from napari_necroseg.core.study.runs import Run
@@ -28,6 +29,8 @@ class Unit:
         Torch's name of the device, or ``auto``.
     threads
         CPU threads; all but one if None.
+    prediction
+        How its network is applied.
     """
 
     run: Run
@@ -37,6 +40,7 @@ class Unit:
     out: Path
     device: str
     threads: int | None
+    prediction: PredictConfig
 
     @property
     def validation(self) -> tuple[str, ...]:

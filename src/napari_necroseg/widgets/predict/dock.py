@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.config import BY_PRESET, PredictConfig, usual_prediction
+from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.runrecord import trained_config
-from napari_necroseg.core.masks.measure import Size
+from napari_necroseg.core.masks.measure import Size, volume_in_words
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.batch_list import BatchList
@@ -22,13 +20,14 @@ from napari_necroseg.widgets.predict.ensemble_choice import EnsembleChoice
 from napari_necroseg.widgets.predict.jobs import CasePrediction, Place, WarmModels
 from napari_necroseg.widgets.predict.live_outline import STEERS, LiveOutline
 from napari_necroseg.widgets.predict.place_choice import PlaceChoice
+from napari_necroseg.widgets.predict.recipe import Recipe
 from napari_necroseg.widgets.shared import case_jobs
 from napari_necroseg.widgets.shared.case_jobs import SavedMasks
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.runs import describe_run, mean_name, members_of, run_name
+from napari_necroseg.widgets.shared.runs import describe_run, mean_name, run_name
 from napari_necroseg.widgets.shared.saving import masks_to_save
 
 _OUTLINE_VOXELS = 1
@@ -51,8 +50,7 @@ class Predict(Dock):
         self.ensemble = EnsembleChoice()
         self.place = PlaceChoice(self.workspace)
         self.form = ConfigForm(PredictConfig(), plain=STEERS, hidden=("around",))
-        # How models like the chosen one are applied, unless the person wants it otherwise.
-        self._usual = PredictConfig()
+        self._recipe = Recipe(self.form)
         self.start_button = QPushButton("Predict")
         self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
         self.doubt_button = QPushButton("Next doubtful slice")
@@ -155,6 +153,7 @@ class Predict(Dock):
         self.runner.event.connect(self.batch.show_event)
         self.form.changed.connect(self._on_form)
         self.model.chosen.connect(self._on_model)
+        self.ensemble.chosen.connect(self._follow_preset)
         self.ensemble.chosen.connect(self._refresh)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
@@ -175,20 +174,11 @@ class Predict(Dock):
         run = self.model.run()
         self._description = "" if run is None else describe_run(run)
         self.ensemble.show_runs(self.model.others())
-        if run is not None:
-            self._follow_preset(run)
 
-    def _follow_preset(self, run: Path) -> None:
-        """Choose what models of this one's preset need, but for what the person has chosen."""
-        trained = trained_config(next(iter(members_of(run)), run))
-        if trained is None:
-            return
-        before, self._usual = self._usual, usual_prediction(trained)
-        now = self._config()
-        as_usual = [name for name in BY_PRESET if getattr(now, name) == getattr(before, name)]
-        # The outline that is shown is another model's, and stays.
-        with QSignalBlocker(self.form):
-            self.form.set_config(now.changed(**{name: getattr(self._usual, name) for name in as_usual}))
+    def _follow_preset(self) -> None:
+        run = self.model.run()
+        if run is not None:
+            self._recipe.follow([run, *self.ensemble.ticked()])
 
     def _on_case(self) -> None:
         case = self.workspace.case
@@ -203,7 +193,7 @@ class Predict(Dock):
     def _on_form(self) -> None:
         """Steer the outline that is shown; the network has said what it has to say."""
         shown = self._live.shown
-        size = self._live.steer(self._config())
+        size = self._live.steer(self._recipe.steering())
         if shown is not None and size is not None:
             self.result.say(_in_words(shown, size, self._live.left_out_ml))
         elif shown is not None:
@@ -277,7 +267,7 @@ def _in_words(shown: CasePrediction, size: Size, left_out_ml: float) -> str:
     if size.components == 0:
         text = f"{case}: 0.00 mL, by {model}."
     if left_out_ml:
-        text += f" Left out in smaller parts: {left_out_ml:.2f} mL."
+        text += f" Left out in smaller parts: {volume_in_words(left_out_ml)}."
     elif size.components == 0:
         text += " Nothing reached the threshold: try a lower one, or look at the probability layer."
     return text + _WARNINGS[shown.trained_on]

@@ -1,5 +1,6 @@
 """The outline of the newest prediction follows the threshold, as long as nobody has drawn on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary, ref
 
@@ -59,12 +60,19 @@ class LiveOutline:
         followed = self._followed
         return 0.0 if followed is None else followed[1].left_out_ml
 
-    def steer(self, config: PredictConfig) -> Size | None:
-        """Draw the outline anew from the kept probability; None if there is none, or it was drawn on."""
+    def steer(self, choices: Mapping[str, object]) -> Size | None:
+        """Draw the outline anew from the kept probability; None if there is none, or it was drawn on.
+
+        Parameters
+        ----------
+        choices
+            Of `STEERS`; what is not among them stays as the outline has it.
+        """
         followed = self._followed
         if followed is None or not np.array_equal(followed[0].data, followed[1].voxels):
             return None
         layer, made = followed
+        config = made.config.changed(**choices)
         volume = made.shown.prediction.probability
         voxel_ml = volume.grid.voxel_ml
         voxels = outline(volume.voxels, config.threshold, cleaning_of(config), voxel_ml=voxel_ml)
