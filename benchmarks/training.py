@@ -5,9 +5,9 @@ them for ``--minutes``, from random weights, with ``--threads`` threads, and is 
 is `necroseg train --preset fast`, whose minutes include reading the cases; the peers' (`training_peers`)
 begin when their data is there. Nothing else may run beside it.
 
-Ours and MONAI are scored by the network alone (``dice``), and by the mean of the image mirrored in plane and
-not (``dice_mirrored``); nnU-Net's predictor always mirrors. Ours is also scored by the recipe by which it is
-applied unless told otherwise (``dice_recipe``).
+Ours and MONAI are scored by the network alone (``dice``), by the mean of the image mirrored in plane and not
+(``dice_mirrored``), and by the recipe by which ours is applied unless told otherwise (``dice_recipe``), which
+is no part of MONAI; nnU-Net's predictor always mirrors.
 
 Each contender on each fold is a file in ``--work``: what is there already is not run again, so the hours that
 this takes may be spread over days. ``--table`` prints what is there.

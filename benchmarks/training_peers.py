@@ -17,6 +17,10 @@ import numpy as np
 import torch
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.config import train_preset, usual_prediction
+from napari_necroseg.core.grids.slices import probability_from_slices
+from napari_necroseg.core.masks.clean import cleaning_of, outline
+from napari_necroseg.core.volume import Grid
 
 # What `nnUNetv2_plan_experiment -gpu_memory_target` is given, in GB.
 NNUNET_MEMORY_GB = 1.5
@@ -70,11 +74,8 @@ def train_monai(options: argparse.Namespace, train: list[Case], test: list[Case]
         loss_of(network(batch["image"].as_tensor()), batch["label"].as_tensor()).backward()
         optimiser.step()
         iterations += 1
-    mirrors = {"dice": [()], "dice_mirrored": [(), (2,), (3,), (2, 3)]}
-    return iterations, {
-        way: [monai_mask(network, case, flips, is_2d=is_2d) for case in test]
-        for way, flips in mirrors.items()
-    }
+    found = [monai_masks(network, case, is_2d=is_2d) for case in test]
+    return iterations, {way: [one[way] for one in found] for way in found[0]}
 
 
 def monai_transforms(patch: tuple[int, int, int], *, is_2d: bool):
@@ -98,17 +99,18 @@ def monai_transforms(patch: tuple[int, int, int], *, is_2d: bool):
 
 
 @torch.inference_mode()
-def monai_mask(
-    network: torch.nn.Module, case: Case, mirrors: list[tuple[int, ...]], *, is_2d: bool
-) -> np.ndarray:
-    """Predict by MONAI's sliding window, half overlapping, Gaussian weights; the mean over mirrored images.
+def monai_probabilities(network: torch.nn.Module, case: Case, *, is_2d: bool) -> np.ndarray:
+    """Predict by MONAI's sliding window, half overlapping, Gaussian weights.
 
     Parameters
     ----------
     network, case, is_2d
         Trained; any; of slices or of volumes.
-    mirrors
-        The axes of ``(C, Z, Y, X)`` that are mirrored, for each member of the mean.
+
+    Returns
+    -------
+    ndarray
+        ``(4, Z, Y, X)``: of the image, and of it mirrored along Y, X and both.
     """
     from monai.inferers import SliceInferer, SlidingWindowInferer
     from monai.transforms import NormalizeIntensity
@@ -122,9 +124,29 @@ def monai_mask(
     network.eval()
     members = [
         inferer(image.flip(axes)[None], network)[0].softmax(dim=0)[1].flip([a - 1 for a in axes])
-        for axes in mirrors
+        for axes in ((), (2,), (3,), (2, 3))
     ]
-    return torch.stack(members).mean(dim=0).numpy() > 0.5
+    return torch.stack(members).numpy()
+
+
+def monai_masks(network: torch.nn.Module, case: Case, *, is_2d: bool) -> dict[str, np.ndarray]:
+    """Return the masks by name of the score: plain, mirrored, and by the recipe of ours."""
+    members = monai_probabilities(network, case, is_2d=is_2d)
+    mean = members.mean(axis=0)
+    return {
+        "dice": members[0] > 0.5,
+        "dice_mirrored": mean > 0.5,
+        "dice_recipe": by_recipe(mean, case.grid, is_2d=is_2d),
+    }
+
+
+def by_recipe(probability: np.ndarray, grid: Grid, *, is_2d: bool) -> np.ndarray:
+    """Make a mask of a mean over mirrored images ``(Z, Y, X)`` by the rest of what we do with our own."""
+    recipe = usual_prediction(train_preset("fast", "2d" if is_2d else "3d"))
+    if is_2d:
+        smoothing = recipe.slice_smoothing_mm / grid.spacing_mm[0]
+        probability = probability_from_slices(probability, len(probability), smoothing_slices=smoothing)
+    return outline(probability, recipe.threshold, cleaning_of(recipe), voxel_ml=grid.voxel_ml) > 0
 
 
 def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case], work: Path) -> Masks:
