@@ -282,6 +282,14 @@ def test_a_fine_tuning_takes_the_models_whitening_and_watches_its_cases(
     assert "was trained with --patch-side 128, so --patch-side 64 contradicts" in capsys.readouterr().err
 
 
+def test_a_fine_tuning_is_gentle_unless_told_otherwise() -> None:
+    learned = read_config(options_of())
+    assert learned.learning_rate == 2e-3
+    assert read_config(options_of(), learned).learning_rate == pytest.approx(2e-4)
+    assert read_config(options_of("--learning-rate", "1e-3"), learned).learning_rate == 1e-3
+    assert read_config(options_of("--preset", "paper"), learned).learning_rate == 1e-3
+
+
 def test_a_fine_tuning_takes_the_models_slices(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = ["--dimension", "3d", "--steps", "1", "--batch-size", "1", "--threads", "1"]
     first, second = study / "first", study / "second"

@@ -373,6 +373,7 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
     assert (config.dimension, config.sequences, config.whitening) == ("3d", (Sequence.T2,), "patch")
     assert (config.preset, config.seed, config.intensity_spread, config.batch_size) == ("fast", 0, 0, 2)
     assert (config.slices, config.patch_side) == (64, 128)
+    assert config.learning_rate == pytest.approx(2e-4)
     assert not ready.form.editor("patch_side").isEnabled()
     assert not ready.form.editor("dimension").isEnabled()
     assert "from the weights of before" in ready.summary.said
@@ -391,6 +392,7 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
     assert ready.form.editor("dimension").isEnabled()
     assert ready.form.editor("patch_side").isEnabled()
     assert ready.form.config().whitening == "volume"
+    assert ready.form.config().learning_rate == 2e-3
 
 
 def test_weights_are_found_again_by_their_hash(model):

@@ -14,7 +14,7 @@ from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_pr
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import Plan, make_plan
-from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tuned, watched
+from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tuned, tuning_preset, watched
 
 if TYPE_CHECKING:
     from napari_necroseg.core.learning.checkpoint import Model
@@ -74,7 +74,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         dest="start_from",
         help="fine-tune this trained model: network, sequences, target and how it sees its images are taken "
-        "over, and some of its own cases that are left out now are scored meanwhile",
+        "over, some of its own cases that are left out now are scored meanwhile, and fast takes a tenth of "
+        "its learning rate",
     )
     add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
 
@@ -142,7 +143,8 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
     named = TrainConfig.checked(**{name: given[name] for name in ("preset", "dimension") if name in given})
     if "steps" in given and "minutes" not in given:
         given["minutes"] = None
-    config = train_preset(named.preset, named.dimension).changed(**given)
+    preset = train_preset if learned is None else tuning_preset
+    config = preset(named.preset, named.dimension).changed(**given)
     return config if learned is None else _tuned(config, learned, given)
 
 

@@ -34,7 +34,7 @@ _PERSONAL = ("sequences", "target", "seed", "device", "threads")
 _HIDDEN = tuple(f"augment.{name}" for name in AugmentConfig.model_fields)
 _MODEL_HELP = (
     "Random weights: a network that knows nothing yet. A model: it goes on from what that one has learned "
-    "(fine-tuning), so a few corrected cases can improve it."
+    "(fine-tuning; fast then takes a tenth of its learning rate), so a few corrected cases can improve it."
 )
 _NAME_HELP = "Name of the new model: a folder of that name is made in the folder below."
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.io.runrecord import trained_config
-from napari_necroseg.core.tuning import SAME_IMAGES, SAME_NETWORK, seen_by, tuned, watched
+from napari_necroseg.core.tuning import SAME_IMAGES, SAME_NETWORK, seen_by, tuned, tuning_preset, watched
 from napari_necroseg.widgets.shared.runs import learned_cases
 
 # What a trained model may take for granted.
@@ -25,12 +25,14 @@ def starting_point(
 ) -> TrainConfig:
     """Return a preset with a person's own choices, and what a model takes for granted in place of both.
 
+    What goes on from a model starts from the preset for that (`tuning_preset`).
+
     A model that cannot be read changes nothing here; the training itself says what is wrong with it.
     """
     learned = None if run is None else trained_config(run)
     if learned is None:
         return train_preset(preset, dimension).changed(**personal)
-    config = tuned(train_preset(preset, learned.dimension).changed(**personal), learned)
+    config = tuned(tuning_preset(preset, learned.dimension).changed(**personal), learned)
     return config.changed(**{name: getattr(learned, name) for name in SAME_NETWORK})
 
 
