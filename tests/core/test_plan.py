@@ -8,7 +8,7 @@ import pytest
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.plan import Plan, duration, make_plan
+from napari_necroseg.core.plan import Plan, duration, make_plan, with_fewer_cases
 
 
 def cohort_of(n: int) -> Cohort:
@@ -31,6 +31,14 @@ def plan_of(config: TrainConfig, n_cases: int) -> Plan:
 def test_the_paper_preset_has_exactly_the_papers_iterations(dimension, n_cases: int, iterations: int) -> None:
     plan = plan_of(train_preset("paper", dimension), n_cases)
     assert (plan.iterations, plan.seconds) == (iterations, None)
+
+
+def test_a_case_less_is_as_many_iterations_less_where_the_cases_decide_their_number() -> None:
+    plan = with_fewer_cases(plan_of(train_preset("paper", "3d"), 22), 21)
+    assert plan.iterations == 18_900
+    assert len(plan.cases) == 22
+    assert with_fewer_cases(plan_of(train_preset("fast").changed(steps=7), 4), 3).iterations == 7
+    assert with_fewer_cases(plan_of(train_preset("fast"), 4), 3).iterations is None
 
 
 def test_a_time_limit_leaves_the_number_of_iterations_open() -> None:

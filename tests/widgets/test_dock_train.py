@@ -229,7 +229,7 @@ def test_another_case_that_was_opened_meanwhile_gets_no_picture(ready, make_case
 
 
 def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cohort_table):
-    assert ready.resume_button.isHidden()
+    assert ready.interrupted.isHidden()
     cohort = read_cohort(cohort_table).only(("a", "b"))
     config = train_preset("fast").changed(steps=3, batch_size=1, device="cpu", threads=1)
     run = cohort_table.parent / "models" / "mine"
@@ -240,40 +240,40 @@ def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cohort_table):
         next(event for event in job if isinstance(event, TrainingStep) and event.iteration == 2)
     job.close()
     ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
-    assert not ready.resume_button.isHidden()
-    assert ready.resume_button.text() == "Go on with mine"
+    assert not ready.interrupted.isHidden()
+    assert ready.interrupted.go_on.text() == "Go on with mine"
     # Whatever the form says now: the training has its own choices.
     ready.form.editor("seed").set_value(9)
     results = []
     ready.runner.finished.connect(results.append)
     ready.runner.failed.connect(results.append)
-    ready.resume_button.click()
-    assert ready.resume_button.isHidden()
+    ready.interrupted.go_on.click()
+    assert ready.interrupted.isHidden()
     qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
     assert (results[0].iterations, results[0].run) == (3, run)
     assert ready.curve.points[0][0] >= 2
-    assert ready.resume_button.isHidden()
+    assert ready.interrupted.isHidden()
 
 
 def test_a_training_can_be_paused_and_kept(qtbot, ready, fake_training):
     job, _ = fake_training
-    assert ready.pause_button.isHidden()
-    assert ready.keep_button.isHidden()
+    assert ready.meanwhile.isHidden()
+    assert ready.meanwhile.isHidden()
     ready.start()
     qtbot.waitUntil(lambda: len(ready.curve.points) == 1)
-    assert not ready.pause_button.isHidden()
-    ready.pause_button.click()
+    assert not ready.meanwhile.isHidden()
+    ready.meanwhile.pause.click()
     assert job.pause.is_set()
-    assert ready.pause_button.text() == "Go on"
-    ready.pause_button.click()
+    assert ready.meanwhile.pause.text() == "Go on"
+    ready.meanwhile.pause.click()
     assert not job.pause.is_set()
-    ready.keep_button.click()
+    ready.meanwhile.keep.click()
     assert job.keep.is_set()
-    assert not ready.keep_button.isEnabled()
+    assert not ready.meanwhile.keep.isEnabled()
     with qtbot.waitSignal(ready.runner.finished):
         job.go_on.set()
-    assert ready.pause_button.isHidden()
-    assert ready.pause_button.text() == "Pause"
+    assert ready.meanwhile.isHidden()
+    assert ready.meanwhile.pause.text() == "Pause"
 
 
 def test_a_finished_training_is_not_taken_for_an_interrupted_one(tmp_path):

@@ -10,6 +10,7 @@ from napari_necroseg.cli import INTERRUPTED, USER_ERROR
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import (
     CaseFailed,
+    Checkpointed,
     Event,
     Finished,
     Progress,
@@ -53,15 +54,22 @@ def present(make_events: Callable[[], Generator[Event]], *, as_json: bool) -> in
         console.line(f"necroseg: {' '.join(str(error).split())}")
         return USER_ERROR
     except KeyboardInterrupt:
-        console.line("necroseg: interrupted; nothing half-written was left behind.")
+        console.line(f"necroseg: interrupted; {console.left_behind}")
         return INTERRUPTED
     return USER_ERROR if n_failed else 0
 
 
 class Console:
-    """Standard error, with a bar that redraws itself on a terminal, and a line now and then in a log."""
+    """Standard error, with a bar that redraws itself on a terminal, and a line now and then in a log.
+
+    Attributes
+    ----------
+    left_behind
+        What there is of the job if it is interrupted now.
+    """
 
     def __init__(self) -> None:
+        self.left_behind = "nothing half-written was left behind."
         self._redraws = sys.stderr.isatty()
         self._has_bar = False
         self._last_s = -SECONDS_BETWEEN_LINES
@@ -75,6 +83,9 @@ class Console:
                 self.bar(done, total, message)
             case TrainingStep():
                 self._training(event)
+            case Checkpointed(iteration=iteration):
+                kept = f"what was learned in {iteration:,} iterations is kept"
+                self.left_behind = f"{kept}; the same command with --resume goes on."
             case RunAdvanced(share=share):
                 self.bar(share, 1.0, str(event))
             case Finished(result=result):

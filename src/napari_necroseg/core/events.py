@@ -100,6 +100,14 @@ class ValidationPicture(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checkpointed(Event):
+    """What a training learned until an iteration is on disk: it could go on from there."""
+
+    event: ClassVar[str] = "checkpoint"
+    iteration: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paused(Event):
     """A training stands still after an iteration, as asked; what it learned is on disk."""
 

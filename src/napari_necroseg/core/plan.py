@@ -1,6 +1,6 @@
 """From choices and a cohort to what a training will do: everything derived, pure, shown before it runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
@@ -85,6 +85,14 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
         threads=threads,
         patch_shape=patch_shape_of(config),
     )
+
+
+def with_fewer_cases(plan: Plan, n_cases: int) -> Plan:
+    """Return the plan of a training that only some of its cases are left for, and that is shorter for it.
+
+    The names stay: they say which cases it was begun with.
+    """
+    return replace(plan, iterations=_iterations(plan.config, n_cases))
 
 
 def patch_shape_of(config: TrainConfig) -> tuple[int, int, int]:

@@ -137,6 +137,14 @@ def test_missing_tensors_are_never_filled_with_random_ones(run) -> None:
         load_model(run)
 
 
+def test_extra_tensors_are_never_left_aside(run) -> None:
+    rewrite(run, tensors=lambda weights: weights | {"tail.bias": weights["head.bias"].clone()})
+    with pytest.raises(
+        ModelError, match=r"other tensors than its header describes, for example 'tail\.bias'"
+    ):
+        load_model(run)
+
+
 @pytest.mark.parametrize("damage", [lambda w: w.double(), lambda w: w * float("nan")])
 def test_weights_of_another_kind_or_without_a_value(run, damage) -> None:
     rewrite(run, tensors=lambda weights: weights | {"head.weight": damage(weights["head.weight"])})

@@ -9,11 +9,12 @@ import torch
 from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.learning.device import (
     default_threads,
+    free_bytes,
     memory_errors,
     precision_context,
     reduced_dtype,
     resolve_device,
-    torch_threads,
+    torch_settings,
 )
 
 
@@ -71,6 +72,8 @@ def test_the_precision_holds_within_the_context(dtype: torch.dtype | None) -> No
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: ..."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB)."),
+        RuntimeError("CUDA error: out of memory"),
     ],
 )
 def test_a_lack_of_memory_names_what_did_not_fit(error: Exception) -> None:
@@ -91,11 +94,39 @@ def test_another_runtime_error_stays_a_bug() -> None:
         raise RuntimeError("shapes differ")
 
 
-def test_the_number_of_threads_is_given_back_even_after_an_error() -> None:
+def test_threads_and_precision_are_given_back_even_after_an_error(monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     before = torch.get_num_threads()
     within = []
-    with contextlib.suppress(KeyError), torch_threads(before + 2):
-        within.append(torch.get_num_threads())
+    with contextlib.suppress(KeyError), torch_settings(before + 2):
+        within += [torch.get_num_threads(), torch.backends.cudnn.allow_tf32]
         raise KeyError
-    assert within == [before + 2]
+    assert within == [before + 2, False]
+    assert torch.backends.cudnn.allow_tf32
     assert torch.get_num_threads() == before
+
+
+def test_what_torch_holds_of_a_card_and_uses_no_more_is_free(monkeypatch) -> None:
+    asked = []
+    answers = {"mem_get_info": (3, 80), "memory_reserved": 20, "memory_allocated": 5}
+    for name, answer in answers.items():
+        monkeypatch.setattr(torch.cuda, name, lambda card, answer=answer: asked.append(card) or answer)
+    assert free_bytes("cuda:1") == 3 + 20 - 5
+    assert asked == ["cuda:1"] * 3
+    assert 0 < free_bytes("cpu") < 2**50
+
+
+def test_the_number_format_is_that_of_the_very_card(monkeypatch) -> None:
+    current = ["cuda:0"]
+
+    @contextlib.contextmanager
+    def card(name):
+        current.append(name)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", card)
+    supports = {"cuda:0": False, "cuda:1": True}
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: supports[current[-1]])
+    assert reduced_dtype("cuda:1", "auto") == torch.bfloat16
+    assert reduced_dtype("cuda:0", "auto") is None

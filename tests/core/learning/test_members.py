@@ -134,7 +134,7 @@ def test_only_slices_that_count_are_computed(trained_run, case, monkeypatch) -> 
 def test_a_volume_too_large_for_the_memory_goes_by_patches(trained_run, case, monkeypatch) -> None:
     model = load_model(trained_run("3d", "volume"))
     at_once = probability(model, case)
-    monkeypatch.setattr(passes, "_free_bytes", lambda _device: 1)
+    monkeypatch.setattr(passes, "free_bytes", lambda _device: 1)
     events = list(predict(model, case, PredictConfig(threads=1, precision="fp32")))
     assert [event.total for event in events[:-1]] == [6] * 6
     difference = np.abs(events[-1].result.probability.voxels.astype(np.float32) - at_once)

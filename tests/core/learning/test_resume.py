@@ -21,6 +21,7 @@ from napari_necroseg.core.io.cohort import write_cohort as write_table
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.learning.interrupt import Wishes
+from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
 from napari_necroseg.core.learning.train import Start, train
 
@@ -161,6 +162,30 @@ def test_a_checkpoint_with_an_optimiser_of_other_weights_is_refused(cohort, plan
     save_file(tensors | {"optimiser.0.exp_avg": torch.zeros(3)}, path, metadata=header)
     with pytest.raises(ModelError, match="of another network"):
         list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+
+
+@pytest.mark.parametrize("dimension", ["2d", "3d"])
+def test_what_the_optimiser_remembers_is_laid_out_as_the_weights(cohort, plan_tiny, dimension) -> None:
+    learner, other = (Learner(plan_tiny(cohort, dimension=dimension)) for _ in range(2))
+    for weight in learner.network.parameters():
+        weight.grad = torch.ones_like(weight)
+    learner.optimiser.step()
+    saved = {name: tensor.contiguous() for name, tensor in learner.state().items()}
+    other.load_state(saved)
+    for weight in other.network.parameters():
+        assert other.optimiser.state[weight]["exp_avg"].stride() == weight.stride()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in other.state().items())
+
+
+def test_a_lack_of_memory_is_not_taken_for_a_foreign_checkpoint(cohort, plan_tiny, monkeypatch) -> None:
+    learner = Learner(plan_tiny(cohort))
+
+    def fails(*_args):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(learner.optimiser, "load_state_dict", fails)
+    with pytest.raises(torch.OutOfMemoryError):
+        learner.load_state(learner.state())
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")

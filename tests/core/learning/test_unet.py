@@ -17,6 +17,31 @@ def test_parameter_counts_are_the_papers(axes: int) -> None:
     assert count == pytest.approx(PAPER_MILLIONS[axes] * 1e6, rel=0.05)
 
 
+@pytest.mark.parametrize("axes", [2, 3])
+def test_kernels_are_three_wide_but_where_channels_are_joined(axes: int) -> None:
+    network = UNet(spatial_axes=axes, channels=2, widths=WIDTHS)
+    convolutions = [one for one in network.modules() if isinstance(one, torch.nn.Conv2d | torch.nn.Conv3d)]
+    wide = [one for one in convolutions if set(one.kernel_size) == {3}]
+    # Two a level on the way down and up, and one to each coarser level; the others do not look around.
+    n_levels = len(WIDTHS)
+    assert len(wide) == 2 * n_levels + 2 * (n_levels - 1) + (n_levels - 1)
+    assert all(set(one.kernel_size) == {1} for one in convolutions if one not in wide)
+    assert sum(set(one.stride) == {2} for one in convolutions) == n_levels - 1
+    assert all(one.padding == (one.kernel_size[0] // 2,) * axes for one in convolutions)
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_channels_are_last_but_on_apple_gpus(axes: int, monkeypatch) -> None:
+    network = UNet(spatial_axes=axes, channels=2, widths=(4, 6))
+    monkeypatch.setattr(network, "to", lambda *_args, **_formats: network)
+    images = torch.randn(2, 2, *(8,) * axes)
+    last = torch.channels_last if axes == 2 else torch.channels_last_3d
+    for device, is_last in (("mps", False), ("cpu", True), ("cuda:1", True)):
+        laid_out = network.placed(device).laid_out(images)
+        assert laid_out.is_contiguous(memory_format=last) == is_last
+        assert torch.equal(laid_out, images)
+
+
 def test_one_sequence_takes_nine_weights_a_filter_less() -> None:
     one, both = (n_parameters(UNet(spatial_axes=2, channels=n, widths=WIDTHS)) for n in (1, 2))
     assert both - one == 9 * WIDTHS[0]

@@ -18,6 +18,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.io.alone import alone
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
 from napari_necroseg.core.io.corrected import with_corrected
 from napari_necroseg.core.io.load import load_case
@@ -26,7 +27,6 @@ from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.batch import Wanted
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
 from napari_necroseg.core.study import job, study, underway
-from napari_necroseg.core.study.alone import alone
 from napari_necroseg.core.study.cohort import cohort_of
 from napari_necroseg.core.study.planning import plan_study
 from napari_necroseg.core.study.record import read_states, read_study

@@ -68,10 +68,12 @@ def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
     gamma
         ``(B, C)``; a sequence with a power of 1 stays as it is.
     """
+    if not (gamma != 1).any():
+        return
     power = torch.from_numpy(gamma.astype(np.float32)).to(images[0].device)[..., None, None, None]
     if (gamma != 1).all():
         _raise(images, power)
-    elif (gamma != 1).any():
+    else:
         chosen = np.nonzero(gamma != 1)
         parts = [image[chosen] for image in images]
         _raise(parts, power[chosen])

@@ -78,11 +78,9 @@ def picked(sources: Sequence[Source], mapped: Mapping) -> Tensor:
     border. So a patch takes few places of a small volume, which the processor's cache holds.
     """
     places = grid(places_in_coarse(mapped), sources[0].coarse.device)
-    values = []
-    for source, place in zip(sources, places.movedim(-1, 1), strict=True):
-        last = torch.tensor(source.coarse.shape[1:], device=place.device)[:, None, None, None] - 1
-        values.append(source.coarse[:, *place.clamp(min=0).minimum(last).long()])
-    return torch.stack(values)
+    last = torch.tensor([source.coarse.shape[1:] for source in sources], device=places.device) - 1
+    inside = places.movedim(-1, 1).clamp(min=0).minimum(last[..., None, None, None]).long()
+    return torch.stack([source.coarse[:, *place] for source, place in zip(sources, inside, strict=True)])
 
 
 def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:

@@ -105,9 +105,11 @@ def _slices(
         return Sample(images=images, target=target)
     voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
     images = voxels[:, :-1]
-    of_patch = picked(sources, mapped)
+    # Its patch decides how a slice is raised to a power or whitened; otherwise nothing asks for it.
+    is_asked = sources[0].air is None or bool((gamma != 1).any())
+    of_patch = picked(sources, mapped) if is_asked else None
     blur(images, blur_sigma)
-    apply_gamma([images, of_patch], gamma)
+    apply_gamma([images] if of_patch is None else [images, of_patch], gamma)
     _whiten(images, sources, by=of_patch)
     return Sample(images=images[:, :, 0], target=_binary(voxels[:, -1, 0]))
 

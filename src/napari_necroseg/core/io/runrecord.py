@@ -12,6 +12,12 @@ RECORD_NAME = "run.json"
 _MOST_BYTES = 2_000_000
 
 
+def lock_path(run: Path) -> Path:
+    """Return the file that is locked while a training writes into the folder of a run; it is beside it."""
+    place = run.absolute()
+    return place.with_name(f".{place.name}.lock")
+
+
 def read_run_record(run: Path) -> dict[str, object]:
     """Return the names and values of a model's record; none if it cannot be read."""
     return read_quietly(run / RECORD_NAME, most_bytes=_MOST_BYTES)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -15,16 +17,19 @@ from torch import Tensor
 
 from napari_necroseg import __version__
 from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.errors import FileError, ModelError
+from napari_necroseg.core.errors import FileError, ModelError, ResourceError
 from napari_necroseg.core.io.atomic import atomic_path, write_text
 from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
 from napari_necroseg.core.learning.unet import UNet
+from napari_necroseg.core.plan import Plan
 
 WEIGHTS_NAME = "weights.safetensors"
 HISTORY_NAME = "history.csv"
 # The header of a safetensors file maps strings to strings in no fixed order: hence one JSON string.
 _HEADER_KEY = "napari-necroseg"
+# Packages that read, interpolate and sample images; numba is there or not.
+_COMPUTES = ("numpy", "scipy", "nibabel", "numba")
 _CHOOSE = "Choose a folder that `necroseg train` wrote"
 
 _PatchSide = Annotated[int, Field(ge=1, le=4096)]
@@ -50,8 +55,13 @@ class RunRecord(BaseModel):
     started_from, earlier_cases
         SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that one had
         been trained on; None and none for a network that started from random weights.
+    device_name, number_format
+        The processor or card that it was trained on, and how its convolutions computed; empty in older
+        records.
+    validation
+        Names of the cases that it was scored on meanwhile.
     versions
-        Of this program and of torch.
+        Of this program and of what its numbers come from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +81,9 @@ class RunRecord(BaseModel):
     images_sha256: tuple[str, ...] = ()
     started_from: str | None = None
     earlier_cases: tuple[str, ...] = ()
+    device_name: str = ""
+    number_format: str = ""
+    validation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,7 +133,9 @@ def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:
 
 def software_versions() -> dict[str, str]:
     """Return the versions that the numbers of a run depend on."""
-    return {"napari-necroseg": __version__, "torch": str(torch.__version__), "numpy": np.__version__}
+    of_packages = {name: version(name) for name in _COMPUTES if find_spec(name) is not None}
+    of_cuda = {} if torch.version.cuda is None else {"cuda": torch.version.cuda}
+    return {"napari-necroseg": __version__, "torch": str(torch.__version__)} | of_cuda | of_packages
 
 
 def check_run_folder(run: Path) -> None:
@@ -144,14 +159,42 @@ def check_run_folder(run: Path) -> None:
         )
 
 
+def check_space(run: Path, plan: Plan) -> None:
+    """Refuse, before hours of work, a disk without room for what a training writes.
+
+    Raises
+    ------
+    ResourceError
+        If there is less than the weights, and twice a checkpoint: it is written beside the last one.
+    """
+    with torch.device("meta"):
+        network = new_network(plan.config, plan.widths)
+    # A checkpoint holds three numbers for each weight: itself, and the two that Adam remembers.
+    needed_mb = (1 + 2 * 3) * sum(4 * weight.numel() for weight in network.parameters()) / 2**20
+    there = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.exists())
+    free_mb = shutil.disk_usage(there).free / 2**20
+    if free_mb < needed_mb:
+        raise ResourceError(
+            f"{there} has {free_mb:.0f} MB free, and this training writes up to {needed_mb:.0f} MB; make "
+            "room, or choose another folder."
+        )
+
+
 def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
     """Write weights, history (CSV text) and record; on failure none of them stays.
 
     Raises
     ------
+    ModelError
+        If a weight is no number: the file would be refused when it is read.
     ResourceError
         If the folder cannot be written.
     """
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise ModelError(
+            "The training diverged: weights of the network are no numbers. Train again with a lower learning "
+            "rate, or with the precision fp32."
+        )
     try:
         _write_weights(run / WEIGHTS_NAME, network, record)
         write_text(run / HISTORY_NAME, history)

@@ -13,13 +13,13 @@ from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.events import Event, Finished, Progress, Started
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.learning.device import memory_errors, torch_threads
+from napari_necroseg.core.learning.device import memory_errors, torch_settings
 from napari_necroseg.core.learning.interrupt import Stopped, check, interruptible
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batch
 from napari_necroseg.core.learning.planned import PlannedTraining, choices_in_words, smaller_in_words
 from napari_necroseg.core.learning.unet import n_parameters
-from napari_necroseg.core.learning.volumes import only_needed, training_source
+from napari_necroseg.core.learning.volumes import on_device, only_needed, training_source
 from napari_necroseg.core.plan import Plan
 
 _MOST_STEPS = 5
@@ -61,7 +61,7 @@ def plan_training(
     )
     yield Started(message=f"Measuring a few steps on {plan.device}; nothing is trained.")
     try:
-        with memory_errors(size, smaller_in_words(plan)), torch_threads(plan.threads):
+        with memory_errors(size, smaller_in_words(plan)), torch_settings(plan.threads):
             yield from _measure(plan, cohort.only(plan.cases), stop)
     except Stopped:
         return
@@ -75,7 +75,9 @@ def _measure(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Eve
     loading_s = (time.monotonic() - started) * len(cohort)
     check(stop)
     yield Progress(done=1, total=3, message="Making samples")
-    batch_s = _median_seconds(lambda number: batch([source], plan, number))
+    # Where the training makes them, if the whole cohort fits.
+    (sampled,) = on_device([source], plan.device, n_cases=len(cohort))
+    batch_s = _median_seconds(lambda number: float(batch([sampled], plan, number).images[0].sum()))
     check(stop)
     yield Progress(done=2, total=3, message="Learning")
     learner = Learner(plan)

@@ -9,8 +9,18 @@ import torch
 
 from napari_necroseg.core.config import Precision
 from napari_necroseg.core.errors import ResourceError, SettingsError
+from napari_necroseg.core.memory import available_bytes
 
-_CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "DefaultCPUAllocator")
+# What torch calls no `OutOfMemoryError`: of the processor, of an Apple GPU, of a card that others fill.
+_OUT_OF_MEMORY = (
+    "not enough memory",
+    "can't allocate memory",
+    "DefaultCPUAllocator",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def resolve_device(name: str) -> str:
@@ -84,7 +94,9 @@ def reduced_dtype(device: str, precision: Precision) -> torch.dtype | None:
     if precision == "fp32":
         return None
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
+        # Torch asks the current card, which may be another one.
+        with torch.cuda.device(device):
+            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
     return torch.bfloat16 if device == "cpu" and _cpu_computes_bfloat16() else None
 
 
@@ -104,23 +116,51 @@ def memory_errors(what: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise ResourceError(f"Not enough memory for {what}; {remedy}.") from error
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in _CPU_OUT_OF_MEMORY):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         raise ResourceError(f"Not enough memory for {what}; {remedy}.") from error
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch or numpy found too little memory, of the processor or of a card."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
 @contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Within the context, torch computes with this many CPU threads; afterwards with as many as before."""
-    before = torch.get_num_threads()
+def torch_settings(threads: int) -> Iterator[None]:
+    """Within the context, torch computes with this many CPU threads, and 32 bits are 32 bits.
+
+    By torch's default the convolutions of a card read 10 bits of the mantissa only (TF32). Afterwards all is
+    as it was.
+    """
+    n_before, short_before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_before)
+        torch.backends.cudnn.allow_tf32 = short_before
+
+
+def free_bytes(device: str) -> int:
+    """Return the memory that torch can still use on a device, what it holds and uses no more included."""
+    if not device.startswith("cuda"):
+        return available_bytes()
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+
+
+def hand_back_memory(device: str) -> None:
+    """Give other programs what torch holds of a card and uses no more."""
+    if device.startswith("cuda"):
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
 
 
 def _check_card(number: int) -> None:

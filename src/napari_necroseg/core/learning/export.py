@@ -19,7 +19,7 @@ from napari_necroseg.core.io.atomic import atomic_folder, atomic_path, write_tex
 from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.learning.card import Export, model_card, read_run_scores
 from napari_necroseg.core.learning.checkpoint import Model, check_run_folder, software_versions
-from napari_necroseg.core.learning.device import default_threads, memory_errors, torch_threads
+from napari_necroseg.core.learning.device import default_threads, memory_errors, torch_settings
 
 MODEL_NAME = "model.onnx"
 CARD_NAME = "model_card.md"
@@ -105,7 +105,7 @@ def export(model: Model, *, out: Path) -> Generator[Event, None, None]:
     )
     with (
         memory_errors("a patch of this network", "close other programs"),
-        torch_threads(default_threads()),
+        torch_settings(default_threads()),
         atomic_folder(out) as stage,
     ):
         yield Progress(done=0, total=_N_STEPS, message="Writing the network")

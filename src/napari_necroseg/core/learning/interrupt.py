@@ -17,6 +17,8 @@ class Wishes:
     ----------
     stop
         End it within two seconds and leave nothing.
+    leave
+        Let a stop be an interruption: the checkpoint stays, if there is one.
     keep
         End it after this step, and keep the model as it is.
     pause
@@ -26,6 +28,7 @@ class Wishes:
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=threading.Event)
     keep: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
     picture: str | None = None

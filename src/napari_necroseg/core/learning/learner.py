@@ -8,7 +8,7 @@ from torch import Tensor
 from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.learning.checkpoint import Model, new_network
-from napari_necroseg.core.learning.device import precision_context, reduced_dtype
+from napari_necroseg.core.learning.device import is_out_of_memory, precision_context, reduced_dtype
 from napari_necroseg.core.learning.loss import training_loss
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.plan import Plan
@@ -80,11 +80,13 @@ class Learner:
             for name, tensor in parts["optimiser"].items():
                 number, _, field = name.partition(".")
                 of_weights.setdefault(int(number), {})[field] = tensor
-            whole = self.optimiser.state_dict() | {"state": of_weights}
             _check_shapes(self.network, of_weights)
+            whole = self.optimiser.state_dict() | {"state": _laid_out(self.network, of_weights)}
             self.network.load_state_dict(parts["network"])
             self.optimiser.load_state_dict(whole)
         except (RuntimeError, ValueError, KeyError) as error:
+            if is_out_of_memory(error):
+                raise
             raise ModelError(
                 "The checkpoint is of another network; start the training anew in a new folder."
             ) from error
@@ -96,6 +98,18 @@ def _check_shapes(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> No
         for name, tensor in of_weights.get(number, {}).items():
             if tensor.ndim and tensor.shape != weight.shape:
                 raise ValueError(f"{name} of weight {number} is {tuple(tensor.shape)}")
+
+
+def _laid_out(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> dict[int, dict[str, Tensor]]:
+    """Lay out and place what the optimiser remembers as its weights: else a card takes them one by one."""
+    return {
+        number: {
+            name: torch.empty_like(weight).copy_(tensor) if tensor.ndim else tensor
+            for name, tensor in of_weights[number].items()
+        }
+        for number, weight in enumerate(network.parameters())
+        if number in of_weights
+    }
 
 
 def _initial_network(plan: Plan) -> UNet:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.events import Event, Paused, TrainingStep, Validated, Warned
+from napari_necroseg.core.events import Checkpointed, Event, Paused, TrainingStep, Validated, Warned
 from napari_necroseg.core.learning.device import used_memory_gib
 from napari_necroseg.core.learning.interrupt import Wishes, check
 from napari_necroseg.core.learning.learner import Learner
@@ -31,12 +31,16 @@ Validate = Callable[[], Generator[Event, None, Mapping[str, float]]]
 
 @dataclass(kw_only=True)
 class State:
-    """How far a training is: mini-batches done, their seconds, last loss and validation Dice, its history."""
+    """How far a training is: mini-batches done, their seconds, last loss and validation Dice, its history.
+
+    `validation_s` is what the last look at the validation cases took.
+    """
 
     iteration: int = 0
     seconds: float = 0.0
     loss: float = math.nan
     dice: float = math.nan
+    validation_s: float = 0.0
     history: list[str] = field(default_factory=list)
 
 
@@ -90,13 +94,13 @@ def run_steps(
     Yields
     ------
     Event
-        `TrainingStep` at most ten times a second, `Validated` every `validation_minutes`, `Paused`.
+        `TrainingStep` at most ten times a second, `Validated` every `validation_minutes`, `Checkpointed`,
+        `Paused`.
     """
     losses: list[Tensor] = []
     clock = around.clock
     if around.validate and around.is_tuning and state.iteration == 0:
-        yield from _validate(learner, around.validate, state)
-    dice_before = state.dice
+        yield from _validate(learner, around, state)
     before = reported = saved = validated = clock.seconds()
     for sample in batches(sources, plan, first=state.iteration):
         losses.append(learner.step(sample, _progress(plan, state.iteration, before)))
@@ -107,13 +111,14 @@ def run_steps(
             yield _report(plan, state, losses, seconds=state.seconds - reported)
             losses, reported = [], state.seconds
         if around.validate and (is_last or state.seconds - validated >= plan.config.validation_minutes * 60):
-            yield from _validate(learner, around.validate, state)
+            yield from _validate(learner, around, state)
             before = reported = validated = clock.seconds()
         if is_last:
-            yield from _tell_forgetting(dice_before, state)
+            yield from _tell_forgetting(state)
             return
         if state.seconds - saved >= _SECONDS_BETWEEN_CHECKPOINTS or around.wishes.pause.is_set():
             around.save(state)
+            yield Checkpointed(iteration=state.iteration)
             saved = state.seconds
         if around.wishes.pause.is_set():
             yield from _pause(around.wishes, state)
@@ -123,8 +128,9 @@ def run_steps(
 def _is_last(plan: Plan, state: State, wishes: Wishes, *, step_s: float) -> bool:
     """Whether the training ends here: at its length, before its limit would be passed, or as wished."""
     is_done = plan.iterations is not None and state.iteration >= plan.iterations
-    # One more step takes about as long as the last.
-    is_late = plan.seconds is not None and state.seconds + step_s + _SECONDS_TO_SAVE > plan.seconds
+    # One more step takes about as long as the last, and so does the validation at the end.
+    ahead_s = step_s + state.validation_s + _SECONDS_TO_SAVE
+    is_late = plan.seconds is not None and state.seconds + ahead_s > plan.seconds
     return is_done or is_late or wishes.keep.is_set()
 
 
@@ -162,10 +168,13 @@ def _seconds_left(plan: Plan, iteration: int, elapsed_s: float) -> float | None:
     return elapsed_s / iteration * (plan.iterations - iteration)
 
 
-def _validate(learner: Learner, validate: Validate, state: State) -> Generator[Event, None, None]:
+def _validate(learner: Learner, around: Surroundings, state: State) -> Generator[Event, None, None]:
+    assert around.validate is not None
+    began_s = around.clock.seconds()
     learner.network.eval()
-    dice = yield from validate()
+    dice = yield from around.validate()
     learner.network.train()
+    state.validation_s = around.clock.seconds() - began_s
     # As everywhere: nothing to find and nothing found is undefined, and in no mean.
     defined = [value for value in dice.values() if not math.isnan(value)]
     mean = state.dice = sum(defined) / len(defined) if defined else math.nan
@@ -173,12 +182,19 @@ def _validate(learner: Learner, validate: Validate, state: State) -> Generator[E
     yield Validated(iteration=state.iteration, dice=dict(dice), mean_dice=mean)
 
 
-def _tell_forgetting(before: float, state: State) -> Generator[Event, None, None]:
+def _tell_forgetting(state: State) -> Generator[Event, None, None]:
+    before = _dice_at_start(state)
     if state.dice < before - _FORGOTTEN_DICE:
         yield Warned(
             message=f"The mean Dice of the watched cases fell from {before:.3f} to {state.dice:.3f}: "
             "the model forgets. Train together with some of the earlier cases, or for a shorter time."
         )
+
+
+def _dice_at_start(state: State) -> float:
+    """Return the mean Dice before the first step, of which an interrupted training knows by its history."""
+    columns = [line.split(",") for line in state.history]
+    return next((float(dice) for iteration, _, _, dice in columns if iteration == "0" and dice), math.nan)
 
 
 def _pause(wishes: Wishes, state: State) -> Generator[Event, None, None]:

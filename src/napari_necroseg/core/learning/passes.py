@@ -13,11 +13,11 @@ from torch import Tensor
 
 from napari_necroseg.core.augment.whiten import block_middles, is_constant, whiten
 from napari_necroseg.core.events import Event, Progress
+from napari_necroseg.core.learning.device import free_bytes
 from napari_necroseg.core.learning.ready import probability_of
 from napari_necroseg.core.learning.tiles import Blend, tile_corners
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.learning.windows import Shape, window
-from napari_necroseg.core.memory import available_bytes
 
 # Pixels that a 2D network sees at once: those of 32 slices of a patch, which fit in training, too.
 _PIXELS_AT_ONCE = 32 * 128 * 128
@@ -77,7 +77,7 @@ def whole(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32
     """Predict a white volume in one go if memory allows, else by patches."""
     device = network.head.weight.device
     n_bytes = one.images[0].size * _NUMBERS_PER_VOXEL * next(network.parameters()).dtype.itemsize
-    if n_bytes > _MEMORY_SHARE * _free_bytes(device):
+    if n_bytes > _MEMORY_SHARE * free_bytes(str(device)):
         return (yield from by_patches(network, one))
     images = _tensor(one.images)[None]
     yield Progress(done=0, total=1, message=f"The whole volume at once{one.remark}")
@@ -137,9 +137,3 @@ def _patch_probability(network: UNet, patch: Tensor, one: Pass) -> NDArray[np.fl
 def _tensor(array: NDArray[np.generic]) -> Tensor:
     # A mirrored view has negative strides, which torch does not know.
     return torch.from_numpy(np.ascontiguousarray(array))
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return available_bytes()

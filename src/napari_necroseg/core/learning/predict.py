@@ -18,7 +18,12 @@ from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
-from napari_necroseg.core.learning.device import default_threads, memory_errors, resolve_device, torch_threads
+from napari_necroseg.core.learning.device import (
+    default_threads,
+    memory_errors,
+    resolve_device,
+    torch_settings,
+)
 from napari_necroseg.core.learning.interrupt import Stopped
 from napari_necroseg.core.learning.members import Members, Task, members_of
 from napari_necroseg.core.learning.regions import Region, region_around
@@ -100,7 +105,7 @@ def predict(
     task = Task(case=case, config=config, device=device, region=region, stop=stop or threading.Event())
     with (
         memory_errors(f"the prediction of {case.name}", "close other programs or choose the device cpu"),
-        torch_threads(threads),
+        torch_settings(threads),
     ):
         try:
             found = yield from members_of(members, task)

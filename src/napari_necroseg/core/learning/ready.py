@@ -44,11 +44,8 @@ def ready_network(network: UNet, device: str, dtype: torch.dtype | None) -> UNet
             block[0] = fuse_conv_bn_eval(convolution, block[1])
             block[1] = nn.Identity()
     ready.placed(device).requires_grad_(False)
-    if dtype is not None and device == "cpu":
+    if dtype is not None:
         _shorten(ready, dtype)
-    elif dtype is not None:
-        ready.to(dtype)
-        ready.head.float()
     return ready
 
 

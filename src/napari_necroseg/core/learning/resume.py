@@ -178,8 +178,8 @@ def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[st
     if changed or set(case_sha256) != set(progressed.case_sha256):
         name = changed[0] if changed else min(set(progressed.case_sha256) ^ set(case_sha256))
         raise SettingsError(
-            f"The training in {run} began with other images of {name}; restore them, or start anew in a new "
-            "folder."
+            f"The training in {run} began with other images or another mask of {name} (a corrected one is "
+            "another); restore them, or start anew in a new folder."
         )
 
 

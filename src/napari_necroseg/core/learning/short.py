@@ -21,7 +21,7 @@ from napari_necroseg.core.learning.joining import (
 
 
 class ShortConvolution(nn.Module):
-    """A convolution of short numbers on a processor; sums and bias are 32 bits long.
+    """A convolution of short numbers; sums and bias are 32 bits long.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ShortConvolution(nn.Module):
     def forward(self, x_bcs: Tensor) -> Tensor:
         """Return ``(B, O, *spatial)``."""
         # `conv2d` and `conv3d` want a bias as short as the weights, whose rounding shifts a whole channel.
-        if takes_long_bias():
+        if x_bcs.device.type == "cpu" and takes_long_bias():
             result: Tensor = torch.mkldnn_convolution(
                 x_bcs, self.weight, self.bias, self.padding, self.stride, self.ones, 1
             )

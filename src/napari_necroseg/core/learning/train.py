@@ -1,21 +1,32 @@
 """Training a network: a generator of events that ends with a folder of files."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import describe
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
+from napari_necroseg.core.io.alone import alone
+from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning.checkpoint import (
     Model,
     RunRecord,
+    check_space,
     save_run,
     software_versions,
 )
-from napari_necroseg.core.learning.device import memory_errors, torch_threads
+from napari_necroseg.core.learning.device import (
+    device_in_words,
+    hand_back_memory,
+    memory_errors,
+    reduced_dtype,
+    torch_settings,
+)
 from napari_necroseg.core.learning.interrupt import Stopped, Wishes, interruptible
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.loop import Clock, State, Surroundings, run_steps
@@ -33,7 +44,10 @@ from napari_necroseg.core.learning.resume import (
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.learning.validate import Validator, load_validation_cases
 from napari_necroseg.core.learning.volumes import load_sources, source_sha256
-from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.plan import Plan, duration, with_fewer_cases
+
+# A training that was just killed may hold its lock for a moment.
+_SECONDS_TO_WAIT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +113,8 @@ def train(
     """Train a network.
 
     Every half minute a checkpoint is written into the folder; it goes when the training ends or is stopped,
-    and stays when the program is killed or the generator is closed, or when a resumed training is stopped.
+    and stays when the program is killed or the generator is closed, when a resumed training is stopped, or
+    one that `wishes.leave` says to leave.
 
     Parameters
     ----------
@@ -121,14 +136,15 @@ def train(
     ------
     Event
         `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second,
-        `Validated`, `Paused`, and `Finished` with a `TrainedRun`.
+        `Validated`, `Checkpointed`, `Paused`, and `Finished` with a `TrainedRun`.
 
     Raises
     ------
     FileError
-        If `run` is not empty, or holds nothing that could be resumed.
+        If `run` is not empty, holds nothing that could be resumed, or another program trains there.
     CohortError
-        If a case is missing, no case shows the target, or a case is trained and validated on.
+        If a case is missing or an image has one value everywhere, if no case shows the target, or a case is
+        trained and validated on.
     ModelError
         If the model to start from is another network, or the checkpoint is damaged.
     SettingsError
@@ -139,21 +155,27 @@ def train(
         If the loss is no longer a number.
     """
     start, wishes = start or Start(), wishes or Wishes()
-    (check_resumable if start.resumes or start.may_go_on else check_new)(run)
+    goes_on = start.resumes or start.may_go_on
+    if not goes_on:
+        check_new(run)
     size = f"{plan.config.batch_size} patches of {' x '.join(str(n) for n in plan.patch_shape)}"
     job = _Job(plan=plan, run=run, start=start, wishes=wishes)
     with (
         memory_errors(f"a mini-batch of {size} voxels and {len(plan.cases)} cases", smaller_in_words(plan)),
-        torch_threads(plan.threads),
+        torch_settings(plan.threads),
+        alone(lock_path(run), f"The training in {run}", wait_s=_SECONDS_TO_WAIT, stop=wishes.stop),
     ):
+        # Another one may have been here until now.
+        (check_resumable if goes_on else check_new)(run)
         try:
             yield from job.events(cohort.only(plan.cases), validation or Cohort(cases=()))
         except Stopped:
             pass
         finally:
+            hand_back_memory(plan.device)
             # What was learned before an interruption is not this training's to throw away. Nor does it depend
             # on whether a step or the one who draws the events saw the wish first.
-            if wishes.stop.is_set() and not (start.resumes or start.may_go_on):
+            if wishes.stop.is_set() and not (goes_on or wishes.leave.is_set()):
                 drop_checkpoint(run)
 
 
@@ -169,8 +191,11 @@ class _Job:
     def events(self, cohort: Cohort, validation: Cohort) -> Generator[Event, None, None]:
         clock = Clock()
         yield Started(message=_announcement(self.plan, self.start))
+        check_space(self.run, self.plan)
         loaded = yield from load_sources(self.plan, cohort, self.wishes.stop)
         sources = loaded.sources
+        yield from self._remarks(len(sources), validation.names, reading_s=clock.seconds())
+        plan = with_fewer_cases(self.plan, len(sources))
         cases = yield from load_validation_cases(self.plan, validation, cohort, self.wishes)
         digests = {source.name: source_sha256(source) for source in sources}
         learner, state = Learner(self.plan, initial=self.start.model), State()
@@ -185,8 +210,8 @@ class _Job:
             is_tuning=self.start.model is not None,
         )
         with interruptible(learner.network, self.wishes.stop):
-            yield from run_steps(learner, sources, self.plan, state, around)
-        record = self._record(digests, state, self._learned(loaded.images_sha256))
+            yield from run_steps(learner, sources, plan, state, around)
+        record = self._record(digests, state, self._learned(loaded.images_sha256), validation)
         save_run(self.run, learner.network, record, _csv(state))
         drop_checkpoint(self.run)
         yield Finished(
@@ -199,6 +224,29 @@ class _Job:
                 loss=state.loss,
             )
         )
+
+    def _remarks(
+        self, n_cases: int, validation: Sequence[str], *, reading_s: float
+    ) -> Generator[Event, None, None]:
+        """Say what makes a poor model, which nothing later would show."""
+        model = self.start.model
+        # A study scores each network on whole folds afterwards.
+        if model is not None and not self.start.may_go_on and not set(model.cases) & set(validation):
+            yield Warned(
+                message=f"None of the cases that {model.run.name} has learned from is scored meanwhile, so "
+                "what it forgets does not show. Leave some of them out of the training, but in the cohort."
+            )
+        if n_cases == 1 and model is None:
+            yield Warned(
+                message="There is one case only to learn from: what a network learns of one patient seldom "
+                "holds for another."
+            )
+        limit_s = self.plan.seconds
+        if limit_s is not None and reading_s > limit_s / 2:
+            yield Warned(
+                message=f"Reading the cases took {duration(reading_s)} of the {duration(limit_s)} that the "
+                "training may take: the model will have learned little. Give it more minutes."
+            )
 
     @property
     def _started_from(self) -> str | None:
@@ -246,7 +294,11 @@ class _Job:
         return tuple(sorted({*images_sha256, *earlier}))
 
     def _record(
-        self, digests: Mapping[str, str], state: State, images_sha256: tuple[str, ...] = ()
+        self,
+        digests: Mapping[str, str],
+        state: State,
+        images_sha256: tuple[str, ...] = (),
+        validation: Cohort | None = None,
     ) -> RunRecord:
         plan, model = self.plan, self.start.model
         return RunRecord(
@@ -264,6 +316,9 @@ class _Job:
             images_sha256=images_sha256,
             started_from=self._started_from,
             earlier_cases=() if model is None else model.cases,
+            device_name=device_in_words(plan.device).partition(" (")[0],
+            number_format=str(reduced_dtype(plan.device, plan.config.precision) or torch.float32)[6:],
+            validation=() if validation is None else validation.names,
         )
 
 

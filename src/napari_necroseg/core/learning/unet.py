@@ -92,11 +92,15 @@ class UNet(nn.Module):
 
     def placed(self, device: str) -> Self:
         """Move the network to a device, its weights laid out as `laid_out` does; return it."""
+        last = torch.channels_last if self.spatial_axes == 2 else torch.channels_last_3d
+        # On Apple GPUs the gradients of a normalisation whose channels are last are wrong or missing in torch
+        # 2.13 and before: github.com/pytorch/pytorch/issues/188371 and 175189.
+        self.memory_format = torch.contiguous_format if device == "mps" else last
         self.to(device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         return self
 
     def laid_out(self, x_bcs: Tensor) -> Tensor:
-        """Return the images with the channels last in memory, where convolutions are a quarter faster."""
+        """Return the images laid out as the weights: with channels last convolutions are a quarter faster."""
         return x_bcs.contiguous(memory_format=self.memory_format)
 
 

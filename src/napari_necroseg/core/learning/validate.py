@@ -13,7 +13,7 @@ from napari_necroseg.core.learning.checkpoint import Model, RunRecord
 from napari_necroseg.core.learning.interrupt import Wishes, check
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.predict import predict
-from napari_necroseg.core.learning.volumes import only_needed, target_mask
+from napari_necroseg.core.learning.volumes import check_images, only_needed, target_mask
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.volume import Volume
@@ -65,7 +65,8 @@ def load_validation_cases(
     Raises
     ------
     CohortError
-        If one of them, or another case of its patient, is trained on, or if it has no mask of the target.
+        If one of them, or another case of its patient, is trained on, or if it has no mask of the target or
+        an image of one value.
     """
     patients = {files.patient_or_name: files.name for files in trained}
     for files in cohort:
@@ -81,5 +82,6 @@ def load_validation_cases(
         case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
         if target_mask(case, plan.config.target) is None:
             raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
+        check_images(case, plan.config.sequences)
         cases.append(case)
     return tuple(cases)

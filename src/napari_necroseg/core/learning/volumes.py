@@ -18,6 +18,7 @@ from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid, to_slices
 from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.learning.device import free_bytes
 from napari_necroseg.core.learning.interrupt import check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.volume import Volume
@@ -59,7 +60,7 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
             "empty. Outline the target in at least one case."
         )
     yield Progress(done=len(cohort), total=len(cohort), message=f"{len(sources)} cases in memory")
-    return Loaded(sources=_on_device(sources, plan.device), images_sha256=tuple(digests))
+    return Loaded(sources=on_device(sources, plan.device, n_cases=len(sources)), images_sha256=tuple(digests))
 
 
 def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Target | None = None) -> CaseFiles:
@@ -101,22 +102,44 @@ def source_sha256(source: Source) -> str:
     return digest.hexdigest()
 
 
+def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
+    """Refuse an image that shows nothing.
+
+    Raises
+    ------
+    CohortError
+        If it has one value everywhere.
+    """
+    for sequence in sequences:
+        voxels = case.sequences[sequence].voxels
+        if voxels.min() == voxels.max():
+            raise CohortError(
+                f"The {sequence} image of {case.name} has the same value everywhere, so it shows nothing: "
+                "export it again, or leave the case out."
+            )
+
+
 def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray[np.float32]:
     """Stack the chosen sequences of a case, interpolated to the network's slices: ``(C, Z, Y, X)``, float32.
 
     They are white if the configuration whitens whole images; patches are whitened when they are cut.
+
+    Raises
+    ------
+    CohortError
+        If an image has one value everywhere.
     """
+    check_images(case, config.sequences)
     images = np.stack([to_slices(case.sequences[sequence].voxels, n_slices) for sequence in config.sequences])
     return whiten_volume(images) if config.whitening == "volume" else images
 
 
-def _on_device(sources: list[Source], device: str) -> tuple[Source, ...]:
-    """Move all cases onto a graphics card, where samples are then made, unless they would fill half of it."""
+def on_device(sources: list[Source], device: str, *, n_cases: int) -> tuple[Source, ...]:
+    """Move cases onto a graphics card, where samples are then made, unless all `n_cases` would fill half."""
     if torch.device(device).type != "cuda":
         return tuple(sources)
-    n_bytes = sum(source.padded.nbytes for source in sources)
-    free, _ = torch.cuda.mem_get_info(torch.device(device))
-    if n_bytes > free / 2:
+    n_bytes = sum(source.padded.nbytes for source in sources) * n_cases / len(sources)
+    if n_bytes > free_bytes(device) / 2:
         return tuple(sources)
     return tuple(
         replace(source, padded=source.padded.to(device), coarse=source.coarse.to(device))

@@ -12,6 +12,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.alone import alone
 from napari_necroseg.core.io.atomic import write_text
 from napari_necroseg.core.io.hashes import file_sha256, voxels_sha256
 from napari_necroseg.core.io.image import read_mask
@@ -24,7 +25,6 @@ from napari_necroseg.core.learning.train import Start, train
 from napari_necroseg.core.learning.volumes import target_mask
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.scoring.scores import score_masks
-from napari_necroseg.core.study.alone import alone
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
 from napari_necroseg.core.study.leakage import check_unseen
 from napari_necroseg.core.study.record import RunState, write_record

@@ -11,9 +11,9 @@ from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
+from napari_necroseg.core.io.alone import alone
 from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, software_versions
-from napari_necroseg.core.study.alone import alone
 from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels
 from napari_necroseg.core.study.places import places_of
 from napari_necroseg.core.study.record import (

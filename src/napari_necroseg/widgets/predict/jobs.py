@@ -86,13 +86,19 @@ def predict_case(
     models = yield from warm.load(runs, stop)
     if not models:
         return
+    from napari_necroseg.core.learning.device import hand_back_memory, resolve_device
     from napari_necroseg.core.learning.predict import predict
     from napari_necroseg.core.learning.regions import region_of_box
 
     region = None if place.box_mm is None else region_of_box(case.grid, place.box_mm)
     job = predict(models, case, config.changed(around=place.point_mm), region=region, stop=stop)
-    for event in job:
-        yield _ready_to_show(event.result, case, runs, config) if isinstance(event, Finished) else event
+    try:
+        for event in job:
+            yield _ready_to_show(event.result, case, runs, config) if isinstance(event, Finished) else event
+    finally:
+        # The viewer stays open; a training, which is another process, may need the card.
+        job.close()
+        hand_back_memory(resolve_device(config.device))
 
 
 def predict_all(

@@ -29,6 +29,19 @@ def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
     return answers.get(int(chosen), "cancel")
 
 
+def ask_discard(parent: QWidget, question: str) -> bool:
+    """Ask whether something that cannot be brought back may go."""
+    buttons = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Discard")
+    box.setText(question)
+    box.setInformativeText("It cannot be brought back.")
+    box.setStandardButtons(buttons.Discard | buttons.Cancel)
+    box.setDefaultButton(buttons.Cancel)
+    return int(box.exec()) == int(buttons.Discard.value)
+
+
 def ask_image(parent: QWidget, title: str, start: str = "") -> Path | None:
     """Ask for an image file."""
     return _path(QFileDialog.getOpenFileName(parent, title, start, IMAGES)[0])

@@ -1,5 +1,6 @@
 """Progress, message and cancel button of a dock's job."""
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_necroseg.core.events import (
@@ -24,7 +25,11 @@ class JobPanel(QWidget):
     ----------
     runner
         Runs the job; docks listen to its signals.
+    given_up
+        Emitted when a person cancels the job, before it is asked to stop; closing a dock does not.
     """
+
+    given_up = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -98,6 +103,7 @@ class JobPanel(QWidget):
         column.addWidget(self._message)
 
     def _connect(self) -> None:
+        self._cancel.clicked.connect(self.given_up)
         self._cancel.clicked.connect(self.runner.cancel)
         self._details.clicked.connect(self._copy_report)
         self.runner.started.connect(self._on_started)

@@ -6,8 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from napari_necroseg.core.errors import ModelError
+from napari_necroseg.core.io.alone import alone, is_taken
+from napari_necroseg.core.io.atomic import remove_leftovers
 from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, read_ensemble
-from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record, trained_config
+from napari_necroseg.core.io.runrecord import RECORD_NAME, lock_path, read_run_record, trained_config
 
 WEIGHTS = "weights.safetensors"
 # Folders are named by several models up to this length.
@@ -66,12 +68,31 @@ def run_title(run: Path) -> str:
 def find_interrupted(models: Path | None) -> Path | None:
     """Return the folder of the training in `models` that was interrupted last.
 
-    A program that was killed just after it had written a model leaves the checkpoint beside it.
+    One that another program goes on with is not meant. A program that was killed just after it had written a
+    model leaves the checkpoint beside it.
     """
     if models is None or not models.is_dir():
         return None
-    found = [path for path in models.glob(f"*/{_CHECKPOINT}") if not (path.parent / RECORD_NAME).exists()]
-    return max(found, key=modified_s).parent if found else None
+    found = sorted(models.glob(f"*/{_CHECKPOINT}"), key=modified_s, reverse=True)
+    cut_off = (path.parent for path in found if not (path.parent / RECORD_NAME).exists())
+    return next((run for run in cut_off if not is_taken(lock_path(run))), None)
+
+
+def discard_interrupted(run: Path) -> None:
+    """Remove what an interrupted training left, and its folder if nothing else is in it.
+
+    Raises
+    ------
+    FileError
+        If another program goes on with it.
+    """
+    with alone(lock_path(run), f"The training in {run}"):
+        if not run.is_dir():
+            return
+        remove_leftovers(run)
+        (run / _CHECKPOINT).unlink(missing_ok=True)
+        if not any(run.iterdir()):
+            run.rmdir()
 
 
 def describe_run(run: Path) -> str:

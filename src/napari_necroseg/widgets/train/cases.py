@@ -1,6 +1,7 @@
 """The cases of a training: those of the cohort, open layers, corrected masks, and those left out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
@@ -19,6 +20,8 @@ class TrainCases(QGroupBox):
 
     Attributes
     ----------
+    config
+        What the training needs of a case.
     list, layers
         The cases with their ticks; the form that adds open layers.
     validates
@@ -30,9 +33,11 @@ class TrainCases(QGroupBox):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__("Cases to train on", parent)
         self._workspace = workspace
+        # Cases of open layers, and the project that they were added in.
         self._added: dict[str, CaseFiles] = {}
+        self._folder: Path | None = None
         self._cohort = Cohort(cases=())
-        self._config = TrainConfig()
+        self.config = TrainConfig()
         self.list = CaseList()
         self.layers = OpenLayers(workspace)
         self.corrected = QCheckBox()
@@ -51,7 +56,8 @@ class TrainCases(QGroupBox):
         for widget in (self.list, self.corrected, self.layers, self.validates):
             column.addWidget(widget)
         self.list.changed.connect(self.changed)
-        self.corrected.toggled.connect(lambda: self.show_cases(self._config))
+        self.corrected.toggled.connect(lambda: self.show_cases(self.config))
+        self.layers.unwanted.connect(self._on_unwanted)
 
     @property
     def cohort(self) -> Cohort:
@@ -60,7 +66,7 @@ class TrainCases(QGroupBox):
 
     def show_cases(self, config: TrainConfig) -> None:
         """List the cohort of the workspace and what was added; greyed out is what a training cannot use."""
-        self._config = config
+        self.config = config
         cohort = self._workspace.cohort or Cohort(cases=())
         self._cohort = self._with_added(self._with_corrected(cohort))
         self.list.show_cohort(self._cohort, config)
@@ -74,7 +80,15 @@ class TrainCases(QGroupBox):
     def add(self, files: CaseFiles) -> None:
         """Keep a case made of layers; the next `show_cases` lists it, ticked."""
         self._added[files.name] = files
+        self.layers.show_added(len(self._added))
         self.list.want(files.name)
+
+    def enter(self, folder: Path | None) -> None:
+        """Forget the layers of another project: a case of theirs may have the name of one of this."""
+        if folder != self._folder and self._folder is not None:
+            self._added.clear()
+            self.layers.show_added(0)
+        self._folder = folder
 
     def new_to(self, learned: tuple[str, ...]) -> tuple[str, ...]:
         """Return the cases that a model has something to learn from: unknown to it, corrected, or added."""
@@ -82,8 +96,13 @@ class TrainCases(QGroupBox):
         return tuple(
             files.name
             for files in self._cohort
-            if not lacks(files, self._config) and (files.name not in learned or files not in before.cases)
+            if not lacks(files, self.config) and (files.name not in learned or files not in before.cases)
         )
+
+    def _on_unwanted(self) -> None:
+        self._added.clear()
+        self.layers.show_added(0)
+        self.show_cases(self.config)
 
     def _with_corrected(self, cohort: Cohort) -> Cohort:
         folder = self._workspace.folder

@@ -17,13 +17,15 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.runs import find_interrupted, learned_cases, new_run_name
+from napari_necroseg.widgets.shared.runs import learned_cases, new_run_name
 from napari_necroseg.widgets.shared.worker import Job
 from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.cases import TrainCases
+from napari_necroseg.widgets.train.interrupted import Interrupted
 from napari_necroseg.widgets.train.jobs import Wants
 from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.live_mask import LiveMask
+from napari_necroseg.widgets.train.meanwhile import Meanwhile
 from napari_necroseg.widgets.train.tuning import TAKEN, starting_point, taken_by, to_score
 from napari_necroseg.widgets.train.words import augmentation_in_words, plan_in_words
 
@@ -52,19 +54,10 @@ class Train(Dock):
         self.name = QLineEdit()
         self.start_button = QPushButton("Train")
         self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
-        self.resume_button = QPushButton()
-        self.resume_button.setToolTip(
-            "This training was interrupted. Go on from its last save, with its own choices and cases."
-        )
-        self.pause_button = QPushButton("Pause")
-        self.pause_button.setCheckable(True)
-        self.pause_button.setToolTip("Let the training stand still, so that the computer is free.")
-        self.keep_button = QPushButton("Stop and keep")
-        self.keep_button.setToolTip("End the training now, and keep the model as it is.")
+        self.interrupted = Interrupted()
+        self.meanwhile = Meanwhile()
         self._live = LiveMask(self.workspace)
         self.summary, self.augmentation, self._folder_label = Prose(), Prose(), Prose()
-        self._wants = Wants()
-        self._interrupted: Path | None = None
         self._models: Path | None = None
         self._shown: tuple[str, str] | None = (self._config().preset, self._config().dimension)
         self._is_named = False
@@ -76,6 +69,8 @@ class Train(Dock):
         """Train with what the form says; pressed again while a training runs, it does nothing."""
         if self.runner.is_busy:
             return
+        # What another dock or program has saved meanwhile counts.
+        self.chooser.show_cases(self.chooser.config)
         plan = self._plan()
         if plan is not None and self._models is None:
             self._choose_folder()
@@ -90,7 +85,7 @@ class Train(Dock):
 
     def resume(self) -> None:
         """Go on with the training that was interrupted last, with the choices and cases that it had."""
-        cohort, run = self.chooser.cohort, self._interrupted
+        cohort, run = self.chooser.cohort, self.interrupted.run
         if self.runner.is_busy or run is None:
             return
         others = cohort if self.validates.isChecked() else Cohort(cases=())
@@ -116,8 +111,8 @@ class Train(Dock):
 
     def _run(self, job: Job, wants: Wants, message: str) -> None:
         if self.panel.run(job, message):
-            self._wants = wants
-            self._interrupted = None
+            self.meanwhile.wants = wants
+            self.interrupted.show_run(None)
             self.curve.clear()
             self._refresh()
 
@@ -132,13 +127,10 @@ class Train(Dock):
         model_row.addWidget(self.name, 1)
         model_row.addWidget(choose)
         widgets: list[QWidget] = [self.chooser, self.model, self.form, self.augmentation, self._folder_label]
-        for widget in [*widgets, self.summary, self.start_button, self.resume_button]:
+        for widget in [*widgets, self.summary, self.start_button, self.interrupted]:
             self.body.addWidget(widget)
         self.body.insertLayout(4, model_row)
-        meanwhile = QHBoxLayout()
-        meanwhile.addWidget(self.pause_button)
-        meanwhile.addWidget(self.keep_button)
-        self.body.addLayout(meanwhile)
+        self.body.addWidget(self.meanwhile)
         self.body.addWidget(self.curve)
 
     def _connect(self) -> None:
@@ -148,14 +140,16 @@ class Train(Dock):
         self.model.chosen.connect(self._on_model)
         self.name.textEdited.connect(self._on_named)
         self.start_button.clicked.connect(self.start)
-        self.resume_button.clicked.connect(self.resume)
-        self.pause_button.toggled.connect(self._on_pause)
-        self.keep_button.clicked.connect(self._on_keep)
+        self.interrupted.go_on.clicked.connect(self.resume)
+        self.interrupted.discarded.connect(self._on_discarded)
+        self.panel.given_up.connect(self.meanwhile.give_up)
+        self.meanwhile.kept.connect(self._on_kept)
         self.runner.event.connect(self._on_event)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._look_again)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
+        self.listen(self.workspace.layers.saved, self._on_case)
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.workspace.run_changed, self.model.refill)
         self.listen(self.workspace.improvement_wanted, self._on_improvement)
@@ -201,10 +195,12 @@ class Train(Dock):
     def _on_improvement(self, cases: tuple[str, ...]) -> None:
         """Go on from the newest model, with these cases."""
         self.model.choose_newest()
+        self._on_case()
         self.cases.tick(cases)
 
     def _on_cohort(self) -> None:
         folder = self.workspace.folder
+        self.chooser.enter(folder)
         self._models = None if folder is None else folder / "models"
         self._is_named = False
         self.model.refill()
@@ -218,8 +214,12 @@ class Train(Dock):
 
     def _look_again(self) -> None:
         """Look whether a training was interrupted, then show what can be done."""
-        self._interrupted = None if self.runner.is_busy else find_interrupted(self._models)
+        self.interrupted.look(None if self.runner.is_busy else self._models)
         self._refresh()
+
+    def _on_discarded(self, message: str) -> None:
+        self.panel.say(message)
+        self._look_again()
 
     def _on_named(self) -> None:
         self._is_named = bool(self.name.text().strip())
@@ -253,24 +253,12 @@ class Train(Dock):
             self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
         is_named = bool(self.name.text().strip())
         self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
-        self.resume_button.setVisible(self._interrupted is not None and bool(len(self.chooser.cohort)))
-        self.resume_button.setText(f"Go on with {self._interrupted.name}" if self._interrupted else "")
-        for button in (self.pause_button, self.keep_button):
-            button.setVisible(self.runner.is_busy)
-            button.setEnabled(self.runner.is_busy)
-        if not self.runner.is_busy:
-            self.pause_button.setChecked(False)
+        self.interrupted.setVisible(self.interrupted.run is not None and bool(len(self.chooser.cohort)))
+        self.meanwhile.show_busy(self.runner.is_busy)
         place = "chosen when you press Train" if self._models is None else str(self._models)
         self._folder_label.say(f"Folder: {place}")
 
-    def _on_pause(self, pauses: bool) -> None:
-        """Let the training stand still after its step, or go on."""
-        self.pause_button.setText("Go on" if pauses else "Pause")
-        (self._wants.pause.set if pauses else self._wants.pause.clear)()
-
-    def _on_keep(self) -> None:
-        self._wants.keep.set()
-        self.keep_button.setEnabled(False)
+    def _on_kept(self) -> None:
         self.panel.say("Stopping after this step; the model is kept ...")
 
     def _on_event(self, event: Event) -> None:

@@ -1,7 +1,7 @@
 """The jobs of the dock Train: a new training, and one that was interrupted."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +9,18 @@ from typing import Any
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.tuning import may_validate, tuned
-from napari_necroseg.widgets.shared.runs import find_weights
+from napari_necroseg.widgets.shared.runs import discard_interrupted, find_weights
+from napari_necroseg.widgets.train.tuning import to_score
+
+
+def _set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +33,8 @@ class Wants:
         The model whose weights it goes on from; None for random ones.
     keep, pause
         End it with the model as it is; let it stand still.
+    leave
+        Unless it is cleared, what was learned stays on disk when the training is stopped, to go on from.
     picture
         The case among those that are scored meanwhile which is to be seen.
     """
@@ -32,6 +42,7 @@ class Wants:
     start_from: Path | None = None
     keep: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=_set_event)
     picture: str | None = None
 
 
@@ -59,7 +70,15 @@ def resume_training(
 def _remotely(training: "_Training", wants: Wants, stop: threading.Event) -> Iterator[Event]:
     """Train in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
     yield Progress(done=0, total=0, message="Loading PyTorch ...")
-    yield from run_remotely(training, {"stop": stop, "keep": wants.keep, "pause": wants.pause})
+    # They are told in this order: whether to leave something before the wish to stop.
+    flags = {"leave": wants.leave, "keep": wants.keep, "pause": wants.pause, "stop": stop}
+    is_new = training.config is not None and not training.run.exists()
+    try:
+        yield from run_remotely(training, flags)
+    finally:
+        # It may have had no time left to clean up by itself.
+        if is_new and stop.is_set() and not wants.leave.is_set():
+            discard_interrupted(training.run)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +122,7 @@ class _Training:
             config = tuned(config, model.config)
         threads = config.threads or default_threads()
         plan = make_plan(config, cohort, device=resolve_device(config.device), threads=threads)
-        wishes = Wishes(stop=flags["stop"], keep=flags["keep"], pause=flags["pause"], picture=self.picture)
+        wishes = Wishes(**flags, picture=self.picture)
         start = Start(resumes=self.config is None, model=model)
         job = train(plan, cohort, run=self.run, start=start, validation=validation, wishes=wishes)
         with closing(job) as events:
@@ -117,8 +136,24 @@ class _Training:
         from napari_necroseg.core.learning.resume import read_progress
 
         progress = read_progress(self.run)
+        self._check_there(progress.cases)
         cohort = self.cohorts[0].only(progress.cases)
         validation = may_validate(self.cohorts[1], cohort, progress.config)
-        sha256 = progress.started_from
-        start_from = None if sha256 is None else find_weights(self.run.parent, sha256)
-        return progress.config, cohort, validation, start_from
+        if progress.started_from is None:
+            return progress.config, cohort, validation, None
+        start_from = find_weights(self.run.parent, progress.started_from)
+        if start_from is None:
+            raise ModelError(
+                f"The model that {self.run.name} went on from is not in {self.run.parent}: copy its folder "
+                "there, or discard this training."
+            )
+        return progress.config, cohort, validation.only(to_score(validation.names, start_from)), start_from
+
+    def _check_there(self, cases: Sequence[str]) -> None:
+        """Refuse to go on without a case that the training began with."""
+        missing = [name for name in cases if name not in self.cohorts[0].names]
+        if missing:
+            raise CohortError(
+                f"{self.run.name} was begun with {missing[0]}, which is not in the list: add its layers as "
+                "they were, open the cohort that it is in, or discard this training."
+            )

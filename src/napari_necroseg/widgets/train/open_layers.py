@@ -20,9 +20,16 @@ _HELP = (
 
 
 class OpenLayers(Section):
-    """Chooses ceT1, T2 and a mask among the open layers; `wanted` is emitted when they are to be added."""
+    """Chooses ceT1, T2 and a mask among the open layers.
+
+    Attributes
+    ----------
+    wanted, unwanted
+        Emitted when they are to be added; when all that were added are to go again.
+    """
 
     wanted = Signal()
+    unwanted = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__("Add open layers", parent)
@@ -31,14 +38,24 @@ class OpenLayers(Section):
         self._add = QPushButton("Add to the list")
         self._add.setToolTip(_HELP)
         self._add.clicked.connect(self.wanted)
+        self._forget = QPushButton()
+        self._forget.setToolTip("Take added layers out of the list: the cohort's own files count again.")
+        self._forget.clicked.connect(self.unwanted)
+        self.show_added(0)
         self.layers.changed.connect(self._refresh)
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.layers)
         column.addWidget(self._add)
+        column.addWidget(self._forget)
         self.addWidget(content)
         self._refresh()
+
+    def show_added(self, n_cases: int) -> None:
+        """Show how many cases of layers are in the list."""
+        self._forget.setVisible(n_cases > 0)
+        self._forget.setText(f"Remove added layers ({n_cases})")
 
     def follow(self, *_: Any) -> None:
         """Follow the layers of the viewer."""

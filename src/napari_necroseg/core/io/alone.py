@@ -56,6 +56,20 @@ def alone(
                 path.unlink(missing_ok=True)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether another process is within a context of this file; False where the system knows no locks."""
+    if not path.exists():
+        return False
+    try:
+        file = _taken(path)
+    except ResourceError:
+        return False
+    if file is None:
+        return True
+    file.close()
+    return False
+
+
 def _taken(path: Path) -> FileIO | None:
     """Lock the file, and return it; None if another process has it, or took it away meanwhile."""
     try:
