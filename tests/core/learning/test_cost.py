@@ -3,8 +3,10 @@
 import json
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from napari_necroseg.cli import main
 from napari_necroseg.core.events import Finished, Progress
@@ -55,7 +57,8 @@ def test_memory_that_cannot_be_measured_is_said_not_invented(cohort, plan_tiny, 
 def test_a_step_that_takes_long_is_measured_once(cohort, plan_tiny, monkeypatch) -> None:
     monkeypatch.setattr(cost, "_SECONDS_OF_STEPS", 0.0)
     calls = []
-    monkeypatch.setattr(cost, "batch", lambda *_: calls.append(1))
+    sample = SimpleNamespace(images=torch.zeros(1, 2))
+    monkeypatch.setattr(cost, "batch", lambda *_: calls.append(1) or sample)
     assert isinstance(list(plan_training(plan_tiny(cohort), cohort))[-1], Finished)
     assert calls == [1]
 

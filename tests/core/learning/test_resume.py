@@ -133,7 +133,7 @@ def test_other_images_are_refused(cohort, plan_tiny, tmp_path) -> None:
     voxels = np.asarray(image.dataobj).copy()
     voxels[2, 3, 4] += 50
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
-    with pytest.raises(SettingsError, match="began with other images of case-1"):
+    with pytest.raises(SettingsError, match="began with other images or another mask of case-1"):
         list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -17,12 +16,11 @@ from torch import Tensor
 
 from napari_necroseg import __version__
 from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.errors import FileError, ModelError, ResourceError
+from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.io.atomic import atomic_path, write_text
 from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
 from napari_necroseg.core.learning.unet import UNet
-from napari_necroseg.core.plan import Plan
 
 WEIGHTS_NAME = "weights.safetensors"
 HISTORY_NAME = "history.csv"
@@ -156,27 +154,6 @@ def check_run_folder(run: Path) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise FileError(
             f"{run} cannot be written: {there} is no folder that you may write to. Choose another."
-        )
-
-
-def check_space(run: Path, plan: Plan) -> None:
-    """Refuse, before hours of work, a disk without room for what a training writes.
-
-    Raises
-    ------
-    ResourceError
-        If there is less than the weights, and twice a checkpoint: it is written beside the last one.
-    """
-    with torch.device("meta"):
-        network = new_network(plan.config, plan.widths)
-    # A checkpoint holds three numbers for each weight: itself, and the two that Adam remembers.
-    needed_mb = (1 + 2 * 3) * sum(4 * weight.numel() for weight in network.parameters()) / 2**20
-    there = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.exists())
-    free_mb = shutil.disk_usage(there).free / 2**20
-    if free_mb < needed_mb:
-        raise ResourceError(
-            f"{there} has {free_mb:.0f} MB free, and this training writes up to {needed_mb:.0f} MB; make "
-            "room, or choose another folder."
         )
 
 

@@ -15,7 +15,7 @@ from napari_necroseg.core.learning.device import used_memory_gib
 from napari_necroseg.core.learning.interrupt import Wishes, check
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batches
-from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.plan import Plan, duration
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 # So much work is lost at most when the computer fails.
@@ -102,6 +102,7 @@ def run_steps(
     if around.validate and around.is_tuning and state.iteration == 0:
         yield from _validate(learner, around, state)
     before = reported = saved = validated = clock.seconds()
+    yield from _tell_reading(plan, state, before)
     for sample in batches(sources, plan, first=state.iteration):
         losses.append(learner.step(sample, _progress(plan, state.iteration, before)))
         state.iteration, state.seconds = state.iteration + 1, clock.seconds()
@@ -180,6 +181,15 @@ def _validate(learner: Learner, around: Surroundings, state: State) -> Generator
     mean = state.dice = sum(defined) / len(defined) if defined else math.nan
     state.history.append(f"{state.iteration},{state.seconds:.3f},,{mean:.6f}")
     yield Validated(iteration=state.iteration, dice=dict(dice), mean_dice=mean)
+
+
+def _tell_reading(plan: Plan, state: State, seconds: float) -> Generator[Event, None, None]:
+    """Tell a time limit of which most is over before the first step."""
+    if state.iteration == 0 and plan.seconds is not None and seconds > plan.seconds / 2:
+        yield Warned(
+            message=f"Reading the cases took {duration(seconds)} of the {duration(plan.seconds)} that the "
+            "training may take: the model will have learned little. Give it more minutes."
+        )
 
 
 def _tell_forgetting(state: State) -> Generator[Event, None, None]:

@@ -1,6 +1,6 @@
 """Training a network: a generator of events that ends with a folder of files."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,18 +8,12 @@ from pathlib import Path
 import torch
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.config import describe
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.io.alone import alone
 from napari_necroseg.core.io.runrecord import lock_path
-from napari_necroseg.core.learning.checkpoint import (
-    Model,
-    RunRecord,
-    check_space,
-    save_run,
-    software_versions,
-)
+from napari_necroseg.core.learning.before import announcement, check_space, remarks
+from napari_necroseg.core.learning.checkpoint import Model, RunRecord, save_run, software_versions
 from napari_necroseg.core.learning.device import (
     device_in_words,
     hand_back_memory,
@@ -44,7 +38,7 @@ from napari_necroseg.core.learning.resume import (
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.learning.validate import Validator, load_validation_cases
 from napari_necroseg.core.learning.volumes import load_sources, source_sha256
-from napari_necroseg.core.plan import Plan, duration, with_fewer_cases
+from napari_necroseg.core.plan import Plan, with_fewer_cases
 
 # A training that was just killed may hold its lock for a moment.
 _SECONDS_TO_WAIT = 2.0
@@ -190,11 +184,13 @@ class _Job:
 
     def events(self, cohort: Cohort, validation: Cohort) -> Generator[Event, None, None]:
         clock = Clock()
-        yield Started(message=_announcement(self.plan, self.start))
+        yield Started(message=announcement(self.plan, self.start.model))
         check_space(self.run, self.plan)
         loaded = yield from load_sources(self.plan, cohort, self.wishes.stop)
         sources = loaded.sources
-        yield from self._remarks(len(sources), validation.names, reading_s=clock.seconds())
+        # A study scores each network on whole folds afterwards.
+        if not self.start.may_go_on:
+            yield from remarks(self.start.model, n_cases=len(sources), validation=validation.names)
         plan = with_fewer_cases(self.plan, len(sources))
         cases = yield from load_validation_cases(self.plan, validation, cohort, self.wishes)
         digests = {source.name: source_sha256(source) for source in sources}
@@ -224,29 +220,6 @@ class _Job:
                 loss=state.loss,
             )
         )
-
-    def _remarks(
-        self, n_cases: int, validation: Sequence[str], *, reading_s: float
-    ) -> Generator[Event, None, None]:
-        """Say what makes a poor model, which nothing later would show."""
-        model = self.start.model
-        # A study scores each network on whole folds afterwards.
-        if model is not None and not self.start.may_go_on and not set(model.cases) & set(validation):
-            yield Warned(
-                message=f"None of the cases that {model.run.name} has learned from is scored meanwhile, so "
-                "what it forgets does not show. Leave some of them out of the training, but in the cohort."
-            )
-        if n_cases == 1 and model is None:
-            yield Warned(
-                message="There is one case only to learn from: what a network learns of one patient seldom "
-                "holds for another."
-            )
-        limit_s = self.plan.seconds
-        if limit_s is not None and reading_s > limit_s / 2:
-            yield Warned(
-                message=f"Reading the cases took {duration(reading_s)} of the {duration(limit_s)} that the "
-                "training may take: the model will have learned little. Give it more minutes."
-            )
 
     @property
     def _started_from(self) -> str | None:
@@ -320,17 +293,6 @@ class _Job:
             number_format=str(reduced_dtype(plan.device, plan.config.precision) or torch.float32)[6:],
             validation=() if validation is None else validation.names,
         )
-
-
-def _announcement(plan: Plan, start: Start) -> str:
-    sequences = " and ".join(plan.config.sequences)
-    length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
-    origin = "" if start.model is None else f", from the weights of {start.model.run.name},"
-    return (
-        f"Training a {plan.config.dimension.upper()} network{origin} on {sequences} of {len(plan.cases)} "
-        f"cases for {length} on {plan.device} with {plan.threads} threads; augmentation: "
-        f"{describe(plan.config.augment)}."
-    )
 
 
 def _csv(state: State) -> str:

@@ -38,7 +38,7 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
     Raises
     ------
     CohortError
-        If the target mask of every case is empty.
+        If the target mask of every case is empty, or an image has one value everywhere.
     """
     sources: list[Source] = []
     digests: list[str] = []
@@ -48,6 +48,7 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
         case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
         for note in case.notes:
             yield Warned(message=f"{case.name}: {note}")
+        check_images(case, plan.config.sequences)
         source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
         if source.target.any():
             sources.append(source)
@@ -123,13 +124,7 @@ def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray
     """Stack the chosen sequences of a case, interpolated to the network's slices: ``(C, Z, Y, X)``, float32.
 
     They are white if the configuration whitens whole images; patches are whitened when they are cut.
-
-    Raises
-    ------
-    CohortError
-        If an image has one value everywhere.
     """
-    check_images(case, config.sequences)
     images = np.stack([to_slices(case.sequences[sequence].voxels, n_slices) for sequence in config.sequences])
     return whiten_volume(images) if config.whitening == "volume" else images
 
