@@ -12,7 +12,7 @@ from napari.layers import Labels
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import CohortError, ModelError
-from napari_necroseg.core.events import Progress, TrainingStep
+from napari_necroseg.core.events import Paused, Progress, TrainingStep
 from napari_necroseg.core.io.alone import alone
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.runrecord import lock_path
@@ -134,6 +134,22 @@ def _slowly(training, flags):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
         yield from training(flags)
+
+
+def test_what_is_wanted_meanwhile_reaches_the_process(cohort_table, tmp_path):
+    cohort = read_cohort(cohort_table).only(("a", "b"))
+    config = train_preset("fast").changed(steps=400, batch_size=1, device="cpu", threads=1)
+    wants, nobody = Wants(), Cohort(cases=())
+    events = []
+    for event in jobs.train_on(config, (cohort, nobody), tmp_path / "run", wants, threading.Event()):
+        events.append(event)
+        if isinstance(event, TrainingStep) and not wants.pause.is_set():
+            wants.pause.set()
+        if isinstance(event, Paused):
+            wants.keep.set()
+    assert any(isinstance(event, Paused) for event in events)
+    assert events[-1].result.iterations < 400
+    assert (tmp_path / "run" / "run.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,9 @@ class _Training:
             config = tuned(config, model.config)
         threads = config.threads or default_threads()
         plan = make_plan(config, cohort, device=resolve_device(config.device), threads=threads)
-        wishes = Wishes(**flags, picture=self.picture)
+        # Asked for by name: they are made when they are first looked at.
+        told = {name: flags[name] for name in ("leave", "keep", "pause", "stop")}
+        wishes = Wishes(**told, picture=self.picture)
         start = Start(resumes=self.config is None, model=model)
         job = train(plan, cohort, run=self.run, start=start, validation=validation, wishes=wishes)
         with closing(job) as events:
