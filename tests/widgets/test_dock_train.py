@@ -12,9 +12,6 @@ from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.learning import loop
-from napari_necroseg.core.learning.train import train
-from napari_necroseg.core.plan import make_plan
 from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.case_list import lacks, proposal
@@ -226,33 +223,6 @@ def test_another_case_that_was_opened_meanwhile_gets_no_picture(ready, make_case
     ready._on_event(picture_of(make_case("b"), dice=0.5))
     assert not viewer.layers
     assert ready._live.begin(("b",), "mine") is None
-
-
-def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cohort_table):
-    assert ready.interrupted.isHidden()
-    cohort = read_cohort(cohort_table).only(("a", "b"))
-    config = train_preset("fast").changed(steps=3, batch_size=1, device="cpu", threads=1)
-    run = cohort_table.parent / "models" / "mine"
-    job = train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-        patch.setattr(loop, "_SECONDS_BETWEEN_EVENTS", 0.0)
-        next(event for event in job if isinstance(event, TrainingStep) and event.iteration == 2)
-    job.close()
-    ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
-    assert not ready.interrupted.isHidden()
-    assert ready.interrupted.go_on.text() == "Go on with mine"
-    # Whatever the form says now: the training has its own choices.
-    ready.form.editor("seed").set_value(9)
-    results = []
-    ready.runner.finished.connect(results.append)
-    ready.runner.failed.connect(results.append)
-    ready.interrupted.go_on.click()
-    assert ready.interrupted.isHidden()
-    qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
-    assert (results[0].iterations, results[0].run) == (3, run)
-    assert ready.curve.points[0][0] >= 2
-    assert ready.interrupted.isHidden()
 
 
 def test_a_training_can_be_paused_and_kept(qtbot, ready, fake_training):

@@ -176,6 +176,26 @@ def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
     assert checkpoint.exists() == stays
 
 
+def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cut_off):
+    assert not ready.interrupted.isHidden()
+    assert ready.interrupted.go_on.text() == "Go on with mine"
+    # Whatever the form says now: the training has its own choices.
+    ready.form.editor("seed").set_value(9)
+    results = []
+    ready.runner.finished.connect(results.append)
+    ready.runner.failed.connect(results.append)
+    ready.interrupted.go_on.click()
+    assert ready.interrupted.isHidden()
+    qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
+    assert (results[0].iterations, results[0].run) == (3, cut_off)
+    assert ready.curve.points[0][0] >= 2
+    assert ready.interrupted.isHidden()
+
+
+def test_without_an_interrupted_training_there_is_nothing_to_go_on_with(ready):
+    assert ready.interrupted.isHidden()
+
+
 def test_an_interrupted_training_can_be_discarded(ready, cut_off, monkeypatch):
     assert ready.interrupted.run == cut_off
     answers = iter([False, True])
