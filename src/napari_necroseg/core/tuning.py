@@ -9,8 +9,7 @@ from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_pr
 SAME_NETWORK = ("dimension", "sequences", "target", "upsampling")
 # How it sees its images.
 SAME_IMAGES = ("whitening", "slices", "patch_side")
-# At the rate that it learned with a model forgets more of its old cases than it learns of a few new ones:
-# measured in docs/training.md.
+# At the rate that it learned with a model forgets about twice as much of its old cases: docs/training.md.
 RATE_SHARE = 0.1
 # Predicting them takes of the training's time.
 _MOST_WATCHED = 4

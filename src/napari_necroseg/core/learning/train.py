@@ -166,11 +166,11 @@ def train(
         except Stopped:
             pass
         finally:
-            hand_back_memory(plan.device)
             # What was learned before an interruption is not this training's to throw away. Nor does it depend
             # on whether a step or the one who draws the events saw the wish first.
             if wishes.stop.is_set() and not (goes_on or wishes.leave.is_set()):
                 drop_checkpoint(run)
+            hand_back_memory(plan.device)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -274,6 +274,7 @@ class _Job:
         validation: Cohort | None = None,
     ) -> RunRecord:
         plan, model = self.plan, self.start.model
+        dtype = reduced_dtype(plan.device, plan.config.precision) or torch.float32
         return RunRecord(
             config=plan.config,
             cases=tuple(digests),
@@ -290,7 +291,7 @@ class _Job:
             started_from=self._started_from,
             earlier_cases=() if model is None else model.cases,
             device_name=device_in_words(plan.device).partition(" (")[0],
-            number_format=str(reduced_dtype(plan.device, plan.config.precision) or torch.float32)[6:],
+            number_format=str(dtype).removeprefix("torch."),
             validation=() if validation is None else validation.names,
         )
 
