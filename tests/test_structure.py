@@ -3,10 +3,16 @@
 import ast
 from pathlib import Path
 
-SOURCES = sorted((Path(__file__).parents[1] / "src" / "napari_necroseg").rglob("*.py"))
-MOST_LINES_A_FILE = 300
+PACKAGE = Path(__file__).parents[1] / "src" / "napari_necroseg"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES_A_FILE = 400
 MOST_LINES_A_FUNCTION = 60
 USUAL_LINES_A_FUNCTION = 25
+
+
+def name_of(path: Path) -> str:
+    """The path within the package: many files share a name, and each is looked at."""
+    return path.relative_to(PACKAGE).as_posix()
 
 
 def bodies() -> list[tuple[str, int]]:
@@ -17,12 +23,12 @@ def bodies() -> list[tuple[str, int]]:
             if isinstance(node, ast.FunctionDef):
                 docstring = node.body[0] if ast.get_docstring(node) else None
                 extra = 0 if docstring is None else docstring.end_lineno - docstring.lineno + 1
-                found.append((f"{path.name}:{node.name}", node.end_lineno - node.lineno + 1 - extra))
+                found.append((f"{name_of(path)}:{node.name}", node.end_lineno - node.lineno + 1 - extra))
     return found
 
 
 def test_no_file_is_too_long_to_read() -> None:
-    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
     assert {name: n for name, n in lengths.items() if n > MOST_LINES_A_FILE} == {}
 
 
@@ -35,5 +41,5 @@ def test_nine_functions_in_ten_are_short_and_none_is_long() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    trees = {path.name: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+    trees = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
     assert [name for name, tree in trees.items() if not ast.get_docstring(tree)] == []
