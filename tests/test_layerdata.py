@@ -51,7 +51,7 @@ def test_a_case_becomes_layers_from_t2_up_to_the_reference():
 
 def test_layers_stand_in_millimetres_along_the_patient():
     place = placement(Grid((4, 5, 6), UPRIGHT))
-    assert place["scale"] == (4.0, 0.9, 0.8)
+    assert place["scale"] == pytest.approx((4.0, 0.9, 0.8), rel=1e-7)
     assert place["units"] == ("mm", "mm", "mm")
     # Along left, inferior and posterior: minus the R, S and A of the first voxel.
     assert place["translate"] == pytest.approx((-10.0, -30.0, -20.0))

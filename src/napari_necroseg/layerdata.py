@@ -1,5 +1,6 @@
 """How a case becomes napari layers, as plain tuples: no viewer is touched here."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,6 +18,8 @@ METADATA_KEY = "necroseg"
 PLACEHOLDER = "placeholder"
 UNITS = ("mm", "mm", "mm")
 AXIS_LABELS = ("slice", "row", "column")
+# How finely a spacing is shown: the last of so many bits is a ten-millionth of it.
+_PLACE_BITS = 24
 
 
 class Role(StrEnum):
@@ -118,7 +121,7 @@ def case_source(case: Case, role: Role, run: str = "") -> LayerSource:
 
 def image_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
     """Turn an image in working order into a grey layer, with a display range that ignores outliers."""
-    kwargs = placement(volume.grid) | {
+    kwargs = placement(source.grid) | {
         "name": name,
         "colormap": "gray",
         "contrast_limits": display_range(volume.voxels),
@@ -131,7 +134,7 @@ def image_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
 def probability_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
     """Turn a probability, or an uncertainty (from 0 to 0.5), into a hidden, half transparent layer."""
     is_probability = source.role is Role.PROBABILITY
-    kwargs = placement(volume.grid) | {
+    kwargs = placement(source.grid) | {
         "name": name,
         "colormap": "magma" if is_probability else "viridis",
         "contrast_limits": (0.0, 1.0 if is_probability else 0.5),
@@ -146,7 +149,7 @@ def probability_layer(volume: Volume, source: LayerSource, name: str) -> LayerDa
 def mask_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
     """Turn a mask in working order into an outlined labels layer; the voxels are copied, to be drawn on."""
     colour = COLOURS.get(source.role, OTHER_LABEL_COLOUR)
-    kwargs = placement(volume.grid) | {
+    kwargs = placement(source.grid) | {
         "name": name,
         "colormap": {None: OTHER_LABEL_COLOUR, 0: "transparent", 1: colour},
         "opacity": 1.0,
@@ -157,7 +160,7 @@ def mask_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
 
 def errors_layer(volume: Volume, source: LayerSource) -> LayerData:
     """Turn an error map into a filled labels layer in colours that differ in brightness and in blue, too."""
-    kwargs = placement(volume.grid) | {
+    kwargs = placement(source.grid) | {
         "name": "errors: missed orange, extra blue",
         "colormap": {None: OTHER_LABEL_COLOUR, 0: "transparent"} | ERROR_COLOURS,
         "opacity": 0.6,
@@ -175,7 +178,7 @@ def distance_layer(distances_mm: Volume, source: LayerSource) -> LayerData:
     voxels = distances_mm.voxels
     most = float(np.max(voxels[np.isfinite(voxels)], initial=MOST_SHOWN_MM))
     on_contour = np.nan_to_num(np.maximum(voxels, 0.01), nan=0.0, posinf=most)
-    kwargs = placement(distances_mm.grid) | {
+    kwargs = placement(source.grid) | {
         "name": "surface distance, mm",
         "colormap": _DISTANCE_COLOURS,
         "contrast_limits": (0.0, MOST_SHOWN_MM),
@@ -209,15 +212,29 @@ def placement(grid: Grid) -> dict[str, Any]:
     """Scale, place, units and axis names of a layer on a working grid.
 
     The place is given along the grid's own axes, so that layers of one examination lie on each other
-    without an affine, which napari's brushes and slicing do not fully support.
+    without an affine, which napari's brushes and slicing do not fully support. All numbers are rounded, by
+    less than a ten-millionth of a voxel, to binary fractions with which napari calculates exactly: it
+    counts slices by dividing lengths, and would lose the last one to rounding. What is saved does not
+    come from here, but from the grid.
     """
     directions = grid.affine_ras[:3, :3] / np.asarray(grid.spacing_mm)
+    corner_mm = directions.T @ grid.affine_ras[:3, 3]
+    places = [_exact(*axis) for axis in zip(grid.spacing_mm, corner_mm, grid.shape, strict=True)]
     return {
-        "scale": grid.spacing_mm,
-        "translate": tuple(float(x) for x in directions.T @ grid.affine_ras[:3, 3]),
+        "scale": tuple(scale for scale, _ in places),
+        "translate": tuple(start for _, start in places),
         "units": UNITS,
         "axis_labels": AXIS_LABELS,
     }
+
+
+def _exact(spacing_mm: float, start_mm: float, n: int) -> tuple[float, float]:
+    """Round spacing and start of an axis so that ``start + index * spacing`` is exact for every index."""
+    # 53 bits hold a double; the sums below stay at least one short of that.
+    farthest_mm = abs(start_mm) + n * spacing_mm
+    step_exponent = max(math.frexp(spacing_mm)[1] - _PLACE_BITS, math.frexp(farthest_mm)[1] - 51)
+    step = math.ldexp(1.0, step_exponent)
+    return max(1, round(spacing_mm / step)) * step, round(start_mm / step) * step
 
 
 def middle_slice(case: Case) -> int:

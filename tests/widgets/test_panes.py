@@ -153,5 +153,6 @@ def test_both_images_share_place_and_units(viewer, shown):
     images = [layer for layer in viewer.layers if isinstance(layer, Image)]
     assert len({str(layer.units) for layer in viewer.layers}) == 1
     assert str(images[0].units[0]) == "millimeter"
-    assert all(tuple(layer.scale) == (4.0, 0.9, 0.8) for layer in viewer.layers)
+    assert len({(tuple(layer.scale), tuple(layer.translate)) for layer in viewer.layers}) == 1
+    assert tuple(images[0].scale) == pytest.approx((4.0, 0.9, 0.8), rel=1e-7)
     assert all(isinstance(layer, Image | Labels) for layer in viewer.layers)
