@@ -13,7 +13,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Paused, Progress, TrainingStep
-from napari_necroseg.core.io.alone import alone
+from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning import loop
@@ -210,7 +210,7 @@ def test_an_interrupted_training_can_be_discarded(ready, cut_off, monkeypatch):
 
 def test_a_training_that_another_program_does_is_neither_offered_nor_discarded(ready, cut_off, monkeypatch):
     monkeypatch.setattr(ask, "ask_discard", lambda *_: True)
-    with alone(lock_path(cut_off), "It"):
+    with file_lock(lock_path(cut_off), "It"):
         assert find_interrupted(cut_off.parent) is None
         ready.interrupted.discard.click()
         assert "is under way in another window or program" in ready.panel.message

@@ -131,7 +131,7 @@ def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:
 
 
 def _score(table: Path, predictions: Path) -> Generator[Event, None, tuple[Path, dict[str, float]]]:
-    from napari_necroseg.core.io.atomic import write_text
+    from napari_necroseg.core.files import write_text
     from napari_necroseg.core.scoring.files import CaseScored, score_files
     from napari_necroseg.core.scoring.pairs import find_pairs
 

@@ -46,7 +46,7 @@ def test_a_model_that_is_gone_or_another_is_told(tmp_path: Path) -> None:
 )
 def test_a_damaged_list_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / ENSEMBLE_NAME).write_text(content)
-    with pytest.raises(ModelError, match="no list of models that this version can read"):
+    with pytest.raises(ModelError, match="not a list of models that this version can read"):
         expand_runs([tmp_path])
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError, FileError, ResourceError, SettingsError
+from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.io.review import (
     Changes,
     Review,

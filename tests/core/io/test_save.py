@@ -130,6 +130,6 @@ def test_a_disk_that_is_full_keeps_the_earlier_mask(tmp_path: Path, name: str) -
     (tmp_path / name).write_bytes(b"the earlier mask")
     command = [sys.executable, "-c", WRITE_ON_A_SMALL_DISK, str(tmp_path / name)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert re.fullmatch(rf".*{name} could not be written: .*Free some space or choose another.*", said)
+    assert re.fullmatch(rf".*{name} could not be written: File too large.*choose another folder.*", said)
     assert (tmp_path / name).read_bytes() == b"the earlier mask"
     assert [path.name for path in tmp_path.iterdir()] == [name]

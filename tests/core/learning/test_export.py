@@ -15,7 +15,7 @@ from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import FileError, ModelError, NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Started
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.learning import export as module
 from napari_necroseg.core.learning.checkpoint import Model, load_model
 from napari_necroseg.core.learning.export import ExportedModel, check_onnx, export, write_onnx

@@ -13,7 +13,7 @@ import torch
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError
 from napari_necroseg.core.events import Checkpointed, Finished, TrainingStep, Validated, Warned
-from napari_necroseg.core.io.alone import alone, is_taken
+from napari_necroseg.core.file_lock import file_lock, is_locked
 from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.checkpoint import load_model, new_network, save_run
@@ -104,11 +104,11 @@ def test_two_trainings_do_not_write_into_one_folder(cohort, plan_tiny, tmp_path,
     run = tmp_path / "run"
     first = train(plan_tiny(cohort, steps=99), cohort, run=run)
     next(event for event in first if isinstance(event, TrainingStep) and event.iteration == 2)
-    assert is_taken(lock_path(run))
+    assert is_locked(lock_path(run))
     with pytest.raises(FileError, match="is under way in another window or program"):
         list(train(plan_tiny(cohort, steps=99), cohort, run=run, start=Start(resumes=True)))
     first.close()
-    assert not is_taken(lock_path(run))
+    assert not is_locked(lock_path(run))
     assert (run / CHECKPOINT_NAME).exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cases", "run"]
 
@@ -116,9 +116,9 @@ def test_two_trainings_do_not_write_into_one_folder(cohort, plan_tiny, tmp_path,
 def test_a_lock_that_a_killed_program_left_holds_nobody(tmp_path) -> None:
     lock = lock_path(tmp_path / "run")
     lock.touch()
-    assert not is_taken(lock)
-    with alone(lock, "It"):
-        assert is_taken(lock)
+    assert not is_locked(lock)
+    with file_lock(lock, "It"):
+        assert is_locked(lock)
     assert not lock.exists()
 
 

@@ -18,7 +18,7 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.io.alone import alone
+from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
 from napari_necroseg.core.io.corrected import with_corrected
 from napari_necroseg.core.io.load import load_case
@@ -387,7 +387,7 @@ def test_a_case_that_lacks_a_sequence_is_told_before_anything_is_read(project: P
 def test_two_at_once_are_refused(project: Path) -> None:
     out = project / "study" / "a"
     with (
-        alone(out / ".study.lock", "The study"),
+        file_lock(out / ".study.lock", "The study"),
         pytest.raises(FileError, match="is under way in another window or program"),
     ):
         run(project)
@@ -650,7 +650,7 @@ def test_only_one_of_many_is_within_a_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
 
     def enter() -> None:
-        with alone(path, "It", wait_s=20.0):
+        with file_lock(path, "It", wait_s=20.0):
             within[0] += 1
             most[0] = max(most[0], within[0])
             time.sleep(0.01)
@@ -670,9 +670,9 @@ def test_waiting_for_a_lock_ends_with_a_stop(tmp_path: Path) -> None:
     stop.set()
     started = time.monotonic()
     with (
-        alone(tmp_path / "lock", "It"),
+        file_lock(tmp_path / "lock", "It"),
         pytest.raises(FileError, match="is under way in another"),
-        alone(tmp_path / "lock", "It", wait_s=30.0, stop=stop),
+        file_lock(tmp_path / "lock", "It", wait_s=30.0, stop=stop),
     ):
         pass
     assert time.monotonic() - started < 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import write_text
 from napari_necroseg.core.io.casename import check_case_name
 from napari_necroseg.core.io.rows import case_of_row, row_of_case
 from napari_necroseg.core.io.table import Table, read_table, table_text

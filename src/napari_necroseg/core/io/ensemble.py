@@ -1,6 +1,5 @@
 """Several trained models that predict as one: a folder with ``ensemble.json``, which names its members."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_necroseg.core.errors import ModelError
-from napari_necroseg.core.io.atomic import write_text
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.errors import FileError, ModelError
+from napari_necroseg.core.files import file_sha256, read_json, write_text
 
 ENSEMBLE_NAME = "ensemble.json"
 WEIGHTS_NAME = "weights.safetensors"
 _MOST_BYTES = 1_000_000
+_KIND = "a list of models that this version can read"
 
 
 class Member(BaseModel):
@@ -77,13 +76,11 @@ def read_ensemble(folder: Path) -> Ensemble:
     """
     path = folder / ENSEMBLE_NAME
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ModelError(f"{path} is too large for a list of models.")
-        return Ensemble.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ModelError(f"{path} could not be read: {error.strerror}.") from error
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is no list of models that this version can read.") from error
+        return Ensemble.model_validate(read_json(path, _KIND, _MOST_BYTES))
+    except FileError as error:
+        raise ModelError(str(error)) from error
+    except ValidationError as error:
+        raise ModelError(f"{path} is not {_KIND}.") from error
 
 
 def _members(folder: Path) -> list[Path]:

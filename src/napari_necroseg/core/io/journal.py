@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from napari_necroseg.core.errors import FileError, ResourceError
-from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.file_lock import lock
+from napari_necroseg.core.files import atomic_path, disk, fill
 from napari_necroseg.core.io.journal_records import (
     Box,
     Header,
@@ -183,7 +184,7 @@ class Journal:
         was_open = self._file is not None
         try:
             with atomic_path(self.path) as temporary:
-                temporary.write_bytes(content)
+                fill(temporary, content)
                 # Windows does not replace a file that is open.
                 self.close()
         except ResourceError:
@@ -201,7 +202,7 @@ class Journal:
     def _open(self) -> None:
         try:
             # Unbuffered: what `write` returns from is the system's, and survives the end of the program.
-            self._file = FileIO(self.path, "r+")
+            self._file = disk.open(self.path, "r+b")
             self._file.seek(0, os.SEEK_END)
             lock(self._file)
             self._identity = os.fstat(self._file.fileno())
@@ -209,40 +210,15 @@ class Journal:
             raise _unsafe(self.path, error.strerror or type(error).__name__) from error
 
 
-def lock(file: FileIO) -> None:
-    """Mark a journal as being written, for as long as its file is open; nothing where the system cannot.
-
-    Raises
-    ------
-    FileError
-        If another window or program is writing it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise FileError(
-            f"{Path(str(file.name)).name} is being worked on in another window or program; go on there."
-        ) from error
-    except OSError:
-        # A network drive without locks.
-        return
-
-
 def check_free(path: Path) -> None:
     """Refuse a journal that another window or program is writing; see `lock`."""
-    with suppress(FileNotFoundError), FileIO(path, "r+") as file:
+    with suppress(FileNotFoundError), disk.open(path, "r+b") as file:
         lock(file)
 
 
 def _write_all(file: FileIO, record: bytes) -> None:
-    if file.write(record) != len(record):
-        # A disk that is nearly full takes a part, and says so only when asked for the rest.
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(file.fileno())
+    disk.write(file, record)
+    disk.fsync(file)
 
 
 def _unsafe(path: Path, reason: str) -> ResourceError:

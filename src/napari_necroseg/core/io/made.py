@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from napari_necroseg.core.files import read_json_quietly
 from napari_necroseg.core.io.file_image import image_stem
-from napari_necroseg.core.io.quietly import read_quietly
 
 # Whether a model has learned from a case: from one of its images, from a case of its name, or not.
 Known = Literal["image", "name", "no"]
@@ -21,7 +21,7 @@ def record_path(mask: Path) -> Path:
 
 def known_of(mask: Path) -> Known | None:
     """Return whether the model behind a mask has learned from the case; None where nothing says so."""
-    record = read_quietly(record_path(mask), most_bytes=_MOST_BYTES)
+    record = read_json_quietly(record_path(mask), _MOST_BYTES)
     for known in _KNOWN:
         if record.get("trained_on") == known:
             return known

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.files import write_bytes
 from napari_necroseg.core.io.file_image import FileImage
 from napari_necroseg.core.io.nifti_file import open_nifti, read_voxels
 from napari_necroseg.core.io.nifti_place import place
@@ -109,8 +109,7 @@ def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
     content = image.to_bytes()
     if path.name.lower().endswith(".gz"):
         content = gzip.compress(content, GZIP_LEVEL, mtime=0)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
 
 
 def _header_at(header_bytes: bytes, of_kind: Any, voxels: Voxels) -> Any:

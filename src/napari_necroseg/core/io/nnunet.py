@@ -1,12 +1,12 @@
 """nnU-Net's raw folder: ``imagesTr/NAME_0000.nii.gz``, ``labelsTr/NAME.nii.gz`` and ``dataset.json``."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_necroseg.core.files import read_json_quietly
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.naming import Judgement, Role, judge
@@ -83,8 +83,8 @@ def _images(folder: Folder, name: str) -> tuple[Path, ...]:
 
 def _describe(path: Path, root: Path, *, has_labels: bool) -> Description:
     name = relative_name(path, root)
-    content = _content(path)
-    if content is None:
+    content = read_json_quietly(path, LARGEST_JSON_BYTES)
+    if not content:
         return Description(
             problems=(
                 f"{name}: it is missing or damaged, and nothing else says which of the channels _0000, "
@@ -94,16 +94,6 @@ def _describe(path: Path, root: Path, *, has_labels: bool) -> Description:
     channels, problems = _channels(content, name)
     label, label_problems = _label(content.get("labels"), name) if has_labels and channels else (None, [])
     return Description(channels=channels, label=label, problems=(*problems, *label_problems))
-
-
-def _content(path: Path) -> dict[str, Any] | None:
-    try:
-        if path.stat().st_size > LARGEST_JSON_BYTES:
-            return None
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _channels(content: dict[str, Any], name: str) -> tuple[dict[int, Judgement], list[str]]:

@@ -1,6 +1,5 @@
 """From a folder of images to a table of cases: find, pair, check, and write ``cohort.csv``."""
 
-import shutil
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -9,7 +8,7 @@ from pathlib import Path
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.files import copy_file
 from napari_necroseg.core.io.checking import check_case
 from napari_necroseg.core.io.cohort import (
     COLUMNS,
@@ -147,8 +146,7 @@ def _write(path: Path, earlier: CohortTable, new: CohortTable) -> Path | None:
         return None
     names = (path.with_name(f"{path.name}.bak-{number}") for number in count(1))
     backup = next(name for name in names if not name.exists())
-    with atomic_path(backup) as temporary:
-        shutil.copy2(path, temporary)
+    copy_file(path, backup)
     write_cohort_table(path, new)
     return backup
 

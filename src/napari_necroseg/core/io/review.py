@@ -5,22 +5,20 @@ shown and never read as a status nor written. Neither follows from the other, an
 takes nothing with it but the sign-off.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import file_sha256, read_json, write_text
 from napari_necroseg.core.io.casename import LONGEST_NAME
 from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.hashes import file_sha256
 
 REVIEW_SUFFIX = ".review.json"
 _MOST_BYTES = 1_000_000
@@ -154,17 +152,9 @@ def read_review(labels: Path, case: str) -> Review:
         If the file is not a review of this case: damaged, of another case, or with values out of bounds.
     """
     path = review_path(labels, case)
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise FileError(f"{path.name} is too large for a review; move it away to review the case anew.")
-        choices = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return Review(case=case)
-    except OSError as error:
-        raise FileError(f"{path} could not be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise _no_review(path, "it holds no JSON.") from error
-    return _checked(choices, case, path)
+    return _checked(read_json(path, "a review of this case", _MOST_BYTES), case, path)
 
 
 def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
@@ -211,9 +201,7 @@ def next_case(
     return next(wanted, None)
 
 
-def _checked(choices: object, case: str, path: Path) -> Review:
-    if not isinstance(choices, dict):
-        raise _no_review(path, "it holds no names and values.")
+def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:
     unknown = sorted(set(choices) - set(Review.model_fields))
     if unknown:
         raise _no_review(path, f"it has an entry {unknown[0][:40]!r} that is not known.")

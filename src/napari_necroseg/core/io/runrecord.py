@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.io.quietly import read_quietly
+from napari_necroseg.core.files import read_json_quietly
 
 RECORD_NAME = "run.json"
 # A case takes some 300 bytes; anything this large is no record. It is read in the viewer's own thread.
@@ -20,7 +20,7 @@ def lock_path(run: Path) -> Path:
 
 def read_run_record(run: Path) -> dict[str, object]:
     """Return the names and values of a model's record; none if it cannot be read."""
-    return read_quietly(run / RECORD_NAME, most_bytes=_MOST_BYTES)
+    return read_json_quietly(run / RECORD_NAME, _MOST_BYTES)
 
 
 def trained_config(run: Path) -> TrainConfig | None:

@@ -1,10 +1,9 @@
 """Save a mask where one may lie already, and keep the earlier one beside it."""
 
-import shutil
 from itertools import count
 from pathlib import Path
 
-from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.files import copy_file
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.volume import Origin, Voxels
@@ -38,8 +37,7 @@ def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None
         return None
     earlier = _free_name(path)
     try:
-        with atomic_path(earlier) as temporary:
-            shutil.copy2(path, temporary)
+        copy_file(path, earlier)
         save_mask(path, voxels, origin)
     except BaseException:
         earlier.unlink(missing_ok=True)

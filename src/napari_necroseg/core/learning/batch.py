@@ -11,7 +11,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import write_text
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.made import Known, known_in_words, record_path
 from napari_necroseg.core.io.save import save_mask, save_probability

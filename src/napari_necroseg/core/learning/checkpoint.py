@@ -17,8 +17,7 @@ from torch import Tensor
 from napari_necroseg import __version__
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
-from napari_necroseg.core.io.atomic import atomic_path, write_text
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.files import file_sha256, write_bytes, write_text
 from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
 from napari_necroseg.core.learning.unet import UNet
 
@@ -214,9 +213,8 @@ def load_model(run: Path) -> Model:
 
 def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    with atomic_path(path) as temporary:
-        # Not `save_file`: it makes a file that only its owner may read.
-        temporary.write_bytes(save(tensors, metadata={_HEADER_KEY: record.model_dump_json()}))
+    # Not `save_file`: it makes a file that only its owner may read.
+    write_bytes(path, save(tensors, metadata={_HEADER_KEY: record.model_dump_json()}))
 
 
 def _record_text(record: RunRecord, *, sha256: str) -> str:

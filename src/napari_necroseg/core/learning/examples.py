@@ -19,7 +19,7 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.io.atomic import atomic_folder, atomic_path, write_text
+from napari_necroseg.core.files import atomic_folder, atomic_path, write_text
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.nifti import write_nifti
 from napari_necroseg.core.learning.patches import drawn_contrast, generator_of, vary

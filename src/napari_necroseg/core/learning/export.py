@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from napari_necroseg.core.errors import ModelError, NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Started
-from napari_necroseg.core.io.atomic import atomic_folder, atomic_path, write_text
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.files import atomic_folder, atomic_path, file_sha256, write_text
 from napari_necroseg.core.learning.card import Export, model_card, read_run_scores
 from napari_necroseg.core.learning.checkpoint import Model, check_run_folder, software_versions
 from napari_necroseg.core.learning.device import default_threads, memory_errors, torch_settings

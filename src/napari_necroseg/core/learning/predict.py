@@ -15,7 +15,7 @@ from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.io.hashes import voxels_sha256
+from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
 from napari_necroseg.core.learning.device import (

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
-from napari_necroseg.core.io.atomic import atomic_path, remove_leftovers
+from napari_necroseg.core.files import remove, remove_leftovers, write_bytes
 from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, check_run_folder
 from napari_necroseg.core.plan import Plan
@@ -70,13 +70,13 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         If it cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-    with atomic_path(run / CHECKPOINT_NAME) as temporary:
-        temporary.write_bytes(save(tensors, metadata={_HEADER_KEY: checkpoint.progressed.model_dump_json()}))
+    content = save(tensors, metadata={_HEADER_KEY: checkpoint.progressed.model_dump_json()})
+    write_bytes(run / CHECKPOINT_NAME, content)
 
 
 def drop_checkpoint(run: Path) -> None:
     """Remove the checkpoint of a training that is over, and the folder if nothing else is in it."""
-    (run / CHECKPOINT_NAME).unlink(missing_ok=True)
+    remove(run / CHECKPOINT_NAME)
     if run.is_dir() and not any(run.iterdir()):
         run.rmdir()
 

@@ -10,7 +10,7 @@ import torch
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
-from napari_necroseg.core.io.alone import alone
+from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning.before import announcement, check_space, remarks
 from napari_necroseg.core.learning.checkpoint import Model, RunRecord, save_run, software_versions
@@ -157,7 +157,7 @@ def train(
     with (
         memory_errors(f"a mini-batch of {size} voxels and {len(plan.cases)} cases", smaller_in_words(plan)),
         torch_settings(plan.threads),
-        alone(lock_path(run), f"The training in {run}", wait_s=_SECONDS_TO_WAIT, stop=wishes.stop),
+        file_lock(lock_path(run), f"The training in {run}", wait_s=_SECONDS_TO_WAIT, stop=wishes.stop),
     ):
         # Another one may have been here until now.
         (check_resumable if goes_on else check_new)(run)

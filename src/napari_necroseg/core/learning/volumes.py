@@ -15,8 +15,8 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
+from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid, to_slices
-from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.device import free_bytes
 from napari_necroseg.core.learning.interrupt import check

@@ -11,7 +11,7 @@ import numpy as np
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import CaseDone, Event, Finished, Started
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import write_text
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.io.nifti import write_nifti
 from napari_necroseg.core.phantom.case import PhantomImages, phantom_images

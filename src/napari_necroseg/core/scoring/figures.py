@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.io.atomic import atomic_path
+from napari_necroseg.core.files import atomic_path
 from napari_necroseg.core.scoring.scores import Scores
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.io.atomic import make_folder, write_text
+from napari_necroseg.core.files import make_folder, write_text
 from napari_necroseg.core.io.made import Known, known_in_words, known_of
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State

@@ -10,8 +10,8 @@ from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event, Progress, Warned
+from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.masks.measure import measure
 from napari_necroseg.core.study.folds import (
     FOLDS_NAME,

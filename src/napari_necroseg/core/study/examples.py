@@ -9,8 +9,8 @@ from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.files import file_sha256, voxels_sha256
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.hashes import file_sha256, voxels_sha256
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.looks import display_range

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import write_text
 from napari_necroseg.core.io.table import Table, read_table, table_text
 
 FOLDS_NAME = "folds.csv"

@@ -11,10 +11,9 @@ from pathlib import Path
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
+from napari_necroseg.core.file_lock import file_lock
+from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.alone import alone
-from napari_necroseg.core.io.atomic import write_text
-from napari_necroseg.core.io.hashes import file_sha256, voxels_sha256
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
@@ -63,7 +62,7 @@ def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Ev
     yield RunStarted(**unit.run.names)
     try:
         # Two processes may be given the same run, when one was believed to be lost.
-        with alone(
+        with file_lock(
             unit.out / "runs" / f".{unit.run.key}.lock", f"The run {unit.run}", wait_s=_LOCK_S, stop=stop
         ):
             check(stop)

@@ -1,6 +1,5 @@
 """What an experiment writes down beside its scores: what it is, and how each run went."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import read_json, write_text
 from napari_necroseg.core.study.runs import Run
 
 STUDY_NAME = "study.json"
@@ -210,14 +209,11 @@ _Record = TypeVar("_Record", bound=BaseModel)
 
 def _read(path: Path, of_kind: type[_Record]) -> _Record:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise FileError(f"{path} is too large for a record of a study.")
-        return of_kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise FileError(f"{path} could not be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        problem = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
-        what = f" ({'.'.join(map(str, problem['loc']))}: {problem['msg']})" if problem else ""
+        return of_kind.model_validate(read_json(path, "a record of a study", _MOST_BYTES))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         raise FileError(
-            f"{path} is damaged or of another version{what}; restore it, or remove it to do that part again."
+            f"{path} is damaged or of another version ({what}); restore it, or remove it to do that part "
+            "again."
         ) from error

@@ -12,7 +12,7 @@ from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import NecrosegError, ResourceError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import write_text
 from napari_necroseg.core.scoring.figures import FORMATS, check_figures, save_figure
 from napari_necroseg.core.study import boxes, gallery
 from napari_necroseg.core.study.cohort import cohort_of

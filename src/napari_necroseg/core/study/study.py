@@ -11,8 +11,8 @@ from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
-from napari_necroseg.core.io.alone import alone
-from napari_necroseg.core.io.hashes import file_sha256
+from napari_necroseg.core.file_lock import file_lock
+from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, software_versions
 from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels
 from napari_necroseg.core.study.places import places_of
@@ -95,7 +95,7 @@ def run_study(
     """
     stop = stop or threading.Event()
     places = places_of(config)
-    with alone(out / _LOCK_NAME, f"The study in {out}"):
+    with file_lock(out / _LOCK_NAME, f"The study in {out}"):
         began = yield from begin(config, cohort, (table, out), stop)
         if began is None:
             return

@@ -10,9 +10,8 @@ from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Warned
-from napari_necroseg.core.io.atomic import write_text
+from napari_necroseg.core.files import file_sha256, write_text
 from napari_necroseg.core.io.ensemble import write_ensemble
-from napari_necroseg.core.io.hashes import file_sha256
 from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME

@@ -169,7 +169,7 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
 
 
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
-    from napari_necroseg.core.io.atomic import write_text
+    from napari_necroseg.core.files import write_text
     from napari_necroseg.core.io.made import record_path
     from napari_necroseg.core.io.versions import save_mask_version
 

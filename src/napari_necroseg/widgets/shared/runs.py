@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from napari_necroseg.core.errors import ModelError
-from napari_necroseg.core.io.alone import alone, is_taken
-from napari_necroseg.core.io.atomic import remove_leftovers
+from napari_necroseg.core.file_lock import file_lock, is_locked
+from napari_necroseg.core.files import remove_leftovers
 from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, read_ensemble
 from napari_necroseg.core.io.runrecord import RECORD_NAME, lock_path, read_run_record, trained_config
 
@@ -75,7 +75,7 @@ def find_interrupted(models: Path | None) -> Path | None:
         return None
     found = sorted(models.glob(f"*/{_CHECKPOINT}"), key=modified_s, reverse=True)
     cut_off = (path.parent for path in found if not (path.parent / RECORD_NAME).exists())
-    return next((run for run in cut_off if not is_taken(lock_path(run))), None)
+    return next((run for run in cut_off if not is_locked(lock_path(run))), None)
 
 
 def discard_interrupted(run: Path) -> None:
@@ -86,7 +86,7 @@ def discard_interrupted(run: Path) -> None:
     FileError
         If another program goes on with it.
     """
-    with alone(lock_path(run), f"The training in {run}"):
+    with file_lock(lock_path(run), f"The training in {run}"):
         if not run.is_dir():
             return
         remove_leftovers(run)

@@ -12,8 +12,8 @@ from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.core.io.hashes import voxels_sha256
 from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_study
 from napari_necroseg.core.study.results import CaseResult, read_results

@@ -1,22 +1,22 @@
-"""One process at a time: a file that is locked while something is done in a folder."""
+"""File locks: one process at a time does something in a folder, or writes a file."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from napari_necroseg.core.errors import FileError, ResourceError
-from napari_necroseg.core.io.atomic import make_folder
-from napari_necroseg.core.io.journal import lock
+from napari_necroseg.core.errors import FileError, ResourceError, unwritable
+from napari_necroseg.core.files import disk, make_folder
 
 _SECONDS_BETWEEN_TRIES = 0.2
 
 
 @contextmanager
-def alone(
+def file_lock(
     path: Path, what: str, *, wait_s: float = 0.0, stop: threading.Event | None = None
 ) -> Iterator[None]:
     """Keep others from entering a context of the same file, on this computer or on others that share it.
@@ -51,13 +51,17 @@ def alone(
         try:
             yield
         finally:
-            if os.name != "nt":
-                # While it is still locked. Windows removes no open file, so there it stays.
+            if sys.platform != "win32":
+                # While it is still locked.
                 path.unlink(missing_ok=True)
+    if sys.platform == "win32":
+        # It removes no open file, neither this one's nor that of the next who came in.
+        with suppress(OSError):
+            path.unlink()
 
 
-def is_taken(path: Path) -> bool:
-    """Whether another process is within a context of this file; False where the system knows no locks."""
+def is_locked(path: Path) -> bool:
+    """Whether another process is within a `file_lock` of this file; False where there are no locks."""
     if not path.exists():
         return False
     try:
@@ -70,17 +74,28 @@ def is_taken(path: Path) -> bool:
     return False
 
 
+def lock(file: FileIO) -> None:
+    """Mark a file as being written, for as long as it is open; nothing where the system cannot.
+
+    Raises
+    ------
+    FileError
+        If another window or program is writing it.
+    """
+    if disk.lock(file) is False:
+        raise FileError(
+            f"{Path(str(file.name)).name} is being worked on in another window or program; go on there."
+        )
+
+
 def _taken(path: Path) -> FileIO | None:
     """Lock the file, and return it; None if another process has it, or took it away meanwhile."""
     try:
-        file = FileIO(path, "a")
+        file = disk.open(path, "ab")
     except OSError as error:
-        raise ResourceError(f"{path} could not be written: {error.strerror}.") from error
-    try:
-        lock(file)
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+        raise unwritable(path, error) from error
+    with suppress(FileNotFoundError):
+        if disk.lock(file) is not False and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             return file
-    except (FileError, FileNotFoundError):
-        pass
     file.close()
     return None
