@@ -73,3 +73,43 @@ def test_a_set_that_is_not_there_is_told_before_anything_is_scored(folders, tmp_
     captured = capsys.readouterr().err
     assert "no file or folder" in captured
     assert "Dice" not in captured
+
+
+def test_a_case_without_a_prediction_is_named_and_strict_refuses_it(folders, capsys) -> None:
+    (folders["first"] / "case-1.nii.gz").unlink()
+    arguments = ["score", str(folders["reference"]), str(folders["first"]), "--json"]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    finished = last_line(captured.out)
+    assert (finished["event"], finished["without_prediction"]) == ("finished", ["case-1"])
+    assert finished["without_reference"] == []
+    assert "1 of the 2 cases with a reference has a prediction; without one: case-1." in captured.err
+    assert main([*arguments, "--strict"]) == 2
+    captured = capsys.readouterr()
+    assert last_line(captured.out)["without_prediction"] == ["case-1"]
+    assert "--strict" in captured.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("lacking", ["reference", "first", "other", "reader"])
+def test_strict_refuses_whatever_is_not_in_pairs(folders, lacking) -> None:
+    arguments = ["score", str(folders["reference"]), str(folders["first"]), "--strict"]
+    arguments += ["--against", str(folders["other"]), "--second-reader", str(folders["reader"])]
+    assert main(arguments) == 0
+    (folders[lacking] / "case-1.nii.gz").unlink()
+    assert main(arguments) == 2
+
+
+def test_twins_are_refused_and_the_others_scored(folders, capsys) -> None:
+    (folders["first"] / "case-1.nii").write_bytes(b"whatever")
+    assert main(["score", str(folders["reference"]), str(folders["first"]), "--json"]) == 2
+    finished = last_line(capsys.readouterr().out)
+    assert (finished["scored"], list(finished["failed"])) == (1, ["case-1"])
+
+
+def test_another_set_that_cannot_be_read_ends_with_exit_code_two(folders, capsys) -> None:
+    (folders["other"] / "case-1.nii.gz").write_bytes(b"no image")
+    arguments = ["score", str(folders["reference"]), str(folders["first"])]
+    assert main([*arguments, "--against", str(folders["other"]), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert last_line(captured.out)["comparisons"][0]["failed"].keys() == {"case-1"}
+    assert "1 of the masks of other could not be scored (case-1)" in captured.err

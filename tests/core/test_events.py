@@ -15,6 +15,7 @@ from napari_necroseg.core.events import (
     Progress,
     Started,
     TrainingStep,
+    Validated,
     Warned,
     to_record,
 )
@@ -76,3 +77,8 @@ def test_a_result_is_unfolded_with_plain_numbers_and_paths() -> None:
         "inner": {"path": str(Path("a") / "b"), "scores": [0.5, None, "inf", "-inf"]},
         "by_case": {"1": [None]},
     }
+
+
+def test_a_validation_says_over_how_many_cases_its_mean_is() -> None:
+    one = Validated(iteration=5, dice={"a": 0.5, "b": math.nan}, mean_dice=0.5)
+    assert str(one).endswith("mean Dice 0.500 (1 of 2 cases: the others have nothing to find)")

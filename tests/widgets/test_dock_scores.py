@@ -352,6 +352,19 @@ def test_two_runs_are_compared_with_the_cases_that_changed(qtbot, dock, two_runs
     assert [label.pixmap().isNull() for label in dock.cohort.pictures] == [False, False]
 
 
+def test_a_case_without_a_prediction_stands_on_top_and_the_mean_says_of_how_many_it_is(qtbot, dock, two_runs):
+    (two_runs / "run-1" / "a.nii.gz").unlink()
+    (two_runs / "run-2" / "b.nii.gz").write_bytes(b"no image")
+    for run, case, why in (("run-1", "a", "no prediction of this case"), ("run-2", "b", "not a NIfTI")):
+        dock.cohort.folders.setCurrentText(run)
+        with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+            dock.cohort.start_button.click()
+        assert dock.cohort.table.item(0, 0).text() == f"⚠ {case}"
+        assert why in dock.cohort.table.item(0, 0).toolTip()
+        assert "⚠ So the means are over 1 of the 2 cases." in dock.cohort.summary.said
+    assert "1 of the 2 cases with a reference could not be scored: b." in dock.cohort.summary.said
+
+
 def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeypatch):
     dock.cohort.folders.setCurrentText("run-1")
     monkeypatch.setattr(ask, "ask_folder", lambda *_: two_runs / "run-2")

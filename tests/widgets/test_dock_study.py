@@ -300,7 +300,7 @@ def test_the_grid_fills_in_while_it_runs(qtbot, ready, fake, two_patients):
     qtbot.waitUntil(lambda: ready.progress.grid.text(third) == "25%")
     assert texts(ready) == ["81", "✗"]
     assert texts(ready, "3d:ceT1+T2")[1] == "12m"
-    assert list(ready.progress.grid.means()) == ["81.2", ""]
+    assert list(ready.progress.grid.means()) == ["81.2 ⚠", ""]
     qtbot.waitUntil(lambda: ready.progress.said.said.startswith("1 of 4 runs done, 1 failed"))
     # The run that began last is followed.
     assert ready.progress.run_view.key == third.key

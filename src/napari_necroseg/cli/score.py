@@ -5,8 +5,8 @@ import math
 from collections.abc import Generator
 from pathlib import Path
 
-from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.events import Event
+from napari_necroseg.core.errors import FileError, SettingsError
+from napari_necroseg.core.events import Event, Finished
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REFERENCE",
         help="another reader's masks: compared with the predictions, which are scored against them, too",
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="end with exit code 2 if a reference has no prediction, or a prediction no reference",
+    )
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:
@@ -68,12 +73,42 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     wanted = Wanted(
         tolerance_mm=options.tolerance_mm,
         against=against,
-        second_reader=() if reader is None else other_pairs(pairs, options.reference, reader),
+        second_reader=None if reader is None else other_pairs(pairs, options.reference, reader),
         csv=options.csv,
         export=options.export,
         figures=options.figures,
     )
-    return score_files(pairs, wanted)
+    return _complete(score_files(pairs, wanted), is_strict=options.strict)
+
+
+def _complete(events: Generator[Event], *, is_strict: bool) -> Generator[Event]:
+    """Hand events on; then refuse scores of a set that could not be read, or is not complete if it has to be.
+
+    Raises
+    ------
+    FileError, SettingsError
+        After the last event: what was scored is told and written.
+    """
+    summary = None
+    for event in events:
+        yield event
+        if isinstance(event, Finished):
+            summary = event.result
+    assert summary is not None, "a scoring ends with its summary, or with an error"
+    for one in summary.comparisons:
+        if one.failed:
+            raise FileError(
+                f"{len(one.failed)} of the masks of {one.other} could not be scored "
+                f"({', '.join(one.failed)}); the lines above say why."
+            )
+    lacking = [
+        one for one in (summary, *summary.comparisons) if one.without_prediction or one.without_reference
+    ]
+    if is_strict and lacking:
+        raise SettingsError(
+            "With --strict every reference needs a prediction, and every prediction a reference; the lines "
+            "above name those that are missing."
+        )
 
 
 def tolerance(text: str) -> float:

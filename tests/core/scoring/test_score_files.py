@@ -248,3 +248,51 @@ def test_cases_that_the_model_has_learned_from_are_named(tmp_path: Path, write_i
         *("image", "name", "no", "name", "no"),
         *(None, None, None),
     ]
+
+
+def test_a_mean_never_rises_because_a_case_has_no_prediction_without_that_being_said(
+    readers: dict[str, Path], tmp_path: Path
+) -> None:
+    (readers["run-1"] / "case-0.nii.gz").unlink()
+    (readers["run-1"] / "case-1.nii.gz").write_bytes(b"no image")
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    *_, last = score_files(pairs, Wanted(export=tmp_path / "out"))
+    said = (
+        "2 of the 3 cases with a reference have a prediction; without one: case-0.",
+        "1 of the 3 cases with a reference could not be scored: case-1.",
+        "So the means are over 1 of the 3 cases.",
+    )
+    text, table = str(last.result), (tmp_path / "out" / "scores.md").read_text()
+    assert all(words in text and words in table for words in said)
+    summary = json.loads((tmp_path / "out" / "scores.json").read_text())["summary"]
+    assert (summary["without_prediction"], summary["without_reference"]) == (["case-0"], [])
+    assert (summary["with_reference"], list(summary["failed"])) == (3, ["case-1"])
+
+
+def test_another_set_and_a_second_reader_tell_what_they_lack(readers: dict[str, Path]) -> None:
+    (readers["run-2"] / "case-2.nii.gz").rename(readers["run-2"] / "x.nii.gz")
+    (readers["reader"] / "case-0.nii.gz").unlink()
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    sets = {name: other_pairs(pairs, readers["reference"], readers[name]) for name in ("run-2", "reader")}
+    *_, last = score_files(pairs, Wanted(against={"run-2": sets["run-2"]}, second_reader=sets["reader"]))
+    run, reader = last.result.comparisons
+    assert (run.cases, run.without_prediction, run.without_reference) == (2, ("case-2",), ("x",))
+    assert "run-2: 2 of the 3 cases with a reference have a mask; without one: case-2." in str(last.result)
+    assert reader.without_prediction == ("case-0",)
+    judged = last.result.against_second_reader
+    assert (judged.total, judged.without_reference) == (2, ("case-0",))
+    assert "1 prediction belongs to no reference: case-0." in str(judged)
+
+
+def test_twins_of_another_set_are_told_and_left_out(readers: dict[str, Path]) -> None:
+    twin = readers["run-2"] / "case-1.nii"
+    twin.write_bytes(b"whatever")
+    pairs = find_pairs(readers["reference"], readers["run-1"])
+    against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
+    events = list(score_files(pairs, Wanted(against=against)))
+    assert list(events[-1].result.comparisons[0].failed) == ["case-1"]
+    told = [event.message for event in events if isinstance(event, Warned)]
+    assert told == [
+        "run-2, case-1: not done. run-2 holds 2 files of this case (case-1.nii, case-1.nii.gz); keep "
+        "the right one."
+    ]

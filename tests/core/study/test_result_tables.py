@@ -98,6 +98,17 @@ def test_cases_are_sorted_by_the_best_configuration_and_say_what_became_of_them(
     assert table.rows[0][1:4] == ("p", "1", "2.00")
 
 
+def test_a_configuration_that_lacks_the_hardest_case_is_not_called_the_best(tmp_path) -> None:
+    dice = {ONE: {0: {"easy": 0.8}}, TWO: {0: {"easy": 0.9, "hard": 0.1}}}
+    findings = find(write_dice(tmp_path, dice))
+    # 80 % of one case, 50 % of both.
+    assert findings.mean_dice == pytest.approx({ONE: 0.8, TWO: 0.5})
+    assert (
+        "2D ceT1+T2, which has the highest mean over the cases that all have" in cases_table(findings).title
+    )
+    assert cells_of(table_1(findings))["Counted", "cases"] == ("1 of 2", "2 of 2")
+
+
 @pytest.mark.parametrize("mark", ["name", "readme"])
 def test_phantoms_are_called_phantoms(mark, tmp_path) -> None:
     from napari_necroseg.core.phantom.cohort import README

@@ -26,3 +26,8 @@ def check_case_name(name: str) -> str | None:
     if len(name) > LONGEST_NAME:
         return f"the case name {name[:20] + '...'!r} has {len(name)} characters, more than {LONGEST_NAME}"
     return None
+
+
+def name_key(name: str) -> str:
+    """Return what is equal for names that differ only in letter case or in how an umlaut is composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

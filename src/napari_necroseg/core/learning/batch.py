@@ -32,6 +32,8 @@ class PredictedCohort:
         The folder of the masks.
     done, failed
         Numbers of cases.
+    failed_cases
+        Names of those that could not be predicted.
     seconds
         Of all.
     left_out, most_left_out_ml
@@ -45,9 +47,10 @@ class PredictedCohort:
     seconds: float
     left_out: int
     most_left_out_ml: float
+    failed_cases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        remark = f", {self.failed} not" if self.failed else ""
+        remark = f", {self.failed} not ({', '.join(self.failed_cases)})" if self.failed else ""
         words = f"{self.done} predicted{remark} in {self.seconds:.0f} s; the masks are in {self.out}."
         if self.left_out:
             most = volume_in_words(self.most_left_out_ml)
@@ -102,7 +105,7 @@ def predict_cohort(
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
-    failed = 0
+    failed: list[str] = []
     known: dict[str, Known | None] = {}
     left_out: list[float] = []
     for number, files in enumerate(cohort, start=1):
@@ -110,7 +113,7 @@ def predict_cohort(
         try:
             written = yield from _predict_files(models, files, config, wanted, stop)
         except NecrosegError as error:
-            failed += 1
+            failed.append(files.name)
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
             continue
         if written is None:
@@ -124,8 +127,9 @@ def predict_cohort(
     yield Finished(
         result=PredictedCohort(
             out=wanted.out,
-            done=len(cohort) - failed,
-            failed=failed,
+            done=len(cohort) - len(failed),
+            failed=len(failed),
+            failed_cases=tuple(failed),
             seconds=time.monotonic() - started,
             left_out=len(left_out),
             most_left_out_ml=max(left_out, default=0.0),

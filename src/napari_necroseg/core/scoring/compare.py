@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from napari_necroseg.core.scoring.paired import (
     better_and_worse,
@@ -12,6 +12,7 @@ from napari_necroseg.core.scoring.paired import (
     signed_rank_p,
 )
 from napari_necroseg.core.scoring.scores import Scores, shown
+from napari_necroseg.core.scoring.unscored import Unscored
 
 # What is compared, and whether more of it is better. A volume counts by how far it is off, either way.
 COMPARED = {
@@ -78,12 +79,33 @@ class Comparison:
         Each score.
     most_changed
         Cases whose Dice coefficient differs most, by absolute difference.
+    with_reference, without_prediction, without_reference, failed
+        What the other set has no scores of; see `Unscored`.
     """
 
     other: str
     cases: int
     changes: tuple[Change, ...]
     most_changed: tuple[CaseChange, ...]
+    with_reference: int = 0
+    without_prediction: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unscored(self) -> Unscored:
+        """What the other set has no scores of."""
+        return Unscored(
+            with_reference=self.with_reference,
+            without_prediction=self.without_prediction,
+            without_reference=self.without_reference,
+            failed=self.failed,
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of its numbers should know, a sentence each."""
+        return tuple(f"{self.other}: {words}" for words in self.unscored.in_words("mask"))
 
     def __str__(self) -> str:
         lines = [f"{self.other} against the first, {self.cases} cases:"]
@@ -93,7 +115,8 @@ class Comparison:
             for one in self.changes
         ]
         changed = (f"{one.case} {shown(one.first)} to {shown(one.other)}" for one in self.most_changed)
-        return "\n".join([*lines, f"  Dice changed most: {', '.join(changed) or 'nowhere'}"])
+        lines.append(f"  Dice changed most: {', '.join(changed) or 'nowhere'}")
+        return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
 
 
 def compare(

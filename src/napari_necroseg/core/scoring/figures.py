@@ -33,7 +33,7 @@ def check_figures() -> None:
         raise ResourceError('Figures need matplotlib: pip install "napari-necroseg[figures]".')
 
 
-def write_figures(scores: Mapping[str, Scores], folder: Path) -> tuple[Path, ...]:
+def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int = 0) -> tuple[Path, ...]:
     """Draw the scores of a cohort and write each figure as PNG, SVG and PDF.
 
     Parameters
@@ -42,6 +42,8 @@ def write_figures(scores: Mapping[str, Scores], folder: Path) -> tuple[Path, ...
         By case; those with nothing to find and false alarms are left out, missed ones are not.
     folder
         Is made if it is missing; files of these names are replaced.
+    n_unscored
+        How many more cases there are that have no scores; the titles say so.
 
     Returns
     -------
@@ -55,7 +57,9 @@ def write_figures(scores: Mapping[str, Scores], folder: Path) -> tuple[Path, ...
     """
     check_figures()
     return tuple(
-        path for name, figure in _figures(scores).items() for path in save_figure(figure, folder, name)
+        path
+        for name, figure in _figures(scores, n_unscored).items()
+        for path in save_figure(figure, folder, name)
     )
 
 
@@ -68,11 +72,11 @@ def save_figure(figure: "Figure", folder: Path, name: str) -> tuple[Path, ...]:
     return paths
 
 
-def png_figures(scores: Mapping[str, Scores]) -> dict[str, bytes]:
+def png_figures(scores: Mapping[str, Scores], *, n_unscored: int = 0) -> dict[str, bytes]:
     """Draw the same figures and return each as the bytes of a PNG, by name."""
     check_figures()
     drawn = {}
-    for name, figure in _figures(scores).items():
+    for name, figure in _figures(scores, n_unscored).items():
         # As small as a dock is wide, so that the writing is not shrunk.
         figure.set_size_inches(3.4, 2.6)
         file = io.BytesIO()
@@ -81,12 +85,19 @@ def png_figures(scores: Mapping[str, Scores]) -> dict[str, bytes]:
     return drawn
 
 
-def _figures(scores: Mapping[str, Scores]) -> "dict[str, Figure]":
+def _figures(scores: Mapping[str, Scores], n_unscored: int) -> "dict[str, Figure]":
     shown = {name: one for name, one in scores.items() if one.state in ("scored", "missed")}
-    return {"boxes": box_plots(shown), "volumes": bland_altman(shown)}
+    return {
+        "boxes": box_plots(shown, n_unscored=n_unscored),
+        "volumes": bland_altman(shown, n_unscored=n_unscored),
+    }
 
 
-def box_plots(scores: Mapping[str, Scores]) -> "Figure":
+def _title(scores: Mapping[str, Scores], n_unscored: int) -> str:
+    return f"{len(scores)} cases" + (f"; {n_unscored} more without scores" if n_unscored else "")
+
+
+def box_plots(scores: Mapping[str, Scores], *, n_unscored: int = 0) -> "Figure":
     """Draw Dice, sensitivity and specificity: median, quartiles, whiskers to 1.5 times the box, each case."""
     from matplotlib.figure import Figure
 
@@ -97,12 +108,12 @@ def box_plots(scores: Mapping[str, Scores]) -> "Figure":
     for place, values in enumerate(columns, start=1):
         spread = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(len(values))
         axes.plot(place + spread, values, "o", color=_INK, alpha=0.6, markersize=4)
-    axes.set(ylim=(-0.02, 1.02), title=f"{len(scores)} cases")
+    axes.set(ylim=(-0.02, 1.02), title=_title(scores, n_unscored))
     axes.grid(axis="y", alpha=0.3)
     return figure
 
 
-def bland_altman(scores: Mapping[str, Scores]) -> "Figure":
+def bland_altman(scores: Mapping[str, Scores], *, n_unscored: int = 0) -> "Figure":
     """Draw the difference of volumes over their mean, its mean and limits of agreement (1.96 deviations)."""
     from matplotlib.figure import Figure
 
@@ -124,7 +135,7 @@ def bland_altman(scores: Mapping[str, Scores]) -> "Figure":
     axes.set(
         xlabel="mean of both volumes, mL",
         ylabel="prediction - reference, mL",
-        title=f"{len(scores)} cases",
+        title=_title(scores, n_unscored),
     )
     axes.grid(alpha=0.3)
     return figure

@@ -13,7 +13,7 @@ from napari_necroseg.core.files import make_folder, write_text
 from napari_necroseg.core.io.made import Known, known_in_words, known_of
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
-from napari_necroseg.core.scoring.pairs import MaskPair, find_pairs, read_pair
+from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, find_pairs, read_pair
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores, score_masks
 from napari_necroseg.core.scoring.summary import Summary, summarise
 from napari_necroseg.core.scoring.tables import (
@@ -62,8 +62,8 @@ class Wanted:
     """
 
     tolerance_mm: float = DEFAULT_TOLERANCE_MM
-    against: Mapping[str, tuple[MaskPair, ...]] = field(default_factory=dict)
-    second_reader: tuple[MaskPair, ...] = ()
+    against: Mapping[str, MaskPairs] = field(default_factory=dict)
+    second_reader: MaskPairs | None = None
     csv: Path | None = None
     export: Path | None = None
     figures: Path | None = None
@@ -72,7 +72,7 @@ class Wanted:
 SECOND_READER = "second reader"
 
 
-def score_files(pairs: tuple[MaskPair, ...], wanted: Wanted | None = None) -> Generator[Event]:
+def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Event]:
     """Score pairs of masks; one that cannot be read is reported and does not stop the others.
 
     Parameters
@@ -92,28 +92,25 @@ def score_files(pairs: tuple[MaskPair, ...], wanted: Wanted | None = None) -> Ge
     if wanted.export is not None:
         make_folder(wanted.export)
     yield Started(message=f"Scoring {len(pairs)} {'case' if len(pairs) == 1 else 'cases'}.")
-    scored: list[ScoredCase] = []
-    for done, pair in enumerate(pairs, start=1):
-        started = time.perf_counter()
-        try:
-            case, notes = _score_pair(pair, wanted.tolerance_mm)
-        except NecrosegError as error:
-            yield CaseFailed(case=pair.case, done=done, total=len(pairs), reason=str(error))
-            continue
-        yield from (Warned(message=note) for note in notes)
-        seconds = time.perf_counter() - started
-        scored.append(case)
-        yield CaseScored(case=pair.case, done=done, total=len(pairs), seconds=seconds, result=case.scores)
-    if not scored:
+    yield from (Warned(message=note) for note in pairs.notes)
+    first = yield from _first(pairs, wanted)
+    if not first.scored:
         raise FileError("No case could be scored; the lines above say why.")
-    patients = {case.pair.case: case.pair.patient for case in scored}
-    summary = summarise(_by_case(scored), patients)
-    summary = yield from _beside(scored, summary, patients, wanted)
-    _write(scored, summary, wanted)
+    patients = {case.pair.case: case.pair.patient for case in first.scored}
+    summary = replace(
+        summarise(first.scores, patients),
+        trained_on=first.known,
+        with_reference=pairs.with_reference,
+        without_prediction=pairs.without_prediction,
+        without_reference=pairs.without_reference,
+        failed=first.failed,
+    )
+    summary = yield from _beside(first, summary, patients, wanted)
+    _write(first.scored, summary, wanted)
     yield Finished(result=summary)
 
 
-def other_pairs(pairs: tuple[MaskPair, ...], reference: Path, other: Path) -> tuple[MaskPair, ...]:
+def other_pairs(pairs: MaskPairs, reference: Path, other: Path) -> MaskPairs:
     """Find another set of masks of the same cases.
 
     Parameters
@@ -130,54 +127,117 @@ def other_pairs(pairs: tuple[MaskPair, ...], reference: Path, other: Path) -> tu
     """
     found = find_pairs(reference, other)
     # The case of a single file is named by that file; it is the same case all the same.
-    return (replace(found[0], case=pairs[0].case),) if len(pairs) == 1 == len(found) else found
+    if len(pairs) == 1 == len(found) and reference.is_file() and other.is_file():
+        return replace(found, pairs=(replace(found[0], case=pairs[0].case),))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ScoredSet:
+    """The cases of a set of masks that were scored, and why others could not be."""
+
+    scored: list[ScoredCase] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[str, Scores]:
+        return {case.pair.case: case.scores for case in self.scored}
+
+    @property
+    def known(self) -> dict[str, Known | None]:
+        return {case.pair.case: case.trained_on for case in self.scored}
+
+
+def _first(pairs: MaskPairs, wanted: Wanted) -> Generator[Event, None, _ScoredSet]:
+    """Score the set that is asked for."""
+    found = _ScoredSet(failed=dict(pairs.refused))
+    total = len(pairs.refused) + len(pairs)
+    for done, (case, reason) in enumerate(pairs.refused.items(), start=1):
+        yield CaseFailed(case=case, done=done, total=total, reason=reason)
+    for done, pair in enumerate(pairs, start=1 + len(pairs.refused)):
+        started = time.perf_counter()
+        try:
+            scored, notes = _score_pair(pair, wanted.tolerance_mm)
+        except NecrosegError as error:
+            found.failed[pair.case] = str(error)
+            yield CaseFailed(case=pair.case, done=done, total=total, reason=str(error))
+            continue
+        yield from (Warned(message=note) for note in notes)
+        seconds = time.perf_counter() - started
+        found.scored.append(scored)
+        yield CaseScored(case=pair.case, done=done, total=total, seconds=seconds, result=scored.scores)
+    return found
 
 
 def _beside(
-    scored: list[ScoredCase], summary: Summary, patients: Mapping[str, str], wanted: Wanted
+    first: _ScoredSet, summary: Summary, patients: Mapping[str, str], wanted: Wanted
 ) -> Generator[Event, None, Summary]:
     """Score the other sets, and add to the summary what comes of it."""
-    sets = dict(wanted.against) | ({SECOND_READER: wanted.second_reader} if wanted.second_reader else {})
-    others = {}
+    sets = dict(wanted.against)
+    if wanted.second_reader is not None:
+        sets[SECOND_READER] = wanted.second_reader
+    others: dict[str, _ScoredSet] = {}
     for name, pairs in sets.items():
-        found = yield from _scored(pairs, name, wanted)
-        if words := known_in_words(_known(found), len(found)):
+        others[name] = yield from _other(pairs, name, wanted)
+        if words := known_in_words(others[name].known, len(others[name].scored)):
             yield Warned(message=f"{name}: {words}")
-        others[name] = _by_case(found)
-    first = _by_case(scored)
     against_reader = None
-    if wanted.second_reader:
-        masks = {pair.case: pair.prediction for pair in wanted.second_reader}
-        pairs = tuple(
-            replace(case.pair, reference=masks[case.pair.case]) for case in scored if case.pair.case in masks
-        )
-        found = yield from _scored(pairs, f"predictions against the {SECOND_READER}", wanted)
-        against_reader = summarise(_by_case(found), patients) if found else None
+    if wanted.second_reader is not None:
+        against_reader = yield from _against_reader(first, wanted.second_reader, patients, wanted)
+    compared = compare(first.scores, {name: one.scores for name, one in others.items()}, patients)
     return replace(
         summary,
-        trained_on=_known(scored),
-        comparisons=compare(first, others, patients),
+        comparisons=tuple(
+            replace(
+                one,
+                with_reference=sets[one.other].with_reference,
+                without_prediction=sets[one.other].without_prediction,
+                without_reference=sets[one.other].without_reference,
+                failed=others[one.other].failed,
+            )
+            for one in compared
+        ),
         against_second_reader=against_reader,
     )
 
 
-def _scored(
-    pairs: tuple[MaskPair, ...], name: str, wanted: Wanted
-) -> Generator[Event, None, list[ScoredCase]]:
-    scored = []
+def _against_reader(
+    first: _ScoredSet, reader: MaskPairs, patients: Mapping[str, str], wanted: Wanted
+) -> Generator[Event, None, Summary | None]:
+    """Score the same predictions against the masks of a second reader."""
+    masks = {pair.case: pair.prediction for pair in reader}
+    scored = [case.pair for case in first.scored]
+    pairs = MaskPairs(
+        pairs=tuple(replace(pair, reference=masks[pair.case]) for pair in scored if pair.case in masks)
+    )
+    found = yield from _other(pairs, f"predictions against the {SECOND_READER}", wanted)
+    if not found.scored:
+        return None
+    return replace(
+        summarise(found.scores, patients),
+        with_reference=len(masks),
+        without_prediction=tuple(case for case in masks if case not in first.scores),
+        without_reference=tuple(pair.case for pair in scored if pair.case not in masks),
+        failed=found.failed,
+    )
+
+
+def _other(pairs: MaskPairs, name: str, wanted: Wanted) -> Generator[Event, None, _ScoredSet]:
+    """Score another set of masks of the same cases."""
+    found = _ScoredSet(failed=dict(pairs.refused))
+    yield from (Warned(message=f"{name}: {note}") for note in pairs.notes)
+    for case, reason in pairs.refused.items():
+        yield Warned(message=f"{name}, {case}: not done. {reason}")
     for done, pair in enumerate(pairs, start=1):
         yield Progress(done=done - 1, total=len(pairs), message=f"{name}: {pair.case}")
         try:
-            case, _ = _score_pair(pair, wanted.tolerance_mm)
+            scored, _ = _score_pair(pair, wanted.tolerance_mm)
         except NecrosegError as error:
+            found.failed[pair.case] = str(error)
             yield Warned(message=f"{name}, {pair.case}: not done. {error}")
             continue
-        scored.append(case)
-    return scored
-
-
-def _known(scored: list[ScoredCase]) -> dict[str, Known | None]:
-    return {case.pair.case: case.trained_on for case in scored}
+        found.scored.append(scored)
+    return found
 
 
 def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[str, ...]]:
@@ -187,12 +247,8 @@ def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[
     return ScoredCase(pair=pair, grid=masks.grid, scores=scores, trained_on=known), masks.notes
 
 
-def _by_case(scored: list[ScoredCase]) -> dict[str, Scores]:
-    return {case.pair.case: case.scores for case in scored}
-
-
 def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> None:
-    scores = _by_case(scored)
+    scores = {case.pair.case: case.scores for case in scored}
     if wanted.csv is not None:
         write_text(wanted.csv, wide_table(scores))
     if wanted.export is not None:
@@ -206,4 +262,4 @@ def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> None:
         for name, text in texts.items():
             write_text(wanted.export / name, text)
     if wanted.figures is not None:
-        write_figures(scores, wanted.figures)
+        write_figures(scores, wanted.figures, n_unscored=summary.unscored.count)

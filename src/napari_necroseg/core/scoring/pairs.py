@@ -1,15 +1,18 @@
 """Which prediction belongs to which reference, and on which grid they are compared."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.errors import CohortError, FileError, GeometryError
 from napari_necroseg.core.grids.orient import to_working, working_grid
 from napari_necroseg.core.grids.resample import overlap_share, resample_mask
+from napari_necroseg.core.io.casename import name_key
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.image import read_image, read_mask
+from napari_necroseg.core.scoring.folders import MaskFolder, is_earlier_version, read_folder
 from napari_necroseg.core.volume import Grid, Voxels
 
 
@@ -24,6 +27,43 @@ class MaskPair:
     grid_file: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskPairs:
+    """The pairs of masks that are there, and all that is not in pairs.
+
+    Parameters
+    ----------
+    pairs
+        One a case.
+    without_prediction, without_reference
+        Names of cases with a reference and no prediction, and of predictions that no reference belongs to.
+    refused
+        Why a case cannot be scored, by its name: several files have it.
+    notes
+        What else should be known, a sentence each.
+    """
+
+    pairs: tuple[MaskPair, ...]
+    without_prediction: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[MaskPair]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, place: int) -> MaskPair:
+        return self.pairs[place]
+
+    @property
+    def with_reference(self) -> int:
+        """How many cases have a reference."""
+        return len(self.pairs) + len(self.refused) + len(self.without_prediction)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReadPair:
     """Both masks ``(Z, Y, X)`` on one grid, and what was noted when they were read."""
@@ -34,14 +74,15 @@ class ReadPair:
     notes: tuple[str, ...]
 
 
-def find_pairs(reference: Path, prediction: Path) -> tuple[MaskPair, ...]:
+def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
     """Find which prediction belongs to which reference.
 
     Parameters
     ----------
     reference, prediction
         Two files; two folders, whose files are paired by equal names; or a ``cohort.csv`` (or its folder)
-        and a folder with ``<case>.nii.gz`` for each of its cases that has a reference.
+        and a folder with ``<case>.nii.gz`` for each of its cases that has a reference. Names that differ only
+        in letter case are the same.
 
     Raises
     ------
@@ -60,9 +101,8 @@ def find_pairs(reference: Path, prediction: Path) -> tuple[MaskPair, ...]:
     if reference.is_dir() or prediction.is_dir():
         raise FileError("Give two files, two folders, or a cohort.csv and a folder; not a file and a folder.")
     case = image_stem(prediction)
-    return (
-        MaskPair(case=case, patient=case, reference=reference, prediction=prediction, grid_file=reference),
-    )
+    pair = MaskPair(case=case, patient=case, reference=reference, prediction=prediction, grid_file=reference)
+    return MaskPairs(pairs=(pair,))
 
 
 def read_pair(pair: MaskPair) -> ReadPair:
@@ -80,46 +120,74 @@ def read_pair(pair: MaskPair) -> ReadPair:
     return ReadPair(reference=reference, prediction=prediction, grid=grid, notes=notes)
 
 
-def _pairs_of_cohort(table: Path, folder: Path) -> tuple[MaskPair, ...]:
-    cases = [case for case in read_cohort(table) if case.reference is not None]
-    predictions = _masks_in(folder) if folder.is_dir() else {}
+def _pairs_of_cohort(table: Path, folder: Path) -> MaskPairs:
+    cases = {name_key(case.name): case for case in read_cohort(table) if case.reference is not None}
+    found = read_folder(folder).cases(cases) if folder.is_dir() else MaskFolder(files={})
     pairs = tuple(
         MaskPair(
             case=case.name,
             patient=case.patient_or_name,
             reference=case.reference,
-            prediction=predictions[case.name],
+            prediction=found.files[key][0],
             grid_file=case.sequences[Sequence.CET1],
         )
-        for case in cases
-        if case.reference is not None and case.name in predictions
+        for key, case in cases.items()
+        if case.reference is not None and key in found.files and not found.twins(key)
     )
-    if not pairs:
+    refused = {case.name: found.twins(key) for key, case in cases.items() if found.twins(key)}
+    if not pairs and not refused:
         raise CohortError(
             f"{folder} holds no prediction for any of the {len(cases)} cases with a reference in "
             f"{table.name}; predictions are named like their case."
         )
-    return pairs
-
-
-def _pairs_of_folders(references: Path, predictions: Path) -> tuple[MaskPair, ...]:
-    of_reference, of_prediction = _masks_in(references), _masks_in(predictions)
-    pairs = tuple(
-        MaskPair(case=name, patient=name, reference=path, prediction=of_prediction[name], grid_file=path)
-        for name, path in sorted(of_reference.items())
-        if name in of_prediction
+    return MaskPairs(
+        pairs=pairs,
+        refused=refused,
+        without_prediction=tuple(case.name for key, case in cases.items() if key not in found.files),
+        without_reference=tuple(found.name_of(key) for key in found.files if key not in cases),
     )
-    if not pairs:
+
+
+def _pairs_of_folders(references: Path, predictions: Path) -> MaskPairs:
+    there = read_folder(references), read_folder(predictions)
+    named = [{key for key in one.files if not is_earlier_version(key)} for one in there]
+    of_reference, of_prediction = there[0].cases(named[1]), there[1].cases(named[0])
+    both = [key for key in of_reference.files if key in of_prediction.files]
+    if not both:
         raise FileError(
-            f"No file in {predictions} ({len(of_prediction)} images) has the name of one in {references} "
-            f"({len(of_reference)} images)."
+            f"No file in {predictions} ({len(of_prediction.files)} images) has the name of one in "
+            f"{references} ({len(of_reference.files)} images)."
         )
-    return pairs
+    twins = {key: of_reference.twins(key) or of_prediction.twins(key) for key in both}
+    pairs = (
+        (of_reference.name_of(key), of_reference.files[key][0], of_prediction.files[key][0])
+        for key in both
+        if not twins[key]
+    )
+    return MaskPairs(
+        pairs=tuple(
+            MaskPair(case=name, patient=name, reference=path, prediction=other, grid_file=path)
+            for name, path, other in pairs
+        ),
+        refused={of_reference.name_of(key): why for key, why in twins.items() if why},
+        without_prediction=tuple(map(of_reference.name_of, _beyond(of_reference, both))),
+        without_reference=tuple(map(of_prediction.name_of, _beyond(of_prediction, both))),
+        notes=_on_earlier(*there, both),
+    )
 
 
-def _masks_in(folder: Path) -> dict[str, Path]:
-    images = (path for path in sorted(folder.iterdir()) if image_suffix(path) and path.is_file())
-    return {image_stem(path): path for path in images if not path.name.startswith(".")}
+def _beyond(folder: MaskFolder, both: list[str]) -> list[str]:
+    return [key for key in folder.files if key not in both]
+
+
+def _on_earlier(references: MaskFolder, predictions: MaskFolder, both: list[str]) -> tuple[str, ...]:
+    """Tell what would be a pair by its name, and is an earlier version on both sides."""
+    left_out = [
+        predictions.name_of(key)
+        for key in predictions.files
+        if key in references.files and key not in both and is_earlier_version(key)
+    ]
+    return (f"Earlier versions of masks are not scored: {', '.join(left_out)}.",) if left_out else ()
 
 
 def _grid_of(path: Path) -> Grid:

@@ -9,6 +9,7 @@ from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.numbers import defined, deviation, interval_of_mean, quartiles
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
+from napari_necroseg.core.scoring.unscored import MOST_NAMED, Unscored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Summary:
     distances. A standard deviation of a single case, an interval of a single patient, and either of values of
     which one is infinite, is nan. `comparisons` are with other sets of masks; `against_second_reader` sums up
     the same predictions against another reader's references. `trained_on` says of each case
-    whether the model has learned from it, as far as the predictions say so.
+    whether the model has learned from it, as far as the predictions say so. `with_reference` and what follows
+    it tell of the cases that are in none of these numbers; see `Unscored`.
     """
 
     mean: dict[str, float]
@@ -38,11 +40,30 @@ class Summary:
     comparisons: tuple[Comparison, ...] = ()
     against_second_reader: "Summary | None" = None
     trained_on: Mapping[str, Known | None] = field(default_factory=dict)
+    with_reference: int = 0
+    without_prediction: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """All cases, averaged or not."""
         return self.scored + self.missed + self.false_alarms + self.nothing_to_find
+
+    @property
+    def unscored(self) -> Unscored:
+        """The cases that are in none of the numbers."""
+        return Unscored(
+            with_reference=self.with_reference,
+            without_prediction=self.without_prediction,
+            without_reference=self.without_reference,
+            failed=self.failed,
+        )
+
+    def remarks(self, *, most_named: int = MOST_NAMED) -> tuple[str, ...]:
+        """Say what a reader of the numbers should know, a sentence each; of so many cases by name."""
+        known = known_in_words(self.trained_on, self.total)
+        return (*self.unscored.in_words(most=most_named), *((known,) if known else ()))
 
     def __str__(self) -> str:
         counts = (
@@ -64,9 +85,7 @@ class Summary:
         lines = [header, *rows, counts, *map(str, self.comparisons)]
         if self.against_second_reader is not None:
             lines += ["The same predictions against the second reader:", str(self.against_second_reader)]
-        if words := known_in_words(self.trained_on, self.total):
-            lines.append(words)
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.remarks()])
 
 
 def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None = None) -> Summary:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import file_sha256
-from napari_necroseg.core.io.made import Known, known_in_words
+from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.summary import Summary
@@ -100,9 +100,8 @@ def markdown_table(summary: Summary) -> str:
         f"{summary.scored} scored, {summary.missed} missed (in the means, with a Dice of 0 and infinite "
         f"distances), {summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
     )
-    if words := known_in_words(summary.trained_on, summary.total):
-        counts += f" {words}"
-    return "\n".join([*lines, "", counts, ""])
+    remarks = summary.remarks(most_named=summary.with_reference + len(summary.without_reference))
+    return "\n".join([*lines, "", " ".join([counts, *remarks]), ""])
 
 
 def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float) -> dict[str, Any]:

@@ -120,7 +120,8 @@ class RunDone(RunEvent):
     def __str__(self) -> str:
         dice = "undefined" if self.mean_dice is None else f"{self.mean_dice:.3f}"
         when = "was done before" if self.was_done else f"done in {duration(self.seconds)}"
-        return f"[{self.done}/{self.total}] {self.run}: {when}, mean Dice {dice}"
+        over = "" if self.mean_dice is None else f" ({self.scored} cases)"
+        return f"[{self.done}/{self.total}] {self.run}: {when}, mean Dice {dice}{over}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,10 @@ class StudyReport:
         Runs.
     mean_dice
         Over the patients, by configuration.
+    cases
+        How many cases with something to find each of these means is over.
+    all_cases
+        How many the study has.
     """
 
     folder: Path
@@ -52,6 +56,8 @@ class StudyReport:
     total: int
     failed: int
     mean_dice: dict[str, float]
+    cases: dict[str, int]
+    all_cases: int
 
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
@@ -60,7 +66,8 @@ class StudyReport:
             lines.append("Mean Dice over the patients:")
         for configuration, dice in self.mean_dice.items():
             shown = "-" if math.isnan(dice) else f"{100 * dice:.1f} %"
-            lines.append(f"  {title_of(configuration):<14}{shown:>8}")
+            over = f"{self.cases[configuration]} of {self.all_cases} cases"
+            lines.append(f"  {title_of(configuration):<14}{shown:>8}  ({over})")
         return "\n".join([*lines, f"The report is {self.report}; tables and figures are beside it."])
 
 
@@ -115,6 +122,8 @@ def write_report(folder: Path) -> Generator[Event, None, None]:
             total=total,
             failed=failed,
             mean_dice=findings.mean_dice,
+            cases={one.configuration: len(one.values["dice"]) for one in findings.outcomes},
+            all_cases=len(findings.record.cases),
         )
     )
 

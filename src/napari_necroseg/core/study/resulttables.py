@@ -172,11 +172,18 @@ def csv_of(findings: Findings) -> str:
 
 def cases_table(findings: Findings) -> TextTable:
     """Return the Dice coefficient of each case in each configuration, best first."""
-    means = {name: value for name, value in findings.mean_dice.items() if not math.isnan(value)}
+    # A configuration that lacks the hardest cases is not the best for that.
+    common = _common(findings.outcomes)
+    found = {
+        one.configuration: mean(list(one.by_patient("dice", common).values())) for one in findings.outcomes
+    }
+    means = {name: value for name, value in found.items() if not math.isnan(value)}
     best = max(means, key=lambda name: means[name], default=None)
     dice = next((one.values["dice"] for one in findings.outcomes if one.configuration == best), {})
     names = sorted(findings.record.cases, key=lambda name: (-dice.get(name, -1.0), name))
-    by = f"sorted by {title_of(best)}, which has the highest mean" if best else "no score yet"
+    over = " over the cases that all have" if _unequal(findings) else ""
+    none = "no case has a score of every configuration" if findings.outcomes else "no score yet"
+    by = f"sorted by {title_of(best)}, which has the highest mean{over}" if best else none
     return TextTable(
         title=f"Dice of each case, %; {by}",
         columns=("Case", "Patient", "Fold", "Target, mL", *map(title_of, findings.configurations)),
@@ -220,6 +227,14 @@ def _unequal(findings: Findings) -> tuple[str, ...]:
         "The columns are not of the same cases, since runs are missing: compare them by the paired tests."
     )
     return (warning,) if len(cases) > 1 else ()
+
+
+def _common(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """The cases that every configuration has something to say of."""
+    all_cases = (case for one in outcomes for case in one.values["dice"])
+    return tuple(
+        case for case in dict.fromkeys(all_cases) if all(case in one.values["dice"] for one in outcomes)
+    )
 
 
 def _case_row(findings: Findings, name: str) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_necroseg.core.io.made import known_in_words
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.widgets.shared.prose import Prose
@@ -105,6 +104,10 @@ class CohortScores(Section):
         """Add a row; see `ScoredCases.add`."""
         self.table.add(case, scores)
 
+    def add_unscored(self, case: str, reason: str) -> None:
+        """Add a row for a case that has no scores."""
+        self.table.add_unscored(case, reason)
+
     def show_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Show box plots and volumes; none where they could not be drawn."""
         for label, png in zip(self.pictures, pictures.values(), strict=False):
@@ -134,9 +137,11 @@ class CohortScores(Section):
             f"{third}, standard deviation {std}; {summary.scored} scored, {summary.missed} missed, "
             f"{summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
         )
-        if words := known_in_words(summary.trained_on, summary.total):
-            text += f"\n⚠ {words}"
-        self.summary.say("\n".join([text, *map(_in_words, summary.comparisons), *_of_reader(summary)]))
+        remarks = [f"⚠ {remark}" for remark in summary.remarks()]
+        others = [line for one in summary.comparisons for line in (_in_words(one), *one.remarks)]
+        self.summary.say("\n".join([text, *remarks, *others, *_of_reader(summary)]))
+        for case in summary.without_prediction:
+            self.add_unscored(case, "There is no prediction of this case.")
 
     def _show_others(self, folders: list[Path]) -> None:
         before = self.others.currentText()
@@ -208,4 +213,5 @@ def _of_reader(summary: Any) -> list[str]:
     judged = summary.against_second_reader
     if judged is None:
         return []
-    return [f"Against the second reader, the predictions' mean Dice is {100 * judged.mean['dice']:.1f} %."]
+    mean = f"Against the second reader, the predictions' mean Dice is {100 * judged.mean['dice']:.1f} %"
+    return [f"{mean} ({judged.total} cases).", *judged.remarks()]

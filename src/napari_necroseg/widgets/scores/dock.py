@@ -166,6 +166,8 @@ class Scores(Dock):
     def _on_event(self, event: Any) -> None:
         if event.event == "case":
             self.cohort.add(event.case, event.result)
+        elif event.event == "failed":
+            self.cohort.add_unscored(event.case, event.reason)
 
     def _on_cohort_scored(self, scored: ScoredCohort) -> None:
         self.cohort.show_summary(scored.summary)

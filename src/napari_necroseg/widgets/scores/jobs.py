@@ -115,11 +115,13 @@ def score_cohort(table: Path, folder: Path, wishes: CohortWishes, stop: threadin
     from napari_necroseg.core.scoring.pairs import find_pairs
 
     pairs = find_pairs(table, folder)
-    others = () if wishes.against is None else other_pairs(pairs, table, wishes.against)
+    others = None if wishes.against is None else other_pairs(pairs, table, wishes.against)
     wanted = Wanted(
         tolerance_mm=wishes.tolerance_mm,
-        against={wishes.against.name: others} if wishes.against is not None and not wishes.is_reader else {},
-        second_reader=others if wishes.is_reader else (),
+        against={wishes.against.name: others}
+        if wishes.against and others is not None and not wishes.is_reader
+        else {},
+        second_reader=others if wishes.is_reader else None,
         export=wishes.export,
     )
     scores: dict[str, Scores] = {}
@@ -130,13 +132,13 @@ def score_cohort(table: Path, folder: Path, wishes: CohortWishes, stop: threadin
             scores[event.case] = event.result
         if isinstance(event, Finished):
             yield Progress(done=0, total=0, message="Drawing ...")
-            pictures = _drawn(scores, wishes.export)
+            pictures = _drawn(scores, wishes.export, event.result.unscored.count)
             yield Finished(result=ScoredCohort(summary=event.result, pictures=pictures, export=wishes.export))
         else:
             yield event
 
 
-def _drawn(scores: Mapping[str, Scores], export: Path | None) -> dict[str, bytes]:
+def _drawn(scores: Mapping[str, Scores], export: Path | None, n_unscored: int) -> dict[str, bytes]:
     """Draw the figures for the dock, and into the folder of an export; none without matplotlib."""
     from napari_necroseg.core.scoring.figures import check_figures, png_figures, write_figures
 
@@ -145,5 +147,5 @@ def _drawn(scores: Mapping[str, Scores], export: Path | None) -> dict[str, bytes
     except ResourceError:
         return {}
     if export is not None:
-        write_figures(scores, export)
-    return png_figures(scores)
+        write_figures(scores, export, n_unscored=n_unscored)
+    return png_figures(scores, n_unscored=n_unscored)

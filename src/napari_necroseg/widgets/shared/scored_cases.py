@@ -37,7 +37,7 @@ class ScoredCases(QTableWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setToolTip(
             "Double-click a row to open the case; click a title to sort.\n"
-            "✗ missed, ! false alarm, ○ nothing to find."
+            "✗ missed, ! false alarm, ○ nothing to find, ⚠ not scored."
         )
         self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
@@ -63,6 +63,15 @@ class ScoredCases(QTableWidget):
         row = self.rowCount()
         self.insertRow(row)
         self._put(row, case, scores)
+
+    def add_unscored(self, case: str, reason: str) -> None:
+        """Add a row for a case that has no scores; by Dice it stands on top, with the missed ones."""
+        row = self.rowCount()
+        self.insertRow(row)
+        name = Cell(f"⚠ {case}", case)
+        name.setToolTip(f"{case}: {reason}")
+        last = {"dice": -math.inf}
+        self._put_cells(row, [name, *(Cell("–", last.get(score, math.nan)) for score, *_ in _COLUMNS)])
 
     def fill(self, rows: Sequence[tuple[str, Scores]]) -> None:
         """Show these rows in place of all others; order, selection and what is in sight stay."""
@@ -106,7 +115,9 @@ class ScoredCases(QTableWidget):
     def _put(self, row: int, case: str, scores: Scores) -> None:
         name = Cell(f"{_MARKS[scores.state]}{case}", case)
         name.setToolTip(f"{case}: {scores}")
-        cells = [name, *(_number(score, title, scores) for score, title, _ in _COLUMNS)]
+        self._put_cells(row, [name, *(_number(score, title, scores) for score, title, _ in _COLUMNS)])
+
+    def _put_cells(self, row: int, cells: list["Cell"]) -> None:
         # Qt moves the row to where it belongs as soon as it gets that cell.
         last = self.horizontalHeader().sortIndicatorSection()
         for column in sorted(range(len(cells)), key=lambda column: column == last):

@@ -169,6 +169,11 @@ class Board:
         cases = sum(n for _, n in scored)
         return sum(dice * n for dice, n in scored) / cases if cases else None
 
+    def failed(self, configuration: str, seed: int) -> int:
+        """Return how many runs of a configuration and a seed failed: the mean lacks their cases."""
+        keys = self._of_row.get((configuration, seed), ())
+        return sum(self.standings[key].state == "failed" for key in keys)
+
     def _put(self, key: str, one: RunStanding) -> None:
         if key not in self.standings:
             self._of_row.setdefault((one.run.configuration, one.run.seed), []).append(key)

@@ -173,8 +173,10 @@ class StudyGrid(QWidget):
 
     def _draw_mean(self, row: int, board: Board) -> None:
         mean = board.mean_dice(*self._rows[row])
-        text = "" if mean is None else f"{100 * mean:.1f}"
-        self._put(row, self.table.columnCount() - 1, text, _MEAN_HELP)
+        n_failed = board.failed(*self._rows[row])
+        text = "" if mean is None else f"{100 * mean:.1f}{' ⚠' if n_failed else ''}"
+        lacks = f" The cases of {n_failed} runs that failed are not in it." if n_failed else ""
+        self._put(row, self.table.columnCount() - 1, text, _MEAN_HELP + lacks)
 
     def _put(self, row: int, column: int, text: str, help_text: str, one: RunStanding | None = None) -> None:
         item = self.table.item(row, column)

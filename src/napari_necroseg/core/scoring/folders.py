@@ -1,0 +1,92 @@
+"""The masks in a folder by the name of their case: which share one, and which belong to another."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.io.casename import name_key
+from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_stem, image_suffix
+
+# What is written beside a mask, under a name made of the mask's.
+_BESIDE = re.compile(r"(.+)_(?:probability|uncertainty|tumour|earlier-\d{3,})", re.IGNORECASE | re.DOTALL)
+_EARLIER = re.compile(r".+_earlier-\d{3,}", re.IGNORECASE | re.DOTALL)
+_HEADERS = {".img": ".hdr", ".img.gz": ".hdr.gz"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskFolder:
+    """The image files of a folder, by their names as `name_key` makes them.
+
+    Parameters
+    ----------
+    files
+        Of each name; several are files among which nobody can choose.
+    """
+
+    files: Mapping[str, tuple[Path, ...]]
+
+    def name_of(self, key: str) -> str:
+        """Return a name as the (first) file has it."""
+        return image_stem(self.files[key][0])
+
+    def twins(self, key: str) -> str:
+        """Say that several files have a name; nothing if one has it, or none."""
+        files = self.files.get(key, ())
+        if len(files) < 2:
+            return ""
+        names = ", ".join(path.name for path in files)
+        return f"{files[0].parent.name} holds {len(files)} files of this case ({names}); keep the right one."
+
+    def cases(self, named: Collection[str]) -> "MaskFolder":
+        """Return what can be a mask of a case: no probabilities, uncertainties, tumours or earlier versions.
+
+        Parameters
+        ----------
+        named
+            Names of cases, as `name_key` makes them: a case may be called like one of those files.
+        """
+        kept = {key: files for key, files in self.files.items() if not self._is_beside(key, named)}
+        return MaskFolder(files=kept)
+
+    def _is_beside(self, key: str, named: Collection[str]) -> bool:
+        found = _BESIDE.fullmatch(key)
+        if found is None or not self._is_there(found[1], named):
+            return False
+        return key not in named or all(map(is_probability, self.files[key]))
+
+    def _is_there(self, key: str, named: Collection[str]) -> bool:
+        """Whether there is a case of a name, or one whose file this would be."""
+        found = _BESIDE.fullmatch(key)
+        return key in self.files or key in named or (found is not None and self._is_there(found[1], named))
+
+
+def read_folder(folder: Path) -> MaskFolder:
+    """List the image files of a folder; hidden ones are left out, and two halves of a pair are one file."""
+    images = [path for path in sorted(folder.iterdir()) if image_suffix(path) and path.is_file()]
+    halves = {(image_stem(path), image_suffix(path)) for path in images}
+    files: dict[str, list[Path]] = defaultdict(list)
+    for path in images:
+        header = _HEADERS.get(image_suffix(path))
+        if not path.name.startswith(".") and (image_stem(path), header) not in halves:
+            files[name_key(image_stem(path))].append(path)
+    return MaskFolder(files={key: tuple(found) for key, found in sorted(files.items())})
+
+
+def is_earlier_version(key: str) -> bool:
+    """Whether a name is that of a mask that a newer one replaced."""
+    return _EARLIER.fullmatch(key) is not None
+
+
+def is_probability(path: Path) -> bool:
+    """Whether a file holds fractional numbers, as probabilities and uncertainties do, by its header."""
+    if image_suffix(path) in TIFF_SUFFIXES:
+        return False
+    from napari_necroseg.core.io.nifti_file import open_nifti
+
+    try:
+        return bool(open_nifti(path).get_data_dtype().kind == "f")
+    except NecrosegError:
+        return False
