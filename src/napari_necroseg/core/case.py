@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
+from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.volume import Grid, Origin, Volume
 
@@ -72,23 +74,32 @@ class Cohort:
         """The cases' names, in the order of the table."""
         return tuple(case.name for case in self.cases)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a case of that name, however it is written."""
+        return name_key(name) in self._by_name
+
     def __getitem__(self, name: str) -> CaseFiles:
-        for case in self.cases:
-            if case.name == name:
-                return case
-        raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")
+        """Return the case of that name, however it is written; see `casename.name_key`."""
+        found = self._by_name.get(name, self._by_name.get(name_key(name)))
+        if found is None:
+            raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")
+        return found
 
     def only(self, names: tuple[str, ...]) -> "Cohort":
         """Return the cohort of the named cases, in the order of the table; an unknown name is an error."""
-        for name in names:
-            self[name]
-        return replace(self, cases=tuple(case for case in self.cases if case.name in names))
+        wanted = {self[name].name for name in names}
+        return replace(self, cases=tuple(case for case in self.cases if case.name in wanted))
 
     def without(self, names: tuple[str, ...]) -> "Cohort":
         """Return the cohort without the named cases; an unknown name is an error."""
-        for name in names:
-            self[name]
-        return replace(self, cases=tuple(case for case in self.cases if case.name not in names))
+        unwanted = {self[name].name for name in names}
+        return replace(self, cases=tuple(case for case in self.cases if case.name not in unwanted))
+
+    @cached_property
+    def _by_name(self) -> dict[str, CaseFiles]:
+        """By the key of the name and by the name itself, which counts first."""
+        by_key = {name_key(case.name): case for case in reversed(self.cases)}
+        return by_key | {case.name: case for case in self.cases}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 
 # What the network is, and what it is for.
@@ -45,7 +46,8 @@ def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
 
 def watched(held_out: Sequence[str], learned: Collection[str]) -> tuple[str, ...]:
     """Return a few cases that a model learned from before and does not now: they show what it forgets."""
-    return tuple([name for name in held_out if name in learned][:_MOST_WATCHED])
+    known = set(map(name_key, learned))
+    return tuple([name for name in held_out if name_key(name) in known][:_MOST_WATCHED])
 
 
 def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort:

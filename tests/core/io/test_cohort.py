@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.casename import check_case_name
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.casename import check_case_name
 from napari_necroseg.core.io.cohort import COLUMNS, read_cohort, write_cohort
 
 HEADER = "case,ceT1,T2,reference,tumour,patient,days_since_rfa,fold,status"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.casename import check_case_name, name_key
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.files import write_text
-from napari_necroseg.core.io.casename import check_case_name
 from napari_necroseg.core.io.rows import case_of_row, row_of_case
-from napari_necroseg.core.io.table import Table, read_table, table_text
+from napari_necroseg.core.io.table import Table, read_table, short, table_text
 
 COLUMNS = ("case", "ceT1", "T2", "reference", "tumour", "patient", "days_since_rfa", "fold", "status")
 # Written only where a TIFF stack needs it.
@@ -39,8 +39,14 @@ class CohortTable:
 
     @property
     def cohort(self) -> Cohort:
-        """The cases alone."""
-        return Cohort(cases=tuple(row.case for row in self.rows))
+        """The cases alone; a patient is written in one way, that of its first row."""
+        spelling: dict[str, str] = {}
+        cases = []
+        for case in (row.case for row in self.rows):
+            patient = spelling.setdefault(name_key(case.patient_or_name), case.patient_or_name)
+            is_same = patient == case.patient_or_name
+            cases.append(case if is_same else replace(case, patient=patient))
+        return Cohort(cases=tuple(cases))
 
 
 def read_cohort(path: Path) -> Cohort:
@@ -72,7 +78,7 @@ def read_cohort_table(path: Path) -> CohortTable:
         try:
             rows.append(Row(number=number, case=case_of_row(cells, path.parent), own=own))
         except CohortError as error:
-            name = f" ({cells['case']})" if cells["case"] else ""
+            name = f" ({short(cells['case'])})" if cells["case"] else ""
             mistakes.append(f"row {number}{name}: {error}")
     mistakes += _mistakes_between(rows)
     if mistakes:
@@ -117,8 +123,8 @@ def cohort_text(path: Path, table: CohortTable) -> str:
 
 def _with_known_columns(table: Table, file: str) -> Table:
     """Rename columns that differ in case only; refuse a table that lacks one or has a foreign one."""
-    known = {column.casefold(): column for column in (*COLUMNS, *OPTIONAL_COLUMNS)}
-    new_name = {column: known.get(column.casefold(), column) for column in table.columns}
+    known = {name_key(column): column for column in (*COLUMNS, *OPTIONAL_COLUMNS)}
+    new_name = {column: known.get(name_key(column), column) for column in table.columns}
     missing = [column for column in REQUIRED if column not in new_name.values()]
     if missing:
         raise CohortError(
@@ -127,10 +133,10 @@ def _with_known_columns(table: Table, file: str) -> Table:
         )
     for column in new_name.values():
         if column not in known.values() and not _is_own(column):
-            close = difflib.get_close_matches(column.casefold(), known, n=1)
+            close = difflib.get_close_matches(short(name_key(column)), known, n=1)
             meant = f"rename it if you mean {known[close[0]]!r}, or " if close else ""
             raise CohortError(
-                f"{file} has a column {column!r} that is not known; {meant}let its name begin with "
+                f"{file} has a column {short(column)!r} that is not known; {meant}let its name begin with "
                 f"{OWN_COLUMNS[0]!r} if it is your own. The columns are {','.join(COLUMNS)}."
             )
     rows = tuple((n, {new_name[column]: text for column, text in cells.items()}) for n, cells in table.rows)
@@ -138,7 +144,7 @@ def _with_known_columns(table: Table, file: str) -> Table:
 
 
 def _is_own(column: str) -> bool:
-    return column.casefold().startswith(OWN_COLUMNS)
+    return name_key(column).startswith(OWN_COLUMNS)
 
 
 def _mistakes_between(rows: Iterable[Row]) -> list[str]:
@@ -150,8 +156,8 @@ def _mistakes_between(rows: Iterable[Row]) -> list[str]:
     for row in rows:
         case = row.case
         # Some file systems do not tell upper from lower case.
-        same_name = row_of_name.setdefault(case.name.casefold(), row)
-        same_patient = row_of_patient.setdefault(case.patient_or_name, row)
+        same_name = row_of_name.setdefault(name_key(case.name), row)
+        same_patient = row_of_patient.setdefault(name_key(case.patient_or_name), row)
         same_image = row_of_image.setdefault(case.sequences[Sequence.CET1].resolve(), row)
         if same_name is not row:
             mistakes.append(f"rows {same_name.number} and {row.number} have the same case name, {case.name}")
@@ -161,7 +167,7 @@ def _mistakes_between(rows: Iterable[Row]) -> list[str]:
                 f"but of fold {_shown(same_patient.case.fold)} and {_shown(case.fold)}; a patient must stand "
                 "in one fold"
             )
-        if same_image.case.patient_or_name != case.patient_or_name and same_name is row:
+        if row_of_patient[name_key(same_image.case.patient_or_name)] is not same_patient and same_name is row:
             mistakes.append(
                 f"rows {same_image.number} and {row.number} name the same ceT1 file, so they are of one "
                 "patient; give both the same patient"

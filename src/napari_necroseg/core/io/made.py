@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from napari_necroseg.core.casename import is_among
 from napari_necroseg.core.files import read_json_quietly
 from napari_necroseg.core.io.file_image import image_stem
 
@@ -29,7 +30,7 @@ def known_of(mask: Path) -> Known | None:
     cases = record.get("model_cases")
     if not isinstance(cases, list):
         return None
-    return "name" if record.get("case") in cases else "no"
+    return "name" if is_among(str(record.get("case")), map(str, cases)) else "no"
 
 
 def known_in_words(known: Mapping[str, Known | None], total: int) -> str:

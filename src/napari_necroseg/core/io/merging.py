@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.io.cohort import CohortTable, Row
 
 
@@ -26,20 +27,20 @@ def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> Merged:
     """
     rows = list(earlier.rows)
     notes: list[str] = []
-    fold_of_patient = {row.case.patient_or_name: row.case.fold for row in rows}
+    fold_of_patient = {name_key(row.case.patient_or_name): row.case.fold for row in rows}
     place_of_image = {_image(row.case): place for place, row in reversed(list(enumerate(rows)))}
-    names = {row.case.name.casefold() for row in rows}
+    names = {name_key(row.case.name) for row in rows}
     for case in found:
         place = place_of_image.get(_image(case))
         if place is not None:
             rows[place], filled = _filled(rows[place], case)
             notes += filled
-        elif case.name.casefold() in names:
+        elif name_key(case.name) in names:
             notes.append(
                 f"{case.name}: another ceT1 image was found than the table names; the row was left as it is."
             )
         else:
-            fold = fold_of_patient.get(case.patient_or_name)
+            fold = fold_of_patient.get(name_key(case.patient_or_name))
             rows.append(Row(number=_next_number(rows), case=replace(case, fold=fold)))
     return Merged(rows=tuple(rows), notes=tuple(notes))
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles
+from napari_necroseg.core.casename import check_case_name, name_key, tidy_name
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.io.bids import bids_groups, is_bids
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
-from napari_necroseg.core.io.casename import check_case_name
 from napari_necroseg.core.io.deciding import Decision, decide
 from napari_necroseg.core.io.folders import folder_groups
 from napari_necroseg.core.io.naming import Role
@@ -94,7 +94,7 @@ def find_case(folder: Path) -> CaseFiles:
             pairing: Pairing = end.value
             break
     if len(pairing.cases) == 1:
-        name = folder.resolve().name
+        name = tidy_name(folder.resolve().name)
         return pairing.cases[0] if check_case_name(name) else replace(pairing.cases[0], name=name)
     if pairing.cases:
         raise CohortError(
@@ -132,27 +132,26 @@ def _sort(folder: Folder, root: Path) -> Sorted:
 
 def _with_masks_joined(groups: list[Group]) -> list[Group]:
     """Give masks without images, such as ``labels/case-01.nii.gz``, to the one case that has their name."""
-    count = Counter(group.name.casefold() for group in groups if group.has_image)
+    count = Counter(name_key(group.name) for group in groups if group.has_image)
     masks: dict[str, tuple[Candidate, ...]] = {}
     for group in groups:
-        name = group.name.casefold()
+        name = name_key(group.name)
         if not group.has_image and group.has_role and count[name] == 1:
             masks[name] = (*masks.get(name, ()), *group.files)
     return [
-        replace(group, files=(*group.files, *masks.get(group.name.casefold(), ())))
+        replace(group, files=(*group.files, *masks.get(name_key(group.name), ())))
         if group.has_image
         else group
         for group in groups
-        if group.has_image or not (group.has_role and group.name.casefold() in masks)
+        if group.has_image or not (group.has_role and name_key(group.name) in masks)
     ]
 
 
 def _with_unique_names(groups: list[Group]) -> list[Group]:
     """Give groups of the same name that of their folders, too: site-1_case-01, site-2_case-01."""
-    count = Counter(group.name.casefold() for group in groups if group.has_role)
+    count = Counter(name_key(group.name) for group in groups if group.has_role)
     return [
-        replace(group, name=group.long_name) if count[group.name.casefold()] > 1 else group
-        for group in groups
+        replace(group, name=group.long_name) if count[name_key(group.name)] > 1 else group for group in groups
     ]
 
 
@@ -164,7 +163,7 @@ def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], lis
     for one in decisions:
         reason = check_case_name(one.name) if one.case is not None else None
         if one.case is not None and reason is None:
-            other = taken.setdefault(one.name.casefold(), one.place)
+            other = taken.setdefault(name_key(one.name), one.place)
             reason = f"there is a case of that name in {other} already" if other != one.place else None
         if reason is not None:
             problems.append(f"{one.place}: {reason}; rename it. The case was left out.")

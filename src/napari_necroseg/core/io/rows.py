@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.casename import FORMULA_STARTS, check_case_name
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.casename import FORMULA_STARTS, check_case_name
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.io.table import short
 
 FILE_COLUMNS = ("ceT1", "T2", "reference", "tumour")
 NUMBER = re.compile(r"[0-9]+([.,][0-9]*)?")
@@ -30,7 +32,7 @@ def case_of_row(cells: Mapping[str, str], folder: Path) -> CaseFiles:
     CohortError
         With what is wrong, as the end of a sentence that begins with the row.
     """
-    name = cells.get("case", "")
+    name = normalize("NFC", cells.get("case", ""))
     reason = check_case_name(name)
     if reason:
         raise CohortError(reason)
@@ -81,7 +83,9 @@ def relative_path(file: Path, folder: Path) -> str:
     except ValueError:
         # Another drive on Windows.
         return str(real)
-    return f"./{relative}" if relative[0] in FORMULA_STARTS else relative
+    # Cells are read without blanks around, and a spreadsheet computes what begins like a formula.
+    is_misread = relative[0] in FORMULA_STARTS or relative[0].isspace()
+    return f"./{relative}" if is_misread else relative
 
 
 def _file(text: str, column: str, folder: Path) -> Path:
@@ -90,9 +94,11 @@ def _file(text: str, column: str, folder: Path) -> Path:
         # A table written on Windows and read elsewhere.
         path = folder / text.replace("\\", "/")
     if not os.path.isfile(path):  # noqa: PTH113
-        raise CohortError(f"the {column} file {text} does not exist")
+        raise CohortError(f"the {column} file {short(text)} does not exist")
     if not image_suffix(path):
-        raise CohortError(f"the {column} file {text} is neither NIfTI (.nii, .nii.gz, .hdr) nor TIFF (.tif)")
+        raise CohortError(
+            f"the {column} file {short(text)} is neither NIfTI (.nii, .nii.gz, .hdr) nor TIFF (.tif)"
+        )
     return path
 
 
@@ -111,7 +117,7 @@ def _days(text: str) -> float | None:
         return None
     days = float(text.replace(",", ".")) if NUMBER.fullmatch(text) else -1.0
     if not 0 <= days <= MOST_DAYS:
-        raise CohortError(f"days_since_rfa is {text!r}, but must be a number of days from 0 on")
+        raise CohortError(f"days_since_rfa is {short(text)!r}, but must be a number of days from 0 on")
     return days
 
 
@@ -121,7 +127,7 @@ def _fold(text: str) -> int | None:
     # Spreadsheets and data frames turn a whole number beside empty cells into 1.0.
     whole = re.fullmatch(r"0*([1-9][0-9]{0,5})([.,]0*)?", text)
     if not whole:
-        raise CohortError(f"fold is {text!r}, but must be a whole number from 1 on")
+        raise CohortError(f"fold is {short(text)!r}, but must be a whole number from 1 on")
     return int(whole[1])
 
 
@@ -130,6 +136,8 @@ def _spacing(text: str) -> tuple[float, float, float] | None:
         return None
     parts = [part for part in re.split(r"[\sx×;*]+", text.lower().removesuffix("mm").strip()) if part]
     if len(parts) != 3 or not all(NUMBER.fullmatch(part) for part in parts):
-        raise CohortError(f"spacing_mm is {text!r}, but must be slice x row x column, such as 4 x 0.7 x 0.7")
+        raise CohortError(
+            f"spacing_mm is {short(text)!r}, but must be slice x row x column, such as 4 x 0.7 x 0.7"
+        )
     slice_mm, row_mm, column_mm = (float(part.replace(",", ".")) for part in parts)
     return (slice_mm, row_mm, column_mm)

@@ -3,13 +3,21 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from napari_necroseg.core.casename import name_key, shown
 from napari_necroseg.core.errors import CohortError
 
 DELIMITERS = ",;\t"
 LARGEST_TABLE_BYTES = 32_000_000
+# Spreadsheets end at 16,384 columns and 1,048,576 rows; more cases than this are none of one study.
+MOST_COLUMNS = 16_384
+MOST_LINES = 2**20
+MOST_ROWS = 50_000
+_MOST_SHOWN = 120
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -45,27 +53,14 @@ def read_table(path: Path) -> Table:
     text = _text(path)
     first_line = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=first_line.count)
-    try:
-        records = list(
-            csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline=""), delimiter=delimiter)
-        )
-    except csv.Error as error:
-        raise CohortError(
-            f"{path.name} is not a table that can be read: {error}. Save it as CSV again."
-        ) from None
-    columns = tuple(cell.strip() for cell in records[0]) if records else ()
-    while columns and not columns[-1]:
-        columns = columns[:-1]
-    if not columns:
-        raise CohortError(f"{path.name} is no table: its first row is empty, but must name the columns.")
-    twice = [name for name, n in Counter(name.casefold() for name in columns).items() if n > 1]
-    if twice:
-        raise CohortError(f"{path.name} has the column {twice[0] or 'without a name'} twice; remove one.")
+    records = _records(text.removeprefix(BYTE_ORDER_MARK), delimiter, path.name)
+    columns = _columns(next(records, (1, []))[1], path.name)
     rows = [
         (number, _cells(columns, cells, f"{path.name}, row {number}"))
-        for number, cells in enumerate(records[1:], start=2)
-        if any(cell.strip() for cell in cells)
+        for number, cells in islice(records, MOST_ROWS + 1)
     ]
+    if len(rows) > MOST_ROWS:
+        raise CohortError(f"{path.name} has more than {MOST_ROWS:,} rows, so it is no table of cases.")
     has_mark = text.startswith(BYTE_ORDER_MARK)
     return Table(columns=columns, rows=tuple(rows), delimiter=delimiter, has_mark=has_mark)
 
@@ -78,6 +73,44 @@ def table_text(table: Table) -> str:
     for _, cells in table.rows:
         writer.writerow([cells.get(column, "") for column in table.columns])
     return (BYTE_ORDER_MARK if table.has_mark else "") + text.getvalue()
+
+
+def _records(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their numbers: the first one, which names the columns, and all that are not empty."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    begun = 1
+    try:
+        for number, record in enumerate(reader, start=1):
+            if number == 1 or any(cell.strip() for cell in record):
+                yield number, record
+            if number > MOST_LINES:
+                raise CohortError(f"{file} has more than {MOST_LINES:,} rows, so it is no table of cases.")
+            begun = reader.line_num + 1
+    except csv.Error as error:
+        raise CohortError(
+            f"{file} is not a table that can be read: {error}, in what begins on line {begun}; is a "
+            "quotation mark never closed there? Mend it, or save the table as CSV again."
+        ) from None
+
+
+def _columns(first_row: list[str], file: str) -> tuple[str, ...]:
+    """The names of the columns, without the empty cells that spreadsheets leave behind the last one."""
+    names = [cell.strip() for cell in first_row]
+    columns = tuple(names[: max((n for n, name in enumerate(names, start=1) if name), default=0)])
+    if not columns:
+        raise CohortError(f"{file} is no table: its first row is empty, but must name the columns.")
+    if len(columns) > MOST_COLUMNS:
+        raise CohortError(f"{file} is no table of cases: its first row names {len(columns):,} columns.")
+    twice = [name for name, n in Counter(map(name_key, columns)).items() if n > 1]
+    if twice:
+        raise CohortError(f"{file} has the column {short(twice[0]) or 'without a name'} twice; remove one.")
+    return columns
+
+
+def short(text: str) -> str:
+    """A cell as a message shows it: no control characters, and the beginning of a long one."""
+    visible = shown(text[:_MOST_SHOWN])
+    return visible if len(text) <= _MOST_SHOWN else f"{visible}..."
 
 
 def _text(path: Path) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.casename import name_key
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_stem, image_suffix
 
 # What is written beside a mask, under a name made of the mask's.

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.errors import CohortError, FileError, GeometryError
 from napari_necroseg.core.grids.orient import to_working, working_grid
 from napari_necroseg.core.grids.resample import overlap_share, resample_mask
-from napari_necroseg.core.io.casename import name_key
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.image import read_image, read_mask

@@ -123,9 +123,11 @@ def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
         raise CohortError(f"{path.name} needs the columns {', '.join(COLUMNS)}; remove it to draw new folds.")
     found: dict[str, int] = {}
     for number, row in table.rows:
-        if row["case"] in found or not _is_fold(row["fold"]):
+        # A case is called as the cohort has it, however the row writes its name.
+        name = cohort[row["case"]].name if row["case"] in cohort else row["case"]
+        if name in found or not _is_fold(row["fold"]):
             raise CohortError(f"{path.name}, row {number}: a case needs one row, and a fold from 1.")
-        found[row["case"]] = int(row["fold"])
+        found[name] = int(row["fold"])
     odd = sorted(set(found) ^ set(cohort.names))
     if odd:
         where = "is not in the cohort" if odd[0] in found else "has no row"

@@ -76,8 +76,9 @@ class Cases(Dock):
     def open_case(self, name: str) -> None:
         """Open a case of the cohort."""
         cohort = self.workspace.cohort
-        if cohort is not None and name in cohort.names:
-            self.switch.open(name, partial(case_jobs.open_case, cohort[name], self.workspace.folder))
+        if cohort is not None and name in cohort:
+            files = cohort[name]
+            self.switch.open(files.name, partial(case_jobs.open_case, files, self.workspace.folder))
 
     def step(self, by: int) -> None:
         """Open the next case (1) or the one before (-1)."""

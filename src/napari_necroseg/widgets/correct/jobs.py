@@ -193,7 +193,7 @@ def look_up(
 ) -> Iterator[Event]:
     """Look how far the cases of a cohort are, and whether work on the open one was left unsaved."""
     review = None
-    if case in cohort.names:
+    if case in cohort:
         try:
             review = read_review(labels, case)
         except NecrosegError as error:

@@ -80,7 +80,7 @@ class Reviewing(QObject):
         cohort, case = self._workspace.cohort, self._workspace.case
         if cohort is None or not self._statuses:
             return
-        after = case.name if case is not None and case.name in cohort.names else None
+        after = case.name if case is not None and case.name in cohort else None
         name = next_case(cohort, self._statuses, after=after, status=self.part.status(), backwards=by < 0)
         if name is None:
             self._dock.panel.say(f"No other case is {self.part.which.currentText()}.")

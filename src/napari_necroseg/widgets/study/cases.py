@@ -112,7 +112,7 @@ class StudyCases(Section):
             return f"This study is of the cohort {self._table}; open that in the dock Cases first."
         if self._is_open(case):
             return ""
-        if cohort is None or case not in cohort.names:
+        if cohort is None or case not in cohort:
             return f"{case} is not in the cohort that is open."
         if len(self._workspace.case_wanted) == 0:
             return "Open the dock Cases, too: it reads and shows the case."

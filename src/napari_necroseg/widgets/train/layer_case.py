@@ -9,10 +9,10 @@ import numpy as np
 from napari.layers import Labels, Layer
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.casename import check_case_name
 from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.io.casename import check_case_name
 from napari_necroseg.core.io.file_image import FileImage
 from napari_necroseg.core.volume import Affine, Grid, Origin, Volume
 from napari_necroseg.layerdata import LayerSource, source_of
