@@ -18,6 +18,12 @@ settings.load_profile("no-deadline")
 WORKING_AFFINE = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.9, 0, 0], [0, 0, 0, 1]])
 
 
+@pytest.fixture(autouse=True)
+def _data_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tests away from what the program keeps for the person who runs them."""
+    monkeypatch.setenv("NECROSEG_DATA", str(tmp_path_factory.mktemp("data")))
+
+
 @pytest.fixture
 def make_grid() -> Callable[..., Grid]:
     """Make a working grid of a shape, 4 x 0.9 x 0.8 mm unless said otherwise."""

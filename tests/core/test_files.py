@@ -222,7 +222,8 @@ def test_windows_locks_a_byte_that_nobody_reads_and_the_file_is_written_where_it
         assert not files._lock_byte(file, msvcrt)
         file.write(b"6")
     assert path.read_bytes() == b"123456"
-    assert locked[0] > 2**32
+    # Far behind a journal, and within what the 32 bits of an older C library can name.
+    assert 2**30 < locked[0] < 2**31
 
 
 def test_what_is_removed_may_be_gone_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

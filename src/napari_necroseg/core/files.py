@@ -27,8 +27,9 @@ from napari_necroseg.core.volume import Volume
 
 # Of a file's name, so much is part of the name of the file that it is written into first.
 _LONGEST_TAIL = 60
-# Windows keeps others from reading what is locked: a byte behind the end of any file.
-_LOCKED_BYTE = 2**40
+# Windows keeps others from reading what is locked: a byte behind the end of any file that is locked, and the
+# last but one that every version of its C library can name.
+LOCKED_BYTE = 2**31 - 2
 _INSTEAD = "Move it away, restore it, or choose another file."
 
 
@@ -315,14 +316,17 @@ def _flush_to_disk(path: Path) -> None:
         disk.fsync(file)
 
 
-def _lock_byte(file: FileIO, msvcrt: Any) -> bool:
+def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
     """Lock a byte as Windows does; where the file is read or written next stays the same."""
     place = file.tell()
-    file.seek(_LOCKED_BYTE)
+    file.seek(LOCKED_BYTE)
     try:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    except OSError:
+    except PermissionError:
         return False
+    except OSError:
+        # A network drive without locks.
+        return None
     finally:
         file.seek(place)
     return True

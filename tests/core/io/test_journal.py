@@ -155,21 +155,6 @@ def test_a_file_torn_in_the_mask_that_it_begins_with_is_said(path: Path, base) -
             recover(path, base, case=CASE)
 
 
-def test_a_flipped_bit_ends_the_journal_there_and_never_gives_other_voxels(path: Path, base) -> None:
-    sizes, masks = three_edits(path, base)
-    content = path.read_bytes()
-    for place in range(len(content)):
-        flipped = bytearray(content)
-        flipped[place] ^= 1 << place % 8
-        path.write_bytes(flipped)
-        if place < sizes[0]:
-            with pytest.raises(FileError, match=r"no journal|damaged"):
-                recover(path, base, case=CASE)
-            continue
-        whole = sum(size <= place for size in sizes) - 1
-        np.testing.assert_array_equal(recover(path, base, case=CASE).voxels, masks[whole])
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=400))
 def test_any_other_file_is_no_journal(tmp_path: Path, base, content: bytes) -> None:

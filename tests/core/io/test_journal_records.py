@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io import recovery
-from napari_necroseg.core.io.journal_records import header_of, packed_header, packed_record, whole_box
+from napari_necroseg.core.io import journal_records, recovery
+from napari_necroseg.core.io.journal_records import (
+    header_of,
+    packed_header,
+    packed_note,
+    packed_record,
+    whole_box,
+)
 from napari_necroseg.core.io.recovery import recover
 
 BASE = np.zeros((3, 4, 5), np.uint8)
@@ -58,12 +64,13 @@ def test_a_record_is_what_the_format_says(path: Path) -> None:
         struct.pack("<II", 3, 0) + bytes(3),
     ],
 )
-def test_a_record_that_no_mask_can_have_ends_the_journal(path: Path, record: bytes) -> None:
-    good = forged((0, 1, 0, 4, 0, 5), zlib.compress(bytes([1]) * 20))
-    path.write_bytes(BEGINNING + good + record + good)
+def test_a_record_that_no_mask_can_have_is_passed_over(path: Path, record: bytes) -> None:
+    good = forged((0, 1, 0, 4, 0, 5), zlib.compress(bytes([1]) * 20, 1))
+    last = forged((1, 2, 0, 4, 0, 5), zlib.compress(bytes([1]) * 20, 1))
+    path.write_bytes(BEGINNING + good + record + last)
     recovered = recover(path, BASE, case="a")
-    assert (recovered.edits, recovered.lost_bytes) == (1, len(record) + len(good))
-    assert recovered.voxels.sum() == 20
+    assert (recovered.edits, recovered.lost_bytes, recovered.damaged) == (2, len(record), 1)
+    assert recovered.voxels.sum() == 40
 
 
 @pytest.mark.parametrize(
@@ -100,10 +107,30 @@ def test_a_forged_header_is_refused_before_anything_is_allocated(path: Path, sha
         recover(path, BASE, case="a")
 
 
-def test_a_journal_that_begins_with_a_part_of_the_mask_is_damaged(path: Path) -> None:
-    path.write_bytes(packed_header(HEADER) + forged((0, 1, 0, 4, 0, 5), zlib.compress(bytes(20))))
+def test_a_journal_whose_first_mask_is_missing_gives_its_edits_on_the_one_on_disk(path: Path) -> None:
+    path.write_bytes(packed_header(HEADER) + forged((0, 1, 0, 4, 0, 5), zlib.compress(bytes([1]) * 20)))
+    recovered = recover(path, BASE, case="a")
+    assert (recovered.edits, recovered.is_base_lost, recovered.voxels.sum()) == (1, True, 20)
+    path.write_bytes(packed_header(HEADER))
     with pytest.raises(FileError, match="begin with is missing"):
         recover(path, BASE, case="a")
+
+
+def test_many_forged_beginnings_do_not_keep_one_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_records, "_MOST_TRIED_BYTES", 10_000)
+    body = struct.pack("<6I", 0, 3, 0, 4, 0, 5) + b"\x78\x01"
+    forged_ones = (struct.pack("<II", 1000, 0) + body) * 3000
+    path.write_bytes(BEGINNING + forged_ones)
+    recovered = recover(path, BASE, case="a")
+    assert (recovered.edits, recovered.lost_bytes) == (0, len(forged_ones))
+
+
+def test_a_note_says_which_layer_it_is_and_the_last_one_counts(path: Path) -> None:
+    notes = [packed_note({"layer": name}) for name in ("ceT1 - Labels", "Läsion")]
+    path.write_bytes(packed_header(HEADER) + notes[0] + BEGINNING[len(packed_header(HEADER)) :] + notes[1])
+    recovered = recover(path, BASE, case="a")
+    assert (recovered.note, recovered.edits, recovered.lost_bytes) == ({"layer": "Läsion"}, 0, 0)
+    assert packed_note({"layer": str(np.random.default_rng(0).bytes(20_000))}) == b""
 
 
 def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from napari_necroseg.core.case import CaseFiles, Cohort
-from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.errors import CohortError, NecrosegError
+from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.volume import Grid, Voxels
 
 LABELS_FOLDER = "labels"
 TUMOUR_SUFFIX = "_tumour"
@@ -20,6 +25,18 @@ def draft_path(labels: Path, case: str) -> Path:
     """Return where a mask that is being corrected is written now and then, until it is saved."""
     # In a folder of its own: no name of a case can be that of a draft.
     return labels / DRAFTS_FOLDER / f"{case}.nii.gz"
+
+
+def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
+    """Read the mask of a case that is on disk, ``(Z, Y, X)`` on its grid; None if that cannot be done."""
+    path = corrected_path(labels, case)
+    if not path.exists():
+        return None
+    try:
+        mask = to_working(read_mask(path).volume)
+    except NecrosegError:
+        return None
+    return np.asarray(mask.voxels != 0).astype(np.uint8) if mask.grid.matches(grid) else None
 
 
 def corrected_cases(cohort: Cohort, labels: Path) -> tuple[str, ...]:

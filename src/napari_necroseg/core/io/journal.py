@@ -7,21 +7,24 @@ cannot be written to. After a crash `recovery.recover` shows what there is, and 
 import errno
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from napari_necroseg.core.errors import FileError, ResourceError
 from napari_necroseg.core.file_lock import lock
-from napari_necroseg.core.files import atomic_path, disk, fill
+from napari_necroseg.core.files import atomic_path, copy_file, disk, fill, remove
 from napari_necroseg.core.io.journal_records import (
     Box,
     Header,
     header_of,
     packed_header,
+    packed_note,
     packed_record,
     voxels_sha256,
     whole_box,
@@ -34,6 +37,11 @@ JOURNAL_SUFFIX = ".journal"
 LARGE_BYTES = 8 * 2**20
 # Masks and their earlier versions are saved into the same folder.
 LEAST_FREE_BYTES = 64 * 2**20
+_TAKEN_OVER = "another window or program has taken this work over"
+
+
+class TakenOverError(FileError):
+    """Another program has put its journal in the place of this one."""
 
 
 def journal_path(labels: Path, case: str) -> Path:
@@ -47,15 +55,26 @@ class Journal:
     After an `append` that failed the journal lacks that edit, so that it takes no other before `restart`.
     """
 
-    def __init__(self, path: Path, header: Header, voxels: Voxels) -> None:
+    def __init__(
+        self, path: Path, header: Header, voxels: Voxels, note: Mapping[str, str] | None = None
+    ) -> None:
         self.path = path
         self._header = header
+        self._note = dict(note or {})
         self._file: FileIO | None = None
         self._is_behind = False
         self._write(header, voxels)
 
     @classmethod
-    def begin(cls, path: Path, base: Voxels, *, case: str) -> Self:
+    def begin(
+        cls,
+        path: Path,
+        base: Voxels,
+        *,
+        case: str,
+        now: Voxels | None = None,
+        note: Mapping[str, str] | None = None,
+    ) -> Self:
         """Begin the journal of a mask.
 
         Parameters
@@ -66,6 +85,10 @@ class Journal:
             ``(Z, Y, X)``, whole numbers; the mask as it is on disk, or zeros where there is none.
         case
             Name of the case; only its hash is written.
+        now
+            ``(Z, Y, X)``; the mask as it is now, if it was changed already.
+        note
+            Which layer the mask is, where that is not told by the file's name.
 
         Raises
         ------
@@ -78,7 +101,7 @@ class Journal:
             raise FileError(
                 f"{path.name} holds edits of {case} that were not saved; take them back, or discard them."
             )
-        journal = cls(path, header_of(base, case), base)
+        journal = cls(path, header_of(base, case), base if now is None else now, note)
         free = shutil.disk_usage(path.parent).free
         if free < LEAST_FREE_BYTES:
             journal.discard()
@@ -92,6 +115,8 @@ class Journal:
     def resume(cls, path: Path, base: Voxels, *, case: str, any_base: bool = False) -> tuple[Self, Recovered]:
         """Take up the journal of a crashed session; see `recover` for the arguments and errors.
 
+        If something in it could not be read, the file as it was is kept beside it (``...-damaged-001``).
+
         Raises
         ------
         ResourceError
@@ -99,7 +124,9 @@ class Journal:
         """
         check_free(path)
         recovered = recover(path, base, case=case, any_base=any_base)
-        return cls(path, header_of(base, case), recovered.voxels), recovered
+        if recovered.lost_bytes:
+            copy_file(path, free_name(path, "damaged"))
+        return cls(path, header_of(base, case), recovered.voxels, recovered.note), recovered
 
     @property
     def is_large(self) -> bool:
@@ -149,9 +176,13 @@ class Journal:
 
         Raises
         ------
+        TakenOverError
+            If another program has put its journal there.
         ResourceError
             If it cannot be written; the journal is as it was then.
         """
+        if self.path.exists() and not self._is_mine():
+            raise TakenOverError(f"{self.path.name}: {_TAKEN_OVER}.")
         self._write(self._header, voxels)
 
     def rebase(self, voxels: Voxels) -> None:
@@ -167,7 +198,7 @@ class Journal:
     def discard(self) -> None:
         """Stop writing and remove the journal: the work is saved, or not wanted."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +211,9 @@ class Journal:
     def _write(self, header: Header, voxels: Voxels) -> None:
         """Put a journal with the whole mask in the place of what there is, and open it to append."""
         assert voxels.shape == header.shape, (voxels.shape, header.shape)
-        content = packed_header(header) + packed_record(whole_box(header.shape), voxels, header.dtype)
+        note = packed_note(self._note) if self._note else b""
+        whole = packed_record(whole_box(header.shape), voxels, header.dtype)
+        content = packed_header(header) + note + whole
         was_open = self._file is not None
         try:
             with atomic_path(self.path) as temporary:
@@ -196,16 +229,22 @@ class Journal:
 
     def _check_mine(self) -> None:
         """Refuse to write into a file that is no longer the journal: another program has put its there."""
-        if not os.path.samestat(self._identity, self.path.stat()):
-            raise OSError(errno.ESTALE, "another window or program has taken this work over")
+        if not self._is_mine():
+            raise OSError(errno.ESTALE, _TAKEN_OVER)
+
+    def _is_mine(self) -> bool:
+        return os.path.samestat(self._identity, self.path.stat())
 
     def _open(self) -> None:
         try:
             # Unbuffered: what `write` returns from is the system's, and survives the end of the program.
             self._file = disk.open(self.path, "r+b")
             self._file.seek(0, os.SEEK_END)
-            lock(self._file)
             self._identity = os.fstat(self._file.fileno())
+            lock(self._file)
+        except FileError:
+            self.close()
+            raise
         except OSError as error:
             raise _unsafe(self.path, error.strerror or type(error).__name__) from error
 
@@ -214,6 +253,29 @@ def check_free(path: Path) -> None:
     """Refuse a journal that another window or program is writing; see `lock`."""
     with suppress(FileNotFoundError), disk.open(path, "r+b") as file:
         lock(file)
+
+
+def put_aside(path: Path, kind: str = "aside") -> Path:
+    """Give a journal another name (``...-aside-001``): it is offered no more, and not lost.
+
+    Raises
+    ------
+    FileError
+        If another window or program is writing it, or it cannot be renamed.
+    """
+    check_free(path)
+    aside = free_name(path, kind)
+    try:
+        disk.replace(path, aside)
+    except OSError as error:
+        raise FileError(f"{path.name} could not be put aside: {error.strerror}.") from error
+    return aside
+
+
+def free_name(path: Path, kind: str) -> Path:
+    """Return the first name of this kind beside a journal that is not taken."""
+    names = (path.with_name(f"{path.name}-{kind}-{number:03d}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _write_all(file: FileIO, record: bytes) -> None:

@@ -4,12 +4,15 @@ A header is the magic number, the dtype, the shape, the SHA-256 of the mask on d
 case's name, and a CRC-32 of all that. A record is its length, a CRC-32 of that and of its body; the body is
 a box (start and stop of each axis) and the zlib-compressed voxels of it. All numbers are
 little-endian. The first record holds the whole mask, so that a journal can be read without any other file.
+A record whose box is all zeros is a note: JSON that says which layer the mask is. What is damaged is passed
+over: reading goes on at the next record whose checksum is right.
 """
 
 import hashlib
+import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -25,8 +28,18 @@ _MAGIC = b"necrojn1"
 _HEADER = struct.Struct("<8s4s3I32s32sI")
 _PREFIX = struct.Struct("<II")
 _BOX = struct.Struct("<6I")
-# The fastest; strokes are mostly runs of one value.
+# The fastest; strokes are mostly runs of one value. Each such stream begins with the same two bytes, by which
+# the next record is found behind one that is damaged.
 _LEVEL = 1
+_STREAM = b"\x78\x01"
+_BEFORE_STREAM = _PREFIX.size + _BOX.size
+_NOTE_BOX = bytes(_BOX.size)
+_MOST_NOTE_BYTES = 4096
+_SCAN_BYTES = 2**16
+# A forged file could make each of its bytes look like the beginning of a long record.
+_MOST_TRIED_BYTES = 2**28
+# Of the 448 bits of a header that are known beforehand; another case's differ in about 128.
+_MOST_FLIPPED_BITS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +85,10 @@ def packed_header(header: Header) -> bytes:
     return content + struct.pack("<I", zlib.crc32(content))
 
 
-def read_header(file: BinaryIO, name: str) -> Header:
-    """Read the header from the beginning of a file.
+def read_header(file: BinaryIO, name: str, expected: Header) -> tuple[Header, bool]:
+    """Read the header from the beginning of a file, and whether it is undamaged.
+
+    A damaged one that is that of `expected` but for a few bits counts as that.
 
     Raises
     ------
@@ -81,15 +96,36 @@ def read_header(file: BinaryIO, name: str) -> Header:
         If it is none, is damaged, or names a dtype or shape that no mask has.
     """
     content = file.read(_HEADER.size)
+    if not content.strip(b"\0"):
+        raise FileError(f"{name} is no journal of edits but empty, as a power cut leaves it; move it away.")
+    is_whole = len(content) == _HEADER.size and zlib.crc32(content[:-4]) == int.from_bytes(
+        content[-4:], "little"
+    )
+    if not is_whole and len(content) == _HEADER.size and _is_nearly(content, expected):
+        return expected, False
     if not content.startswith(_MAGIC):
-        raise FileError(f"{name} is no journal of edits; choose another file, or move it away.")
-    if len(content) < _HEADER.size or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
+        is_newer = len(content) >= len(_MAGIC) and content.startswith(_MAGIC[:-1])
+        kind = "was written by another version of this program" if is_newer else "is no journal of edits"
+        raise FileError(f"{name} {kind}; choose another file, or move it away.")
+    if not is_whole:
         raise FileError(f"{name} is damaged at its beginning, so no edit can be read from it; move it away.")
+    return _unpacked_header(content, name), True
+
+
+def _unpacked_header(content: bytes, name: str) -> Header:
     _, dtype, z, y, x, base, case, _ = _HEADER.unpack(content)
     kind = dtype.rstrip(b"\0").decode("ascii", "replace")
     if kind not in DTYPES or min(z, y, x) < 1:
         raise FileError(f"{name} is for a mask of shape {(z, y, x)}, dtype {kind!r}, which no case has.")
     return Header(shape=(z, y, x), dtype=kind, base=base, case=case)
+
+
+def _is_nearly(content: bytes, expected: Header) -> bool:
+    """Whether a header is the expected one but for a few bits; the mask on disk may be another."""
+    ours = packed_header(expected)
+    known = [*range(_HEADER.size - 68), *range(_HEADER.size - 36, _HEADER.size - 4)]
+    flipped: int = sum((content[at] ^ ours[at]).bit_count() for at in known)
+    return flipped <= _MOST_FLIPPED_BITS
 
 
 def packed_record(box: Box, voxels: Voxels, dtype: str) -> bytes:
@@ -100,34 +136,97 @@ def packed_record(box: Box, voxels: Voxels, dtype: str) -> bytes:
     return _PREFIX.pack(len(body), _checksum(body)) + body
 
 
-def read_records(file: BinaryIO, left: int, header: Header) -> Iterator[tuple[Box, Voxels, int]]:
-    """Yield the whole records from where a file is, up to the first that is not.
+def packed_note(note: Mapping[str, str]) -> bytes:
+    """Return the bytes of a note; one that is too long for any reader is left out."""
+    body = _NOTE_BOX + zlib.compress(json.dumps(dict(note)).encode(), _LEVEL)
+    fits = len(body) <= _MOST_NOTE_BYTES
+    return _PREFIX.pack(len(body), _checksum(body)) + body if fits else b""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Record:
+    """An edit: which voxels, and what they are, ``(Z, Y, X)`` of the box."""
+
+    box: Box
+    voxels: Voxels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """So many bytes that are no record; `is_tail` says that no sound record follows."""
+
+    n_bytes: int
+    is_tail: bool
+
+
+def read_records(
+    file: BinaryIO, start: int, size: int, header: Header
+) -> Iterator[Record | dict[str, str] | Damage]:
+    """Yield the sound records and notes of a file, and what is damaged between them.
 
     Parameters
     ----------
-    file
-        Behind its header.
-    left
-        Bytes from there to the end of the file.
+    file, start, size
+        The file, where its records begin, and where it ends.
     header
         Bounds what a record may hold: no more is allocated, whatever the file says.
-
-    Yields
-    ------
-    box, voxels, length
-        Which voxels, what they are, ``(Z, Y, X)`` of the box, and the bytes of the record.
     """
-    while left >= _PREFIX.size:
-        length, checksum = _PREFIX.unpack(file.read(_PREFIX.size))
-        left -= _PREFIX.size
-        if not _BOX.size <= length <= min(left, _most_bytes(header)):
-            return
-        body = file.read(length)
-        left -= length
-        record = _unpacked(body, header) if _checksum(body) == checksum else None
-        if record is None:
-            return
-        yield (*record, _PREFIX.size + length)
+    at = start
+    while at < size:
+        found, n_bytes = _record_at(file, at, size, header)
+        if found is not None:
+            yield found
+            at += n_bytes
+            continue
+        begin = _next_record(file, at + 1, size, header)
+        yield Damage(n_bytes=(size if begin is None else begin) - at, is_tail=begin is None)
+        at = size if begin is None else begin
+
+
+def _next_record(file: BinaryIO, start: int, size: int, header: Header) -> int | None:
+    """Return where the next sound record begins; None if there is none."""
+    tried = 0
+    for begin in _beginnings(file, start, size):
+        found, n_bytes = _record_at(file, begin, size, header)
+        if found is not None:
+            return begin
+        tried += n_bytes
+        if tried > _MOST_TRIED_BYTES:
+            return None
+    return None
+
+
+def _beginnings(file: BinaryIO, start: int, size: int) -> Iterator[int]:
+    """Yield where records may begin: a fixed way before each beginning of a compressed stream."""
+    at = start + _BEFORE_STREAM
+    while at < size:
+        file.seek(at)
+        # One byte more, since a beginning may lie across two pieces.
+        piece = file.read(_SCAN_BYTES + 1)
+        place = piece.find(_STREAM)
+        while 0 <= place < _SCAN_BYTES:
+            yield at + place - _BEFORE_STREAM
+            place = piece.find(_STREAM, place + 1)
+        at += _SCAN_BYTES
+
+
+def _record_at(
+    file: BinaryIO, begin: int, size: int, header: Header
+) -> tuple[Record | dict[str, str] | None, int]:
+    """Read what begins at a byte; and how many bytes it has, or were looked at in vain."""
+    if size - begin < _BEFORE_STREAM:
+        return None, 0
+    file.seek(begin)
+    length, checksum = _PREFIX.unpack(file.read(_PREFIX.size))
+    box = file.read(_BOX.size)
+    most = _MOST_NOTE_BYTES if box == _NOTE_BOX else _most_bytes(box, header)
+    if not _BOX.size <= length <= min(size - begin - _PREFIX.size, most):
+        return None, 0
+    body = box + file.read(length - _BOX.size)
+    if _checksum(body) != checksum:
+        return None, length
+    found = _unpacked_note(body) if box == _NOTE_BOX else _unpacked(body, header)
+    return found, _PREFIX.size + length
 
 
 def whole_box(shape: Shape) -> Box:
@@ -140,24 +239,47 @@ def _checksum(body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(struct.pack("<I", len(body))))
 
 
-def _most_bytes(header: Header) -> int:
-    """Return what a record of the whole mask can need, compressed as badly as zlib ever does."""
-    size = _size(header.shape, header.dtype)
+def _most_bytes(box: bytes, header: Header) -> int:
+    """Return what a record of a box can need, compressed as badly as zlib ever does; 0 if it is none."""
+    found = _unpacked_box(box, header)
+    if found is None:
+        return 0
+    size = _size(_shape_of(found), header.dtype)
     return _BOX.size + size + size // 1000 + 1024
 
 
-def _unpacked(body: bytes, header: Header) -> tuple[Box, Voxels] | None:
-    """Return the box and its voxels; None if they contradict each other or the header."""
-    corners = _BOX.unpack_from(body)
+def _unpacked_box(box: bytes, header: Header) -> Box | None:
+    corners = _BOX.unpack(box)
     z, y, x = (slice(corners[axis], corners[axis + 1]) for axis in (0, 2, 4))
-    if not all(p.start < p.stop <= n for p, n in zip((z, y, x), header.shape, strict=True)):
+    fits = all(p.start < p.stop <= n for p, n in zip((z, y, x), header.shape, strict=True))
+    return (z, y, x) if fits else None
+
+
+def _shape_of(box: Box) -> Shape:
+    z, y, x = (part.stop - part.start for part in box)
+    return (z, y, x)
+
+
+def _unpacked(body: bytes, header: Header) -> Record | None:
+    """Return the box and its voxels; None if they contradict each other or the header."""
+    box = _unpacked_box(body[: _BOX.size], header)
+    if box is None:
         return None
-    shape = (z.stop - z.start, y.stop - y.start, x.stop - x.start)
-    content = _inflated(body[_BOX.size :], _size(shape, header.dtype))
+    content = _inflated(body[_BOX.size :], _size(_shape_of(box), header.dtype))
     if content is None:
         return None
-    voxels: np.ndarray[Any, Any] = np.frombuffer(content, header.dtype).reshape(shape)
-    return (z, y, x), voxels
+    voxels: np.ndarray[Any, Any] = np.frombuffer(content, header.dtype).reshape(_shape_of(box))
+    return Record(box=box, voxels=voxels)
+
+
+def _unpacked_note(body: bytes) -> dict[str, str] | None:
+    """Return what a note says; None for one that says nothing."""
+    try:
+        content = zlib.decompressobj().decompress(body[_BOX.size :], _MOST_NOTE_BYTES)
+        note = json.loads(content)
+    except (zlib.error, ValueError, RecursionError):
+        return None
+    return {str(key): str(value) for key, value in note.items()} if isinstance(note, dict) else None
 
 
 def _inflated(data: bytes, size: int) -> bytes | None:

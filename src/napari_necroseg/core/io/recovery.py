@@ -1,12 +1,20 @@
-"""What a journal of edits gives back after a crash: the mask, up to the last whole record."""
+"""What a journal of edits gives back after a crash: the mask after all of its records that are sound."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.journal_records import Header, header_of, read_header, read_records, whole_box
+from napari_necroseg.core.io.journal_records import (
+    Damage,
+    Header,
+    Record,
+    header_of,
+    read_header,
+    read_records,
+)
 from napari_necroseg.core.volume import Voxels
 
 # No journal that is restarted when it is large gets near to this.
@@ -24,19 +32,48 @@ class Recovered:
     Parameters
     ----------
     voxels
-        ``(Z, Y, X)``; the mask after the last whole edit.
+        ``(Z, Y, X)``; the mask after the last edit that is sound.
     edits
-        Edits since the journal began or was last restarted.
+        Sound edits since the journal began or was last restarted.
     lost_bytes
-        What was behind the last whole edit: the part of one that was being written.
+        What could not be read: the part of an edit that was being written last, and what is damaged.
     is_saved
         Whether the mask on disk is the same already.
+    damaged
+        In how many places something is damaged that sound edits follow; each is one lost edit or more.
+    is_base_lost
+        Whether the mask that the edits began with is among that; the one on disk stands in for it.
+    note
+        Which layer the mask is: its name, and what its `LayerSource` says, where that was noted.
     """
 
     voxels: Voxels
     edits: int
     lost_bytes: int
     is_saved: bool
+    damaged: int = 0
+    is_base_lost: bool = False
+    note: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> str:
+        """Say what could not be read; nothing if all could."""
+        if not self.lost_bytes:
+            return ""
+        if not self.damaged:
+            return (
+                f"The edit that was being written last is not whole ({self.lost_bytes} bytes): it is missing."
+            )
+        places = "1 place" if self.damaged == 1 else f"{self.damaged} places"
+        began = (
+            " What the mask was before these edits could not be read either: it is as it was saved, or empty."
+            if self.is_base_lost
+            else ""
+        )
+        return (
+            f"The journal is damaged in {places} ({self.lost_bytes} bytes): at least {self.damaged} "
+            f"{'edit is' if self.damaged == 1 else 'edits are'} missing.{began}"
+        )
 
 
 def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> Recovered:
@@ -60,13 +97,15 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     FileError
         If there is no journal, it is damaged at its beginning, or belongs to another case or image.
     """
+    expected = header_of(base, case)
     try:
-        expected = header_of(base, case)
-        recovered, header = _read(path, expected)
+        recovered, header = _read(path, base, expected)
     except OSError as error:
         raise FileError(f"{path} could not be read: {error.strerror}.") from error
-    is_saved = bool(np.array_equal(recovered.voxels, base))
-    if not is_saved and not any_base and header.base != expected.base:
+    is_same = bool(np.array_equal(recovered.voxels != 0, base != 0))
+    # What is damaged may have led elsewhere.
+    is_saved = is_same and not recovered.damaged
+    if not is_same and not any_base and header.base != expected.base:
         raise OtherBaseError(
             f"The mask of {case} was changed since the {recovered.edits} edits in {path.name} began; take "
             "them back in place of it, or move the journal away."
@@ -74,26 +113,58 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     return replace(recovered, is_saved=is_saved)
 
 
-def _read(path: Path, expected: Header) -> tuple[Recovered, Header]:
+def _read(path: Path, base: Voxels, expected: Header) -> tuple[Recovered, Header]:
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FileError(f"{path.name} has {size / 2**20:.0f} MB, too much for a journal; move it away.")
     with path.open("rb") as file:
-        header = read_header(file, path.name)
+        header, is_header_sound = read_header(file, path.name, expected)
         _check_same_image(path, header, expected)
-        voxels: Voxels = np.zeros(header.shape, header.dtype)
-        end = file.tell()
-        edits = -1
-        for box, part, length in read_records(file, size - end, header):
-            if edits < 0 and box != whole_box(header.shape):
-                break
-            voxels[box] = part
-            end, edits = end + length, edits + 1
-    if edits < 0:
+        found = _Replayed(base.astype(header.dtype))
+        for piece in read_records(file, file.tell(), size, header):
+            found.take(piece)
+    # A header that is damaged is believed only where the mask behind it has the case's shape.
+    if not found.has_base and not (is_header_sound and found.edits):
         raise FileError(
             f"{path.name} is damaged: the mask that its edits begin with is missing; move it away."
         )
-    return Recovered(voxels=voxels, edits=edits, lost_bytes=size - end, is_saved=False), header
+    return found.recovered(), header
+
+
+class _Replayed:
+    """A mask, and what records make of it one after the other."""
+
+    def __init__(self, base: Voxels) -> None:
+        self._voxels = base
+        self._lost_bytes = self._damaged = 0
+        self._note: Mapping[str, str] = {}
+        self.has_base = False
+        self.edits = 0
+
+    def take(self, piece: Record | Mapping[str, str] | Damage) -> None:
+        match piece:
+            case Record(box=box, voxels=voxels):
+                self._voxels[box] = voxels
+                if not self.has_base and not self.edits and voxels.shape == self._voxels.shape:
+                    self.has_base = True
+                else:
+                    self.edits += 1
+            case Damage(n_bytes=n_bytes, is_tail=is_tail):
+                self._lost_bytes += n_bytes
+                self._damaged += not is_tail
+            case _:
+                self._note = piece
+
+    def recovered(self) -> Recovered:
+        return Recovered(
+            voxels=self._voxels,
+            edits=self.edits,
+            lost_bytes=self._lost_bytes,
+            is_saved=False,
+            damaged=self._damaged,
+            is_base_lost=not self.has_base,
+            note=self._note,
+        )
 
 
 def _check_same_image(path: Path, header: Header, expected: Header) -> None:

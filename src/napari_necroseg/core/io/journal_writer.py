@@ -1,0 +1,204 @@
+"""One mask's journal, written in a thread of its own: whoever paints never waits for the disk.
+
+Strokes that come while the disk is busy join into one record, so that at most one record is waiting, however
+slow the disk is. What cannot be written is tried again, as a whole, until it can.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.io.journal import Journal, TakenOverError, put_aside
+from napari_necroseg.core.io.journal_records import Box
+from napari_necroseg.core.volume import Voxels
+
+Begin = Callable[[Voxels], Journal]
+Draft = Callable[[Voxels | None], None]
+# From here on it is told that the disk does not keep up.
+LATE_S = 2.0
+RETRY_S = 2.0
+# The whole mask as a file that any program reads, if something has changed since the last one.
+DRAFT_S = 8.0
+# How often an idle thread looks whether the program has ended.
+_LOOK_S = 0.5
+
+
+class End(StrEnum):
+    """What becomes of a journal that is written no longer."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+    ASIDE = "aside"
+
+
+class JournalWriter:
+    """Keeps a copy of one mask in step with its layer, and the journal on disk in step with that.
+
+    Parameters
+    ----------
+    begin
+        Makes the journal of a mask ``(Z, Y, X)``; called in the thread, and again if another program has
+        taken the journal over.
+    voxels
+        ``(Z, Y, X)``, uint8; the mask as it is now, which becomes this object's.
+    tell
+        Called in the thread with a sentence when something cannot be written, and with nothing once it could.
+    draft
+        Writes a mask as a file that any program reads, and removes that file where there is no mask.
+    """
+
+    def __init__(
+        self, begin: Begin, voxels: Voxels, tell: Callable[[str], None], draft: Draft | None = None
+    ) -> None:
+        self.voxels = voxels
+        self.journal: Journal | None = None
+        self.problem = ""
+        self._begin, self._tell, self._draft = begin, tell, draft
+        self._condition = threading.Condition()
+        # What is not on disk: a box of the mask, or all of it; since when it waits, or is being written.
+        self._box: Box | None = None
+        self._is_whole = True
+        self._waits_since: float | None = time.monotonic()
+        self._written_since: float | None = None
+        self._retry_at = 0.0
+        self._draft_at: float | None = None
+        self._end: End | None = None
+        # No daemon: what was handed over is written before the program ends.
+        self._thread = threading.Thread(target=self._serve, name="necroseg-journal")
+        self._thread.start()
+
+    @property
+    def seconds_behind(self) -> float:
+        """How long ago the oldest change was made that is not on disk; 0 if all are."""
+        with self._condition:
+            since = [one for one in (self._waits_since, self._written_since) if one is not None]
+        return time.monotonic() - min(since) if since else 0.0
+
+    def change(self, box: Box, part: Voxels) -> None:
+        """Take over the voxels ``(Z, Y, X)`` of a box; they are written as soon as the disk is free."""
+        with self._condition:
+            self.voxels[box] = part
+            self._box = box if self._box is None else _joined(self._box, box)
+            self._waits_since = self._waits_since or time.monotonic()
+            self._condition.notify_all()
+
+    def end(self, what: End) -> None:
+        """Write what is left, then do this with the journal, and stop."""
+        with self._condition:
+            self._end = self._end or what
+            self._condition.notify_all()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until all that was handed over is on disk, and until it has stopped if it was told to."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while self.seconds_behind or (self._end is not None and self._thread.is_alive()):
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            if not self._thread.is_alive():
+                return False
+            time.sleep(0.002)
+        return True
+
+    def _serve(self) -> None:
+        while True:
+            with self._condition:
+                while not (self._is_due() or self._is_over()):
+                    self._condition.wait(_LOOK_S)
+                is_last = self._is_over()
+                work = self._take()
+            self._write(*work)
+            if is_last and (self.problem or not self.seconds_behind):
+                break
+        self._finish()
+
+    def _is_due(self) -> bool:
+        """Whether there is something to write now."""
+        now = time.monotonic()
+        is_draft_due = self._draft_at is not None and now >= self._draft_at
+        return (self._waits_since is not None and now >= self._retry_at) or is_draft_due
+
+    def _is_over(self) -> bool:
+        return self._end is not None or not threading.main_thread().is_alive()
+
+    def _take(self) -> tuple[Box | None, Voxels | None]:
+        """Take out what waits: a box and its voxels, no box for the whole mask, or neither."""
+        box, is_whole = self._box, self._is_whole
+        self._box, self._is_whole = None, False
+        self._written_since, self._waits_since = self._waits_since, None
+        if is_whole or (box is not None and self.journal is not None and self.journal.is_large):
+            return None, self.voxels.copy()
+        return box, None if box is None else self.voxels[box].copy()
+
+    def _write(self, box: Box | None, voxels: Voxels | None) -> None:
+        try:
+            if voxels is not None:
+                self._journalled(box, voxels)
+            self._write_draft(voxels is not None)
+        except (NecrosegError, OSError, MemoryError) as error:
+            self._failed(error)
+            return
+        with self._condition:
+            self._written_since = None
+        if self.problem:
+            self.problem = ""
+            self._tell("")
+
+    def _journalled(self, box: Box | None, voxels: Voxels) -> None:
+        if self.journal is None:
+            self.journal = self._begin(voxels if box is None else self.voxels.copy())
+        elif box is None:
+            self.journal.restart(voxels)
+        else:
+            self.journal.append(box, voxels)
+
+    def _write_draft(self, is_changed: bool) -> None:
+        if self._draft is None:
+            return
+        now = time.monotonic()
+        if is_changed and self._draft_at is None:
+            self._draft_at = now + DRAFT_S
+        elif not is_changed and self._draft_at is not None and now >= self._draft_at:
+            self._draft_at = None
+            with self._condition:
+                voxels = self.voxels.copy()
+            self._draft(voxels)
+
+    def _failed(self, error: Exception) -> None:
+        """Have the whole mask written next time, and say why it was not, once."""
+        if isinstance(error, TakenOverError) and self.journal is not None:
+            self.journal.close()
+            self.journal = None
+        with self._condition:
+            self._is_whole = True
+            since = [one for one in (self._written_since, self._waits_since) if one is not None]
+            self._waits_since = min(since, default=time.monotonic())
+            self._written_since = None
+            self._retry_at = time.monotonic() + RETRY_S
+        is_new = not self.problem
+        self.problem = str(error)
+        if is_new:
+            self._tell(self.problem)
+
+    def _finish(self) -> None:
+        journal, end = self.journal, self._end
+        if journal is None:
+            return
+        try:
+            if end is End.DISCARD and not self.problem:
+                journal.discard()
+                if self._draft is not None:
+                    self._draft(None)
+            else:
+                journal.close()
+                if end is End.ASIDE:
+                    put_aside(journal.path)
+        except (NecrosegError, OSError) as error:
+            self._tell(str(error))
+
+
+def _joined(one: Box, other: Box) -> Box:
+    """Return the smallest box that holds two."""
+    z, y, x = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return (z, y, x)
