@@ -1,18 +1,17 @@
 """The command line: ``necroseg COMMAND ...``.
 
-Only the module of the chosen command is imported, so that ``--help`` and ``--version`` answer at once.
+Only the module of the chosen command is imported, so that ``--help`` and ``--version`` answer at once. Here
+next to nothing is: an interruption is heeded from `main` on.
 """
 
-import argparse
-import signal
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
-from types import FrameType
-from typing import NoReturn
 
-from napari_necroseg import __version__
+# As type checkers know it; the module typing takes a while to import.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 # The commands, in the order in which a newcomer needs them, with the help line of each.
 COMMANDS = {
@@ -30,10 +29,11 @@ COMMANDS = {
     "study": "cross-validate the six configurations of the paper, or others, and report",
     "report": "write tables, figures and the report of a study again",
 }
-# Those whose networks' features come and go in memory.
-_COMPUTING = ("train", "predict", "study")
 USER_ERROR = 2
 INTERRUPTED = 130
+NOTHING_LEFT = "nothing half-written was left behind."
+# What a shell says of a program that was ended by SIGPIPE.
+READER_GONE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,50 +47,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted.
+        0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted, 141 if whoever
+        read its output has gone.
     """
     started_s = time.monotonic()
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
-    options = make_parser(chosen).parse_args(join_points(arguments), argparse.Namespace(started_s=started_s))
-    # A scheduler ends a job with SIGTERM; clean up as after Ctrl+C.
-    signal.signal(signal.SIGTERM, _interrupt)
-    from napari_necroseg.cli.console import present
-    from napari_necroseg.core.memory import keep_freed_memory
+    from napari_necroseg.cli.interrupts import Interrupts
 
-    if argv is None and chosen in _COMPUTING:
-        # The process is this command's own.
-        keep_freed_memory()
-    return present(lambda: options.run(options), as_json=options.json)
+    is_own_process = argv is None
+    with Interrupts(is_own_process=is_own_process) as interrupts:
+        from napari_necroseg.cli.command import run_command
+
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        return run_command(arguments, interrupts, started_s=started_s)
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that reports a mistake in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, without repeating all options."""
-        self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def make_parser(command: str | None) -> argparse.ArgumentParser:
+def make_parser(command: str | None) -> "argparse.ArgumentParser":
     """Make the parser, with all options of `command` and only the help line of the others."""
-    parser = Parser(
-        prog="necroseg",
-        description="Segment necrosis zones after radiofrequency ablation of spinal metastases. "
-        "Research software, not a medical device.",
-    )
-    parser.add_argument("--version", action="version", version=f"necroseg {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        if name == command:
-            module = import_module(f"napari_necroseg.cli.{name}")
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-            subparser.add_argument(
-                "--json", action="store_true", help="print one JSON object a line to standard output"
-            )
-    return parser
+    from napari_necroseg.cli.command import make_parser
+
+    return make_parser(command)
 
 
 def join_points(arguments: Sequence[str]) -> list[str]:
@@ -106,7 +81,3 @@ def join_points(arguments: Sequence[str]) -> list[str]:
 
 def _is_negative_point(word: str) -> bool:
     return word.startswith("-") and "," in word and not word.strip("-+.,eE0123456789")
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

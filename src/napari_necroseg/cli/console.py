@@ -1,13 +1,13 @@
 """Showing the events of a job: JSON lines on standard output, text for people on standard error."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 
-from napari_necroseg.cli import INTERRUPTED, USER_ERROR
-from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.cli import INTERRUPTED, NOTHING_LEFT, USER_ERROR
+from napari_necroseg.cli.streams import print_record, printable, say
+from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, mistake_of
 from napari_necroseg.core.events import (
     CaseFailed,
     Checkpointed,
@@ -25,7 +25,12 @@ SECONDS_BETWEEN_LINES = 5.0
 BAR_CHARACTERS = 28
 
 
-def present(make_events: Callable[[], Generator[Event]], *, as_json: bool) -> int:
+def present(
+    make_events: Callable[[], Generator[Event]],
+    *,
+    as_json: bool,
+    left_behind: Callable[[], str] | None = None,
+) -> int:
     """Run a job to its end while showing what it reports.
 
     Parameters
@@ -34,11 +39,19 @@ def present(make_events: Callable[[], Generator[Event]], *, as_json: bool) -> in
         Starts the job; a mistake of the user may surface here or while it runs.
     as_json
         Whether to print one JSON object a line to standard output.
+    left_behind
+        Says after an interruption what there is of the job; by its events if None.
 
     Returns
     -------
     int
-        The exit code: 0, 2 for a user's mistake or if a case or run could not be done, 130 if interrupted.
+        The exit code: 0, 2 for a user's mistake, an error of the system, or if a case or run could not be
+        done, 130 if interrupted.
+
+    Raises
+    ------
+    ReaderGoneError
+        If nobody reads what it says any more.
     """
     console = Console()
     n_failed = 0
@@ -48,14 +61,17 @@ def present(make_events: Callable[[], Generator[Event]], *, as_json: bool) -> in
                 n_failed += isinstance(event, CaseFailed | RunFailed)
                 console.show(event)
                 if as_json:
-                    sys.stdout.write(json.dumps(to_record(event), ensure_ascii=False) + "\n")
-                    sys.stdout.flush()
-    except NecrosegError as error:
-        console.line(f"necroseg: {' '.join(str(error).split())}")
-        return USER_ERROR
+                    print_record(to_record(event))
     except KeyboardInterrupt:
-        console.line(f"necroseg: interrupted; {console.left_behind}")
+        said = console.left_behind if left_behind is None else left_behind()
+        console.line(f"necroseg: interrupted; {said}")
         return INTERRUPTED
+    except (NecrosegError, *SYSTEM_ERRORS) as error:
+        mistake = mistake_of(error)
+        if mistake is None:
+            raise
+        console.line(f"necroseg: {' '.join(str(mistake).split())}")
+        return USER_ERROR
     return USER_ERROR if n_failed else 0
 
 
@@ -69,8 +85,8 @@ class Console:
     """
 
     def __init__(self) -> None:
-        self.left_behind = "nothing half-written was left behind."
-        self._redraws = sys.stderr.isatty()
+        self.left_behind = NOTHING_LEFT
+        self._redraws = sys.stderr is not None and sys.stderr.isatty()
         self._has_bar = False
         self._last_s = -SECONDS_BETWEEN_LINES
 
@@ -99,8 +115,7 @@ class Console:
         if self._redraws:
             filled = round(share * BAR_CHARACTERS)
             bar = "#" * filled + "." * (BAR_CHARACTERS - filled)
-            sys.stderr.write(f"\r\x1b[K[{bar}] {share:4.0%}  {message}")
-            sys.stderr.flush()
+            say(f"\r\x1b[K[{bar}] {share:4.0%}  {printable(message)}")
             self._has_bar = True
         elif time.monotonic() - self._last_s >= SECONDS_BETWEEN_LINES:
             self._last_s = time.monotonic()
@@ -108,8 +123,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """Write a line, below the bar if there is one."""
-        sys.stderr.write(("\n" if self._has_bar else "") + text + "\n")
-        sys.stderr.flush()
+        say(("\n" if self._has_bar else "") + printable(text) + "\n")
         self._has_bar = False
 
     def _training(self, step: TrainingStep) -> None:

@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def left_behind(options: argparse.Namespace) -> str:
+    """Say what there is of the demonstration if it is interrupted now."""
+    return f"what was finished is in {options.out}; the same command begins a new training."
+
+
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Make phantoms, train, predict the one that was left out, score it, show it."""
     out: Path = options.out

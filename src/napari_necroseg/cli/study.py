@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Generator
 from pathlib import Path
 
+from napari_necroseg.cli import NOTHING_LEFT
 from napari_necroseg.cli.options import add_options, chosen
 from napari_necroseg.cli.train import choose_named, read_cases
 from napari_necroseg.core.config.study import StudyConfig
@@ -62,6 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say what would be done and what it would take; write folds.csv",
     )
+
+
+def left_behind(options: argparse.Namespace) -> str:
+    """Say what there is of the study if it is interrupted now."""
+    from napari_necroseg.core.study.record import STUDY_NAME
+
+    if options.dry_run or not (options.out / STUDY_NAME).is_file():
+        return NOTHING_LEFT
+    return f"what is done is kept in {options.out}; the same command goes on from there."
 
 
 def run(options: argparse.Namespace) -> Generator[Event]:

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from napari_necroseg.cli import NOTHING_LEFT
 from napari_necroseg.cli.options import add_options, chosen, in_words
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
-from napari_necroseg.core.errors import CohortError, SettingsError
+from napari_necroseg.core.errors import CohortError, NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tuned, tuning_preset, watched
@@ -94,6 +95,22 @@ def run(options: argparse.Namespace) -> Generator[Event]:
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
     start = Start(model=model, resumes=options.resume)
     return train(plan, cohort, run=options.out, start=start, validation=validation)
+
+
+def left_behind(options: argparse.Namespace) -> str:
+    """Say, by what is on disk, what there is of the training if it is interrupted now."""
+    from napari_necroseg.core.io.runrecord import RECORD_NAME
+    from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
+
+    if (options.out / RECORD_NAME).is_file():
+        return f"the training was done, and its model is in {options.out}."
+    if not (options.out / CHECKPOINT_NAME).is_file():
+        return NOTHING_LEFT
+    try:
+        kept = f"what was learned in {read_progress(options.out).iteration:,} iterations is kept"
+    except NecrosegError as error:
+        return f"the checkpoint in {options.out} cannot be gone on with. {error}"
+    return f"{kept}; the same command with --resume goes on."
 
 
 def start_model(options: argparse.Namespace) -> "Model | None":

@@ -1,6 +1,8 @@
 """Mistakes that a user can act on: the message says what happened, with numbers, and what to do next."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # What to do about an error of the system, by its name (not every system knows each); what it is, the system
@@ -58,6 +60,22 @@ class ModelError(NecrosegError):
 
 class ResourceError(NecrosegError):
     """Too little memory, disk space or an absent device."""
+
+
+# What `mistake_of` may know a sentence for.
+SYSTEM_ERRORS = (OSError, MemoryError, UnicodeEncodeError, RuntimeError)
+
+
+@contextmanager
+def as_mistakes() -> Iterator[None]:
+    """Raise errors of the system as the mistakes that they mean; those that nobody foresaw stay."""
+    try:
+        yield
+    except SYSTEM_ERRORS as error:
+        mistake = mistake_of(error)
+        if mistake is None:
+            raise
+        raise mistake from error
 
 
 def unreadable(path: Path, error: OSError) -> FileError:
