@@ -20,6 +20,7 @@ FIELDS = (
     "steps_per_run",
     "workers",
     "scheduler",
+    "dashboard",
     "target",
     "fold_seed",
     "tolerance_mm",

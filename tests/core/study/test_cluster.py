@@ -1,5 +1,8 @@
 """Several processes do a study: with the numbers of one, also when a process is killed or all are stopped."""
 
+import errno
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.study import cluster as cluster_module
 from napari_necroseg.core.study import places
 from napari_necroseg.core.study.places import places_of
 from napari_necroseg.core.study.planning import plan_study
@@ -53,6 +57,60 @@ def study(
 
 def workers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def listening() -> list[tuple[str, int]]:
+    """Addresses that this process and its workers listen on."""
+    everyone = [psutil.Process(), *workers()]
+    found = [
+        one.laddr for process in everyone for one in process.net_connections("tcp") if one.status == "LISTEN"
+    ]
+    return [(address.ip, address.port) for address in found]
+
+
+def answers_to_http(address: tuple[str, int]) -> bool:
+    with socket.create_connection(address, timeout=1) as connection:
+        connection.sendall(b"GET /status HTTP/1.0\r\n\r\n")
+        try:
+            return connection.recv(4) == b"HTTP"
+        except OSError:
+            return False
+
+
+def test_no_other_user_can_look_on_and_nothing_is_left(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    open_to_all: list[tuple[str, int]] = []
+    seen: list[tuple[str, int]] = []
+
+    def look(event: Event) -> None:
+        if event.event == "run_started" and not seen:
+            seen.extend(listening())
+            open_to_all.extend(address for address in seen if answers_to_http(address))
+
+    study(project, "cluster", look, workers=2)
+    assert len(seen) >= 3
+    assert {ip for ip, _ in seen} == {"127.0.0.1"}
+    assert open_to_all == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_processes_that_cannot_be_started_are_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    with pytest.raises(ResourceError, match=r"2 processes.*No space left on device.*--workers 1"):
+        study(project, "cluster", workers=2)
+
+
+def test_a_dashboard_without_bokeh_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "find_spec", lambda _: None)
+    with pytest.raises(ResourceError, match="bokeh"):
+        study(project, "cluster", workers=2, dashboard=True)
 
 
 def test_a_killed_worker_changes_nothing(project: Path) -> None:

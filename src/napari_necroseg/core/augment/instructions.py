@@ -4,19 +4,21 @@
 """
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pickle import UnpicklingError
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
 # As many channels as one vector register of any processor holds; the voxels of fewer are read with the start
 # of their neighbour's, which is thrown away.
 LANES = 4
-compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
-
 _BITS_OF_FRACTION, _EXPONENT_OF_ONE = 23, 127 << 23
 # Of the root of one half, from where fractions are counted, so that their logarithms are near 0.
 _BITS_OF_ROOT_HALF = 0x3F3504F3
@@ -31,6 +33,26 @@ _EXP_1, _EXP_2, _EXP_3, _EXP_4, _EXP_5, _EXP_6 = (
 _INDEX, _LANE = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
 _ANY = ir.Constant(_LANE, ir.Undefined)
 _FIRST_LANE = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+
+class _ForgivingCache(FunctionCache):  # type: ignore[misc]  # numba has no types
+    """numba's cache of machine code; a file of it that cannot be read or written is as good as none."""
+
+    def _guard_against_spurious_io_errors(self) -> AbstractContextManager[None]:
+        return suppress(OSError, EOFError, UnpicklingError)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, and keep its code on disk where that can be.
+
+    Where neither the package's folder nor the user's can be written, each process compiles anew: the torch
+    engine would round differently, and a training that goes on there would get other weights.
+    """
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=True)(function)
+    # numba's own `cache=True` makes this error fatal: it has found no folder that it can write to.
+    with suppress(RuntimeError):
+        dispatcher._cache = _ForgivingCache(function)
+    return dispatcher
 
 
 @intrinsic

@@ -160,6 +160,11 @@ class StudyConfig(Config):
         title="Scheduler",
         description="Address of a running Dask scheduler, such as tcp://host:8786; instead of workers here.",
     )
+    dashboard: bool = Field(
+        False,
+        title="Dashboard",
+        description="Start dask's web pages beside several workers; any user of this computer can read them.",
+    )
 
     @model_validator(mode="after")
     def _contradicts_nothing(self) -> Self:

@@ -1,14 +1,28 @@
 """Runs on many processes, of this computer or of others, by dask.distributed: what is lost is done again."""
 
 import queue
+import tempfile
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from typing import Any
 
+import dask.config
 import psutil
-from distributed import Client, Future, KilledWorker, LocalCluster, Security, Worker, WorkerPlugin, get_worker
+from distributed import (
+    Client,
+    Future,
+    KilledWorker,
+    Nanny,
+    Scheduler,
+    Security,
+    SpecCluster,
+    Worker,
+    WorkerPlugin,
+    get_worker,
+)
 
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Warned, to_record
@@ -23,6 +37,10 @@ _NAME = "napari-necroseg-{}"
 _SECONDS_TO_CONNECT = 15
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_TO_TELL = 1.0
+_SECONDS_TO_END = 1.0
+_DASHBOARD = "127.0.0.1:8787"
+# Above every level of Python's logging.
+_SILENT = 60
 _KINDS: dict[str, type[Event]] = {kind.event: kind for kind in (RunStarted, RunAdvanced, Warned)}
 
 
@@ -73,6 +91,9 @@ def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> 
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
     with _connected(places) as client:
         yield from _warnings(client)
+        if places.dashboard and places.scheduler is None:
+            message = f"{client.dashboard_link} shows the runs, to any user of this computer."
+            yield Warned(message=message)
         # Of this study alone: others may use the same workers.
         name = _NAME.format(client.id)
         _prepare(client, places, name, arrived)
@@ -137,31 +158,78 @@ def _connected(places: Places) -> Iterator[Client]:
         with client:
             yield client
         return
-    with (
-        LocalCluster(
-            n_workers=places.workers,
-            threads_per_worker=1,
-            # The memory is torch's to ask for, and its lack is told by `memory_errors`.
-            memory_limit=0,
-            dashboard_address=None,
-            security=Security.temporary(),
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="necroseg-study-", ignore_cleanup_errors=True)
+            )
+            # All that dask writes meanwhile, its locks included.
+            stack.enter_context(dask.config.set({"temporary-directory": folder}))
+            cluster = stack.enter_context(_cluster_here(places))
+            client = stack.enter_context(Client(cluster, set_as_default=False))
+        except (OSError, RuntimeError) as error:
+            raise ResourceError(
+                f"The {places.workers} processes of this study could not be started ({_cause(error)}); free "
+                "some memory and disk space, or let one run follow the other with --workers 1."
+            ) from error
         try:
             yield client
         finally:
             _end(cluster)
 
 
-def _end(cluster: LocalCluster) -> None:
+class _NoWebServer:
+    """A part of a cluster without the web server of dask, whose pages any user of the computer could read."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Start none."""
+
+
+class _Scheduler(_NoWebServer, Scheduler):
+    """Hands out the runs."""
+
+
+class _Worker(_NoWebServer, Worker):
+    """Does a run at a time."""
+
+
+def _cluster_here(places: Places) -> SpecCluster:
+    """Start a scheduler and workers that talk to nobody else."""
+    if places.dashboard and find_spec("bokeh") is None:
+        raise ResourceError("The dashboard needs bokeh: pip install bokeh; or leave --dashboard out.")
+    shared = {"security": Security.temporary(), "protocol": "tls://", "host": "127.0.0.1"}
+    # The memory is torch's to ask for, and its lack is told by `memory_errors`.
+    worker = shared | {"nthreads": 1, "memory_limit": 0, "silence_logs": _SILENT}
+    scheduler = shared | {"port": 0, "dashboard": places.dashboard, "dashboard_address": _DASHBOARD}
+    return SpecCluster(
+        workers={
+            number: {"cls": Nanny, "options": worker | {"worker_class": _Worker}}
+            for number in range(places.workers)
+        },
+        scheduler={"cls": Scheduler if places.dashboard else _Scheduler, "options": scheduler},
+        security=shared["security"],
+        silence_logs=_SILENT,
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """Return what lies behind an error, in one line: dask wraps it several times."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _end(cluster: SpecCluster) -> None:
     """End the workers at once: a farewell takes seconds, and what they wrote is whole at any moment."""
+    processes = []
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
         if nanny.pid is not None:
             with suppress(psutil.NoSuchProcess):
-                psutil.Process(nanny.pid).kill()
+                processes.append(psutil.Process(nanny.pid))
+                processes[-1].kill()
+    # Their folder is removed next.
+    psutil.wait_procs(processes, timeout=_SECONDS_TO_END)
 
 
 def _warnings(client: Client) -> Iterator[Event]:

@@ -24,12 +24,15 @@ class Places:
         CPU threads of a run; None for all but one of the worker's computer.
     scheduler
         Address of a scheduler whose workers are used instead of this computer.
+    dashboard
+        Whether dask's web server is started beside workers of this computer.
     """
 
     workers: int
     devices: tuple[str, ...]
     threads: int | None
     scheduler: str | None = None
+    dashboard: bool = False
 
     @property
     def needs_cluster(self) -> bool:
@@ -71,7 +74,7 @@ def places_of(config: StudyConfig) -> Places:
             f"{workers} workers with {threads} {'thread' if threads == 1 else 'threads'} each are more than "
             f"the {cores} cores of this computer; choose fewer."
         )
-    places = Places(workers=workers, devices=devices, threads=threads)
+    places = Places(workers=workers, devices=devices, threads=threads, dashboard=config.dashboard)
     if places.needs_cluster:
         _check_cluster()
     return places

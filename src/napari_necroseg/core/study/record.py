@@ -23,6 +23,7 @@ _MAY_DIFFER = (
     "spare_cores",
     "workers",
     "scheduler",
+    "dashboard",
     # The model may have been moved; its hash counts.
     "start_from",
 )
