@@ -51,7 +51,7 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
     FileError
         If the layer belongs to no file, has another shape than it, or the name is not that of a NIfTI file.
     """
-    from napari_necroseg.core.io.save import save_mask
+    from napari_necroseg.core.io.save import save_labels, save_mask
 
     name = attributes.get("name", "labels")
     source = source_of(attributes.get("metadata", {}))
@@ -67,7 +67,9 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
         )
     if not path.endswith(_MASK_SUFFIXES):
         raise FileError(f"{Path(path).name}: a mask is saved as NIfTI; choose a name that ends in .nii.gz.")
-    save_mask(Path(path), voxels, source.origin)
+    # What was missed and what is too much stay apart; of a mask, what is not 0 is inside.
+    save = save_labels if source.role is Role.ERRORS else save_mask
+    save(Path(path), voxels, source.origin)
     return [path]
 
 

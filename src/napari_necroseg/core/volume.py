@@ -13,6 +13,7 @@ Conventions of the whole project, stated here once:
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,16 @@ SAME_GRID_TOLERANCE_VOXELS = 0.01
 WORKING_AXIS_CODES = ("L", "I", "P")
 
 
+class Position(StrEnum):
+    """How it is known where a grid lies in the patient."""
+
+    STATED = "stated"
+    # A TIFF stack: taken for upright sagittal slices; its directions are a convention, its place is unknown.
+    UPRIGHT = "upright"
+    # A NIfTI header without a place: directions and place are a guess, and each program guesses otherwise.
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """A regular grid of voxels in the patient.
@@ -41,6 +52,10 @@ class Grid:
         Number of voxels along the three axes.
     affine_ras
         ``(4, 4)``; maps a voxel index to the millimetre position of its centre, RAS+.
+    position
+        How it is known where the grid lies.
+    in_file
+        For a grid in working order: the same voxels in the axis order of their file, where there is one.
 
     Raises
     ------
@@ -50,6 +65,8 @@ class Grid:
 
     shape: tuple[int, int, int]
     affine_ras: Affine
+    position: Position = Position.STATED
+    in_file: "Grid | None" = None
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine_ras, dtype=np.float64)

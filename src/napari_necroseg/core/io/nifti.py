@@ -55,8 +55,8 @@ def read_nifti(path: Path) -> FileImage:
     return FileImage(Volume(voxels, grid), Origin(grid, path, image.header.binaryblock), notes)
 
 
-def read_nifti_mask(path: Path) -> FileImage:
-    """Read a mask with one label as uint8, 0 and 1; see `read_nifti`.
+def read_nifti_mask(path: Path, *, is_own: bool = False) -> FileImage:
+    """Read a mask with one label (with any, if it `is_own`) as uint8, 0 and 1; see `read_nifti`.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_nifti_mask(path: Path) -> FileImage:
     image = open_nifti(path)
     grid, notes = place(image, path.name)
     voxels = read_voxels(image, path, None).reshape(grid.shape)
-    mask, label_notes = one_label(voxels, path.name)
+    mask, label_notes = one_label(voxels, path.name, is_own=is_own)
     return FileImage(Volume(mask, grid), Origin(grid, path, image.header.binaryblock), notes + label_notes)
 
 

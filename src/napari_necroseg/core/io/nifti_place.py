@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.errors import GeometryError
-from napari_necroseg.core.volume import Affine, Grid
+from napari_necroseg.core.volume import Affine, Grid, Position
 
 # Codes of the header's `xyzt_units`; files without a unit are in millimetres by custom.
 UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
@@ -34,7 +34,7 @@ def place(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
         notes = (*_form_notes(image, name), *unit_notes, *_shape_notes(affine, image.header, name))
     shape = image.shape
     try:
-        return Grid((shape[0], shape[1], shape[2]), affine), notes
+        return Grid((shape[0], shape[1], shape[2]), affine, position=_position(image.header)), notes
     except GeometryError as error:
         raise GeometryError(f"{name}: {error}") from None
 
@@ -75,14 +75,19 @@ def _check_place(affine: Affine, zooms: tuple[float, ...], name: str) -> None:
         )
 
 
+def _position(header: Any) -> Position:
+    has_place = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+    return Position.STATED if has_place else Position.UNKNOWN
+
+
 def _form_notes(image: Any, name: str) -> tuple[str, ...]:
     header = image.header
-    qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
-    if qform_code <= 0 and sform_code <= 0:
+    if _position(header) is Position.UNKNOWN:
         return (
             f"{name}: the file does not say where it lies in the patient (qform and sform codes are 0); "
             "left, right and upright are a guess.",
         )
+    qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
     if qform_code > 0 and sform_code > 0 and _differ(_qform(header), header.get_sform(), image.shape):
         return (f"{name}: qform and sform place the image differently; the sform was used.",)
     return ()

@@ -17,10 +17,15 @@ def save_mask(path: Path, voxels: Voxels, origin: Origin) -> None:
     path
         ``.nii.gz`` or ``.nii``; replaced atomically.
     voxels
-        ``(Z, Y, X)`` in working order; values from 0 to 255.
+        ``(Z, Y, X)`` in working order; what is not 0 is inside, and is written as 1.
     origin
         The file that the mask lies on.
     """
+    _save(path, (voxels != 0).astype(np.uint8), origin)
+
+
+def save_labels(path: Path, voxels: Voxels, origin: Origin) -> None:
+    """Write several labels, from 0 to 255, as they are; see `save_mask`."""
     _save(path, voxels.astype(np.uint8), origin)
 
 

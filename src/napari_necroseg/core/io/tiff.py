@@ -8,7 +8,7 @@ from napari_necroseg.core.errors import FileError, GeometryError, SettingsError
 from napari_necroseg.core.io.file_image import FileImage, Spacing
 from napari_necroseg.core.io.tiff_file import TiffStack, load_tiff
 from napari_necroseg.core.io.voxels import finite_or_zero, one_label
-from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
+from napari_necroseg.core.volume import Grid, Origin, Position, Volume, Voxels
 
 # Axis codes of tifffile that can be the slices of a stack; a series of unnamed pages is one, too.
 SLICE_AXES = "ZTIQ"
@@ -41,10 +41,10 @@ def read_tiff(path: Path, *, spacing_mm: Spacing | None = None, channel: int | N
     return _placed(path, image, spacing, notes)
 
 
-def read_tiff_mask(path: Path, *, spacing_mm: Spacing | None = None) -> FileImage:
-    """Read a stack with one label as uint8, 0 and 1; see `read_tiff`."""
+def read_tiff_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
+    """Read a stack with one label (with any, if it `is_own`) as uint8, 0 and 1; see `read_tiff`."""
     voxels, spacing = _read(path, spacing_mm, None)
-    mask, notes = one_label(voxels, path.name)
+    mask, notes = one_label(voxels, path.name, is_own=is_own)
     return _placed(path, mask, spacing, notes)
 
 
@@ -108,5 +108,6 @@ def _placed(path: Path, voxels: Voxels, spacing: Spacing, notes: tuple[str, ...]
     # Slices grow to the left (-x), rows to inferior (-z), columns to posterior (-y).
     affine = np.diag((-spacing[0], 0.0, 0.0, 1.0))
     affine[2, 1], affine[1, 2] = -spacing[1], -spacing[2]
-    grid = Grid((voxels.shape[0], voxels.shape[1], voxels.shape[2]), affine)
+    shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
+    grid = Grid(shape, affine, position=Position.UPRIGHT)
     return FileImage(Volume(voxels, grid), Origin(grid, path), (*notes, f"{path.name}: {UNPLACED}."))
