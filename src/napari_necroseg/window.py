@@ -66,9 +66,8 @@ def open_docks(viewer: Any) -> dict[str, Any]:
 
 def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace) -> None:
     """Open the case, add its predicted mask, and wait until the scores stand in their dock."""
-    from napari_necroseg.core.grids.orient import to_working
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.image import read_mask
+    from napari_necroseg.core.io.onto import read_mask_on
     from napari_necroseg.layerdata import Role, case_source, mask_layer
     from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -79,9 +78,8 @@ def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace)
     wait_until(lambda: workspace.case is not None and not workspace.screen.is_busy)
     assert workspace.case is not None
     source = case_source(workspace.case, Role.PREDICTION, options.run.name)
-    mask = mask_layer(
-        to_working(read_mask(options.prediction).volume), source, f"prediction {options.run.name}"
-    )
+    prediction = read_mask_on(options.prediction, workspace.case.grid).volume
+    mask = mask_layer(prediction, source, f"prediction {options.run.name}")
     workspace.layers.add(mask, is_saved=True)
     wait_until(lambda: docks["Scores"].table.has_scores)
 

@@ -1,6 +1,6 @@
 """A case: the paired sequences of one follow-up examination, as paths or voxels; a cohort: many cases."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -36,6 +36,8 @@ class CaseFiles:
         The columns of ``cohort.csv`` of that name.
     spacing_mm
         Slice, row and column spacing, for TIFF stacks that do not state theirs.
+    own_masks
+        Which of ``reference`` and ``tumour`` this program wrote: whatever is not 0 in them is inside.
     loaded
         The voxels, where they are in memory already (the layers of a viewer): the files are not read then.
     """
@@ -49,12 +51,27 @@ class CaseFiles:
     fold: int | None = None
     status: str = ""
     spacing_mm: tuple[float, float, float] | None = None
+    own_masks: frozenset[str] = frozenset()
     loaded: "Case | None" = None
 
     @property
     def patient_or_name(self) -> str:
         """The patient that the case belongs to: its own if the cohort names none."""
         return self.patient or self.name
+
+    @property
+    def shares_file(self) -> bool:
+        """Whether one TIFF stack holds ceT1 and T2 as its channels."""
+        return len({path.resolve() for path in self.sequences.values()}) < len(self.sequences)
+
+    def only_sequences(self, names: Collection[str]) -> "CaseFiles":
+        """Return the files without the images that are not named, which then cannot fail.
+
+        ceT1 stays in any case, since it says where the voxels lie; so does what stands in the same file.
+        """
+        wanted = set(Sequence) if self.shares_file else {Sequence.CET1, *names}
+        kept = {sequence: path for sequence, path in self.sequences.items() if sequence in wanted}
+        return replace(self, sequences=kept)
 
 
 @dataclass(frozen=True, kw_only=True)

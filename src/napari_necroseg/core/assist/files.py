@@ -65,15 +65,16 @@ def assist_files(
     """
     check_out(out, files)
     yield Started(message=f"Outlining what lies about {_words(seed_mm)} mm in {files.name}: {config.method}.")
-    kept = {
-        name: path for name, path in files.sequences.items() if name in (Sequence.CET1, *config.sequences)
-    }
-    case = load_case(replace(files, sequences=kept, reference=None, tumour=None))
+    case = load_case(replace(files.only_sequences(config.sequences), reference=None, tumour=None))
     for note in case.notes:
         yield Warned(message=f"{case.name}: {note}")
     seed = voxel_at(case.grid, seed_mm)
     started = time.monotonic()
-    images = {name: volume.voxels for name, volume in case.sequences.items()}
+    images = {
+        name: volume.voxels
+        for name, volume in case.sequences.items()
+        if name in (Sequence.CET1, *config.sequences)
+    }
     mask = assist(images, seed, spacing_mm=case.grid.spacing_mm, config=config)
     assert mask is not None, "nobody can stop it"
     seconds = time.monotonic() - started

@@ -34,11 +34,18 @@ def from_working(voxels: Voxels, file_grid: Grid) -> Voxels:
 
 
 def working_grid(file_grid: Grid) -> Grid:
-    """Return the grid of a file, reordered to working order."""
+    """Return the grid of a file, reordered to working order; one that was reordered is returned as it is."""
+    if file_grid.in_file is not None:
+        return file_grid
     axes, flips = _file_axes(file_grid)
     shape = tuple(file_grid.shape[axis] for axis in axes)
     to_file_index = _to_file_index(file_grid, axes, flips)
-    return Grid((shape[0], shape[1], shape[2]), file_grid.affine_ras @ to_file_index)
+    return Grid(
+        (shape[0], shape[1], shape[2]),
+        file_grid.affine_ras @ to_file_index,
+        position=file_grid.position,
+        in_file=file_grid,
+    )
 
 
 def method_warnings(grid: Grid) -> tuple[str, ...]:

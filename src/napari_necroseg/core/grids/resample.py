@@ -84,6 +84,14 @@ def overlap_share(a: Grid, b: Grid) -> float:
     return float(_is_inside(_mapping(coarse, b), coarse.shape, b.shape).mean())
 
 
+def outside_voxels(mask: Volume, onto: Grid) -> int:
+    """Count the voxels of a mask whose centres lie outside of a grid, up to the border of its voxels."""
+    places = np.argwhere(mask.voxels != 0)
+    indices = onto.to_index(mask.grid.to_world_mm(places))
+    inside = ((indices >= -0.5 - 1e-6) & (indices <= np.asarray(onto.shape) - 0.5 + 1e-6)).all(axis=-1)
+    return int(np.count_nonzero(~inside))
+
+
 def _mapping(target: Grid, source: Grid) -> _Mapping:
     combined = np.asarray(np.linalg.solve(source.affine_ras, target.affine_ras), dtype=np.float64)
     return _Mapping(combined[:3, :3], combined[:3, 3])

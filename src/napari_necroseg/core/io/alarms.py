@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.grids.by_index import fits_by_index
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.grids.resample import overlap_share
 from napari_necroseg.core.io.file_image import FileImage
@@ -21,7 +22,19 @@ def pair_alarms(images: Mapping[Sequence, FileImage]) -> list[str]:
     if Sequence.T2 not in images:
         return []
     cet1, t2 = images[Sequence.CET1], images[Sequence.T2]
-    grid, t2_grid = working_grid(cet1.volume.grid), working_grid(t2.volume.grid)
+    found = []
+    # What was taken voxel for voxel has no place that could speak against it.
+    if not fits_by_index(t2.volume.grid, cet1.volume.grid):
+        found += _place_alarms(working_grid(cet1.volume.grid), working_grid(t2.volume.grid))
+    names = {name for name in (_patient_field(cet1), _patient_field(t2)) if name}
+    if len(names) > 1:
+        found.append("the files name different patients")
+    if _are_identical(cet1, t2):
+        found.append("both files hold the very same image")
+    return [f"Check this pair: {problem}." for problem in found]
+
+
+def _place_alarms(grid: Grid, t2_grid: Grid) -> list[str]:
     found = []
     overlap = overlap_share(grid, t2_grid)
     if overlap < LEAST_OVERLAP:
@@ -30,12 +43,7 @@ def pair_alarms(images: Mapping[Sequence, FileImage]) -> list[str]:
         found.append(f"ceT1 is a {_plane(grid)} stack, T2 a {_plane(t2_grid)} one")
     elif _turn_deg(grid, t2_grid) > MOST_TURN_DEG:
         found.append(f"their slices are turned against each other by {_turn_deg(grid, t2_grid):.0f} degrees")
-    names = {name for name in (_patient_field(cet1), _patient_field(t2)) if name}
-    if len(names) > 1:
-        found.append("the files name different patients")
-    if _are_identical(cet1, t2):
-        found.append("both files hold the very same image")
-    return [f"Check this pair: {problem}." for problem in found]
+    return found
 
 
 def _plane(grid: Grid) -> str:

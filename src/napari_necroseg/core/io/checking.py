@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Sequence
-from napari_necroseg.core.errors import GeometryError, NecrosegError
+from napari_necroseg.core.errors import GeometryError, NecrosegError, ResourceError
+from napari_necroseg.core.grids.by_index import fits_by_index, has_place
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.grids.resample import overlap_share
 from napari_necroseg.core.io.alarms import LEAST_OVERLAP
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_suffix
 from napari_necroseg.core.io.image import read_image, read_mask
+from napari_necroseg.core.io.onto import check_onto, outside_notes
 from napari_necroseg.core.io.scanning import relative_name
 from napari_necroseg.core.volume import Grid
 
@@ -41,10 +43,10 @@ def check_case(case: CaseFiles, *, root: Path) -> Checked:
     -------
     Checked
         A T2 image or mask that cannot be read is left out of the case; a TIFF stack that only lacks its
-        spacing is kept, since the table can give that.
+        spacing is kept, since the table can give that, and so is what only memory is short for.
     """
     try:
-        grid, notes = _grid(case, case.sequences[Sequence.CET1], is_mask=False)
+        grid, notes = _image_grid(case, Sequence.CET1)
     except NecrosegError as error:
         if _lacks_spacing(case.sequences[Sequence.CET1], error):
             return Checked(case=case, problems=(f"{case.name}: {error} {TIFF_ADVICE}",))
@@ -52,15 +54,18 @@ def check_case(case: CaseFiles, *, root: Path) -> Checked:
     problems = list(notes)
     kept = case
     for column, path in _other_files(case).items():
-        is_mask = column != Sequence.T2
+        name = relative_name(path, root)
         try:
-            other, more_notes = _grid(case, path, is_mask=is_mask)
+            if column == Sequence.T2:
+                problems += _check_t2(case, grid, name)
+            else:
+                problems += _check_mask(case, path, grid, name)
+        except ResourceError as error:
+            problems.append(f"{error} It could not be checked.")
         except NecrosegError as error:
             stays = _lacks_spacing(path, error)
             problems.append(f"{error} {TIFF_ADVICE if stays else 'It was left out of the case.'}")
             kept = kept if stays else _without(kept, column)
-            continue
-        problems += [*more_notes, *_compare(grid, other, relative_name(path, root), is_mask=is_mask)]
     said = tuple(f"{case.name}: {problem}" for problem in dict.fromkeys(problems))
     return Checked(case=kept, problems=said)
 
@@ -79,33 +84,50 @@ def _other_files(case: CaseFiles) -> dict[str, Path]:
     return {column: path for column, path in files.items() if path is not None}
 
 
-def _grid(case: CaseFiles, path: Path, *, is_mask: bool) -> tuple[Grid, tuple[str, ...]]:
-    """The working grid of a file, and what its header makes doubtful."""
+def _image_grid(case: CaseFiles, sequence: Sequence) -> tuple[Grid, tuple[str, ...]]:
+    """The working grid of an image, and what its header makes doubtful."""
     from napari_necroseg.core.io.nifti import read_header
 
-    if is_mask:
-        mask = read_mask(path, spacing_mm=case.spacing_mm)
-        empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
-        return working_grid(mask.volume.grid), (*mask.notes, *empty)
+    path = case.sequences[sequence]
     if _is_tiff(path):
-        image = read_image(path, spacing_mm=case.spacing_mm)
+        channel = list(Sequence).index(sequence) if case.shares_file else None
+        image = read_image(path, spacing_mm=case.spacing_mm, channel=channel)
         return working_grid(image.volume.grid), image.notes
     grid, notes = read_header(path)
     return working_grid(grid), notes
 
 
-def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool) -> list[str]:
+def _check_t2(case: CaseFiles, grid: Grid, name: str) -> list[str]:
+    """What is remarkable about a T2 image, which must cover the ceT1 image."""
+    other, notes = _image_grid(case, Sequence.T2)
+    return [*notes, *_compare(grid, other, name)]
+
+
+def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]:
+    """What is remarkable about a mask, which may be smaller than the ceT1 image, but must lie in it."""
+    mask = read_mask(path, spacing_mm=case.spacing_mm)
+    other = working_grid(mask.volume.grid)
+    empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
+    found = [*mask.notes, *empty, *_compare(grid, other, name, is_mask=True)]
+    is_moved = not (grid.matches(other) or fits_by_index(other, grid))
+    return found + (list(outside_notes(mask.volume, grid, name)) if is_moved else [])
+
+
+def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> list[str]:
     """What is remarkable about the place of an image or mask on the ceT1 image."""
-    if grid.matches(other):
-        return []
-    # A mask may be smaller than the image, but must lie in it; T2 must cover the image.
-    share = overlap_share(other, grid) if is_mask else overlap_share(grid, other)
-    if share == 0:
+    try:
+        how = check_onto(other, grid, name)
+    except GeometryError as error:
+        if not (has_place(grid) and has_place(other)):
+            return [str(error)]
         return [f"{name} does not overlap with the ceT1 image at all; are both of the same examination?"]
-    if not is_mask:
-        few = f"{name} covers only {share:.0%} of the ceT1 image; are both of the same examination?"
-        return [few] if share < LEAST_OVERLAP else []
-    return [f"{name} is not on the grid of the ceT1 image and will be resampled onto it."]
+    if not how or fits_by_index(other, grid):
+        return [how] if how else []
+    if is_mask:
+        return [f"{name} is not on the grid of the ceT1 image and will be resampled onto it."]
+    share = overlap_share(grid, other)
+    few = f"{name} covers only {share:.0%} of the ceT1 image; are both of the same examination?"
+    return [few] if share < LEAST_OVERLAP else []
 
 
 def _without(case: CaseFiles, column: str) -> CaseFiles:

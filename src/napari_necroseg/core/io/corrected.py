@@ -74,8 +74,10 @@ def _with_corrected(files: CaseFiles, labels: Path, there: frozenset[str]) -> Ca
         corrected_path(labels, files.name, is_tumour=is_tumour) for is_tumour in (False, True)
     )
     if reference.name in there:
-        files = replace(files, reference=reference)
-    return replace(files, tumour=tumour) if tumour.name in there else files
+        files = replace(files, reference=reference, own_masks=files.own_masks | {"reference"})
+    if tumour.name in there:
+        files = replace(files, tumour=tumour, own_masks=files.own_masks | {"tumour"})
+    return files
 
 
 def _there(labels: Path) -> frozenset[str]:

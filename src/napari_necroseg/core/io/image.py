@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, Spacing, check_is_file, image_suffix
+from napari_necroseg.core.io.room import memory_for
+from napari_necroseg.core.volume import Grid
 
 
 def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | None = None) -> FileImage:
@@ -21,30 +24,65 @@ def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | 
     ------
     FileError, GeometryError
         For whatever cannot be read as a single three-dimensional real image with a place in space.
+    ResourceError
+        If memory does not suffice.
     """
     check_is_file(path)
-    if image_suffix(path) in TIFF_SUFFIXES:
-        from napari_necroseg.core.io.tiff import read_tiff
+    with memory_for(path.name):
+        if _is_tiff(path):
+            from napari_necroseg.core.io.tiff import read_tiff
 
-        return read_tiff(path, spacing_mm=spacing_mm, channel=channel)
-    from napari_necroseg.core.io.nifti import read_nifti
+            return read_tiff(path, spacing_mm=spacing_mm, channel=channel)
+        from napari_necroseg.core.io.nifti import read_nifti
 
-    return read_nifti(path)
+        return read_nifti(path)
 
 
-def read_mask(path: Path, *, spacing_mm: Spacing | None = None) -> FileImage:
+def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
     """Read a NIfTI or TIFF mask with one label; see `read_image`.
+
+    Parameters
+    ----------
+    path, spacing_mm
+        As in `read_image`.
+    is_own
+        Whether this program wrote the mask: whatever is not 0 in it is inside, since a person may have
+        painted with any label. From elsewhere, other labels may mean other structures.
 
     Raises
     ------
-    FileError, GeometryError
+    FileError, GeometryError, ResourceError
         As `read_image`; also for fractional values and for more than one label.
     """
     check_is_file(path)
-    if image_suffix(path) in TIFF_SUFFIXES:
-        from napari_necroseg.core.io.tiff import read_tiff_mask
+    is_own = is_own or _is_in_project(path)
+    with memory_for(path.name):
+        if _is_tiff(path):
+            from napari_necroseg.core.io.tiff import read_tiff_mask
 
-        return read_tiff_mask(path, spacing_mm=spacing_mm)
-    from napari_necroseg.core.io.nifti import read_nifti_mask
+            return read_tiff_mask(path, spacing_mm=spacing_mm, is_own=is_own)
+        from napari_necroseg.core.io.nifti import read_nifti_mask
 
-    return read_nifti_mask(path)
+        return read_nifti_mask(path, is_own=is_own)
+
+
+def read_grid(path: Path, *, spacing_mm: Spacing | None = None) -> tuple[Grid, tuple[str, ...]]:
+    """Return the grid of an image file in the file's axis order, and notes on it; see `read_image`."""
+    if _is_tiff(path):
+        image = read_image(path, spacing_mm=spacing_mm, channel=0)
+        return image.volume.grid, image.notes
+    from napari_necroseg.core.io.nifti import read_header
+
+    return read_header(path)
+
+
+def _is_in_project(path: Path) -> bool:
+    if LABELS_FOLDER not in (path.parent.name, path.parent.parent.name):
+        return False
+    from napari_necroseg.core.io.review import is_in_project
+
+    return is_in_project(path)
+
+
+def _is_tiff(path: Path) -> bool:
+    return image_suffix(path) in TIFF_SUFFIXES

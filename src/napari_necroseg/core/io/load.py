@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Sequence
-from napari_necroseg.core.errors import FileError, GeometryError
-from napari_necroseg.core.grids.orient import method_warnings, to_working, working_grid
-from napari_necroseg.core.grids.resample import overlap_share, resample_image, resample_mask
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.grids.orient import method_warnings, working_grid
 from napari_necroseg.core.io.alarms import pair_alarms
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, image_suffix
 from napari_necroseg.core.io.image import read_image, read_mask
+from napari_necroseg.core.io.onto import image_onto, mask_onto
+from napari_necroseg.core.io.room import memory_for
 from napari_necroseg.core.volume import Grid, Volume
 
 _ROLES = ("reference", "tumour")
@@ -21,8 +22,9 @@ def load_case(files: CaseFiles) -> Case:
     """Read a case.
 
     T2 is resampled onto the ceT1 grid (cubic), a mask too (occupancy cut at 0.5), each with a note; on
-    the same grid they stay bit-identical, also where their files have another axis order. A TIFF file
-    named for both sequences holds ceT1 in its first channel and T2 in its second.
+    the same grid they stay bit-identical, also where their files have another axis order. Where a file does
+    not say where it lies, voxels are taken for voxels, with a note. A TIFF file named for both sequences
+    holds ceT1 in its first channel and T2 in its second.
 
     Parameters
     ----------
@@ -37,13 +39,16 @@ def load_case(files: CaseFiles) -> Case:
     Raises
     ------
     FileError, GeometryError
-        If an image or mask cannot be read, or does not overlap with the ceT1 image at all.
+        If an image or mask cannot be read, or cannot be brought onto the ceT1 image.
+    ResourceError
+        If memory does not suffice.
     """
     if files.loaded is not None:
         return files.loaded
-    images = _read_images(files)
-    masks = {role: _read_mask(path, role, files) for role, path in _mask_paths(files).items()}
-    return assemble_case(files.name, images, masks)
+    with memory_for(f"the images of {files.name}"):
+        images = _read_images(files)
+        masks = {role: _read_mask(path, role, files) for role, path in _mask_paths(files).items()}
+        return assemble_case(files.name, images, masks)
 
 
 def assemble_case(
@@ -68,7 +73,7 @@ def assemble_case(
     Raises
     ------
     GeometryError
-        If an image or mask does not overlap with the ceT1 image at all.
+        If an image or mask cannot be brought onto the ceT1 image.
     """
     cet1 = images[Sequence.CET1]
     grid = working_grid(cet1.volume.grid)
@@ -76,9 +81,9 @@ def assemble_case(
     sequences: dict[Sequence, Volume] = {}
     for sequence, image in images.items():
         notes += image.notes
-        volume, resampled = _onto(image.volume, grid, f"the {sequence} image")
-        sequences[sequence] = _float32(volume)
-        notes += resampled
+        there = image_onto(image.volume, grid, f"the {sequence} image")
+        sequences[sequence] = _float32(there.volume)
+        notes += there.notes
     notes += pair_alarms(images)
     placed = {role: _mask_on(masks.get(role), role, grid, notes) for role in _ROLES}
     return Case(
@@ -94,7 +99,7 @@ def assemble_case(
 def _read_images(files: CaseFiles) -> dict[Sequence, FileImage]:
     if Sequence.CET1 not in files.sequences:
         raise FileError(f"Case {files.name!r} has no ceT1 image, and everything is placed on its grid.")
-    shared = len(set(files.sequences.values())) < len(files.sequences)
+    shared = files.shares_file
     if shared and image_suffix(files.sequences[Sequence.CET1]) not in TIFF_SUFFIXES:
         raise FileError(f"Case {files.name!r} names the same file for ceT1 and T2; name one file for each.")
     images = {}
@@ -113,33 +118,16 @@ def _read_mask(path: Path | None, role: str, files: CaseFiles) -> FileImage | No
     if path is None:
         return None
     _check_exists(path, role, files.name)
-    return read_mask(path, spacing_mm=files.spacing_mm)
+    return read_mask(path, spacing_mm=files.spacing_mm, is_own=role in files.own_masks)
 
 
 def _mask_on(image: FileImage | None, role: str, grid: Grid, notes: list[str]) -> Volume | None:
     """Bring a mask onto the grid; what the user should know of it goes to `notes`."""
     if image is None:
         return None
-    mask, resampled = _onto(image.volume, grid, f"the {role} mask", is_mask=True)
-    notes += (*image.notes, *resampled)
-    if image.volume.voxels.any() and not mask.voxels.any():
-        notes.append(f"Check this case: the {role} mask became empty on the grid of the ceT1 image.")
-    return Volume(np.ascontiguousarray(mask.voxels), mask.grid)
-
-
-def _onto(volume: Volume, grid: Grid, what: str, *, is_mask: bool = False) -> tuple[Volume, tuple[str, ...]]:
-    """Return the volume in working order on `grid`, and a note if it had to be resampled."""
-    working = to_working(volume)
-    if working.grid.matches(grid):
-        return Volume(working.voxels, grid), ()
-    overlap = overlap_share(grid, working.grid)
-    if overlap == 0:
-        raise GeometryError(
-            f"{what[0].upper()}{what[1:]} and the ceT1 image lie in different places in space; they are not "
-            "of the same examination, or one has lost its position. Pair the right files."
-        )
-    resampled = (resample_mask if is_mask else resample_image)(working, grid)
-    return resampled, (f"{what[0].upper()}{what[1:]} was resampled onto the grid of the ceT1 image.",)
+    placed = mask_onto(image.volume, grid, f"the {role} mask")
+    notes += (*image.notes, *placed.notes)
+    return Volume(np.ascontiguousarray(placed.volume.voxels), placed.volume.grid)
 
 
 def _float32(volume: Volume) -> Volume:

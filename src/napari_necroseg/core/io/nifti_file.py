@@ -11,6 +11,8 @@ import numpy as np
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.file_image import check_is_file, image_stem
 from napari_necroseg.core.io.gz import inflated
+from napari_necroseg.core.io.nifti_extensions import check_extensions
+from napari_necroseg.core.io.room import check_number_of_voxels, check_room, times
 from napari_necroseg.core.volume import Voxels
 
 # Deflate cannot shrink data by more than this; a header that asks for more is damaged or hostile.
@@ -25,12 +27,14 @@ def open_nifti(path: Path) -> Any:
     Raises
     ------
     FileError
-        For a file that is missing, foreign, shorter than its header says, or of another kind.
+        For a file that is missing, foreign, shorter than its header says, of another kind, or with more
+        voxels than any scanner makes.
     """
     import nibabel
 
     check_is_file(path)
     _check_pair(path)
+    check_extensions(_header_path(path))
     image = _load(path)
     if not isinstance(image, nibabel.Nifti1Pair):
         raise FileError(
@@ -39,11 +43,24 @@ def open_nifti(path: Path) -> Any:
         )
     _check_kind(image, path.name)
     _check_size(image, path)
+    check_number_of_voxels(image.shape, path.name)
     return image
 
 
 def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxels:
-    """Read what `open_nifti` opened, slope and intercept applied, as `dtype` or as the file has it."""
+    """Read what `open_nifti` opened, slope and intercept applied, as `dtype` or as the file has it.
+
+    Raises
+    ------
+    FileError
+        If the file is truncated or damaged.
+    ResourceError
+        If memory does not suffice; nothing was read then.
+    """
+    # What was inflated and what is made of it stand beside each other.
+    copies = 2 if _is_gzip(_data_path(image)) else 1
+    item_bytes = int(image.get_data_dtype().itemsize)
+    check_room(image.shape, path.name, file_bytes_a_voxel=copies * item_bytes)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             image = _whole_gzip(image)
@@ -56,11 +73,6 @@ def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxel
         ) from error
 
 
-def times(shape: tuple[int, ...]) -> str:
-    """A shape as a person writes it, ``20 x 320 x 320``."""
-    return " x ".join(str(n) for n in shape)
-
-
 def _check_pair(path: Path) -> None:
     suffix = path.name[len(image_stem(path)) :]
     for half, other in (("hdr", "img"), ("img", "hdr"), ("HDR", "IMG"), ("IMG", "HDR")):
@@ -69,6 +81,12 @@ def _check_pair(path: Path) -> None:
             raise FileError(
                 f"{path.name} is one half of a pair of files, and {partner.name} is not beside it; copy both."
             )
+
+
+def _header_path(path: Path) -> Path:
+    """The file that the header of an image is in: of a pair, its first half."""
+    suffix = path.name[len(image_stem(path)) :]
+    return path.with_name(image_stem(path) + suffix.replace("img", "hdr").replace("IMG", "HDR"))
 
 
 def _load(path: Path) -> Any:

@@ -18,7 +18,14 @@ from napari_necroseg.core.casename import LONGEST_NAME
 from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import file_sha256, read_json, write_text
-from napari_necroseg.core.io.corrected import corrected_path
+from napari_necroseg.core.io.corrected import (
+    DRAFTS_FOLDER,
+    LABELS_FOLDER,
+    TUMOUR_SUFFIX,
+    corrected_path,
+)
+from napari_necroseg.core.io.file_image import image_stem
+from napari_necroseg.core.io.journal import journal_path
 
 REVIEW_SUFFIX = ".review.json"
 _MOST_BYTES = 1_000_000
@@ -199,6 +206,14 @@ def next_case(
     turned = names[start:] + names[:start]
     wanted = (name for name in turned if name != after and status in (None, of_case.get(name)))
     return next(wanted, None)
+
+
+def is_in_project(mask: Path) -> bool:
+    """Whether this program keeps a mask: in a folder labels, beside its review or its journal."""
+    labels = mask.parent.parent if mask.parent.name == DRAFTS_FOLDER else mask.parent
+    case = image_stem(mask).removesuffix(TUMOUR_SUFFIX)
+    traces = (review_path(labels, case), journal_path(labels, case))
+    return labels.name == LABELS_FOLDER and any(path.exists() for path in traces)
 
 
 def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:

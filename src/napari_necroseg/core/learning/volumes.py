@@ -69,10 +69,8 @@ def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Targe
 
     The ceT1 image stays in any case, since it says where the voxels of the case lie.
     """
-    kept = {name: path for name, path in files.sequences.items() if name in (Sequence.CET1, *sequences)}
     return replace(
-        files,
-        sequences=kept,
+        files.only_sequences(sequences),
         reference=files.reference if target == "reference" else None,
         tumour=files.tumour if target == "tumour" else None,
     )

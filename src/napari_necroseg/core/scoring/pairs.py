@@ -6,25 +6,38 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.casename import name_key
-from napari_necroseg.core.errors import CohortError, FileError, GeometryError
-from napari_necroseg.core.grids.orient import to_working, working_grid
-from napari_necroseg.core.grids.resample import overlap_share, resample_mask
+from napari_necroseg.core.errors import CohortError, FileError
+from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.file_image import image_stem, image_suffix
-from napari_necroseg.core.io.image import read_image, read_mask
+from napari_necroseg.core.io.file_image import Spacing, image_stem
+from napari_necroseg.core.io.image import read_grid
+from napari_necroseg.core.io.onto import CET1, read_mask_on
 from napari_necroseg.core.scoring.folders import MaskFolder, is_earlier_version, read_folder
 from napari_necroseg.core.volume import Grid, Voxels
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskPair:
-    """The two mask files of a case; `grid_file` is the image on whose grid they are compared."""
+    """The two mask files of a case.
+
+    Parameters
+    ----------
+    case, patient
+        Whose they are.
+    reference, prediction
+        The files.
+    grid_file
+        The image on whose grid they are compared.
+    spacing_mm
+        Slice, row and column spacing of those that are TIFF stacks and do not state theirs.
+    """
 
     case: str
     patient: str
     reference: Path
     prediction: Path
     grid_file: Path
+    spacing_mm: Spacing | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +126,17 @@ def read_pair(pair: MaskPair) -> ReadPair:
     NecrosegError
         If a file cannot be read, or lies elsewhere in space.
     """
-    grid = _grid_of(pair.grid_file)
-    reference, reference_notes = _mask_on(pair.reference, grid, pair.case)
-    prediction, prediction_notes = _mask_on(pair.prediction, grid, pair.case)
-    notes = reference_notes + prediction_notes
-    return ReadPair(reference=reference, prediction=prediction, grid=grid, notes=notes)
+    grid = working_grid(read_grid(pair.grid_file, spacing_mm=pair.spacing_mm)[0])
+    is_image = pair.grid_file != pair.reference
+    onto = CET1 if is_image else pair.reference.name
+    reference, prediction = (
+        read_mask_on(path, grid, onto=onto, spacing_mm=pair.spacing_mm)
+        for path in (pair.reference, pair.prediction)
+    )
+    notes = tuple(f"{pair.case}: {note}" for note in (*reference.notes, *prediction.notes))
+    return ReadPair(
+        reference=reference.volume.voxels, prediction=prediction.volume.voxels, grid=grid, notes=notes
+    )
 
 
 def _pairs_of_cohort(table: Path, folder: Path) -> MaskPairs:
@@ -130,6 +149,7 @@ def _pairs_of_cohort(table: Path, folder: Path) -> MaskPairs:
             reference=case.reference,
             prediction=found.files[key][0],
             grid_file=case.sequences[Sequence.CET1],
+            spacing_mm=case.spacing_mm,
         )
         for key, case in cases.items()
         if case.reference is not None and key in found.files and not found.twins(key)
@@ -188,24 +208,3 @@ def _on_earlier(references: MaskFolder, predictions: MaskFolder, both: list[str]
         if key in references.files and key not in both and is_earlier_version(key)
     ]
     return (f"Earlier versions of masks are not scored: {', '.join(left_out)}.",) if left_out else ()
-
-
-def _grid_of(path: Path) -> Grid:
-    if image_suffix(path).startswith((".tif", ".ome")):
-        return working_grid(read_image(path, channel=0).volume.grid)
-    from napari_necroseg.core.io.nifti import read_header
-
-    return working_grid(read_header(path)[0])
-
-
-def _mask_on(path: Path, grid: Grid, case: str) -> tuple[Voxels, tuple[str, ...]]:
-    image = read_mask(path)
-    mask = to_working(image.volume)
-    if mask.grid.matches(grid):
-        return mask.voxels, image.notes
-    if overlap_share(mask.grid, grid) == 0:
-        raise GeometryError(
-            f"{path.name} lies elsewhere in space than the image of {case}; they are not of one examination."
-        )
-    note = f"{case}: {path.name} is on a grid of its own and was resampled for scoring."
-    return resample_mask(mask, grid).voxels, (*image.notes, note)

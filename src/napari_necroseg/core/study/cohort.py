@@ -164,10 +164,14 @@ def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:
     used = record.cases[files.name].target_file
     if not used:
         return files
-    mask = folder / used
-    return (
-        replace(files, reference=mask) if record.config.target == "reference" else replace(files, tumour=mask)
-    )
+    mask, target = folder / used, record.config.target
+    named = files.reference if target == "reference" else files.tumour
+    # Another mask than the table's is a corrected one.
+    is_own = named is None or named.resolve() != mask.resolve()
+    own = files.own_masks | ({target} if is_own else set())
+    if target == "reference":
+        return replace(files, reference=mask, own_masks=own)
+    return replace(files, tumour=mask, own_masks=own)
 
 
 def relative_path(path: Path | None, folder: Path) -> str:

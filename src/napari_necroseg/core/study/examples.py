@@ -10,9 +10,8 @@ from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import file_sha256, voxels_sha256
-from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.onto import read_mask_on
 from napari_necroseg.core.looks import display_range
 from napari_necroseg.core.scoring.numbers import mean
 from napari_necroseg.core.study.findings import Findings, title_of
@@ -159,10 +158,10 @@ def _shown(findings: Findings, outcome: Outcome, case: Case, place: int) -> Show
     path = findings.folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
     state = findings.states.get(run.key)
     known = None if state is None else state.predictions_sha256.get(case.name)
-    mask = to_working(read_mask(path).volume)
-    if not mask.grid.matches(case.grid) or known not in (None, file_sha256(path)):
+    mask = read_mask_on(path, case.grid)
+    if mask.was_resampled or known not in (None, file_sha256(path)):
         raise FileError(f"{path.name} in {run.out_of_fold} is not the mask that was scored.")
-    return Shown(mask=mask.voxels[place] != 0, dice=first.scores.dice)
+    return Shown(mask=mask.volume.voxels[place] != 0, dice=first.scores.dice)
 
 
 def _parsed(outcome: Outcome) -> Configuration:

@@ -13,8 +13,7 @@ from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
-from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.io.onto import read_mask_on
 from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, Model, load_model, software_versions
@@ -229,7 +228,7 @@ class _Job:
                 reference = target_mask(case, self.unit.config.target)
                 assert reference is not None, "the plan has looked for it"
                 # Read back from the file: what is scored is what a user gets.
-                prediction = to_working(read_mask(self._mask(files.name)).volume)
+                prediction = read_mask_on(self._mask(files.name), case.grid).volume
                 scores = score_masks(
                     reference.voxels,
                     prediction.voxels,

@@ -81,17 +81,16 @@ def take_back(labels: Path, case: str, grid: Grid, _stop: threading.Event) -> It
 
 def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
     """Read the mask of a case that is on disk, ``(Z, Y, X)`` on its grid; None if that cannot be done."""
-    from napari_necroseg.core.grids.orient import to_working
-    from napari_necroseg.core.io.image import read_mask
+    from napari_necroseg.core.io.onto import read_mask_on
 
     path = corrected_path(labels, case)
     if not path.exists():
         return None
     try:
-        mask = to_working(read_mask(path).volume)
+        mask = read_mask_on(path, grid, is_own=True)
     except NecrosegError:
         return None
-    return np.asarray(mask.voxels != 0).astype(np.uint8) if mask.grid.matches(grid) else None
+    return None if mask.was_resampled else np.array(mask.volume.voxels, dtype=np.uint8)
 
 
 def _or_empty(voxels: Voxels | None, grid: Grid) -> Voxels:

@@ -182,15 +182,13 @@ def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:
-    from napari_necroseg.core.grids.orient import to_working
-    from napari_necroseg.core.grids.resample import resample_mask
-    from napari_necroseg.core.io.image import read_mask
+    from napari_necroseg.core.io.onto import read_mask_on
 
+    what = "the mask that you saved"
     try:
-        mask = to_working(read_mask(path).volume)
-        if not mask.grid.matches(case.grid):
-            mask = resample_mask(mask, case.grid)
+        mask = read_mask_on(path, case.grid, what=what, is_own=True)
     except NecrosegError as error:
         yield Warned(message=f"The mask that you saved for this case is not shown: {error}")
         return
-    layers.append(mask_layer(mask, case_source(case, Role.LABELS), "my mask"))
+    yield from (Warned(message=note) for note in mask.notes)
+    layers.append(mask_layer(mask.volume, case_source(case, Role.LABELS), "my mask"))

@@ -179,19 +179,19 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
 
 def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) -> Iterator[Event]:
     """Read the prediction of a case by the network that has not seen it, as a layer on the case's grid."""
-    from napari_necroseg.core.grids.orient import to_working
-    from napari_necroseg.core.io.image import read_mask
+    from napari_necroseg.core.io.onto import read_mask_on
 
     yield Progress(done=0, total=1, message=f"Reading the prediction of {case.name} ...")
-    mask = to_working(read_mask(folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz").volume)
+    path = folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+    mask = read_mask_on(path, case.grid)
     # A study predicts on the grid of each case.
-    if not mask.grid.matches(case.grid) or not _is_same_image(case, read_study(folder)):
+    if mask.was_resampled or not _is_same_image(case, read_study(folder)):
         raise FileError(
             f"The {case.name} that is open is another image than the one that this study has predicted, so "
             "its prediction is not shown; open the cohort of the study in the dock Cases."
         )
     name = f"{folder.name}-{run.out_of_fold}"
-    layer = mask_layer(mask, case_source(case, Role.PREDICTION, name), f"prediction {name}")
+    layer = mask_layer(mask.volume, case_source(case, Role.PREDICTION, name), f"prediction {name}")
     yield Finished(result=FoundPrediction(case=case, layer=layer))
 
 

@@ -14,7 +14,7 @@ from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.io.file_image import FileImage
-from napari_necroseg.core.volume import Affine, Grid, Origin, Volume
+from napari_necroseg.core.volume import Affine, Grid, Origin, Position, Volume
 from napari_necroseg.layerdata import LayerSource, source_of
 
 # A layer from elsewhere shows slices, rows and columns; these are their directions in the patient (R, A, S).
@@ -86,7 +86,9 @@ def _file_image(layer: Layer, directions: Affine) -> FileImage:
         )
     source = source_of(layer.metadata)
     if source is not None and source.grid.shape == layer.data.shape:
-        return FileImage(volume=Volume(layer.data, source.grid), origin=source.origin)
+        # Layers lie where they are shown, also those of a file that does not say where it lies.
+        grid = replace(source.grid, position=Position.STATED, in_file=None)
+        return FileImage(volume=Volume(layer.data, grid), origin=source.origin)
     grid = _shown_grid(layer, directions)
     return FileImage(volume=Volume(layer.data, grid), origin=Origin(grid))
 

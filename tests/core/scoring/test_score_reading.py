@@ -1,0 +1,77 @@
+"""Scoring reads a case as every other command does."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_necroseg.core.events import Warned
+from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
+from napari_necroseg.core.scoring.pairs import find_pairs
+
+WriteImage = Callable[..., Path]
+
+
+def tiff_cohort(folder: Path, *, channels: int = 1) -> Path:
+    """A case of TIFF stacks that do not state their spacing: the table does."""
+    image = np.random.default_rng(0).integers(0, 4000, (6, 12, 10)).astype(np.uint16)
+    image = image if channels == 1 else np.stack([image] * channels, axis=1)
+    axes = "ZYX" if channels == 1 else "ZCYX"
+    tifffile.imwrite(folder / "ceT1.tif", image, imagej=True, metadata={"axes": axes})
+    tifffile.imwrite(folder / "zone.tif", tiff_mask())
+    t2 = "ceT1.tif" if channels == 2 else ""
+    (folder / "cohort.csv").write_text(
+        f"case,ceT1,T2,reference,spacing_mm\na,ceT1.tif,{t2},zone.tif,4 x 0.9 x 0.8\n"
+    )
+    return folder
+
+
+def tiff_mask() -> np.ndarray:
+    mask = np.zeros((6, 12, 10), np.uint8)
+    mask[2:4, 3:8, 2:7] = 1
+    return mask
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_cohort_of_tiff_stacks_is_scored_with_the_spacing_of_its_table(
+    tmp_path: Path, name: str, channels: int
+) -> None:
+    cohort = tiff_cohort(tmp_path, channels=channels)
+    (tmp_path / "out").mkdir()
+    if name == "a.tif":
+        tifffile.imwrite(tmp_path / "out" / name, tiff_mask())
+    else:
+        case = load_case(read_cohort(cohort)["a"])
+        save_mask(tmp_path / "out" / name, tiff_mask(), case.origin)
+    pairs = find_pairs(cohort, tmp_path / "out")
+    wanted = Wanted(
+        against={"again": other_pairs(pairs, cohort, tmp_path / "out")},
+        second_reader=other_pairs(pairs, cohort, tmp_path / "out"),
+    )
+    *events, last = score_files(pairs, wanted)
+    (scored,) = (event for event in events if isinstance(event, CaseScored))
+    assert scored.result.dice == 1.0
+    assert scored.result.prediction_ml == pytest.approx(50 * 4 * 0.9 * 0.8 / 1000)
+    assert {one.other for one in last.result.comparisons} == {"again", "second reader"}
+    assert last.result.against_second_reader is not None
+
+
+def test_what_lies_beyond_the_border_of_the_image_is_told_in_ml(
+    tmp_path: Path, write_image: WriteImage
+) -> None:
+    affine = np.diag((4.0, 1.0, 1.0, 1.0))
+    write_image(tmp_path / "ceT1.nii.gz", np.ones((6, 10, 10), np.int16), affine)
+    larger = np.zeros((6, 20, 10), np.uint8)
+    larger[2:4, 5:15, 2:7] = 1
+    write_image(tmp_path / "zone.nii.gz", larger, affine)
+    write_image(tmp_path / "out" / "a.nii.gz", larger[:, :10], affine)
+    (tmp_path / "cohort.csv").write_text("case,ceT1,reference\na,ceT1.nii.gz,zone.nii.gz\n")
+    events = list(score_files(find_pairs(tmp_path, tmp_path / "out")))
+    told = [event.message for event in events if isinstance(event, Warned)]
+    assert "a: 0.20 mL of the 0.40 mL of zone.nii.gz lie outside of the ceT1 image and are left out." in told
