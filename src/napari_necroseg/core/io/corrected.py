@@ -7,8 +7,6 @@ import numpy as np
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.errors import CohortError, NecrosegError
-from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.volume import Grid, Voxels
 
 LABELS_FOLDER = "labels"
@@ -29,14 +27,17 @@ def draft_path(labels: Path, case: str) -> Path:
 
 def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
     """Read the mask of a case that is on disk, ``(Z, Y, X)`` on its grid; None if that cannot be done."""
+    # Where a mask is read it is asked whether this program keeps it.
+    from napari_necroseg.core.io.onto import read_mask_on
+
     path = corrected_path(labels, case)
     if not path.exists():
         return None
     try:
-        mask = to_working(read_mask(path).volume)
+        mask = read_mask_on(path, grid, is_own=True)
     except NecrosegError:
         return None
-    return np.asarray(mask.voxels != 0).astype(np.uint8) if mask.grid.matches(grid) else None
+    return None if mask.was_resampled else np.ascontiguousarray(mask.volume.voxels)
 
 
 def corrected_cases(cohort: Cohort, labels: Path) -> tuple[str, ...]:
