@@ -103,13 +103,13 @@ def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
 
 
 def _case_of_files(options: argparse.Namespace) -> CaseFiles:
-    from napari_necroseg.core.io.file_image import check_is_file, image_stem
+    from napari_necroseg.core.io.file_image import case_name_of, check_is_file
 
     sequences = {Sequence.CET1: options.ce_t1} | ({Sequence.T2: options.t2} if options.t2 else {})
     for path in sequences.values():
         check_is_file(path)
     return CaseFiles(
-        name=image_stem(options.ce_t1), sequences=sequences, spacing_mm=_spacing(options.spacing_mm)
+        name=case_name_of(options.ce_t1), sequences=sequences, spacing_mm=_spacing(options.spacing_mm)
     )
 
 

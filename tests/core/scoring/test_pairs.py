@@ -74,7 +74,7 @@ def test_two_files_of_one_case_refuse_it_and_no_other(write, tmp_path, twin) -> 
 
 def test_two_ways_to_compose_a_name_are_twins(write, tmp_path) -> None:
     write("ref/u\u0308.nii.gz", "pred/\u00fc.nii.gz", "pred/u\u0308.nii.gz")
-    assert list(found(tmp_path).refused) == ["u\u0308"]
+    assert list(found(tmp_path).refused) == ["\u00fc"]
 
 
 def test_header_and_voxels_are_one_image(write, tmp_path) -> None:
@@ -116,3 +116,29 @@ def test_folders_without_a_name_in_common_are_told(write, tmp_path) -> None:
     write("ref/a.nii.gz", "pred/b.nii.gz", "pred/c.nii.gz")
     with pytest.raises(FileError, match=r"2 images\) has the name of one in .*\(1 images\)"):
         found(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["=cmd|'!A0'", "+1+1", "@SUM(1)", "-2", "a\tb", "a\x1b[2Jb", "a\nb", "AUX", "a:b", "\udcff", "a\u202eb"],
+)
+def test_a_file_whose_name_no_case_can_have_is_refused_and_named(write, tmp_path, name) -> None:
+    write(f"ref/{name}.nii.gz", f"pred/{name}.nii.gz", "ref/a.nii.gz", "pred/A.nii.gz")
+    pairs = found(tmp_path)
+    assert [pair.case for pair in pairs] == ["a"]
+    (refused, why), *_ = pairs.refused.items()
+    assert refused.isprintable()
+    assert why.isprintable()
+    assert why.endswith("rename its files.")
+
+
+def test_a_system_s_own_and_what_cannot_be_opened_is_told(write, tmp_path) -> None:
+    write("ref/a.nii.gz", "pred/a.nii.gz", "ref/._a.nii.gz", "pred/@eaDir/a.nii.gz")
+    (tmp_path / "pred" / "b.nii.gz").symlink_to("b.nii.gz")
+    pairs = found(tmp_path)
+    assert [pair.case for pair in pairs] == ["a"]
+    assert pairs.notes == (
+        "ref: 1 entry of the file system's own, or hidden, was left out: ._a.nii.gz.",
+        "pred: b.nii.gz: it is a link that leads back to itself; it was left out.",
+        "pred: 1 entry of the file system's own, or hidden, was left out: @eaDir.",
+    )

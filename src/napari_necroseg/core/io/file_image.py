@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_necroseg.core.casename import check_case_name, tidy_name
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.volume import Origin, Volume
 
@@ -39,6 +40,21 @@ def image_suffix(path: Path) -> str:
 def image_stem(path: Path) -> str:
     """The file's name without its image suffix."""
     return path.name[: len(path.name) - len(image_suffix(path))]
+
+
+def case_name_of(path: Path) -> str:
+    """The name of the case that a single file is of: its own, without the suffix.
+
+    Raises
+    ------
+    FileError
+        If no case can be called so.
+    """
+    name = tidy_name(image_stem(path))
+    reason = check_case_name(name)
+    if reason:
+        raise FileError(f"The file gives the case its name, but {reason}; rename the file.")
+    return name
 
 
 def check_is_file(path: Path) -> None:

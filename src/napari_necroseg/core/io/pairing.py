@@ -13,6 +13,7 @@ from napari_necroseg.core.io.bids import bids_groups, is_bids
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.deciding import Decision, decide
 from napari_necroseg.core.io.folders import folder_groups
+from napari_necroseg.core.io.litter import litter_sentence
 from napari_necroseg.core.io.naming import Role
 from napari_necroseg.core.io.nnunet import is_nnunet, nnunet_groups
 from napari_necroseg.core.io.scanning import Folder, Walk, natural_key, relative_name, scan
@@ -70,10 +71,17 @@ def find_cases(folder: Path) -> Generator[Event, None, Pairing]:
     decisions = [decide(group, folder) for group in groups]
     decisions.sort(key=lambda decision: natural_key(decision.name))
     decisions, name_problems = _with_possible_names(decisions)
+    said = (*walk.problems, *_litter(walk))
     mentioned = [problem for decision in decisions for problem in decision.problems]
     return Pairing(
         cases=tuple(decision.case for decision in decisions if decision.case is not None),
-        problems=(*walk.problems, *found.problems, *name_problems, *mentioned, *_missing(decisions)),
+        problems=(
+            *said,
+            *found.problems,
+            *name_problems,
+            *mentioned,
+            *_missing(decisions),
+        ),
         unused=(*found.unused, *(path for decision in decisions for path in decision.unused)),
     )
 
@@ -184,8 +192,13 @@ def _missing(decisions: list[Decision]) -> list[str]:
     return sentences
 
 
+def _litter(walk: Walk) -> tuple[str, ...]:
+    """Worth a word where it could hide a patient: a file manager's own settings hide none."""
+    return litter_sentence(walk.litter) if walk.may_hide else ()
+
+
 def _nothing(folder: Path, walk: Walk) -> str:
-    reasons = " ".join(walk.problems)
+    reasons = " ".join((*walk.problems, *_litter(walk)))
     if walk.has_dicom:
         reasons += " It holds DICOM files: convert them to NIfTI first, for instance with dcm2niix."
     return f"There is no image in {folder}.{' ' * bool(reasons)}{reasons.strip()} {UNDERSTOOD}"

@@ -1,5 +1,6 @@
 """Walking a folder for image files, without being led astray by links, hidden files or sheer numbers."""
 
+import errno
 import os
 import re
 import time
@@ -7,15 +8,17 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_necroseg.core.casename import is_unicode, shown
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.io.file_image import image_suffix
+from napari_necroseg.core.io.litter import is_litter, litter_sentence
 
 DEEPEST_FOLDER = 12
 MOST_ENTRIES = 200_000
 SECONDS_BETWEEN_EVENTS = 0.1
-# What archives and file managers leave behind, besides names that begin with a dot.
-LITTER = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")
+LEFT_OUT = "it was left out."
+GONE = "it is a link to a file that is not there"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,28 +45,44 @@ class Folder:
 
 @dataclass(kw_only=True)
 class Walk:
-    """What a walk has seen: how many entries, which real folders, and what could not be opened."""
+    """What a walk has seen: how many entries, which real folders, and what could not be opened.
+
+    `litter` names what a system or program left there; `may_hide` says whether that could hold images.
+    `for_table` leaves out names that no table can hold.
+    """
 
     root: Path
+    for_table: bool = True
     n_entries: int = 0
     has_dicom: bool = False
     problems: list[str] = field(default_factory=list)
+    litter: list[str] = field(default_factory=list)
+    may_hide: bool = False
     seen: set[Path] = field(default_factory=set)
     last_event_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The image files of a single folder, in natural order, and a sentence for each entry left out."""
+
+    images: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
 
 def scan(folder: Path, walk: Walk) -> Generator[Event, None, Folder]:
     """Collect the images of a folder and its subfolders.
 
-    Hidden files are skipped, links are followed but never in a circle; a folder that cannot be opened
-    and a link that leads nowhere become problems of the walk.
+    What is hidden or a system's own is skipped and counted. Links are followed, but not to folders that are
+    searched anyway; an entry that cannot be opened, a link that leads nowhere and a name that is no text
+    become problems of the walk, each by itself.
 
     Raises
     ------
     CohortError
         If there are more than 200,000 files.
     """
-    walk.seen.add(folder.resolve())
+    walk.seen.add(_real(folder))
     files, names = _entries(folder, walk)
     if time.monotonic() - walk.last_event_s > SECONDS_BETWEEN_EVENTS:
         walk.last_event_s = time.monotonic()
@@ -71,16 +90,33 @@ def scan(folder: Path, walk: Walk) -> Generator[Event, None, Folder]:
     folders = []
     for name in names:
         below = folder / name
-        if below.resolve() not in walk.seen:
-            found = yield from scan(below, walk)
-            folders.append(found)
+        if _real(below) in walk.seen:
+            place = relative_name(below, walk.root)
+            walk.problems.append(f"{place}: it is a link to a folder that was searched already; {LEFT_OUT}")
+            continue
+        found = yield from scan(below, walk)
+        folders.append(found)
     with_images = tuple(one for one in folders if one.images or one.folders)
     return Folder(path=folder, images=tuple(_without_twins(files)), folders=with_images)
 
 
+def list_images(folder: Path) -> Listing:
+    """List the images of one folder by the rules of `scan`, without those below it.
+
+    Raises
+    ------
+    CohortError
+        If there are more than 200,000 files.
+    """
+    walk = Walk(root=folder, for_table=False)
+    files, _ = _entries(folder, walk)
+    litter = litter_sentence(walk.litter) if walk.may_hide else ()
+    return Listing(images=tuple(_without_twins(files)), notes=(*walk.problems, *litter))
+
+
 def relative_name(path: Path, root: Path) -> str:
     """How a file is called in messages: its path below the folder that was searched."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return shown(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name)
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -93,16 +129,18 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
     """The image files and the names of the subfolders that are to be searched."""
     files: list[Path] = []
     names: list[str] = []
+    found: list[os.DirEntry[str]] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 walk.n_entries += 1
                 _check_number(walk)
-                if not (entry.name.startswith(".") or entry.name.casefold() in LITTER):
-                    _sort_entry(entry, walk, files, names)
+                found.append(entry)
     except OSError as error:
         place = relative_name(folder, walk.root)
-        walk.problems.append(f"{place}: the folder could not be read ({error.strerror}); it was left out.")
+        walk.problems.append(f"{place}: the folder could not be read ({_reason(error)}); {LEFT_OUT}")
+    for entry in sorted(found, key=lambda entry: natural_key(entry.name)):
+        _sort_entry(entry, walk, files, names)
     depth = len(folder.parts) - len(walk.root.parts)
     if names and depth >= DEEPEST_FOLDER:
         walk.problems.append(
@@ -110,22 +148,59 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
             "searched."
         )
         names = []
-    return sorted(files, key=lambda path: natural_key(path.name)), sorted(names, key=natural_key)
+    return files, names
 
 
 def _sort_entry(entry: os.DirEntry[str], walk: Walk, files: list[Path], names: list[str]) -> None:
+    """Add an entry to the files or folders, or say why not; none of its errors is another's."""
     path = Path(entry.path)
-    if entry.is_dir():
+    place = relative_name(path, walk.root)
+    try:
+        is_folder = entry.is_dir()
+        reason = _why_not(entry, walk, is_folder=is_folder)
+    except (OSError, RuntimeError) as error:
+        walk.problems.append(f"{place}: {_reason(error)}; {LEFT_OUT}")
+        return
+    if is_litter(entry.name):
+        walk.litter.append(place)
+        walk.may_hide = walk.may_hide or is_folder or bool(image_suffix(path))
+    elif reason:
+        walk.problems.append(f"{place}: {reason}; {LEFT_OUT}")
+    elif is_folder:
         names.append(entry.name)
+    elif image_suffix(path):
+        files.append(path)
     elif path.suffix.lower() in (".dcm", ".ima") or entry.name == "DICOMDIR":
         walk.has_dicom = True
-    elif not image_suffix(path):
-        return
-    elif entry.is_file():
-        files.append(path)
-    else:
-        place = relative_name(path, walk.root)
-        walk.problems.append(f"{place}: it is a link to a file that is not there; it was left out.")
+
+
+def _why_not(entry: os.DirEntry[str], walk: Walk, *, is_folder: bool) -> str:
+    """Why an entry is not taken though it may be an image or hold some; empty if it is, or is neither."""
+    is_bare_link = entry.is_symlink() and not Path(entry.path).suffix
+    if not (is_folder or is_bare_link or image_suffix(Path(entry.path))):
+        return ""
+    if walk.for_table and not is_unicode(Path(entry.name)):
+        return "its name holds bytes that are no text, so no table can name it (rename it)"
+    if not is_folder and not entry.is_file():
+        return GONE if entry.is_symlink() else "it is no ordinary file"
+    if is_folder and entry.is_symlink() and _is_searched(_real(Path(entry.path)), _real(walk.root)):
+        return "it is a link to a folder that is searched by itself, or above the one that is searched"
+    return ""
+
+
+def _is_searched(target: Path, root: Path) -> bool:
+    return target.is_relative_to(root) or root.is_relative_to(target)
+
+
+def _real(folder: Path) -> Path:
+    """The folder itself, where links lead to it."""
+    return Path(os.path.realpath(folder))
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    if isinstance(error, RuntimeError) or error.errno == errno.ELOOP:
+        return "it is a link that leads back to itself"
+    return f"{error.strerror or type(error).__name__}"
 
 
 def _check_number(walk: Walk) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_necroseg.core.casename import name_key
+from napari_necroseg.core.casename import check_case_name, name_key, shown, tidy_name
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_stem, image_suffix
+from napari_necroseg.core.io.scanning import list_images
 
 # What is written beside a mask, under a name made of the mask's.
 _BESIDE = re.compile(r"(.+)_(?:probability|uncertainty|tumour|earlier-\d{3,})", re.IGNORECASE | re.DOTALL)
 _EARLIER = re.compile(r".+_earlier-\d{3,}", re.IGNORECASE | re.DOTALL)
-_HEADERS = {".img": ".hdr", ".img.gz": ".hdr.gz"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,21 +24,30 @@ class MaskFolder:
     ----------
     files
         Of each name; several are files among which nobody can choose.
+    notes
+        What was left out of the folder, a sentence each.
     """
 
     files: Mapping[str, tuple[Path, ...]]
+    notes: tuple[str, ...] = ()
 
     def name_of(self, key: str) -> str:
-        """Return a name as the (first) file has it."""
-        return image_stem(self.files[key][0])
+        """Return a name as the (first) file has it, as a case is called."""
+        return shown(tidy_name(image_stem(self.files[key][0])))
 
     def twins(self, key: str) -> str:
         """Say that several files have a name; nothing if one has it, or none."""
         files = self.files.get(key, ())
         if len(files) < 2:
             return ""
-        names = ", ".join(path.name for path in files)
-        return f"{files[0].parent.name} holds {len(files)} files of this case ({names}); keep the right one."
+        names = ", ".join(shown(path.name) for path in files)
+        folder = shown(files[0].parent.name)
+        return f"{folder} holds {len(files)} files of this case ({names}); keep the right one."
+
+    def impossible(self, key: str) -> str:
+        """Say why no case can have a name; nothing if one can."""
+        reason = check_case_name(tidy_name(image_stem(self.files[key][0])))
+        return f"{reason[0].upper()}{reason[1:]}; rename its files." if reason else ""
 
     def cases(self, named: Collection[str]) -> "MaskFolder":
         """Return what can be a mask of a case: no probabilities, uncertainties, tumours or earlier versions.
@@ -49,7 +58,7 @@ class MaskFolder:
             Names of cases, as `name_key` makes them: a case may be called like one of those files.
         """
         kept = {key: files for key, files in self.files.items() if not self._is_beside(key, named)}
-        return MaskFolder(files=kept)
+        return MaskFolder(files=kept, notes=self.notes)
 
     def _is_beside(self, key: str, named: Collection[str]) -> bool:
         found = _BESIDE.fullmatch(key)
@@ -64,15 +73,13 @@ class MaskFolder:
 
 
 def read_folder(folder: Path) -> MaskFolder:
-    """List the image files of a folder; hidden ones are left out, and two halves of a pair are one file."""
-    images = [path for path in sorted(folder.iterdir()) if image_suffix(path) and path.is_file()]
-    halves = {(image_stem(path), image_suffix(path)) for path in images}
+    """List the image files of a folder; litter is left out, and two halves of a pair are one file."""
+    listing = list_images(folder)
     files: dict[str, list[Path]] = defaultdict(list)
-    for path in images:
-        header = _HEADERS.get(image_suffix(path))
-        if not path.name.startswith(".") and (image_stem(path), header) not in halves:
-            files[name_key(image_stem(path))].append(path)
-    return MaskFolder(files={key: tuple(found) for key, found in sorted(files.items())})
+    for path in listing.images:
+        files[name_key(image_stem(path))].append(path)
+    notes = tuple(f"{shown(folder.name)}: {note}" for note in listing.notes)
+    return MaskFolder(files={key: tuple(found) for key, found in sorted(files.items())}, notes=notes)
 
 
 def is_earlier_version(key: str) -> bool:

@@ -9,7 +9,7 @@ from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.file_image import Spacing, image_stem
+from napari_necroseg.core.io.file_image import Spacing, case_name_of
 from napari_necroseg.core.io.image import read_grid
 from napari_necroseg.core.io.onto import CET1, read_mask_on
 from napari_necroseg.core.scoring.folders import MaskFolder, is_earlier_version, read_folder
@@ -113,7 +113,7 @@ def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
         return _pairs_of_folders(reference, prediction)
     if reference.is_dir() or prediction.is_dir():
         raise FileError("Give two files, two folders, or a cohort.csv and a folder; not a file and a folder.")
-    case = image_stem(prediction)
+    case = case_name_of(prediction)
     pair = MaskPair(case=case, patient=case, reference=reference, prediction=prediction, grid_file=reference)
     return MaskPairs(pairs=(pair,))
 
@@ -165,6 +165,7 @@ def _pairs_of_cohort(table: Path, folder: Path) -> MaskPairs:
         refused=refused,
         without_prediction=tuple(case.name for key, case in cases.items() if key not in found.files),
         without_reference=tuple(found.name_of(key) for key in found.files if key not in cases),
+        notes=found.notes,
     )
 
 
@@ -178,21 +179,24 @@ def _pairs_of_folders(references: Path, predictions: Path) -> MaskPairs:
             f"No file in {predictions} ({len(of_prediction.files)} images) has the name of one in "
             f"{references} ({len(of_reference.files)} images)."
         )
-    twins = {key: of_reference.twins(key) or of_prediction.twins(key) for key in both}
+    refused = {
+        key: of_reference.impossible(key) or of_reference.twins(key) or of_prediction.twins(key)
+        for key in both
+    }
     pairs = (
         (of_reference.name_of(key), of_reference.files[key][0], of_prediction.files[key][0])
         for key in both
-        if not twins[key]
+        if not refused[key]
     )
     return MaskPairs(
         pairs=tuple(
             MaskPair(case=name, patient=name, reference=path, prediction=other, grid_file=path)
             for name, path, other in pairs
         ),
-        refused={of_reference.name_of(key): why for key, why in twins.items() if why},
+        refused={of_reference.name_of(key): why for key, why in refused.items() if why},
         without_prediction=tuple(map(of_reference.name_of, _beyond(of_reference, both))),
         without_reference=tuple(map(of_prediction.name_of, _beyond(of_prediction, both))),
-        notes=_on_earlier(*there, both),
+        notes=(*there[0].notes, *there[1].notes, *_on_earlier(*there, both)),
     )
 
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_stem, image_suffix
+from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, case_name_of, image_suffix
 from napari_necroseg.widgets.shared import ask
 
 _HELP = {
@@ -68,7 +68,7 @@ class PairForm(QWidget):
             raise FileError("Choose the ceT1 image first: masks are drawn and saved on its grid.")
         sequences = {Sequence.CET1: cet1} | ({Sequence.T2: t2} if t2 else {})
         return CaseFiles(
-            name=image_stem(cet1), sequences=sequences, reference=reference, spacing_mm=self._spacing_mm()
+            name=case_name_of(cet1), sequences=sequences, reference=reference, spacing_mm=self._spacing_mm()
         )
 
     def _spacing_mm(self) -> tuple[float, float, float] | None:
