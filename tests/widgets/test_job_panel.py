@@ -1,6 +1,14 @@
 import pytest
 
-from napari_necroseg.core.events import CaseDone, CaseFailed, Progress, Started, TrainingStep, Warned
+from napari_necroseg.core.events import (
+    CaseDone,
+    CaseFailed,
+    Finished,
+    Progress,
+    Started,
+    TrainingStep,
+    Warned,
+)
 from napari_necroseg.widgets.shared.job_panel import JobPanel
 
 
@@ -72,3 +80,52 @@ def test_offers_the_report_of_an_unforeseen_failure(qtbot, panel, steered_job):
     assert panel._details.isVisible()
     panel._details.click()
     assert "copied" in panel.message
+
+
+class WarningJob:
+    """A job that warns as told, then ends well."""
+
+    def __init__(self, *warnings):
+        self.warnings = warnings
+
+    def __call__(self, _stop):
+        yield from (Warned(message=warning) for warning in self.warnings)
+        yield Progress(done=1, total=1, message="nearly there")
+        yield Finished(result="result")
+
+
+def test_warnings_of_a_job_that_ends_well_stay_to_be_read(qtbot, panel):
+    panel.show()
+    with qtbot.waitSignal(panel.runner.finished):
+        panel.run(WarningJob("T2 was resampled.", "odd spacing", "odd spacing"), "Reading ...")
+    assert panel.message == "Done, with 2 notes:\n⚠ T2 was resampled.\n⚠ odd spacing"
+    assert panel._notes.isVisible()
+    assert panel._notes.toPlainText() == "⚠ T2 was resampled.\n⚠ odd spacing"
+
+
+def test_what_a_dock_says_when_its_job_is_over_leaves_the_warnings(qtbot, panel):
+    panel.runner.finished.connect(lambda _: panel.say("Saved."))
+    with qtbot.waitSignal(panel.runner.finished):
+        panel.run(WarningJob("odd spacing"), "Saving ...")
+    assert panel.message == "Saved.\n⚠ odd spacing"
+
+
+def test_the_next_job_begins_without_the_warnings_of_the_last(qtbot, panel):
+    for warnings in (("odd spacing",), ()):
+        with qtbot.waitSignal(panel.runner.finished):
+            panel.run(WarningJob(*warnings), "Reading ...")
+    assert panel.message == "Done."
+    assert not panel._notes.isVisible()
+
+
+def test_a_warning_that_comes_before_any_job_is_seen(panel):
+    panel.warn("The disk is full.")
+    assert panel.isVisible()
+    assert panel._notes.isVisible()
+
+
+def test_many_warnings_do_not_push_the_dock_off_the_screen(panel):
+    for number in range(200):
+        panel.warn(f"case-{number} is left out")
+    assert panel._notes.height() < 200
+    assert len(panel.notes) == 200

@@ -1,7 +1,15 @@
-"""Progress, message and cancel button of a dock's job."""
+"""Progress, message, warnings and cancel button of a dock's job."""
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_necroseg.core.events import (
     CaseDone,
@@ -17,9 +25,14 @@ from napari_necroseg.core.plan import duration
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.worker import Job, JobRunner
 
+# Longer lists of warnings are scrolled.
+_MOST_LINES = 6
+
 
 class JobPanel(QWidget):
     """Shows what the dock's job does; hidden until the first one starts.
+
+    Warnings stay in a list below the message until the next job begins, however the job ends.
 
     Attributes
     ----------
@@ -42,14 +55,24 @@ class JobPanel(QWidget):
         self._details = QPushButton("Details")
         self._details.setToolTip("Copy the report of this failure to the clipboard, for the developers.")
         self._message = Prose()
+        self._warnings: list[str] = []
+        self._notes = QPlainTextEdit()
+        self._notes.setReadOnly(True)
+        self._notes.setToolTip("What should be known of the last job; it stays here until the next one.")
+        self._notes.hide()
         self._lay_out()
         self._connect()
         self.hide()
 
     @property
     def message(self) -> str:
-        """What the panel says now."""
-        return self._message.said
+        """What the panel says now, the warnings included."""
+        return "\n".join([self._message.said, *self._marked()]).strip()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The warnings since the last job began, each once."""
+        return tuple(self._warnings)
 
     def run(self, job: Job, message: str) -> bool:
         """Start a job under a headline; False while another one runs."""
@@ -65,7 +88,7 @@ class JobPanel(QWidget):
                 self._say(message)
             case Progress(done=done, total=total, message=message):
                 self._fill(done, total)
-                self._say(message or self.message)
+                self._say(message or self._message.said)
             case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
                 self._fill(*_training_share(done, total, seconds, left))
                 self._say(_training_message(event))
@@ -84,8 +107,11 @@ class JobPanel(QWidget):
         self._fill(round(1000 * share), 1000 if 0 < share < 1 else 0)
 
     def warn(self, message: str) -> None:
-        """Say something that does not stop the job; it stays in sight until the next message."""
-        self._say(f"⚠ {message}")
+        """Say something that does not stop the job; it stays to be read until the next job begins."""
+        self.show()
+        if message not in self._warnings:
+            self._warnings.append(message)
+            self._show_notes()
 
     def say(self, message: str) -> None:
         """Say something when no job runs."""
@@ -101,6 +127,7 @@ class JobPanel(QWidget):
         column.setContentsMargins(6, 4, 6, 4)
         column.addLayout(row)
         column.addWidget(self._message)
+        column.addWidget(self._notes)
 
     def _connect(self) -> None:
         self._cancel.clicked.connect(self.given_up)
@@ -110,7 +137,7 @@ class JobPanel(QWidget):
         self.runner.event.connect(self.show_event)
         self.runner.cancelling.connect(self._on_cancelling)
         self.runner.cancelled.connect(lambda: self._on_over("Cancelled."))
-        self.runner.finished.connect(lambda _: self._on_over("Done."))
+        self.runner.finished.connect(lambda _: self._on_over(self._done()))
         self.runner.failed.connect(self._on_over)
 
     def _on_started(self) -> None:
@@ -120,6 +147,8 @@ class JobPanel(QWidget):
         self._cancel.setEnabled(True)
         self._cancel.show()
         self._details.hide()
+        self._warnings = []
+        self._show_notes()
 
     def _on_cancelling(self) -> None:
         self._cancel.setEnabled(False)
@@ -131,6 +160,20 @@ class JobPanel(QWidget):
         self._cancel.hide()
         self._details.setVisible(bool(self.runner.report))
         self._say(message)
+
+    def _done(self) -> str:
+        n = len(self._warnings)
+        return "Done." if n == 0 else f"Done, with {n} note{'s' if n > 1 else ''}:"
+
+    def _marked(self) -> list[str]:
+        return [f"⚠ {warning}" for warning in self._warnings]
+
+    def _show_notes(self) -> None:
+        self._notes.setPlainText("\n".join(self._marked()))
+        lines = min(_MOST_LINES, 2 * len(self._warnings))
+        frame = self._notes.frameWidth() + int(self._notes.document().documentMargin())
+        self._notes.setFixedHeight(lines * self._notes.fontMetrics().lineSpacing() + 2 * frame)
+        self._notes.setVisible(bool(self._warnings))
 
     def _fill(self, done: int, total: int) -> None:
         self._bar.setRange(0, max(total, 0))

@@ -193,8 +193,8 @@ class Study(Dock):
         self.cases.show_results(opened.folder, opened.table, opened.results)
         self._on_choices()
         self.progress.show_chosen()
-        if opened.problems:
-            self.panel.say(f"⚠ {' '.join(opened.problems)}")
+        for problem in opened.problems:
+            self.panel.warn(problem)
 
     def _on_choices(self) -> None:
         """Lay out the runs that the choices come to, and what is known of them in a study that is there."""
