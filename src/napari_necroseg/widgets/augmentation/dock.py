@@ -27,7 +27,6 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.latest import Latest
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.subject_choice import SubjectChoice
-from napari_necroseg.widgets.shared.wheel import quiet_wheel
 
 # The whole patch follows when the hand rests, or lets the slider go.
 _REST_MS = 120
@@ -107,7 +106,6 @@ class Augmentation(Dock):
         self.by_draw.setChecked(True)
         self.has_outline.setChecked(True)
         self.sheet.addItems(list(_SHEETS))
-        quiet_wheel(self.sheet, self.whose.preset)
         self._explain()
         # Above the part that scrolls: a slider is moved while one looks at the pictures.
         top = QWidget()

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSpinBox
+from qtpy.QtWidgets import QHBoxLayout, QPushButton
+
+from napari_necroseg.widgets.shared.numbers import WholeBox
 
 
-def spin(most: int) -> QSpinBox:
+def spin(most: int) -> WholeBox:
     """Make a narrow input for a whole number from 0."""
-    box = QSpinBox()
+    box = WholeBox()
     box.setRange(0, most)
-    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    box.setButtonSymbols(WholeBox.ButtonSymbols.NoButtons)
     box.setFixedWidth(64)
     return box
 

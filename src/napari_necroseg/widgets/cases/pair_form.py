@@ -4,7 +4,6 @@ from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
@@ -16,6 +15,7 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, case_name_of, image_suffix
 from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared.numbers import DecimalBox
 
 _HELP = {
     "ceT1": "The contrast-enhanced T1 image. Masks are drawn and saved on its grid.",
@@ -104,8 +104,8 @@ class PairForm(QWidget):
             self.set_path(name, path)
 
 
-def _spacing_box(value: float) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+def _spacing_box(value: float) -> DecimalBox:
+    box = DecimalBox()
     box.setDecimals(4)
     box.setRange(0.0, 1000.0)
     box.setSingleStep(0.1)
@@ -114,7 +114,7 @@ def _spacing_box(value: float) -> QDoubleSpinBox:
     return box
 
 
-def _row(widgets: "list[QDoubleSpinBox] | list[QWidget]") -> QWidget:
+def _row(widgets: "list[DecimalBox] | list[QWidget]") -> QWidget:
     holder = QWidget()
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)

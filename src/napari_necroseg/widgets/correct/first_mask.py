@@ -18,10 +18,10 @@ from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct.preview import Preview
-from napari_necroseg.widgets.correct.spin import mm_spin
 from napari_necroseg.widgets.correct.wire import Wire
 from napari_necroseg.widgets.shared.click import ClickOnce, Index
 from napari_necroseg.widgets.shared.latest import Latest
+from napari_necroseg.widgets.shared.numbers import mm_spin
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _METHODS = {

@@ -22,7 +22,6 @@ from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.score_table import written
 from napari_necroseg.widgets.shared.scored_cases import ScoredCases
 from napari_necroseg.widgets.shared.section import Section
-from napari_necroseg.widgets.shared.wheel import quiet_wheel
 
 _NOTHING, _READER, _BY_READER = "nothing", "a second reader ...", "second reader: "
 
@@ -190,7 +189,6 @@ def _folder_list(help_text: str) -> QComboBox:
     folders.setToolTip(help_text)
     folders.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     folders.setMinimumContentsLength(8)
-    quiet_wheel(folders)
     return folders
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM
@@ -13,6 +13,7 @@ from napari_necroseg.layerdata import COLOURS, Role, source_of
 from napari_necroseg.widgets.scores.jobs import MasksToScore
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.layers import CaseLayers
+from napari_necroseg.widgets.shared.numbers import DecimalBox
 
 _MOST_TOLERANCE_MM = 50.0
 
@@ -34,7 +35,7 @@ class MaskChoice(QWidget):
         self.reader.setToolTip(
             "Another person's mask: how far do two people agree, and the prediction with each?"
         )
-        self.tolerance = QDoubleSpinBox()
+        self.tolerance = DecimalBox()
         self.tolerance.setRange(0.0, _MOST_TOLERANCE_MM)
         self.tolerance.setValue(DEFAULT_TOLERANCE_MM)
         self.tolerance.setSingleStep(0.5)

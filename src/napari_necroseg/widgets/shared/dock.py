@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_necroseg.widgets.shared.farewell import when_destroyed
 from napari_necroseg.widgets.shared.job_panel import JobPanel
+from napari_necroseg.widgets.shared.wheel import guard_inputs
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 
 _LEAST_WIDTH = 300
@@ -51,6 +52,8 @@ class Dock(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """End the job when the dock is closed: napari then takes the widget out of its parent."""
+        if event is not None and event.type() in (QEvent.Type.Polish, QEvent.Type.Show):
+            guard_inputs(self)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
                 self._was_docked = True
@@ -86,6 +89,7 @@ class Dock(QWidget):
         outer.addWidget(self.panel)
         outer.addWidget(footer)
         outer.setSpacing(2)
+        guard_inputs(self)
 
     def _on_failed(self, message: str) -> None:
         show_error(message)

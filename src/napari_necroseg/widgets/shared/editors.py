@@ -10,16 +10,15 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
-    QSpinBox,
     QWidget,
 )
 from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.config import Range, range_bounds
 from napari_necroseg.widgets.shared.device_choice import DeviceChoice
-from napari_necroseg.widgets.shared.wheel import quiet_wheel
+from napari_necroseg.widgets.shared.numbers import DecimalBox, WholeBox
+from napari_necroseg.widgets.shared.wheel import guard_inputs
 
 _MOST_INT = 2**31 - 1
 # World coordinates of anything that was ever in a scanner.
@@ -44,7 +43,7 @@ class Editor(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for widget in widgets:
             row.addWidget(widget, 1 if widget is widgets[-1] else 0)
-        quiet_wheel(*widgets)
+        guard_inputs(self)
 
 
 class NumberEditor(Editor):
@@ -54,14 +53,13 @@ class NumberEditor(Editor):
         self, kind: type, *, bounds: tuple[float, float], unit: str, step: int | None = None
     ) -> None:
         super().__init__()
-        self._spin: QSpinBox | QDoubleSpinBox = QSpinBox() if kind is int else _FreeSpinBox()
+        self._spin: WholeBox | DecimalBox = WholeBox() if kind is int else _FreeSpinBox()
         self._bounds = kind(bounds[0]), kind(bounds[1])
         self._spin.setRange(*self._bounds)
         if step is None:
             self._spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         else:
             self._spin.setSingleStep(step)
-        self._spin.setGroupSeparatorShown(kind is int)
         self._spin.setSuffix(f" {unit}" if unit else "")
         self._spin.setMinimumWidth(90)
         self._spin.valueChanged.connect(self.changed)
@@ -221,7 +219,7 @@ class OptionalEditor(Editor):
         self._box.setChecked(value is not None)
 
 
-class _FreeSpinBox(QDoubleSpinBox):
+class _FreeSpinBox(DecimalBox):
     """A decimal number with as many digits as it has; napari's own would show 0.001 as 0.0."""
 
     def __init__(self) -> None:

@@ -7,7 +7,6 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.runs import find_ensembles, find_runs, run_title
-from napari_necroseg.widgets.shared.wheel import quiet_wheel
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -47,7 +46,6 @@ class ModelChoice(QWidget):
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(8)
         self.combo.currentIndexChanged.connect(self.chosen)
-        quiet_wheel(self.combo)
         browse = QPushButton("...")
         browse.setFixedWidth(32)
         browse.setToolTip("Choose the folder of another trained model.")

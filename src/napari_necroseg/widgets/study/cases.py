@@ -15,7 +15,6 @@ from napari_necroseg.layerdata import LayerData, Role
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.scored_cases import ScoredCases
 from napari_necroseg.widgets.shared.section import Section
-from napari_necroseg.widgets.shared.wheel import quiet_wheel
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.study import jobs
 from napari_necroseg.widgets.study.jobs import FoundPrediction
@@ -48,7 +47,6 @@ class StudyCases(Section):
         self.choice = QComboBox()
         self.choice.setToolTip("Whose predictions are listed.")
         self.choice.currentIndexChanged.connect(self._show)
-        quiet_wheel(self.choice)
         self.table = ScoredCases()
         self.table.case_wanted.connect(self.open)
         self.summary = Prose()

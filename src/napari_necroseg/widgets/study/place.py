@@ -10,7 +10,6 @@ from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME
 from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.runs import modified_s
-from napari_necroseg.widgets.shared.wheel import quiet_wheel
 
 STUDIES_FOLDER = "study"
 _HELP = (
@@ -44,7 +43,6 @@ class StudyPlace(QWidget):
         line = self.combo.lineEdit()
         assert line is not None
         line.editingFinished.connect(self.settle)
-        quiet_wheel(self.combo)
         browse = QPushButton("...")
         browse.setFixedWidth(32)
         browse.setToolTip("Choose another study, or another folder for new ones.")
