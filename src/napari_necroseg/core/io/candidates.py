@@ -6,7 +6,7 @@ from pathlib import Path
 from napari_necroseg.core.io.naming import NOTHING, Judgement, Role
 
 # Roles of files that are no images of a patient, as far as their names tell.
-MASK_ROLES = (Role.REFERENCE, Role.TUMOUR, Role.OTHER_MASK, None)
+MASK_ROLES = (Role.REFERENCE, Role.TUMOUR, Role.OTHER_MASK, Role.VARIANT, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Group:
     @property
     def has_role(self) -> bool:
         """Whether any file is, or might be, what a case is made of; else the folder is no case."""
-        return any(one.role not in (None, Role.OTHER_MASK) for one in self.files)
+        return any(one.role not in (None, Role.OTHER_MASK, Role.VARIANT) for one in self.files)
 
 
 @dataclass(frozen=True, kw_only=True)

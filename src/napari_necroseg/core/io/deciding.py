@@ -57,17 +57,20 @@ def decide(group: Group, root: Path) -> Decision:
     """Take the files whose role is certain; say what is ambiguous, and why a file was not taken."""
     place = _place(group, root)
     if not group.has_role:
-        unused = tuple(one.path for one in group.files)
-        return Decision(name=group.name, place=place, case=None, unused=unused)
+        unused = tuple(one.path for one in group.files if one.role is not Role.VARIANT)
+        told = tuple(_variants(group, root))
+        return Decision(name=group.name, place=place, case=None, problems=told, unused=unused)
     files = {role: group.of_role(role) for role in TAKEN_ROLES}
     sure = {role: paths[0] for role, paths in files.items() if len(paths) == 1}
     problems = [_ambiguous(role, paths, group.name, root) for role, paths in files.items() if len(paths) > 1]
     lacking = {role for role in TAKEN_ROLES if role not in sure}
     doubtful = [one for one in group.files if one.role in WORTH_A_WORD and lacking & WORTH_A_WORD[one.role]]
     reasons = [_reason(one, root) for one in doubtful]
+    problems += _variants(group, root)
     if not files[Role.CET1]:
         problems.append(_left_out(group.name, sure, root))
-    unused = tuple(one.path for one in group.files if one.role not in TAKEN_ROLES and one not in doubtful)
+    known = (*TAKEN_ROLES, Role.VARIANT)
+    unused = tuple(one.path for one in group.files if one.role not in known and one not in doubtful)
     return Decision(
         name=group.name,
         place=place,
@@ -104,6 +107,18 @@ def _ambiguous(role: Role, paths: list[Path], case: str, root: Path) -> str:
         f"{case}: {len(paths)} files could be its {WHAT[role]} ({names}), so {then}; keep one, or name it "
         "in the table."
     )
+
+
+def _variants(group: Group, root: Path) -> list[str]:
+    """Name the files that are no images of their own, with what each is a variant of."""
+    variants = [one for one in group.files if one.role is Role.VARIANT]
+    if not variants:
+        return []
+    names = ", ".join(f"{relative_name(one.path, root)} ({one.judgement.reason})" for one in variants)
+    files = "1 file was" if len(variants) == 1 else f"{len(variants)} files were"
+    return [
+        f"{group.name}: {files} not taken, named like copies of others or images derived from them: {names}."
+    ]
 
 
 def _left_out(case: str, sure: dict[Role, Path], root: Path) -> str:

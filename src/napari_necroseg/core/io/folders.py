@@ -5,10 +5,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from napari_necroseg.core.casename import shown, tidy_name
 from napari_necroseg.core.io.candidates import MASK_ROLES, Candidate, Group
 from napari_necroseg.core.io.file_image import image_stem
-from napari_necroseg.core.io.naming import TAKEN_ROLES, Role, judge
-from napari_necroseg.core.io.scanning import Folder
+from napari_necroseg.core.io.naming import TAKEN_ROLES, Judgement, Role, judge
+from napari_necroseg.core.io.scanning import Folder, relative_name
+from napari_necroseg.core.io.variants import has_additions, is_variants_folder, variants_among
 from napari_necroseg.core.io.words import Kind, is_role_name, is_vocabulary, meaning_of, tokens_of, words_of
 
 CET1_OR_T1 = (Role.CET1, Role.NATIVE_T1)
@@ -16,10 +18,14 @@ EDGES = " _-.()[]"
 
 
 class Entry(NamedTuple):
-    """An image; `above` are the names of folders such as ``masks`` that speak for it."""
+    """An image; `above` are the names of folders such as ``masks`` that speak for it.
+
+    `of` says what it is a copy of or derived from, by its name or folder; empty for an image of its own.
+    """
 
     path: Path
     above: str
+    of: str = ""
 
 
 class Placed(NamedTuple):
@@ -44,31 +50,72 @@ def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]
     tuple
         The groups, and the subfolders that are still to be looked at.
     """
-    entries, below = _own_entries(folder, "")
-    if not entries:
+    everything, below = _own_entries(folder, "")
+    entries, variants = _parted(everything, is_beside_cases=bool(below))
+    if not everything:
         return [], below
-    above = folder.path.relative_to(root).parts
+    above = tuple(map(tidy_name, folder.path.relative_to(root).parts))
+    name = tidy_name(folder.name)
     placed = [_place(entry) for entry in entries]
     if not _are_many_cases(placed) and not _are_masks_of_other_folders(entries, placed):
-        files = _judge_one_case(entries, folder.name)
-        name = folder.name.strip()
+        files = (*_judge_one_case(entries, folder.name), *map(_variant, variants))
         return [Group(name=name, long_name="_".join(above) or name, files=files)], below
     cases: dict[str, list[Candidate]] = defaultdict(list)
     for case, candidate in placed:
-        cases[case].append(candidate)
+        cases[tidy_name(case)].append(candidate)
+    case_of = {image_stem(one.candidate.path): tidy_name(one.case) for one in placed}
+    for variant in variants:
+        cases[case_of.get(variant.of, "")].append(_variant(variant))
     return [
-        Group(name=case or folder.name, long_name="_".join((*above, case)), files=tuple(files))
+        Group(name=case or name, long_name="_".join((*above, case)), files=tuple(files))
         for case, files in cases.items()
     ], below
 
 
-def _own_entries(folder: Folder, above: str) -> tuple[list[Entry], list[Folder]]:
-    """The images of a folder and of those subfolders that name a role; the other subfolders."""
-    entries = [Entry(path, above) for path in folder.images]
+def without_variants(folders: list[Folder], root: Path) -> tuple[list[Folder], list[str]]:
+    """Leave out folders that are called like a copy of one beside them, with a sentence for each."""
+    originals = variants_among(folder.path.name for folder in folders)
+    problems = [
+        f"{relative_name(folder.path, root)}: its name is that of a copy of {shown(originals[name])}, or of "
+        "something derived from it, so its images were left out; rename it if it is a case of its own."
+        for folder in folders
+        if (name := folder.path.name) in originals
+    ]
+    return [folder for folder in folders if folder.path.name not in originals], problems
+
+
+def _parted(entries: list[Entry], *, is_beside_cases: bool) -> tuple[list[Entry], list[Entry]]:
+    """The images of their own, and those that are copies of others or derived from them."""
+    stems: dict[Path, list[str]] = defaultdict(list)
+    for entry in entries:
+        stems[entry.path.parent].append(image_stem(entry.path))
+    originals = {parent: variants_among(names, of_files=True) for parent, names in stems.items()}
+    parted: tuple[list[Entry], list[Entry]] = ([], [])
+    for entry in entries:
+        stem = image_stem(entry.path)
+        of = originals[entry.path.parent].get(stem, entry.of)
+        if not of and is_beside_cases and has_additions(stem):
+            of = "beside the folders of cases"
+        parted[bool(of)].append(entry._replace(of=of))
+    # Without an original, what a program made of it is all there is.
+    is_alone = not parted[0] and not is_beside_cases
+    return ([entry._replace(of="") for entry in parted[1]], []) if is_alone else parted
+
+
+def _variant(entry: Entry) -> Candidate:
+    reason = entry.of if entry.of.startswith(("in the ", "beside the ")) else f"beside {entry.of}"
+    return Candidate(path=entry.path, judgement=Judgement(role=Role.VARIANT, reason=shown(reason)))
+
+
+def _own_entries(folder: Folder, above: str, of: str = "") -> tuple[list[Entry], list[Folder]]:
+    """The images of a folder and of those subfolders that name a role or variants; the other subfolders."""
+    entries = [Entry(path, above, of) for path in folder.images]
     others: list[Folder] = []
     for sub in folder.folders:
-        if is_role_name(sub.path.name):
-            more_entries, more_others = _own_entries(sub, f"{above} {sub.path.name}")
+        has_variants = bool(folder.images) and is_variants_folder(sub.path.name)
+        if has_variants or is_role_name(sub.path.name):
+            inside = f"in the folder {sub.path.name}" if has_variants else of
+            more_entries, more_others = _own_entries(sub, f"{above} {sub.path.name}", inside)
             entries += more_entries
             others += more_others
         else:
@@ -108,8 +155,10 @@ def _are_many_cases(placed: list[Placed]) -> bool:
     for case, candidate in placed:
         if candidate.role is not None:
             roles[case].add(candidate.role)
-    if sum(not found.isdisjoint(CET1_OR_T1) for found in roles.values()) > 1:
-        return True
+    with_image = [case for case, found in roles.items() if not found.isdisjoint(CET1_OR_T1)]
+    if len(with_image) > 1:
+        # A bare ceT1 makes the folder a case; one more image with an addition is of it, too.
+        return Role.CET1 not in roles[""] or len(with_image) > 2
     # Series numbers before the sequences of one case (3_T1ce, 5_T2) part no two files of one name.
     return (
         "" not in roles

@@ -9,7 +9,7 @@ from napari_necroseg.core.io.words import Kind, Token, tokens_of
 
 
 class Role(StrEnum):
-    """What a file can be in a case; the last four are not taken for anything."""
+    """What a file can be in a case; the last five are not taken for anything."""
 
     CET1 = "ceT1"
     T2 = "T2"
@@ -19,6 +19,7 @@ class Role(StrEnum):
     OTHER_IMAGE = "another sequence"
     OTHER_MASK = "a mask of something else"
     UNCLEAR = "unclear"
+    VARIANT = "a copy of another file, or derived from it"
 
 
 TAKEN_ROLES = (Role.CET1, Role.T2, Role.REFERENCE, Role.TUMOUR)

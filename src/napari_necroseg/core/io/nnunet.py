@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_necroseg.core.casename import name_key, shown, tidy_name
 from napari_necroseg.core.files import read_json_quietly
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.naming import Judgement, Role, judge
 from napari_necroseg.core.io.scanning import Folder, relative_name
+from napari_necroseg.core.io.variants import variants_among
 from napari_necroseg.core.io.words import tokens_of
 
 PARTS = (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs"))
@@ -44,19 +46,28 @@ def nnunet_groups(folder: Folder, root: Path) -> Sorted:
     description = _describe(folder.path / "dataset.json", root, has_labels=has_labels)
     problems = list(description.problems)
     files: dict[str, list[Candidate]] = {}
+    names: dict[str, str] = {}
     for images, labels in PARTS:
         for path in _images(folder, images):
             match = CHANNEL.fullmatch(image_stem(path))
             if match is not None and int(match["channel"]) in description.channels:
                 judgement = description.channels[int(match["channel"])]
-                files.setdefault(match["case"], []).append(Candidate(path=path, judgement=judgement))
+                name = names.setdefault(name_key(match["case"]), match["case"])
+                files.setdefault(name, []).append(Candidate(path=path, judgement=judgement))
             elif description.channels:
                 problems.append(f"{relative_name(path, root)}: dataset.json has no channel for this name.")
         problems += _add_labels(files, _images(folder, labels), description, root)
     above = folder.path.relative_to(root).parts
+    originals = variants_among(files)
+    problems += [
+        f"{shown(name)}: its name is that of a copy of {shown(of)}, or of something derived from it, so it "
+        "was left out; rename it if it is a case of its own."
+        for name, of in originals.items()
+    ]
     groups = [
-        Group(name=name, long_name="_".join((*above, name)), files=tuple(found))
+        Group(name=tidy_name(name), long_name="_".join((*above, tidy_name(name))), files=tuple(found))
         for name, found in files.items()
+        if name not in originals
     ]
     return Sorted(groups=groups, problems=problems)
 
@@ -68,9 +79,11 @@ def _add_labels(
     if description.label is None:
         return []
     problems = []
+    names = {name_key(name): name for name in files}
     for path in labels:
-        if image_stem(path) in files:
-            files[image_stem(path)].append(Candidate(path=path, judgement=description.label))
+        name = names.get(name_key(image_stem(path)))
+        if name is not None:
+            files[name].append(Candidate(path=path, judgement=description.label))
         else:
             problems.append(f"{relative_name(path, root)}: there are no images that belong to this label.")
     return problems

@@ -12,7 +12,7 @@ from napari_necroseg.core.events import Event
 from napari_necroseg.core.io.bids import bids_groups, is_bids
 from napari_necroseg.core.io.candidates import Candidate, Group, Sorted
 from napari_necroseg.core.io.deciding import Decision, decide
-from napari_necroseg.core.io.folders import folder_groups
+from napari_necroseg.core.io.folders import folder_groups, without_variants
 from napari_necroseg.core.io.litter import litter_sentence
 from napari_necroseg.core.io.naming import Role
 from napari_necroseg.core.io.nnunet import is_nnunet, nnunet_groups
@@ -130,10 +130,11 @@ def _sort(folder: Folder, root: Path) -> Sorted:
     if is_bids(folder):
         return bids_groups(folder, root)
     groups, below = folder_groups(folder, root)
+    below, problems = without_variants(below, root)
     parts = [_sort(sub, root) for sub in below]
     return Sorted(
         groups=[*groups, *(group for part in parts for group in part.groups)],
-        problems=[problem for part in parts for problem in part.problems],
+        problems=[*problems, *(problem for part in parts for problem in part.problems)],
         unused=[path for part in parts for path in part.unused],
     )
 

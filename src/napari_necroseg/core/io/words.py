@@ -4,6 +4,7 @@ import re
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import normalize
 
 
 class Kind(Enum):
@@ -70,7 +71,7 @@ LONGEST_WORD = 40
 
 def words_of(name: str) -> list[str]:
     """Split a name at whatever is neither letter nor digit, in lower case; ``T1+C`` becomes t1, +c."""
-    spaced = re.sub(r"\+c(?![a-z])", " +c", name.lower())
+    spaced = re.sub(r"\+c(?![a-z])", " +c", normalize("NFC", name).lower())
     return [word for word in SEPARATORS.split(spaced) if word]
 
 
