@@ -1,6 +1,7 @@
 """What the manifest names besides the docks: reading and writing files, and sample data."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,14 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[str]:
     """Save a labels layer onto the grid of the ceT1 file that it belongs to.
 
+    A mask of that name that cannot be made again is kept as ``<name>_earlier-001.nii.gz``.
+
     Raises
     ------
     FileError
         If the layer belongs to no file, has another shape than it, or the name is not that of a NIfTI file.
     """
-    from napari_necroseg.core.io.save import save_labels, save_mask
+    from napari_necroseg.core.io.case_files import CaseOutput, corrected_record, write_case
 
     name = attributes.get("name", "labels")
     source = source_of(attributes.get("metadata", {}))
@@ -68,8 +71,9 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
     if not path.endswith(_MASK_SUFFIXES):
         raise FileError(f"{Path(path).name}: a mask is saved as NIfTI; choose a name that ends in .nii.gz.")
     # What was missed and what is too much stay apart; of a mask, what is not 0 is inside.
-    save = save_labels if source.role is Role.ERRORS else save_mask
-    save(Path(path), voxels, source.origin)
+    is_map = source.role is Role.ERRORS
+    output = CaseOutput(path=Path(path), mask=voxels, origin=source.origin, has_labels=is_map)
+    write_case(replace(output, record=None if is_map else corrected_record(output)))
     return [path]
 
 

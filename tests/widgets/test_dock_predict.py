@@ -185,7 +185,8 @@ def test_saves_into_the_project_and_keeps_the_earlier_file(
         with qtbot.waitSignal(dock.runner.finished):
             dock.save()
     saved = cohort_table.parent / "predictions" / "run-1"
-    assert sorted(path.name for path in saved.iterdir()) == ["a.json", "a.nii.gz", "a_earlier-001.nii.gz"]
+    kept = ["a_earlier-001.json", "a_earlier-001.nii.gz"]
+    assert sorted(path.name for path in saved.iterdir()) == ["a.json", "a.nii.gz", *kept]
     record = json.loads((saved / "a.json").read_text())
     assert (record["case"], record["model"], record["threshold"]) == ("a", "run-1", 0.5)
     assert record["corrected_by_hand"] is False

@@ -138,7 +138,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ResourceError
         If the folder cannot be written to or the disk is full; what was there before is untouched.
     """
-    temporary = _beside(path)
+    temporary = beside(path)
     try:
         _check_replaceable(path)
         disk.make_folder(path.parent)
@@ -168,7 +168,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     # "." has no name to put another beside, and a link to a folder stays a link.
     place = path.resolve()
-    stage = _beside(place)
+    stage = beside(place)
     try:
         disk.make_folder(stage)
         yield stage
@@ -205,6 +205,27 @@ def fill(temporary: Path, content: bytes) -> None:
     """Write a file that has not its final name yet, for whoever does something before it gets it."""
     with disk.open(temporary, "wb") as file:
         disk.write(file, content)
+
+
+def stage(path: Path, content: bytes) -> Path:
+    """Write a file down to the disk under a name beside its final one, which `disk.replace` then gives it.
+
+    Raises
+    ------
+    OSError, ResourceError
+        If it cannot be written; nothing is left of it then.
+    """
+    temporary = beside(path)
+    _check_replaceable(path)
+    disk.make_folder(path.parent)
+    try:
+        fill(temporary, content)
+        _flush_to_disk(temporary)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    return temporary
 
 
 def write_text(path: Path, text: str) -> None:
@@ -298,7 +319,8 @@ def voxels_sha256(volume: Volume) -> str:
     return digest.hexdigest()
 
 
-def _beside(path: Path) -> Path:
+def beside(path: Path) -> Path:
+    """Return a hidden name beside a file that nothing else has; see `remove_leftovers`."""
     return path.with_name(f".{secrets.token_hex(4)}-{path.name[-_LONGEST_TAIL:]}")
 
 

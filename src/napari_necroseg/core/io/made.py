@@ -5,24 +5,20 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from napari_necroseg.core.casename import is_among
-from napari_necroseg.core.files import read_json_quietly
-from napari_necroseg.core.io.file_image import image_stem
+from napari_necroseg.core.io.provenance import provenance_of
 
 # Whether a model has learned from a case: from one of its images, from a case of its name, or not.
 Known = Literal["image", "name", "no"]
 _KNOWN: tuple[Known, ...] = get_args(Known)
-# Names and settings; anything larger is something else.
-_MOST_BYTES = 10_000_000
-
-
-def record_path(mask: Path) -> Path:
-    """Return where the record of a mask's making stands."""
-    return mask.with_name(f"{image_stem(mask)}.json")
 
 
 def known_of(mask: Path) -> Known | None:
     """Return whether the model behind a mask has learned from the case; None where nothing says so."""
-    record = read_json_quietly(record_path(mask), _MOST_BYTES)
+    return known_by_record(provenance_of(mask).record)
+
+
+def known_by_record(record: Mapping[str, object]) -> Known | None:
+    """Return the same from the record of a mask."""
     for known in _KNOWN:
         if record.get("trained_on") == known:
             return known

@@ -93,6 +93,11 @@ def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
     ResourceError
         If the folder cannot be written to or the disk is full; what was there before is untouched.
     """
+    write_bytes(path, nifti_bytes(path, voxels, origin))
+
+
+def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    """Return what `write_nifti` would write; the name of the file says whether it is zipped."""
     import nibabel
 
     assert voxels.shape == origin.grid.shape, (voxels.shape, origin.grid.shape)
@@ -106,10 +111,10 @@ def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
         of_kind = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
         image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
     # In memory first: nibabel leaves its file open when the disk is full, so that it could not be removed.
-    content = image.to_bytes()
+    content: bytes = image.to_bytes()
     if path.name.lower().endswith(".gz"):
         content = gzip.compress(content, GZIP_LEVEL, mtime=0)
-    write_bytes(path, content)
+    return content
 
 
 def _header_at(header_bytes: bytes, of_kind: Any, voxels: Voxels) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.file_image import check_is_file, image_stem
+from napari_necroseg.core.errors import FileError, NecrosegError
+from napari_necroseg.core.io.file_image import NIFTI_SUFFIXES, check_is_file, image_stem, image_suffix
 from napari_necroseg.core.io.gz import inflated
 from napari_necroseg.core.io.nifti_extensions import check_extensions
 from napari_necroseg.core.io.room import check_number_of_voxels, check_room, times
@@ -71,6 +71,16 @@ def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxel
         raise FileError(
             f"{path.name} is truncated or damaged: its voxels could not be read. Copy or export it again."
         ) from error
+
+
+def holds_fractions(path: Path) -> bool:
+    """Whether a NIfTI file holds numbers with a fraction, as probabilities do, by its header."""
+    if image_suffix(path) not in NIFTI_SUFFIXES:
+        return False
+    try:
+        return bool(open_nifti(path).get_data_dtype().kind == "f")
+    except NecrosegError:
+        return False
 
 
 def _check_pair(path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_necroseg.core.files import write_bytes
 from napari_necroseg.core.grids.orient import from_working
-from napari_necroseg.core.io.nifti import write_nifti
+from napari_necroseg.core.io.nifti import nifti_bytes
 from napari_necroseg.core.volume import Origin, Voxels
 
 
@@ -21,18 +22,28 @@ def save_mask(path: Path, voxels: Voxels, origin: Origin) -> None:
     origin
         The file that the mask lies on.
     """
-    _save(path, (voxels != 0).astype(np.uint8), origin)
-
-
-def save_labels(path: Path, voxels: Voxels, origin: Origin) -> None:
-    """Write several labels, from 0 to 255, as they are; see `save_mask`."""
-    _save(path, voxels.astype(np.uint8), origin)
+    write_bytes(path, mask_bytes(path, voxels, origin))
 
 
 def save_probability(path: Path, voxels: Voxels, origin: Origin) -> None:
     """Write a probability as float32 NIfTI; see `save_mask`."""
-    _save(path, voxels.astype(np.float32), origin)
+    write_bytes(path, probability_bytes(path, voxels, origin))
 
 
-def _save(path: Path, voxels: Voxels, origin: Origin) -> None:
-    write_nifti(path, np.asarray(from_working(voxels, origin.grid)), origin)
+def mask_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    """Return what `save_mask` would write."""
+    return _bytes(path, (voxels != 0).astype(np.uint8), origin)
+
+
+def labels_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    """Return a file of several labels, from 0 to 255, as they are; see `save_mask`."""
+    return _bytes(path, voxels.astype(np.uint8), origin)
+
+
+def probability_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    """Return what `save_probability` would write."""
+    return _bytes(path, voxels.astype(np.float32), origin)
+
+
+def _bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    return nifti_bytes(path, np.asarray(from_working(voxels, origin.grid)), origin)

@@ -1,11 +1,8 @@
 """Save a mask where one may lie already, and keep the earlier one beside it."""
 
-from itertools import count
 from pathlib import Path
 
-from napari_necroseg.core.files import copy_file
-from napari_necroseg.core.io.file_image import image_stem, image_suffix
-from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.volume import Origin, Voxels
 
 
@@ -16,7 +13,7 @@ def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None
     ----------
     path
         Where the mask goes; what is there now is copied to ``<name>_earlier-001.nii.gz`` (or the next free
-        number) first.
+        number) first, and so is its record, which is not of the new mask.
     voxels
         ``(Z, Y, X)`` in working order.
     origin
@@ -32,20 +29,5 @@ def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None
     ResourceError
         If the folder cannot be written to or the disk is full; nothing has changed then.
     """
-    if not path.exists():
-        save_mask(path, voxels, origin)
-        return None
-    earlier = _free_name(path)
-    try:
-        copy_file(path, earlier)
-        save_mask(path, voxels, origin)
-    except BaseException:
-        earlier.unlink(missing_ok=True)
-        raise
-    return earlier
-
-
-def _free_name(path: Path) -> Path:
-    stem, suffix = image_stem(path), image_suffix(path)
-    names = (path.with_name(f"{stem}_earlier-{number:03d}{suffix}") for number in count(1))
-    return next(name for name in names if not name.exists())
+    earlier = write_case(CaseOutput(path=path, mask=voxels, origin=origin), keeps_all=True)
+    return None if earlier is None else earlier.kept

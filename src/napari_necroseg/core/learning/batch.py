@@ -1,25 +1,22 @@
 """Predicting many cases: one that fails never stops the others."""
 
-import json
 import threading
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
-from napari_necroseg.core.files import write_text
+from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, write_case
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.made import Known, known_in_words, record_path
-from napari_necroseg.core.io.save import save_mask, save_probability
+from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import only_needed
 from napari_necroseg.core.masks.measure import measure, volume_in_words
-from napari_necroseg.core.volume import Volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +31,8 @@ class PredictedCohort:
         Numbers of cases.
     failed_cases
         Names of those that could not be predicted.
+    kept
+        Where the earlier mask of a case is now, if it may have been a person's; by the case's name.
     seconds
         Of all.
     left_out, most_left_out_ml
@@ -48,10 +47,13 @@ class PredictedCohort:
     left_out: int
     most_left_out_ml: float
     failed_cases: tuple[str, ...] = ()
+    kept: Mapping[str, Path] = field(default_factory=dict)
 
     def __str__(self) -> str:
         remark = f", {self.failed} not ({', '.join(self.failed_cases)})" if self.failed else ""
         words = f"{self.done} predicted{remark} in {self.seconds:.0f} s; the masks are in {self.out}."
+        if self.kept:
+            words += f" Earlier masks were kept beside them: {', '.join(self.kept)}."
         if self.left_out:
             most = volume_in_words(self.most_left_out_ml)
             words += (
@@ -107,6 +109,7 @@ def predict_cohort(
     started = time.monotonic()
     failed: list[str] = []
     known: dict[str, Known | None] = {}
+    kept: dict[str, Path] = {}
     left_out: list[float] = []
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
@@ -119,6 +122,8 @@ def predict_cohort(
         if written is None:
             return
         known[files.name] = written.known
+        if written.earlier is not None:
+            kept[files.name] = written.earlier.kept
         left_out += [written.left_out_ml] if written.left_out_ml else []
         seconds = time.monotonic() - before
         yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=written.path)
@@ -130,6 +135,7 @@ def predict_cohort(
             done=len(cohort) - len(failed),
             failed=len(failed),
             failed_cases=tuple(failed),
+            kept=kept,
             seconds=time.monotonic() - started,
             left_out=len(left_out),
             most_left_out_ml=max(left_out, default=0.0),
@@ -142,6 +148,7 @@ class _Written:
     """A mask that was written, whether its models know the case, and what reached the threshold in vain."""
 
     path: Path
+    earlier: Earlier | None
     known: Known
     left_out_ml: float
 
@@ -164,20 +171,23 @@ def _predict_files(
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
             made = event.result.provenance
-            path = _write(wanted, case, event.result)
-            return _Written(path=path, known=made["trained_on"], left_out_ml=made["left_out_ml"])
+            path, earlier = _write(wanted, case, event.result)
+            if earlier is not None:
+                yield Warned(message=str(earlier))
+            return _Written(
+                path=path, earlier=earlier, known=made["trained_on"], left_out_ml=made["left_out_ml"]
+            )
         yield event
     return None
 
 
-def _write(wanted: Wanted, case: Case, prediction: Prediction) -> Path:
-    path = wanted.out / f"{case.name}.nii.gz"
-    save_mask(path, prediction.labels.voxels, case.origin)
-    for name in ("probability", "uncertainty"):
-        if getattr(wanted, name):
-            volume: Volume = getattr(prediction, name)
-            save_probability(wanted.out / f"{case.name}_{name}.nii.gz", volume.voxels, case.origin)
+def _write(wanted: Wanted, case: Case, prediction: Prediction) -> tuple[Path, Earlier | None]:
     size = measure(prediction.labels.voxels > 0, case.grid)
-    record = {"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)}
-    write_text(record_path(path), json.dumps(record, indent=2) + "\n")
-    return path
+    output = CaseOutput(
+        path=wanted.out / f"{case.name}.nii.gz",
+        mask=prediction.labels.voxels,
+        origin=case.origin,
+        record={"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)},
+        maps={name: getattr(prediction, name).voxels for name in MAPS if getattr(wanted, name)},
+    )
+    return output.path, write_case(output)

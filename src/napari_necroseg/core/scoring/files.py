@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +10,8 @@ from typing import ClassVar
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import make_folder, write_text
-from napari_necroseg.core.io.made import Known, known_in_words, known_of
+from napari_necroseg.core.io.made import Known, known_in_words
+from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, find_pairs, read_pair
@@ -23,6 +24,7 @@ from napari_necroseg.core.scoring.tables import (
     tidy_table,
     wide_table,
 )
+from napari_necroseg.core.scoring.unscored import altered_in_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,8 @@ def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Eve
     summary = replace(
         summarise(first.scores, patients),
         trained_on=first.known,
+        changed_since_written=first.changed,
+        corrected_by_hand=first.corrected,
         with_reference=pairs.with_reference,
         without_prediction=pairs.without_prediction,
         without_reference=pairs.without_reference,
@@ -147,6 +151,21 @@ class _ScoredSet:
     def known(self) -> dict[str, Known | None]:
         return {case.pair.case: case.trained_on for case in self.scored}
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        return tuple(one.pair.case for one in self.scored if one.made.state is MaskState.CHANGED)
+
+    @property
+    def corrected(self) -> tuple[str, ...]:
+        return tuple(one.pair.case for one in self.scored if one.made.is_corrected)
+
+    def remarks(self) -> Iterator[str]:
+        """Say what should be known of the masks of another set."""
+        total = len(self.scored)
+        if words := known_in_words(self.known, total):
+            yield words
+        yield from altered_in_words(self.changed, self.corrected, total=total)
+
 
 def _first(pairs: MaskPairs, wanted: Wanted) -> Generator[Event, None, _ScoredSet]:
     """Score the set that is asked for."""
@@ -179,8 +198,7 @@ def _beside(
     others: dict[str, _ScoredSet] = {}
     for name, pairs in sets.items():
         others[name] = yield from _other(pairs, name, wanted)
-        if words := known_in_words(others[name].known, len(others[name].scored)):
-            yield Warned(message=f"{name}: {words}")
+        yield from (Warned(message=f"{name}: {words}") for words in others[name].remarks())
     against_reader = None
     if wanted.second_reader is not None:
         against_reader = yield from _against_reader(first, wanted.second_reader, patients, wanted)
@@ -243,8 +261,8 @@ def _other(pairs: MaskPairs, name: str, wanted: Wanted) -> Generator[Event, None
 def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[str, ...]]:
     masks = read_pair(pair)
     scores = score_masks(masks.reference, masks.prediction, masks.grid, tolerance_mm=tolerance_mm)
-    known = known_of(pair.prediction)
-    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, trained_on=known), masks.notes
+    made = provenance_of(pair.prediction)
+    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, made=made), masks.notes
 
 
 def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> None:

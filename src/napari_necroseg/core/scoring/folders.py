@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.casename import check_case_name, name_key, shown, tidy_name
-from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, image_stem, image_suffix
+from napari_necroseg.core.io.file_image import image_stem
+from napari_necroseg.core.io.nifti_file import holds_fractions
 from napari_necroseg.core.io.scanning import list_images
 
 # What is written beside a mask, under a name made of the mask's.
@@ -64,7 +64,7 @@ class MaskFolder:
         found = _BESIDE.fullmatch(key)
         if found is None or not self._is_there(found[1], named):
             return False
-        return key not in named or all(map(is_probability, self.files[key]))
+        return key not in named or all(map(holds_fractions, self.files[key]))
 
     def _is_there(self, key: str, named: Collection[str]) -> bool:
         """Whether there is a case of a name, or one whose file this would be."""
@@ -85,15 +85,3 @@ def read_folder(folder: Path) -> MaskFolder:
 def is_earlier_version(key: str) -> bool:
     """Whether a name is that of a mask that a newer one replaced."""
     return _EARLIER.fullmatch(key) is not None
-
-
-def is_probability(path: Path) -> bool:
-    """Whether a file holds fractional numbers, as probabilities and uncertainties do, by its header."""
-    if image_suffix(path) in TIFF_SUFFIXES:
-        return False
-    from napari_necroseg.core.io.nifti_file import open_nifti
-
-    try:
-        return bool(open_nifti(path).get_data_dtype().kind == "f")
-    except NecrosegError:
-        return False

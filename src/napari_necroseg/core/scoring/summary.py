@@ -9,7 +9,7 @@ from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.numbers import defined, deviation, interval_of_mean, quartiles
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
-from napari_necroseg.core.scoring.unscored import MOST_NAMED, Unscored
+from napari_necroseg.core.scoring.unscored import MOST_NAMED, Unscored, altered_in_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,9 @@ class Summary:
     which one is infinite, is nan. `comparisons` are with other sets of masks; `against_second_reader` sums up
     the same predictions against another reader's references. `trained_on` says of each case
     whether the model has learned from it, as far as the predictions say so. `with_reference` and what follows
-    it tell of the cases that are in none of these numbers; see `Unscored`.
+    it tell of the cases that are in none of these numbers; see `Unscored`. `changed_since_written` names the
+    cases whose mask is not the one that its record was written for, `corrected_by_hand` those whose record
+    says that a person has drawn on it.
     """
 
     mean: dict[str, float]
@@ -44,6 +46,8 @@ class Summary:
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    changed_since_written: tuple[str, ...] = ()
+    corrected_by_hand: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -63,7 +67,10 @@ class Summary:
     def remarks(self, *, most_named: int = MOST_NAMED) -> tuple[str, ...]:
         """Say what a reader of the numbers should know, a sentence each; of so many cases by name."""
         known = known_in_words(self.trained_on, self.total)
-        return (*self.unscored.in_words(most=most_named), *((known,) if known else ()))
+        altered = altered_in_words(
+            self.changed_since_written, self.corrected_by_hand, total=self.total, most=most_named
+        )
+        return (*self.unscored.in_words(most=most_named), *((known,) if known else ()), *altered)
 
     def __str__(self) -> str:
         counts = (

@@ -14,7 +14,8 @@ from typing import Any, get_args
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import file_sha256
-from napari_necroseg.core.io.made import Known
+from napari_necroseg.core.io.made import Known, known_by_record
+from napari_necroseg.core.io.provenance import Provenance
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.summary import Summary
@@ -53,12 +54,17 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoredCase:
-    """A case that was scored: its files, its grid, its scores, and whether the model has learned from it."""
+    """A case that was scored: its files, its grid, its scores, and how its mask was made."""
 
     pair: MaskPair
     grid: Grid
     scores: Scores
-    trained_on: Known | None
+    made: Provenance
+
+    @property
+    def trained_on(self) -> Known | None:
+        """Whether the model has learned from it."""
+        return known_by_record(self.made.record)
 
 
 def wide_table(scores: Mapping[str, Scores]) -> str:
@@ -155,6 +161,8 @@ def _case_record(case: ScoredCase) -> dict[str, Any]:
         "shape": list(case.grid.shape),
         "spacing_mm": list(case.grid.spacing_mm),
         "trained_on": case.trained_on,
+        "mask": str(case.made.state),
+        "corrected_by_hand": case.made.is_corrected,
         **files,
         "scores": plain(case.scores),
     }

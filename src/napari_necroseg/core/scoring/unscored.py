@@ -65,6 +65,36 @@ class Unscored:
         return tuple(sentences)
 
 
+def altered_in_words(
+    changed: Collection[str], corrected: Collection[str], *, total: int, most: int = MOST_NAMED
+) -> tuple[str, ...]:
+    """Say which masks are not as a model made them, a sentence each; nothing if all are.
+
+    Parameters
+    ----------
+    changed
+        Names of the cases whose mask is not the one that its record was written for.
+    corrected
+        Of those whose record says that a person has corrected them.
+    total
+        How many masks there are.
+    """
+    sentences = []
+    if changed:
+        was = "was" if len(changed) == 1 else "were"
+        sentences.append(
+            f"{len(changed)} of the {total} masks {was} changed after the program wrote them, by hand or by "
+            f"damage, so what is recorded of their models does not count: {_named(changed, most)}."
+        )
+    if corrected:
+        was = "was" if len(corrected) == 1 else "were"
+        sentences.append(
+            f"{len(corrected)} of the {total} masks {was} corrected by hand, so their scores are no model's: "
+            f"{_named(corrected, most)}."
+        )
+    return tuple(sentences)
+
+
 def _named(names: Collection[str], most: int) -> str:
     shown = list(names)[:most]
     more = len(names) - len(shown)

@@ -1,9 +1,8 @@
 """The jobs of the docks: each strings functions of the core together into one generator of events."""
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
@@ -169,16 +168,13 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
 
 
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
-    from napari_necroseg.core.files import write_text
-    from napari_necroseg.core.io.made import record_path
-    from napari_necroseg.core.io.versions import save_mask_version
+    from napari_necroseg.core.io.case_files import CaseOutput, corrected_record, write_case
 
     for done, mask in enumerate(saves):
         yield Progress(done=done, total=len(saves), message=f"Saving {mask.path.name} ...")
-        save_mask_version(mask.path, mask.voxels, mask.origin)
-        if mask.record is not None:
-            text = json.dumps(mask.record, indent=2) + "\n"
-            write_text(record_path(mask.path), text)
+        output = CaseOutput(path=mask.path, mask=mask.voxels, origin=mask.origin)
+        record = mask.record if mask.record is not None else corrected_record(output)
+        write_case(replace(output, record=record), keeps_all=True)
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:

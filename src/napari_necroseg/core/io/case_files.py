@@ -1,0 +1,379 @@
+"""The files that are written of a case, which change together or not at all: mask, record, maps.
+
+A map is a probability or an uncertainty. All files are written under other names first. Then, as long as a
+mask is replaced, the record is that of both masks (see `provenance`); maps of the earlier mask go before the
+new mask comes, and those of the new one come after it. So whoever looks in between, or after the program was
+killed there, sees a mask with a record that is true of it, and no map of another mask.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from glob import escape
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_necroseg.core.errors import FileError, NecrosegError, unwritable
+from napari_necroseg.core.files import beside, copy_file, disk, file_sha256, fill, read_bytes, stage
+from napari_necroseg.core.grids.orient import to_working, working_grid
+from napari_necroseg.core.io.file_image import image_stem, image_suffix
+from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.io.nifti_file import holds_fractions
+from napari_necroseg.core.io.provenance import (
+    CORRECTED,
+    FILES,
+    REPLACES,
+    MaskState,
+    Provenance,
+    described,
+    hash_of,
+    provenance_of,
+    read_record,
+    record_path,
+)
+from napari_necroseg.core.io.save import labels_bytes, mask_bytes, probability_bytes
+from napari_necroseg.core.volume import Origin, Volume, Voxels
+
+MAPS = ("probability", "uncertainty")
+# Characters that `beside` puts before a name.
+_HIDDEN = len(".01234567-")
+_WHY = {
+    MaskState.UNRECORDED: "was there already, and no record of this program says that it can be made again",
+    MaskState.UNTOLD: (
+        "was written by an earlier version of this program, and nobody can tell whether it was drawn on since"
+    ),
+    MaskState.AS_WRITTEN: "was there already",
+    MaskState.CHANGED: "was changed after it was written",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A file that was kept when another took its place.
+
+    Parameters
+    ----------
+    replaced
+        The file, most often a mask.
+    kept
+        Where it is now: ``<name>_earlier-001.nii.gz`` or the next free number, its record and maps beside it.
+    why
+        What is known of it, as the end of a sentence.
+    """
+
+    replaced: Path
+    kept: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.replaced.name} {self.why}; it is kept as {self.kept.name}."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CaseOutput:
+    """What is to be written of a case.
+
+    Parameters
+    ----------
+    path
+        Of the mask, ``.nii.gz`` or ``.nii``.
+    mask
+        ``(Z, Y, X)`` in working order; what is not 0 is inside.
+    origin
+        The file that the mask lies on.
+    record
+        How it was made; None where that is not known, and then an earlier record does not stay, either.
+    maps
+        Any of `MAPS`, as the mask.
+    has_labels
+        Whether it is no mask, but several labels from 0 to 255.
+    """
+
+    path: Path
+    mask: Voxels
+    origin: Origin
+    record: Mapping[str, object] | None = None
+    maps: Mapping[str, Voxels] = field(default_factory=dict)
+    has_labels: bool = False
+
+
+def map_path(mask: Path, name: str) -> Path:
+    """Return where a map of a mask stands."""
+    return mask.with_name(f"{image_stem(mask)}_{name}.nii.gz")
+
+
+def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None:
+    """Write the files of a case; what a person may have made of earlier ones is kept under another name.
+
+    Parameters
+    ----------
+    output
+        What is written.
+    keeps_all
+        Keep any earlier mask, also one that the program made and nobody changed.
+
+    Returns
+    -------
+    Earlier or None
+        What was kept of the earlier files, if anything was.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full; nothing has changed then.
+    FileError
+        If a map would take the place of another case's mask.
+    """
+    for name in output.maps:
+        _check_no_case(map_path(output.path, name))
+    _sweep(output.path)
+    old = _Old.look(output.path)
+    found = old.to_keep(output, keeps_all=keeps_all)
+    try:
+        with _staged(_contents(output, old)) as staged:
+            if found is None:
+                _exchange(output, old, staged)
+                return None
+            with _kept(old, found[0]) as kept:
+                _exchange(output, old, staged)
+                return Earlier(replaced=found[0], kept=kept, why=found[1])
+    except OSError as error:
+        raise unwritable(output.path, error) from error
+
+
+def corrected_record(output: CaseOutput) -> Mapping[str, object] | None:
+    """Return what the record of a mask says once a person has saved another one over it; None without one."""
+    stored = provenance_of(output.path).stored if output.path.is_file() else {}
+    if not stored or _is_same(output):
+        return stored or None
+    # What was measured or left out was so of the mask before.
+    kept = {name: value for name, value in stored.items() if name not in ("size", "left_out_ml", FILES)}
+    return kept | {CORRECTED: True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Old:
+    """The files of a case that are there.
+
+    `digest` is that of the mask's file (None without one), `made` what is known of it, `record` the bytes of
+    the JSON file beside it (None without one).
+    """
+
+    mask: Path
+    digest: str | None
+    made: Provenance
+    record: bytes | None
+    maps: Mapping[str, Path]
+
+    @classmethod
+    def look(cls, mask: Path) -> "_Old":
+        has_mask, record = mask.is_file(), record_path(mask)
+        unmade = Provenance(state=MaskState.UNRECORDED, stored=read_record(mask))
+        return cls(
+            mask=mask,
+            digest=file_sha256(mask) if has_mask else None,
+            made=provenance_of(mask) if has_mask else unmade,
+            record=read_bytes(record) if record.is_file() else None,
+            maps={name: path for name in MAPS if (path := map_path(mask, name)).is_file()},
+        )
+
+    @property
+    def has_own_record(self) -> bool:
+        return bool(read_record(self.mask))
+
+    def to_keep(self, output: CaseOutput, *, keeps_all: bool) -> tuple[Path, str] | None:
+        """Return which file is to be kept, and why; None if nothing of a person can be lost."""
+        made = self.made
+        if self.digest is not None and (keeps_all or (made.is_of_a_person and not _is_same(output))):
+            return self.mask, "was corrected by hand" if made.is_corrected else _WHY[made.state]
+        if self.record is not None and output.record is not None and not self.has_own_record:
+            return record_path(self.mask), _WHY[MaskState.UNRECORDED]
+        foreign = (self.maps[name] for name in self.going(output) if not self.is_own(name))
+        return next(((path, _WHY[MaskState.UNRECORDED]) for path in foreign), None)
+
+    def going(self, output: CaseOutput) -> list[str]:
+        """Return the maps that cannot stay: those of the mask that goes, and those that others replace.
+
+        A mask that is called like a map is another case's.
+        """
+        return [
+            name
+            for name, path in self.maps.items()
+            if name in output.maps or (not read_record(path) and holds_fractions(path))
+        ]
+
+    def is_own(self, name: str) -> bool:
+        """Whether a map is of this program, which may remove it."""
+        known = hash_of(self.made.stored, name)
+        if known is not None:
+            return file_sha256(self.maps[name]) == known
+        has_hashes = hash_of(self.made.stored, "mask") is not None
+        return bool(self.made.stored) and not has_hashes and holds_fractions(self.maps[name])
+
+    def files(self) -> Iterator[tuple[Path, str]]:
+        """What is there of the case, each with the end of its name; the mask comes last."""
+        if self.record is not None:
+            yield record_path(self.mask), ".json"
+        yield from ((path, f"_{name}.nii.gz") for name, path in self.maps.items() if not read_record(path))
+        if self.digest is not None:
+            yield self.mask, image_suffix(self.mask)
+
+
+def _check_no_case(path: Path) -> None:
+    """A case may be called like the map of another one."""
+    if path.is_file() and read_record(path):
+        raise FileError(
+            f"{path.name} is the mask of a case of that name, which would be overwritten; choose another "
+            "folder."
+        )
+
+
+def _is_same(output: CaseOutput) -> bool:
+    """Whether the mask that is there has the very voxels of the one that is to be written."""
+    try:
+        there = to_working(read_mask(output.path).volume)
+    except NecrosegError:
+        return False
+    return there.grid.matches(working_grid(output.origin.grid)) and np.array_equal(
+        there.voxels != 0, output.mask != 0
+    )
+
+
+def _contents(output: CaseOutput, old: _Old) -> list[tuple[Path, bytes]]:
+    """Return what is written, in this order; the record twice where one mask replaces another."""
+    path, origin = output.path, output.origin
+    mask = (labels_bytes if output.has_labels else mask_bytes)(path, output.mask, origin)
+    maps = {
+        map_path(path, name): probability_bytes(map_path(path, name), voxels, origin)
+        for name, voxels in output.maps.items()
+    }
+    files = {"mask": described(Volume(output.mask, working_grid(origin.grid)), mask)} | {
+        name: {"sha256": hashlib.sha256(maps[map_path(path, name)]).hexdigest()} for name in output.maps
+    }
+    record = dict(output.record or {}) | {FILES: files}
+    both = record | {REPLACES: {"mask_sha256": old.digest, "record": dict(old.made.stored)}}
+    has_record = output.record is not None or old.has_own_record
+    first = [both if old.digest else record] if has_record else []
+    last = [record] if output.record is not None and old.digest else []
+    return [
+        *((record_path(path), _as_json(one)) for one in first),
+        (path, mask),
+        *maps.items(),
+        *((record_path(path), _as_json(one)) for one in last),
+    ]
+
+
+def _as_json(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, indent=2) + "\n").encode()
+
+
+@contextmanager
+def _staged(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[tuple[Path, Path]]]:
+    """Yield what was written, each file with its final name; what has not got that name is removed."""
+    staged: list[tuple[Path, Path]] = []
+    try:
+        for path, content in contents:
+            staged.append((stage(path, content), path))
+        yield staged
+    finally:
+        for temporary, _ in staged:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _kept(old: _Old, of: Path) -> Iterator[Path]:
+    """Copy all files of a case to the next free name, and yield that of one of them; on failure they go."""
+    already = _already_kept(old) if of == old.mask else None
+    if already is not None:
+        yield already
+        return
+    copies = {path: old.mask.with_name(f"{_free_stem(old)}{end}") for path, end in old.files()}
+    try:
+        for path, copy in copies.items():
+            copy_file(path, copy)
+        yield copies[of]
+    except BaseException:
+        for copy in copies.values():
+            with suppress(OSError):
+                copy.unlink(missing_ok=True)
+        raise
+
+
+def _already_kept(old: _Old) -> Path | None:
+    """Return the same mask under the name of an earlier version: the program was ended after it was kept."""
+    stem, suffix = image_stem(old.mask), image_suffix(old.mask)
+    earlier = sorted(old.mask.parent.glob(f"{escape(stem)}_earlier-[0-9]*{escape(suffix)}"))
+    return next((path for path in earlier if file_sha256(path) == old.digest), None)
+
+
+def _free_stem(old: _Old) -> str:
+    """Return the first name of an earlier version that no file has."""
+    stems = (f"{image_stem(old.mask)}_earlier-{number:03d}" for number in count(1))
+    ends = (".json", *(f"_{name}.nii.gz" for name in MAPS), image_suffix(old.mask))
+    return next(stem for stem in stems if not any(old.mask.with_name(stem + end).exists() for end in ends))
+
+
+def _exchange(output: CaseOutput, old: _Old, staged: Sequence[tuple[Path, Path]]) -> None:
+    """Give what was staged its names; if that fails, all is as it was."""
+    undo: list[Callable[[], None]] = []
+    aside: list[Path] = []
+    with _undoable(old) as copies:
+        try:
+            for temporary, path in staged:
+                if path == output.path:
+                    for one in map(old.maps.__getitem__, old.going(output)):
+                        aside.append(beside(one))
+                        undo.append(partial(disk.replace, aside[-1], one))
+                        disk.replace(one, aside[-1])
+                back = copies.get(path)
+                undo.append(partial(disk.unlink, path) if back is None else partial(disk.replace, back, path))
+                disk.replace(temporary, path)
+            if output.record is None and old.has_own_record:
+                disk.unlink(record_path(output.path))
+        except BaseException:
+            for step in reversed(undo):
+                with suppress(OSError):
+                    step()
+            raise
+    for one in aside:
+        with suppress(OSError):
+            disk.unlink(one)
+
+
+@contextmanager
+def _undoable(old: _Old) -> Iterator[dict[Path, Path]]:
+    """Yield copies of the mask and the record, each beside its file: to go back takes no room on the disk."""
+    copies: dict[Path, Path] = {}
+    try:
+        if old.digest is not None:
+            copies[old.mask] = beside(old.mask)
+            fill(copies[old.mask], read_bytes(old.mask))
+        if old.record is not None:
+            record = record_path(old.mask)
+            copies[record] = beside(record)
+            fill(copies[record], old.record)
+        yield copies
+    finally:
+        for copy in copies.values():
+            with suppress(OSError):
+                copy.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed program was just writing of this case."""
+    stem, ends = image_stem(path), (".json", *(f"_{name}.nii.gz" for name in MAPS), image_suffix(path))
+    names = {beside(path.with_name(stem + end)).name[_HIDDEN:] for end in ends}
+    earlier = re.compile(f"{re.escape(stem)}_earlier-[0-9]+({'|'.join(map(re.escape, ends))})")
+    for leftover in path.parent.glob(f".{'[0-9a-f]' * (_HIDDEN - 2)}-*"):
+        tail = leftover.name[_HIDDEN:]
+        if tail in names or earlier.fullmatch(tail):
+            with suppress(OSError):
+                leftover.unlink()

@@ -1,0 +1,161 @@
+"""The record beside a mask: how the mask was made, believed only of the mask that it was written for.
+
+``<case>.json`` stands beside ``<case>.nii.gz`` and has, under ``files``, the SHA-256 of that mask (of its
+bytes and of its voxels) and of its ``_probability`` and ``_uncertainty``. A mask whose voxels are others was
+changed since: corrected, damaged, or another program's. Records of earlier versions have no hash; they are
+believed, and whether their mask was changed cannot be told.
+
+While the files of a case are replaced (see `case_files`), the record has both: that of the new mask, and
+under ``replaces`` that of the earlier one with the hash of its file. So a program that ends in between leaves
+a mask with a record that is true of it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.files import file_sha256, read_json_quietly
+from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.file_image import image_stem
+from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.volume import Grid, Volume
+
+FILES, REPLACES, CORRECTED = "files", "replaces", "corrected_by_hand"
+# Names and settings; anything larger is something else.
+_MOST_BYTES = 10_000_000
+# What any record of this program has had, for a JSON file of someone else may stand there.
+_OURS = ("model", "models", "model_cases", "trained_on", FILES)
+
+
+class MaskState(StrEnum):
+    """What a record says of the mask beside it."""
+
+    UNRECORDED = "unrecorded"
+    """There is no record of this program."""
+    UNTOLD = "untold"
+    """Its record has no hash, so that nobody can tell whether it was changed."""
+    AS_WRITTEN = "as written"
+    """It is the mask that its record was written for."""
+    CHANGED = "changed"
+    """It is another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """How a mask was made, as far as that can be told.
+
+    Parameters
+    ----------
+    state
+        What its record says of it.
+    record
+        What can be believed of how it was made; nothing for a mask that was changed since.
+    stored
+        The record as it stands there, believed or not.
+    """
+
+    state: MaskState
+    record: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether a person has drawn on it, by its record."""
+        return self.record.get(CORRECTED) is True
+
+    @property
+    def is_of_a_person(self) -> bool:
+        """Whether it may hold work that the program could not do again."""
+        return self.state is not MaskState.AS_WRITTEN or self.is_corrected
+
+
+def record_path(mask: Path) -> Path:
+    """Return where the record of a mask's making stands."""
+    return mask.with_name(f"{image_stem(mask)}.json")
+
+
+def read_record(mask: Path) -> dict[str, Any]:
+    """Return the record beside a mask; nothing if there is none, or it is not one of this program."""
+    record = read_json_quietly(record_path(mask), _MOST_BYTES)
+    return record if any(name in record for name in _OURS) else {}
+
+
+def provenance_of(mask: Path) -> Provenance:
+    """Return how a mask was made, after comparing it with its record."""
+    record = read_record(mask)
+    if not record:
+        return Provenance(state=MaskState.UNRECORDED)
+    try:
+        digest = file_sha256(mask)
+    except NecrosegError:
+        return Provenance(state=MaskState.CHANGED, stored=record)
+    stored = record_of(record, digest)
+    state = _state(mask, digest, stored)
+    believed = {} if state is MaskState.CHANGED else stored
+    return Provenance(state=state, record=believed, stored=stored)
+
+
+def record_of(record: Mapping[str, Any], digest: str) -> Mapping[str, Any]:
+    """Return the part of a record that is of the mask with this hash: the new mask, or the earlier one."""
+    replaced = record.get(REPLACES)
+    own = {name: value for name, value in record.items() if name != REPLACES}
+    if isinstance(replaced, dict) and replaced.get("mask_sha256") == digest != hash_of(record, "mask"):
+        earlier = replaced.get("record")
+        return earlier if isinstance(earlier, dict) else {}
+    return own
+
+
+def hash_of(record: Mapping[str, Any], role: str, kind: str = "sha256") -> object:
+    """Return a hash that a record has of the mask, its probability or its uncertainty; None without one."""
+    files = record.get(FILES)
+    described = files.get(role) if isinstance(files, dict) else None
+    return described.get(kind) if isinstance(described, dict) else None
+
+
+def described(volume: Volume, content: bytes) -> dict[str, Any]:
+    """Return what a record has of a mask.
+
+    Parameters
+    ----------
+    volume
+        ``(Z, Y, X)`` in working order.
+    content
+        Of its file.
+    """
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "voxels_sha256": _voxels_sha256(volume),
+        "affine_ras": [[float(x) for x in row] for row in volume.grid.affine_ras],
+    }
+
+
+def _state(mask: Path, digest: str, record: Mapping[str, Any]) -> MaskState:
+    if not record:
+        return MaskState.UNRECORDED
+    if hash_of(record, "mask") is None:
+        return MaskState.UNTOLD
+    if digest == hash_of(record, "mask") or _is_written_anew(mask, record):
+        return MaskState.AS_WRITTEN
+    return MaskState.CHANGED
+
+
+def _is_written_anew(mask: Path, record: Mapping[str, Any]) -> bool:
+    """Whether another file has the same voxels in the same place: saved or zipped again, without a change."""
+    try:
+        volume = to_working(read_mask(mask).volume)
+        place = Grid(volume.voxels.shape, np.asarray(hash_of(record, "mask", "affine_ras"), float))
+    except (NecrosegError, TypeError, ValueError):
+        return False
+    return _voxels_sha256(volume) == hash_of(record, "mask", "voxels_sha256") and place.matches(volume.grid)
+
+
+def _voxels_sha256(volume: Volume) -> str:
+    """Of what is inside, whatever number stands for it."""
+    inside = np.ascontiguousarray(volume.voxels != 0)
+    return hashlib.sha256(repr(inside.shape).encode() + np.packbits(inside).tobytes()).hexdigest()
