@@ -21,6 +21,7 @@ from napari_necroseg.core.io.cohort import (
 from napari_necroseg.core.io.merging import merge
 from napari_necroseg.core.io.pairing import UNDERSTOOD, find_cases, unused_sentence
 from napari_necroseg.core.io.table import Table
+from napari_necroseg.core.io.twins import find_twins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,7 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     pairing = yield from find_cases(folder)
     problems = list(pairing.problems)
     yield from (Warned(message=problem) for problem in problems)
+    twins = yield from find_twins(_all_cases(earlier, pairing.cases))
     checked: list[CaseFiles] = []
     for done, case in enumerate(pairing.cases):
         yield Progress(done=done, total=len(pairing.cases), message=f"checking {case.name}")
@@ -110,12 +112,20 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
         problems += result.problems
         yield from (Warned(message=problem) for problem in result.problems)
     merged = merge(earlier, checked)
-    more = [*merged.notes, *unused_sentence(pairing.unused, folder)]
+    more = [*merged.notes, *twins, *unused_sentence(pairing.unused, folder)]
     yield from (Warned(message=problem) for problem in more)
     if not checked:
         raise CohortError(_no_case(folder, problems))
     backup = _write(path, earlier, replace(earlier, rows=merged.rows))
     yield Finished(result=_prepared(path, merged.rows, (*problems, *more), backup))
+
+
+def _all_cases(earlier: CohortTable, found: tuple[CaseFiles, ...]) -> tuple[CaseFiles, ...]:
+    """Return the cases of the table, and those that were found and are not among them."""
+    rows = earlier.cohort
+    images = {case.sequences[Sequence.CET1].resolve() for case in rows}
+    new = (case for case in found if case.sequences[Sequence.CET1].resolve() not in images)
+    return (*rows, *(case for case in new if case.name not in rows))
 
 
 def _table_path(folder: Path, out: Path | None) -> Path:
