@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.errors import CohortError, NecrosegError
 from napari_necroseg.core.volume import Grid, Voxels
 
@@ -15,14 +16,14 @@ DRAFTS_FOLDER = "drafts"
 
 
 def corrected_path(labels: Path, case: str, *, is_tumour: bool = False) -> Path:
-    """Return where the corrected mask of a case is, or would be."""
-    return labels / f"{case}{TUMOUR_SUFFIX if is_tumour else ''}.nii.gz"
+    """Return where the corrected mask of a case is, however the disk has its name, or would be."""
+    return named_file(labels, f"{case}{TUMOUR_SUFFIX if is_tumour else ''}.nii.gz")
 
 
 def draft_path(labels: Path, case: str) -> Path:
     """Return where a mask that is being corrected is written now and then, until it is saved."""
     # In a folder of its own: no name of a case can be that of a draft.
-    return labels / DRAFTS_FOLDER / f"{case}.nii.gz"
+    return named_file(labels / DRAFTS_FOLDER, f"{case}.nii.gz")
 
 
 def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:

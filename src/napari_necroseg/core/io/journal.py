@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.errors import FileError, ResourceError
 from napari_necroseg.core.file_lock import lock
 from napari_necroseg.core.files import atomic_path, copy_file, disk, fill, remove
@@ -46,7 +47,7 @@ class TakenOverError(FileError):
 
 def journal_path(labels: Path, case: str) -> Path:
     """Return where the journal of a case's mask is, or would be: beside the mask in the project's labels."""
-    return labels / f"{case}{JOURNAL_SUFFIX}"
+    return named_file(labels, f"{case}{JOURNAL_SUFFIX}")
 
 
 class Journal:

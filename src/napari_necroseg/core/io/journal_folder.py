@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import remove
@@ -86,7 +87,7 @@ class JournalFolder:
     @classmethod
     def of_project(cls, labels: Path, case: str, grid: Grid) -> "JournalFolder":
         """Return that of a case in a project, beside its masks."""
-        others = labels / JOURNALS_FOLDER / case
+        others = named_file(labels / JOURNALS_FOLDER, case)
         return cls(
             key=case, grid=grid, own=journal_path(labels, case), others=others, case=case, labels=labels
         )

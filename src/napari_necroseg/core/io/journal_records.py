@@ -14,7 +14,8 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
+from unicodedata import normalize
 
 import numpy as np
 
@@ -68,8 +69,16 @@ def header_of(base: Voxels, case: str) -> Header:
     assert base.ndim == 3, base.shape
     assert dtype in DTYPES, base.dtype
     z, y, x = base.shape
-    name = hashlib.sha256(case.encode()).digest()
-    return Header(shape=(z, y, x), dtype=dtype, base=voxels_sha256(base), case=name)
+    return Header(shape=(z, y, x), dtype=dtype, base=voxels_sha256(base), case=_name_sha256(case, "NFC"))
+
+
+def is_of_case(header: Header, case: str) -> bool:
+    """Whether a journal is that of a case, in whichever form its name was written when it began."""
+    return header.case in (_name_sha256(case, "NFC"), _name_sha256(case, "NFD"))
+
+
+def _name_sha256(case: str, form: Literal["NFC", "NFD"]) -> bytes:
+    return hashlib.sha256(normalize(form, case).encode()).digest()
 
 
 def voxels_sha256(voxels: Voxels) -> bytes:

@@ -12,6 +12,7 @@ from napari_necroseg.core.io.journal_records import (
     Header,
     Record,
     header_of,
+    is_of_case,
     read_header,
     read_records,
 )
@@ -99,7 +100,7 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     """
     expected = header_of(base, case)
     try:
-        recovered, header = _read(path, base, expected)
+        recovered, header = _read(path, base, expected, case)
     except OSError as error:
         raise FileError(f"{path} could not be read: {error.strerror}.") from error
     is_same = bool(np.array_equal(recovered.voxels != 0, base != 0))
@@ -113,13 +114,13 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     return replace(recovered, is_saved=is_saved)
 
 
-def _read(path: Path, base: Voxels, expected: Header) -> tuple[Recovered, Header]:
+def _read(path: Path, base: Voxels, expected: Header, case: str) -> tuple[Recovered, Header]:
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FileError(f"{path.name} has {size / 2**20:.0f} MB, too much for a journal; move it away.")
     with path.open("rb") as file:
         header, is_header_sound = read_header(file, path.name, expected)
-        _check_same_image(path, header, expected)
+        _check_same_image(path, header, expected, case)
         found = _Replayed(base.astype(header.dtype))
         for piece in read_records(file, file.tell(), size, header):
             found.take(piece)
@@ -167,9 +168,9 @@ class _Replayed:
         )
 
 
-def _check_same_image(path: Path, header: Header, expected: Header) -> None:
+def _check_same_image(path: Path, header: Header, expected: Header, case: str) -> None:
     """Refuse another case's journal; its size is that of a mask in memory from here on."""
-    if header.case != expected.case:
+    if not is_of_case(header, case):
         raise FileError(f"{path.name} holds edits of another case; move it away.")
     if (header.shape, header.dtype) != (expected.shape, expected.dtype):
         raise FileError(

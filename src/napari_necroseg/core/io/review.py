@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.casename import LONGEST_NAME
+from napari_necroseg.core.casename import LONGEST_NAME, name_key, named_file, names_in
 from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import file_sha256, read_json, write_text
@@ -136,7 +136,7 @@ class Review(Config):
 
 def review_path(labels: Path, case: str) -> Path:
     """Return where the review of a case is, or would be."""
-    return labels / f"{case}{REVIEW_SUFFIX}"
+    return named_file(labels, f"{case}{REVIEW_SUFFIX}")
 
 
 def write_review(labels: Path, review: Review) -> None:
@@ -171,7 +171,7 @@ def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
     mask, or a review that says so or cannot be read (`read_review` tells why); else untouched. What is
     journalled, but not saved, does not count.
     """
-    there = frozenset(path.name for path in labels.iterdir()) if labels.is_dir() else frozenset()
+    there = names_in(labels)
     return {name: _status(name, labels, there) for name in cohort.names}
 
 
@@ -224,23 +224,26 @@ def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:
         review = Review.checked(**choices)
     except SettingsError as error:
         raise _no_review(path, str(error)) from None
-    if review.case != case:
+    if name_key(review.case) != name_key(case):
         raise _no_review(path, f"it is of the case {review.case!r}.")
     return review
 
 
-def _status(case: str, labels: Path, there: frozenset[str]) -> Status:
-    mask = corrected_path(labels, case)
-    if review_path(labels, case).name in there:
+def _status(case: str, labels: Path, there: Mapping[str, str]) -> Status:
+    mask_name = there.get(name_key(f"{case}.nii.gz"))
+    if name_key(f"{case}{REVIEW_SUFFIX}") in there:
         try:
             review = read_review(labels, case)
-            if review.status is Status.REVIEWED and file_sha256(mask) == review.mask_sha256:
+            if (
+                review.status is Status.REVIEWED
+                and file_sha256(corrected_path(labels, case)) == review.mask_sha256
+            ):
                 return Status.REVIEWED
         except (FileError, OSError):
             return Status.IN_WORK
         if review.status is not Status.UNTOUCHED:
             return Status.IN_WORK
-    return Status.IN_WORK if mask.name in there else Status.UNTOUCHED
+    return Status.UNTOUCHED if mask_name is None else Status.IN_WORK
 
 
 def _no_review(path: Path, reason: str) -> FileError:

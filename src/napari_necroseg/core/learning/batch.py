@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
@@ -184,7 +185,7 @@ def _predict_files(
 def _write(wanted: Wanted, case: Case, prediction: Prediction) -> tuple[Path, Earlier | None]:
     size = measure(prediction.labels.voxels > 0, case.grid)
     output = CaseOutput(
-        path=wanted.out / f"{case.name}.nii.gz",
+        path=named_file(wanted.out, f"{case.name}.nii.gz"),
         mask=prediction.labels.voxels,
         origin=case.origin,
         record={"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)},

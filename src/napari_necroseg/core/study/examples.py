@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError
@@ -155,7 +156,7 @@ def _reference(case: Case, record: StudyRecord) -> Volume:
 def _shown(findings: Findings, outcome: Outcome, case: Case, place: int) -> Shown:
     first = outcome.of_case(case.name)[0]
     run = Run(configuration=first.configuration, fold=first.fold, seed=first.seed)
-    path = findings.folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+    path = named_file(findings.folder / "predictions" / run.out_of_fold, f"{case.name}.nii.gz")
     state = findings.states.get(run.key)
     known = None if state is None else state.predictions_sha256.get(case.name)
     mask = read_mask_on(path, case.grid)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.file_lock import file_lock
@@ -239,7 +240,7 @@ class _Job:
         return results
 
     def _mask(self, case: str) -> Path:
-        return self.unit.predictions / f"{case}.nii.gz"
+        return named_file(self.unit.predictions, f"{case}.nii.gz")
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

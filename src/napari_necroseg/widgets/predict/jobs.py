@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.casename import name_key, names_in
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.io.made import Known
@@ -115,7 +116,8 @@ def predict_all(
         return
     from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 
-    left = tuple(name for name in cohort.names if not (out / f"{name}.nii.gz").exists())
+    there = names_in(out)
+    left = tuple(name for name in cohort.names if name_key(f"{name}.nii.gz") not in there)
     for name in cohort.names:
         if name not in left:
             yield Warned(message=f"{name} is left out: {out.name} holds a mask of it already.")

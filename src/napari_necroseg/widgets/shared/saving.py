@@ -5,6 +5,7 @@ from pathlib import Path
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
 from napari_necroseg.layerdata import LayerSource, Role, source_of
@@ -51,7 +52,7 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
 
 def _project_path(folder: Path, source: LayerSource) -> Path:
     if source.role in (Role.PREDICTION, Role.IN_TRAINING):
-        return folder / "predictions" / (source.run or "unknown-model") / f"{source.case}.nii.gz"
+        return named_file(folder / "predictions" / (source.run or "unknown-model"), f"{source.case}.nii.gz")
     return corrected_path(folder / LABELS_FOLDER, source.case, is_tumour=source.role is Role.TUMOUR)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress
@@ -182,7 +183,7 @@ def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) 
     from napari_necroseg.core.io.onto import read_mask_on
 
     yield Progress(done=0, total=1, message=f"Reading the prediction of {case.name} ...")
-    path = folder / "predictions" / run.out_of_fold / f"{case.name}.nii.gz"
+    path = named_file(folder / "predictions" / run.out_of_fold, f"{case.name}.nii.gz")
     mask = read_mask_on(path, case.grid)
     # A study predicts on the grid of each case.
     if mask.was_resampled or not _is_same_image(case, read_study(folder)):
