@@ -7,6 +7,7 @@ import numpy as np
 from napari_necroseg.core.errors import FileError, GeometryError, SettingsError
 from napari_necroseg.core.io.file_image import FileImage, Spacing
 from napari_necroseg.core.io.tiff_file import TiffStack, load_tiff
+from napari_necroseg.core.io.tiff_spacing import Stated
 from napari_necroseg.core.io.voxels import finite_or_zero, one_label
 from napari_necroseg.core.volume import Grid, Origin, Position, Volume, Voxels
 
@@ -35,23 +36,31 @@ def read_tiff(path: Path, *, spacing_mm: Spacing | None = None, channel: int | N
     GeometryError
         If neither the file nor `spacing_mm` tells the spacing.
     """
-    voxels, spacing = _read(path, spacing_mm, channel)
+    voxels, spacing, page_notes = _read(path, spacing_mm, channel)
     with np.errstate(over="ignore"):
         image, notes = finite_or_zero(np.asarray(voxels, dtype=np.float32), path.name)
-    return _placed(path, image, spacing, notes)
+    return _placed(path, image, spacing, page_notes + notes)
 
 
 def read_tiff_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
     """Read a stack with one label (with any, if it `is_own`) as uint8, 0 and 1; see `read_tiff`."""
-    voxels, spacing = _read(path, spacing_mm, None)
+    voxels, spacing, page_notes = _read(path, spacing_mm, None)
     mask, notes = one_label(voxels, path.name, is_own=is_own)
-    return _placed(path, mask, spacing, notes)
+    return _placed(path, mask, spacing, page_notes + notes)
 
 
-def _read(path: Path, spacing_mm: Spacing | None, channel: int | None) -> tuple[Voxels, Spacing]:
+def _read(
+    path: Path, spacing_mm: Spacing | None, channel: int | None
+) -> tuple[Voxels, Spacing, tuple[str, ...]]:
     stack = load_tiff(path)
     voxels = _slices(stack, path.name, channel)
-    return voxels, _spacing(spacing_mm, stack.spacing_mm, path.name)
+    notes: tuple[str, ...] = ()
+    if stack.unused_pages:
+        notes = (
+            f"{path.name}: its metadata announce fewer slices than it has pages; the last "
+            f"{stack.unused_pages} were left out.",
+        )
+    return voxels, _spacing(spacing_mm, stack.stated, path.name), notes
 
 
 def _slices(stack: TiffStack, name: str, channel: int | None) -> Voxels:
@@ -86,12 +95,12 @@ def _one_channel(voxels: Voxels, axes: str, name: str, channel: int | None) -> V
     return np.asarray(np.take(voxels, channel, axis=axes.index("C")))
 
 
-def _spacing(given: Spacing | None, stated: Spacing | None, name: str) -> Spacing:
-    spacing = given or stated
+def _spacing(given: Spacing | None, stated: Stated, name: str) -> Spacing:
+    spacing = given or stated.spacing_mm
     if spacing is None:
         raise GeometryError(
-            f"{name} does not say how far apart its voxels are, and a volume cannot be measured without; "
-            "give the slice, row and column spacing in mm."
+            f"{name} {stated.why_not}, and a volume cannot be measured without; give the slice, row and "
+            "column spacing in mm."
         )
     if all(0.01 <= length <= 100 for length in spacing):
         return spacing

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.file_image import Spacing, check_is_file
-from napari_necroseg.core.io.tiff_spacing import stated_spacing
+from napari_necroseg.core.io.file_image import check_is_file
+from napari_necroseg.core.io.room import check_number_of_voxels, check_room, memory_for
+from napari_necroseg.core.io.tiff_announced import check_announced, check_whole, unused_pages
+from napari_necroseg.core.io.tiff_spacing import Stated, stated_spacing
 from napari_necroseg.core.volume import Voxels
 
 # tifffile checks little: what it raises about a damaged file is whatever it stumbles over.
@@ -43,13 +45,16 @@ class TiffStack:
         Grey values, with the axes that `axes` names.
     axes
         A letter an axis as tifffile has them: Z, T, I, Q for slices, C for channels, Y rows, X columns.
-    spacing_mm
-        Slice, row and column spacing, or None where the file does not state it.
+    stated
+        Slice, row and column spacing, or why the file gives none.
+    unused_pages
+        How many pages of the file its metadata do not announce.
     """
 
     voxels: Voxels
     axes: str
-    spacing_mm: Spacing | None
+    stated: Stated
+    unused_pages: int = 0
 
 
 def load_tiff(path: Path) -> TiffStack:
@@ -58,19 +63,26 @@ def load_tiff(path: Path) -> TiffStack:
     Raises
     ------
     FileError
-        For a file that is missing, foreign, damaged, coloured, or that holds several images.
+        For a file that is missing, foreign, damaged, coloured, or that holds several images, or more than
+        any scanner makes.
+    ResourceError
+        If memory does not suffice; no voxel was read then.
     """
     import tifffile
 
     check_is_file(path)
     try:
-        with tifffile.TiffFile(path) as tiff:
+        # The rest of an image in several files would be read without a word, or as 0.
+        with tifffile.TiffFile(path, _multifile=False) as tiff:
+            check_announced(tiff, path.name)
             pages = _pages(tiff, path.name)
             _check_kind(pages[0], path.name)
             _check_size(pages, path)
-            voxels = pages[0].asarray() if len(pages) == 1 else np.stack([page.asarray() for page in pages])
+            with memory_for(path.name):
+                voxels = _voxels(pages)
             axes = pages[0].axes if len(pages) == 1 else "Q" + pages[0].axes
-            return TiffStack(voxels=voxels, axes=axes, spacing_mm=stated_spacing(tiff))
+            unused = unused_pages(tiff, pages)
+            return TiffStack(voxels=voxels, axes=axes, stated=stated_spacing(tiff), unused_pages=unused)
     except (tifffile.TiffFileError, *_DAMAGED, *_DAMAGED_DATA) as error:
         if "imagecodecs" in str(error):
             raise FileError(
@@ -78,6 +90,11 @@ def load_tiff(path: Path) -> TiffStack:
                 "or with Deflate (zip)."
             ) from error
         raise FileError(f"{path.name} is not a TIFF stack that can be read; export it again.") from error
+
+
+def _voxels(pages: list[Any]) -> Voxels:
+    one = pages[0].asarray() if len(pages) == 1 else np.stack([page.asarray() for page in pages])
+    return np.asarray(one)
 
 
 def _pages(tiff: Any, name: str) -> list[Any]:
@@ -88,6 +105,8 @@ def _pages(tiff: Any, name: str) -> list[Any]:
     kinds = {(one.axes, one.shape, one.dtype) for one in series}
     if len(series) > 1 and (len(kinds) > 1 or series[0].axes != "YX"):
         raise FileError(f"{name} holds {len(series)} images of their own; save the one stack that is meant.")
+    for one in series:
+        check_whole(one, name)
     return series
 
 
@@ -106,3 +125,6 @@ def _check_size(pages: list[Any], path: Path) -> None:
     announced = max(tile_bytes, sum(math.prod(page.shape) * int(page.dtype.itemsize) for page in pages))
     if announced > max(_MOST_DEFLATE_RATIO * path.stat().st_size, _SMALL_BYTES):
         raise FileError(f"{path.name} is damaged: it announces {announced} bytes of voxels. Export it again.")
+    shape = pages[0].shape if len(pages) == 1 else (len(pages), *pages[0].shape)
+    check_number_of_voxels(shape, path.name)
+    check_room(shape, path.name, file_bytes_a_voxel=int(pages[0].dtype.itemsize))
