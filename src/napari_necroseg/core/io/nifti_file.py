@@ -67,7 +67,7 @@ def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxel
             if dtype is None:
                 return np.asanyarray(image.dataobj)
             return np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, OverflowError, ValueError, zlib.error) as error:
         raise FileError(
             f"{path.name} is truncated or damaged: its voxels could not be read. Copy or export it again."
         ) from error

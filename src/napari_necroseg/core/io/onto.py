@@ -16,7 +16,7 @@ from napari_necroseg.core.grids.resample import (
 from napari_necroseg.core.io.alarms import LEAST_OVERLAP
 from napari_necroseg.core.io.file_image import Spacing
 from napari_necroseg.core.io.image import read_mask
-from napari_necroseg.core.io.room import memory_for
+from napari_necroseg.core.io.room import check_room, memory_for
 from napari_necroseg.core.volume import Grid, Volume
 
 CET1 = "the ceT1 image"
@@ -72,8 +72,10 @@ def read_mask_on(
     FileError, GeometryError, ResourceError
         If it cannot be read, has several labels, or cannot be brought onto the grid.
     """
-    image = read_mask(path, spacing_mm=spacing_mm, is_own=is_own)
-    placed = mask_onto(image.volume, grid, what or path.name, onto=onto)
+    what = what or path.name
+    with memory_for(what):
+        image = read_mask(path, spacing_mm=spacing_mm, is_own=is_own)
+        placed = mask_onto(image.volume, grid, what, onto=onto)
     return Placed(
         volume=placed.volume, was_resampled=placed.was_resampled, notes=(*image.notes, *placed.notes)
     )
@@ -165,6 +167,7 @@ def _placed(
         return Placed(volume=Volume(to_working(volume).voxels, target))
     if (taken := by_index(volume, grid)) is not None:
         return Placed(volume=taken, notes=(note,))
+    check_room(volume.voxels.shape, what, file_bytes_a_voxel=0)
     with memory_for(what):
         return Placed(volume=resample(to_working(volume), target), was_resampled=True, notes=(note,))
 

@@ -11,6 +11,8 @@ from napari_necroseg.core.memory import available_bytes
 MOST_VOXELS = 500_000_000
 # A voxel as float32, and once more while it is put into order.
 _BYTES_A_VOXEL = 8
+# Less is not worth the question.
+_SMALL_BYTES = 2**25
 _GIB = 2**30
 
 
@@ -32,11 +34,10 @@ def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) ->
         With the memory that it takes and the memory that there is.
     """
     needed = math.prod(shape) * (file_bytes_a_voxel + _BYTES_A_VOXEL)
-    free = available_bytes()
-    if needed > free:
+    if needed > _SMALL_BYTES and needed > (free := available_bytes()):
         raise ResourceError(
-            f"{name} has {times(shape)} voxels, and reading it takes about {_gib(needed)} of memory; "
-            f"{_gib(free)} are free. Close other programs, or crop the image."
+            f"{_capital(name)} has {times(shape)} voxels, and working on it takes about {_gib(needed)} of "
+            f"memory; {_gib(free)} are free. Close other programs, or crop the image."
         )
 
 
@@ -75,6 +76,10 @@ def memory_for(what: str) -> Iterator[None]:
 def times(shape: tuple[int, ...]) -> str:
     """A shape as a person writes it, ``20 x 320 x 320``."""
     return " x ".join(str(n) for n in shape)
+
+
+def _capital(name: str) -> str:
+    return f"T{name[1:]}" if name.startswith("the ") else name
 
 
 def _gib(n_bytes: int) -> str:
