@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from napari_necroseg.core import files
+from napari_necroseg.core.disk import Disk, _lock_byte
 from napari_necroseg.core.errors import FileError, ResourceError, mistake_of
 from napari_necroseg.core.files import (
-    Disk,
     atomic_folder,
     atomic_path,
     check_readable,
@@ -218,8 +218,8 @@ def test_windows_locks_a_byte_that_nobody_reads_and_the_file_is_written_where_it
     path.write_bytes(b"12345")
     with FileIO(path, "r+") as file:
         file.seek(0, os.SEEK_END)
-        assert files._lock_byte(file, msvcrt)
-        assert not files._lock_byte(file, msvcrt)
+        assert _lock_byte(file, msvcrt)
+        assert not _lock_byte(file, msvcrt)
         file.write(b"6")
     assert path.read_bytes() == b"123456"
     # Far behind a journal, and within what the 32 bits of an older C library can name.
@@ -242,9 +242,7 @@ def test_errors_of_the_system_are_sentences_and_errors_of_ours_are_not() -> None
         "again."
     )
     no_memory = MemoryError("Unable to allocate 7.5 GiB for an array")
-    assert "not enough memory for this (Unable to allocate 7.5 GiB for an array)" in str(
-        mistake_of(no_memory)
-    )
+    assert "memory for this (7.5 GiB were asked for)" in str(mistake_of(no_memory))
     with pytest.raises(UnicodeEncodeError) as caught:
         os.fsencode("a\ud800b.nii")
     assert "'a\\ud800b.nii'" in str(mistake_of(caught.value))
@@ -252,6 +250,12 @@ def test_errors_of_the_system_are_sentences_and_errors_of_ours_are_not() -> None
         str(mistake_of(OSError(number, os.strerror(number))))
         for number in (errno.EACCES, errno.EIO, errno.EBUSY, errno.EROFS, errno.ENAMETOOLONG, errno.ENOMEM)
     )
+    for lack in (
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 64 bytes"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    ):
+        assert "not enough memory for this" in str(mistake_of(lack))
     said = FileError("Said already.")
     assert mistake_of(said) is said
     assert mistake_of(KeyError("a bug")) is None

@@ -87,9 +87,15 @@ def test_an_unforeseen_error_is_not_swallowed_and_keeps_its_traceback(qtbot, run
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(OSError(28, "No space left on device"), "disk is full"), (MemoryError(), "not enough memory")],
+    [
+        (OSError(28, "No space left on device", "a.nii"), "a.nii: No space left on device. Free some space"),
+        (PermissionError(13, "Permission denied", "a.nii"), "a.nii: Permission denied. Ask for access"),
+        (OSError(5, "Input/output error", "a.nii"), "a.nii: Input/output error. The disk"),
+        (OSError(40, "Too many levels of symbolic links", "a"), "It is a link that leads back to itself"),
+        (MemoryError(), "not enough memory"),
+    ],
 )
-def test_a_lack_of_room_is_told_plainly(qtbot, runner, steered_job, error, words):
+def test_an_error_of_the_system_is_a_sentence_and_no_bug(qtbot, runner, steered_job, error, words):
     job = steered_job(error=error)
     job.go_on.set()
     with qtbot.waitSignal(runner.failed) as failed:

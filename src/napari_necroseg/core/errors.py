@@ -1,6 +1,7 @@
 """Mistakes that a user can act on: the message says what happened, with numbers, and what to do next."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,18 @@ _ADVICE = {
     "ETIMEDOUT": "The network drive does not answer: connect it again.",
     "ENOMEM": "Close other programs, and try again.",
 }
+# Lack of memory, as torch, numba and the system's loader say it in errors of other kinds.
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment",
+)
+# Python, of a limit of processes, and pathlib up to Python 3.12.
+_NO_THREAD = "can't start new thread"
+_LOOP = "Symlink loop"
+_FEWER = "Close other programs, or raise the limit (ulimit -u)."
 # Windows: another process has the file, or a part of it.
 _IN_USE = (32, 33)
 
@@ -63,7 +76,7 @@ class ResourceError(NecrosegError):
 
 
 # What `mistake_of` may know a sentence for.
-SYSTEM_ERRORS = (OSError, MemoryError, UnicodeEncodeError, RuntimeError)
+SYSTEM_ERRORS = (OSError, MemoryError, UnicodeEncodeError, RuntimeError, ImportError)
 
 
 @contextmanager
@@ -86,6 +99,8 @@ def unreadable(path: Path, error: OSError) -> FileError:
 
 def unwritable(path: Path, error: OSError, *, done: str = "written") -> ResourceError:
     """Return the sentence for a file or folder that could not be written, or what else was to be `done`."""
+    if error.errno == errno.ENOMEM:
+        return _no_memory(error)
     return ResourceError(f"{path} could not be {done}: {_reason(error)}")
 
 
@@ -94,26 +109,41 @@ def mistake_of(error: BaseException) -> NecrosegError | None:
 
     Mistakes are returned as they are.
     """
+    if isinstance(error, NecrosegError):
+        return error
+    if _lacks_memory(error):
+        return _no_memory(error)
     match error:
-        case NecrosegError():
-            return error
         case OSError():
             place = "" if error.filename is None else f"{error.filename}: "
             return ResourceError(f"{place}{_reason(error)}")
-        case MemoryError():
-            lack = f" ({error})" if str(error) else ""
-            return ResourceError(
-                f"There is not enough memory for this{lack}; close other programs, and try again."
-            )
         case UnicodeEncodeError(object=text, start=start, end=end):
             name = ascii(text[max(0, start - 40) : end + 40])
-            return FileError(
-                f"A name cannot be written here ({error.reason}): {name}. Rename that file or case."
-            )
-        case RuntimeError() if "Symlink loop" in str(error):
-            # So pathlib says up to Python 3.12.
-            return FileError(f"{error}. Remove the link that leads back to itself, or name the real place.")
+            return FileError(f"A name cannot be written here ({error.reason}): {name}. Choose another name.")
+        case RuntimeError():
+            return _of_runtime(error)
     return None
+
+
+def _of_runtime(error: RuntimeError) -> NecrosegError | None:
+    if _LOOP in str(error):
+        return FileError(f"{error}. Remove the link that leads back to itself, or name the real place.")
+    if _NO_THREAD in str(error):
+        return ResourceError(f"The system allows this program no more threads. {_FEWER}")
+    return None
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    says_so = any(sign in str(error).lower() for sign in _NO_MEMORY)
+    return isinstance(error, MemoryError) or (says_so and isinstance(error, RuntimeError | ImportError))
+
+
+def _no_memory(error: BaseException) -> ResourceError:
+    size = re.search(r"[0-9.,]+ ?([KMGT]i?B|bytes)", str(error))
+    lack = f" ({size[0]} were asked for)" if size else ""
+    return ResourceError(f"There is not enough memory for this{lack}; close other programs, and try again.")
 
 
 def _reason(error: OSError) -> str:

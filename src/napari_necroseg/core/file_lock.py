@@ -9,10 +9,13 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
+from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError, unwritable
-from napari_necroseg.core.files import disk, make_folder
+from napari_necroseg.core.files import make_folder
 
 _SECONDS_BETWEEN_TRIES = 0.2
+# By which a lock that a killed process left is told from other programs' files.
+LOCK_MARK = b"napari-necroseg\n"
 
 
 @contextmanager
@@ -48,6 +51,9 @@ def file_lock(
             )
         time.sleep(_SECONDS_BETWEEN_TRIES)
     with file:
+        with suppress(OSError):
+            if not os.fstat(file.fileno()).st_size:
+                disk.write(file, LOCK_MARK)
         try:
             yield
         finally:

@@ -1,12 +1,8 @@
-"""Files: the one way to the disk, writing that is whole or not there, hashes, and records in JSON.
+"""Files: reading with the system's reasons, writing that is whole or not there, hashes, records in JSON.
 
-All that the program opens, writes, renames or removes of its own goes through `disk`. A test that wants a
-disk that is full, slow or forbidden puts a method of its own there: ``monkeypatch.setattr(files.disk,
-"fsync", slow)``. Whoever writes a file bit by bit, as the journal does, asks for it there, too:
-``file = disk.open(path, "r+b")``, then ``disk.write(file, record)`` and ``disk.fsync(file)``.
+All goes through `disk`, where tests put a disk that is full, slow or forbidden.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -22,73 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable, unwritable
 from napari_necroseg.core.volume import Volume
 
 # Of a file's name, so much is part of the name of the file that it is written into first.
 _LONGEST_TAIL = 60
-# Windows keeps others from reading what is locked: a byte behind the end of any file that is locked, and the
-# last but one that every version of its C library can name.
-LOCKED_BYTE = 2**31 - 2
 _INSTEAD = "Move it away, restore it, or choose another file."
-
-
-class Disk:
-    """What the program asks of the system for files of its own; errors are the system's `OSError`."""
-
-    def open(self, path: Path, mode: str) -> FileIO:
-        """Open a file without a buffer: what was written is the system's when `write` returns."""
-        return FileIO(path, mode)
-
-    def read(self, file: FileIO) -> bytes:
-        """Return what is left of a file."""
-        return file.readall()
-
-    def write(self, file: FileIO, content: bytes) -> None:
-        """Write all of `content`."""
-        left = memoryview(content)
-        while left:
-            taken = file.write(left)
-            if not taken:
-                # A disk that is nearly full takes a part, and says so only when asked for the rest.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            left = left[taken:]
-
-    def fsync(self, file: FileIO) -> None:
-        """Wait until the file would survive a power cut."""
-        os.fsync(file.fileno())
-
-    def replace(self, source: Path, target: Path) -> None:
-        """Give a file or folder its final name."""
-        source.replace(target)
-
-    def unlink(self, path: Path) -> None:
-        """Remove a file."""
-        path.unlink()
-
-    def make_folder(self, path: Path) -> None:
-        """Make a folder, and those that it lies in, unless it is there."""
-        path.mkdir(parents=True, exist_ok=True)
-
-    def lock(self, file: FileIO) -> bool | None:
-        """Lock a file until it is closed; False if another process has locked it, None where none can."""
-        if sys.platform == "win32":
-            import msvcrt
-
-            return _lock_byte(file, msvcrt)
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            # A network drive without locks.
-            return None
-        return True
-
-
-disk = Disk()
 
 
 def open_to_read(path: Path) -> FileIO:
@@ -117,13 +53,45 @@ def check_readable(path: Path) -> None:
             raise unreadable(path, error) from error
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file; see `open_to_read` for errors."""
+def read_bytes(path: Path, *, kind: str = "this", most_bytes: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it should be, for the message: ``"an augmentation"``.
+    most_bytes
+        What is larger is something else, and is not read.
+
+    Raises
+    ------
+    FileError
+        If it is larger, or cannot be read; see `open_to_read`.
+    """
     with open_to_read(path) as file:
         try:
+            size = os.fstat(file.fileno()).st_size
+            if most_bytes is not None and size > most_bytes:
+                raise FileError(f"{path.name} is too large for {kind} ({size / 1e6:.0f} MB). {_INSTEAD}")
             return disk.read(file)
         except OSError as error:
             raise unreadable(path, error) from error
+
+
+def read_text(path: Path, kind: str, most_bytes: int) -> str:
+    """Return a text in UTF-8, its line ends as they are; see `read_bytes`.
+
+    Raises
+    ------
+    FileError
+        As `read_bytes`; also if it is no such text.
+    """
+    try:
+        return read_bytes(path, kind=kind, most_bytes=most_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path.name} is not {kind}: it is no text in UTF-8. {_INSTEAD}") from error
 
 
 @contextmanager
@@ -140,16 +108,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     temporary = beside(path)
     try:
-        _check_replaceable(path)
+        check_replaceable(path)
         disk.make_folder(path.parent)
-        yield temporary
-        _flush_to_disk(temporary)
-        disk.replace(temporary, path)
+        with writing_into(path.parent):
+            try:
+                yield temporary
+                _flush_to_disk(temporary)
+                disk.replace(temporary, path)
+            finally:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -167,18 +137,39 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         If the folder cannot be written to or the disk is full.
     """
     # "." has no name to put another beside, and a link to a folder stays a link.
-    place = path.resolve()
+    place = Path(os.path.realpath(path))
     stage = beside(place)
     try:
-        disk.make_folder(stage)
-        yield stage
-        if place.exists():
-            place.rmdir()
-        disk.replace(stage, place)
+        disk.make_folder(place.parent)
+        with writing_into(place.parent):
+            try:
+                disk.make_folder(stage)
+                yield stage
+                if place.exists():
+                    place.rmdir()
+                disk.replace(stage, place)
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Keep others from sweeping up what is written into a folder under other names meanwhile.
+
+    Where a folder cannot be locked, as on Windows, `output.sweep` leaves alone what is young.
+    """
+    descriptor = -1
+    if sys.platform != "win32":
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            disk.share(descriptor)
+    try:
+        yield
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:
@@ -216,7 +207,7 @@ def stage(path: Path, content: bytes) -> Path:
         If it cannot be written; nothing is left of it then.
     """
     temporary = beside(path)
-    _check_replaceable(path)
+    check_replaceable(path)
     disk.make_folder(path.parent)
     try:
         fill(temporary, content)
@@ -255,13 +246,6 @@ def remove(path: Path) -> None:
         raise unwritable(path, error, done="removed") from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process was just writing into a folder; nobody else may be writing there."""
-    for leftover in folder.glob(f".{'[0-9a-f]' * 8}-*"):
-        if leftover.is_file():
-            remove(leftover)
-
-
 def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
     """Return the names and values of a JSON file.
 
@@ -279,16 +263,11 @@ def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
     FileError
         If it cannot be read, is larger, or holds no names and values.
     """
-    with open_to_read(path) as file:
-        try:
-            size = os.fstat(file.fileno()).st_size
-            if size > most_bytes:
-                raise FileError(f"{path.name} is too large for {kind} ({size / 1e6:.0f} MB). {_INSTEAD}")
-            record = json.loads(disk.read(file).decode("utf-8-sig"))
-        except OSError as error:
-            raise unreadable(path, error) from error
-        except (ValueError, RecursionError) as error:
-            raise FileError(f"{path.name} is not {kind}: it holds no JSON. {_INSTEAD}") from error
+    content = read_bytes(path, kind=kind, most_bytes=most_bytes)
+    try:
+        record = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path.name} is not {kind}: it holds no JSON. {_INSTEAD}") from error
     if not isinstance(record, dict):
         raise FileError(f"{path.name} is not {kind}: it holds no names and values. {_INSTEAD}")
     return record
@@ -320,11 +299,11 @@ def voxels_sha256(volume: Volume) -> str:
 
 
 def beside(path: Path) -> Path:
-    """Return a hidden name beside a file that nothing else has; see `remove_leftovers`."""
+    """Return a hidden name beside a file that nothing else has; see `output.sweep`."""
     return path.with_name(f".{secrets.token_hex(4)}-{path.name[-_LONGEST_TAIL:]}")
 
 
-def _check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
     """Refuse what a file would not replace, or must not: a folder, a device such as ``/dev/null``."""
     if path.is_dir():
         raise ResourceError(f"{path} could not be written: it is a folder; name a file.")
@@ -336,19 +315,3 @@ def _flush_to_disk(path: Path) -> None:
     """Without this a power cut after the rename can leave an empty file under the final name."""
     with disk.open(path, "r+b") as file:
         disk.fsync(file)
-
-
-def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
-    """Lock a byte as Windows does; where the file is read or written next stays the same."""
-    place = file.tell()
-    file.seek(LOCKED_BYTE)
-    try:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    except PermissionError:
-        return False
-    except OSError:
-        # A network drive without locks.
-        return None
-    finally:
-        file.seek(place)
-    return True

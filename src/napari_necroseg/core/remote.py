@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import import_module
 from multiprocessing.connection import Client, Connection, Listener
 from typing import IO, Any
@@ -29,6 +29,9 @@ _SECONDS_BETWEEN_LOOKS = 0.03
 # A job that was asked to stop is given so long to clean up; within two seconds it must be gone.
 _SECONDS_TO_STOP = 1.5
 _MOST_OF_A_REPORT = 4000
+# By SIGKILL, as a system ends who takes too much memory, and by SIGABRT, as libraries do that get none; the
+# codes that Windows has for the same.
+_KILLED = (-9, 137, -6, 134, 0xC0000017, 0xC0000409)
 # What arrives: an event, an error, that all is done, or that the other process is gone.
 _EVENT, _ERROR, _END, _GONE = "event", "error", "end", "gone"
 
@@ -58,8 +61,10 @@ def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
         command = [sys.executable, "-m", __name__, str(listener.address)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=report, stderr=report, **_quiet())
         assert process.stdin is not None
-        process.stdin.write(key.hex().encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):
+            # If it has ended already, that is told below.
+            process.stdin.write(key.hex().encode() + b"\n")
+            process.stdin.flush()
         other = _Other(process, flags)
         threading.Thread(target=other.listen, args=(listener, job), daemon=True).start()
         try:
@@ -158,9 +163,14 @@ def _vanished(code: int, report: IO[bytes]) -> ResourceError:
     report.seek(max(0, report.tell() - _MOST_OF_A_REPORT))
     said = report.read().decode(errors="replace").strip().splitlines()
     last = f" It said last: {said[-1]}" if said else ""
+    if code in _KILLED:
+        return ResourceError(
+            f"The process that computed was ended by the system (code {code}); most often the memory of the "
+            "computer did not suffice. Close other programs, or choose a smaller batch, and go on from the "
+            f"last save.{last}"
+        )
     return ResourceError(
-        f"The process that computed ended by itself (code {code}); most often the memory of the computer did "
-        f"not suffice. Close other programs, or choose a smaller batch, and go on from the last save.{last}"
+        f"The process that computed ended by itself (code {code}); go on from the last save.{last}"
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from napari_necroseg.core import files
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.casename import check_case_name
 from napari_necroseg.core.errors import CohortError
@@ -310,10 +311,10 @@ def test_names_that_are_no_safe_file_names_are_refused(name: str, reason: str) -
 
 
 def test_a_table_that_may_not_be_read_is_refused(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     path = table(study, "A,a/ceT1.nii.gz,,,,,,,")
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(CohortError, match="could not be read: Permission denied"):
+    monkeypatch.setattr(files.disk, "open", refuse)
+    with pytest.raises(CohortError, match="may not be read: Permission denied"):
         read_cohort(path)

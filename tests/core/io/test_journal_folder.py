@@ -8,10 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_necroseg.core import files
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.disk import LOCKED_BYTE, _lock_byte, disk
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.files import disk
 from napari_necroseg.core.io.corrected import corrected_path
 from napari_necroseg.core.io.journal import Journal, check_free, put_aside
 from napari_necroseg.core.io.journal_folder import JournalFolder
@@ -143,7 +142,7 @@ def test_on_windows_two_windows_do_not_write_one_journal(folder, monkeypatch) ->
             raise PermissionError(errno.EACCES, "Permission denied")
 
     windows = SimpleNamespace(locking=locking, LK_NBLCK=2)
-    monkeypatch.setattr(disk, "lock", lambda file: files._lock_byte(file, windows))
+    monkeypatch.setattr(disk, "lock", lambda file: _lock_byte(file, windows))
     with folder.begin(drawn(1), is_own=True, note={}) as journal:
         with pytest.raises(FileError, match="another window or program"):
             check_free(journal.path)
@@ -156,4 +155,4 @@ def test_on_windows_two_windows_do_not_write_one_journal(folder, monkeypatch) ->
     taken_up, found = folder.take_back(path)
     taken_up.close()
     assert (found.edits, found.voxels.sum()) == (1, 2)
-    assert MOST_BYTES < files.LOCKED_BYTE
+    assert MOST_BYTES < LOCKED_BYTE

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_necroseg.core.files import disk
+from napari_necroseg.core.disk import disk
 from napari_necroseg.core.io import journal as journal_module
 from napari_necroseg.core.io import journal_writer
 from napari_necroseg.core.io.journal import Journal

@@ -99,7 +99,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(nibabel, "load", refuse)
-    with pytest.raises(FileError, match=r"a\.nii may not be read .Permission denied."):
+    with pytest.raises(FileError, match=r"a\.nii may not be read: Permission denied"):
         read_image(tmp_path / "a.nii")
 
 

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.errors import CohortError, ResourceError
+from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned, to_record
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.prepare import Prepared, prepare
@@ -290,7 +290,7 @@ def test_a_table_with_a_mistake_is_not_touched(study: Path, make_study: Make) ->
 
 def test_a_table_that_cannot_be_written_leaves_nothing(study: Path) -> None:
     (study / "file").write_text("", encoding="utf-8")
-    with pytest.raises(ResourceError, match="could not be written"):
+    with pytest.raises(FileError, match="is a file; choose a folder"):
         result_of(study, study / "file" / "cohort.csv")
 
 

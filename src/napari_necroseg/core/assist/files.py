@@ -16,6 +16,7 @@ from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.versions import save_mask_version
 from napari_necroseg.core.masks.measure import Size, measure
+from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.volume import Grid
 
 Point = tuple[float, float, float]
@@ -64,6 +65,7 @@ def assist_files(
         If the point, the case or the place of the mask cannot be used.
     """
     check_out(out, files)
+    check_out_file(out)
     yield Started(message=f"Outlining what lies about {_words(seed_mm)} mm in {files.name}: {config.method}.")
     case = load_case(replace(files.only_sequences(config.sequences), reference=None, tumour=None))
     for note in case.notes:

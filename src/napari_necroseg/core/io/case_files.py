@@ -8,7 +8,6 @@ killed there, sees a mask with a record that is true of it, and no map of anothe
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, NecrosegError, unwritable
-from napari_necroseg.core.files import beside, copy_file, disk, file_sha256, fill, read_bytes, stage
+from napari_necroseg.core.files import beside, copy_file, file_sha256, fill, read_bytes, stage, writing_into
 from napari_necroseg.core.grids.orient import to_working, working_grid
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.image import read_mask
@@ -39,11 +39,10 @@ from napari_necroseg.core.io.provenance import (
     record_path,
 )
 from napari_necroseg.core.io.save import labels_bytes, mask_bytes, probability_bytes
+from napari_necroseg.core.output import sweep
 from napari_necroseg.core.volume import Origin, Volume, Voxels
 
 MAPS = ("probability", "uncertainty")
-# Characters that `beside` puts before a name.
-_HIDDEN = len(".01234567-")
 _WHY = {
     MaskState.UNRECORDED: "was there already, and no record of this program says that it can be made again",
     MaskState.UNTOLD: (
@@ -133,11 +132,12 @@ def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None
     """
     for name in output.maps:
         _check_no_case(map_path(output.path, name))
-    _sweep(output.path)
+    sweep(output.path.parent)
     old = _Old.look(output.path)
     found = old.to_keep(output, keeps_all=keeps_all)
     try:
-        with _staged(_contents(output, old)) as staged:
+        disk.make_folder(output.path.parent)
+        with writing_into(output.path.parent), _staged(_contents(output, old)) as staged:
             if found is None:
                 _exchange(output, old, staged)
                 return None
@@ -365,15 +365,3 @@ def _undoable(old: _Old) -> Iterator[dict[Path, Path]]:
         for copy in copies.values():
             with suppress(OSError):
                 copy.unlink(missing_ok=True)
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a killed program was just writing of this case."""
-    stem, ends = image_stem(path), (".json", *(f"_{name}.nii.gz" for name in MAPS), image_suffix(path))
-    names = {beside(path.with_name(stem + end)).name[_HIDDEN:] for end in ends}
-    earlier = re.compile(f"{re.escape(stem)}_earlier-[0-9]+({'|'.join(map(re.escape, ends))})")
-    for leftover in path.parent.glob(f".{'[0-9a-f]' * (_HIDDEN - 2)}-*"):
-        tail = leftover.name[_HIDDEN:]
-        if tail in names or earlier.fullmatch(tail):
-            with suppress(OSError):
-                leftover.unlink()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Sequence
-from napari_necroseg.core.errors import GeometryError, NecrosegError, ResourceError
+from napari_necroseg.core.errors import GeometryError, NecrosegError, ResourceError, as_mistakes
 from napari_necroseg.core.grids.by_index import fits_by_index, has_place
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.grids.resample import overlap_share
@@ -84,6 +84,7 @@ def _other_files(case: CaseFiles) -> dict[str, Path]:
     return {column: path for column, path in files.items() if path is not None}
 
 
+@as_mistakes()
 def _image_grid(case: CaseFiles, sequence: Sequence) -> tuple[Grid, tuple[str, ...]]:
     """The working grid of an image, and what its header makes doubtful."""
     from napari_necroseg.core.io.nifti import read_header

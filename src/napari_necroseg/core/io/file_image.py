@@ -1,10 +1,12 @@
 """An image as a file holds it, whatever the format."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.casename import check_case_name, tidy_name
-from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.errors import FileError, unreadable
+from napari_necroseg.core.files import check_readable
 from napari_necroseg.core.volume import Origin, Volume
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
@@ -58,15 +60,20 @@ def case_name_of(path: Path) -> str:
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse what is missing, a folder, empty, or not named like an image, in one sentence."""
-    if not path.exists():
-        raise FileError(f"There is no file {path}.")
-    if not path.is_file():
+    """Refuse what is missing, may not be read, is a folder, empty, or not named like an image."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise FileError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if stat.S_ISDIR(found.st_mode):
         raise FileError(f"{path} is a folder, not an image file.")
     if not image_suffix(path):
         raise FileError(
             f"{path.name} is not named like an image that can be read here; use NIfTI (.nii, .nii.gz, "
             ".hdr/.img) or TIFF (.tif, .tiff)."
         )
-    if path.stat().st_size == 0:
+    check_readable(path)
+    if found.st_size == 0:
         raise FileError(f"{path.name} is empty (0 bytes); copy or export it again.")

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from napari_necroseg.core.errors import as_mistakes
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, Spacing, check_is_file, image_suffix
 from napari_necroseg.core.io.room import memory_for
 from napari_necroseg.core.volume import Grid
 
 
+@as_mistakes()
 def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | None = None) -> FileImage:
     """Read a NIfTI or TIFF image.
 
@@ -38,6 +40,7 @@ def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | 
         return read_nifti(path)
 
 
+@as_mistakes()
 def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
     """Read a NIfTI or TIFF mask with one label; see `read_image`.
 

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Self
 
 from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError
 from napari_necroseg.core.file_lock import lock
-from napari_necroseg.core.files import atomic_path, copy_file, disk, fill, remove
+from napari_necroseg.core.files import atomic_path, copy_file, fill, remove
 from napari_necroseg.core.io.journal_records import (
     Box,
     Header,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Sequence
-from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.errors import FileError, as_mistakes
 from napari_necroseg.core.grids.orient import method_warnings, working_grid
 from napari_necroseg.core.io.alarms import pair_alarms
 from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, image_suffix
@@ -18,6 +18,7 @@ from napari_necroseg.core.volume import Grid, Volume
 _ROLES = ("reference", "tumour")
 
 
+@as_mistakes()
 def load_case(files: CaseFiles) -> Case:
     """Read a case.
 

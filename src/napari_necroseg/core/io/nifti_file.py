@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_necroseg.core.errors import FileError, NecrosegError
+from napari_necroseg.core.errors import FileError, NecrosegError, unreadable
+from napari_necroseg.core.files import check_readable, read_bytes
 from napari_necroseg.core.io.file_image import NIFTI_SUFFIXES, check_is_file, image_stem, image_suffix
 from napari_necroseg.core.io.gz import inflated
 from napari_necroseg.core.io.nifti_extensions import check_extensions
@@ -68,6 +69,7 @@ def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxel
                 return np.asanyarray(image.dataobj)
             return np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
     except (OSError, EOFError, OverflowError, ValueError, zlib.error) as error:
+        _check_system(error, path)
         raise FileError(
             f"{path.name} is truncated or damaged: its voxels could not be read. Copy or export it again."
         ) from error
@@ -91,6 +93,8 @@ def _check_pair(path: Path) -> None:
             raise FileError(
                 f"{path.name} is one half of a pair of files, and {partner.name} is not beside it; copy both."
             )
+        if half in suffix:
+            check_readable(partner)
 
 
 def _header_path(path: Path) -> Path:
@@ -111,10 +115,15 @@ def _load(path: Path) -> Any:
         # and change with it.
         with np.errstate(all="ignore"):
             return nibabel.load(path, mmap=False)
-    except PermissionError as error:
-        raise FileError(f"{path.name} may not be read ({error.strerror}); ask for access to it.") from error
     except (*foreign, OSError, ValueError, OverflowError) as error:
+        _check_system(error, path)
         raise FileError(f"{path.name} is not a NIfTI file that can be read; export it again.") from error
+
+
+def _check_system(error: Exception, path: Path) -> None:
+    """Tell what the system refused from damage: only its errors have a number."""
+    if isinstance(error, OSError) and error.errno:
+        raise unreadable(path, error) from error
 
 
 def _check_kind(image: Any, name: str) -> None:
@@ -157,7 +166,7 @@ def _whole_gzip(image: Any) -> Any:
     most_bytes = int(image.dataobj.offset) + _n_bytes(image) + TRAILING_BYTES
     paths = {part: Path(holder.filename) for part, holder in image.file_map.items()}
     contents = {
-        part: inflated(path.read_bytes(), most_bytes=most_bytes) if _is_gzip(path) else path.read_bytes()
+        part: inflated(read_bytes(path), most_bytes=most_bytes) if _is_gzip(path) else read_bytes(path)
         for part, path in paths.items()
     }
     holders = {part: FileHolder(fileobj=BytesIO(content)) for part, content in contents.items()}

@@ -22,6 +22,7 @@ from napari_necroseg.core.io.merging import merge
 from napari_necroseg.core.io.pairing import UNDERSTOOD, find_cases, unused_sentence
 from napari_necroseg.core.io.table import Table
 from napari_necroseg.core.io.twins import find_twins
+from napari_necroseg.core.output import check_out_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,7 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
         If no case is found, or an earlier table has a mistake; nothing is written then.
     """
     path = _table_path(folder, out)
+    check_out_file(path)
     yield Started(message=f"Looking for cases in {folder}.")
     earlier = _read_earlier(path)
     pairing = yield from find_cases(folder)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.errors import FileError, unreadable
+from napari_necroseg.core.files import open_to_read
 from napari_necroseg.core.io.journal_records import (
     Damage,
     Header,
@@ -102,7 +103,7 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     try:
         recovered, header = _read(path, base, expected, case)
     except OSError as error:
-        raise FileError(f"{path} could not be read: {error.strerror}.") from error
+        raise unreadable(path, error) from error
     is_same = bool(np.array_equal(recovered.voxels != 0, base != 0))
     # What is damaged may have led elsewhere.
     is_saved = is_same and not recovered.damaged
@@ -118,7 +119,7 @@ def _read(path: Path, base: Voxels, expected: Header, case: str) -> tuple[Recove
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FileError(f"{path.name} has {size / 2**20:.0f} MB, too much for a journal; move it away.")
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         header, is_header_sound = read_header(file, path.name, expected)
         _check_same_image(path, header, expected, case)
         found = _Replayed(base.astype(header.dtype))

@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from napari_necroseg.core.casename import name_key, shown
-from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.errors import CohortError, FileError
+from napari_necroseg.core.files import read_bytes
 
 DELIMITERS = ",;\t"
 LARGEST_TABLE_BYTES = 32_000_000
@@ -115,11 +116,9 @@ def short(text: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST_TABLE_BYTES:
-            raise CohortError(f"{path.name} is too large for a table of cases; name the right file.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise CohortError(f"{path} could not be read: {error.strerror}.") from None
+        content = read_bytes(path, kind="a table of cases", most_bytes=LARGEST_TABLE_BYTES)
+    except FileError as error:
+        raise CohortError(str(error)) from None
     for encoding in ("utf-8", "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"):
         try:
             text = content.decode(encoding)

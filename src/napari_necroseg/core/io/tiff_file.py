@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.errors import FileError, unreadable
 from napari_necroseg.core.io.file_image import check_is_file
 from napari_necroseg.core.io.room import check_number_of_voxels, check_room, memory_for
 from napari_necroseg.core.io.tiff_announced import check_announced, check_whole, unused_pages
@@ -84,6 +84,8 @@ def load_tiff(path: Path) -> TiffStack:
             unused = unused_pages(tiff, pages)
             return TiffStack(voxels=voxels, axes=axes, stated=stated_spacing(tiff), unused_pages=unused)
     except (tifffile.TiffFileError, *_DAMAGED, *_DAMAGED_DATA) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise unreadable(path, error) from error
         if "imagecodecs" in str(error):
             raise FileError(
                 f"{path.name} is compressed in a way that cannot be read here; save it without compression "

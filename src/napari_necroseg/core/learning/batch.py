@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.errors import NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, write_case
 from napari_necroseg.core.io.load import load_case
@@ -18,6 +18,7 @@ from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import only_needed
 from napari_necroseg.core.masks.measure import measure, volume_in_words
+from napari_necroseg.core.output import check_out_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,13 @@ def predict_cohort(
     Event
         `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if models have
         learned from some of them; `Finished` with a `PredictedCohort`.
+
+    Raises
+    ------
+    FileError, ResourceError
+        If nothing can be written where the masks go; no case is read then.
     """
+    check_out_folder(wanted.out)
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
@@ -115,7 +122,10 @@ def predict_cohort(
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
         try:
-            written = yield from _predict_files(models, files, config, wanted, stop)
+            with as_mistakes():
+                # Again: a disk that is full by now is told before a case is computed, not after.
+                check_out_folder(wanted.out)
+                written = yield from _predict_files(models, files, config, wanted, stop)
         except NecrosegError as error:
             failed.append(files.name)
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))

@@ -1,7 +1,6 @@
 """A trained model as files: safetensors and JSON, never a pickle."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.files import file_sha256, write_bytes, write_text
 from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
 from napari_necroseg.core.learning.unet import UNet
+from napari_necroseg.core.output import check_out_folder
 
 WEIGHTS_NAME = "weights.safetensors"
 HISTORY_NAME = "history.csv"
@@ -141,18 +141,14 @@ def check_run_folder(run: Path) -> None:
     Raises
     ------
     FileError
-        If `run` is a file or holds anything (no model is ever overwritten), or may not be made.
+        If `run` is a file or holds anything (no model is ever overwritten).
+    ResourceError
+        If it cannot be made or written into.
     """
-    if run.exists() and not run.is_dir():
-        raise FileError(f"{run} is a file; choose the name of a new folder for the model.")
+    check_out_folder(run)
     if run.is_dir() and any(run.iterdir()):
         raise FileError(
             f"The folder {run} is not empty; choose a new folder, so that no earlier model is lost."
-        )
-    there = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise FileError(
-            f"{run} cannot be written: {there} is no folder that you may write to. Choose another."
         )
 
 

@@ -24,6 +24,7 @@ from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.nifti import write_nifti
 from napari_necroseg.core.learning.patches import drawn_contrast, generator_of, vary
 from napari_necroseg.core.learning.volumes import only_needed, training_source
+from napari_necroseg.core.output import check_out_folder, sweep
 from napari_necroseg.core.plan import patch_shape_of
 from napari_necroseg.core.volume import Grid, Origin
 
@@ -85,7 +86,9 @@ def write_samples(
     ResourceError
         If the folder cannot be written to or the disk is full.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    check_out_folder(out)
+    sweep(out.absolute().parent)
+    if out.exists() and any(out.iterdir()):
         raise FileError(f"{out} is not empty; choose a new folder, so that nothing is replaced.")
     sequences = tuple(sequence for sequence in config.sequences if sequence in files.sequences)
     config = config.changed(sequences=sequences)

@@ -19,6 +19,7 @@ from napari_necroseg.core.files import atomic_folder, atomic_path, file_sha256, 
 from napari_necroseg.core.learning.card import Export, model_card, read_run_scores
 from napari_necroseg.core.learning.checkpoint import Model, check_run_folder, software_versions
 from napari_necroseg.core.learning.device import default_threads, memory_errors, torch_settings
+from napari_necroseg.core.output import sweep
 
 MODEL_NAME = "model.onnx"
 CARD_NAME = "model_card.md"
@@ -96,6 +97,7 @@ def export(model: Model, *, out: Path) -> Generator[Event, None, None]:
         If the folder cannot be written to, or memory is missing.
     """
     check_run_folder(out)
+    sweep(out.absolute().parent)
     versions = software_versions() | _onnx_versions()
     scores = read_run_scores(model)
     yield Started(

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
-from napari_necroseg.core.files import remove, remove_leftovers, write_bytes
+from napari_necroseg.core.files import check_readable, remove, write_bytes
 from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, check_run_folder
+from napari_necroseg.core.output import check_out_folder, is_temporary
 from napari_necroseg.core.plan import Plan
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
@@ -108,10 +109,10 @@ def check_resumable(run: Path) -> None:
     """
     if (run / WEIGHTS_NAME).exists() and (run / RECORD_NAME).exists():
         raise FileError(f"The training in {run} is finished; there is nothing to resume.")
-    remove_leftovers(run)
+    check_out_folder(run)
     known = {CHECKPOINT_NAME, WEIGHTS_NAME, "history.csv"}
-    others = sorted(path.name for path in run.iterdir() if path.name not in known) if run.is_dir() else []
-    if run.exists() and (others or not run.is_dir()):
+    names = sorted(path.name for path in run.iterdir()) if run.is_dir() else []
+    if any(name not in known and not is_temporary(name) for name in names):
         raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
 
 
@@ -156,6 +157,7 @@ def read_progress(run: Path) -> Progressed:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Progressed]]:
+    check_readable(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(_HEADER_KEY, "")

@@ -11,9 +11,10 @@ import numpy as np
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import CaseDone, Event, Finished, Started
-from napari_necroseg.core.files import write_text
+from napari_necroseg.core.files import atomic_folder, write_text
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.io.nifti import write_nifti
+from napari_necroseg.core.output import check_out_folder
 from napari_necroseg.core.phantom.case import PhantomImages, phantom_images
 from napari_necroseg.core.volume import Grid, Origin, Volume
 
@@ -62,6 +63,7 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
     table = out / "cohort.csv"
     if not 1 <= cases <= 999 or seed < 0:
         raise SettingsError(f"A cohort has 1 to 999 cases and a seed from 0 on, not {cases} and {seed}.")
+    check_out_folder(out)
     if table.exists():
         raise FileError(f"There is a cohort in {out} already; choose another folder.")
     yield Started(message=f"Making {cases} numerical phantoms in {out}.")
@@ -79,7 +81,7 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
 
 def _write_case(out: Path, made: PhantomImages, generator: np.random.Generator) -> CaseFiles:
     """Write a case into a folder that appears only when it is complete."""
-    folder, unfinished = out / made.name, out / f".{made.name}-unfinished"
+    folder = out / made.name
     files = {
         "ceT1": made.images[Sequence.CET1],
         "T2": made.images[Sequence.T2],
@@ -88,14 +90,12 @@ def _write_case(out: Path, made: PhantomImages, generator: np.random.Generator) 
     }
     axes = generator.permutation(3)
     flips = generator.random(3) < 0.5
-    try:
+    with atomic_folder(folder) as stage:
         for name, volume in files.items():
             stored = _stored(volume, axes, flips)
-            write_nifti(unfinished / f"{name}.nii.gz", stored.voxels, Origin(stored.grid))
+            write_nifti(stage / f"{name}.nii.gz", stored.voxels, Origin(stored.grid))
+        # What an interrupted run has finished is made again.
         shutil.rmtree(folder, ignore_errors=True)
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return CaseFiles(
         name=made.name,
         sequences={sequence: folder / f"{sequence}.nii.gz" for sequence in Sequence},

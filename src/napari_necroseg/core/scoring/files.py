@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from napari_necroseg.core.errors import FileError, NecrosegError
+from napari_necroseg.core.errors import FileError, NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.files import make_folder, write_text
+from napari_necroseg.core.files import write_text
 from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.io.provenance import MaskState, provenance_of
+from napari_necroseg.core.output import check_out_file, check_out_folder
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, find_pairs, read_pair
@@ -91,8 +92,7 @@ def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Eve
         `Summary`.
     """
     wanted = Wanted() if wanted is None else wanted
-    if wanted.export is not None:
-        make_folder(wanted.export)
+    _check_out(wanted)
     yield Started(message=f"Scoring {len(pairs)} {'case' if len(pairs) == 1 else 'cases'}.")
     yield from (Warned(message=note) for note in pairs.notes)
     first = yield from _first(pairs, wanted)
@@ -112,6 +112,15 @@ def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Eve
     summary = yield from _beside(first, summary, patients, wanted)
     _write(first.scored, summary, wanted)
     yield Finished(result=summary)
+
+
+def _check_out(wanted: Wanted) -> None:
+    """Refuse, before any mask is read, what cannot be written."""
+    for folder in (wanted.export, wanted.figures):
+        if folder is not None:
+            check_out_folder(folder)
+    if wanted.csv is not None:
+        check_out_file(wanted.csv)
 
 
 def other_pairs(pairs: MaskPairs, reference: Path, other: Path) -> MaskPairs:
@@ -258,6 +267,7 @@ def _other(pairs: MaskPairs, name: str, wanted: Wanted) -> Generator[Event, None
     return found
 
 
+@as_mistakes()
 def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[str, ...]]:
     masks = read_pair(pair)
     scores = score_masks(masks.reference, masks.prediction, masks.grid, tolerance_mm=tolerance_mm)

@@ -13,9 +13,10 @@ from typing import Any, get_args
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
-from napari_necroseg.core.files import file_sha256
+from napari_necroseg.core.files import file_sha256, read_text
 from napari_necroseg.core.io.made import Known, known_by_record
 from napari_necroseg.core.io.provenance import Provenance
+from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.summary import Summary
@@ -137,11 +138,9 @@ def read_scores(path: Path) -> dict[str, Scores]:
     FileError
         If it is not such a table.
     """
+    text = read_text(path, "a table of scores", LARGEST_TABLE_BYTES)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["case"]: _scores_of(row) for row in csv.DictReader(file)}
-    except OSError as error:
-        raise FileError(f"{path} could not be read: {error.strerror}.") from error
+        return {row["case"]: _scores_of(row) for row in csv.DictReader(io.StringIO(text, newline=""))}
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise FileError(
             f"{path} is no table of scores; write it again with `necroseg score --csv`, or remove it."

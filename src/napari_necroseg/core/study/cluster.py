@@ -24,7 +24,7 @@ from distributed import (
     get_worker,
 )
 
-from napari_necroseg.core.errors import ResourceError
+from napari_necroseg.core.errors import ResourceError, mistake_of
 from napari_necroseg.core.events import Event, Finished, Warned, to_record
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
 from napari_necroseg.core.study.job import do_unit, failed
@@ -295,4 +295,7 @@ def _state(future: Future, unit: Unit) -> RunState:
     if isinstance(error, KilledWorker):
         lost = "Its process was lost again and again; most often the memory of the computer did not suffice."
         return failed(unit, lost)
+    mistake = None if error is None else mistake_of(error)
+    if mistake is not None:
+        return failed(unit, str(mistake))
     return failed(unit, f"It ended in a way that nobody foresaw ({type(error).__name__}: {error}).")

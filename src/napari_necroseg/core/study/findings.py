@@ -7,7 +7,8 @@ from pathlib import Path
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
-from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.errors import FileError, NecrosegError
+from napari_necroseg.core.files import read_text
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.scoring.numbers import mean
@@ -19,6 +20,7 @@ from napari_necroseg.core.study.results import SCORES_NAME, read_results
 from napari_necroseg.core.study.runs import Run, runs_of, training_of
 
 _PHANTOM = "phantom"
+_MOST_OF_A_NOTE = 1_000_000
 _ADDRESS = re.compile(r"\b\w+://\S+")
 # Whatever stands before the last slash of a word, or of words in quotes: names of folders may be of patients.
 _FOLDERS = re.compile(r"(?<![^\s'\"(])(?!\d+/\d)[^\s'\"]*[\\/](?=[^\s\\/'\"])")
@@ -161,12 +163,11 @@ def _is_phantom(record: StudyRecord, table: Path) -> bool:
         return True
     from napari_necroseg.core.phantom.cohort import README
 
-    note = table.parent / "README.txt"
     try:
-        with note.open(encoding="utf-8", errors="replace") as file:
-            return file.read(len(README)) == README
-    except OSError:
+        note = read_text(table.parent / "README.txt", "a note on phantoms", _MOST_OF_A_NOTE)
+    except FileError:
         return False
+    return note.startswith(README)
 
 
 def _n_other_masks(folder: Path, record: StudyRecord) -> int:

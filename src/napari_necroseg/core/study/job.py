@@ -10,7 +10,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.casename import named_file
-from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
+from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
@@ -62,9 +62,8 @@ def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Ev
     yield RunStarted(**unit.run.names)
     try:
         # Two processes may be given the same run, when one was believed to be lost.
-        with file_lock(
-            unit.out / "runs" / f".{unit.run.key}.lock", f"The run {unit.run}", wait_s=_LOCK_S, stop=stop
-        ):
+        lock = unit.out / "runs" / f".{unit.run.key}.lock"
+        with as_mistakes(), file_lock(lock, f"The run {unit.run}", wait_s=_LOCK_S, stop=stop):
             check(stop)
             yield Finished(result=(yield from job.written()))
     except Stopped:
@@ -94,7 +93,8 @@ class _Job:
     def written(self) -> Generator[Event, None, RunState]:
         """Do the run, and write how it went."""
         try:
-            state = yield from self.events()
+            with as_mistakes():
+                state = yield from self.events()
         except NecrosegError as error:
             state = self.state(state="failed", reason=str(error))
         write_record(state_path(self.unit.out, self.unit.run), state)

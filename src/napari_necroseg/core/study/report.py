@@ -13,6 +13,7 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import NecrosegError, ResourceError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import write_text
+from napari_necroseg.core.output import check_out_folder
 from napari_necroseg.core.scoring.figures import FORMATS, check_figures, save_figure
 from napari_necroseg.core.study import boxes, gallery
 from napari_necroseg.core.study.cohort import cohort_of
@@ -101,6 +102,7 @@ def write_report(folder: Path) -> Generator[Event, None, None]:
         If the folder holds no study, a record is damaged, or something cannot be written.
     """
     findings = find(folder)
+    check_out_folder(folder)
     done, failed = (len(findings.runs_that_are(state)) for state in ("done", "failed"))
     total = len(findings.runs)
     yield Started(message=f"Writing up {done} of {total} runs on {findings.who}.")

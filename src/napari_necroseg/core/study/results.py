@@ -11,6 +11,7 @@ from typing import Any
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
+from napari_necroseg.core.files import read_text
 from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.tables import metric_and_region
@@ -55,22 +56,18 @@ def read_results(path: Path) -> tuple[CaseResult, ...]:
         If there is none, or it is not such a table.
     """
     found: dict[tuple[str, int, int, str], dict[str, float]] = {}
+    text = read_text(path, "a table of scores", LARGEST_TABLE_BYTES)
     try:
-        if path.stat().st_size > LARGEST_TABLE_BYTES:
-            raise FileError(f"{path} is too large for a table of scores.")
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                key = (
-                    str(Configuration.parse(row["configuration"])),
-                    int(row["fold"]),
-                    int(row["seed"]),
-                    row["case"],
-                )
-                values = found.setdefault(key, {})
-                values[_NAME_OF[row["metric"], row["region"]]] = float(row["value"] or "nan")
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            key = (
+                str(Configuration.parse(row["configuration"])),
+                int(row["fold"]),
+                int(row["seed"]),
+                row["case"],
+            )
+            values = found.setdefault(key, {})
+            values[_NAME_OF[row["metric"], row["region"]]] = float(row["value"] or "nan")
         return tuple(_result(*key, values) for key, values in found.items())
-    except OSError as error:
-        raise FileError(f"{path} could not be read: {error.strerror}.") from error
     except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
         raise FileError(
             f"{path} is no table of scores of a study: its columns are {','.join(COLUMNS)}. Write it again "

@@ -14,6 +14,7 @@ from napari_necroseg.core.events import Event, Finished, Started
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, software_versions
+from napari_necroseg.core.output import check_out_folder, sweep_all
 from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels
 from napari_necroseg.core.study.places import places_of
 from napari_necroseg.core.study.record import (
@@ -95,7 +96,9 @@ def run_study(
     """
     stop = stop or threading.Event()
     places = places_of(config)
+    check_out_folder(out)
     with file_lock(out / _LOCK_NAME, f"The study in {out}"):
+        sweep_all(out)
         began = yield from begin(config, cohort, (table, out), stop)
         if began is None:
             return

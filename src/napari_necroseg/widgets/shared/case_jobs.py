@@ -9,6 +9,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.output import sweep_all
 from napari_necroseg.core.volume import Origin, Voxels
 from napari_necroseg.layerdata import (
     LayerData,
@@ -87,6 +88,8 @@ def open_case(
     from napari_necroseg.core.io.load import load_case
 
     yield from _save_all(saves)
+    if folder is not None:
+        sweep_all(folder / LABELS_FOLDER)
     yield Progress(done=0, total=2, message=f"Reading {files.name} ...")
     case = load_case(files)
     yield Progress(done=1, total=2, message=f"Preparing {files.name} for display ...")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.file_lock import file_lock, is_locked
-from napari_necroseg.core.files import remove_leftovers
+from napari_necroseg.core.files import remove
 from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, read_ensemble
 from napari_necroseg.core.io.runrecord import RECORD_NAME, lock_path, read_run_record, trained_config
+from napari_necroseg.core.output import sweep
 
 WEIGHTS = "weights.safetensors"
 # Folders are named by several models up to this length.
@@ -89,8 +90,8 @@ def discard_interrupted(run: Path) -> None:
     with file_lock(lock_path(run), f"The training in {run}"):
         if not run.is_dir():
             return
-        remove_leftovers(run)
-        (run / _CHECKPOINT).unlink(missing_ok=True)
+        sweep(run)
+        remove(run / _CHECKPOINT)
         if not any(run.iterdir()):
             run.rmdir()
 

@@ -1,6 +1,7 @@
 """The jobs of the dock Study: the study itself in a process of its own, and reading what it has written."""
 
 import csv
+import io
 import os
 import threading
 from collections.abc import Generator, Iterator, Mapping
@@ -13,7 +14,7 @@ from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.files import voxels_sha256
+from napari_necroseg.core.files import read_json, read_text, voxels_sha256
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_study
@@ -161,18 +162,14 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
     path = folder / "models" / key / "history.csv"
     losses: list[tuple[int, float]] = []
     dice: list[tuple[int, float]] = []
+    text = read_text(path, "the history of a training", _MOST_BYTES) if path.exists() else ""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise FileError(f"{path} is too large for the history of a training.")
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                iteration = int(row["iteration"])
-                if row["loss"]:
-                    losses.append((iteration, float(row["loss"])))
-                if row.get("validation_dice"):
-                    dice.append((iteration, float(row["validation_dice"])))
-    except FileNotFoundError:
-        pass
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            iteration = int(row["iteration"])
+            if row["loss"]:
+                losses.append((iteration, float(row["loss"])))
+            if row.get("validation_dice"):
+                dice.append((iteration, float(row["validation_dice"])))
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise FileError(f"{path} is no history of a training; the run itself is not affected.") from error
     yield Finished(result=Curve(key=key, losses=_thinned(losses), dice=_thinned(dice)))
@@ -211,14 +208,12 @@ def _states(folder: Path, problems: list[str]) -> Mapping[str, RunState]:
     found: dict[str, RunState] = {}
     for path in sorted((folder / "runs").glob("[!.]*.json")):
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise ValueError(path)
-            state = RunState.model_validate_json(path.read_bytes())
+            state = RunState.model_validate(read_json(path, "a record of a run", _MOST_BYTES))
             found[state.run.key] = state
-        except FileNotFoundError:
-            # Written anew just now.
-            continue
-        except (OSError, ValueError):
+        except (FileError, ValueError):
+            if not path.exists():
+                # Written anew just now.
+                continue
             problems.append(
                 f"{path} is damaged, so its run is shown as waiting; restore it, or remove it to do that run "
                 "again."
