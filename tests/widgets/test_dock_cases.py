@@ -105,7 +105,10 @@ def test_a_discarded_edit_goes_and_its_file_is_untouched(qtbot, opened, viewer, 
     viewer.layers["reference"].paint((0, 5, 5), 1)
     opened.step(1)
     wait_for(qtbot, opened, "b")
-    assert not (cohort_table.parent / "labels").exists()
+    labels = cohort_table.parent / "labels"
+    assert not (labels / "a.nii.gz").exists()
+    # What was drawn is aside, and is not offered.
+    qtbot.waitUntil(lambda: len(list((labels / "journals" / "a").glob("*-aside-001"))) == 1)
     opened.step(-1)
     wait_for(qtbot, opened, "a")
     assert viewer.layers["reference"].data.sum() == 200

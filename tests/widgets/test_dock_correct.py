@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.files import disk
+from napari_necroseg.core.io import journal_writer
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.journal import Journal, journal_path
 from napari_necroseg.core.io.load import load_case
@@ -20,6 +22,7 @@ from napari_necroseg.widgets.correct.dock import Correct
 from napari_necroseg.widgets.correct.edit_tools import TOOLS
 from napari_necroseg.widgets.correct.stopwatch import Stopwatch
 from napari_necroseg.widgets.shared import case_jobs
+from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.saving import masks_to_save
 
 
@@ -56,7 +59,7 @@ def show(dock, files):
 def start(qtbot, dock):
     with qtbot.waitSignal(dock.runner.finished):
         dock.start_button.click()
-    return dock.hand.keeping.mask
+    return dock.hand.mask
 
 
 def labels_of(dock):
@@ -65,12 +68,24 @@ def labels_of(dock):
 
 def written(dock):
     """The mask as the journal has it, once all is on disk."""
-    dock.hand.keeping.wait()
-    mask = dock.hand.keeping.mask
+    mask = dock.hand.mask
+    if dock.hand.keeping is None:
+        return None
+    dock.hand.keeping.writer.wait(5)
     path = journal_path(labels_of(dock), dock.workspace.case.name)
     return recover(
         path, np.zeros(mask.data.shape, np.uint8), case=dock.workspace.case.name, any_base=True
     ).voxels
+
+
+def end(dock):
+    """Let go of the mask, and of the case, and wait until all is on disk."""
+    dock._let_go()
+    dock.hand.wait()
+    writers = list(dock.workspace.journalling._writers)
+    dock.workspace.journalling.leave()
+    for writer in writers:
+        writer.wait(5)
 
 
 def test_a_copy_of_the_prediction_is_taken_in_hand(qtbot, opened, viewer):
@@ -204,32 +219,32 @@ def test_every_stroke_tool_and_undo_is_in_the_journal(qtbot, opened):
         qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
 
 
-def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened):
+def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened, monkeypatch):
+    monkeypatch.setattr(journal_writer, "DRAFT_S", 0.1)
+    monkeypatch.setattr(journal_writer, "_LOOK_S", 0.02)
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
-    opened.hand.keeping._write_draft()
-    opened.hand.keeping.wait()
+    qtbot.waitUntil((labels_of(opened) / "drafts" / "a.nii.gz").exists)
     draft = nibabel.load(labels_of(opened) / "drafts" / "a.nii.gz")
     assert np.asarray(draft.dataobj).sum() == mask.data.sum()
     assert opened.workspace.layers.unsaved()
 
 
 def save(qtbot, dock):
-    saves = masks_to_save(dock, [dock.hand.keeping.mask], dock.workspace.folder)
+    saves = masks_to_save(dock, [dock.hand.mask], dock.workspace.folder)
     list(case_jobs.save_masks(saves, None))
     dock.workspace.layers.mark_saved(saves)
-    dock.hand.keeping.wait()
 
 
-def test_a_saved_mask_leaves_no_journal_and_no_draft_behind(qtbot, opened):
+def test_a_saved_mask_leaves_no_journal_and_no_draft_behind(qtbot, opened, monkeypatch):
+    monkeypatch.setattr(journal_writer, "DRAFT_S", 0.1)
+    monkeypatch.setattr(journal_writer, "_LOOK_S", 0.02)
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
-    qtbot.wait(20)
-    opened.hand.keeping._write_draft()
+    qtbot.waitUntil((labels_of(opened) / "drafts" / "a.nii.gz").exists)
     save(qtbot, opened)
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     assert sorted(path.name for path in labels_of(opened).rglob("*.*")) == ["a.nii.gz", "a.review.json"]
 
 
@@ -239,8 +254,7 @@ def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, coh
     qtbot.wait(20)
     drawn = mask.data.copy()
     case = opened.workspace.case
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     # As after a crash: the layer is gone.
     opened.viewer.layers.remove("my mask")
     opened.workspace.set_case(case, None)
@@ -248,18 +262,17 @@ def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, coh
     assert not opened.start_button.isEnabled()
     with qtbot.waitSignal(opened.runner.finished):
         opened.back_button.click()
-    np.testing.assert_array_equal(opened.hand.keeping.mask.data, drawn)
+    np.testing.assert_array_equal(opened.hand.mask.data, drawn)
     assert "1 edit" in opened.panel.message
-    opened.hand.keeping.mask.paint((4, 3, 3), 1)
-    qtbot.waitUntil(lambda: np.array_equal(written(opened), opened.hand.keeping.mask.data))
+    opened.hand.mask.paint((4, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), opened.hand.mask.data))
 
 
 def test_work_that_is_put_aside_is_kept_under_another_name(qtbot, opened):
     start(qtbot, opened).paint((2, 3, 3), 1)
     qtbot.wait(20)
-    opened._let_go()
-    opened.hand.keeping.wait()
-    opened.reviewing.look_up()
+    end(opened)
+    opened.workspace.set_case(opened.workspace.case, None)
     qtbot.waitUntil(lambda: opened.aside_button.isVisibleTo(opened))
     with qtbot.waitSignal(opened.runner.finished):
         opened.aside_button.click()
@@ -273,6 +286,7 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     mask.paint((2, 3, 3), 1)
     qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
     drawn = mask.data.copy()
+    writer = opened.hand.keeping.writer
     other = read_cohort(cohort_table)["c"]
     case = load_case(other)
     layers = [
@@ -284,7 +298,7 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     list(opened.workspace.layers.show(layers, first_slice=2))
     qtbot.wait(200)
     opened.workspace.set_case(case, other)
-    opened.hand.keeping.wait()
+    writer.wait(5)
     found = recover(journal_path(labels_of(opened), "a"), np.zeros_like(drawn), case="a", any_base=True)
     np.testing.assert_array_equal(found.voxels, drawn)
 
@@ -294,24 +308,25 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
     with qtbot.waitSignal(opened.runner.failed) as failed:
         opened.start_button.click()
     assert "labels" in failed.args[0]
-    assert opened.hand.keeping.mask is None
+    assert opened.hand.mask is None
 
 
 def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
-    from napari_necroseg.core.io import journal
-
+    monkeypatch.setattr(journal_writer, "RETRY_S", 0.1)
     mask = start(qtbot, opened)
+    opened.hand.keeping.writer.wait(5)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(journal, "_write_all", full)
-    with qtbot.waitSignal(opened.hand.keeping.failed) as failed:
+    with monkeypatch.context() as disk_is_full:
+        disk_is_full.setattr(disk, "write", full)
         mask.paint((2, 3, 3), 1)
-    assert "no longer safe" in failed.args[0]
-    monkeypatch.undo()
-    mask.paint((4, 3, 3), 1)
+        qtbot.waitUntil(lambda: "no longer safe" in opened.panel.message)
+        mask.paint((4, 3, 3), 1)
+        qtbot.wait(200)
     qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
+    qtbot.waitUntil(lambda: opened.panel.message == SAFE_AGAIN)
 
 
 def test_slices_are_listed_by_doubt_and_ticked_when_seen(qtbot, opened, viewer):
@@ -325,15 +340,20 @@ def test_slices_are_listed_by_doubt_and_ticked_when_seen(qtbot, opened, viewer):
     assert opened.check.progress.text() == "3 of 3 seen"
 
 
-def test_a_case_without_a_project_is_corrected_without_a_net_and_that_is_said(qtbot, dock, make_case):
+def test_a_case_without_a_project_is_kept_safe_in_the_data_folder(qtbot, dock, make_case):
     case = make_case()
     list(dock.workspace.layers.show(case_layers(case), first_slice=2))
     dock.workspace.set_case(case, None)
-    dock.start()
-    assert "not kept safe" in dock.panel.message
-    before = dock.viewer.layers["my mask"].data.copy()
+    mask = start(qtbot, dock)
     dock.tools.use("grow")
-    assert (dock.viewer.layers["my mask"].data != before).any()
+    drawn = mask.data.copy()
+    end(dock)
+    dock.viewer.layers.remove("my mask")
+    dock.workspace.set_case(case, None)
+    qtbot.waitUntil(lambda: "was not saved" in dock.found.said)
+    with qtbot.waitSignal(dock.runner.finished):
+        dock.back_button.click()
+    np.testing.assert_array_equal(dock.hand.mask.data, drawn)
 
 
 def sign_off(qtbot, dock, initials="AB"):
@@ -365,8 +385,7 @@ def test_drawing_after_the_sign_off_takes_it_back(qtbot, opened):
     sign_off(qtbot, opened)
     mask.paint((4, 3, 3), 1)
     qtbot.wait(20)
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     assert read_review(labels_of(opened), "a").status is Status.IN_WORK
 
 
@@ -374,8 +393,7 @@ def test_looking_at_a_reviewed_mask_does_not_take_it_back(qtbot, opened):
     start(qtbot, opened)
     sign_off(qtbot, opened)
     opened.viewer.dims.set_current_step(0, 4)
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     assert read_review(labels_of(opened), "a").status is Status.REVIEWED
 
 
@@ -484,8 +502,7 @@ def test_a_stroke_that_was_undone_leaves_the_sign_off(qtbot, opened):
     qtbot.wait(20)
     mask.undo()
     qtbot.wait(200)
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     assert read_review(labels_of(opened), "a").status is Status.REVIEWED
 
 
@@ -496,9 +513,7 @@ def test_work_that_was_saved_after_all_is_not_offered(qtbot, opened):
     saves = masks_to_save(opened, [mask], opened.workspace.folder)
     # As when the program is killed between the save and what follows it.
     list(case_jobs.save_masks(saves, None))
-    opened.hand.keeping._on_disk = None
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     assert journal_path(labels_of(opened), "a").exists()
     opened.workspace.set_case(opened.workspace.case, None)
     qtbot.waitUntil(lambda: not journal_path(labels_of(opened), "a").exists())
@@ -510,8 +525,7 @@ def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
     saves = masks_to_save(opened, [mask], opened.workspace.folder)
-    opened._let_go()
-    opened.hand.keeping.wait()
+    end(opened)
     list(case_jobs.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
     opened.workspace.set_case(opened.workspace.case, None)
     qtbot.waitUntil(lambda: "was changed since" in opened.found.said)
@@ -533,29 +547,12 @@ def test_a_mask_that_was_converted_is_still_kept_safe(qtbot, opened):
     qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
 
 
-def test_a_write_that_failed_is_made_up_for_without_another_stroke(qtbot, opened, monkeypatch):
-    from napari_necroseg.core.io import journal
-
-    mask = start(qtbot, opened)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(journal, "_write_all", full)
-    with qtbot.waitSignal(opened.hand.keeping.failed):
-        mask.paint((2, 3, 3), 1)
-    monkeypatch.undo()
-    opened.hand.keeping._write_draft()
-    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
-
-
 def test_the_intensity_range_is_that_of_the_image_that_is_seen(qtbot, opened, viewer):
     start(qtbot, opened)
     sign_off(qtbot, opened)
     image = viewer.layers["ceT1"]
     opened.brush.image.choose(image)
     opened._let_go()
-    opened.hand.keeping.wait()
     image.data = image.data * 10
     image.contrast_limits_range = (float(image.data.min()), float(image.data.max()))
     start(qtbot, opened)

@@ -79,6 +79,7 @@ def test_a_click_proposes_the_zone_and_accepting_takes_it_in_hand(qtbot, dock, z
     # A proposal is nobody's: it is not asked about, and not offered as a mask.
     assert dock.workspace.layers.unsaved() == []
     dock.first.accept_button.click()
+    qtbot.waitUntil(lambda: dock.hand.mask is not None)
     np.testing.assert_array_equal(dock.hand.mask.data != 0, proposal)
     assert dock.first.preview.layer is None
     dock.hand.mask.undo()
@@ -119,6 +120,7 @@ def test_strokes_on_the_proposal_are_obeyed(qtbot, dock):
 
 def test_a_second_proposal_is_added_to_the_mask_in_hand(qtbot, dock):
     dock.start()
+    qtbot.waitUntil(lambda: dock.hand.mask is not None)
     mask = dock.hand.mask
     mask.paint((1, 5, 5), 1)
     before = mask.data.copy()
@@ -178,6 +180,7 @@ def test_a_live_wire_follows_the_edge_and_is_filled(qtbot, wired, zone):
     assert not mask[np.arange(SHAPE[0]) != MIDDLE[0]].any()
     assert not wired.first.wire.is_on
     wired.first.accept()
+    qtbot.waitUntil(lambda: wired.hand.mask is not None)
     assert overlap(wired.hand.mask.data, mask) == 1
 
 

@@ -182,7 +182,7 @@ def test_a_draft_follows_now_and_then_and_goes_with_the_journal(write, path: Pat
     monkeypatch.setattr(journal_writer, "DRAFT_S", 0.05)
     monkeypatch.setattr(journal_writer, "_LOOK_S", 0.02)
     drafts: list[int | None] = []
-    writer = write(draft=lambda voxels: drafts.append(None if voxels is None else int(voxels.sum())))
+    writer = write(draft=lambda _path, voxels: drafts.append(None if voxels is None else int(voxels.sum())))
     stroke(writer, 0)
     stroke(writer, 1)
     time.sleep(0.4)

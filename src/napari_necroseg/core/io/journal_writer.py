@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.journal import Journal, TakenOverError, put_aside
@@ -15,7 +16,7 @@ from napari_necroseg.core.io.journal_records import Box
 from napari_necroseg.core.volume import Voxels
 
 Begin = Callable[[Voxels], Journal]
-Draft = Callable[[Voxels | None], None]
+Draft = Callable[[Path, Voxels | None], None]
 # From here on it is told that the disk does not keep up.
 LATE_S = 2.0
 RETRY_S = 2.0
@@ -46,7 +47,7 @@ class JournalWriter:
     tell
         Called in the thread with a sentence when something cannot be written, and with nothing once it could.
     draft
-        Writes a mask as a file that any program reads, and removes that file where there is no mask.
+        Writes the mask of a journal as a file that any program reads; removes it where there is no mask.
     """
 
     def __init__(
@@ -75,6 +76,11 @@ class JournalWriter:
         with self._condition:
             since = [one for one in (self._waits_since, self._written_since) if one is not None]
         return time.monotonic() - min(since) if since else 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread has ended."""
+        return not self._thread.is_alive()
 
     def change(self, box: Box, part: Voxels) -> None:
         """Take over the voxels ``(Z, Y, X)`` of a box; they are written as soon as the disk is free."""
@@ -154,7 +160,7 @@ class JournalWriter:
             self.journal.append(box, voxels)
 
     def _write_draft(self, is_changed: bool) -> None:
-        if self._draft is None:
+        if self._draft is None or self.journal is None:
             return
         now = time.monotonic()
         if is_changed and self._draft_at is None:
@@ -163,7 +169,7 @@ class JournalWriter:
             self._draft_at = None
             with self._condition:
                 voxels = self.voxels.copy()
-            self._draft(voxels)
+            self._draft(self.journal.path, voxels)
 
     def _failed(self, error: Exception) -> None:
         """Have the whole mask written next time, and say why it was not, once."""
@@ -189,7 +195,7 @@ class JournalWriter:
             if end is End.DISCARD and not self.problem:
                 journal.discard()
                 if self._draft is not None:
-                    self._draft(None)
+                    self._draft(journal.path, None)
             else:
                 journal.close()
                 if end is End.ASIDE:

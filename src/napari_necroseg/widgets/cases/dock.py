@@ -16,6 +16,8 @@ from napari_necroseg.widgets.cases.view import CaseView
 from napari_necroseg.widgets.shared import ask, case_jobs
 from napari_necroseg.widgets.shared.case_jobs import OpenedCase, OpenedCohort, SavedMasks
 from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
+from napari_necroseg.widgets.shared.kept_part import KeptPart
 from napari_necroseg.widgets.shared.saving import masks_to_save
 from napari_necroseg.widgets.shared.worker import Job
 
@@ -31,7 +33,8 @@ class Cases(Dock):
         self.table = CaseTable()
         self.view = CaseView()
         self.switch = CaseSwitch(self)
-        for part in (self.opening, self.table, self.view):
+        self.kept = KeptPart(self)
+        for part in (self.opening, self.table, self.kept, self.view):
             self.body.addWidget(part)
         self._phantoms_made = 0
         self._connect()
@@ -98,7 +101,11 @@ class Cases(Dock):
         if not unsaved:
             show_info("Every mask of this case is saved already.")
             return
-        saves = masks_to_save(self, unsaved, self.workspace.folder)
+        try:
+            saves = masks_to_save(self, unsaved, self.workspace.case_folder)
+        except NecrosegError as error:
+            show_error(str(error))
+            return
         if saves:
             self._run(partial(case_jobs.save_masks, saves), "Saving ...")
 
@@ -133,6 +140,11 @@ class Cases(Dock):
             case SavedMasks():
                 self.workspace.layers.mark_saved(result.masks)
                 self.panel.say(str(result))
+            case TakenBack():
+                self._put_back(result)
+            case PutAside():
+                self.workspace.journalling.look_up()
+                self.panel.say(str(result))
 
     def _show_cohort(self, opened: OpenedCohort) -> None:
         self.workspace.set_cohort(opened.cohort, opened.path)
@@ -143,9 +155,19 @@ class Cases(Dock):
             self.panel.say("There is no case in this cohort. The problems above say why.")
 
     def _show_case(self, opened: OpenedCase) -> None:
-        if opened.files is not None and opened.files.name not in self._names():
+        # A pair of files may have the name of a case of the project: it is another one all the same.
+        if opened.files is not None and opened.files not in tuple(self.workspace.cohort or ()):
             self.workspace.set_cohort(Cohort(cases=(opened.files,)), None)
         self.switch.finish(opened)
+
+    def _put_back(self, taken: TakenBack) -> None:
+        case = self.workspace.case
+        if case is None or case.name != taken.case:
+            # It is offered again when its case is.
+            taken.journal.close()
+            return
+        self.workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
+        self.panel.say(str(taken))
 
     def _set_side_by_side(self, wanted: bool) -> None:
         self.workspace.layers.panes.side_by_side = wanted

@@ -77,18 +77,20 @@ class CaseSwitch:
         self._workspace.set_case(opened.case, opened.files)
 
     def _settle(self) -> list[MaskToSave] | None:
-        """Ask what becomes of unsaved masks: what to save, or None if the case is to stay open."""
-        unsaved = self._workspace.layers.unsaved()
+        """Ask what becomes of what a hand drew: what to save, or None if the case is to stay open."""
+        unsaved = self._workspace.journalling.unsaved()
         self._settled = [(layer, layer.data.copy()) for layer in unsaved]
         if not unsaved:
             return []
         answer = ask.ask_about_unsaved(self._dock, [layer.name for layer in unsaved])
         if answer == "discard":
+            self._workspace.journalling.give_up(unsaved)
+        if answer in ("discard", "later"):
             return []
         if answer == "cancel":
             return None
         try:
-            return masks_to_save(self._dock, unsaved, self._workspace.folder)
+            return masks_to_save(self._dock, unsaved, self._workspace.case_folder)
         except NecrosegError as error:
             show_error(str(error))
             return None
@@ -97,7 +99,7 @@ class CaseSwitch:
         decided = {id(layer): voxels for layer, voxels in self._settled}
         return any(
             id(layer) not in decided or not np.array_equal(decided[id(layer)], layer.data)
-            for layer in self._workspace.layers.unsaved()
+            for layer in self._workspace.journalling.unsaved()
         )
 
     def _on_cancelled(self) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.io.journal import Journal
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
@@ -20,6 +21,8 @@ from napari_necroseg.widgets.correct.hand import Hand
 from napari_necroseg.widgets.correct.jobs import Begun, SignedOff
 from napari_necroseg.widgets.correct.reviewing import Reviewing
 from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
+from napari_necroseg.widgets.shared.kept_part import KeptPart
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.section import Section
 
@@ -45,11 +48,9 @@ class Correct(Dock):
         self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
         self.start_button = QPushButton("Start")
         self.start_button.setToolTip("Take a mask in hand: your own layer, to be drawn on.")
-        self.found = Prose()
-        self.back_button = QPushButton("Take it back")
-        self.back_button.setToolTip("Go on where the last session ended, to the last stroke.")
-        self.aside_button = QPushButton("Put it aside")
-        self.aside_button.setToolTip("Do not ask again; the file is kept under another name.")
+        self.kept = KeptPart(self)
+        self.found, self.back_button = self.kept.found, self.kept.back_button
+        self.aside_button = self.kept.aside_button
         self.about = Prose()
         self.brush = Brush(self.workspace)
         self.tools = EditTools(self.workspace)
@@ -70,13 +71,13 @@ class Correct(Dock):
         self.first.drop()
         self.first.close_thread()
         self.first.wire.close_thread()
-        self.hand.keeping.wait()
+        self.hand.wait()
         super().shut_down()
 
     def start(self) -> None:
         """Take a mask in hand, beginning with what was chosen."""
         case = self.workspace.case
-        if case is None or self.runner.is_busy:
+        if case is None or self.runner.is_busy or not self.workspace.journalling.is_open:
             return
         voxels = self._first_voxels(case)
         if self.hand.mask is not None:
@@ -87,44 +88,23 @@ class Correct(Dock):
             self._begin(case, voxels)
 
     def _begin(self, case: Case, voxels: Voxels) -> None:
-        labels = self.reviewing.labels
-        if labels is None:
-            self._hold(case, voxels, None)
-            if self._takes_first:
-                self.first.drop()
-            self._takes_first = False
-            self.panel.say(
-                "This case is in no project folder, so your work is not kept safe as you go: save it."
-            )
+        journalling = self.workspace.journalling
+        if journalling.of(self.workspace.layers.mine(case.name)) is not None:
+            # It was drawn on already, and is kept safe since.
+            self._hold(case, voxels)
+            self._on_held("In hand: draw away.")
             return
-        job = partial(jobs.begin, labels, case.name, case.grid, voxels)
+        job = partial(jobs.begin, journalling.folder_later(), case.name, voxels)
         self.panel.run(job, "Taking in hand ...")
         self._refresh()
-
-    def take_back(self) -> None:
-        """Go on with work that was not saved."""
-        case, labels = self.workspace.case, self.reviewing.labels
-        if case is not None and labels is not None and not self.runner.is_busy:
-            self.panel.run(partial(jobs.take_back, labels, case.name, case.grid), "Taking back ...")
-
-    def put_aside(self) -> None:
-        """Leave work that was not saved alone."""
-        case, labels = self.workspace.case, self.reviewing.labels
-        if case is not None and labels is not None and not self.runner.is_busy:
-            self.panel.run(partial(jobs.put_aside, labels, case.name), "Putting aside ...")
 
     def _build(self) -> None:
         row = QHBoxLayout()
         row.addWidget(QLabel("Begin with"))
         row.addWidget(self.origin, 1)
         row.addWidget(self.start_button)
-        self._recovery = QWidget()
-        answers = QHBoxLayout(self._recovery)
-        answers.setContentsMargins(0, 0, 0, 0)
-        answers.addWidget(self.back_button)
-        answers.addWidget(self.aside_button)
         self.body.addLayout(row)
-        for widget in (self.found, self._recovery, self.about):
+        for widget in (self.kept, self.about):
             self.body.addWidget(widget)
         parts = {
             "First mask without a model": self.first,
@@ -146,20 +126,19 @@ class Correct(Dock):
     def _connect(self) -> None:
         self.start_button.clicked.connect(self.start)
         self.origin.activated.connect(self._on_origin)
-        self.back_button.clicked.connect(self.take_back)
-        self.aside_button.clicked.connect(self.put_aside)
         self.tools.said.connect(self.panel.say)
         self.first.said.connect(self.panel.say)
         self.first.accepted.connect(self._on_first_mask)
         self.check.wanted.connect(self._go_to)
-        self.hand.keeping.failed.connect(self.panel.warn)
+        self.hand.failed.connect(self.panel.warn)
         self.runner.finished.connect(self._on_finished)
         self.runner.failed.connect(self._on_over)
         self.runner.cancelled.connect(self._on_over)
         self.reviewing.changed.connect(self._refresh)
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
-        self.listen(self.workspace.layers.saved, self._on_saved)
+        self.listen(self.workspace.journalling.changed, self._refresh)
+        self.listen(self.workspace.layers.leaving, self._let_go)
         self.listen(self.viewer.dims.events.current_step, self._on_slice)
         for happening in ("inserted", "removed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
@@ -174,17 +153,43 @@ class Correct(Dock):
                 return np.asarray(layer.data != 0).astype(np.uint8)
         return np.zeros(case.grid.shape, np.uint8)
 
-    def _hold(self, case: Case, voxels: Voxels, begun: Begun | None) -> None:
-        mask = self.hand.take(case, voxels, begun, self.reviewing.labels)
+    def _hold(self, case: Case, voxels: Voxels, journal: Journal | None = None) -> None:
+        """Put voxels into the person's own mask as one edit, and take it in hand."""
+        journalling = self.workspace.journalling
+        mask = self.workspace.layers.new_mask(case)
+        with journalling.by_program():
+            self.hand.take(case, mask, before=voxels, labels=self.reviewing.labels)
+            self.hand.put(voxels)
+        if journal is not None:
+            journalling.hold(mask, journal)
+        self._use(case, mask)
+
+    def _use(self, case: Case, mask: Labels) -> None:
+        """Give the mask in hand its brush, tools and slices to check."""
         self.brush.hold(mask)
         self.tools.edit(mask)
         mask.bind_key("Shift-C", lambda _: self.check.go_on(), overwrite=True)
         self.viewer.layers.selection.active = mask
         mask.mode = "paint"
         found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
-        self.check.begin(found[0].data if found else None, voxels != 0)
+        self.check.begin(found[0].data if found else None, mask.data != 0)
         self._on_slice()
         self._refresh()
+
+    def _on_held(self, message: str) -> None:
+        if self._takes_first:
+            self.first.drop()
+        self._takes_first = False
+        self.panel.say(message)
+
+    def _put_back(self, case: Case, taken: TakenBack) -> None:
+        """Show what was taken back; the person's own mask is taken in hand again."""
+        mask = self.workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
+        if taken.kept.is_own and mask is self.workspace.layers.mine(case.name):
+            self._let_go()
+            self.hand.take(case, mask, before=None, labels=self.reviewing.labels)
+            self._use(case, mask)
+        self.panel.say(str(taken))
 
     def _on_first_mask(self, mask: Mask) -> None:
         """Add a proposal to the mask in hand; if there is none, it is what one begins with."""
@@ -195,7 +200,7 @@ class Correct(Dock):
             self.hand.put(np.where(mask & (self.hand.mask.data == 0), 1, self.hand.mask.data))
             self.first.drop()
             self.panel.say("Added to the mask in hand. Ctrl+Z takes it back.")
-        elif self.runner.is_busy or self.reviewing.left:
+        elif self.runner.is_busy or self._is_left or not self.workspace.journalling.is_open:
             self.panel.say("Not yet: decide about the work that was left, or wait for what is running.")
         else:
             self._takes_first = True
@@ -218,15 +223,18 @@ class Correct(Dock):
         case = self.workspace.case
         match result:
             case Begun() if case is not None and case.name == result.case:
-                self._hold(case, result.voxels, result)
-                if self._takes_first:
-                    self.first.drop()
-                self.panel.say(
-                    f"Taken back: {result.edits} edits." if result.is_recovered else "In hand: draw away."
-                )
+                self._hold(case, result.voxels, result.journal)
+                self._on_held("In hand: draw away.")
+            case TakenBack() if case is not None and case.name == result.case:
+                self._put_back(case, result)
             case Begun(journal=journal):
                 # Of a case that is no longer open: nothing was done to what was only begun.
-                (journal.close if result.is_recovered else journal.discard)()
+                journal.discard()
+            case TakenBack(journal=journal):
+                journal.close()
+            case PutAside():
+                self.workspace.journalling.look_up()
+                self.panel.say(str(result))
             case SignedOff():
                 self.reviewing.on_signed_off(result)
             case _:
@@ -240,10 +248,6 @@ class Correct(Dock):
         self._takes_first = False
         self.reviewing.look_up()
         self._refresh()
-
-    def _on_saved(self, layer: Any) -> None:
-        if layer is self.hand.keeping.mask:
-            self.hand.keeping.was_saved(self.workspace.layers.on_disk(layer))
 
     def _on_origin(self, _index: int) -> None:
         """What was chosen by hand stays chosen while layers come and go; the first one otherwise."""
@@ -266,15 +270,17 @@ class Correct(Dock):
         self._refresh()
 
     def _refresh(self, *_: object) -> None:
-        case, left = self.workspace.case, self.reviewing.left
+        case = self.workspace.case
         self._offer_origins(case)
-        is_left = left is not None and self.hand.mask is None
-        self.found.setVisible(is_left)
-        self._recovery.setVisible(is_left)
-        self.found.say(f"⚠ {left}" if is_left else "")
+        is_left = self._is_left and self.hand.mask is None
         self.start_button.setEnabled(case is not None and not is_left and not self.runner.is_busy)
         self.about.say("Open a case in the dock Cases first." if case is None else "")
         self.about.setVisible(case is None)
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether there is work on the own mask to be decided about first."""
+        return any(one.is_own and not one.is_elsewhere for one in self.workspace.journalling.kept)
 
     def _offer_origins(self, case: Case | None) -> None:
         find = self.workspace.layers.find

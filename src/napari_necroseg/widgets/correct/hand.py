@@ -1,23 +1,24 @@
-"""The mask that is in hand: kept safe as it changes, and how long somebody has worked on it."""
+"""The mask that is in hand: what it began with, whether it was changed, and how long somebody has worked."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.edit import edit_between
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.widgets.correct import jobs
-from napari_necroseg.widgets.correct.jobs import Begun
-from napari_necroseg.widgets.correct.safekeeping import Safekeeping
 from napari_necroseg.widgets.correct.stopwatch import Stopwatch
+from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
 class Hand(QObject):
-    """Holds one mask, a person's own layer of the open case.
+    """Holds one mask, a person's own layer of the open case; the workspace keeps its strokes.
 
     Attributes
     ----------
@@ -25,37 +26,45 @@ class Hand(QObject):
         The layer; None while nothing is in hand.
     before
         ``(Z, Y, X)``; what was begun with. None for work that was taken back, whose beginning is not known.
+    failed
+        Emitted with a sentence when the time of work could not be noted.
     """
+
+    failed = Signal(str)
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self.keeping = Safekeeping(self)
         self.watch = Stopwatch()
         self.mask: Labels | None = None
         self.before: Voxels | None = None
+        self._unchanged: Voxels | None = None
         self._case = ""
         self._labels: Path | None = None
+        self._notes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="necroseg-review")
 
-    def take(self, case: Case, voxels: Voxels, begun: Begun | None, labels: Path | None) -> Labels:
-        """Put voxels into the person's own mask as one edit, take it in hand and return it.
+    @property
+    def keeping(self) -> JournalledMask | None:
+        """What keeps the mask safe; None for a mask that is as it was saved."""
+        return self._workspace.journalling.of(self.mask)
+
+    def take(self, case: Case, mask: Labels, *, before: Voxels | None, labels: Path | None) -> None:
+        """Take a mask of a case in hand.
 
         Parameters
         ----------
-        case, voxels
-            Whose mask, and what it is to hold, ``(Z, Y, X)``.
-        begun, labels
-            The journal that keeps it safe and the folder that it is in; None without a project.
+        case, mask
+            The case, and a person's own layer of it.
+        before
+            ``(Z, Y, X)``; what it began with, if that is known.
+        labels
+            The folder of the project's masks; None without a project.
         """
-        mask = self._workspace.layers.new_mask(case)
         self.mask, self._case, self._labels = mask, case.name, labels
-        self.put(voxels)
-        if begun is not None and labels is not None:
-            self.keeping.begin(mask, begun.journal, labels, begun.on_disk)
-        self.before = None if begun is not None and begun.is_recovered else voxels.copy()
+        self.before = None if before is None else before.copy()
+        self._begin_changes()
         self.watch.start()
         mask.events.paint.connect(self._on_work)
-        return mask
 
     def put(self, voxels: Voxels) -> None:
         """Replace all of the mask by other voxels ``(Z, Y, X)``, as one edit that can be undone."""
@@ -66,21 +75,39 @@ class Hand(QObject):
 
     def let_go(self) -> None:
         """Hold nothing any more; what was not saved stays in the journal, and the time is counted."""
-        if self.mask is None:
+        mask, labels = self.mask, self._labels
+        if mask is None:
             return
-        self.mask.events.paint.disconnect(self._on_work)
+        mask.events.paint.disconnect(self._on_work)
         seconds = self.watch.stop()
-        labels, case = self._labels, self._case
-        is_kept = self.keeping.mask is not None
-        self.keeping.end()
-        if is_kept and labels is not None and self.keeping.is_changed:
-            self.keeping.write(partial(jobs.add_work, labels, case, seconds))
-        self.mask = self.before = None
+        if labels is not None and self._is_changed(mask):
+            # Written in a thread: a network drive may take a while.
+            note = self._notes.submit(partial(jobs.add_work, labels, self._case, seconds))
+            note.add_done_callback(self._on_noted)
+        self.mask = self.before = self._unchanged = None
+
+    def wait(self) -> None:
+        """Wait until what was noted about the work is on disk."""
+        self._notes.submit(lambda: None).result()
 
     def signed_off(self, case: str) -> None:
         """Note that the mask is signed off as it is, if it is of this case."""
         if self.mask is not None and case == self._case:
-            self.keeping.begin_changes()
+            self._begin_changes()
+
+    def _begin_changes(self) -> None:
+        """Count changes from the mask as it is now."""
+        assert self.mask is not None, "something is in hand"
+        self._unchanged = np.asarray(self.mask.data) != 0
+
+    def _is_changed(self, mask: Labels) -> bool:
+        return self._unchanged is not None and not np.array_equal(self._unchanged, mask.data != 0)
+
+    def _on_noted(self, note: "Future[None]") -> None:
+        """Called in the thread; the signal crosses over to that of the screen."""
+        error = note.exception()
+        if error is not None:
+            self.failed.emit(f"The time of your work could not be noted: {error}")
 
     def _on_work(self, *_: object) -> None:
         self.watch.touch()

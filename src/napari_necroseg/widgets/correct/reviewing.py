@@ -28,7 +28,7 @@ class Reviewing(QObject):
     part
         The buttons.
     changed
-        Emitted when it was looked how far the cohort is, and what was left.
+        Emitted when it was looked how far the cohort is.
     """
 
     changed = Signal()
@@ -40,8 +40,6 @@ class Reviewing(QObject):
         self.part = SignOff()
         self._statuses: Mapping[str, Status] = {}
         self._is_stale = False
-        # What an earlier session left of the open case, in words.
-        self.left: str | None = None
         self._quiet = JobRunner(dock)
         self.part.wanted.connect(self.sign_off)
         self.part.step_wanted.connect(self.step)
@@ -97,18 +95,16 @@ class Reviewing(QObject):
         self._workspace.improvement_wanted.emit(reviewed)
 
     def look_up(self) -> None:
-        """Look how far the cohort is, and what was left of the open case."""
+        """Look how far the cohort is."""
         cohort, labels, case = self._workspace.cohort, self.labels, self._workspace.case
-        self.left = None
         if cohort is None or labels is None:
             self._statuses = {}
             return
-        name, grid = ("", None) if case is None else (case.name, case.grid)
-        job = partial(jobs.look_up, cohort, labels, name, None if self._hand.mask else grid)
+        job = partial(jobs.look_up, cohort, labels, "" if case is None else case.name)
         self._is_stale = not self._quiet.start(job)
 
     def _to_sign_off(self, case: Case, labels: Path, mask: Labels, reader: str) -> ToSignOff:
-        saves = masks_to_save(self._dock, [mask], self._workspace.folder)
+        saves = masks_to_save(self._dock, [mask], self._workspace.case_folder)
         assert saves is not None, "in a project nobody is asked where to"
         found = self._workspace.layers.find(case.name, [Role.PREDICTION])
         predicted = [layer.data.copy() for layer in found if isinstance(layer, Labels)]
@@ -125,8 +121,6 @@ class Reviewing(QObject):
     def _on_progress(self, progress: Progressed) -> None:
         self._statuses = progress.statuses
         self.part.show_state(progress.review, progress.statuses)
-        case = self._workspace.case
-        self.left = progress.left if case is not None and case.name == progress.case else None
         self.changed.emit()
         self._once_more()
 

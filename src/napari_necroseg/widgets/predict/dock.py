@@ -110,7 +110,7 @@ class Predict(Dock):
         if not layers:
             return
         try:
-            saves = masks_to_save(self, layers, self.workspace.folder)
+            saves = masks_to_save(self, layers, self.workspace.case_folder)
         except NecrosegError as error:
             self.panel.say(str(error))
             return

@@ -11,20 +11,26 @@ TABLES = "Cohort tables (*.csv);;All files (*)"
 PRESETS = "Augmentations (*.json)"
 MASKS = "NIfTI masks (*.nii.gz *.nii)"
 
-Answer = Literal["save", "discard", "cancel"]
+Answer = Literal["save", "later", "discard", "cancel"]
 
 
 def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
-    """Ask what becomes of masks that were not saved, before another case takes their place."""
+    """Ask what becomes of masks that were not saved, before a case or the window is left."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Unsaved masks")
     box.setText(f"Not saved yet: {', '.join(names)}.")
-    box.setInformativeText("Save before the next case is opened? What is discarded cannot be brought back.")
+    box.setInformativeText(
+        "Save before going on? “Keep for later” offers the strokes when the case is opened again; “Discard” "
+        "does not, and puts them aside under another name."
+    )
     buttons = QMessageBox.StandardButton
     box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+    later = box.addButton("Keep for later", QMessageBox.ButtonRole.AcceptRole)
     box.setDefaultButton(buttons.Save)
     chosen = box.exec()
+    if box.clickedButton() is later:
+        return "later"
     answers: dict[int, Answer] = {int(buttons.Save.value): "save", int(buttons.Discard.value): "discard"}
     return answers.get(int(chosen), "cancel")
 

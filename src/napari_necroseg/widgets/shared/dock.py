@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_necroseg.widgets.shared.farewell import when_destroyed
 from napari_necroseg.widgets.shared.job_panel import JobPanel
+from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.wheel import guard_inputs
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 
@@ -35,6 +36,7 @@ class Dock(QWidget):
         self.runner.failed.connect(self._on_failed)
         self.body = QVBoxLayout()
         self._listeners = _Listeners()
+        self.listen(self.workspace.journalling.told, self._on_told)
         self._was_docked = False
         self._lay_out()
         # Called when the window goes away with its docks: by then no method of this object is left.
@@ -93,6 +95,10 @@ class Dock(QWidget):
 
     def _on_failed(self, message: str) -> None:
         show_error(message)
+
+    def _on_told(self, message: str) -> None:
+        """Say what concerns whoever draws, whichever dock is looked at."""
+        self.panel.say(message if message == SAFE_AGAIN else f"⚠ {message}")
 
 
 class _Area(QScrollArea):

@@ -10,12 +10,24 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.volume import Volume, Voxels
-from napari_necroseg.layerdata import LayerData, Role, case_source, is_placeholder, mask_layer, source_of
+from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxels
+from napari_necroseg.layerdata import (
+    METADATA_KEY,
+    LayerData,
+    LayerSource,
+    Role,
+    case_source,
+    is_placeholder,
+    mask_layer,
+    placement,
+    source_of,
+)
 from napari_necroseg.widgets.shared.case_jobs import MaskToSave
 from napari_necroseg.widgets.shared.panes import Panes
 
 _OUTLINE_VOXELS = 1
+# What only shows something: it is nobody's mask, and goes into no file.
+SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
 Kind = TypeVar("Kind", bound=Layer)
 
 
@@ -24,6 +36,8 @@ class CaseLayers:
 
     # A mask is on disk as it was when it was copied to be saved.
     saved = Signal(Layer)
+    # Another case is about to take the place of the one that is shown.
+    leaving = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = ref(viewer)
@@ -31,6 +45,8 @@ class CaseLayers:
         # The voxels of each mask as they are on disk; None for a mask that is on no disk yet.
         self._saved: WeakKeyDictionary[Layer, Voxels | None] = WeakKeyDictionary()
         self._own: WeakSet[Layer] = WeakSet()
+        # Layers of the person's that have become masks of the case: they go with it, and are not used again.
+        self._adopted: WeakSet[Layer] = WeakSet()
 
     @property
     def viewer(self) -> ViewerModel:
@@ -46,6 +62,7 @@ class CaseLayers:
         Yields after each thing that takes napari long, so that the screen can be served in between.
         """
         viewer = self.viewer
+        self.leaving.emit()
         with self.panes.paused():
             old = self._reusable(layers)
             for layer in [one for one in viewer.layers if self._is_ours(one) and one not in old.values()]:
@@ -119,6 +136,40 @@ class CaseLayers:
         assert isinstance(layer, Labels)
         return layer
 
+    def lies_on(self, layer: Labels, case: Case) -> bool:
+        """Whether a mask, whoever made it, has the shape and place of a case's images."""
+        grid = case.grid
+        if tuple(layer.data.shape) != grid.shape:
+            return False
+        source = source_of(layer.metadata)
+        if source is not None:
+            return source.grid.matches(grid)
+        place = placement(grid)
+        corners = np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(grid.shape) - 1)
+        wanted = corners * np.asarray(place["scale"]) + np.asarray(place["translate"])
+        there = np.array([layer.data_to_world(corner) for corner in corners])
+        return bool(np.abs(there - wanted).max() <= SAME_GRID_TOLERANCE_VOXELS * min(grid.spacing_mm))
+
+    def adopt(self, layer: Labels, case: Case) -> LayerSource:
+        """Make a mask that lies on a case one of its masks, which is asked about and can be saved."""
+        source = source_of(layer.metadata)
+        if source is None or source.case != case.name:
+            source = case_source(case, Role.LABELS)
+            layer.metadata = {**layer.metadata, METADATA_KEY: source}
+        if layer not in self._saved and source.role not in SHOWN_ONLY:
+            self._saved[layer] = None
+            self._adopted.add(layer)
+        return source
+
+    def is_saved(self, layer: Labels) -> bool:
+        """Whether what is mask in a layer is so on disk, too, whichever labels it has."""
+        saved = self._saved.get(layer)
+        return (
+            saved is not None
+            and saved.shape == layer.data.shape
+            and np.array_equal(saved != 0, np.asarray(layer.data) != 0)
+        )
+
     def masks(self) -> list[Labels]:
         """Return all label layers but the mirrors, from the lowest to the topmost."""
         return self.of_kind(Labels)
@@ -143,7 +194,11 @@ class CaseLayers:
 
     def unsaved(self) -> list[Labels]:
         """Return the masks of the open case that hold something that is on no disk."""
-        return [layer for layer in self.masks() if layer in self._saved and not self._is_saved(layer)]
+        return [
+            layer
+            for layer in self.masks()
+            if layer in self._saved and not self.is_saved(layer) and _role(layer.metadata) not in SHOWN_ONLY
+        ]
 
     def on_disk(self, layer: Layer) -> Voxels:
         """Return the voxels of a mask as they are on disk; zeros for one that is on none."""
@@ -159,7 +214,7 @@ class CaseLayers:
                 self.saved.emit(layer)
 
     def _is_ours(self, layer: Layer) -> bool:
-        return layer in self._own or is_placeholder(layer.metadata)
+        return layer in self._own or layer in self._adopted or is_placeholder(layer.metadata)
 
     def _reusable(self, new: Sequence[LayerData]) -> dict[Role | None, Layer]:
         """Find the layers of the last case whose role the next one has, too.

@@ -9,6 +9,9 @@ from psygnal import Signal
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.config import AugmentConfig
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.widgets.shared.close_guard import CloseGuard
+from napari_necroseg.widgets.shared.journalling import Journalling
 from napari_necroseg.widgets.shared.layers import CaseLayers
 from napari_necroseg.widgets.shared.stepper import Stepper
 
@@ -31,8 +34,13 @@ class Workspace:
         Emitted with the names of the cases that the newest model is to learn from next.
     opening
         The name of the case that is being opened; empty while none is.
+    case_folder
+        The project folder that the open case belongs to, also while another project is being opened; None for
+        a case in no project.
     layers
         The layers of the open case.
+    journalling
+        Keeps what is drawn on them.
     screen
         Adds them one at a time, so that the viewer stays usable.
     """
@@ -47,10 +55,12 @@ class Workspace:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)
+        self.journalling = Journalling(self.layers)
         self.screen = Stepper()
         self.cohort: Cohort | None = None
         self.cohort_path: Path | None = None
         self.case: Case | None = None
+        self.case_folder: Path | None = None
         self.opening = ""
         self.case_files: CaseFiles | None = None
         self.augment: AugmentConfig | None = None
@@ -62,6 +72,7 @@ class Workspace:
         viewer = unwrapped(viewer)
         if viewer not in _workspaces:
             _workspaces[viewer] = cls(viewer)
+            _guard(viewer, _workspaces[viewer])
         return _workspaces[viewer]
 
     @property
@@ -76,7 +87,8 @@ class Workspace:
 
     def set_case(self, case: Case, files: CaseFiles | None) -> None:
         """Say which case is shown; `files` is its row, or None for one that was never in files."""
-        self.case, self.case_files = case, files
+        self.case, self.case_files, self.case_folder = case, files, self.folder
+        self.journalling.open(case, None if self.folder is None else self.folder / LABELS_FOLDER)
         self.case_changed.emit()
 
     def set_augment(self, augment: AugmentConfig) -> None:
@@ -88,6 +100,13 @@ class Workspace:
         """Say which model is to be used next."""
         self.run = run
         self.run_changed.emit()
+
+
+def _guard(viewer: ViewerModel, workspace: Workspace) -> None:
+    """Have the viewer's window ask before it is closed; a viewer without one is not asked about."""
+    window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+    if window is not None:
+        CloseGuard(window, workspace)
 
 
 def unwrapped(viewer: Any) -> ViewerModel:

@@ -1,0 +1,129 @@
+"""A mask in the viewer whose every stroke goes into a journal, in a thread of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_necroseg.core.io.journal_writer import Begin, Draft, End, JournalWriter
+from napari_necroseg.core.masks.boxes import Box
+from napari_necroseg.core.masks.edit import changed_box
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.widgets.shared.live_overlap import box_of
+
+# An undo does not tell what it changed, and is told like a move to another slice: both are looked into soon.
+_LOOK_MS = 100
+# A long stroke is told when it ends: it is looked into while it is drawn, too.
+_STROKE_MS = 400
+
+
+class JournalledMask(QObject):
+    """Follows one mask for as long as it shows one case.
+
+    `told` is emitted with a sentence when something cannot be written, and with nothing once it could.
+
+    Parameters
+    ----------
+    mask
+        The layer; what is not 0 in it is mask.
+    begin, draft
+        See `JournalWriter`.
+    """
+
+    told = Signal(str)
+
+    def __init__(self, mask: Labels, begin: Begin, draft: Draft | None, parent: QObject) -> None:
+        super().__init__(parent)
+        self.mask = mask
+        self._boxes: list[Box] = []
+        self._now = _timer(self, 0, self._hand_over)
+        self._soon = _timer(self, _LOOK_MS, self.look)
+        self._meanwhile = _timer(self, _STROKE_MS, self.look)
+        post = _Post()
+        post.told.connect(self.told)
+        # The thread holds it, so that it outlives this object if the thread does.
+        self.writer = JournalWriter(begin, _inside(mask.data), post.tell, draft)
+        for signal, slot in self._connections():
+            signal.connect(slot)
+
+    @property
+    def path(self) -> Path | None:
+        """Where its journal is; None until it was begun."""
+        return None if self.writer.journal is None else self.writer.journal.path
+
+    def look(self) -> None:
+        """Hand over whatever is different from what was handed over last."""
+        self._boxes = []
+        if self.mask.data.shape == self.writer.voxels.shape:
+            box = changed_box(self.writer.voxels, _inside(self.mask.data))
+            if box is not None:
+                self._change(box)
+
+    def end(self, what: End) -> None:
+        """Hand over what is left, and follow the mask no longer."""
+        for signal, slot in self._connections():
+            signal.disconnect(slot)
+        self.look()
+        for timer in (self._now, self._soon, self._meanwhile):
+            timer.stop()
+        self.writer.end(what)
+
+    def _connections(self) -> tuple[tuple[Any, Callable[..., None]], ...]:
+        events = self.mask.events
+        return (
+            (events.paint, self._on_paint),
+            (events.labels_update, self._on_part),
+            (events.set_data, self._on_change),
+            (events.data, self._on_change),
+        )
+
+    def _on_paint(self, event: Any) -> None:
+        # napari may tell of a stroke before it has changed the mask.
+        self._boxes += [box_of(atom) for atom in event.value]
+        self._now.start()
+
+    def _on_part(self, _event: Any) -> None:
+        if not self._meanwhile.isActive():
+            self._meanwhile.start()
+
+    def _on_change(self, _event: Any) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _hand_over(self) -> None:
+        boxes, self._boxes = self._boxes, []
+        if self.mask.data.shape == self.writer.voxels.shape:
+            for box in boxes:
+                self._change(box)
+
+    def _change(self, box: Box) -> None:
+        self.writer.change(box, _inside(self.mask.data[box]))
+
+
+class _Post(QObject):
+    """Brings what the thread tells to the screen."""
+
+    told = Signal(str)
+
+    def tell(self, message: str) -> None:
+        try:
+            self.told.emit(message)
+        except RuntimeError:
+            # The program has ended, and Qt with it.
+            return
+
+
+def _inside(voxels: Voxels) -> Voxels:
+    """Return 1 where a mask is, whichever labels it has, and 0 elsewhere."""
+    return np.asarray(np.asarray(voxels) != 0).view(np.uint8)
+
+
+def _timer(parent: QObject, ms: int, slot: Callable[[], None]) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(ms)
+    timer.timeout.connect(slot)
+    return timer

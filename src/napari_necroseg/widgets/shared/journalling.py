@@ -1,0 +1,358 @@
+"""Nothing that a hand draws is lost: the first stroke on a mask of the open case begins its journal.
+
+Whoever made the layer, and whichever docks are open: it hangs on the layers of the workspace. What a journal
+holds that was not saved is offered when its case is opened again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet, finalize
+
+from napari.layers import Labels
+from psygnal import Signal
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.io.journal import Journal
+from napari_necroseg.core.io.journal_folder import JournalFolder, KeptStrokes
+from napari_necroseg.core.io.journal_writer import LATE_S, End, JournalWriter
+from napari_necroseg.core.io.recovery import Recovered
+from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.volume import Volume, Voxels
+from napari_necroseg.layerdata import Role, case_source, mask_layer, source_of
+from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
+from napari_necroseg.widgets.shared.latest import Latest
+from napari_necroseg.widgets.shared.layers import SHOWN_ONLY, CaseLayers
+
+_LOOK_MS = 500
+# How long it is waited for a journal to be closed before it is looked what there is.
+_LONGEST_END_S = 20.0
+REMOVED = "Mask removed; its strokes are kept: take it back?"
+SAFE_AGAIN = "All that you drew is on disk again."
+
+
+class Journalling(QObject):
+    """Keeps every mask of the open case that a hand changes, and knows what was kept of it before.
+
+    Attributes
+    ----------
+    kept
+        What there is to take back of the open case.
+    changed
+        Emitted when that has changed.
+    told
+        Emitted with a sentence for the person: strokes are not on disk, or are again, or a mask was removed.
+    """
+
+    changed = Signal()
+    told = Signal(str)
+
+    def __init__(self, layers: CaseLayers) -> None:
+        super().__init__()
+        self._layers = layers
+        self._place: _Place | None = None
+        self._held: dict[Labels, JournalledMask] = {}
+        self._writers: list[JournalWriter] = []
+        # Layers that a hand has changed; before a case was open; whose strokes are not wanted; told about.
+        self._touched, self._early, self._unwanted, self._misfits, self._watched = _layer_sets()
+        self._by_program = 0
+        self._is_late = False
+        self.kept: tuple[KeptStrokes, ...] = ()
+        self._lookups = Latest(self)
+        self._clock = _timer(self, _LOOK_MS, self._on_clock)
+        self._clock.setSingleShot(False)
+        self._begins: list[Labels] = []
+        self._begin_soon = _timer(self, 0, self._begin_all)
+        self._look_soon = _timer(self, 0, self.look_up)
+        self._look_again = _timer(self, _LOOK_MS, self.look_up)
+        self._connect()
+
+    def _connect(self) -> None:
+        layers = self._layers
+        self._lookups.done.connect(self._on_looked_up)
+        self._lookups.failed.connect(self._on_lookup_failed)
+        layers.leaving.connect(self.leave)
+        layers.saved.connect(self._on_saved)
+        viewer = layers.viewer
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        for layer in layers.masks():
+            self._watch(layer)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.leave)
+        # Threads that outlive the viewer would wait for ever.
+        finalize(self, _stop, self._lookups.stop_flag(), self._writers)
+
+    def open(self, case: Case, labels: Path | None) -> None:
+        """Keep what is drawn on a case from now on, beside its project's masks or without a project."""
+        self.leave()
+        self._place = _Place(case, labels)
+        for layer in list(self._early):
+            if layer in self._layers.viewer.layers and self._layers.lies_on(layer, case):
+                self._begin_later(layer, case)
+        self._early.clear()
+        self.look_up()
+
+    def leave(self) -> None:
+        """Keep no more of what is drawn: another case takes the place of this one."""
+        self._begin_all()
+        for layer in list(self._held):
+            self._end(layer)
+        self._place, self.kept = None, ()
+
+    def look_up(self) -> None:
+        """Look what there is to take back."""
+        place = self._place
+        if place is not None:
+            self._writers[:] = [writer for writer in self._writers if not writer.is_over]
+            held = {one.writer for one in self._held.values()}
+            ending = tuple(writer for writer in self._writers if writer not in held)
+            self._lookups.ask(partial(_looked_up, place, ending))
+
+    def of(self, layer: Labels | None) -> JournalledMask | None:
+        """Return what keeps a mask; None if nothing does, since nobody has drawn on it."""
+        return None if layer is None else self._held.get(layer)
+
+    def unsaved(self) -> list[Labels]:
+        """Return the masks of the open case with strokes of a hand that were not saved."""
+        return [layer for layer in self._layers.unsaved() if layer in self._touched]
+
+    def give_up(self, layers: Iterable[Labels]) -> None:
+        """Note that the strokes of these are not wanted: when the case is left they go aside."""
+        self._unwanted.update(layers)
+
+    def settle(self, layer: Labels) -> None:
+        """Put the strokes of a layer aside: they are not wanted, or have gone into another one."""
+        self.give_up([layer])
+        if layer in self._held:
+            self._end(layer)
+
+    @contextmanager
+    def by_program(self) -> Iterator[None]:
+        """Change masks without that counting as strokes of a hand."""
+        self._by_program += 1
+        try:
+            yield
+        finally:
+            self._by_program -= 1
+
+    def hold(self, layer: Labels, journal: Journal) -> None:
+        """Keep a mask in a journal that was begun already, unless it is kept in one."""
+        if layer in self._held:
+            journal.discard()
+            return
+
+        def begin(voxels: Voxels) -> Journal:
+            journal.restart(voxels)
+            return journal
+
+        self._hold(layer, begin)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a case is open, and none is just taking its place."""
+        return self._place is not None
+
+    def folder_later(self) -> Callable[[], JournalFolder]:
+        """Return what says, in a thread, where the journals of the open case are."""
+        place = self._place
+        assert place is not None, "a case is open"
+        return lambda: place.folder
+
+    def put_back(self, case: Case, kept: KeptStrokes, journal: Journal, found: Recovered) -> Labels:
+        """Show what was taken back, in the person's own mask or in a layer like the one it was drawn on."""
+        mine = self._layers.mine(case.name)
+        if kept.is_own and (mine is None or mine not in self._held):
+            layer = self._layers.new_mask(case)
+            edit = edit_between(layer.data, found.voxels)
+            if edit is not None:
+                with self.by_program():
+                    layer.data_setitem(edit.indices(), edit.values())
+        else:
+            layer = self._new_layer(case, kept, found.voxels)
+        self._touched.add(layer)
+        self.hold(layer, journal)
+        self.kept = tuple(one for one in self.kept if one.path != kept.path)
+        self.changed.emit()
+        return layer
+
+    def _new_layer(self, case: Case, kept: KeptStrokes, voxels: Voxels) -> Labels:
+        noted = kept.note.get("role", Role.LABELS)
+        role = Role(noted) if noted in set(Role) and noted not in SHOWN_ONLY else Role.LABELS
+        source = case_source(case, role, kept.note.get("run", ""))
+        name = kept.note.get("layer", "my mask")
+        layer = self._layers.add(mask_layer(Volume(voxels, case.grid), source, name), is_saved=False)
+        assert isinstance(layer, Labels)
+        return layer
+
+    def _watch(self, layer: Any) -> None:
+        if isinstance(layer, Labels) and layer not in self._watched:
+            self._watched.add(layer)
+            layer.events.paint.connect(self._on_hand)
+            layer.events.labels_update.connect(self._on_hand)
+
+    def _on_inserted(self, event: Any) -> None:
+        self._watch(event.value)
+
+    def _on_hand(self, event: Any) -> None:
+        layer, place = event.source, self._place
+        if self._by_program or self._layers.panes.is_mirror(layer):
+            return
+        if place is None:
+            self._early.add(layer)
+        elif layer in self._held or layer in self._begins:
+            self._touched.add(layer)
+            self._unwanted.discard(layer)
+        elif self._layers.lies_on(layer, place.case):
+            self._begin_later(layer, place.case)
+        else:
+            self._tell_misfit(layer, place.case)
+
+    def _begin_later(self, layer: Labels, case: Case) -> None:
+        """Make a mask one of the case; napari may tell of a stroke before it has changed it."""
+        self._layers.adopt(layer, case)
+        self._touched.add(layer)
+        self._unwanted.discard(layer)
+        self._begins.append(layer)
+        self._begin_soon.start()
+
+    def _begin_all(self) -> None:
+        begins, self._begins = self._begins, []
+        for layer in begins:
+            self._begin(layer)
+
+    def _begin(self, layer: Labels) -> None:
+        place, source = self._place, source_of(layer.metadata)
+        if place is None or source is None or layer in self._held:
+            return
+        note = {"layer": layer.name, "role": str(source.role), "run": source.run}
+        self._hold(layer, partial(_begun, place, note, source.role is Role.LABELS))
+
+    def _hold(self, layer: Labels, begin: Callable[[Voxels], Journal]) -> None:
+        place = self._place
+        assert place is not None, "a case is open"
+        source = source_of(layer.metadata)
+        is_own = source is not None and source.role is Role.LABELS
+        draft = partial(_draft, place) if is_own and place.labels is not None else None
+        held = JournalledMask(layer, begin, draft, self)
+        held.told.connect(self._on_told)
+        self._held[layer] = held
+        self._writers.append(held.writer)
+        self._clock.start()
+
+    def _end(self, layer: Labels) -> None:
+        held = self._held.pop(layer)
+        is_wanted = layer in self._touched and not self._layers.is_saved(layer)
+        what = End.DISCARD if not is_wanted else End.ASIDE if layer in self._unwanted else End.KEEP
+        held.end(what)
+        held.deleteLater()
+        if not self._held:
+            self._clock.stop()
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        self._begin_all()
+        if layer not in self._held:
+            return
+        is_kept = layer in self._touched and not self._layers.is_saved(layer) and layer not in self._unwanted
+        self._end(layer)
+        if is_kept:
+            self.told.emit(REMOVED)
+        self._look_soon.start()
+
+    def _on_saved(self, layer: Any) -> None:
+        """What is on disk needs no journal; the next stroke begins another one."""
+        held = self._held.get(layer)
+        if held is None:
+            return
+        held.look()
+        if self._layers.is_saved(layer):
+            self._end(layer)
+            self._touched.discard(layer)
+
+    def _on_told(self, message: str) -> None:
+        self.told.emit(f"{message} Drawing goes on, and writing is tried again." if message else SAFE_AGAIN)
+
+    def _on_clock(self) -> None:
+        writers = [held.writer for held in self._held.values()]
+        behind = max((writer.seconds_behind for writer in writers if not writer.problem), default=0.0)
+        if behind > LATE_S and not self._is_late:
+            self._is_late = True
+            self.told.emit(
+                f"The disk is slow: your last {behind:.0f} s of drawing are not on it yet. Drawing goes on."
+            )
+        elif self._is_late and not behind:
+            self._is_late = False
+            self.told.emit(SAFE_AGAIN)
+
+    def _on_looked_up(self, found: tuple["_Place", tuple[KeptStrokes, ...]]) -> None:
+        place, kept = found
+        if place is self._place:
+            held = {one.path for one in self._held.values()}
+            self.kept = tuple(one for one in kept if one.path not in held)
+            self.changed.emit()
+            if None in held and any(one.is_elsewhere for one in self.kept):
+                # It may be the one that is just being begun here.
+                self._look_again.start()
+
+    def _on_lookup_failed(self, message: str) -> None:
+        self.told.emit(message)
+
+    def _tell_misfit(self, layer: Labels, case: Case) -> None:
+        if layer not in self._misfits:
+            self._misfits.add(layer)
+            self.told.emit(
+                f"What you draw on the layer “{layer.name}” is not kept safe: it does not lie on the image "
+                f"grid of {case.name}. Draw on a new mask of the case."
+            )
+
+
+class _Place:
+    """A case, and where its journals are; found in a thread, since one of no project is looked at first."""
+
+    def __init__(self, case: Case, labels: Path | None) -> None:
+        self.case, self.labels = case, labels
+
+    @cached_property
+    def folder(self) -> JournalFolder:
+        if self.labels is None:
+            return JournalFolder.of_image(self.case)
+        return JournalFolder.of_project(self.labels, self.case.name, self.case.grid)
+
+
+def _begun(place: _Place, note: dict[str, str], is_own: bool, voxels: Voxels) -> Journal:
+    return place.folder.begin(voxels, is_own=is_own, note=note)
+
+
+def _draft(place: _Place, journal: Path, voxels: Voxels | None) -> None:
+    """Write the draft of the own mask; a second layer of that kind has none."""
+    if journal == place.folder.own:
+        place.folder.write_draft(voxels, place.case.origin)
+
+
+def _looked_up(place: _Place, ending: tuple[JournalWriter, ...]) -> tuple[_Place, tuple[KeptStrokes, ...]]:
+    for writer in ending:
+        writer.wait(_LONGEST_END_S)
+    return place, place.folder.kept()
+
+
+def _layer_sets() -> tuple["WeakSet[Labels]", ...]:
+    return tuple(WeakSet() for _ in range(5))
+
+
+def _stop(stop_lookups: Callable[[], None], writers: list[JournalWriter]) -> None:
+    stop_lookups()
+    for writer in writers:
+        writer.end(End.KEEP)
+
+
+def _timer(parent: QObject, ms: int, slot: Callable[[], None]) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(ms)
+    timer.timeout.connect(slot)
+    return timer
