@@ -8,6 +8,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from napari_necroseg.core.config import Config
+from napari_necroseg.core.errors import SettingsError
 
 # Fields that take several values, and how these are shown in the help.
 _LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z", "configurations": "2d:ceT1,3d:ceT1+T2,..."}
@@ -21,11 +22,33 @@ def add_image_options(parser: argparse.ArgumentParser, *, instead_of: str) -> No
     parser.add_argument(
         "--T2", type=Path, metavar="FILE", dest="t2", help="the T2 image that goes with --ceT1"
     )
+    add_spacing_option(parser)
+
+
+def add_spacing_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the spacing of TIFF files, which `read_spacing` reads."""
     parser.add_argument(
         "--spacing-mm",
         metavar="Z,Y,X",
         help="slice, row and column spacing of TIFF files that do not state theirs",
     )
+
+
+def read_spacing(text: str | None) -> tuple[float, float, float] | None:
+    """Read the spacing that was given, if one was.
+
+    Raises
+    ------
+    SettingsError
+        If these are not three numbers.
+    """
+    if text is None:
+        return None
+    try:
+        z, y, x = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None
+    return (z, y, x)
 
 
 def add_options(

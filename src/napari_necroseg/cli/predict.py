@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from napari_necroseg.cli.options import add_image_options, add_options, chosen, in_words
+from napari_necroseg.cli.options import add_image_options, add_options, chosen, in_words, read_spacing
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import BY_PRESET, PredictConfig, Preset, train_preset, usual_prediction
 from napari_necroseg.core.errors import FileError, SettingsError
@@ -99,7 +100,9 @@ def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
     if not given.exists():
         raise FileError(f"There is no file or folder {given}.")
     is_cohort = given.is_file() or (given / "cohort.csv").is_file()
-    return read_cohort(given) if is_cohort else Cohort(cases=(find_case(given),))
+    cohort = read_cohort(given) if is_cohort else Cohort(cases=(find_case(given),))
+    spacing = read_spacing(options.spacing_mm)
+    return Cohort(cases=tuple(replace(case, spacing_mm=case.spacing_mm or spacing) for case in cohort))
 
 
 def _case_of_files(options: argparse.Namespace) -> CaseFiles:
@@ -109,15 +112,5 @@ def _case_of_files(options: argparse.Namespace) -> CaseFiles:
     for path in sequences.values():
         check_is_file(path)
     return CaseFiles(
-        name=case_name_of(options.ce_t1), sequences=sequences, spacing_mm=_spacing(options.spacing_mm)
+        name=case_name_of(options.ce_t1), sequences=sequences, spacing_mm=read_spacing(options.spacing_mm)
     )
-
-
-def _spacing(text: str | None) -> tuple[float, float, float] | None:
-    if text is None:
-        return None
-    try:
-        z, y, x = (float(part) for part in text.split(","))
-    except ValueError:
-        raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None
-    return (z, y, x)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Generator
 from pathlib import Path
 
+from napari_necroseg.cli.options import add_spacing_option, read_spacing
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import Event, Finished
 
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REFERENCE",
         help="another reader's masks: compared with the predictions, which are scored against them, too",
     )
+    add_spacing_option(parser)
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -59,21 +61,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Score the pairs that were found."""
     from napari_necroseg.core.scoring.files import Wanted, other_pairs, score_files
-    from napari_necroseg.core.scoring.pairs import find_pairs
+    from napari_necroseg.core.scoring.pairs import find_pairs, with_spacing
 
     if options.figures is not None:
         from napari_necroseg.core.scoring.figures import check_figures
 
         check_figures()
-    pairs = find_pairs(options.reference, options.prediction)
-    against = {path.name: other_pairs(pairs, options.reference, path) for path in options.against}
+    spacing = read_spacing(options.spacing_mm)
+    pairs = with_spacing(find_pairs(options.reference, options.prediction), spacing)
+    against = {
+        path.name: with_spacing(other_pairs(pairs, options.reference, path), spacing)
+        for path in options.against
+    }
     if len(against) < len(options.against):
         raise SettingsError("Two of the sets to compare with have the same name; rename one of the folders.")
     reader = options.second_reader
     wanted = Wanted(
         tolerance_mm=options.tolerance_mm,
         against=against,
-        second_reader=None if reader is None else other_pairs(pairs, options.reference, reader),
+        second_reader=(
+            None if reader is None else with_spacing(other_pairs(pairs, options.reference, reader), spacing)
+        ),
         csv=options.csv,
         export=options.export,
         figures=options.figures,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_necroseg.cli import main
 from napari_necroseg.core.events import Warned
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.load import load_case
@@ -74,4 +75,31 @@ def test_what_lies_beyond_the_border_of_the_image_is_told_in_ml(
     (tmp_path / "cohort.csv").write_text("case,ceT1,reference\na,ceT1.nii.gz,zone.nii.gz\n")
     events = list(score_files(find_pairs(tmp_path, tmp_path / "out")))
     told = [event.message for event in events if isinstance(event, Warned)]
-    assert "a: 0.20 mL of the 0.40 mL of zone.nii.gz lie outside of the ceT1 image and are left out." in told
+    assert "a: 0.20 mL of the 0.40 mL of zone.nii.gz lie outside of ceT1.nii.gz and are left out." in told
+
+
+def test_what_was_done_to_the_masks_of_another_set_is_told(tmp_path: Path, write_image: WriteImage) -> None:
+    affine = np.diag((4.0, 1.0, 1.0, 1.0))
+    mask = np.zeros((6, 20, 10), np.uint8)
+    mask[2:4, 5:15, 2:7] = 1
+    for name in ("reference", "first"):
+        write_image(tmp_path / name / "a.nii.gz", mask[:, :10], affine)
+    write_image(tmp_path / "second" / "a.nii.gz", mask, affine)
+    pairs = find_pairs(tmp_path / "reference", tmp_path / "first")
+    other = other_pairs(pairs, tmp_path / "reference", tmp_path / "second")
+    events = list(score_files(pairs, Wanted(against={"second": other})))
+    told = [event.message for event in events if isinstance(event, Warned)]
+    assert "second, a: a.nii.gz was resampled onto the grid of a.nii.gz." in told
+    assert "second, a: 0.20 mL of the 0.40 mL of a.nii.gz lie outside of a.nii.gz and are left out." in told
+
+
+def test_the_command_takes_the_spacing_of_files_in_no_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", tiff_mask())
+    words = ["score", str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
+    assert main(words) == 2
+    assert "give the slice, row and column spacing in mm" in "".join(capsys.readouterr())
+    assert main([*words, "--spacing-mm", "4,0.9,0.8"]) == 0
+    assert "1 scored" in "".join(capsys.readouterr())

@@ -15,7 +15,7 @@ from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.output import check_out_file, check_out_folder
 from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import write_figures
-from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, find_pairs, read_pair
+from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, ReadPair, find_pairs, read_pair
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores, score_masks
 from napari_necroseg.core.scoring.summary import Summary, summarise
 from napari_necroseg.core.scoring.tables import (
@@ -185,12 +185,12 @@ def _first(pairs: MaskPairs, wanted: Wanted) -> Generator[Event, None, _ScoredSe
     for done, pair in enumerate(pairs, start=1 + len(pairs.refused)):
         started = time.perf_counter()
         try:
-            scored, notes = _score_pair(pair, wanted.tolerance_mm)
+            scored, masks = _score_pair(pair, wanted.tolerance_mm)
         except NecrosegError as error:
             found.failed[pair.case] = str(error)
             yield CaseFailed(case=pair.case, done=done, total=total, reason=str(error))
             continue
-        yield from (Warned(message=note) for note in notes)
+        yield from (Warned(message=note) for note in (*masks.reference_notes, *masks.prediction_notes))
         seconds = time.perf_counter() - started
         found.scored.append(scored)
         yield CaseScored(case=pair.case, done=done, total=total, seconds=seconds, result=scored.scores)
@@ -258,21 +258,23 @@ def _other(pairs: MaskPairs, name: str, wanted: Wanted) -> Generator[Event, None
     for done, pair in enumerate(pairs, start=1):
         yield Progress(done=done - 1, total=len(pairs), message=f"{name}: {pair.case}")
         try:
-            scored, _ = _score_pair(pair, wanted.tolerance_mm)
+            scored, masks = _score_pair(pair, wanted.tolerance_mm)
         except NecrosegError as error:
             found.failed[pair.case] = str(error)
             yield Warned(message=f"{name}, {pair.case}: not done. {error}")
             continue
+        # What was noted of the references was told with the first set.
+        yield from (Warned(message=f"{name}, {note}") for note in masks.prediction_notes)
         found.scored.append(scored)
     return found
 
 
 @as_mistakes()
-def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, tuple[str, ...]]:
+def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, ReadPair]:
     masks = read_pair(pair)
     scores = score_masks(masks.reference, masks.prediction, masks.grid, tolerance_mm=tolerance_mm)
     made = provenance_of(pair.prediction)
-    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, made=made), masks.notes
+    return ScoredCase(pair=pair, grid=masks.grid, scores=scores, made=made), masks
 
 
 def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> None:

@@ -1,7 +1,7 @@
 """Which prediction belongs to which reference, and on which grid they are compared."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Sequence
@@ -11,7 +11,7 @@ from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.file_image import Spacing, case_name_of
 from napari_necroseg.core.io.image import read_grid
-from napari_necroseg.core.io.onto import CET1, read_mask_on
+from napari_necroseg.core.io.onto import read_mask_on
 from napari_necroseg.core.scoring.folders import MaskFolder, is_earlier_version, read_folder
 from napari_necroseg.core.volume import Grid, Voxels
 
@@ -84,7 +84,8 @@ class ReadPair:
     reference: Voxels
     prediction: Voxels
     grid: Grid
-    notes: tuple[str, ...]
+    reference_notes: tuple[str, ...]
+    prediction_notes: tuple[str, ...]
 
 
 def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
@@ -118,6 +119,12 @@ def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
     return MaskPairs(pairs=(pair,))
 
 
+def with_spacing(pairs: MaskPairs, spacing_mm: Spacing | None) -> MaskPairs:
+    """Give the spacing of TIFF stacks to the pairs whose cohort does not."""
+    given = (replace(pair, spacing_mm=pair.spacing_mm or spacing_mm) for pair in pairs)
+    return replace(pairs, pairs=tuple(given))
+
+
 def read_pair(pair: MaskPair) -> ReadPair:
     """Read the two masks of a case onto its grid.
 
@@ -127,15 +134,16 @@ def read_pair(pair: MaskPair) -> ReadPair:
         If a file cannot be read, or lies elsewhere in space.
     """
     grid = working_grid(read_grid(pair.grid_file, spacing_mm=pair.spacing_mm)[0])
-    is_image = pair.grid_file != pair.reference
-    onto = CET1 if is_image else pair.reference.name
     reference, prediction = (
-        read_mask_on(path, grid, onto=onto, spacing_mm=pair.spacing_mm)
+        read_mask_on(path, grid, onto=pair.grid_file.name, spacing_mm=pair.spacing_mm)
         for path in (pair.reference, pair.prediction)
     )
-    notes = tuple(f"{pair.case}: {note}" for note in (*reference.notes, *prediction.notes))
     return ReadPair(
-        reference=reference.volume.voxels, prediction=prediction.volume.voxels, grid=grid, notes=notes
+        reference=reference.volume.voxels,
+        prediction=prediction.volume.voxels,
+        grid=grid,
+        reference_notes=tuple(f"{pair.case}: {note}" for note in reference.notes),
+        prediction_notes=tuple(f"{pair.case}: {note}" for note in prediction.notes),
     )
 
 
