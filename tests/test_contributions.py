@@ -18,7 +18,9 @@ from napari_necroseg.contributions import (
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Finished
+from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.cohort import write_cohort
+from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import Role, source_of
 
@@ -87,6 +89,29 @@ def test_napari_itself_saves_a_mask_with_this_writer(tmp_path, write_image):
     written = layer.save(str(tmp_path / "saved.nii.gz"), plugin="napari-necroseg")
     assert written == [str(tmp_path / "saved.nii.gz")]
     np.testing.assert_array_equal(np.asarray(nibabel.load(written[0]).dataobj), mask)
+
+
+def test_saving_over_a_prediction_says_so_in_its_record_and_loses_no_earlier_work(tmp_path, write_image):
+    mask = np.zeros((6, 7, 5), np.uint8)
+    mask[2, 3, 4] = 1
+    layer = as_napari_would(
+        read_layers([str(write_image(tmp_path / "mask.nii.gz", mask, SCANNER_AFFINE))])[0]
+    )
+    path, origin = tmp_path / "case-1.nii.gz", source_of(layer.metadata).origin
+    made = {"case": "case-1", "model": "m", "trained_on": "no"}
+    write_case(CaseOutput(path=path, mask=layer.data, origin=origin, record=made))
+    # What nobody has drawn on is no correction, however often it is saved.
+    save(layer, path)
+    assert not provenance_of(path).is_corrected
+    for _ in range(2):
+        layer.data[tuple(np.argwhere(layer.data == 0)[0])] = 1
+        save(layer, path)
+        now = provenance_of(path)
+        assert (now.state, now.is_corrected, now.record["model"]) == (MaskState.AS_WRITTEN, True, "m")
+    # The first was the program's own; the second, a person's, is kept.
+    kept = sorted(one.name for one in tmp_path.glob("case-1_earlier*.nii.gz"))
+    assert kept == ["case-1_earlier-001.nii.gz"]
+    assert np.asarray(nibabel.load(tmp_path / kept[0]).dataobj).sum() == 2
 
 
 def test_a_layer_that_belongs_to_no_file_is_refused_with_advice(tmp_path):

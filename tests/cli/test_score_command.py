@@ -113,3 +113,33 @@ def test_another_set_that_cannot_be_read_ends_with_exit_code_two(folders, capsys
     captured = capsys.readouterr()
     assert last_line(captured.out)["comparisons"][0]["failed"].keys() == {"case-1"}
     assert "1 of the masks of other could not be scored (case-1)" in captured.err
+
+
+def test_a_file_of_someone_else_is_kept_and_scores_of_before_are_replaced(folders, tmp_path, capsys) -> None:
+    table, out = tmp_path / "mine.csv", tmp_path / "out"
+    arguments = ["score", str(folders["reference"]), str(folders["first"])]
+    arguments += ["--csv", str(table), "--export", str(out)]
+    table.write_text("patient,remark\n1,mine\n")
+    out.mkdir()
+    # As a study has it.
+    (out / "scores.csv").write_text("configuration,fold,seed,case,metric,region,value\n")
+    (out / "scores.json").write_text('{"mine": 1}')
+    assert main(arguments) == 0
+    assert "is of another kind; it is kept as mine.csv.bak-1" in capsys.readouterr().err
+    assert table.with_name("mine.csv.bak-1").read_text() == "patient,remark\n1,mine\n"
+    kept = ["scores.csv.bak-1", "scores.json.bak-1"]
+    names = ["cases.csv", "scores.csv", "scores.csv.bak-1", "scores.json", "scores.json.bak-1", "scores.md"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert main(arguments) == 0
+    assert "kept" not in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir() if "bak" in path.name) == kept
+
+
+def test_the_table_that_is_scored_is_not_written_over(folders, tmp_path, write_case, capsys) -> None:
+    write_case(tmp_path / "case-0")
+    table = tmp_path / "cohort.csv"
+    table.write_text("case,ceT1,reference\ncase-0,case-0/ceT1.nii.gz,case-0/necrosis.nii.gz\n")
+    before = table.read_bytes()
+    assert main(["score", str(tmp_path), str(folders["first"]), "--csv", str(table)]) == 2
+    assert "is what is scored" in capsys.readouterr().err
+    assert table.read_bytes() == before

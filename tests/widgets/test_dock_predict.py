@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,17 +13,19 @@ from qtpy.QtCore import Qt
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset
+from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.ensemble import write_ensemble
+from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import checkpoint
 from napari_necroseg.core.learning.predict import Prediction
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
-from napari_necroseg.core.volume import Volume
+from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import case_layers, source_of
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.dock import Predict
-from napari_necroseg.widgets.predict.jobs import WarmModels
+from napari_necroseg.widgets.predict.jobs import WarmModels, about_mask
 from napari_necroseg.widgets.shared import ask, runs
 from napari_necroseg.widgets.shared.runs import (
     describe_run,
@@ -461,6 +464,23 @@ def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, co
     assert (out / "a.nii.gz").exists()
     assert (out / "c.nii.gz").read_bytes() == b"mine"
     assert "1 predicted, 1 not" in dock.panel.message
+
+
+def test_a_mask_that_is_left_alone_is_told_apart(tmp_path):
+    grid = Grid((3, 4, 5), np.diag((-4.0, -1.0, -1.0, 1.0)) @ np.eye(4)[[0, 2, 1, 3]])
+    mask = np.zeros(grid.shape, np.uint8)
+    record = {"case": "a", "models": [{"model": "m", "sha256": "one"}]}
+    output = CaseOutput(path=tmp_path / "a.nii.gz", mask=mask, origin=Origin(grid), record=record)
+    write_case(output)
+    assert about_mask(output.path, {"one"}) == ""
+    assert (
+        about_mask(output.path, {"two"}) == " by another model; remove it to predict the case with this one"
+    )
+    assert about_mask(output.path, {"one", "two"}) != ""
+    write_case(replace(output, record=record | {"corrected_by_hand": True}))
+    assert about_mask(output.path, {"one"}) == ", corrected by hand"
+    save_mask(output.path, mask + 1, output.origin)
+    assert about_mask(output.path, {"one"}) == ", which was changed after it was written"
 
 
 def test_a_model_stays_warm_until_its_file_changes(trained_once, monkeypatch):

@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> Generator[Event]:
         from napari_necroseg.core.scoring.figures import check_figures
 
         check_figures()
+    _check_csv(options)
     spacing = read_spacing(options.spacing_mm)
     pairs = with_spacing(find_pairs(options.reference, options.prediction), spacing)
     against = {
@@ -87,6 +88,14 @@ def run(options: argparse.Namespace) -> Generator[Event]:
         figures=options.figures,
     )
     return _complete(score_files(pairs, wanted), is_strict=options.strict)
+
+
+def _check_csv(options: argparse.Namespace) -> None:
+    """Refuse to write the scores over what is scored."""
+    inputs = (options.reference, options.reference / "cohort.csv", options.prediction)
+    csv: Path | None = options.csv
+    if csv is not None and csv.exists() and any(path.exists() and path.samefile(csv) for path in inputs):
+        raise SettingsError(f"{csv} is what is scored; write the scores to another file.")
 
 
 def _complete(events: Generator[Event], *, is_strict: bool) -> Generator[Event]:

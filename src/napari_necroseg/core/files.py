@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,14 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy a file and its times atomically; see `atomic_path` for errors."""
     with atomic_path(target) as temporary:
         shutil.copy2(source, temporary)
+
+
+def back_up(path: Path) -> Path:
+    """Copy a file to the next free name that ends in ``.bak-1``, ``.bak-2`` and so on, and return that."""
+    names = (path.with_name(f"{path.name}.bak-{number}") for number in count(1))
+    backup = next(name for name in names if not name.exists())
+    copy_file(path, backup)
+    return backup
 
 
 def remove(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Predicting a cohort: the files of each case, and what a bad case does to the others (nothing)."""
 
+import hashlib
 import json
 import threading
 from dataclasses import replace
@@ -9,11 +10,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.made import known_of
+from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import Model, load_model
 from napari_necroseg.core.learning.predict import known_by
@@ -135,3 +138,66 @@ def test_a_case_is_known_by_its_image_whatever_its_name_or_by_its_name(model, co
     # A model that was fine-tuned knows the cases of the one it started from.
     tuned = replace(stranger, record=stranger.record.model_copy(update={"earlier_cases": ("case-1",)}))
     assert known_by([tuned], other) == "name"
+
+
+def drawn_on(mask: Path) -> bytes:
+    """Add a voxel to a mask, as a person does in another program."""
+    image = nibabel.load(mask)
+    voxels = np.asarray(image.dataobj).copy()
+    voxels[0, 0, 0] = 1 - voxels[0, 0, 0]
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine), mask)
+    return mask.read_bytes()
+
+
+def test_a_mask_that_a_person_has_drawn_on_is_kept_and_told(model, cohort, tmp_path) -> None:
+    wanted, out = Wanted(out=tmp_path / "out"), tmp_path / "out"
+    list(predict_cohort(model, cohort, CONFIG, wanted))
+    drawn = drawn_on(out / "case-1.nii.gz")
+    made = provenance_of(out / "case-1.nii.gz")
+    assert (made.state, known_of(out / "case-1.nii.gz")) == (MaskState.CHANGED, None)
+    events = list(predict_cohort(model, cohort, CONFIG, wanted))
+    told = [event.message for event in events if isinstance(event, Warned)]
+    assert told[0] == (
+        "case-1.nii.gz was changed after it was written; it is kept as case-1_earlier-001.nii.gz."
+    )
+    # The others, which nobody has touched, are made again without a word.
+    assert len(told) == 2
+    assert "Earlier masks were kept beside them: case-1." in str(events[-1].result)
+    assert (out / "case-1_earlier-001.nii.gz").read_bytes() == drawn
+    assert provenance_of(out / "case-1.nii.gz").state is MaskState.AS_WRITTEN
+
+
+def test_the_record_has_the_hashes_of_what_was_written(model, cohort, tmp_path) -> None:
+    out = tmp_path / "out"
+    everything = Wanted(out=out, probability=True, uncertainty=True)
+    list(predict_cohort(model, cohort.only(("case-0",)), CONFIG, everything))
+    hashes = json.loads((out / "case-0.json").read_text())["files"]
+    for role, name in (("mask", ""), ("probability", "_probability"), ("uncertainty", "_uncertainty")):
+        content = (out / f"case-0{name}.nii.gz").read_bytes()
+        assert hashes[role]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_no_prediction_is_written_over_a_file_of_a_case(model, cohort, tmp_path) -> None:
+    image = tmp_path / "case-2.nii.gz"
+    cohort.cases[0].sequences["T2"].rename(image)
+    cohort.cases[0].sequences["T2"] = image
+    with pytest.raises(SettingsError, match=r"case-2.nii.gz is a file of the case case-0"):
+        list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path)))
+    assert not (tmp_path / "case-1.nii.gz").exists()
+
+
+def test_a_case_that_is_called_like_the_probability_of_another_is_refused(model, cohort, tmp_path) -> None:
+    first, second, _ = cohort.cases
+    both = Cohort(cases=(first, replace(second, name="Case-0_probability")))
+    out = tmp_path / "out"
+    with pytest.raises(SettingsError, match=r"would be written of two cases, case-0 and Case-0_probability"):
+        list(predict_cohort(model, both, CONFIG, Wanted(out=out, probability=True)))
+    *_, last = predict_cohort(model, both, CONFIG, Wanted(out=out))
+    assert last.result.done == 2
+
+
+def test_cases_that_failed_are_named_at_the_end(model, cohort, tmp_path) -> None:
+    del cohort.cases[1].sequences["T2"]
+    *_, last = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
+    assert (last.result.failed, last.result.failed_cases) == (1, ("case-1",))
+    assert "2 predicted, 1 not (case-1)" in str(last.result)

@@ -126,6 +126,23 @@ def test_an_existing_cohort_is_not_overwritten(cohort_folder: Path) -> None:
         next(write_phantom_cohort(cohort_folder, cases=1))
 
 
+@pytest.mark.parametrize("name", ["README.txt", "phantom-01/notes.txt", "phantom-01/necrosis.nii.gz"])
+def test_nothing_of_a_person_is_replaced(tmp_path: Path, name: str) -> None:
+    list(islice(write_phantom_cohort(tmp_path, cases=2, seed=SEED), 2))
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileError, match="so that nothing is replaced"):
+        list(write_phantom_cohort(tmp_path, cases=2, seed=SEED))
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_an_interrupted_cohort_can_be_made_again(tmp_path: Path) -> None:
+    events = write_phantom_cohort(tmp_path, cases=1, seed=SEED)
+    list(islice(events, 2))
+    events.close()
+    list(write_phantom_cohort(tmp_path, cases=1, seed=SEED))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "cohort.csv", "phantom-01"]
+
+
 def test_a_cohort_of_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="1 to 999"):
         next(write_phantom_cohort(tmp_path, cases=0))

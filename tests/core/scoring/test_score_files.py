@@ -9,10 +9,14 @@ import pytest
 
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import CaseFailed, Finished, Warned
+from napari_necroseg.core.grids.orient import to_working
+from napari_necroseg.core.io.case_files import CaseOutput, write_case
+from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
 from napari_necroseg.core.scoring.pairs import find_pairs
 from napari_necroseg.core.scoring.scores import SCORE_NAMES
 from napari_necroseg.core.scoring.tables import read_scores
+from napari_necroseg.core.volume import Volume
 
 WriteImage = Callable[..., Path]
 
@@ -296,3 +300,30 @@ def test_twins_of_another_set_are_told_and_left_out(readers: dict[str, Path]) ->
         "run-2, case-1: not done. run-2 holds 2 files of this case (case-1.nii, case-1.nii.gz); keep "
         "the right one."
     ]
+
+
+def test_masks_that_were_changed_or_corrected_are_named(tmp_path: Path, write_image: WriteImage) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_image(tmp_path / "ref" / f"{name}.nii.gz", cube())
+    origin = read_mask(tmp_path / "ref" / "a.nii.gz").origin
+    for name in ("a", "b", "c"):
+        record = {"case": name, "model": "m", "trained_on": "image", "corrected_by_hand": name == "b"}
+        mask = to_working(Volume(cube(), origin.grid)).voxels
+        path = tmp_path / "pred" / f"{name}.nii.gz"
+        write_case(CaseOutput(path=path, mask=mask, origin=origin, record=record))
+    write_image(tmp_path / "pred" / "c.nii.gz", np.roll(cube(), 1, axis=2))
+    # Of d nothing is recorded, and nothing is said.
+    write_image(tmp_path / "pred" / "d.nii.gz", cube())
+    pairs = find_pairs(tmp_path / "ref", tmp_path / "pred")
+    events = list(score_files(pairs, Wanted(export=tmp_path / "out", against={"other": pairs})))
+    summary = events[-1].result
+    assert (summary.changed_since_written, summary.corrected_by_hand) == (("c",), ("b",))
+    # What the record of c says is of another mask.
+    assert summary.trained_on == {"a": "image", "b": "image", "c": None, "d": None}
+    said = "1 of the 4 masks was changed after being written, by hand or by damage"
+    assert f"{said}, and what is recorded of the model does not count there: c." in str(summary)
+    assert "1 of the 4 masks was corrected by hand, and not scored as a model made it: b." in str(summary)
+    assert said in (tmp_path / "out" / "scores.md").read_text()
+    cases = json.loads((tmp_path / "out" / "scores.json").read_text())["cases"]
+    assert [case["mask"] for case in cases] == ["as written", "as written", "changed", "unrecorded"]
+    assert any(isinstance(one, Warned) and one.message.startswith(f"other: {said}") for one in events)

@@ -2,13 +2,12 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.files import copy_file
+from napari_necroseg.core.files import back_up
 from napari_necroseg.core.io.checking import check_case
 from napari_necroseg.core.io.cohort import (
     COLUMNS,
@@ -156,9 +155,7 @@ def _write(path: Path, earlier: CohortTable, new: CohortTable) -> Path | None:
         return None
     if cohort_text(path, new) == cohort_text(path, earlier):
         return None
-    names = (path.with_name(f"{path.name}.bak-{number}") for number in count(1))
-    backup = next(name for name in names if not name.exists())
-    copy_file(path, backup)
+    backup = back_up(path)
     write_cohort_table(path, new)
     return backup
 

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.casename import name_key, named_file
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.errors import NecrosegError, as_mistakes
+from napari_necroseg.core.errors import NecrosegError, SettingsError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
-from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, write_case
+from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, map_path, write_case
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.made import Known, known_in_words
+from napari_necroseg.core.io.provenance import record_path
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import only_needed
@@ -108,10 +109,12 @@ def predict_cohort(
 
     Raises
     ------
-    FileError, ResourceError
-        If nothing can be written where the masks go; no case is read then.
+    FileError, ResourceError, SettingsError
+        If nothing can be written where the masks go, or a file of the cohort would be overwritten; no case is
+        read then.
     """
     check_out_folder(wanted.out)
+    check_outputs(cohort, wanted)
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
@@ -152,6 +155,39 @@ def predict_cohort(
             most_left_out_ml=max(left_out, default=0.0),
         )
     )
+
+
+def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
+    """Refuse to write over a file of a case, or what is written of one case over that of another.
+
+    Raises
+    ------
+    SettingsError
+        Which file it is.
+    """
+    used = {path.resolve(): files.name for files in cohort for path in _files_of(files)}
+    owner: dict[str, str] = {}
+    for files in cohort:
+        mask = wanted.out / f"{files.name}.nii.gz"
+        written = [mask, *(map_path(mask, name) for name in MAPS if getattr(wanted, name))]
+        for path in (*written, record_path(mask)):
+            if path.resolve() in used:
+                raise SettingsError(
+                    f"{path} is a file of the case {used[path.resolve()]}, and would be overwritten; choose "
+                    "another folder."
+                )
+        for path in written:
+            other = owner.setdefault(name_key(path.name), files.name)
+            if other != files.name:
+                raise SettingsError(
+                    f"{path.name} would be written of two cases, {other} and {files.name}; leave one of them "
+                    "out, or rename it in the table."
+                )
+
+
+def _files_of(files: CaseFiles) -> tuple[Path, ...]:
+    paths = (*files.sequences.values(), files.reference, files.tumour)
+    return tuple(path for path in paths if path is not None)
 
 
 @dataclass(frozen=True, kw_only=True)

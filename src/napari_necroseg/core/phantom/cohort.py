@@ -58,7 +58,7 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
     SettingsError
         For less than one or more than 999 cases.
     FileError
-        If there is a cohort already.
+        If there is a cohort already, or something of these names that is no phantom.
     """
     table = out / "cohort.csv"
     if not 1 <= cases <= 999 or seed < 0:
@@ -66,6 +66,9 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
     check_out_folder(out)
     if table.exists():
         raise FileError(f"There is a cohort in {out} already; choose another folder.")
+    note = out / "README.txt"
+    if note.exists() and (not note.is_file() or note.read_bytes() != README.encode()):
+        raise FileError(f"{note} is there already; choose a new folder, so that nothing is replaced.")
     yield Started(message=f"Making {cases} numerical phantoms in {out}.")
     written: list[CaseFiles] = []
     for index in range(cases):
@@ -74,7 +77,7 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
         seconds = time.perf_counter() - started
         name = written[-1].name
         yield CaseDone(case=name, done=index + 1, total=cases, seconds=seconds, path=out / name)
-    write_text(out / "README.txt", README)
+    write_text(note, README)
     write_cohort(table, Cohort(cases=tuple(written)))
     yield Finished(result=PhantomCohort(cohort=table, cases=cases))
 
@@ -94,8 +97,9 @@ def _write_case(out: Path, made: PhantomImages, generator: np.random.Generator) 
         for name, volume in files.items():
             stored = _stored(volume, axes, flips)
             write_nifti(stage / f"{name}.nii.gz", stored.voxels, Origin(stored.grid))
-        # What an interrupted run has finished is made again.
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            _check_same(folder, stage)
+            shutil.rmtree(folder)
     return CaseFiles(
         name=made.name,
         sequences={sequence: folder / f"{sequence}.nii.gz" for sequence in Sequence},
@@ -103,6 +107,26 @@ def _write_case(out: Path, made: PhantomImages, generator: np.random.Generator) 
         tumour=folder / "metastasis.nii.gz",
         patient=made.name,
     )
+
+
+def _check_same(folder: Path, unfinished: Path) -> None:
+    """Leave a case of a cohort that was interrupted as it is; refuse to replace anything else.
+
+    Raises
+    ------
+    FileError
+        If the folder holds other files, or others of these names.
+    """
+    held = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    made = {path.name: path for path in unfinished.iterdir()}
+    are_same = held.keys() == made.keys() and all(
+        held[name].is_file() and held[name].read_bytes() == path.read_bytes() for name, path in made.items()
+    )
+    if not are_same:
+        raise FileError(
+            f"{folder} is there already and is not this phantom as it was made; choose a new folder, so that "
+            "nothing is replaced."
+        )
 
 
 def _stored(volume: Volume, axes: np.ndarray, flips: np.ndarray) -> Volume:

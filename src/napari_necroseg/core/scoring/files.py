@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from napari_necroseg.core.errors import FileError, NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
-from napari_necroseg.core.files import write_text
+from napari_necroseg.core.files import back_up, write_text
 from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.output import check_out_file, check_out_folder
@@ -20,6 +20,7 @@ from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores, sc
 from napari_necroseg.core.scoring.summary import Summary, summarise
 from napari_necroseg.core.scoring.tables import (
     ScoredCase,
+    is_alike,
     markdown_table,
     record,
     tidy_table,
@@ -110,7 +111,7 @@ def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Eve
         failed=first.failed,
     )
     summary = yield from _beside(first, summary, patients, wanted)
-    _write(first.scored, summary, wanted)
+    yield from _write(first.scored, summary, wanted)
     yield Finished(result=summary)
 
 
@@ -277,19 +278,23 @@ def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, ReadPa
     return ScoredCase(pair=pair, grid=masks.grid, scores=scores, made=made), masks
 
 
-def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> None:
+def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> Iterator[Event]:
+    """Write what is wanted; a file of someone else under one of these names is kept, and that is told."""
     scores = {case.pair.case: case.scores for case in scored}
+    texts: dict[Path, str] = {}
     if wanted.csv is not None:
-        write_text(wanted.csv, wide_table(scores))
+        texts[wanted.csv] = wide_table(scores)
     if wanted.export is not None:
         made = record(scored, summary, tolerance_mm=wanted.tolerance_mm)
-        texts = {
-            "cases.csv": wide_table(scores),
-            "scores.csv": tidy_table(scores),
-            "scores.json": json.dumps(made, indent=2, ensure_ascii=False) + "\n",
-            "scores.md": markdown_table(summary),
+        texts |= {
+            wanted.export / "cases.csv": wide_table(scores),
+            wanted.export / "scores.csv": tidy_table(scores),
+            wanted.export / "scores.json": json.dumps(made, indent=2, ensure_ascii=False) + "\n",
+            wanted.export / "scores.md": markdown_table(summary),
         }
-        for name, text in texts.items():
-            write_text(wanted.export / name, text)
+    for path, text in texts.items():
+        if path.is_file() and not is_alike(path, text):
+            yield Warned(message=f"{path} is of another kind; it is kept as {back_up(path).name}.")
+        write_text(path, text)
     if wanted.figures is not None:
         write_figures(scores, wanted.figures, n_unscored=summary.unscored.count)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
-from napari_necroseg.core.files import file_sha256, read_text
+from napari_necroseg.core.files import file_sha256, read_bytes, read_text
 from napari_necroseg.core.io.made import Known, known_by_record
 from napari_necroseg.core.io.provenance import Provenance
 from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
@@ -128,6 +128,15 @@ def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float
         "cases": [_case_record(case) for case in cases],
         "summary": plain(summary),
     }
+
+
+def is_alike(path: Path, text: str) -> bool:
+    """Whether a file is such a table or record as this text, by its beginning, so that it may be replaced."""
+    first, *_ = text.splitlines()
+    # The second line of a record is its date.
+    begins = f'{first}\n  "made": "' if first == "{" else f"{first}\n"
+    held = read_bytes(path)
+    return not held or held.startswith(begins.encode())
 
 
 def read_scores(path: Path) -> dict[str, Scores]:

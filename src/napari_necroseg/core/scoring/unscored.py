@@ -83,14 +83,14 @@ def altered_in_words(
     if changed:
         was = "was" if len(changed) == 1 else "were"
         sentences.append(
-            f"{len(changed)} of the {total} masks {was} changed after the program wrote them, by hand or by "
-            f"damage, so what is recorded of their models does not count: {_named(changed, most)}."
+            f"{len(changed)} of the {total} masks {was} changed after being written, by hand or by damage, "
+            f"and what is recorded of the model does not count there: {_named(changed, most)}."
         )
     if corrected:
         was = "was" if len(corrected) == 1 else "were"
         sentences.append(
-            f"{len(corrected)} of the {total} masks {was} corrected by hand, so their scores are no model's: "
-            f"{_named(corrected, most)}."
+            f"{len(corrected)} of the {total} masks {was} corrected by hand, and not scored as a model made "
+            f"{'it' if len(corrected) == 1 else 'them'}: {_named(corrected, most)}."
         )
     return tuple(sentences)
 

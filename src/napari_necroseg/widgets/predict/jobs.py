@@ -1,7 +1,7 @@
 """The job of the dock Predict: models, a case and choices become layers."""
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from napari_necroseg.core.casename import name_key, names_in
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.io.made import Known
+from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.shared.runs import WEIGHTS, mean_name, members_of, run_name
 
@@ -117,11 +118,27 @@ def predict_all(
     from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 
     there = names_in(out)
-    left = tuple(name for name in cohort.names if name_key(f"{name}.nii.gz") not in there)
-    for name in cohort.names:
-        if name not in left:
-            yield Warned(message=f"{name} is left out: {out.name} holds a mask of it already.")
+    masks = {name: there.get(name_key(f"{name}.nii.gz")) for name in cohort.names}
+    for name, mask in masks.items():
+        if mask is not None:
+            remark = about_mask(out / mask, {model.sha256 for model in models})
+            yield Warned(message=f"{name} is left out: {out.name} holds a mask of it already{remark}.")
+    left = tuple(name for name, mask in masks.items() if mask is None)
     yield from predict_cohort(models, cohort.only(left), config, Wanted(out=out), stop=stop)
+
+
+def about_mask(mask: Path, models: Set[str]) -> str:
+    """Say what a mask is, if not what these models (by their SHA-256) would make."""
+    made = provenance_of(mask)
+    if made.state is MaskState.CHANGED:
+        return ", which was changed after it was written"
+    if made.is_corrected:
+        return ", corrected by hand"
+    members = made.record.get("models")
+    known = {one.get("sha256") for one in members if isinstance(one, dict)} if members else set()
+    if known and known != models:
+        return " by another model; remove it to predict the case with this one"
+    return ""
 
 
 def _stamp(run: Path) -> object:
