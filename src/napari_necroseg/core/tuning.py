@@ -34,13 +34,13 @@ def seen_by(learned: TrainConfig) -> dict[str, object]:
     The size of the patches is part of it only where each is whitened by itself: a smaller one has other
     statistics.
     """
-    names = SAME_IMAGES if learned.whitening == "patch" else SAME_IMAGES[:-1]
+    names = SAME_IMAGES[:-1] if learned.whitens_images else SAME_IMAGES
     return {name: getattr(learned, name) for name in names}
 
 
 def tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
     """Return the configuration with whatever a trained model takes for granted of its images."""
-    spread = config.intensity_spread if learned.whitening == "volume" else 0.0
+    spread = config.intensity_spread if learned.whitens_images else 0.0
     return config.changed(intensity_spread=spread, **seen_by(learned))
 
 

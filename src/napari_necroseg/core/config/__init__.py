@@ -11,7 +11,7 @@ from napari_necroseg.core.config.augment import (
 )
 from napari_necroseg.core.config.base import Config, Precision
 from napari_necroseg.core.config.predict import BY_PRESET, PredictConfig, usual_prediction
-from napari_necroseg.core.config.train import Dimension, Preset, Target, TrainConfig, train_preset
+from napari_necroseg.core.config.train import Dimension, Preset, Target, TrainConfig, Whitening, train_preset
 
 __all__ = [
     "AUGMENT_SWITCHES",
@@ -27,6 +27,7 @@ __all__ = [
     "Range",
     "Target",
     "TrainConfig",
+    "Whitening",
     "describe",
     "only",
     "range_bounds",

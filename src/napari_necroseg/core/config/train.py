@@ -12,7 +12,7 @@ Dimension = Literal["2d", "3d"]
 Target = Literal["reference", "tumour"]
 Preset = Literal["fast", "paper"]
 Upsampling = Literal["nearest", "linear"]
-Whitening = Literal["patch", "volume"]
+Whitening = Literal["patch", "volume", "tissue"]
 
 
 def _in_channel_order(sequences: tuple[Sequence, ...]) -> tuple[Sequence, ...]:
@@ -116,7 +116,8 @@ class TrainConfig(Config):
     whitening: Whitening = Field(
         "patch",
         title="Whitening",
-        description="Whose mean and standard deviation count: each patch's, as in the paper, or the image's.",
+        description="Whose mean and standard deviation count: each patch's, as in the paper, those of the "
+        "whole image's brighter voxels (volume), or of its tissue, where outliers do not count (tissue).",
     )
     intensity_spread: float = Field(
         0.0,
@@ -156,6 +157,11 @@ class TrainConfig(Config):
         AugmentConfig(), title="Augmentation", description="How samples are varied."
     )
 
+    @property
+    def whitens_images(self) -> bool:
+        """Whether whole images are whitened before patches are cut, rather than each patch by itself."""
+        return self.whitening != "patch"
+
     def changed(self, /, **choices: object) -> Self:
         """Return a checked copy with some choices replaced.
 
@@ -178,10 +184,10 @@ class TrainConfig(Config):
             raise ValueError(
                 f"{self.steps} iterations and {self.minutes:g} minutes were both given; choose one of the two"
             )
-        if self.intensity_spread and self.whitening == "patch":
+        if self.intensity_spread and not self.whitens_images:
             raise ValueError(
                 "patches that are whitened by themselves have no contrast or brightness left to vary; "
-                "set the intensity spread to 0, or whiten the volume"
+                "set the intensity spread to 0, or whiten whole images"
             )
         if self.alpha == 0 and self.beta == 0:
             raise ValueError("alpha and beta cannot both be 0; the paper's source uses 0.3 and 0.7")
@@ -219,7 +225,7 @@ def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
         cross_entropy=1.0,
         learning_rate=FAST_LEARNING_RATE,
         learning_rate_decay=True,
-        whitening="volume",
+        whitening="tissue",
         intensity_spread=0.2,
         target_share=0.67,
         slice_share=0.5,

@@ -140,7 +140,7 @@ def _check_same_network(model: Model, plan: Plan) -> None:
             f"The model {model.run.name} has learned stacks of {model.record.patch_shape[0]} slices, the "
             f"training makes {plan.patch_shape[0]}; choose the same."
         )
-    if plan.config.whitening == "patch" and model.record.patch_shape != plan.patch_shape:
+    if not plan.config.whitens_images and model.record.patch_shape != plan.patch_shape:
         raise ModelError(
             f"The model {model.run.name} has learned patches of {model.record.patch_shape[1]} pixels, each "
             f"whitened by itself, the training makes {plan.patch_shape[1]}; choose the same."

@@ -115,7 +115,7 @@ def _add_model(
                 images=np.flip(images[:, :, *outer], axes),
                 air=images.min(axis=(1, 2, 3)),
                 patch_shape=model.record.patch_shape,
-                is_white=model.config.whitening == "volume",
+                is_white=model.config.whitens_images,
                 needed=needed,
                 remark=share.message(number),
             )
@@ -138,7 +138,7 @@ def _format(
     if dtype is None:
         return None
     if task.device not in model.holds:
-        sample = sample_of(model.network, images, is_white=model.config.whitening == "volume")
+        sample = sample_of(model.network, images, is_white=model.config.whitens_images)
         model.holds[task.device] = precision_holds(model.network, sample, task.device, dtype)
     if not model.holds[task.device]:
         name = str(dtype).removeprefix("torch.")

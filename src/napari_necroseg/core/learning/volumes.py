@@ -10,17 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from napari_necroseg.core.augment.source import Source, make_source
-from napari_necroseg.core.augment.whiten import whiten_volume
+from napari_necroseg.core.augment.white import for_network
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.files import voxels_sha256
-from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid, to_slices
+from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.device import free_bytes
 from napari_necroseg.core.learning.interrupt import check
 from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.tissue import n_others, tissue_of, unreal_in_words, wild_in_words
 from napari_necroseg.core.volume import Volume
 
 
@@ -49,6 +50,8 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
         for note in case.notes:
             yield Warned(message=f"{case.name}: {note}")
         check_images(case, plan.config.sequences)
+        for note in image_notes(case, plan.config):
+            yield Warned(message=f"{case.name}: {note}")
         source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
         if source.target.any():
             sources.append(source)
@@ -84,7 +87,7 @@ def training_source(case: Case, config: TrainConfig, *, n_slices: int) -> Source
         None if mask is None else mask_to_slices(mask.voxels, n_slices),
         spacing_mm=slices_grid(case.grid, n_slices).spacing_mm,
         name=case.name,
-        is_white=config.whitening == "volume",
+        is_white=config.whitens_images,
     )
 
 
@@ -107,24 +110,43 @@ def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
     Raises
     ------
     CohortError
-        If it has one value everywhere.
+        If it has one value everywhere, or everywhere but in a ten-thousandth of its voxels.
     """
     for sequence in sequences:
         voxels = case.sequences[sequence].voxels
-        if voxels.min() == voxels.max():
+        n = n_others(voxels)
+        if n <= max(1, voxels.size // 10_000):
+            where = f"in all but {n} of its {voxels.size:,} voxels" if n else "everywhere"
             raise CohortError(
-                f"The {sequence} image of {case.name} has the same value everywhere, so it shows nothing: "
+                f"The {sequence} image of {case.name} has the same value {where}, so it shows nothing: "
                 "export it again, or leave the case out."
             )
 
 
-def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray[np.float32]:
-    """Stack the chosen sequences of a case, interpolated to the network's slices: ``(C, Z, Y, X)``, float32.
+def image_notes(case: Case, config: TrainConfig) -> tuple[str, ...]:
+    """Tell voxels that cannot be signal, and what a network of this training makes of them."""
+    notes = []
+    for sequence in config.sequences:
+        voxels = case.sequences[sequence].voxels
+        tissue = tissue_of(voxels)
+        if tissue is None:
+            continue
+        wild, unreal = wild_in_words(voxels, tissue), unreal_in_words(tissue)
+        if config.whitening == "tissue":
+            notes += [f"In the {sequence} image {wild}; the network sees no extremes."] if wild else []
+        else:
+            notes += [
+                f"In the {sequence} image {words}; this network's whitening is misled by that, so mend the image."
+                for words in (wild, unreal)
+                if words
+            ]
+    return tuple(notes)
 
-    They are white if the configuration whitens whole images; patches are whitened when they are cut.
-    """
-    images = np.stack([to_slices(case.sequences[sequence].voxels, n_slices) for sequence in config.sequences])
-    return whiten_volume(images) if config.whitening == "volume" else images
+
+def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray[np.float32]:
+    """Stack the chosen sequences of a case as `for_network` makes them: ``(C, Z, Y, X)``, float32."""
+    images = [case.sequences[sequence].voxels for sequence in config.sequences]
+    return for_network(images, config.whitening, n_slices=n_slices)
 
 
 def on_device(sources: list[Source], device: str, *, n_cases: int) -> tuple[Source, ...]:

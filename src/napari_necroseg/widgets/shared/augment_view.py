@@ -197,19 +197,18 @@ class Preview:
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
         """Bring the images to the network's slices, as a training does, once."""
         from napari_necroseg.core.augment.source import make_source
-        from napari_necroseg.core.augment.whiten import whiten_volume
-        from napari_necroseg.core.grids.slices import mask_to_slices, to_slices
+        from napari_necroseg.core.augment.white import for_network
+        from napari_necroseg.core.grids.slices import mask_to_slices
 
         source = self.ready(subject, training)
         if source is None:
-            n, is_white = training.slices, training.whitening == "volume"
+            n = training.slices
             step = (len(subject.images[0]) - 1) / (n - 1) or 1.0
-            images = np.stack([to_slices(image, n) for image in subject.images])
             source = make_source(
-                whiten_volume(images) if is_white else images,
+                for_network(subject.images, training.whitening, n_slices=n),
                 None if subject.mask is None else mask_to_slices(subject.mask, n),
                 spacing_mm=(subject.spacing_mm[0] * step, *subject.spacing_mm[1:]),
-                is_white=is_white,
+                is_white=training.whitens_images,
             )
             self._ready = (subject, _preparation(training), source)
         return source
