@@ -241,7 +241,7 @@ def is_wanted(run: Run, options: argparse.Namespace) -> bool:
 
 
 def table(runs: list[Run], against: str) -> str:
-    """Write the means of each recipe as Markdown, and its difference from the one that others are paired with."""
+    """Write the means of each recipe as Markdown, and its paired difference from another."""
     scores: dict[str, dict[tuple[str, int], float]] = defaultdict(dict)
     for run in runs:
         scores[run["recipe"]] |= {(case, run["seed"]): dice for case, dice in run["dice"].items()}

@@ -161,8 +161,20 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
     if "steps" in given and "minutes" not in given:
         given["minutes"] = None
     preset = train_preset if learned is None else tuning_preset
-    config = preset(named.preset, named.dimension).changed(**given)
+    config = preset(named.preset, named.dimension).changed(**given | _as_begun(options))
     return config if learned is None else _tuned(config, learned, given)
+
+
+def _as_begun(options: argparse.Namespace) -> dict[str, object]:
+    """How images are whitened in the training that is to be resumed: `fast` did it otherwise before."""
+    if not getattr(options, "resume", False):
+        return {}
+    from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
+
+    if not (options.out / CHECKPOINT_NAME).exists():
+        return {}
+    begun = read_progress(options.out).config
+    return {"whitening": begun.whitening} if begun.whitens_images else {}
 
 
 @cache

@@ -13,14 +13,17 @@ Mask = NDArray[np.bool_]
 
 # White images end here, in standard deviations of the tissue.
 DARKEST, BRIGHTEST = -4.0, 6.0
-# Vessels and fat reach some 15 standard deviations; what is beyond this is no signal.
-_WILD = 25.0
+# Vessels and fat reach some 15 standard deviations; what is beyond this and so many times as bright as the
+# tissue is no signal.
+_WILD, _WILD_TIMES = 25.0, 2.0
 # So many voxels give the statistics: those of 40 million take no longer than those of one.
 _MOST_VOXELS = 1 << 18
 # A value that at least this share of the voxels along the edges of the slices has is background.
 _SHARE_OF_EDGES = 1 / 8
 # What an interpolation left of the background around the tissue, in the tissue's upper range.
 _HALO = 0.005
+# A gap below a bright value has less than this share of the voxels.
+_GAP = 1e-3
 _LOW, _HIGH = 1.0, 99.0
 _FLOOR = 10.0
 _ROUNDING = 1e-6
@@ -58,7 +61,7 @@ class Tissue:
 
     def is_wild(self, voxels: Voxels) -> Mask:
         """Return which voxels are so far outside of the tissue that they cannot be signal."""
-        reach = _WILD * self.deviation
+        reach = max(_WILD * self.deviation, _WILD_TIMES * max(abs(self.low), abs(self.high)))
         far: Mask = (voxels > self.mean + reach) | (voxels < self.mean - reach)
         return far & ~self.is_background(voxels) if self.background and far.any() else far
 
@@ -76,9 +79,10 @@ class Tissue:
 def tissue_of(voxels: Voxels) -> Tissue | None:
     """Measure the tissue of an image; None if it has one value everywhere.
 
-    Background is what the edges of the slices have in common, unless it is where bright tissue ends. Of the rest, cut off at its 10th and 99th
-    percentile, tissue is what is brighter than the mean of the whole image, for which the background counts
-    as dark as that 10th percentile. Up to 262,144 voxels are looked at, evenly spread.
+    Background is what the edges of the slices have in common, unless it is where bright tissue ends. Of the
+    rest, cut off at its 10th and 99th percentile, tissue is what is brighter than the mean of the whole
+    image, for which the background counts as dark as that 10th percentile. Up to 262,144 voxels are looked
+    at, evenly spread.
 
     Parameters
     ----------
@@ -136,8 +140,8 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
     if tissue is None:
         return np.zeros(voxels.shape, np.float32)
     white = np.subtract(voxels, np.float32(tissue.mean), dtype=np.float32)
-    if unreal := tissue.unreal_background(tissue.darkest):
-        white[_is_near(voxels, unreal, tissue.halo)] = tissue.dark - tissue.mean
+    for value in tissue.unreal_background(tissue.darkest):
+        white[_surroundings(voxels, value, tissue)] = tissue.dark - tissue.mean
     white *= np.float32(1 / tissue.deviation)
     return white.clip(DARKEST, BRIGHTEST, out=white)
 
@@ -145,8 +149,8 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
 def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
     """Return an image of which nothing unreal spreads when it is interpolated, and what was done, in words.
 
-    Wild voxels become as bright as a white image gets, or 0 (the darkest tissue where that is below 0), and so
-    does a background that no scanner makes. An image without either is returned as it is.
+    Wild voxels become as bright as a white image gets, or 0 (the darkest tissue where that is below 0), and
+    so does a background that no scanner makes. An image without either is returned as it is.
     """
     tissue = tissue_of(voxels)
     if tissue is None:
@@ -180,10 +184,15 @@ def unreal_in_words(tissue: Tissue) -> str:
     return f"the background is {values}, which no scanner makes" if values else ""
 
 
-def n_others(voxels: Voxels) -> int:
-    """Count the voxels that do not have the value which most of them have."""
+def blank_in_words(voxels: Voxels) -> str:
+    """Say that an image has one value but for a ten-thousandth of its voxels; nothing where it has more."""
     usual = float(np.median(_spread_out(voxels)))
-    return voxels.size - int(np.count_nonzero(_is_near(voxels, (usual,), 0.0)))
+    n = voxels.size - int(np.count_nonzero(_is_near(voxels, (usual,), 0.0)))
+    if n > max(1, voxels.size // 10_000):
+        return ""
+    return (
+        f"the same value in all but {n:,} of its {voxels.size:,} voxels" if n else "the same value everywhere"
+    )
 
 
 def _spread_out(voxels: Voxels) -> NDArray[np.float64]:
@@ -203,8 +212,21 @@ def _background(voxels: Voxels, seen: NDArray[np.float64]) -> tuple[float, ...]:
     if not common or not rest.size:
         return common
     low, high = np.percentile(rest, [_LOW, _HIGH])
-    # Where a format of few grey values ends, bright fat has one value, too; only a gap makes it a frame.
-    return tuple(value for value in common if not high <= value <= 2 * high - low)
+    # Where a format of few grey values ends, bright fat has one value, too, without a gap below it.
+    near = (high - low) / 5
+    return tuple(value for value in common if value < high or np.mean(rest > value - near) < _GAP)
+
+
+def _surroundings(voxels: Voxels, value: float, tissue: Tissue) -> Mask:
+    """Return which voxels are background; one as bright as tissue is what hangs together with the edges."""
+    if not tissue.low <= value <= tissue.high:
+        return _is_near(voxels, (value,), tissue.halo)
+    from scipy.ndimage import binary_propagation
+
+    alike = _is_near(voxels, (value,), 0.0)
+    edges = np.zeros(voxels.shape, bool)
+    edges[:, [0, -1]] = edges[:, :, [0, -1]] = True
+    return np.asarray(binary_propagation(edges & alike, mask=alike))
 
 
 def _is_near(voxels: Voxels, values: tuple[float, ...], distance: float) -> Mask:

@@ -17,7 +17,7 @@ from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.io.provenance import record_path
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
-from napari_necroseg.core.learning.volumes import only_needed
+from napari_necroseg.core.learning.volumes import check_images, only_needed
 from napari_necroseg.core.masks.measure import measure, volume_in_words
 from napari_necroseg.core.output import check_out_folder
 
@@ -215,6 +215,7 @@ def _predict_files(
     case = load_case(only_needed(files, tuple(needed)))
     for note in case.notes:
         yield Warned(message=f"{case.name}: {note}")
+    check_images(case, tuple(needed))
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
             made = event.result.provenance

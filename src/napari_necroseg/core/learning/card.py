@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from napari_necroseg.core.config import usual_prediction
+from napari_necroseg.core.learning.card_usage import usage
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 from napari_necroseg.core.scoring.summary import summarise
 from napari_necroseg.core.scoring.tables import read_scores
+from napari_necroseg.core.tissue import BRIGHTEST, DARKEST
 
 SCORES_NAME = "scores.csv"
 
@@ -61,7 +63,7 @@ def model_card(model: Model, export: Export, scores: Mapping[str, Scores]) -> st
             _scores(model, scores),
             _files(model, export),
             _limits(model),
-            _usage(model),
+            usage(model),
         )
     )
 
@@ -133,6 +135,12 @@ def _whitening(model: Model) -> str:
             "of each sequence of the whole image, before patches are cut: minus the mean, over the standard "
             "deviation, of the voxels that are brighter than the image's mean"
         )
+    if model.config.whitening == "tissue":
+        return (
+            "of each sequence of the whole image as acquired, before it is interpolated to slices: minus "
+            f"the mean, over the standard deviation, of its tissue, cut off at {DARKEST:g} and {BRIGHTEST:g} "
+            "before and after the interpolation; the code below says what is tissue"
+        )
     statistics = (
         "of every fourth voxel along each axis of the whole patch, not of the single slice"
         if model.config.dimension == "2d"
@@ -199,53 +207,6 @@ def _files(model: Model, export: Export) -> str:
 | trained with | {_versions(model.record.versions)} |
 | exported with | {_versions(export.versions)} |
 | checked | onnxruntime and torch differ by {export.difference:.1e} at most (random patches, two sizes) |"""
-
-
-def _usage(model: Model) -> str:
-    is_2d = model.config.dimension == "2d"
-    shape = (len(model.config.sequences), *model.record.patch_shape)
-    what = "image" if model.config.whitening == "volume" else "patch"
-    return f"""\
-## How to run it
-
-In the folder of this file, with `pip install numpy onnxruntime`:
-
-```python
-import numpy as np
-import onnxruntime
-
-# Put {"a patch of your case" if what == "patch" else "your whole image"} here: (C, Z, Y, X), \
-channels, orientation and slices as described above.
-{what} = np.random.default_rng(0).normal(100, 20, {shape}).astype(np.float32)
-{_whitening_code(model)}
-
-session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
-images = {"white.swapaxes(0, 1)  # the slices are the batch" if is_2d else "white[None]"}
-(probability,) = session.run(["probability"], {{"images": images}})
-probability = probability{"[:, 0]" if is_2d else "[0, 0]"}  # (Z, Y, X)
-necrosis = probability >= 0.5
-```
-"""
-
-
-def _whitening_code(model: Model) -> str:
-    if model.config.whitening == "volume":
-        return """\
-tissue = [sequence[sequence > sequence.mean()] for sequence in image]
-mean = np.array([voxels.mean() for voxels in tissue])[:, None, None, None]
-spread = np.array([voxels.std() for voxels in tissue])[:, None, None, None]
-# A constant sequence has no tissue: leave it at zero.
-white = ((image - mean) / spread).astype(np.float32)"""
-    known, middles = "patch", ""
-    if model.config.dimension == "2d":
-        known = "patch[np.ix_(range(len(patch)), *middles)]"
-        middles = "middles = [np.minimum(np.arange(2, n + 2, 4), n - 1) for n in patch.shape[1:]]\n"
-    return f"""\
-{middles}known = {known}
-mean = known.mean(axis=(1, 2, 3), keepdims=True)
-spread = known.std(axis=(1, 2, 3), keepdims=True)
-# Over infinity where a sequence is constant: it becomes zeros.
-white = (patch - mean) / np.where(spread > 1e-6 * abs(mean), spread, np.inf)"""
 
 
 def _sequences(model: Model) -> str:

@@ -19,7 +19,7 @@ from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.patches import batch
 from napari_necroseg.core.learning.planned import PlannedTraining, choices_in_words, smaller_in_words
 from napari_necroseg.core.learning.unet import n_parameters
-from napari_necroseg.core.learning.volumes import on_device, only_needed, training_source
+from napari_necroseg.core.learning.volumes import check_images, on_device, only_needed, training_source
 from napari_necroseg.core.plan import Plan
 
 _MOST_STEPS = 5
@@ -71,7 +71,9 @@ def _measure(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Eve
     yield Progress(done=0, total=3, message=f"Reading {cohort.cases[0].name}")
     started = time.monotonic()
     needed = only_needed(cohort.cases[0], plan.config.sequences, plan.config.target)
-    source = training_source(load_case(needed), plan.config, n_slices=plan.patch_shape[0])
+    case = load_case(needed)
+    check_images(case, plan.config.sequences)
+    source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
     loading_s = (time.monotonic() - started) * len(cohort)
     check(stop)
     yield Progress(done=1, total=3, message="Making samples")

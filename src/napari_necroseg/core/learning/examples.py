@@ -23,7 +23,7 @@ from napari_necroseg.core.files import atomic_folder, atomic_path, write_text
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.nifti import write_nifti
 from napari_necroseg.core.learning.patches import drawn_contrast, generator_of, vary
-from napari_necroseg.core.learning.volumes import only_needed, training_source
+from napari_necroseg.core.learning.volumes import check_images, image_notes, only_needed, training_source
 from napari_necroseg.core.output import check_out_folder, sweep
 from napari_necroseg.core.plan import patch_shape_of
 from napari_necroseg.core.volume import Grid, Origin
@@ -83,6 +83,8 @@ def write_samples(
     ------
     FileError
         If `out` is not empty, or the case cannot be read.
+    CohortError
+        If an image has one value everywhere.
     ResourceError
         If the folder cannot be written to or the disk is full.
     """
@@ -95,6 +97,9 @@ def write_samples(
     yield Started(message=f"Drawing {n} samples of {files.name} on {' and '.join(sequences)}.")
     case = load_case(only_needed(files, sequences, config.target))
     for note in case.notes:
+        yield Warned(message=note)
+    check_images(case, sequences)
+    for note in image_notes(case, config):
         yield Warned(message=note)
     source = training_source(case, config, n_slices=config.slices)
     if not source.target.any():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
-from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
@@ -27,6 +27,7 @@ from napari_necroseg.core.learning.device import (
 from napari_necroseg.core.learning.interrupt import Stopped
 from napari_necroseg.core.learning.members import Members, Task, members_of
 from napari_necroseg.core.learning.regions import Region, region_around
+from napari_necroseg.core.learning.volumes import image_notes
 from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.volume import Volume
 
@@ -98,6 +99,8 @@ def predict(
     members = (models,) if isinstance(models, Model) else tuple(models)
     for model in members:
         check_sequences(model, case)
+    for note in dict.fromkeys(note for model in members for note in image_notes(case, model.config)):
+        yield Warned(message=f"{case.name}: {note}")
     if region is None and config.around is not None:
         region = region_around(case.grid, config.around)
     device, threads = resolve_device(config.device), config.threads or default_threads()

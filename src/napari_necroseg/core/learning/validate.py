@@ -7,13 +7,13 @@ from pathlib import Path
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture
+from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.checkpoint import Model, RunRecord
 from napari_necroseg.core.learning.interrupt import Wishes, check
 from napari_necroseg.core.learning.learner import Learner
 from napari_necroseg.core.learning.predict import predict
-from napari_necroseg.core.learning.volumes import check_images, only_needed, target_mask
+from napari_necroseg.core.learning.volumes import check_images, image_notes, only_needed, target_mask
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.volume import Volume
@@ -83,5 +83,7 @@ def load_validation_cases(
         if target_mask(case, plan.config.target) is None:
             raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
         check_images(case, plan.config.sequences)
+        for note in image_notes(case, plan.config):
+            yield Warned(message=f"{case.name}: {note}")
         cases.append(case)
     return tuple(cases)

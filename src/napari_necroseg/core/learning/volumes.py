@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.augment.white import for_network
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.core.config import Target, TrainConfig
+from napari_necroseg.core.config import Target, TrainConfig, Whitening
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.files import voxels_sha256
@@ -21,8 +21,16 @@ from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.device import free_bytes
 from napari_necroseg.core.learning.interrupt import check
 from napari_necroseg.core.plan import Plan
-from napari_necroseg.core.tissue import n_others, tissue_of, unreal_in_words, wild_in_words
+from napari_necroseg.core.tissue import blank_in_words, tissue_of, unreal_in_words, wild_in_words
 from napari_necroseg.core.volume import Volume
+
+# What networks make of voxels that are no signal.
+_MISLED = "the whitening of this network is misled by that, so mend the image."
+_SEEN: dict[Whitening, str] = {
+    "patch": _MISLED,
+    "volume": _MISLED,
+    "tissue": "the network sees that cut off at the range of tissue.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,32 +121,24 @@ def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
         If it has one value everywhere, or everywhere but in a ten-thousandth of its voxels.
     """
     for sequence in sequences:
-        voxels = case.sequences[sequence].voxels
-        n = n_others(voxels)
-        if n <= max(1, voxels.size // 10_000):
-            where = f"in all but {n} of its {voxels.size:,} voxels" if n else "everywhere"
+        if words := blank_in_words(case.sequences[sequence].voxels):
             raise CohortError(
-                f"The {sequence} image of {case.name} has the same value {where}, so it shows nothing: "
+                f"The {sequence} image of {case.name} has {words}, so it shows nothing: "
                 "export it again, or leave the case out."
             )
 
 
 def image_notes(case: Case, config: TrainConfig) -> tuple[str, ...]:
-    """Tell voxels that cannot be signal, and what a network of this training makes of them."""
-    notes = []
+    """Tell of images and voxels that cannot be signal, and what networks of this training make of it."""
+    notes: list[str] = []
     for sequence in config.sequences:
         voxels = case.sequences[sequence].voxels
-        tissue = tissue_of(voxels)
-        if tissue is None:
-            continue
-        wild, unreal = wild_in_words(voxels, tissue), unreal_in_words(tissue)
-        if config.whitening == "tissue":
-            notes += [f"In the {sequence} image {wild}; the network sees no extremes."] if wild else []
-        else:
+        if words := blank_in_words(voxels):
+            notes.append(f"The {sequence} image has {words}, so it shows nothing.")
+        elif tissue := tissue_of(voxels):
+            told = (wild_in_words(voxels, tissue), unreal_in_words(tissue))
             notes += [
-                f"In the {sequence} image {words}; this network's whitening is misled by that, so mend the image."
-                for words in (wild, unreal)
-                if words
+                f"In the {sequence} image {words}; {_SEEN[config.whitening]}" for words in told if words
             ]
     return tuple(notes)
 

@@ -53,4 +53,5 @@ def _whitening(config: TrainConfig) -> str:
     if config.whitening == "patch":
         return "each patch and sequence by its own mean and standard deviation"
     varied = f", then contrast and brightness varied by {config.intensity_spread:g}"
-    return "each sequence of the whole image once" + (varied if config.intensity_spread else "")
+    by = ", by clipped statistics of its tissue" if config.whitening == "tissue" else ""
+    return f"each sequence of the whole image once{by}" + (varied if config.intensity_spread else "")

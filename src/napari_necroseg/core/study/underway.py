@@ -76,7 +76,8 @@ class Underway:
 
     def _check_choices(self) -> None:
         """Refuse to mix runs of one study that two versions of this program trained in two ways."""
-        for run in self.done():
+        done = self.done()
+        for run in done if len(done) < len(self.runs) else ():
             was, now = trained_config(self.unit(run).model), tuned_training_of(self.record.config, run)
             # Where it ran is no matter.
             was = None if was is None else was.changed(device=now.device, threads=now.threads)

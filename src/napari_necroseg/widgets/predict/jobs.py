@@ -89,9 +89,13 @@ def predict_case(
     if not models:
         return
     from napari_necroseg.core.learning.device import hand_back_memory, resolve_device
-    from napari_necroseg.core.learning.predict import predict
+    from napari_necroseg.core.learning.predict import check_sequences, predict
     from napari_necroseg.core.learning.regions import region_of_box
+    from napari_necroseg.core.learning.volumes import check_images
 
+    for model in models:
+        check_sequences(model, case)
+        check_images(case, model.config.sequences)
     region = None if place.box_mm is None else region_of_box(case.grid, place.box_mm)
     job = predict(models, case, config.changed(around=place.point_mm), region=region, stop=stop)
     try:

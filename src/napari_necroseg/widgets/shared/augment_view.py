@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_necroseg.core.config import TrainConfig, only
+from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.plan import patch_shape_of
+from napari_necroseg.core.tissue import blank_in_words
 from napari_necroseg.widgets.shared.augment_pixels import Pixels, black_of, grid_lines, pictures
 
 if TYPE_CHECKING:
@@ -202,6 +204,9 @@ class Preview:
 
         source = self.ready(subject, training)
         if source is None:
+            for name, image in zip(subject.names, subject.images, strict=True):
+                if words := blank_in_words(image):
+                    raise CohortError(f"The layer {name} has {words}, so it shows nothing: choose another.")
             n = training.slices
             step = (len(subject.images[0]) - 1) / (n - 1) or 1.0
             source = make_source(
