@@ -154,6 +154,30 @@ def test_one_tiff_with_two_channels_is_a_pair(tmp_path: Path) -> None:
     assert case.grid.spacing_mm == (4.0, 0.9, 0.8)
 
 
+@pytest.mark.parametrize("wild", [32767, -32768, -1000])
+def test_what_is_no_signal_does_not_spread_when_t2_is_resampled(
+    tmp_path: Path, write_image: WriteImage, wild: int
+) -> None:
+    body = np.zeros(SHAPE, np.int16)
+    body[:, 5:-5, 5:-5] = 300 + IMAGE[:, 5:-5, 5:-5] // 5
+    moved = affine_of(LIP, (4.0, 0.9, 0.8), place_mm=(10.5, -19.6, 29.6))
+    write_image(tmp_path / "ceT1.nii.gz", body, AFFINE)
+    write_image(tmp_path / "T2.nii.gz", body, moved)
+    plain = load_case(case_files(tmp_path))
+    if wild == -1000:
+        body[body == 0] = wild
+    else:
+        body[3, 12, 12] = wild
+    write_image(tmp_path / "T2.nii.gz", body, moved)
+    case = load_case(case_files(tmp_path))
+    change = np.abs(case.sequences[Sequence.T2].voxels - plain.sequences[Sequence.T2].voxels)
+    assert (change > 20).sum() < 60
+    assert change.max() < 600
+    assert not any("cut off" in note for note in plain.notes)
+    (note,) = [note for note in case.notes if "cut off at the range of its tissue" in note]
+    assert str(wild) in note
+
+
 def test_a_mask_that_vanishes_in_resampling_raises_an_alarm(tmp_path: Path, write_image: WriteImage) -> None:
     write_image(tmp_path / "ceT1.nii.gz", IMAGE, AFFINE)
     write_image(tmp_path / "T2.nii.gz", IMAGE[::-1].copy(), AFFINE)

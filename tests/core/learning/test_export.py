@@ -96,7 +96,7 @@ def test_other_sizes_than_the_patch_agree_with_torch(
 
 
 @DIMENSIONS
-@pytest.mark.parametrize("whitening", ["patch", "volume"])
+@pytest.mark.parametrize("whitening", ["patch", "volume", "tissue"])
 def test_the_cards_snippet_runs_and_predicts_as_the_program_does(
     trained_run, tmp_path, monkeypatch, make_grid, dimension, whitening
 ) -> None:
