@@ -87,9 +87,9 @@ def test_the_background_may_be_anywhere_beside_tissue_around_0() -> None:
 @pytest.mark.parametrize(
     ("scale", "dtype"), [(1, np.int16), (1, np.uint16), (0.2, np.uint8), (1e4, np.float64)]
 )
-def test_scale_and_type_do_not_matter(scale: float, dtype: type) -> None:
+def test_scale_and_type_hardly_matter(scale: float, dtype: type) -> None:
     scaled = (in_air() * scale).round().astype(dtype)
-    np.testing.assert_allclose(whiten_by_tissue(scaled)[INSIDE], whiten_by_tissue(in_air())[INSIDE], atol=0.3)
+    np.testing.assert_allclose(whiten_by_tissue(scaled)[INSIDE], whiten_by_tissue(in_air())[INSIDE], rtol=0.1, atol=0.15)
 
 
 def test_bright_fat_at_the_end_of_8_bits_is_no_background() -> None:

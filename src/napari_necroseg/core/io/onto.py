@@ -1,7 +1,7 @@
 """Bringing an image or a mask onto the grid of the ceT1 image: by its place, or voxel for voxel."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.errors import GeometryError
@@ -17,6 +17,7 @@ from napari_necroseg.core.io.alarms import LEAST_OVERLAP
 from napari_necroseg.core.io.file_image import Spacing
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.room import check_room, memory_for
+from napari_necroseg.core.tissue import fit_to_interpolate
 from napari_necroseg.core.volume import Grid, Volume
 
 CET1 = "the ceT1 image"
@@ -118,7 +119,18 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
     GeometryError
         As for `mask_onto`.
     """
-    placed = _placed(image, grid, what, CET1, resample_image)
+    mended: list[str] = []
+
+    def resample(volume: Volume, target: Grid) -> Volume:
+        # A spline would spread a single wild voxel over its neighbours.
+        voxels, told = fit_to_interpolate(volume.voxels)
+        mended.extend(told)
+        return resample_image(Volume(voxels, volume.grid), target)
+
+    placed = _placed(image, grid, what, CET1, resample)
+    if mended:
+        cut_off = f"Before that it was cut off at the range of its tissue: {', '.join(mended)}."
+        placed = replace(placed, notes=(*placed.notes, cut_off))
     share = overlap_share(working_grid(grid), working_grid(image.grid)) if placed.was_resampled else 1.0
     # Less than half is an alarm of its own.
     if share >= _COVERS_ALL or share < LEAST_OVERLAP:
