@@ -89,7 +89,9 @@ def test_the_background_may_be_anywhere_beside_tissue_around_0() -> None:
 )
 def test_scale_and_type_hardly_matter(scale: float, dtype: type) -> None:
     scaled = (in_air() * scale).round().astype(dtype)
-    np.testing.assert_allclose(whiten_by_tissue(scaled)[INSIDE], whiten_by_tissue(in_air())[INSIDE], rtol=0.1, atol=0.15)
+    np.testing.assert_allclose(
+        whiten_by_tissue(scaled)[INSIDE], whiten_by_tissue(in_air())[INSIDE], rtol=0.1, atol=0.15
+    )
 
 
 def test_bright_fat_at_the_end_of_8_bits_is_no_background() -> None:
