@@ -87,7 +87,7 @@ def test_errors_are_shown_follow_and_can_be_hidden(qtbot, scored, viewer):
 def test_the_worst_slices_come_first_and_a_click_goes_to_a_slice(qtbot, scored, viewer):
     prediction = viewer.layers["prediction"]
     prediction.data_setitem((np.array([3]), np.array([0]), np.array([0])), 1)
-    qtbot.waitUntil(lambda: scored._scored.slices.worst_first() == [3, 2])
+    qtbot.waitUntil(lambda: scored._scored.slices[0].worst_first() == [3, 2])
     shown = []
     for _ in range(3):
         scored.worst_button.click()

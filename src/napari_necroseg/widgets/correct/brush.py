@@ -1,8 +1,9 @@
 """napari's own brush, bucket and polygon, made to fit: round in millimetres, and kept within bounds.
 
 napari's brush has a radius of whole voxels and a half, and nothing that keeps a stroke within bounds, and
-there is no public way to change either: two methods of the one layer are replaced, and given back when
-another mask is taken in hand.
+there is no public way to change either: methods of the one layer are replaced, and given back when another
+mask is taken in hand. There is one size: napari's, which its slider and keys change, is that of the circle
+in voxels, and each follows the other.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,10 +19,11 @@ from napari_necroseg.core.masks.brush import disk_mm, within_range
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.numbers import mm_spin
+from napari_necroseg.widgets.shared.plane import shown_axis
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_RADIUS_MM = 30.0
-_HOOKS = ("_get_brush_mask_and_bbox", "_apply_mask_to_data")
+_HOOKS = ("_get_brush_mask_and_bbox", "_apply_mask_to_data", "_calculate_cursor_size")
 
 
 class Brush(QWidget):
@@ -29,7 +31,9 @@ class Brush(QWidget):
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._viewer = workspace.layers.viewer
         self._mask: Labels | None = None
+        self._is_sizing = False
         self.radius_mm = mm_spin(
             3.0, most=_MOST_RADIUS_MM, step=0.5, help_text="Radius of the brush; round in millimetres."
         )
@@ -52,6 +56,7 @@ class Brush(QWidget):
     def hold(self, mask: Labels | None) -> None:
         """Paint on this mask from now on, as chosen here; the one before is napari's again."""
         if self._mask is not None:
+            self._mask.events.brush_size.disconnect(self._on_napari_size)
             for name in _HOOKS:
                 self._mask.__dict__.pop(name, None)
         self._mask = mask
@@ -61,6 +66,9 @@ class Brush(QWidget):
         if mask is not None and all(hasattr(mask, name) for name in _HOOKS):
             mask.__dict__["_get_brush_mask_and_bbox"] = self._covered
             mask.__dict__["_apply_mask_to_data"] = _Bounded(mask._apply_mask_to_data, self._allowed)
+            mask.__dict__["_calculate_cursor_size"] = self._circle_mm
+        if mask is not None:
+            mask.events.brush_size.connect(self._on_napari_size)
         self._on_size()
 
     def refill(self) -> None:
@@ -73,20 +81,22 @@ class Brush(QWidget):
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]] | None:
         """What one touch covers, in place of napari's own: the axes to paint, and their first and last."""
         assert self._mask is not None
-        z, y, x = self._spacing_mm()
+        others = [axis for axis in range(self._mask.ndim) if axis not in dims_to_paint]
+        # A flat brush is flat along its first axis, whichever of the mask's that is.
+        order = [*others, *dims_to_paint]
+        spacing_mm, shape = self._spacing_mm(), self._mask.data.shape
         box, mask = disk_mm(
-            (z, y, x),
-            (coord[0], coord[1], coord[2]),
+            _three(spacing_mm, order),
+            _three(coord, order),
             radius_mm=self.radius_mm.value(),
-            shape=self._mask.data.shape,
-            in_3d=len(dims_to_paint) == self._mask.ndim,
+            shape=_three(shape, order),
+            in_3d=not others,
         )
         if not mask.any():
             return None
-        others = tuple(axis for axis in range(mask.ndim) if axis not in dims_to_paint)
-        ends = [box[axis] for axis in dims_to_paint]
+        ends = box[len(others) :]
         first, stop = (np.array(numbers) for numbers in zip(*((e.start, e.stop) for e in ends), strict=True))
-        return mask.squeeze(axis=others) if others else mask, first, stop
+        return mask[0] if others else mask, first, stop
 
     def _allowed(self, box: tuple[slice, ...]) -> NDArray[np.bool_] | None:
         """Where strokes may change a box of the mask; None if they may everywhere."""
@@ -105,11 +115,40 @@ class Brush(QWidget):
         source = source_of(self._mask.metadata)
         return tuple(map(float, self._mask.scale)) if source is None else source.grid.spacing_mm
 
+    def follow_plane(self) -> None:
+        """Keep the size in millimetres when another plane is shown, whose voxels are of another size."""
+        self._on_size()
+
     def _on_size(self, *_: object) -> None:
-        if self._mask is not None:
-            self._mask.n_edit_dimensions = 3 if self.in_3d.isChecked() else 2
-            # The circle about the pointer; what it paints is decided above.
-            self._mask.brush_size = max(1, round(2 * self.radius_mm.value() / min(self._spacing_mm())))
+        """Tell napari, whose circle about the pointer then is as large as what is painted."""
+        if self._mask is None or self._is_sizing:
+            return
+        self._is_sizing = True
+        self._mask.n_edit_dimensions = 3 if self.in_3d.isChecked() else 2
+        self._mask.brush_size = max(1, round(2 * self.radius_mm.value() / self._unit_mm()))
+        self._is_sizing = False
+
+    def _on_napari_size(self, _event: object) -> None:
+        """Follow napari's slider and keys, within what the box allows."""
+        if self._mask is None or self._is_sizing:
+            return
+        before_mm, wanted_mm = self.radius_mm.value(), self._mask.brush_size * self._unit_mm() / 2
+        self._is_sizing = True
+        self.radius_mm.setValue(wanted_mm)
+        if self.radius_mm.value() == before_mm:
+            # A voxel may be less than the box can show: a key is to do something all the same.
+            step_mm = 10 ** -self.radius_mm.decimals()
+            self.radius_mm.setValue(before_mm + (step_mm if wanted_mm > before_mm else -step_mm))
+        self._is_sizing = False
+        self._on_size()
+
+    def _unit_mm(self) -> float:
+        """What napari counts the size of its brush in: the smallest spacing in the plane that is shown."""
+        axis, spacing_mm = shown_axis(self._viewer), self._spacing_mm()
+        return min(length for number, length in enumerate(spacing_mm) if number != axis)
+
+    def _circle_mm(self) -> float:
+        return 2 * self.radius_mm.value()
 
     def _on_image(self) -> None:
         image = self.image.layer()
@@ -129,6 +168,11 @@ class Brush(QWidget):
         form.addRow("Only where", self.image)
         form.addRow("is", self.range)
         form.addRow("Only inside", self.within)
+
+
+def _three(numbers: Sequence[Any], order: list[int]) -> tuple[Any, Any, Any]:
+    first, second, third = (numbers[axis] for axis in order)
+    return first, second, third
 
 
 class _Bounded:

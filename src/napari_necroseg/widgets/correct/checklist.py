@@ -27,8 +27,11 @@ class Checklist(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._axis = 0
         self._order: list[int] = []
-        self._seen: set[int] = set()
+        self._uncertainty: NDArray[np.floating] | None = None
+        self._mask: NDArray[np.bool_] | None = None
+        self._seen_across: dict[int, set[int]] = {}
         self.next_button = QPushButton("Next to check")
         self.next_button.setToolTip(f"{_HELP}\nKey: Shift+C")
         self.next_button.clicked.connect(self.go_on)
@@ -56,23 +59,25 @@ class Checklist(QWidget):
         mask
             ``(Z, Y, X)``; None empties the list.
         """
-        self._seen = set()
-        if mask is None:
-            self._order, doubts = [], np.zeros(0)
-        elif uncertainty is None:
-            self._order, doubts = list(map(int, np.flatnonzero(mask.any(axis=(1, 2))))), np.zeros(len(mask))
-        else:
-            doubts = uncertainty.sum(axis=(1, 2), dtype=np.float64)
-            wanted = (doubts > 0) | mask.any(axis=(1, 2))
-            self._order = [int(n) for n in np.argsort(-doubts, kind="stable") if wanted[n]]
-        self._doubts = doubts / doubts.max() if len(doubts) and doubts.max() > 0 else doubts
-        self._refresh()
+        self._uncertainty, self._mask, self._seen_across = uncertainty, mask, {}
+        self._list_slices()
+
+    def show_axis(self, axis: int) -> None:
+        """List the slices across an axis of the case, those of the plane that is shown."""
+        if axis != self._axis:
+            self._axis = axis
+            self._list_slices()
 
     def see(self, number: int) -> None:
         """Note that a slice is seen."""
         if number in self._order and number not in self._seen:
             self._seen.add(number)
             self._refresh()
+
+    @property
+    def axis(self) -> int:
+        """The axis that the listed slices lie across."""
+        return self._axis
 
     def go_on(self) -> None:
         """Ask for the first slice that was not looked at; after the last one for the first again."""
@@ -84,6 +89,23 @@ class Checklist(QWidget):
     def seen(self) -> tuple[int, int]:
         """How many slices were looked at, and how many there are to look at."""
         return len(self._seen), len(self._order)
+
+    @property
+    def _seen(self) -> set[int]:
+        return self._seen_across.setdefault(self._axis, set())
+
+    def _list_slices(self) -> None:
+        inside, doubts = np.zeros(0, bool), np.zeros(0)
+        if self._mask is not None:
+            in_slice = tuple(axis for axis in range(3) if axis != self._axis)
+            inside = self._mask.any(axis=in_slice)
+            doubts = np.zeros(len(inside))
+            if self._uncertainty is not None:
+                doubts = self._uncertainty.sum(axis=in_slice, dtype=np.float64)
+        wanted = (doubts > 0) | inside
+        self._order = [int(n) for n in np.argsort(-doubts, kind="stable") if wanted[n]]
+        self._doubts = doubts / doubts.max() if len(doubts) and doubts.max() > 0 else doubts
+        self._refresh()
 
     def _refresh(self) -> None:
         self.rows.clear()

@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.journal import Journal
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
@@ -23,6 +24,7 @@ from napari_necroseg.widgets.correct.reviewing import Reviewing
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
 from napari_necroseg.widgets.shared.kept_part import KeptPart
+from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane, shown_plane
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.section import Section
 
@@ -140,6 +142,8 @@ class Correct(Dock):
         self.listen(self.workspace.journalling.changed, self._refresh)
         self.listen(self.workspace.layers.leaving, self._let_go)
         self.listen(self.viewer.dims.events.current_step, self._on_slice)
+        for turn in ("order", "ndisplay"):
+            self.listen(getattr(self.viewer.dims.events, turn), self._on_plane)
         for happening in ("inserted", "removed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
 
@@ -213,11 +217,23 @@ class Correct(Dock):
         self.check.begin(None, None)
 
     def _go_to(self, number: int) -> None:
-        self.viewer.dims.set_current_step(0, number)
+        try:
+            needed_plane(self.viewer, "The list of slices")
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return
+        go_to_slice(self.viewer, Plane(axis=self.check.axis, number=number))
 
     def _on_slice(self, *_: object) -> None:
-        self.check.see(int(self.viewer.dims.current_step[0]))
+        plane = shown_plane(self.viewer)
+        if plane is not None:
+            self.check.show_axis(plane.axis)
+            self.check.see(plane.number)
         self.hand.watch.touch()
+
+    def _on_plane(self, *_: object) -> None:
+        self.brush.follow_plane()
+        self._on_slice()
 
     def _on_finished(self, result: object) -> None:
         case = self.workspace.case

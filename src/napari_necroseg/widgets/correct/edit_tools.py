@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,9 +22,12 @@ from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, smooth
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.shared.numbers import mm_spin
+from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_GROWN_MM = 10.0
+# Tools that act in space, unless they are to go slice by slice.
+_SHAPING = ("smooth", "grow", "shrink")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +79,13 @@ TOOLS = (
         name="erase",
         title="Erase in box",
         key="Shift-E",
-        help="Remove what lies in the rectangle drawn last in a Shapes layer, on its slice.",
+        help="Remove what lies in the rectangle drawn last in a Shapes layer, on the slice that is shown.",
     ),
     Tool(
         name="swap",
         title="Swap in box",
         key="Shift-X",
-        help="Turn inside out what lies in the rectangle drawn last in a Shapes layer, on its slice.",
+        help="Turn inside out what lies in the rectangle drawn last in a Shapes layer, on the slice shown.",
     ),
 )
 
@@ -129,21 +132,28 @@ class EditTools(QWidget):
 
     def _changed(self, name: str, mask: Mask, grid: Grid) -> Mask:
         """Return the mask as a tool makes it."""
-        spacing, flat = grid.spacing_mm, self.per_slice.isChecked()
+        viewer, flat = self._workspace.layers.viewer, self.per_slice.isChecked()
+        if name == "largest" or (name in _SHAPING and not flat):
+            # The same in every view, 3D included.
+            plane = Plane(axis=0, number=0)
+        else:
+            plane = needed_plane(viewer, next(tool.title for tool in TOOLS if tool.name == name))
+        turned = np.ascontiguousarray(plane.turned(mask))
+        spacing = plane.spacing_mm(grid.spacing_mm)
         makes: dict[str, Callable[[], Mask]] = {
-            "interpolate": lambda: interpolate(mask, spacing),
-            "smooth": lambda: smooth(mask, spacing, mm=self.smooth_mm.value(), per_slice=flat),
-            "grow": lambda: grow(mask, spacing, mm=self.grow_mm.value(), per_slice=flat),
-            "shrink": lambda: grow(mask, spacing, mm=-self.grow_mm.value(), per_slice=flat),
-            "holes": lambda: fill_holes(mask),
-            "largest": lambda: keep_largest(mask),
-            "island": lambda: remove_island(mask, self._pointed_at()),
-            "next": lambda: self._copied(mask, 1),
-            "previous": lambda: self._copied(mask, -1),
-            "erase": lambda: erase_box(mask, self._drawn_box()),
-            "swap": lambda: swap_box(mask, self._drawn_box()),
+            "interpolate": lambda: interpolate(turned, spacing),
+            "smooth": lambda: smooth(turned, spacing, mm=self.smooth_mm.value(), per_slice=flat),
+            "grow": lambda: grow(turned, spacing, mm=self.grow_mm.value(), per_slice=flat),
+            "shrink": lambda: grow(turned, spacing, mm=-self.grow_mm.value(), per_slice=flat),
+            "holes": lambda: fill_holes(turned),
+            "largest": lambda: keep_largest(turned),
+            "island": lambda: plane.turned(remove_island(mask, self._pointed_at())),
+            "next": lambda: self._copied(turned, plane, 1),
+            "previous": lambda: self._copied(turned, plane, -1),
+            "erase": lambda: plane.turned(erase_box(mask, self._drawn_box(plane))),
+            "swap": lambda: plane.turned(swap_box(mask, self._drawn_box(plane))),
         }
-        return makes[name]()
+        return plane.turned_back(makes[name]())
 
     def _do(self, layer: Labels, after: Mask, grid: Grid) -> str:
         """Change the layer as one edit of napari's history, and say by how much."""
@@ -158,14 +168,11 @@ class EditTools(QWidget):
         total_ml = np.count_nonzero(after) * grid.voxel_ml
         return f"{edit.added_ml(grid.voxel_ml):+.2f} mL, now {total_ml:.2f} mL. Ctrl+Z takes it back."
 
-    def _copied(self, mask: Mask, by: int) -> Mask:
-        number = self._slice()
-        copied = copy_slice(mask, source=number, target=number + by)
-        self._workspace.layers.viewer.dims.set_current_step(0, number + by)
+    def _copied(self, turned: Mask, plane: Plane, by: int) -> Mask:
+        target = plane.number + by
+        copied = copy_slice(turned, source=plane.number, target=target)
+        go_to_slice(self._workspace.layers.viewer, replace(plane, number=target))
         return copied
-
-    def _slice(self) -> int:
-        return int(self._workspace.layers.viewer.dims.current_step[0])
 
     def _pointed_at(self) -> tuple[int, int, int]:
         assert self._mask is not None
@@ -173,8 +180,8 @@ class EditTools(QWidget):
         z, y, x = (round(float(number)) for number in place[-3:])
         return z, y, x
 
-    def _drawn_box(self) -> Box:
-        """The rectangle that was drawn last, on its slice."""
+    def _drawn_box(self, plane: Plane) -> Box:
+        """The rectangle that was drawn last, on its slice: the one that is seen."""
         layers = self._workspace.layers.viewer.layers
         drawn = [layer for layer in layers if isinstance(layer, Shapes) and layer.data]
         if not drawn or self._mask is None:
@@ -184,6 +191,12 @@ class EditTools(QWidget):
         first = np.clip(np.ceil(low - 0.5), 0, self._mask.data.shape).astype(int)
         stop = np.clip(np.floor(high + 0.5) + 1, 0, self._mask.data.shape).astype(int)
         z, y, x = (slice(int(a), int(b)) for a, b in zip(first, stop, strict=True))
+        across = (z, y, x)[plane.axis]
+        if (across.start, across.stop) != (plane.number, plane.number + 1):
+            raise SettingsError(
+                f"The last rectangle lies on another slice than {plane.name} slice {plane.number}, which is "
+                "shown. Go to its slice, or draw a rectangle here."
+            )
         return z, y, x
 
     def _grid(self) -> Grid | None:

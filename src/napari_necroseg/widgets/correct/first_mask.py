@@ -14,6 +14,7 @@ from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import AssistConfig
+from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
@@ -95,12 +96,11 @@ class FirstMask(QWidget):
         if self.click.is_waiting or self.wire.is_on:
             self.click.stop()
             self.wire.stop()
-        elif case is not None and self.method.currentText() == _WIRE:
-            self.wire.start(case, self._images(case))
-            self.said.emit("Click along the edge; a double click closes the contour, Escape gives up.")
         elif case is not None:
-            self.click.wait(case, partial(self._on_click, case))
-            self.said.emit(f"Click on the zone in {case.name}.")
+            try:
+                self._wait(case)
+            except NecrosegError as error:
+                self.said.emit(str(error))
         self.refresh()
 
     def drop(self) -> None:
@@ -147,6 +147,14 @@ class FirstMask(QWidget):
         for widget in (self.radius_mm, self.is_automatic):
             widget.setEnabled(not is_wire)
         self.tolerance.setEnabled(not is_wire and not self.is_automatic.isChecked())
+
+    def _wait(self, case: Case) -> None:
+        if self.method.currentText() == _WIRE:
+            self.wire.start(case, self._images(case))
+            self.said.emit("Click along the edge; a double click closes the contour, Escape gives up.")
+        else:
+            self.click.wait(case, partial(self._on_click, case))
+            self.said.emit(f"Click on the zone in {case.name}.")
 
     def _on_click(self, case: Case, index: Index) -> None:
         z, y, x = (round(number) for number in index)

@@ -14,6 +14,7 @@ from napari_necroseg.core.volume import Voxels
 from napari_necroseg.widgets.correct.preview import Preview
 from napari_necroseg.widgets.shared.click import index_of
 from napari_necroseg.widgets.shared.latest import Latest
+from napari_necroseg.widgets.shared.plane import Plane, needed_plane, shown_plane
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 Pixel = tuple[int, int]
@@ -35,7 +36,7 @@ class Wire(QObject):
         self._preview = preview
         self._case: Case | None = None
         self._images: Mapping[Sequence, Voxels] = {}
-        self._slice = 0
+        self._plane = Plane(axis=0, number=0)
         self._wire: Any = None
         self._anchors: list[Pixel] = []
         self._done: list[Pixels] = []
@@ -50,11 +51,18 @@ class Wire(QObject):
         return self._case is not None
 
     def start(self, case: Case, images: Mapping[Sequence, Voxels]) -> None:
-        """Begin a contour on the slice that is seen; what was proposed on others stays."""
+        """Begin a contour on the slice that is seen; what was proposed on others stays.
+
+        Raises
+        ------
+        SettingsError
+            In 3D, where there is no slice.
+        """
         self.stop()
         viewer = self._workspace.layers.viewer
+        plane = needed_plane(viewer, "The live-wire")
         self._case, self._images = case, images
-        self._slice = int(viewer.dims.current_step[0])
+        self._plane = plane
         before = self._preview.mask()
         self._before = np.zeros(case.grid.shape, bool) if before is None else before
         self._preview.show(case, self._before)
@@ -105,10 +113,11 @@ class Wire(QObject):
             return
         self._anchors.append(pixel)
         self._draw(None)
-        slices = [image[self._slice] for image in self._images.values()]
+        slices = [self._on_slice(image) for image in self._images.values()]
         assert self._case is not None
         self._wire, wire = None, self._wire
-        self._work.ask(partial(_anchored, wire, slices, self._case.grid.spacing_mm[1:], pixel))
+        _, *spacing_mm = self._plane.spacing_mm(self._case.grid.spacing_mm)
+        self._work.ask(partial(_anchored, wire, slices, (spacing_mm[0], spacing_mm[1]), pixel))
 
     def _on_ready(self, wire: Any) -> None:
         if self._case is not None:
@@ -128,9 +137,9 @@ class Wire(QObject):
         from napari_necroseg.core.assist.livewire import enclosed
 
         back = self._wire.path(self._anchors[-1], self._anchors[0])
-        rows, columns = case.grid.shape[1:]
         mask = before.copy()
-        mask[self._slice] |= enclosed(np.concatenate([*self._done, back]), (rows, columns))
+        pixels = self._on_slice(mask)
+        pixels |= enclosed(np.concatenate([*self._done, back]), (pixels.shape[0], pixels.shape[1]))
         self._preview.show(case, mask)
         self._end()
 
@@ -139,19 +148,26 @@ class Wire(QObject):
         layer = self._preview.layer
         if layer is None or self._before is None:
             return
-        pixels = layer.data[self._slice]
-        pixels[...] = self._before[self._slice]
+        pixels = self._on_slice(layer.data)
+        pixels[...] = self._on_slice(self._before)
         for path in [*self._done, *([] if moving is None else [moving]), np.array(self._anchors)]:
             pixels[path[:, 0], path[:, 1]] = 1
         layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _pixel(self, event: Any) -> Pixel | None:
         """The pixel under the pointer; None beside the image or on another slice."""
-        if self._case is None:
+        if self._case is None or shown_plane(self._workspace.layers.viewer) != self._plane:
             return None
-        z, y, x = (round(number) for number in index_of(self._workspace, self._case, event.position))
-        _, rows, columns = self._case.grid.shape
-        return (y, x) if z == self._slice and 0 <= y < rows and 0 <= x < columns else None
+        index = [round(number) for number in index_of(self._workspace, self._case, event.position)]
+        place = [number for axis, number in enumerate(index) if axis != self._plane.axis]
+        shape = [n for axis, n in enumerate(self._case.grid.shape) if axis != self._plane.axis]
+        is_inside = all(0 <= number < n for number, n in zip(place, shape, strict=True))
+        is_on_it = is_inside and index[self._plane.axis] == self._plane.number
+        return (place[0], place[1]) if is_on_it else None
+
+    def _on_slice(self, voxels: Voxels) -> Voxels:
+        """The pixels of the slice that the contour lies on; a view."""
+        return self._plane.turned(voxels)[self._plane.number]
 
 
 def _anchored(wire: Any, slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel) -> Any:

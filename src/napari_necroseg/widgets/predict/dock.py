@@ -26,6 +26,7 @@ from napari_necroseg.widgets.shared.case_jobs import SavedMasks
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
+from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.runs import describe_run, mean_name, run_name
 from napari_necroseg.widgets.shared.saving import masks_to_save
@@ -72,6 +73,7 @@ class Predict(Dock):
         self._warm = WarmModels()
         self._live = LiveOutline(self.workspace)
         self._doubts: list[int] = []
+        self._doubts_axis = 0
         # Predictions whose case was closed meanwhile, by the case's name: shown when it is opened again.
         self._waiting: dict[str, CasePrediction] = {}
         self._build()
@@ -121,10 +123,15 @@ class Predict(Dock):
 
     def show_next_doubt(self) -> None:
         """Go to the next slice in the order of doubt; after the last one comes the first."""
-        if not self._doubts:
-            self._doubts = self._live.doubtful_slices()
+        try:
+            axis = needed_plane(self.viewer, "The way to the next doubtful slice").axis
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return
+        if not self._doubts or axis != self._doubts_axis:
+            self._doubts, self._doubts_axis = self._live.doubtful_slices(axis), axis
         if self._doubts:
-            self.viewer.dims.set_current_step(0, self._doubts.pop(0))
+            go_to_slice(self.viewer, Plane(axis=axis, number=self._doubts.pop(0)))
 
     def _predict(self, run: Path, case: Case, place: Place) -> None:
         runs = [run, *self.ensemble.ticked()]

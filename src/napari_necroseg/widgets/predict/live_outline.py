@@ -92,11 +92,12 @@ class LiveOutline:
         record = {"case": made.shown.case.name} | dict(made.shown.prediction.provenance) | steered
         return record | {"left_out_ml": made.left_out_ml, "corrected_by_hand": not is_as_made}
 
-    def doubtful_slices(self) -> list[int]:
-        """Return the slices with any doubt, the most doubtful first: by their sum of uncertainty."""
+    def doubtful_slices(self, axis: int = 0) -> list[int]:
+        """Return the slices across an axis with any doubt, that with the largest sum of uncertainty first."""
         if self.shown is None:
             return []
-        doubt = self.shown.prediction.uncertainty.voxels.sum(axis=(1, 2), dtype=np.float64)
+        in_slice = tuple(other for other in range(3) if other != axis)
+        doubt = self.shown.prediction.uncertainty.voxels.sum(axis=in_slice, dtype=np.float64)
         return [int(number) for number in np.argsort(-doubt, kind="stable") if doubt[number] > 0]
 
     @property

@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
 from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.scoring.paper import published
 from napari_necroseg.layerdata import source_of
@@ -21,6 +22,14 @@ from napari_necroseg.widgets.scores.slice_plot import SlicePlot
 from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.live_overlap import LiveOverlap
+from napari_necroseg.widgets.shared.plane import (
+    NAMES,
+    Plane,
+    go_to_slice,
+    needed_plane,
+    shown_axis,
+    shown_plane,
+)
 from napari_necroseg.widgets.shared.prose import Prose
 from napari_necroseg.widgets.shared.score_table import STATES, ScoreTable
 from napari_necroseg.widgets.shared.worker import JobRunner
@@ -52,6 +61,8 @@ class Scores(Dock):
         self.cohort = CohortScores()
         self._scored: ScoredLayers | None = None
         self._worst: list[int] = []
+        # That the slices of the plot lie across: of the plane that is shown, or was before 3D.
+        self._axis = shown_axis(self.viewer) or 0
         self._errors = ScoreMap(self.workspace, errors_of)
         self._distances = ScoreMap(self.workspace, distances_of)
         self._live = LiveOverlap()
@@ -90,9 +101,19 @@ class Scores(Dock):
     def show_worst(self) -> None:
         """Go to the next slice in the order of errors; after the last one comes the first."""
         if not self._worst and self._scored is not None:
-            self._worst = self._scored.slices.worst_first()
-        if self._worst:
-            self.viewer.dims.set_current_step(0, self._worst.pop(0))
+            self._worst = self._scored.slices[self._axis].worst_first()
+        if self._worst and self._go_to(self._worst[0]):
+            self._worst.pop(0)
+
+    def _go_to(self, number: int) -> bool:
+        """Go to a slice of the plane that is shown; False in 3D, which is said."""
+        try:
+            needed_plane(self.viewer, "The way to a slice")
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return False
+        go_to_slice(self.viewer, Plane(axis=self._axis, number=number))
+        return True
 
     def _score_cohort(self, export: Path | None) -> None:
         folder, table = self.cohort.folder(), self.workspace.cohort_path
@@ -138,12 +159,13 @@ class Scores(Dock):
         self.runner.event.connect(self._on_event)
         self.runner.finished.connect(self._on_cohort_scored)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
-        self.plot.chosen.connect(lambda number: self.viewer.dims.set_current_step(0, number))
+        self.plot.chosen.connect(self._go_to)
         self.worst_button.clicked.connect(self.show_worst)
         self.shows_errors.toggled.connect(self._show_maps)
         self.shows_distances.toggled.connect(self._show_maps)
         self.listen(self.workspace.case_changed, self._on_case)
-        self.listen(self.viewer.dims.events.current_step, self._on_slice)
+        for happening in ("current_step", "order", "ndisplay"):
+            self.listen(getattr(self.viewer.dims.events, happening), self._on_slice)
         for happening in ("inserted", "removed", "reordered", "renamed"):
             self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
 
@@ -182,7 +204,11 @@ class Scores(Dock):
         )
 
     def _on_slice(self, *_: object) -> None:
-        self.plot.show_slice(self.viewer.dims.current_step[0])
+        plane = shown_plane(self.viewer)
+        if plane is not None and plane.axis != self._axis:
+            self._axis, self._worst = plane.axis, []
+            self._show_slices()
+        self.plot.show_slice(None if plane is None else plane.number)
 
     def _on_choice(self) -> None:
         self._watch(self.masks.masks())
@@ -245,9 +271,13 @@ class Scores(Dock):
             self.table.show_scores(None)
         else:
             self.table.show_scores(scored.scores, scored.reader, scored.against_reader)
-        self.plot.show_scores(None if scored is None else scored.slices)
-        self.worst_button.setEnabled(scored is not None and bool(scored.slices.worst_first()))
+        self._show_slices()
         self._show_maps()
+
+    def _show_slices(self) -> None:
+        slices = None if self._scored is None else self._scored.slices[self._axis]
+        self.plot.show_scores(slices, f"{NAMES[self._axis]} slice")
+        self.worst_button.setEnabled(slices is not None and bool(slices.worst_first()))
 
     def _show_maps(self, *_: object) -> None:
         self._errors.show(self.shows_errors.isChecked(), self._scored)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.masks.clean import Mask
@@ -47,7 +49,9 @@ class ScoredLayers:
         Of the prediction against the reference.
     reader, against_reader
         Of the second reader against the reference, and of the prediction against the second reader.
-    slices, errors, distances_mm
+    slices
+        Of the prediction against the reference: of sagittal, axial and coronal slices, by their axis.
+    errors, distances_mm
         Of the prediction against the reference.
     counts
         Theirs, to be kept up to date.
@@ -56,7 +60,7 @@ class ScoredLayers:
     scores: Scores
     reader: Scores | None
     against_reader: Scores | None
-    slices: SliceScores
+    slices: tuple[SliceScores, SliceScores, SliceScores]
     errors: Volume
     distances_mm: Volume
     counts: LiveCounts
@@ -69,6 +73,10 @@ def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]
     def scores(reference: Mask, prediction: Mask) -> Scores:
         return score_masks(reference, prediction, masks.grid, tolerance_mm=masks.tolerance_mm)
 
+    def across(axis: int) -> SliceScores:
+        turned = (np.moveaxis(mask, axis, 0) for mask in (reference, prediction))
+        return score_slices(*turned, voxel_ml=grid.voxel_ml)
+
     grid, reference, prediction, reader = masks.grid, masks.reference, masks.prediction, masks.second_reader
     distances = contour_distances(reference, prediction, grid.spacing_mm)
     yield Finished(
@@ -76,7 +84,7 @@ def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]
             scores=scores(reference, prediction),
             reader=None if reader is None else scores(reference, reader),
             against_reader=None if reader is None else scores(reader, prediction),
-            slices=score_slices(reference, prediction, voxel_ml=grid.voxel_ml),
+            slices=(across(0), across(1), across(2)),
             errors=Volume(error_map(reference, prediction), grid),
             distances_mm=Volume(distances, grid),
             counts=LiveCounts(reference, prediction),

@@ -20,7 +20,8 @@ class SlicePlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scores: SliceScores | None = None
-        self._shown = 0
+        self._shown: int | None = 0
+        self._name = "slice"
         self.setMinimumSize(200, 120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
@@ -33,13 +34,13 @@ class SlicePlot(QWidget):
         """Return the height that shows the bars without crowding the dock."""
         return QSize(300, 130)
 
-    def show_scores(self, scores: SliceScores | None) -> None:
-        """Show the scores of another pair of masks, or none."""
-        self._scores = scores
+    def show_scores(self, scores: SliceScores | None, name: str = "slice") -> None:
+        """Show the scores of another pair of masks or another plane, or none; `name` is what a slice is."""
+        self._scores, self._name = scores, name
         self.update()
 
-    def show_slice(self, number: int) -> None:
-        """Mark the slice that is seen."""
+    def show_slice(self, number: int | None) -> None:
+        """Mark the slice that is seen; None if none is."""
         self._shown = number
         self.update()
 
@@ -85,7 +86,7 @@ class SlicePlot(QWidget):
         under = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
         painter.drawText(under, Qt.AlignmentFlag.AlignLeft, "0" if n_slices else "")
         painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{n_slices - 1}" if n_slices else "")
-        painter.drawText(under.translated(0, 12), Qt.AlignmentFlag.AlignHCenter, "slice")
+        painter.drawText(under.translated(0, 12), Qt.AlignmentFlag.AlignHCenter, self._name)
 
     def _draw_slices(self, painter: QPainter, area: QRectF, scores: SliceScores) -> None:
         width = self._width_of_one()
@@ -103,6 +104,8 @@ class SlicePlot(QWidget):
             if not math.isnan(dice):
                 place = QPointF(area.left() + (number + 0.5) * width, area.bottom() - dice * area.height())
                 painter.drawEllipse(place, 3.0, 3.0)
+        if self._shown is None:
+            return
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.WindowText), 1))
         x = area.left() + (self._shown + 0.5) * width
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets.shared.plane import needed_plane, shown_plane
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 Index = tuple[float, float, float]
@@ -28,9 +29,19 @@ class ClickOnce:
         return self._waiting is not None
 
     def wait(self, case: Case, then: Callable[[Index], None]) -> None:
-        """Call `then` with the slice, row and column of the next click, in the voxels of the case."""
+        """Call `then` with the slice, row and column of the next click, in the voxels of the case.
+
+        Raises
+        ------
+        SettingsError
+            In 3D, where a click is on no voxel.
+        """
+        needed_plane(self._workspace.layers.viewer, "A click on the zone")
 
         def clicked(_viewer: Any, event: Any) -> None:
+            if shown_plane(self._workspace.layers.viewer) is None:
+                # In 3D, meanwhile: go on waiting.
+                return
             self.stop()
             then(index_of(self._workspace, case, event.position))
 

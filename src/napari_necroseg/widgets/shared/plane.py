@@ -1,0 +1,93 @@
+"""The plane that is shown: which axis of a case runs through the screen, and which of its slices is seen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Layer
+from numpy.typing import NDArray
+
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.layerdata import source_of
+
+NAMES = ("sagittal", "axial", "coronal")
+_AXES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """A slice of the voxels ``(Z, Y, X)`` of a case, across one of their axes."""
+
+    axis: int
+    number: int
+
+    @property
+    def name(self) -> str:
+        """How the plane lies in the patient: working arrays are upright."""
+        return NAMES[self.axis]
+
+    def turned(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """Return voxels ``(Z, Y, X)`` with the slices of this plane along the first axis; a view."""
+        return np.moveaxis(voxels, self.axis, 0)
+
+    def turned_back(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """Undo `turned`."""
+        return np.moveaxis(voxels, 0, self.axis)
+
+    def spacing_mm(self, spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Return the spacing of `turned` voxels."""
+        rest = [length for axis, length in enumerate(spacing_mm) if axis != self.axis]
+        return (spacing_mm[self.axis], rest[0], rest[1])
+
+
+def shown_plane(viewer: ViewerModel) -> Plane | None:
+    """Return the plane of the open case that is shown; None in 3D."""
+    axis = shown_axis(viewer)
+    if axis is None:
+        return None
+    through = axis + viewer.dims.ndim - _AXES
+    layer = _layer_of_case(viewer)
+    if layer is None:
+        return Plane(axis=axis, number=int(viewer.dims.current_step[through]))
+    index = (viewer.dims.point[through] - layer.translate[axis]) / layer.scale[axis]
+    return Plane(axis=axis, number=round(float(index)))
+
+
+def shown_axis(viewer: ViewerModel) -> int | None:
+    """Return the axis of a case that runs through the screen; None in 3D, or if several do."""
+    dims = viewer.dims
+    first = dims.ndim - _AXES
+    through = [axis - first for axis in dims.not_displayed if axis >= first]
+    return through[0] if dims.ndim >= _AXES and len(through) == 1 else None
+
+
+def needed_plane(viewer: ViewerModel, what: str) -> Plane:
+    """Return the plane that is shown.
+
+    Raises
+    ------
+    SettingsError
+        In 3D: `what` needs a plane.
+    """
+    plane = shown_plane(viewer)
+    if plane is None:
+        raise SettingsError(f"{what} needs a slice to act on: go back to the 2D view (Ctrl+Y) first.")
+    return plane
+
+
+def go_to_slice(viewer: ViewerModel, plane: Plane) -> None:
+    """Show a slice in the plane that is shown already; nothing happens in another one."""
+    if shown_axis(viewer) != plane.axis:
+        return
+    through, layer = plane.axis + viewer.dims.ndim - _AXES, _layer_of_case(viewer)
+    if layer is None:
+        viewer.dims.set_current_step(through, plane.number)
+    else:
+        place = layer.translate[plane.axis] + plane.number * layer.scale[plane.axis]
+        viewer.dims.set_point(through, float(place))
+
+
+def _layer_of_case(viewer: ViewerModel) -> Layer | None:
+    """Return any layer of the open case: all of them share one scale and place."""
+    return next((one for one in viewer.layers if source_of(one.metadata) and one.ndim == _AXES), None)
