@@ -375,7 +375,7 @@ def test_predictions_are_outlined_or_filled(qtbot, ready, viewer, fake_predictio
 
 def test_a_click_names_the_part_and_leaves_no_dot(qtbot, ready, viewer, fake_prediction):
     case = ready.workspace.case
-    mask = viewer.layers["reference"]
+    mask = ready.workspace.layers.new_mask(case)
     viewer.layers.selection.active = mask
     mask.mode = "paint"
     ready.place.choice.setCurrentText("around a click")
@@ -393,7 +393,8 @@ def test_a_click_names_the_part_and_leaves_no_dot(qtbot, ready, viewer, fake_pre
 
 
 def test_the_brush_is_given_back_to_the_mask_that_it_was_taken_from(ready, viewer):
-    mask, other = viewer.layers["reference"], viewer.add_labels(np.zeros((6, 30, 40), np.uint8))
+    mask = ready.workspace.layers.new_mask(ready.workspace.case)
+    other = viewer.add_labels(np.zeros((6, 30, 40), np.uint8))
     viewer.layers.selection.active = mask
     mask.mode = "paint"
     ready.place.choice.setCurrentText("around a click")

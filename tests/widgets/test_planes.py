@@ -31,11 +31,12 @@ def show(dock, case):
 
 
 @pytest.fixture
-def correct(open_dock, make_case):
+def correct(qtbot, open_dock, make_case):
     """A mask in hand, empty, of a case that is in no project."""
     dock = open_dock(Correct)
     show(dock, make_case())
     dock.start_button.click()
+    qtbot.waitUntil(lambda: dock.hand.mask is not None)
     mask = dock.hand.mask
     mask.data_setitem(np.nonzero(mask.data), 0)
     return dock

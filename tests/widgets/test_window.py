@@ -50,22 +50,22 @@ def test_the_sample_opens_the_dock_and_both_panes_take_the_brush(qtbot, window, 
     workspace = Workspace.of(window)
     wait_until_shown(qtbot, workspace, "phantom-01")
     assert [layer.name for layer in window.layers] == ["T2", "reference (on T2)", "ceT1", "reference"]
-    reference = window.layers["reference"]
-    window.layers.selection.active = reference
+    mine = workspace.layers.new_mask(workspace.case)
+    window.layers.selection.active = mine
     canvas = window.window._qt_viewer.canvas.native
     qtbot.wait(200)
     middles = []
     for share in (0.25, 0.75):  # the middles of the left and of the right pane: one place in the patient
-        reference.data = np.zeros_like(reference.data)
-        reference.mode = "paint"
+        mine.data = np.zeros_like(mine.data)
+        mine.mode = "paint"
         place = QPoint(int(canvas.width() * share), canvas.height() // 2)
         QTest.mouseMove(canvas, place)
         QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
-        middles.append(np.argwhere(reference.data).mean(axis=0))
+        middles.append(np.argwhere(mine.data).mean(axis=0))
     np.testing.assert_allclose(middles[0], middles[1], atol=0.5)
     assert middles[0][0] == 2
-    assert window.layers["reference (on T2)"].data is reference.data
-    reference.mode = "pan_zoom"
+    assert window.layers["my mask (on T2)"].data is mine.data
+    mine.mode = "pan_zoom"
 
 
 @pytest.mark.parametrize("name", ["Cases", "Train", "Predict", "Scores", "Study"])

@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.cases.open_part import OpenPart
 from napari_necroseg.widgets.cases.switch import CaseSwitch
 from napari_necroseg.widgets.cases.table import CaseTable
@@ -95,6 +96,18 @@ class Cases(Dock):
             layer = self.workspace.layers.new_mask(self.workspace.case)
             layer.mode = "paint"
 
+    def copy_mask(self) -> None:
+        """Copy the mask that is selected into the person's own mask of the open case."""
+        case, layers = self.workspace.case, self.workspace.layers
+        chosen = layers.panes.base_of(self.viewer.layers.selection.active)
+        mine = None if case is None else layers.mine(case.name)
+        source = None if chosen is None else source_of(chosen.metadata)
+        if case is None or chosen is None or chosen is mine or source is None or source.case != case.name:
+            self.panel.say("Select the reference, the tumour or a prediction in the layer list first.")
+            return
+        layers.copy_to_mine(chosen)
+        self.panel.say(f"{chosen.name} is in my mask now. Ctrl+Z takes it back.")
+
     def save_masks(self) -> None:
         """Save the masks of the open case that hold something new."""
         unsaved = self.workspace.layers.unsaved()
@@ -119,6 +132,7 @@ class Cases(Dock):
         self.view.step_wanted.connect(self.step)
         self.view.mask_wanted.connect(self.new_mask)
         self.view.save_wanted.connect(self.save_masks)
+        self.view.copy_wanted.connect(self.copy_mask)
         self.view.panes_wanted.connect(self._set_side_by_side)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):

@@ -13,6 +13,7 @@ class CaseView(QWidget):
     step_wanted = Signal(int)
     mask_wanted = Signal()
     save_wanted = Signal()
+    copy_wanted = Signal()
     panes_wanted = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -31,6 +32,11 @@ class CaseView(QWidget):
         self._side_by_side.setChecked(True)
         self._side_by_side.setToolTip("Off: both images lie on each other; hide the upper one to see T2.")
         self._new = _button("New mask", "Add an empty mask on the grid of the ceT1 image, to draw on.")
+        self._copy = _button(
+            "Copy to my mask",
+            "Put the mask that is selected in the layer list, such as the reference, the tumour or a "
+            "prediction, into your own mask, to change it there. Ctrl+Z takes it back.",
+        )
         self._save = _button(
             "Save masks",
             "Save what was drawn, on the grid of the ceT1 file. Earlier versions are kept beside it.",
@@ -39,6 +45,7 @@ class CaseView(QWidget):
         self._previous.clicked.connect(lambda: self.step_wanted.emit(-1))
         self._next.clicked.connect(lambda: self.step_wanted.emit(1))
         self._new.clicked.connect(self.mask_wanted)
+        self._copy.clicked.connect(self.copy_wanted)
         self._save.clicked.connect(self.save_wanted)
         self._side_by_side.toggled.connect(self.panes_wanted)
 
@@ -47,7 +54,7 @@ class CaseView(QWidget):
         self._previous.setEnabled(total > 0 and place != 0)
         self._next.setEnabled(total > 0 and place != total - 1)
         self._place.setText("" if place is None else f"{place + 1} of {total}")
-        for part in (self._new, self._save, self._side_by_side):
+        for part in (self._new, self._copy, self._save, self._side_by_side):
             part.setEnabled(case is not None)
         self._steps.setVisible(total > 0)
         self.name.say(case.name if case else "No case is open.")
@@ -64,7 +71,8 @@ class CaseView(QWidget):
         steps.addWidget(self._next)
         masks = QGridLayout()
         masks.addWidget(self._new, 0, 0)
-        masks.addWidget(self._save, 0, 1)
+        masks.addWidget(self._copy, 0, 1)
+        masks.addWidget(self._save, 1, 0, 1, 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._steps)

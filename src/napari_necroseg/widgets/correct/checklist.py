@@ -95,10 +95,11 @@ class Checklist(QWidget):
         return self._seen_across.setdefault(self._axis, set())
 
     def _list_slices(self) -> None:
-        inside, doubts = np.zeros(0, bool), np.zeros(0)
+        inside: NDArray[np.bool_] = np.zeros(0, bool)
+        doubts: NDArray[np.float64] = np.zeros(0)
         if self._mask is not None:
             in_slice = tuple(axis for axis in range(3) if axis != self._axis)
-            inside = self._mask.any(axis=in_slice)
+            inside = np.asarray(self._mask.any(axis=in_slice))
             doubts = np.zeros(len(inside))
             if self._uncertainty is not None:
                 doubts = self._uncertainty.sum(axis=in_slice, dtype=np.float64)

@@ -167,7 +167,8 @@ class Wire(QObject):
 
     def _on_slice(self, voxels: Voxels) -> Voxels:
         """The pixels of the slice that the contour lies on; a view."""
-        return self._plane.turned(voxels)[self._plane.number]
+        pixels: Voxels = self._plane.turned(voxels)[self._plane.number]
+        return pixels
 
 
 def _anchored(wire: Any, slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel) -> Any:

@@ -75,7 +75,11 @@ class SavedMasks:
     masks: tuple[MaskToSave, ...]
 
     def __str__(self) -> str:
-        return "Saved " + ", ".join(str(mask.path) for mask in self.masks) + "."
+        paths = [str(mask.path) for mask in self.masks]
+        text = "Saved " + ", ".join(dict.fromkeys(paths)) + "."
+        if len(set(paths)) < len(paths):
+            text += " Of two masks for one file the newer stands there, the older is an earlier version."
+        return text
 
 
 def open_case(

@@ -1,6 +1,8 @@
 """The layers of the open case: added, told apart from the user's own, and never lost unasked."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
 
@@ -10,6 +12,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.masks.edit import edit_between
 from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxels
 from napari_necroseg.layerdata import (
     METADATA_KEY,
@@ -23,6 +26,8 @@ from napari_necroseg.layerdata import (
     source_of,
 )
 from napari_necroseg.widgets.shared.case_jobs import MaskToSave
+from napari_necroseg.widgets.shared.curtain import shown_at_once
+from napari_necroseg.widgets.shared.lock import is_expert, lock
 from napari_necroseg.widgets.shared.panes import Panes
 
 _OUTLINE_VOXELS = 1
@@ -47,6 +52,9 @@ class CaseLayers:
         self._own: WeakSet[Layer] = WeakSet()
         # Layers of the person's that have become masks of the case: they go with it, and are not used again.
         self._adopted: WeakSet[Layer] = WeakSet()
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        for layer in viewer.layers:
+            self._lock(layer)
 
     @property
     def viewer(self) -> ViewerModel:
@@ -61,8 +69,13 @@ class CaseLayers:
         Layers that this program did not make stay. What was not saved must have been asked for before.
         Yields after each thing that takes napari long, so that the screen can be served in between.
         """
+        with shown_at_once(self.viewer):
+            yield from self._show(layers, first_slice)
+
+    def _show(self, layers: Sequence[LayerData], first_slice: int) -> Iterator[None]:
         viewer = self.viewer
         self.leaving.emit()
+        self._put_tools_down()
         with self.panes.paused():
             old = self._reusable(layers)
             for layer in [one for one in viewer.layers if self._is_ours(one) and one not in old.values()]:
@@ -82,11 +95,12 @@ class CaseLayers:
 
     def add_all(self, layers: Sequence[LayerData]) -> Iterator[None]:
         """Add layers that are on no disk yet, one a step; the last becomes the active one."""
-        with self.panes.paused():
-            for data in layers:
-                self.add(data, is_saved=False)
-                yield
-        yield from self.panes.arrange()
+        with shown_at_once(self.viewer):
+            with self.panes.paused():
+                for data in layers:
+                    self.add(data, is_saved=False)
+                    yield
+            yield from self.panes.arrange()
 
     def add(self, data: LayerData, *, is_saved: bool) -> Layer:
         """Add a layer to the open case, and make it the active one."""
@@ -126,12 +140,28 @@ class CaseLayers:
 
         There is one, since there is one file that it is saved to.
         """
-        there = self.mine(case.name)
+        return self._mask_for(case_source(case, Role.LABELS))
+
+    def copy_to_mine(self, layer: Labels) -> Labels:
+        """Put what a mask of a case holds into the person's own one, as an edit that can be undone."""
+        source = source_of(layer.metadata)
+        assert source is not None, "a mask of a case"
+        mine = self._mask_for(replace(source, role=Role.LABELS, run=""))
+        edit = edit_between(mine.data, np.asarray(layer.data != 0).astype(mine.data.dtype))
+        if edit is not None:
+            mine.data_setitem(edit.indices(), edit.values())
+        mine.visible = True
+        self.viewer.layers.selection.active = mine
+        mine.mode = "paint"
+        return mine
+
+    def _mask_for(self, source: LayerSource) -> Labels:
+        there = self.mine(source.case)
         if there is not None:
             self.viewer.layers.selection.active = there
             return there
-        empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)
-        layer = self._add(mask_layer(empty, case_source(case, Role.LABELS), "my mask"))
+        empty = Volume(np.zeros(source.grid.shape, np.uint8), source.grid)
+        layer = self._add(mask_layer(empty, source, "my mask"))
         self._saved_as(layer)
         assert isinstance(layer, Labels)
         return layer
@@ -212,6 +242,21 @@ class CaseLayers:
             if id(layer) in voxels_of:
                 self._saved[layer] = voxels_of[id(layer)]
                 self.saved.emit(layer)
+
+    def _put_tools_down(self) -> None:
+        """Let no brush stay on for the next case: a click there is not meant to draw."""
+        for layer in self.viewer.layers:
+            if layer.mode != "pan_zoom":
+                layer.mode = "pan_zoom"
+
+    def _on_inserted(self, event: Any) -> None:
+        self._lock(event.value)
+
+    def _lock(self, layer: Layer) -> None:
+        """Lock an expert's mask, and what repeats it; a duplicate that somebody made is theirs to change."""
+        is_original = layer in self._own or self.panes.is_mirror(layer) or layer.source.reader_plugin
+        if is_expert(layer) and is_original:
+            lock(layer, partial(self.copy_to_mine, layer))
 
     def _is_ours(self, layer: Layer) -> bool:
         return layer in self._own or layer in self._adopted or is_placeholder(layer.metadata)

@@ -47,6 +47,6 @@ def lock(layer: Labels, copy: Callable[[], object]) -> None:
 
 
 def _offer(layer: Labels, copy: Callable[[], object]) -> None:
-    text = f"{layer.name} is the expert's mask and stays as it is. To change it, draw on a copy."
+    text = f"Locked: {layer.name} is an expert's mask. Draw on a copy."
     actions = ((COPY_TITLE, lambda _notification: copy()),)
     notification_manager.dispatch(Notification(text, "info", actions))

@@ -26,6 +26,7 @@ class Panes:
         self._viewer = ref(viewer)
         self._mirrors: WeakKeyDictionary[Labels, Mirror] = WeakKeyDictionary()
         self._unwanted: WeakSet[Labels] = WeakSet()
+        self._captioned: WeakSet[Image] = WeakSet()
         self._pauses = 0
         self._side_by_side = True
         for happening in ("inserted", "removed", "reordered"):
@@ -60,6 +61,7 @@ class Panes:
             yield from self._drop_mirrors(viewer, right)
             yield from self._make_mirrors(viewer, right)
             self._set_grid(viewer, right)
+            self._caption(viewer)
 
     def mirror_of(self, layer: Labels) -> Labels | None:
         """Return the mirror of a mask, if it has one."""
@@ -69,6 +71,13 @@ class Panes:
     def is_mirror(self, layer: Layer) -> bool:
         """Whether a layer only repeats another one."""
         return any(layer is mirror.layer for mirror in self._mirrors.values())
+
+    def base_of(self, layer: Layer | None) -> Labels | None:
+        """Return the mask that a mirror repeats, or the mask that the layer itself is; None for others."""
+        for base, mirror in self._mirrors.items():
+            if layer is mirror.layer:
+                return base
+        return layer if isinstance(layer, Labels) else None
 
     def _on_layers(self, event: Any) -> None:
         removed = getattr(event, "value", None) if event.type == "removed" else None
@@ -126,6 +135,22 @@ class Panes:
         grid.stride = -max(1, len(viewer.layers) - len(in_right))
         grid.shape = (1, 2)
         grid.enabled = len(viewer.layers) > len(in_right)
+
+    def _caption(self, viewer: ViewerModel) -> None:
+        """Write in each pane which sequence it shows; where both lie on each other, the upper one."""
+        images = [layer for layer in viewer.layers if isinstance(layer, Image) and _is_sequence(layer)]
+        upper = next((layer for layer in reversed(images) if layer.visible), None)
+        for image in images:
+            image.name_overlay.visible = viewer.canvas.grid.enabled or image is upper
+            if image not in self._captioned:
+                self._captioned.add(image)
+                image.events.visible.connect(self._arrange)
+
+
+def _is_sequence(layer: Layer) -> bool:
+    """Whether a layer is a sequence of a case."""
+    source = source_of(layer.metadata)
+    return source is not None and source.role in (Role.CET1, Role.T2)
 
 
 def _right_image(viewer: ViewerModel) -> Image | None:

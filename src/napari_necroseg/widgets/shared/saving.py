@@ -21,7 +21,8 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
     parent
         Where file dialogs open.
     layers
-        Masks of a case.
+        Masks of a case, the newest last: of two that go to one file, such as two predictions of one model,
+        the newer one stays there, and the older is kept beside it as an earlier version.
     folder
         The project folder; without one the person is asked for each file.
 
@@ -41,11 +42,6 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
         path = _project_path(folder, source) if folder else _ask_path(parent, layer, source)
         if path is None:
             return None
-        if any(save.path == path for save in saves):
-            raise FileError(
-                f"Two masks of {source.case} would go to the same file, {path.name}. Keep one of the layers: "
-                "take what you need of the other over to it, and remove that."
-            )
         saves.append(MaskToSave(path=path, voxels=layer.data.copy(), origin=source.origin, key=id(layer)))
     return saves
 
