@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 from napari_necroseg.core.errors import FileError
 
-# Slices times channels: of an MR stack some hundreds.
-MOST_PAGES = 20_000
+# Slices times channels: of an MR stack some hundreds. tifffile compares each page with each.
+MOST_PAGES = 2048
 # A sentence a page would still be less.
 MOST_XML_BYTES = 1 << 26
 # Numbers that say how many pages there are, or which is meant.
