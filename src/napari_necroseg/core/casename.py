@@ -22,11 +22,10 @@ _MARKDOWN_SPECIAL = "\\`*_[]<>|#$"
 def name_key(name: str) -> str:
     """What two names of one case, or one patient, have in common: they are compared by it everywhere.
 
-    An umlaut may be one character or two (macOS writes two), capitals and blanks at the ends do not count:
-    not every file system tells such names apart.
+    An umlaut may be one character or two (macOS writes two); capitals, blanks around and dots behind do not
+    count: not every file system tells such names apart.
     """
-    composed = unicodedata.normalize("NFC", name.strip())
-    return unicodedata.normalize("NFC", composed.casefold())
+    return unicodedata.normalize("NFC", tidy_name(name).casefold())
 
 
 def is_among(name: str, names: Iterable[str]) -> bool:

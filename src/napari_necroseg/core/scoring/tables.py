@@ -11,6 +11,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any, get_args
 
+from napari_necroseg.core.casename import csv_cell, in_markdown, shown
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import file_sha256, read_bytes, read_text
@@ -71,7 +72,7 @@ class ScoredCase:
 def wide_table(scores: Mapping[str, Scores]) -> str:
     """Return CSV with a row for each case; a cell is empty where a score is undefined."""
     names = ["case", *(field.name for field in fields(Scores))]
-    return _csv(names, ({"case": case} | plain(one) for case, one in scores.items()))
+    return _csv(names, ({"case": csv_cell(case)} | plain(one) for case, one in scores.items()))
 
 
 def tidy_table(scores: Mapping[str, Scores]) -> str:
@@ -81,7 +82,7 @@ def tidy_table(scores: Mapping[str, Scores]) -> str:
         values = plain(one)
         for name in SCORE_NAMES:
             metric, region = metric_and_region(name)
-            rows.append({"case": case, "metric": metric, "region": region, "value": values[name]})
+            rows.append({"case": csv_cell(case), "metric": metric, "region": region, "value": values[name]})
     return _csv(["case", "metric", "region", "value"], rows)
 
 
@@ -108,7 +109,7 @@ def markdown_table(summary: Summary) -> str:
         f"distances), {summary.false_alarms} false alarms, {summary.nothing_to_find} with nothing to find."
     )
     remarks = summary.remarks(most_named=summary.with_reference + len(summary.without_reference))
-    return "\n".join([*lines, "", " ".join([counts, *remarks]), ""])
+    return "\n".join([*lines, "", " ".join([counts, *map(in_markdown, remarks)]), ""])
 
 
 def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float) -> dict[str, Any]:
@@ -159,7 +160,7 @@ def read_scores(path: Path) -> dict[str, Scores]:
 def _case_record(case: ScoredCase) -> dict[str, Any]:
     try:
         files = {
-            side: {"file": path.name, "sha256": file_sha256(path)}
+            side: {"file": shown(path.name), "sha256": file_sha256(path)}
             for side, path in (("reference", case.pair.reference), ("prediction", case.pair.prediction))
         }
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.casename import csv_cell
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.files import write_text
 from napari_necroseg.core.io.table import Table, read_table, table_text
@@ -104,7 +105,7 @@ def write_folds(path: Path, folds: Mapping[str, int], patients: Mapping[str, str
         If it cannot be written.
     """
     rows = tuple(
-        (number, {"case": case, "patient": patients[case], "fold": str(fold)})
+        (number, {"case": case, "patient": csv_cell(patients[case]), "fold": str(fold)})
         for number, (case, fold) in enumerate(folds.items(), start=2)
     )
     write_text(path, table_text(Table(columns=COLUMNS, rows=rows)))

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 
+from napari_necroseg.core.casename import in_markdown
 from napari_necroseg.core.study.html import Html, element
 
-_MARKDOWN_SPECIAL = "\\`*_[]<>|#$"
 # LaTeX numbers tables itself.
 _NUMBER = re.compile(r"^Table \d+\. ")
 _LATEX = {
@@ -50,8 +50,8 @@ def as_markdown(table: TextTable) -> str:
         f"|{'|'.join(rule)}|",
         *map(_markdown_row, _without_repeats(table)),
     ]
-    notes = [f"{_markdown(note)}\n" for note in table.notes]
-    return "\n".join([f"**{_markdown(table.title)}**\n", *lines, "", *notes])
+    notes = [f"{in_markdown(note)}\n" for note in table.notes]
+    return "\n".join([f"**{in_markdown(table.title)}**\n", *lines, "", *notes])
 
 
 def as_latex(table: TextTable) -> str:
@@ -114,12 +114,7 @@ def _without_repeats(table: TextTable) -> list[tuple[str, ...]]:
 
 
 def _markdown_row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(map(_markdown, cells))} |"
-
-
-def _markdown(text: str) -> str:
-    escaped = "".join(f"\\{char}" if char in _MARKDOWN_SPECIAL else char for char in text)
-    return " ".join(escaped.split())
+    return f"| {' | '.join(map(in_markdown, cells))} |"
 
 
 def _latex_row(cells: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 
 from napari_necroseg.core.case import CaseFiles, Sequence
-from napari_necroseg.core.casename import check_case_name
+from napari_necroseg.core.casename import check_case_name, tidy_name
 from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Event, Finished, Progress
@@ -120,7 +120,7 @@ def _directions(grid: Grid) -> Affine:
 
 def _case_name(cet1: Layer, source: LayerSource | None) -> str:
     """Name of the case that a layer shows; that of a layer from elsewhere must serve as a file name, too."""
-    name = str(cet1.name) if source is None else source.case
+    name = tidy_name(str(cet1.name)) if source is None else source.case
     problem = check_case_name(name)
     if problem is not None:
         raise FileError(f"Rename the ceT1 layer: {problem}.")
