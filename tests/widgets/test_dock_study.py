@@ -442,6 +442,12 @@ def predictions(dock, name):
     return dock.workspace.layers.find(name, [Role.PREDICTION])
 
 
+def test_a_mean_over_fewer_cases_than_the_study_has_says_so(scored):
+    shown = scored._opened
+    scored.cases.show_results(shown.folder, shown.table, shown.results, 6)
+    assert "2 of the 6 cases, mean Dice 75.0 %" in scored.cases.summary.said
+
+
 def test_a_case_opens_with_the_prediction_of_the_network_that_has_not_seen_it(qtbot, scored, open_dock):
     assert [scored.cases.table.item(row, 0).text() for row in range(2)] == ["a", "b"]
     assert scored.cases.table.item(0, 1).text() == "50.0"

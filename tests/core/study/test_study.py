@@ -284,6 +284,27 @@ def test_another_study_in_the_same_folder_is_refused(
         run(done, **choices)
 
 
+@pytest.mark.parametrize("name", ["scores.csv", "report.html", "table1.md"])
+def test_a_folder_with_tables_of_something_else_is_refused(project: Path, name: str) -> None:
+    folder = project / "study" / "a"
+    folder.mkdir(parents=True)
+    (folder / name).write_text("mine")
+    with pytest.raises(SettingsError, match="so that nothing is replaced"):
+        run(project)
+    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == [name]
+    assert (folder / name).read_text() == "mine"
+
+
+def test_a_prediction_that_a_person_has_drawn_on_is_kept_when_its_run_is_done_again(done: Path) -> None:
+    mask = next((done / "study" / "a" / "predictions").glob("*/case-1.nii.gz"))
+    image = nibabel.load(mask)
+    nibabel.save(nibabel.Nifti1Image(1 - np.asarray(image.dataobj), image.affine), mask)
+    drawn = mask.read_bytes()
+    told = [event.message for event in of_kind(run(done), "warning")]
+    assert "case-1.nii.gz was changed after it was written; it is kept as case-1_earlier-001.nii.gz." in told
+    assert mask.with_name("case-1_earlier-001.nii.gz").read_bytes() == drawn
+
+
 def test_a_study_whose_networks_were_applied_in_another_way_is_refused(done: Path) -> None:
     path = done / "study" / "a" / "study.json"
     record = json.loads(path.read_text())

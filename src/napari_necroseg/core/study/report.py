@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT_NAME = "report.html"
+REPORT_NAMES = (REPORT_NAME, "table1.md", "table1.tex", "table1.csv", "statistics.csv", "seeds.csv")
 FIGURES_NAME = "figures"
 
 

@@ -23,7 +23,8 @@ from napari_necroseg.core.study.record import (
     read_study,
     write_record,
 )
-from napari_necroseg.core.study.report import write_report
+from napari_necroseg.core.study.report import REPORT_NAMES, write_report
+from napari_necroseg.core.study.results import SCORES_NAME
 from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.underway import Underway
@@ -143,6 +144,7 @@ def begin(
         As `run_study`.
     """
     table, out = places
+    _check_folder(out)
     check_cases(config, without_voxels(cohort))
     n_runs = len(runs_of(config))
     yield Started(message=f"A study of {n_runs} runs in {config.folds} folds of {len(cohort)} cases.")
@@ -164,6 +166,22 @@ def begin(
         _check_same_study(earlier, record)
         record = record.model_copy(update={"config": _together(earlier.config, record.config)})
     return Begun(record=record, store=store)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds what a study would write, and no study.
+
+    Raises
+    ------
+    SettingsError
+        With the name of a file that would be replaced.
+    """
+    held = [name for name in (SCORES_NAME, *REPORT_NAMES) if (out / name).exists()]
+    if held and not (out / STUDY_NAME).exists():
+        raise SettingsError(
+            f"{out} holds {held[0]}, but no study to go on with (no {STUDY_NAME}); choose a new folder, so "
+            "that nothing is replaced."
+        )
 
 
 def _weights_sha256(run: Path) -> str:

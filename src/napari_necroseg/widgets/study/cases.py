@@ -38,6 +38,7 @@ class StudyCases(Section):
         super().__init__("Cases, as predicted unseen", parent)
         self._workspace = workspace
         self._folder = self._table = Path()
+        self._n_cases: int | None = None
         self._results: dict[tuple[str, int], list[CaseResult]] = {}
         # The case that is being opened, and the run folder of the prediction that is to be shown on it.
         self._awaited: tuple[str, Run] | None = None
@@ -60,9 +61,14 @@ class StudyCases(Section):
         self._awaited = None
         self.show_results(Path(), Path(), ())
 
-    def show_results(self, folder: Path, table: Path, results: tuple[CaseResult, ...]) -> None:
-        """Show the scores of a study in a folder, of the cohort in a table; the choice stays."""
-        self._folder, self._table = folder, table
+    def show_results(
+        self, folder: Path, table: Path, results: tuple[CaseResult, ...], n_cases: int | None = None
+    ) -> None:
+        """Show the scores of a study in a folder, of the cohort in a table; the choice stays.
+
+        `n_cases` is how many the study has, if that is known: the mean says so if it is over fewer.
+        """
+        self._folder, self._table, self._n_cases = folder, table, n_cases
         self._results = {}
         for one in results:
             self._results.setdefault((one.configuration, one.seed), []).append(one)
@@ -141,7 +147,8 @@ class StudyCases(Section):
         self.table.fill([(one.case, one.scores) for one in self._chosen()])
         values = [one.scores.dice for one in self._chosen() if one.scores.state in ("scored", "missed")]
         missed = sum(one.scores.state == "missed" for one in self._chosen())
-        text = f"{len(self._chosen())} cases"
+        n = len(self._chosen())
+        text = f"{n} cases" if self._n_cases in (None, n) else f"{n} of the {self._n_cases} cases"
         if values:
             text += f", mean Dice {100 * np.mean(values):.1f} %, median {100 * np.median(values):.1f} %"
         self.summary.say(f"{text}, {missed} missed." if missed else f"{text}.")

@@ -178,7 +178,7 @@ class Study(Dock):
         if isinstance(read, OpenedStudy):
             self._on_opened(read)
         else:
-            self.cases.show_results(read.folder, read.table, read.results)
+            self.cases.show_results(read.folder, read.table, read.results, read.n_cases)
 
     def _on_unread(self, why: str) -> None:
         self.panel.say(why)
@@ -190,7 +190,7 @@ class Study(Dock):
     def _on_opened(self, opened: OpenedStudy) -> None:
         self._opened, self._unread = opened, ""
         self.choices.lock(opened.record, opened.corrected)
-        self.cases.show_results(opened.folder, opened.table, opened.results)
+        self.cases.show_results(opened.folder, opened.table, opened.results, len(opened.record.cases))
         self._on_choices()
         self.progress.show_chosen()
         for problem in opened.problems:

@@ -17,7 +17,7 @@ from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.files import read_json, read_text, voxels_sha256
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.remote import run_remotely
-from napari_necroseg.core.study.record import RunState, StudyRecord, read_study
+from napari_necroseg.core.study.record import STUDY_NAME, RunState, StudyRecord, read_study
 from napari_necroseg.core.study.results import CaseResult, read_results
 from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer
@@ -96,11 +96,12 @@ class OpenedStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoresSoFar:
-    """The scores of a study of the cohort in `table` whose runs are not all done."""
+    """The scores of a study of the cohort in `table` whose runs are not all done; it has `n_cases`."""
 
     folder: Path
     table: Path
     results: tuple[CaseResult, ...]
+    n_cases: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +155,10 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
 
 def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[Event]:
     """Read the scores of a study of a cohort so far; none before the first run is done."""
-    yield Finished(result=ScoresSoFar(folder=folder, table=table.resolve(), results=_results(folder)))
+    n_cases = len(read_study(folder).cases) if (folder / STUDY_NAME).is_file() else None
+    yield Finished(
+        result=ScoresSoFar(folder=folder, table=table.resolve(), results=_results(folder), n_cases=n_cases)
+    )
 
 
 def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event]:
