@@ -75,6 +75,23 @@ def test_a_model_is_applied_as_it_learned(project: Path, tmp_path: Path, command
         )
 
 
+def test_predictions_are_made_again_without_a_false_alarm_and_no_mask_is_lost(
+    project: Path, command: Command
+) -> None:
+    out = project / "predictions" / "fast"
+    code, events, text = command(
+        "predict", project / "models" / "fast", project, "--out", out, "--threads", 1
+    )
+    assert (code, alarms(text), events[-1]["done"]) == (0, [], 4)
+    for case in DICE:
+        before = read_mask(WRITTEN / "predictions" / "fast" / f"{case}.nii.gz").volume.voxels
+        now = [read_mask(path).volume.voxels for path in out.glob(f"{case}*.nii.gz")]
+        # The same again, or kept beside it: its record cannot tell whether a person has drawn on it.
+        assert any(np.array_equal(before, mask) for mask in now)
+        # The new masks have no maps, and none of an earlier one is left beside them.
+        assert not (out / f"{case}_probability.nii.gz").exists()
+
+
 def test_predictions_are_scored_as_before_and_known_cases_named(project: Path, command: Command) -> None:
     code, events, text = command("score", project / "cohort.csv", project / "predictions" / "fast")
     dice = {event["case"]: event["dice"] for event in events if event["event"] == "case"}

@@ -15,7 +15,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.core import files
+from napari_necroseg.core.disk import Disk, disk
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.provenance import MaskState, provenance_of
@@ -44,7 +44,7 @@ def predict(folder: Path, number: int, *maps: str) -> None:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk of the machine need not be waited for: nobody pulls its plug."""
-    monkeypatch.setattr(files.disk, "fsync", lambda _file: None)
+    monkeypatch.setattr(disk, "fsync", lambda _file: None)
 
 
 def set_up(folder: Path, earlier: str) -> None:
@@ -90,7 +90,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, *, code: int, goes_on:
     """Let the operation of this number fail, and those that write after it, too, if it goes on."""
     asked: list[str] = []
     for name in OPERATIONS:
-        real = getattr(files.Disk(), name)
+        real = getattr(Disk(), name)
 
         def fails(*arguments: object, name: str = name, real: object = real) -> object:
             asked.append(name)
@@ -99,7 +99,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, *, code: int, goes_on:
                 raise OSError(code, os.strerror(code))
             return None if name == "fsync" else real(*arguments)  # type: ignore[operator]
 
-        monkeypatch.setattr(files.disk, name, fails)
+        monkeypatch.setattr(disk, name, fails)
     return asked
 
 
@@ -143,12 +143,12 @@ import json, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_written_files as tests
-from napari_necroseg.core import files
+from napari_necroseg.core.disk import Disk, disk
 
 def kill_at(number):
     asked = []
     for name in tests.OPERATIONS:
-        def killed(*arguments, name=name, real=getattr(files.Disk(), name)):
+        def killed(*arguments, name=name, real=getattr(Disk(), name)):
             asked.append(name)
             if len(asked) == number:
                 if name == "write":
@@ -156,9 +156,9 @@ def kill_at(number):
                     real(file, content[: len(content) // 2])
                 os._exit(9)
             return None if name == "fsync" else real(*arguments)
-        setattr(files.disk, name, killed)
+        setattr(disk, name, killed)
 
-files.disk.fsync = lambda file: None
+disk.fsync = lambda file: None
 root = Path(sys.argv[2])
 for earlier in tests.EARLIER:
     (root / earlier).mkdir()
