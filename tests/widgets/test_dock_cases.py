@@ -290,3 +290,18 @@ def test_docks_of_one_viewer_share_a_workspace_and_those_of_another_do_not(viewe
 
     assert Workspace.of(viewer) is Workspace.of(viewer)
     assert Workspace.of(viewer) is not Workspace.of(ViewerModel())
+
+
+def test_equal_images_of_a_table_are_told(qtbot, dock, cohort_table):
+    rng = np.random.default_rng(1)
+    for folder in ("x", "y"):
+        (cohort_table.parent / folder).mkdir()
+    twin = cohort_table.parent / "x" / "ceT1.nii"
+    nibabel.save(nibabel.Nifti1Image(rng.integers(0, 99, (9, 8, 6)).astype(np.int16), np.eye(4)), twin)
+    (cohort_table.parent / "y" / "scan.nii").write_bytes(twin.read_bytes())
+    cohort_table.write_text("case,ceT1\nx,x/ceT1.nii\ny,y/scan.nii\n", encoding="utf-8")
+    dock.open_table(cohort_table)
+    problems = dock.opening._problems
+    qtbot.waitUntil(lambda: "very same image" in problems.toPlainText(), timeout=20_000)
+    assert problems.toPlainText().startswith("x and y hold the very same image, voxel for voxel")
+    wait_for(qtbot, dock, "x")

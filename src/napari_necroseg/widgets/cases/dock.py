@@ -15,12 +15,12 @@ from napari_necroseg.widgets.cases.switch import CaseSwitch
 from napari_necroseg.widgets.cases.table import CaseTable
 from napari_necroseg.widgets.cases.view import CaseView
 from napari_necroseg.widgets.shared import ask, case_jobs
-from napari_necroseg.widgets.shared.case_jobs import OpenedCase, OpenedCohort, SavedMasks
+from napari_necroseg.widgets.shared.case_jobs import FoundTwins, OpenedCase, OpenedCohort, SavedMasks
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
 from napari_necroseg.widgets.shared.kept_part import KeptPart
 from napari_necroseg.widgets.shared.saving import masks_to_save
-from napari_necroseg.widgets.shared.worker import Job
+from napari_necroseg.widgets.shared.worker import Job, JobRunner
 
 PHANTOM_CASES = 8
 
@@ -38,9 +38,15 @@ class Cases(Dock):
         for part in (self.opening, self.table, self.kept, self.view):
             self.body.addWidget(part)
         self._phantoms_made = 0
+        self._quiet = JobRunner(self)
         self._connect()
         self._on_cohort()
         self._on_case()
+
+    def shut_down(self) -> None:
+        """Also stop comparing the images of the cohort."""
+        self._quiet.cancel()
+        super().shut_down()
 
     def open_table(self, table: Path) -> None:
         """Read the table of a cohort, and open its first case."""
@@ -135,6 +141,7 @@ class Cases(Dock):
         self.view.copy_wanted.connect(self.copy_mask)
         self.view.panes_wanted.connect(self._set_side_by_side)
         self.runner.finished.connect(self._on_finished)
+        self._quiet.finished.connect(self._on_compared)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self.workspace.layers.drop_placeholders)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
@@ -163,10 +170,17 @@ class Cases(Dock):
     def _show_cohort(self, opened: OpenedCohort) -> None:
         self.workspace.set_cohort(opened.cohort, opened.path)
         self.opening.show_problems(opened.problems)
+        self._quiet.cancel()
+        if opened.path is not None and not opened.compared:
+            self._quiet.start(partial(case_jobs.look_for_twins, opened.cohort))
         if len(opened.cohort):
             self.open_case(opened.cohort.names[0])
         else:
             self.panel.say("There is no case in this cohort. The problems above say why.")
+
+    def _on_compared(self, found: FoundTwins) -> None:
+        if found.problems and self.workspace.cohort is found.cohort:
+            self.opening.show_problems(found.problems)
 
     def _show_case(self, opened: OpenedCase) -> None:
         # A pair of files may have the name of a case of the project: it is another one all the same.

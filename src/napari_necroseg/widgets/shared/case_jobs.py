@@ -46,11 +46,23 @@ class OpenedCase:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedCohort:
-    """A cohort, its table, and what is wrong with the folder that it was found in."""
+    """A cohort, its table, and what is wrong with the folder that it was found in.
+
+    Equal images are among the problems if the cohort was `compared`.
+    """
 
     cohort: Cohort
     path: Path | None
     problems: tuple[str, ...] = ()
+    compared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundTwins:
+    """The images that several cases of a cohort hold, a sentence each."""
+
+    cohort: Cohort
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,7 +163,16 @@ def open_folder(folder: Path, table: Path, stop: threading.Event) -> Iterator[Ev
             problems = tuple(str(problem) for problem in event.result.problems)
         else:
             yield event
-    yield Finished(result=OpenedCohort(cohort=read_cohort(table), path=table, problems=problems))
+    yield Finished(
+        result=OpenedCohort(cohort=read_cohort(table), path=table, problems=problems, compared=True)
+    )
+
+
+def look_for_twins(cohort: Cohort, _stop: threading.Event) -> Iterator[Event]:
+    """Look whether two cases of a cohort hold the very same image."""
+    from napari_necroseg.core.io.twins import find_twins
+
+    yield Finished(result=FoundTwins(cohort=cohort, problems=(yield from find_twins(cohort))))
 
 
 def make_phantom_cohort(folder: Path, cases: int, stop: threading.Event) -> Iterator[Event]:
