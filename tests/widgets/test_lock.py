@@ -117,6 +117,15 @@ def test_a_duplicate_that_somebody_made_can_be_drawn_on(viewer, shown):
     assert str(copy.mode) == "paint"
 
 
+def test_a_duplicate_that_was_drawn_on_is_the_experts_no_more(viewer, shown, make_expert_case):
+    """It would be taken for the reference by the scores, and by the next person."""
+    reference = viewer.layers["reference"]
+    copy = viewer.add_labels(reference.data.copy(), metadata=dict(reference.metadata), name="copy")
+    shown.adopt(copy, make_expert_case())
+    assert shown.find("a", [Role.REFERENCE]) == [reference]
+    assert shown.find("a", [Role.LABELS]) == [copy]
+
+
 def test_no_tool_stays_on_in_the_next_case(viewer, shown, make_expert_case):
     mine = shown.new_mask(make_expert_case())
     mine.mode = "paint"

@@ -183,7 +183,9 @@ class CaseLayers:
     def adopt(self, layer: Labels, case: Case) -> LayerSource:
         """Make a mask that lies on a case one of its masks, which is asked about and can be saved."""
         source = source_of(layer.metadata)
-        if source is None or source.case != case.name:
+        # What somebody draws on is not the expert's any more, also where it began as a duplicate of that.
+        is_experts_copy = source is not None and source.role is Role.REFERENCE and layer not in self._own
+        if source is None or source.case != case.name or is_experts_copy:
             source = case_source(case, Role.LABELS)
             layer.metadata = {**layer.metadata, METADATA_KEY: source}
         if layer not in self._saved and source.role not in SHOWN_ONLY:
