@@ -528,7 +528,7 @@ def test_lists_the_models_of_a_project(tmp_path):
     )
     (tmp_path / "models" / "unfinished").mkdir()
     assert find_runs(tmp_path) == [run]
-    assert describe_run(run) == "2D, ceT1 and T2, trained on 2 cases, 1,200 iterations"
+    assert describe_run(run) == "2D, ceT1 and T2, trained on 2 cases, 1200 iterations"
     assert find_runs(None) == find_runs(tmp_path / "nowhere") == []
 
 

@@ -923,7 +923,7 @@ def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
     board.show(runs_of(StudyConfig(folds=50, seeds=5)), {})
     ready.progress.grid.show_board(board)
     assert ready.progress.grid.table.rowCount() * 50 == 1200
-    assert "the first 1,200 of these 1,500 runs" in ready.progress.grid._rest.said
+    assert "the first 1200 of these 1500 runs" in ready.progress.grid._rest.said
     last = Run(configuration="3d:ceT1+T2", fold=50, seed=4)
     board.take(done(last))
     ready.progress.grid.refresh(last.key, board)

@@ -117,7 +117,7 @@ def test_the_preset_fills_in_the_form_and_leaves_personal_choices(ready):
     assert ready.form.config() == train_preset("paper").changed(seed=5)
     ready.form.editor("dimension").set_value("3d")
     assert ready.form.config() == train_preset("paper", "3d").changed(seed=5)
-    assert "1,800 iterations" in ready.summary.said
+    assert "1800 iterations" in ready.summary.said
 
 
 def test_choices_that_contradict_each_other_are_told_before_training(ready):
@@ -150,7 +150,7 @@ def test_the_model_is_handed_to_predict(qtbot, ready, fake_training, cohort_tabl
         ready.start()
         job.go_on.set()
     assert ready.workspace.run == cohort_table.parent / "models" / "2d-ceT1-T2-1"
-    assert "1,200 iterations in 61 s" in ready.panel.message
+    assert "1200 iterations in 61 s" in ready.panel.message
     assert ready.curve.points == ((10, 0.9),)
     assert ready.start_button.isEnabled()
 

@@ -29,7 +29,7 @@ def panel(qtbot):
         (CaseFailed(case="case-04", done=4, total=5, reason="no T2."), "case-04: no T2."),
         (
             TrainingStep(iteration=1200, iterations=None, loss=0.5, seconds=60.0, seconds_left=240.0),
-            "iteration 1,200, about 4 min left",
+            "iteration 1200, about 4 min left",
         ),
         (
             TrainingStep(iteration=5, iterations=10, loss=0.5, seconds=5.0, seconds_left=None),

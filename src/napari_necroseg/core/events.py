@@ -84,7 +84,7 @@ class Validated(Event):
     def __str__(self) -> str:
         n, total = sum(not math.isnan(value) for value in self.dice.values()), len(self.dice)
         cases = f"{n} cases" if n == total else f"{n} of {total} cases: the others have nothing to find"
-        return f"Validation after iteration {self.iteration:,}: mean Dice {self.mean_dice:.3f} ({cases})"
+        return f"Validation after iteration {self.iteration}: mean Dice {self.mean_dice:.3f} ({cases})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -243,7 +243,7 @@ class _Job:
             )
         learner.load_state(checkpoint.tensors)
         state.iteration, state.seconds, state.history = done.iteration, done.seconds, list(done.history)
-        yield Started(message=f"Going on after iteration {done.iteration:,}.")
+        yield Started(message=f"Going on after iteration {done.iteration}.")
 
     def _save_checkpoint(self, learner: Learner, digests: Mapping[str, str], state: State) -> None:
         progressed = Progressed(

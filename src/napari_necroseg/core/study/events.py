@@ -52,7 +52,7 @@ class RunPlanned(RunEvent):
     memory_gib: float | None = None
 
     def __str__(self) -> str:
-        length = f"{self.iterations:,} iterations" if self.iterations else f"{self.minutes or 0:g} min"
+        length = f"{self.iterations} iterations" if self.iterations else f"{self.minutes or 0:g} min"
         time = f", about {duration(self.estimated_s)}" if self.estimated_s is not None else ""
         memory = f", {self.memory_gib:.1f} GiB" if self.memory_gib is not None else ""
         state = "" if self.state == "waiting" else f" ({self.state})"

@@ -98,7 +98,7 @@ class LossCurve(QWidget):
             )
         under = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
         painter.drawText(under, Qt.AlignmentFlag.AlignLeft, "0")
-        painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{last:,}" if self._points else "")
+        painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{last}" if self._points else "")
         painter.drawText(under.translated(0, 15), Qt.AlignmentFlag.AlignHCenter, "iteration")
         painter.save()
         painter.translate(9, area.center().y())

@@ -93,7 +93,7 @@ class JobPanel(QWidget):
                 self._fill(*_training_share(done, total, seconds, left))
                 self._say(_training_message(event))
             case Paused(iteration=done):
-                self._say(f"Paused after iteration {done:,}; what was learned is saved.")
+                self._say(f"Paused after iteration {done}; what was learned is saved.")
             case CaseDone(case=name, done=done, total=total):
                 self._fill(done, total)
                 self._say(f"{name} is done ({done} of {total}).")
@@ -196,9 +196,9 @@ def _training_share(done: int, total: int | None, seconds: float, left: float | 
 
 
 def _training_message(step: TrainingStep) -> str:
-    total = "" if step.iterations is None else f" of {step.iterations:,}"
+    total = "" if step.iterations is None else f" of {step.iterations}"
     left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
     speed = "" if step.samples_per_s is None else f"{step.samples_per_s:.3g} samples/s"
     memory = "" if step.memory_gib is None else f"{step.memory_gib:.1f} GiB in use"
     costs = ", ".join(cost for cost in (speed, memory) if cost)
-    return f"Training: iteration {step.iteration:,}{total}{left}" + (f" ({costs})" if costs else "")
+    return f"Training: iteration {step.iteration}{total}{left}" + (f" ({costs})" if costs else "")

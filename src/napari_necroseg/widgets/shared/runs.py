@@ -112,7 +112,7 @@ def describe_run(run: Path) -> str:
     if isinstance(cases, list):
         parts.append(f"trained on {len(cases)} case{'s' if len(cases) != 1 else ''}")
     if isinstance(record.get("iterations"), int):
-        parts.append(f"{record['iterations']:,} iterations")
+        parts.append(f"{record['iterations']} iterations")
     if isinstance(record.get("weights_sha256"), str):
         parts.append(f"weights {str(record['weights_sha256'])[:12]}")
     return ", ".join(part for part in parts if part)

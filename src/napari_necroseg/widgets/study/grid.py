@@ -149,7 +149,7 @@ class StudyGrid(QWidget):
     def _tell_rest(self, n_drawn: int, n_known: int) -> None:
         self._n_known = n_known
         self._rest.setVisible(n_known > n_drawn)
-        self._rest.say(f"Only the first {n_drawn:,} of these {n_known:,} runs are drawn.")
+        self._rest.say(f"Only the first {n_drawn} of these {n_known} runs are drawn.")
 
     def _label(self, folds: int, *, has_seeds: bool) -> None:
         for fold in range(folds):

@@ -32,7 +32,7 @@ def study_in_words(config: StudyConfig, cohort: Cohort) -> str:
     least, rest = divmod(len(cohort), config.folds)
     size = f"{least}" if not rest else f"{least} or {least + 1}"
     return (
-        f"{n_runs:,} trainings: {' × '.join(factors)}. Each network is scored on the cases of one fold "
+        f"{n_runs} trainings: {' × '.join(factors)}. Each network is scored on the cases of one fold "
         f"(about {size} of the {len(cohort)}) and learns from the others. {_length_in_words(config, n_runs)}"
     )
 
@@ -77,7 +77,7 @@ def standing_in_words(one: RunStanding) -> str:
         parts.append(_dice_in_words(one))
     if one.iteration and one.state != "waiting":
         loss = "" if one.loss is None else f", loss {one.loss:.3f}"
-        parts.append(f"Iteration {one.iteration:,}{loss}.")
+        parts.append(f"Iteration {one.iteration}{loss}.")
     if one.seconds and one.state in ("running", "done"):
         parts.append(
             f"{duration(one.seconds)} so far." if one.state == "running" else f"Took {duration(one.seconds)}."
@@ -93,9 +93,9 @@ def _plan_in_words(one: RunStanding) -> str:
     plan = one.plan
     if plan is None:
         return ""
-    length = f"{plan.iterations:,} iterations" if plan.iterations else f"{plan.minutes or 0:g} min"
+    length = f"{plan.iterations} iterations" if plan.iterations else f"{plan.minutes or 0:g} min"
     if plan.estimated_iterations and not plan.iterations:
-        length += f" (about {plan.estimated_iterations:,} iterations)"
+        length += f" (about {plan.estimated_iterations} iterations)"
     time = f" It takes about {duration(plan.estimated_s)}" if plan.estimated_s is not None else ""
     memory = (
         f"{' and' if time else ' It takes'} {plan.memory_gib:.1f} GiB" if plan.memory_gib is not None else ""
@@ -114,4 +114,4 @@ def _dice_in_words(one: RunStanding) -> str:
 
 
 def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+    return f"{n} {what}{'' if n == 1 else 's'}"

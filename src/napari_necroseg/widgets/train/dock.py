@@ -281,7 +281,7 @@ class Train(Dock):
     def _on_trained(self, trained: Any) -> None:
         self.workspace.set_run(trained.run)
         self.panel.say(
-            f"Trained {trained.iterations:,} iterations in {duration(trained.seconds)}, last loss "
+            f"Trained {trained.iterations} iterations in {duration(trained.seconds)}, last loss "
             f"{trained.loss:.3f}. The model {trained.run.name} is chosen in the dock Predict."
         )
         self._is_named = False

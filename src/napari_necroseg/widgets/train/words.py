@@ -14,7 +14,7 @@ def augmentation_in_words(plan: Plan | None, *, is_chosen: bool) -> str:
 
 def plan_in_words(plan: Plan, *, start_from: str) -> str:
     """Say which network learns from how many cases, how long, and from which model's weights, if any."""
-    length = f"{plan.iterations:,} iterations" if plan.iterations is not None else ""
+    length = f"{plan.iterations} iterations" if plan.iterations is not None else ""
     if plan.seconds is not None:
         length = f"{length}, at most {duration(plan.seconds)}" if length else duration(plan.seconds)
     sequences = " and ".join(str(sequence) for sequence in plan.config.sequences)
