@@ -51,7 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         read its output has gone.
     """
     started_s = time.monotonic()
-    from napari_necroseg.cli.interrupts import Interrupts
+    try:
+        from napari_necroseg.cli.interrupts import Interrupts
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("necroseg: interrupted before anything was begun.\n")
+        return INTERRUPTED
 
     is_own_process = argv is None
     with Interrupts(is_own_process=is_own_process) as interrupts:

@@ -98,6 +98,8 @@ def run_study(
     stop = stop or threading.Event()
     places = places_of(config)
     check_out_folder(out)
+    if config.start_from is not None:
+        check_start(config.start_from)
     with file_lock(out / _LOCK_NAME, f"The study in {out}"):
         sweep_all(out)
         began = yield from begin(config, cohort, (table, out), stop)
@@ -184,11 +186,21 @@ def _check_folder(out: Path) -> None:
         )
 
 
-def _weights_sha256(run: Path) -> str:
-    weights = run / WEIGHTS_NAME
-    if not weights.is_file():
+def check_start(run: Path) -> None:
+    """Refuse, before anything is read or written, a folder without a model.
+
+    Raises
+    ------
+    ModelError
+        If it has none.
+    """
+    if not (run / WEIGHTS_NAME).is_file():
         raise ModelError(f"There is no trained model in {run} to start from (no {WEIGHTS_NAME}).")
-    return file_sha256(weights)
+
+
+def _weights_sha256(run: Path) -> str:
+    check_start(run)
+    return file_sha256(run / WEIGHTS_NAME)
 
 
 def _together(earlier: StudyConfig, config: StudyConfig) -> StudyConfig:
