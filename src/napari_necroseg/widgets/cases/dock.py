@@ -17,6 +17,7 @@ from napari_necroseg.widgets.cases.view import CaseView
 from napari_necroseg.widgets.shared import ask, case_jobs
 from napari_necroseg.widgets.shared.case_jobs import FoundTwins, OpenedCase, OpenedCohort, SavedMasks
 from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.farewell import when_destroyed
 from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
 from napari_necroseg.widgets.shared.kept_part import KeptPart
 from napari_necroseg.widgets.shared.saving import masks_to_save
@@ -39,12 +40,15 @@ class Cases(Dock):
             self.body.addWidget(part)
         self._phantoms_made = 0
         self._quiet = JobRunner(self)
+        self._to_compare: Cohort | None = None
+        when_destroyed(self, self._quiet.stop_flag())
         self._connect()
         self._on_cohort()
         self._on_case()
 
     def shut_down(self) -> None:
         """Also stop comparing the images of the cohort."""
+        self._to_compare = None
         self._quiet.cancel()
         super().shut_down()
 
@@ -142,6 +146,7 @@ class Cases(Dock):
         self.view.panes_wanted.connect(self._set_side_by_side)
         self.runner.finished.connect(self._on_finished)
         self._quiet.finished.connect(self._on_compared)
+        self._quiet.cancelled.connect(self._compare)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self.workspace.layers.drop_placeholders)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
@@ -171,12 +176,19 @@ class Cases(Dock):
         self.workspace.set_cohort(opened.cohort, opened.path)
         self.opening.show_problems(opened.problems)
         self._quiet.cancel()
-        if opened.path is not None and not opened.compared:
-            self._quiet.start(partial(case_jobs.look_for_twins, opened.cohort))
+        self._to_compare = None if opened.path is None or opened.compared else opened.cohort
+        self._compare()
         if len(opened.cohort):
             self.open_case(opened.cohort.names[0])
         else:
             self.panel.say("There is no case in this cohort. The problems above say why.")
+
+    def _compare(self) -> None:
+        """Compare the images of the cohort, as soon as those of the last one are compared no longer."""
+        if self._to_compare is None or self._quiet.is_busy:
+            return
+        cohort, self._to_compare = self._to_compare, None
+        self._quiet.start(partial(case_jobs.look_for_twins, cohort))
 
     def _on_compared(self, found: FoundTwins) -> None:
         if found.problems and self.workspace.cohort is found.cohort:
