@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from napari_necroseg.core.io.corrected import corrected_path
+from napari_necroseg.core.io.review import Review, write_review
 from napari_necroseg.core.volume import Grid
 
 # Two cores that are busy elsewhere make any deadline a lottery.
@@ -44,6 +46,17 @@ def write_image() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def sign_off() -> Callable[..., None]:
+    """Sign off the mask of a case in a folder of labels, as it is now."""
+
+    def sign(labels: Path, case: str, reader: str = "AB") -> None:
+        mask = corrected_path(labels, case)
+        write_review(labels, Review(case=case).signed_off(mask, reader=reader))
+
+    return sign
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import pytest
 
 from napari_necroseg.cli import main, train
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.corrected import draft_path, with_corrected
+from napari_necroseg.core.io.corrected import draft_path
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.journal import journal_path
+from napari_necroseg.core.io.labels import with_corrected
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.recovery import recover
 from napari_necroseg.core.io.review import Status, statuses
@@ -139,7 +140,7 @@ def test_a_sign_off_holds_and_corrected_masks_are_read() -> None:
         "case-3": Status.UNTOUCHED,
         "case-4": Status.UNTOUCHED,
     }
-    corrected = with_corrected(cohort, WRITTEN / "labels")
+    corrected = with_corrected(cohort, WRITTEN / "labels", unsigned=True)
     for case, shift in (("case-1", 2), ("case-2", 1)):
         before, after = (load_case(of[case]).reference for of in (cohort, corrected))
         assert before is not None

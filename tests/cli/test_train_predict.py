@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main, make_parser
-from napari_necroseg.cli.train import choose_cases, planned, preset_defaults, read_config
+from napari_necroseg.cli.train import choose_cases, preset_defaults, read_cases, read_config
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError, SettingsError
 
@@ -113,6 +113,13 @@ def test_several_models_parts_and_sizes_can_be_asked_for(
     runs = [study / "models" / name for name in ("a", "b")]
     for seed, run in enumerate(runs):
         assert main(["train", str(study), "--out", str(run), "--seed", str(seed), *few]) == 0
+    shutil.copytree(runs[0], study / "models" / "copy")
+    twice = [runs[0], runs[0], study / "models" / "copy"]
+    capsys.readouterr()
+    assert main(["predict", *map(str, twice), str(study / "case-2"), "--out", str(study / "twice")]) == 0
+    assert "counted once: the model a (3 times)" in capsys.readouterr().err
+    record = json.loads((study / "twice" / "case-2.json").read_text())
+    assert ([model["model"] for model in record["models"]], record["members"]) == (["a"], 4)
     source = nibabel.load(study / "case-2" / "ceT1.nii.gz")
     point = nibabel.affines.apply_affine(source.affine, np.array(source.shape) // 2)
     out = study / "p"
@@ -235,16 +242,66 @@ def test_the_folds_of_the_cohort_rule() -> None:
             choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", wrong))
 
 
-def test_corrected_masks_are_learned_in_place_of_the_cohorts(study: Path) -> None:
+@pytest.fixture
+def labels(study: Path, sign_off: Callable[..., None]) -> Path:
+    """Masks of case-1 and case-2 that were drawn; case-1 is signed off."""
     labels = study / "labels"
     labels.mkdir()
-    mask = study / "case-2" / "necrosis.nii.gz"
-    shutil.copy(mask, labels / "case-1.nii.gz")
-    train = ["train", str(study), "--out", "run"]
-    _, cohort, _ = planned(make_parser("train").parse_args([*train, "--labels", str(labels)]))
-    assert cohort["case-1"].reference == labels / "case-1.nii.gz"
-    _, cohort, _ = planned(make_parser("train").parse_args(train))
-    assert cohort["case-1"].reference != labels / "case-1.nii.gz"
+    for name in ("case-1", "case-2"):
+        shutil.copy(study / "case-3" / "necrosis.nii.gz", labels / f"{name}.nii.gz")
+    sign_off(labels, "case-1")
+    return labels
+
+
+@pytest.mark.parametrize("command", ["train", "plan", "study"])
+def test_signed_masks_are_learned_in_place_of_the_cohorts(study: Path, labels: Path, command: str) -> None:
+    words = [command, str(study), *([] if command == "plan" else ["--out", "run"])]
+    given: dict[str, list[str]] = {
+        "none": words,
+        "signed": [*words, "--labels", str(labels)],
+        "all": [*words, "--labels", str(labels), "--unsigned"],
+    }
+    read = {name: read_cases(make_parser(command).parse_args(line)) for name, line in given.items()}
+    drawn = {
+        name: [files.name for files in cohort if files.reference == labels / f"{files.name}.nii.gz"]
+        for name, cohort in read.items()
+    }
+    assert drawn == {"none": [], "signed": ["case-1"], "all": ["case-1", "case-2"]}
+    with pytest.raises(SettingsError, match="--unsigned is about the masks of --labels"):
+        read_cases(make_parser(command).parse_args([*words, "--unsigned"]))
+
+
+def test_a_training_says_whose_masks_it_learned_from(
+    study: Path, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--steps", "1", "--batch-size", "1", "--threads", "1"]
+    train = ["train", str(study), "--validate", "case-1", "--labels", str(labels), *few]
+    assert main([*train, "--out", str(study / "signed")]) == 0
+    text = " ".join(capsys.readouterr().err.split())
+    assert "against signed-off masks of the labels, not the cohort's masks: case-1 (AB)." in text
+    assert "Left alone are the masks of the labels of case-2: nobody has signed them off" in text
+    assert main([*train, "--out", str(study / "all"), "--unsigned"]) == 0
+    assert "masks of the labels that nobody has signed off, not the cohort's masks: case-2." in " ".join(
+        capsys.readouterr().err.split()
+    )
+    masks = {run: json.loads((study / run / "run.json").read_text())["masks"] for run in ("signed", "all")}
+    assert masks["signed"] == {"case-1": "signed", "case-2": "cohort", "case-3": "cohort"}
+    assert masks["all"] == {"case-1": "signed", "case-2": "unsigned", "case-3": "cohort"}
+
+
+def test_a_case_whose_only_mask_is_in_work_is_not_trained_on(
+    study: Path, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = study / "cohort.csv"
+    table.write_text(table.read_text().replace("case-2/necrosis.nii.gz", ""))
+    assert main(["train", str(study), "--out", str(study / "a"), "--labels", str(labels)]) == 2
+    assert "a mask of it that nobody has signed off: sign it off, or take it" in capsys.readouterr().err
+    (labels / "case-1.review.json").unlink()
+    for command in (["train", "--out", str(study / "a")], ["study", "--out", str(study / "b")], ["plan"]):
+        assert main([command[0], str(study), *command[1:], "--labels", str(labels)]) == 2
+        assert "Sign them off in the dock Correct, or take them as they are with --unsigned" in (
+            capsys.readouterr().err
+        )
 
 
 def test_a_fine_tuning_takes_the_models_whitening_and_watches_its_cases(

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.ensemble import write_ensemble
+from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import checkpoint
 from napari_necroseg.core.learning.predict import Prediction
@@ -23,6 +25,7 @@ from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import case_layers, source_of
+from napari_necroseg.widgets.predict import dock as predict_dock
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.predict.jobs import WarmModels, about_mask
@@ -668,3 +671,7 @@ def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, 
     qtbot.waitUntil(lambda: not dock.workspace.screen.is_busy)
     assert viewer.layers["prediction tiny"].data.shape == (6, 40, 36)
     assert "too good" in dock.result.said
+
+
+def test_there_are_words_for_every_way_in_which_a_case_is_known():
+    assert set(predict_dock._WARNINGS) == set(get_args(Known))

@@ -254,11 +254,13 @@ def test_folds_that_a_table_gives_are_proposed_and_must_be_kept(ready, two_patie
     assert "the cases are in the folds 1, 3" in ready.summary.said
 
 
-def test_corrected_masks_are_used_if_wanted(qtbot, dock, cohort_table, fake):
+def test_signed_masks_are_used_if_wanted(qtbot, dock, cohort_table, fake, sign_off):
     assert dock.choices.corrected.isHidden()
     labels = cohort_table.parent / "labels"
     labels.mkdir()
-    shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", labels / "c.nii.gz")
+    for name in ("a", "c"):
+        shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", labels / f"{name}.nii.gz")
+    sign_off(labels, "c")
     dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
     dock.choices.form.editor("folds").set_value(3)
     settled(dock)
@@ -271,7 +273,11 @@ def test_corrected_masks_are_used_if_wanted(qtbot, dock, cohort_table, fake):
     job.go_on.set()
     with qtbot.waitSignal(dock.runner.finished):
         dock.start()
-    assert job.asked[0].cohort["c"].reference == labels / "c.nii.gz"
+    used = job.asked[0].cohort
+    assert used["c"].reference == labels / "c.nii.gz"
+    assert used["a"].reference == cohort_table.parent / "a" / "necrosis.nii.gz"
+    dock.choices.unsigned.setChecked(True)
+    assert dock.choices.cohort()["a"].reference == labels / "a.nii.gz"
 
 
 def test_checking_shows_how_long_each_run_takes(qtbot, ready, fake):
@@ -795,15 +801,17 @@ def test_one_damaged_file_hides_nothing_else_of_a_study(qtbot, dock, two_patient
     assert dock.buttons.start.isEnabled()
 
 
-def test_masks_that_are_corrected_meanwhile_are_offered(ready, two_patients, make_case):
+def test_masks_that_are_signed_meanwhile_are_offered(ready, two_patients, make_case, sign_off):
     labels = two_patients.parent / "labels"
     labels.mkdir()
     shutil.copy(two_patients.parent / "a" / "necrosis.nii.gz", labels / "a.nii.gz")
+    sign_off(labels, "a")
     assert ready.choices.corrected.isHidden()
     layer = ready.workspace.layers.add(case_layers(make_case("a"))[-1], is_saved=True)
     ready.workspace.layers.saved.emit(layer)
     assert not ready.choices.corrected.isHidden()
     shutil.copy(labels / "a.nii.gz", labels / "b.nii.gz")
+    sign_off(labels, "b")
     ready.workspace.set_case(make_case("a"), None)
     assert "(2)" in ready.choices.corrected.text()
 

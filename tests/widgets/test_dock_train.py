@@ -301,10 +301,11 @@ def test_layers_without_a_mask_cannot_be_added(qtbot, ready, make_case):
 
 
 @pytest.fixture
-def corrected(ready, cohort_table):
+def corrected(ready, cohort_table, sign_off):
     labels = cohort_table.parent / "labels"
     labels.mkdir()
     shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", labels / "c.nii.gz")
+    sign_off(labels, "c")
     ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
     return labels / "c.nii.gz"
 
@@ -312,10 +313,25 @@ def corrected(ready, cohort_table):
 def test_a_corrected_mask_can_be_learned_from_or_not(ready, corrected):
     assert "(1)" in ready.chooser.corrected.text()
     assert ready.chooser.cohort["c"].reference == corrected
-    assert ready.cases._list.item(2).text() == "c"
+    assert ready.cases._list.item(2).text() == "c  (mask signed off by AB)"
     ready.chooser.corrected.setChecked(False)
     assert ready.chooser.cohort["c"].reference is None
     assert "no reference" in ready.cases._list.item(2).text()
+
+
+def test_a_scribble_in_work_is_learned_from_only_if_that_is_ticked(ready, corrected, cohort_table):
+    scribble = corrected.with_name("a.nii.gz")
+    shutil.copy(cohort_table.parent / "b" / "necrosis.nii.gz", scribble)
+    ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    assert "(1)" in ready.chooser.unsigned.text()
+    assert ready.chooser.cohort["a"].reference == cohort_table.parent / "a" / "necrosis.nii.gz"
+    assert ready.cases._list.item(0).text() == "a  (its mask in work is left alone)"
+    ready.chooser.unsigned.setChecked(True)
+    assert ready.chooser.cohort["a"].reference == scribble
+    assert ready.cases._list.item(0).text() == "a  (mask in work)"
+    ready.chooser.corrected.setChecked(False)
+    assert ready.chooser.unsigned.isHidden()
+    assert ready.chooser.cohort["a"].reference == cohort_table.parent / "a" / "necrosis.nii.gz"
 
 
 def test_without_a_corrected_mask_there_is_no_such_choice(ready):
@@ -434,6 +450,6 @@ def test_a_patient_on_both_sides_is_told(dock):
     cohort = Cohort(cases=(case("a", patient="p"), case("b", patient="p"), case("c", patient="q")))
     dock.workspace.set_cohort(cohort, None)
     dock.cases.tick(("a", "c"))
-    assert "Patient p is on both sides" in dock.cases._summary.said
+    assert "Left out, but of a patient who is trained on: " in dock.cases._summary.said
     dock.cases.tick(("a", "b"))
     assert "both sides" not in dock.cases._summary.said

@@ -56,29 +56,35 @@ def save_mask(cohort_table) -> Path:
     return labels / "c.nii.gz"
 
 
-def test_a_mask_that_is_saved_is_learned_from_at_once(ready, cohort_table):
+def test_a_mask_is_learned_from_as_soon_as_it_is_signed_off(ready, cohort_table, sign_off):
     assert "no reference" in ready.cases._list.item(2).text()
     corrected = save_mask(cohort_table)
     ready.workspace.layers.saved.emit(Labels(np.zeros((2, 3, 4), np.uint8)))
+    assert ready.cases._list.item(2).text() == "c  (no reference mask; its mask in work is left alone)"
+    sign_off(corrected.parent, "c")
+    ready.workspace.layers.saved.emit(Labels(np.zeros((2, 3, 4), np.uint8)))
     assert ready.chooser.cohort["c"].reference == corrected
-    assert ready.cases._list.item(2).text() == "c"
+    assert ready.cases._list.item(2).text() == "c  (mask signed off by AB)"
 
 
-def test_a_mask_that_another_program_saved_counts_when_training_starts(ready, cohort_table, monkeypatch):
+def test_a_mask_that_another_program_signed_counts_when_training_starts(
+    ready, cohort_table, monkeypatch, sign_off
+):
     asked = []
     monkeypatch.setattr(ready, "_run", lambda job, *_: asked.append(job.args[1][0]))
     ready.cases.tick(("a",))
     labels = cohort_table.parent / "labels"
     labels.mkdir()
     shutil.copy(cohort_table.parent / "b" / "necrosis.nii.gz", labels / "a.nii.gz")
+    sign_off(labels, "a")
     ready.start()
     assert asked[0]["a"].reference == labels / "a.nii.gz"
 
 
-def test_an_improvement_sees_the_masks_that_are_there(ready, cohort_table, tmp_path):
+def test_an_improvement_sees_the_masks_that_are_there(ready, cohort_table, tmp_path, sign_off):
     ready.workspace.set_run(tmp_path / "models" / "first")
     ready.model.choose_newest()
-    save_mask(cohort_table)
+    sign_off(save_mask(cohort_table).parent, "c")
     # The newest model is chosen already: nothing in its list changes.
     ready.workspace.improvement_wanted.emit(("c",))
     assert ready.cases.ticked() == ("c",)

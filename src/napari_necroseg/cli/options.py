@@ -51,6 +51,20 @@ def read_spacing(text: str | None) -> tuple[float, float, float] | None:
     return (z, y, x)
 
 
+def add_labels_options(parser: argparse.ArgumentParser) -> None:
+    """Add options for masks that were drawn in a project, in place of the cohort's."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="masks that were drawn or corrected and signed off (the folder labels of a project), in place "
+        "of the cohort's",
+    )
+    parser.add_argument(
+        "--unsigned", action="store_true", help="take the masks of --labels that nobody has signed off, too"
+    )
+
+
 def add_options(
     parser: argparse.ArgumentParser,
     of_kind: type[Config],

@@ -10,7 +10,7 @@ from napari_necroseg.cli.options import add_image_options, add_options, chosen, 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import BY_PRESET, PredictConfig, Preset, train_preset, usual_prediction
 from napari_necroseg.core.errors import FileError, SettingsError
-from napari_necroseg.core.events import Event
+from napari_necroseg.core.events import Event, Warned
 
 FIELDS = (
     "threshold",
@@ -60,14 +60,21 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     PredictConfig.checked(**choices)
     runs, given = split_input(options)
     cohort = read_input(options, given)
-    from napari_necroseg.core.io.ensemble import expand_runs
+    from napari_necroseg.core.io.ensemble import distinct_runs
     from napari_necroseg.core.learning.batch import Wanted, predict_cohort
     from napari_necroseg.core.learning.checkpoint import load_model
 
     wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)
-    models = [load_model(run) for run in expand_runs(runs)]
+    runs, repeated = distinct_runs(runs)
+    models = [load_model(run) for run in runs]
     config = usual_prediction(*(model.config for model in models)).changed(**choices)
-    return predict_cohort(models, cohort, config, wanted)
+    return _told(repeated, predict_cohort(models, cohort, config, wanted))
+
+
+def _told(repeated: str, job: Generator[Event]) -> Generator[Event]:
+    if repeated:
+        yield Warned(message=repeated)
+    yield from job
 
 
 def _by_preset(name: str) -> str:

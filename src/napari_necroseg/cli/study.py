@@ -5,7 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.cli import NOTHING_LEFT
-from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.options import add_labels_options, add_options, chosen
 from napari_necroseg.cli.train import choose_named, read_cases
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError
@@ -42,12 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--cases", metavar="A,B", help="these cases only")
     which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="DIR",
-        help="masks that were corrected (the folder labels of a project), in place of the cohort's",
-    )
+    add_labels_options(parser)
     add_options(parser, StudyConfig, FIELDS)
     parser.add_argument(
         "--from",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_necroseg.cli import NOTHING_LEFT
-from napari_necroseg.cli.options import add_options, chosen, in_words
+from napari_necroseg.cli.options import add_labels_options, add_options, chosen, in_words
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, NecrosegError, SettingsError
@@ -60,12 +60,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validate", metavar="A,B", help="left out of the training, and scored now and then meanwhile"
     )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="DIR",
-        help="masks that were corrected (the folder labels of a project), in place of the cohort's",
-    )
+    add_labels_options(parser)
     parser.add_argument(
         "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
     )
@@ -88,7 +83,7 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     model = start_model(options)
     plan, cohort, validation = planned(options, learned=None if model is None else model.config)
     if model is not None and not len(validation):
-        others = may_validate(read_cases(options), cohort, plan.config)
+        others = may_validate(cohort, cohort.only(plan.cases), plan.config)
         validation = others.only(watched(others.names, model.cases))
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
@@ -121,18 +116,22 @@ def start_model(options: argparse.Namespace) -> "Model | None":
 
 
 def read_cases(options: argparse.Namespace) -> Cohort:
-    """The whole cohort, with the corrected masks if they were asked for."""
+    """The whole cohort, with the masks that were drawn in a project if they were asked for."""
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.corrected import with_corrected
+    from napari_necroseg.core.io.labels import with_corrected
 
+    if options.labels is None and options.unsigned:
+        raise SettingsError("--unsigned is about the masks of --labels DIR, which is missing.")
     cohort = read_cohort(options.cohort)
-    return cohort if options.labels is None else with_corrected(cohort, options.labels)
+    if options.labels is None:
+        return cohort
+    return with_corrected(cohort, options.labels, unsigned=options.unsigned)
 
 
 def planned(
     options: argparse.Namespace, *, learned: TrainConfig | None = None
 ) -> tuple[Plan, Cohort, Cohort]:
-    """The plan of the chosen training, its cases, and those to validate on.
+    """The plan of the chosen training, all cases of the cohort, and those to validate on.
 
     `learned` are the choices of the model that it goes on from.
     """
@@ -145,7 +144,7 @@ def planned(
     cohort = cohort.only(tuple(name for name in cohort.names if name not in validation.names))
     device = resolve_device(config.device)
     plan = make_plan(config, cohort, device=device, threads=config.threads or default_threads())
-    return plan, cohort, validation
+    return plan, everything, validation
 
 
 def read_config(options: argparse.Namespace, learned: TrainConfig | None = None) -> TrainConfig:

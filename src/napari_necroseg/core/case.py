@@ -1,10 +1,11 @@
 """A case: the paired sequences of one follow-up examination, as paths or voxels; a cohort: many cases."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from napari_necroseg.core.casename import name_key
 from napari_necroseg.core.errors import CohortError
@@ -16,6 +17,32 @@ class Sequence(StrEnum):
 
     CET1 = "ceT1"
     T2 = "T2"
+
+
+# Whose a mask is: that of the cohort's table; one of a project's labels, signed off or not; or open layers.
+Whose = Literal["cohort", "signed", "unsigned", "layers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A mask that a person drew in a project, beside the one that the cohort's table names.
+
+    Parameters
+    ----------
+    whose
+        Whether it is signed off, or open layers.
+    reader
+        Initials of who signed it off.
+    is_used
+        Whether it is taken; the cohort's is otherwise.
+    is_first
+        Whether the cohort's table names no mask.
+    """
+
+    whose: Literal["signed", "unsigned", "layers"]
+    reader: str = ""
+    is_used: bool = True
+    is_first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +67,8 @@ class CaseFiles:
         Which of ``reference`` and ``tumour`` this program wrote: whatever is not 0 in them is inside.
     loaded
         The voxels, where they are in memory already (the layers of a viewer): the files are not read then.
+    drawn
+        What a person drew of it, by ``reference`` and ``tumour``.
     """
 
     name: str
@@ -53,6 +82,7 @@ class CaseFiles:
     spacing_mm: tuple[float, float, float] | None = None
     own_masks: frozenset[str] = frozenset()
     loaded: "Case | None" = None
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
 
     @property
     def patient_or_name(self) -> str:
@@ -72,6 +102,11 @@ class CaseFiles:
         wanted = set(Sequence) if self.shares_file else {Sequence.CET1, *names}
         kept = {sequence: path for sequence, path in self.sequences.items() if sequence in wanted}
         return replace(self, sequences=kept)
+
+    def whose(self, target: str) -> Whose:
+        """Return whose the mask is that is learned from and scored against."""
+        drawn = self.drawn.get(target)
+        return drawn.whose if drawn is not None and drawn.is_used else "cohort"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +168,8 @@ class Case:
         The ceT1 file; masks are saved onto its grid.
     notes
         What the user should know of how the case was read (resampled, replaced, unusual), one sentence each.
+    patient
+        As the cohort's table names them; empty if none does.
     """
 
     name: str
@@ -141,6 +178,7 @@ class Case:
     reference: Volume | None = None
     tumour: Volume | None = None
     notes: tuple[str, ...] = ()
+    patient: str = ""
 
     @property
     def grid(self) -> Grid:

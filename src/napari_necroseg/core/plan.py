@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import CohortError
 
@@ -132,8 +132,15 @@ def _check_cases(config: TrainConfig, cohort: Cohort) -> None:
         if missing:
             raise CohortError(
                 f"Case {case.name!r} cannot be trained on: it has no {' and no '.join(missing)}. "
-                "Add the file to the cohort, or leave the case out."
+                f"Add the file to the cohort, or leave the case out.{_unsigned(case, config)}"
             )
+
+
+def _unsigned(case: CaseFiles, config: TrainConfig) -> str:
+    drawn = case.drawn.get(config.target)
+    if drawn is None or drawn.is_used:
+        return ""
+    return " The labels hold a mask of it that nobody has signed off: sign it off, or take it as it is."
 
 
 def _mask_name(config: TrainConfig) -> str:

@@ -127,14 +127,22 @@ def test_a_case_is_known_by_its_image_whatever_its_name_or_by_its_name(model, co
     brighter = {
         name: Volume(image.voxels + np.float32(1), image.grid) for name, image in case.sequences.items()
     }
-    other = replace(case, sequences=brighter)
+    copy = replace(case, name="elsewhere", sequences=brighter)
+    assert known_by([model], copy) == "image"
+    noise = np.random.default_rng(7).normal(100, 20, case.grid.shape).astype(np.float32)
+    others = {name: Volume(noise + number, case.grid) for number, name in enumerate(case.sequences)}
+    other = replace(case, sequences=others)
     assert known_by([model], other) == "name"
     assert known_by([model], replace(other, name="elsewhere")) == "no"
     # One image of it is enough, and one model of several.
-    half = replace(other, name="elsewhere", sequences=brighter | {Sequence.T2: case.sequences[Sequence.T2]})
-    stranger = replace(model, record=model.record.model_copy(update={"images_sha256": (), "cases": ("x",)}))
+    half = replace(other, name="elsewhere", sequences=others | {Sequence.T2: case.sequences[Sequence.T2]})
+    nobody = dict.fromkeys(("images_sha256", "images_likeness", "patients_sha256"), ())
+    stranger = replace(model, record=model.record.model_copy(update=nobody | {"cases": ("x",)}))
     assert known_by([stranger, model], half) == "image"
     assert known_by([stranger], case) == "no"
+    # Models of earlier versions have no signatures.
+    earlier = replace(model, record=model.record.model_copy(update={"images_likeness": ()}))
+    assert known_by([earlier], copy) == "no"
     # A model that was fine-tuned knows the cases of the one it started from.
     tuned = replace(stranger, record=stranger.record.model_copy(update={"earlier_cases": ("case-1",)}))
     assert known_by([tuned], other) == "name"

@@ -20,7 +20,7 @@ from napari_necroseg.core.errors import CohortError, FileError, ModelError, Reso
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
-from napari_necroseg.core.io.corrected import with_corrected
+from napari_necroseg.core.io.labels import with_corrected
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import loop
@@ -528,12 +528,14 @@ def test_corrected_masks_are_those_of_the_report_too(project: Path) -> None:
     labels = project / "labels"
     labels.mkdir()
     shutil.copy(project / "case-1" / "necrosis.nii.gz", labels / "case-2.nii.gz")
-    cohort = with_corrected(read_cohort(project / "cohort.csv"), labels)
+    cohort = with_corrected(read_cohort(project / "cohort.csv"), labels, unsigned=True)
     table, out = project / "cohort.csv", project / "study" / "a"
     assert list(run_study(StudyConfig.checked(**CHOICES), cohort, table=table, out=out))
     record = read_study(out)
     assert record.cohort == "../../cohort.csv"
     assert record.cases["case-2"].target_file == "../../labels/case-2.nii.gz"
+    assert [case.target_from for case in record.cases.values()].count("unsigned") == 1
+    assert record.cases["case-2"].target_from == "unsigned"
     project.rename(project.with_name("moved"))
     moved = project.with_name("moved") / "study" / "a"
     references = {files.name: files.reference for files in cohort_of(moved, read_study(moved))}
@@ -580,6 +582,58 @@ def test_a_damaged_table_of_a_run_is_made_again(done: Path) -> None:
     path.write_text("nothing of use\n")
     assert [event.fold for event in of_kind(run(done), "run_started")] == [2]
     assert path.read_text() == whole
+
+
+def change_a_dice(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    number = next(place for place, line in enumerate(lines) if ",dice," in line)
+    lines[number] = lines[number][: lines[number].rindex(",")] + ",0.987\n"
+    path.write_text("".join(lines))
+
+
+def test_a_dice_that_was_changed_by_hand_is_told_and_counted_again(done: Path) -> None:
+    out = done / "study" / "a"
+    scores = (out / "scores.csv").read_bytes()
+    table = next((out / "runs").glob("*.csv"))
+    change_a_dice(table)
+    events = run(done)
+    (told,) = [event.message for event in of_kind(events, "warning") if table.name in event.message]
+    assert "somebody or something has changed them. They are computed again" in told
+    assert [event.was_done for event in of_kind(events, "run_done")] == [True, False]
+    assert (out / "scores.csv").read_bytes() == scores
+    assert not any("changed" in event.message for event in of_kind(run(done), "warning"))
+
+
+def test_a_dice_that_was_changed_in_the_table_of_all_is_told_by_the_report(
+    done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = done / "study" / "a"
+    shutil.copy(out / "scores.csv", out / "before.csv")
+    change_a_dice(out / "scores.csv")
+    assert main(["report", str(out)]) == 0
+    told = "scores.csv are not those that were written when the run was scored"
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert told in (out / "report.html").read_text(encoding="utf-8")
+    # Another order, other line ends: the same numbers.
+    header, *rows = (out / "before.csv").read_text().splitlines()
+    (out / "scores.csv").write_text("\r\n".join([header, *reversed(rows)]) + "\r\n")
+    assert main(["report", str(out)]) == 0
+    assert told not in " ".join(capsys.readouterr().err.split())
+
+
+def test_records_of_earlier_versions_without_a_checksum_raise_no_alarm(done: Path) -> None:
+    out = done / "study" / "a"
+    for path in (out / "runs").glob("*.json"):
+        record = json.loads(path.read_text())
+        del record["scores_sha256"]
+        path.write_text(json.dumps(record))
+    record = json.loads((out / "study.json").read_text())
+    for case in record["cases"].values():
+        del case["images_likeness"], case["target_from"]
+    (out / "study.json").write_text(json.dumps(record))
+    events = run(done)
+    assert [event.was_done for event in of_kind(events, "run_done")] == [True, True]
+    assert not of_kind(events, "warning")
 
 
 def test_naming_less_of_a_study_loses_nothing_of_it(project: Path) -> None:
@@ -636,6 +690,11 @@ def test_another_model_to_start_from_is_another_study_wherever_it_is(project: Pa
     (project / "study" / "a").rename(project / "study" / "first")
     models = project / "study" / "first" / "models"
     run(project, start_from=models / "2d-ceT1_fold-1_seed-0")
+    began = read_study(project / "study" / "a")
+    assert began.config.start_from == Path("../first/models/2d-ceT1_fold-1_seed-0")
+    assert began.config_in(project / "study" / "a").start_from == models / "2d-ceT1_fold-1_seed-0"
+    for path in (project / "study" / "a").rglob("*"):
+        assert not path.is_file() or str(project).encode() not in path.read_bytes(), path
     with pytest.raises(SettingsError, match="has start_from_sha256"):
         run(project, start_from=models / "2d-ceT1_fold-2_seed-0")
     models.rename(project / "moved")

@@ -1,13 +1,11 @@
-"""Masks that were drawn or corrected in a project: ``labels/<case>.nii.gz``, in place of the cohort's."""
+"""Where masks lie that were drawn or corrected in a project: ``labels/<case>.nii.gz``."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.casename import named_file
-from napari_necroseg.core.errors import CohortError, NecrosegError
+from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.volume import Grid, Voxels
 
 LABELS_FOLDER = "labels"
@@ -39,49 +37,3 @@ def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
     except NecrosegError:
         return None
     return None if mask.was_resampled else np.ascontiguousarray(mask.volume.voxels)
-
-
-def corrected_cases(cohort: Cohort, labels: Path) -> tuple[str, ...]:
-    """Return the names of the cases with a corrected mask, in the order of the table."""
-    there = _there(labels)
-    return tuple(files.name for files in cohort if _with_corrected(files, labels, there) != files)
-
-
-def with_corrected(cohort: Cohort, labels: Path) -> Cohort:
-    """Put corrected masks in the place of the cohort's; a case without one keeps what it has.
-
-    Parameters
-    ----------
-    cohort
-        Cases, with or without masks.
-    labels
-        The folder of the corrected masks: ``<case>.nii.gz`` a reference, ``<case>_tumour.nii.gz`` a tumour.
-
-    Raises
-    ------
-    CohortError
-        If the folder holds no mask of any of the cases.
-    """
-    if not corrected_cases(cohort, labels):
-        raise CohortError(
-            f"{labels} holds no mask of any of the {len(cohort)} cases; a corrected mask of a case is called "
-            f"{corrected_path(labels, 'CASE').name}, with the case's name in it."
-        )
-    there = _there(labels)
-    return replace(cohort, cases=tuple(_with_corrected(files, labels, there) for files in cohort))
-
-
-def _with_corrected(files: CaseFiles, labels: Path, there: frozenset[str]) -> CaseFiles:
-    reference, tumour = (
-        corrected_path(labels, files.name, is_tumour=is_tumour) for is_tumour in (False, True)
-    )
-    if reference.name in there:
-        files = replace(files, reference=reference, own_masks=files.own_masks | {"reference"})
-    if tumour.name in there:
-        files = replace(files, tumour=tumour, own_masks=files.own_masks | {"tumour"})
-    return files
-
-
-def _there(labels: Path) -> frozenset[str]:
-    """List the folder once: to ask for each case takes long on a network drive."""
-    return frozenset(path.name for path in labels.iterdir()) if labels.is_dir() else frozenset()

@@ -1,6 +1,7 @@
 """Loading the voxels of a case: every image and mask in working order on the grid of its ceT1 image."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def load_case(files: CaseFiles) -> Case:
     with memory_for(f"the images of {files.name}"):
         images = _read_images(files)
         masks = {role: _read_mask(path, role, files) for role, path in _mask_paths(files).items()}
-        return assemble_case(files.name, images, masks)
+        return replace(assemble_case(files.name, images, masks), patient=files.patient)
 
 
 def assemble_case(

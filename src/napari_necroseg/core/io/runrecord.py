@@ -8,8 +8,8 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.files import read_json_quietly
 
 RECORD_NAME = "run.json"
-# A case takes some 300 bytes; anything this large is no record. It is read in the viewer's own thread.
-_MOST_BYTES = 2_000_000
+# A case takes some 2,000 bytes; anything this large is no record. It is read in the viewer's own thread.
+_MOST_BYTES = 10_000_000
 
 
 def lock_path(run: Path) -> Path:

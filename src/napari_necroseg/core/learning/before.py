@@ -6,9 +6,11 @@ from pathlib import Path
 
 import torch
 
+from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import describe
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Warned
+from napari_necroseg.core.io.labels import masks_in_words
 from napari_necroseg.core.learning.checkpoint import Model, new_network
 from napari_necroseg.core.plan import Plan
 
@@ -23,6 +25,13 @@ def announcement(plan: Plan, model: Model | None) -> str:
         f"cases for {length} on {plan.device} with {plan.threads} threads; augmentation: "
         f"{describe(plan.config.augment)}."
     )
+
+
+def whose_masks(plan: Plan, cohort: Cohort, validation: Cohort) -> tuple[str, ...]:
+    """Say which of these cases have another mask than the cohort's table names."""
+    target = plan.config.target
+    learned = masks_in_words(cohort.only(plan.cases), target)
+    return (*learned, *masks_in_words(validation, target, doing="Scored meanwhile against"))
 
 
 def remarks(model: Model | None, *, n_cases: int, validation: Sequence[str]) -> Iterator[Warned]:

@@ -10,16 +10,19 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from napari_necroseg import __version__
+from napari_necroseg.core.case import Whose
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.files import file_sha256, write_bytes, write_text
+from napari_necroseg.core.io.known import Learned
 from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
+from napari_necroseg.core.learning.seal import check_seal, sealed
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.output import check_out_folder
+from napari_necroseg.core.plan import patch_shape_of
 
 WEIGHTS_NAME = "weights.safetensors"
 HISTORY_NAME = "history.csv"
@@ -30,6 +33,8 @@ _COMPUTES = ("numpy", "scipy", "nibabel", "numba")
 _CHOOSE = "Choose a folder that `necroseg train` wrote"
 
 _PatchSide = Annotated[int, Field(ge=1, le=4096)]
+# Anything smaller is no patch of a network with pooling, and would take hours.
+_SMALLEST_PATCH = (4, 16, 16)
 _Width = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -49,6 +54,11 @@ class RunRecord(BaseModel):
     images_sha256
         Of every image that it, or a model that it was fine-tuned from, has learned from: whatever its name
         is, a case with one of them is no new case.
+    images_likeness
+        Short signatures of these images (`core.io.likeness`): a copy in other intensities is recognised by
+        them; none in older records.
+    patients_sha256
+        Of the patients of all these cases (`core.io.known.patient_sha256`); none in older records.
     started_from, earlier_cases
         SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that one had
         been trained on; None and none for a network that started from random weights.
@@ -57,6 +67,9 @@ class RunRecord(BaseModel):
         records.
     validation
         Names of the cases that it was scored on meanwhile.
+    masks
+        Whose mask of each of these cases counted, and of each that it learned from: that of the cohort's
+        table, one of a project's labels (signed off or not), or open layers.
     versions
         Of this program and of what its numbers come from.
     """
@@ -76,11 +89,14 @@ class RunRecord(BaseModel):
     versions: dict[str, str]
     case_sha256: dict[str, str] = Field(default_factory=dict)
     images_sha256: tuple[str, ...] = ()
+    images_likeness: tuple[str, ...] = ()
+    patients_sha256: tuple[str, ...] = ()
     started_from: str | None = None
     earlier_cases: tuple[str, ...] = ()
     device_name: str = ""
     number_format: str = ""
     validation: tuple[str, ...] = ()
+    masks: dict[str, Whose] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,6 +132,17 @@ class Model:
     def cases(self) -> tuple[str, ...]:
         """Names of the cases that it was trained on, those of models that it was fine-tuned from included."""
         return tuple(dict.fromkeys((*self.record.cases, *self.record.earlier_cases)))
+
+    @property
+    def learned(self) -> Learned:
+        """What it has learned from, by name, patient and image."""
+        record = self.record
+        return Learned(
+            cases=frozenset(self.cases),
+            patients=frozenset(record.patients_sha256),
+            images_sha256=frozenset(record.images_sha256),
+            likenesses=record.images_likeness,
+        )
 
 
 def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:
@@ -170,7 +197,11 @@ def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
     try:
         _write_weights(run / WEIGHTS_NAME, network, record)
         write_text(run / HISTORY_NAME, history)
-        write_text(run / RECORD_NAME, _record_text(record, sha256=file_sha256(run / WEIGHTS_NAME)))
+        hashes = {
+            "weights_sha256": file_sha256(run / WEIGHTS_NAME),
+            "history_sha256": file_sha256(run / HISTORY_NAME),
+        }
+        write_text(run / RECORD_NAME, json.dumps(hashes | record.model_dump(mode="json"), indent=2) + "\n")
     except BaseException:
         for name in (WEIGHTS_NAME, HISTORY_NAME):
             (run / name).unlink(missing_ok=True)
@@ -198,9 +229,12 @@ def load_model(run: Path) -> Model:
     _check_recorded_hash(run, sha256)
     try:
         with safe_open(path, framework="pt") as file:
-            record = _read_record(path, file.metadata() or {})
+            metadata = file.metadata() or {}
+            record = _read_record(path, metadata)
+            _check_described(run, record)
             network = _empty_network(record)
             weights = _read_weights(path, file, network.state_dict())
+            check_seal(f"The model {path}", weights, metadata, metadata[_HEADER_KEY])
     except SafetensorError as error:
         raise ModelError(f"{path} is damaged or no safetensors file. {_CHOOSE}.") from error
     network.load_state_dict(weights, strict=True, assign=True)
@@ -208,13 +242,8 @@ def load_model(run: Path) -> Model:
 
 
 def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     # Not `save_file`: it makes a file that only its owner may read.
-    write_bytes(path, save(tensors, metadata={_HEADER_KEY: record.model_dump_json()}))
-
-
-def _record_text(record: RunRecord, *, sha256: str) -> str:
-    return json.dumps({"weights_sha256": sha256} | record.model_dump(mode="json"), indent=2) + "\n"
+    write_bytes(path, sealed(network.state_dict(), _HEADER_KEY, record.model_dump_json()))
 
 
 def _check_recorded_hash(run: Path, sha256: str) -> None:
@@ -237,7 +266,7 @@ def _read_record(path: Path, metadata: dict[str, str]) -> RunRecord:
             f"{path} was not written by napari-necroseg: its header names no such model. {_CHOOSE}."
         )
     try:
-        return RunRecord.model_validate_json(metadata[_HEADER_KEY])
+        record = RunRecord.model_validate_json(metadata[_HEADER_KEY])
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in problem["loc"])
@@ -245,6 +274,43 @@ def _read_record(path: Path, metadata: dict[str, str]) -> RunRecord:
             f"{path} describes a model that this version cannot read ({place}: {problem['msg']}). "
             "Update napari-necroseg, or train the model again."
         ) from error
+    _check_patches(path, record)
+    return record
+
+
+def _check_patches(path: Path, record: RunRecord) -> None:
+    """Refuse patches for which the model's own choices leave no room: memory is taken by them."""
+    most = patch_shape_of(record.config)
+    bounds = zip(_SMALLEST_PATCH, record.patch_shape, most, strict=True)
+    if all(least <= side <= end for least, side, end in bounds):
+        return
+    said, known = (" x ".join(map(str, shape)) for shape in (record.patch_shape, most))
+    raise ModelError(
+        f"{path} describes patches of {said} voxels, which do not fit its own choices ({known}): it is "
+        f"damaged, or was made up. {_CHOOSE}."
+    )
+
+
+def _check_described(run: Path, record: RunRecord) -> None:
+    """Refuse a ``run.json`` that says something else than the header of the weights beside it."""
+    beside = {name: value for name, value in read_run_record(run).items() if name in RunRecord.model_fields}
+    if not beside:
+        return
+    try:
+        described = RunRecord.model_validate(beside).model_dump(mode="json")
+    except ValidationError as error:
+        name = str(error.errors(include_url=False)[0]["loc"][0])
+    else:
+        own = record.model_dump(mode="json")
+        # Compared as text: a loss that is no number is not equal to itself.
+        odd = [name for name in own if name in beside and repr(own[name]) != repr(described[name])]
+        if not odd:
+            return
+        name = odd[0]
+    raise ModelError(
+        f"{run / RECORD_NAME} does not describe the {WEIGHTS_NAME} beside it: their {name} differ. Copy the "
+        "whole folder of the run again."
+    )
 
 
 def _empty_network(record: RunRecord) -> UNet:

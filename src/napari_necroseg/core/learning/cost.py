@@ -13,6 +13,7 @@ from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.events import Event, Finished, Progress, Started
 from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.learning.before import whose_masks
 from napari_necroseg.core.learning.device import memory_errors, torch_settings
 from napari_necroseg.core.learning.interrupt import Stopped, check, interruptible
 from napari_necroseg.core.learning.learner import Learner
@@ -60,6 +61,8 @@ def plan_training(
         f"a mini-batch of {plan.config.batch_size} patches of {' x '.join(map(str, plan.patch_shape))} voxels"
     )
     yield Started(message=f"Measuring a few steps on {plan.device}; nothing is trained.")
+    for words in whose_masks(plan, cohort, Cohort(cases=())):
+        yield Started(message=words)
     try:
         with memory_errors(size, smaller_in_words(plan)), torch_settings(plan.threads):
             yield from _measure(plan, cohort.only(plan.cases), stop)

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
-from napari_necroseg.core.files import voxels_sha256
+from napari_necroseg.core.io.known import marks_of
 from napari_necroseg.core.io.made import Known
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
 from napari_necroseg.core.learning.device import (
@@ -72,7 +74,7 @@ def predict(
     Parameters
     ----------
     models
-        From `load_model`; of several the mean probability counts.
+        From `load_model`; of several the mean probability counts, of each once.
     case
         On its working grid; must have the sequences that the models were trained on.
     config
@@ -96,7 +98,7 @@ def predict(
     SettingsError
         If the point of `config.around` lies outside of the image.
     """
-    members = (models,) if isinstance(models, Model) else tuple(models)
+    members = (models,) if isinstance(models, Model) else distinct(models)
     for model in members:
         check_sequences(model, case)
     for note in dict.fromkeys(note for model in members for note in image_notes(case, model.config)):
@@ -119,6 +121,14 @@ def predict(
     yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
 
 
+def distinct(models: Sequence[Model]) -> tuple[Model, ...]:
+    """Return each model once: its mean with itself is itself, and tells of no uncertainty."""
+    found: dict[str | int, Model] = {}
+    for model in models:
+        found.setdefault(model.sha256 or id(model), model)
+    return tuple(found.values())
+
+
 def check_sequences(model: Model, case: Case | CaseFiles) -> None:
     """Refuse a case that lacks a sequence which the model was trained on."""
     missing = [str(sequence) for sequence in model.config.sequences if sequence not in case.sequences]
@@ -130,12 +140,10 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
 
 
 def known_by(models: Sequence[Model], case: Case) -> Known:
-    """Say whether one of the models has learned from a case: from one of its images, or one of its name."""
-    learned = {digest for model in models for digest in model.record.images_sha256}
+    """Say whether one of the models has learned from a case, and by what it is known."""
+    learned = reduce(or_, (model.learned for model in models))
     seen = {sequence for model in models for sequence in model.config.sequences}
-    if learned and any(voxels_sha256(case.sequences[sequence]) in learned for sequence in seen):
-        return "image"
-    return "name" if any(case.name in model.cases for model in models) else "no"
+    return learned.knows(case, marks_of(case, seen).values())
 
 
 def _prediction(

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from napari_necroseg.core.config import TrainConfig
@@ -17,6 +16,7 @@ from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.files import check_readable, remove, write_bytes
 from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, check_run_folder
+from napari_necroseg.core.learning.seal import check_seal, sealed
 from napari_necroseg.core.output import check_out_folder, is_temporary
 from napari_necroseg.core.plan import Plan
 
@@ -70,9 +70,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     ResourceError
         If it cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-    content = save(tensors, metadata={_HEADER_KEY: checkpoint.progressed.model_dump_json()})
-    write_bytes(run / CHECKPOINT_NAME, content)
+    record = checkpoint.progressed.model_dump_json()
+    write_bytes(run / CHECKPOINT_NAME, sealed(checkpoint.tensors, _HEADER_KEY, record))
 
 
 def drop_checkpoint(run: Path) -> None:
@@ -130,11 +129,13 @@ def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
     if not path.exists():
         return None
     with _opened(path) as (file, progressed):
+        _check_same_training(run, progressed, plan)
         # Copies: the file is replaced while the training goes on.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    check_seal(f"The checkpoint {path}", tensors, metadata, metadata[_HEADER_KEY])
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
-    _check_same_training(run, progressed, plan)
     return Checkpoint(tensors=tensors, progressed=progressed)
 
 
@@ -181,7 +182,8 @@ def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[st
         name = changed[0] if changed else min(set(progressed.case_sha256) ^ set(case_sha256))
         raise SettingsError(
             f"The training in {run} began with other images or another mask of {name} (a corrected one is "
-            "another); restore them, or start anew in a new folder."
+            "another, and one that nobody has signed off counts only if asked for); restore them, or start "
+            "anew in a new folder."
         )
 
 

@@ -1,18 +1,19 @@
 """Training a network: a generator of events that ends with a folder of files."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.case import Case, Cohort, Whose
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.file_lock import file_lock
+from napari_necroseg.core.io.known import ImageMark, Learned, patient_sha256
 from napari_necroseg.core.io.runrecord import lock_path
-from napari_necroseg.core.learning.before import announcement, check_space, remarks
+from napari_necroseg.core.learning.before import announcement, check_space, remarks, whose_masks
 from napari_necroseg.core.learning.checkpoint import Model, RunRecord, save_run, software_versions
 from napari_necroseg.core.learning.device import (
     device_in_words,
@@ -23,6 +24,7 @@ from napari_necroseg.core.learning.device import (
 )
 from napari_necroseg.core.learning.interrupt import Stopped, Wishes, interruptible
 from napari_necroseg.core.learning.learner import Learner
+from napari_necroseg.core.learning.left_out import known_by_image, known_by_table, left_out
 from napari_necroseg.core.learning.loop import Clock, State, Surroundings, run_steps
 from napari_necroseg.core.learning.planned import smaller_in_words
 from napari_necroseg.core.learning.resume import (
@@ -115,7 +117,8 @@ def train(
     plan
         From `make_plan`.
     cohort
-        Where the files of the plan's cases are; other cases are ignored.
+        Where the files of the plan's cases are. Other cases are not learned from; each that shares a patient
+        or an image with one that is, is named before the training begins.
     run
         A folder that is new or empty (or holds the checkpoint to resume); gets the model at the end.
     start
@@ -162,7 +165,8 @@ def train(
         # Another one may have been here until now.
         (check_resumable if goes_on else check_new)(run)
         try:
-            yield from job.events(cohort.only(plan.cases), validation or Cohort(cases=()))
+            cohort.only(plan.cases)
+            yield from job.events(cohort, validation or Cohort(cases=()))
         except Stopped:
             pass
         finally:
@@ -185,9 +189,15 @@ class _Job:
     def events(self, cohort: Cohort, validation: Cohort) -> Generator[Event, None, None]:
         clock = Clock()
         yield Started(message=announcement(self.plan, self.start.model))
+        for words in whose_masks(self.plan, cohort, validation):
+            yield Started(message=words)
         check_space(self.run, self.plan)
+        others = left_out(self.plan, cohort, validation)
+        cohort = cohort.only(self.plan.cases)
+        yield from known_by_table(self.plan, cohort, others, self._earlier, watched=validation.names)
         loaded = yield from load_sources(self.plan, cohort, self.wishes.stop)
         sources = loaded.sources
+        yield from known_by_image(self.plan, loaded.marks, others, self._earlier, self.wishes.stop)
         # A study scores each network on whole folds afterwards.
         if not self.start.may_go_on:
             yield from remarks(self.start.model, n_cases=len(sources), validation=validation.names)
@@ -207,7 +217,10 @@ class _Job:
         )
         with interruptible(learner.network, self.wishes.stop):
             yield from run_steps(learner, sources, plan, state, around)
-        record = self._record(digests, state, self._learned(loaded.images_sha256), validation)
+        record = self._record(digests, state).model_copy(
+            update={"validation": validation.names, "masks": self._masks(cohort, validation, digests)}
+            | self._learned(cohort, loaded.marks)
+        )
         save_run(self.run, learner.network, record, _csv(state))
         drop_checkpoint(self.run)
         yield Finished(
@@ -261,17 +274,33 @@ class _Job:
         record = self._record(digests, state)
         return Validator(cases=cases, plan=self.plan, record=record, run=self.run, wishes=self.wishes)
 
-    def _learned(self, images_sha256: tuple[str, ...]) -> tuple[str, ...]:
-        """Which images the model has learned from in the end, those of the one it started from included."""
-        earlier = () if self.start.model is None else self.start.model.record.images_sha256
-        return tuple(sorted({*images_sha256, *earlier}))
+    @property
+    def _earlier(self) -> Learned:
+        """What the model has learned from that this one starts from."""
+        return Learned() if self.start.model is None else self.start.model.learned
+
+    def _learned(
+        self, cohort: Cohort, marks: Mapping[str, tuple[ImageMark, ...]]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return by what those are recognised whom the model has learned from, earlier trainings included."""
+        images, earlier = [mark for of_case in marks.values() for mark in of_case], self._earlier
+        likenesses = set(earlier.likenesses)
+        patients = {patient_sha256(cohort[name].patient_or_name) for name in marks}
+        return {
+            "images_sha256": tuple(sorted({mark.sha256 for mark in images} | earlier.images_sha256)),
+            "images_likeness": tuple(sorted({mark.likeness for mark in images} - {""} | likenesses)),
+            "patients_sha256": tuple(sorted(patients | earlier.patients)),
+        }
+
+    def _masks(self, cohort: Cohort, validation: Cohort, learned: Iterable[str]) -> dict[str, Whose]:
+        target = self.plan.config.target
+        used = (*cohort.only(tuple(learned)), *validation)
+        return {files.name: files.whose(target) for files in used}
 
     def _record(
         self,
         digests: Mapping[str, str],
         state: State,
-        images_sha256: tuple[str, ...] = (),
-        validation: Cohort | None = None,
     ) -> RunRecord:
         plan, model = self.plan, self.start.model
         dtype = reduced_dtype(plan.device, plan.config.precision) or torch.float32
@@ -287,12 +316,10 @@ class _Job:
             loss=state.loss,
             versions=software_versions(),
             case_sha256=dict(digests),
-            images_sha256=images_sha256,
             started_from=self._started_from,
             earlier_cases=() if model is None else model.cases,
             device_name=device_in_words(plan.device).partition(" (")[0],
             number_format=str(dtype).removeprefix("torch."),
-            validation=() if validation is None else validation.names,
         )
 
 

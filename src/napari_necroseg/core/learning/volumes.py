@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +15,8 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig, Whitening
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
-from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid
+from napari_necroseg.core.io.known import ImageMark, marks_of
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.learning.device import free_bytes
 from napari_necroseg.core.learning.interrupt import check
@@ -35,10 +35,10 @@ _SEEN: dict[Whitening, str] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """The training cases that have a target, and the SHA-256 of each of their images."""
+    """The training cases that have a target, and by what the images of each are recognised."""
 
     sources: tuple[Source, ...]
-    images_sha256: tuple[str, ...]
+    marks: Mapping[str, tuple[ImageMark, ...]]
 
 
 def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Event, None, Loaded]:
@@ -50,7 +50,7 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
         If the target mask of every case is empty, or an image has one value everywhere.
     """
     sources: list[Source] = []
-    digests: list[str] = []
+    marks: dict[str, tuple[ImageMark, ...]] = {}
     for number, files in enumerate(cohort):
         check(stop)
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
@@ -63,7 +63,7 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
         source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
         if source.target.any():
             sources.append(source)
-            digests += (voxels_sha256(case.sequences[sequence]) for sequence in plan.config.sequences)
+            marks[files.name] = tuple(marks_of(case, plan.config.sequences).values())
         else:
             yield Warned(message=f"{case.name} is left out: its {plan.config.target} mask is empty.")
     if not sources:
@@ -72,7 +72,7 @@ def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator
             "empty. Outline the target in at least one case."
         )
     yield Progress(done=len(cohort), total=len(cohort), message=f"{len(sources)} cases in memory")
-    return Loaded(sources=on_device(sources, plan.device, n_cases=len(sources)), images_sha256=tuple(digests))
+    return Loaded(sources=on_device(sources, plan.device, n_cases=len(sources)), marks=marks)
 
 
 def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Target | None = None) -> CaseFiles:

@@ -30,6 +30,8 @@ class MaskPair:
         The image on whose grid they are compared.
     spacing_mm
         Slice, row and column spacing of those that are TIFF stacks and do not state theirs.
+    siblings
+        The other cases of its patient, as the cohort's table has them.
     """
 
     case: str
@@ -38,6 +40,7 @@ class MaskPair:
     prediction: Path
     grid_file: Path
     spacing_mm: Spacing | None = None
+    siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +151,11 @@ def read_pair(pair: MaskPair) -> ReadPair:
 
 
 def _pairs_of_cohort(table: Path, folder: Path) -> MaskPairs:
-    cases = {name_key(case.name): case for case in read_cohort(table) if case.reference is not None}
+    everyone = read_cohort(table)
+    cases = {name_key(case.name): case for case in everyone if case.reference is not None}
+    of_patient: dict[str, list[str]] = {}
+    for case in everyone:
+        of_patient.setdefault(case.patient_or_name, []).append(case.name)
     found = read_folder(folder).cases(cases) if folder.is_dir() else MaskFolder(files={})
     pairs = tuple(
         MaskPair(
@@ -158,6 +165,7 @@ def _pairs_of_cohort(table: Path, folder: Path) -> MaskPairs:
             prediction=found.files[key][0],
             grid_file=case.sequences[Sequence.CET1],
             spacing_mm=case.spacing_mm,
+            siblings=tuple(name for name in of_patient[case.patient_or_name] if name != case.name),
         )
         for key, case in cases.items()
         if case.reference is not None and key in found.files and not found.twins(key)

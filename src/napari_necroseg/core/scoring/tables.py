@@ -66,7 +66,7 @@ class ScoredCase:
     @property
     def trained_on(self) -> Known | None:
         """Whether the model has learned from it."""
-        return known_by_record(self.made.record)
+        return known_by_record(self.made.record, siblings=self.pair.siblings)
 
 
 def wide_table(scores: Mapping[str, Scores]) -> str:

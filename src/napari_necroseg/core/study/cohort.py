@@ -6,12 +6,13 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.io.known import ImageMark, marks_of
 from napari_necroseg.core.masks.measure import measure
 from napari_necroseg.core.study.folds import (
     FOLDS_NAME,
@@ -68,7 +69,7 @@ def read_study_cases(
         If a case cannot be read, the folds are not as they must be, or two patients share an image.
     """
     volumes: dict[str, float] = {}
-    digests: dict[str, dict[str, str]] = {}
+    marks: dict[str, Mapping[Sequence, ImageMark]] = {}
     targets: dict[str, str] = {}
     for number, files in enumerate(cohort):
         if stop.is_set():
@@ -81,7 +82,7 @@ def read_study_cases(
         assert mask is not None, "checked before"
         volumes[files.name] = measure(mask.voxels > 0, case.grid).volume_ml
         targets[files.name] = voxels_sha256(mask)
-        digests[files.name] = {str(name): voxels_sha256(image) for name, image in case.sequences.items()}
+        marks[files.name] = marks_of(case, case.sequences)
     yield Progress(done=len(cohort), total=len(cohort), message=f"{len(cohort)} cases read")
     patients = {files.name: files.patient_or_name for files in cohort}
     folds = decide_folds(config, cohort, volumes, out)
@@ -92,9 +93,11 @@ def read_study_cases(
             patient=patients[name],
             fold=fold,
             target_ml=volumes[name],
-            images_sha256=digests[name],
+            images_sha256={str(sequence): mark.sha256 for sequence, mark in marks[name].items()},
+            images_likeness={str(sequence): mark.likeness for sequence, mark in marks[name].items()},
             target_sha256=targets[name],
             target_file=relative_path(target_file(cohort[name], config), out),
+            target_from=cohort[name].whose(config.target),
         )
         for name, fold in folds.items()
     }

@@ -1,7 +1,7 @@
 """All that is known of an experiment when its results are written up."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from napari_necroseg.core.scoring.numbers import mean
 from napari_necroseg.core.study.cohort import relative_path, target_file
 from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.outcomes import Outcome, outcomes_of
-from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
-from napari_necroseg.core.study.results import SCORES_NAME, read_results
+from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study, write_record
+from napari_necroseg.core.study.results import SCORES_NAME, CaseResult, read_results, results_sha256
 from napari_necroseg.core.study.runs import Run, runs_of, training_of
+from napari_necroseg.core.study.unit import state_path
 
 _PHANTOM = "phantom"
 _MOST_OF_A_NOTE = 1_000_000
@@ -122,7 +123,31 @@ class Findings:
         done = set(self.runs_that_are("done"))
         without = [f"{run} is recorded as done and has no scores." for run in sorted(done - scored)]
         unrecorded = [f"{run} has scores and is not recorded as done." for run in sorted(scored - done)]
-        return (*without, *unrecorded)
+        results = [one for outcome in self.outcomes for one in outcome.results]
+        return (*without, *unrecorded, *changed_scores(results, self.states))
+
+
+def changed_scores(results: Iterable[CaseResult], states: Mapping[str, RunState]) -> tuple[str, ...]:
+    """Say whose scores are not those that were written when it was scored, in a sentence, if there are any.
+
+    Records of earlier versions do not tell.
+    """
+    of_run: dict[str, list[CaseResult]] = {}
+    for one in results:
+        run = Run(configuration=one.configuration, fold=one.fold, seed=one.seed)
+        of_run.setdefault(run.key, []).append(one)
+    changed = [
+        str(state.run)
+        for key, state in states.items()
+        if state.scores_sha256 and key in of_run and results_sha256(of_run[key]) != state.scores_sha256
+    ]
+    if not changed:
+        return ()
+    named = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+    return (
+        f"The scores of {named} in {SCORES_NAME} are not those that were written when the run was scored: "
+        "somebody or something has changed them. `necroseg study` writes them again.",
+    )
 
 
 def find(folder: Path) -> Findings:
@@ -151,6 +176,18 @@ def find(folder: Path) -> Findings:
 def title_of(configuration: str) -> str:
     """Return a configuration as a heading: ``2D ceT1+T2``."""
     return Configuration.parse(configuration).title
+
+
+def write_state(out: Path, state: RunState) -> None:
+    """Write how a run went; a reason is kept without its folders, since what is written travels.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    kept = state.model_copy(update={"reason": without_places(state.reason)})
+    write_record(state_path(out, state.run), kept)
 
 
 def without_places(text: str) -> str:

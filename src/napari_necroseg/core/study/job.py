@@ -25,12 +25,13 @@ from napari_necroseg.core.learning.volumes import target_mask
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
+from napari_necroseg.core.study.findings import write_state
 from napari_necroseg.core.study.leakage import check_unseen
-from napari_necroseg.core.study.record import RunState, write_record
-from napari_necroseg.core.study.results import CaseResult, results_text
+from napari_necroseg.core.study.record import RunState
+from napari_necroseg.core.study.results import CaseResult, results_sha256, results_text
 from napari_necroseg.core.study.runs import training_of
 from napari_necroseg.core.study.store import CaseStore
-from napari_necroseg.core.study.unit import Unit, scores_path, state_path
+from napari_necroseg.core.study.unit import Unit, scores_path
 from napari_necroseg.core.tuning import tuned
 
 # Shares of a run that lie behind when a phase begins; most of it is training.
@@ -97,7 +98,7 @@ class _Job:
                 state = yield from self.events()
         except NecrosegError as error:
             state = self.state(state="failed", reason=str(error))
-        write_record(state_path(self.unit.out, self.unit.run), state)
+        write_state(self.unit.out, state)
         return state
 
     def events(self) -> Generator[Event, None, RunState]:
@@ -113,6 +114,7 @@ class _Job:
         return self.state(
             state="done",
             weights_sha256=model.sha256,
+            scores_sha256=results_sha256(results),
             predictions_sha256={name: file_sha256(self._mask(name)) for name in validation.names},
             iterations=model.record.iterations,
             mean_dice=sum(dice) / len(dice) if dice else None,
@@ -198,8 +200,7 @@ class _Job:
         check_unseen(
             self.unit.cases,
             self.unit.validation,
-            learned_cases=model.cases,
-            learned_images=model.record.images_sha256,
+            learned=model.learned,
         )
 
     def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:

@@ -45,6 +45,9 @@ def _cohort(findings: Findings) -> str:
     what = "necrosis zones" if target == "reference" else "tumours"
     n_other = findings.n_other_masks
     corrected = f" Of {n_other} cases, corrected masks took the place of the cohort's." if n_other else ""
+    n_unsigned = sum(case.target_from == "unsigned" for case in cases)
+    if n_unsigned:
+        corrected += f" Nobody had signed off the masks of {n_unsigned} cases."
     size = (
         f" Their volume was {median(volumes):.2f} mL in the median ({min(volumes):.2f} to "
         f"{max(volumes):.2f} mL)."

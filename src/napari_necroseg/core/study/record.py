@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from napari_necroseg.core.case import Whose
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import read_json, write_text
+from napari_necroseg.core.io.known import ImageMark
 from napari_necroseg.core.study.runs import Run
 
 STUDY_NAME = "study.json"
@@ -44,11 +46,17 @@ class StudyCase(BaseModel):
         Volume of its target, in millilitres, by which the folds are stratified.
     images_sha256
         Of the voxels of each of its images.
+    images_likeness
+        Short signatures of its images (`core.io.likeness`), by which copies in other intensities are
+        recognised; none in records that do not know them.
     target_sha256
         Of the voxels of its target; empty in records that do not know it.
     target_file
         The mask that was learned and scored, relative to the experiment's folder where that is possible: it
         may be a corrected one instead of the cohort's.
+    target_from
+        Whose it is: that of the cohort's table, or one of a project's labels, signed off or not; empty in
+        records that do not know it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,8 +65,18 @@ class StudyCase(BaseModel):
     fold: int
     target_ml: float
     images_sha256: dict[str, _Sha256]
+    images_likeness: dict[str, str] = Field(default_factory=dict)
     target_sha256: str = ""
     target_file: str = ""
+    target_from: Whose | Literal[""] = ""
+
+    @property
+    def marks(self) -> tuple[ImageMark, ...]:
+        """By what its images are recognised."""
+        return tuple(
+            ImageMark(sha256=digest, likeness=self.images_likeness.get(name, ""))
+            for name, digest in self.images_sha256.items()
+        )
 
 
 class StudyRecord(BaseModel):
@@ -103,6 +121,11 @@ class StudyRecord(BaseModel):
         """The patient of each case."""
         return {name: case.patient for name, case in self.cases.items()}
 
+    def config_in(self, folder: Path) -> StudyConfig:
+        """Return what was chosen, the model to start from as it is found from the experiment's folder."""
+        start = self.config.start_from
+        return self.config if start is None else self.config.changed(start_from=(folder / start).resolve())
+
     def what(self) -> dict[str, Any]:
         """Return what must stay the same while an experiment goes on."""
         config = self.config.model_dump(mode="json")
@@ -127,6 +150,8 @@ class RunState(BaseModel):
         Of its model.
     predictions_sha256
         Of the mask of each case that it is scored on.
+    scores_sha256
+        Of its scores (`results.results_sha256`); empty in records that do not know it.
     iterations
         Of its training.
     seconds
@@ -150,6 +175,7 @@ class RunState(BaseModel):
     validation: tuple[str, ...]
     weights_sha256: str = ""
     predictions_sha256: dict[str, _Sha256] = Field(default_factory=dict)
+    scores_sha256: str = ""
     iterations: int = 0
     seconds: dict[str, float] = Field(default_factory=dict)
     mean_dice: float | None = None

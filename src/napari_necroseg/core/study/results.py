@@ -1,6 +1,7 @@
 """The scores of an experiment as one tidy table, ``scores.csv``: a row a number."""
 
 import csv
+import hashlib
 import io
 import math
 from collections.abc import Iterable
@@ -45,6 +46,12 @@ def results_text(results: Iterable[CaseResult]) -> str:
             row = (one.configuration, one.fold, one.seed, one.case, metric, region)
             writer.writerow((*row, "" if value is None else value))
     return text.getvalue()
+
+
+def results_sha256(results: Iterable[CaseResult]) -> str:
+    """Return the SHA-256 of a run's scores, in whatever order and way a program has written the file anew."""
+    ordered = sorted(results, key=lambda one: one.case)
+    return hashlib.sha256(results_text(ordered).encode()).hexdigest()
 
 
 def read_results(path: Path) -> tuple[CaseResult, ...]:

@@ -13,6 +13,7 @@ from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256
+from napari_necroseg.core.io.labels import masks_in_words
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, software_versions
 from napari_necroseg.core.output import check_out_folder, sweep_all
 from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels
@@ -150,13 +151,16 @@ def begin(
     check_cases(config, without_voxels(cohort))
     n_runs = len(runs_of(config))
     yield Started(message=f"A study of {n_runs} runs in {config.folds} folds of {len(cohort)} cases.")
+    for words in masks_in_words(cohort, config.target, doing="Learning from, and scoring against,"):
+        yield Started(message=words)
     store = CaseStore()
     cases = yield from read_study_cases(config, cohort, store, out, stop)
     if cases is None:
         return None
     start = config.start_from
     record = StudyRecord(
-        config=config if start is None else config.changed(start_from=start.absolute()),
+        # What is written travels with the folder, and tells nothing of the computer.
+        config=config if start is None else config.changed(start_from=relative_path(start, out)),
         start_from_sha256="" if start is None else _weights_sha256(start),
         prediction=usual_prediction(train_preset(config.preset)),
         cohort=relative_path(table, out),
@@ -260,12 +264,18 @@ def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
     if changed:
         raise SettingsError(
             f"The study in this folder was begun with another {changed[0]} (its image, mask, patient or "
-            "fold, or whether it takes part); restore it, or choose a new folder."
+            "fold, or whether it takes part; masks that nobody has signed off count with --unsigned alone); "
+            "restore it, or choose a new folder."
         )
 
 
 def _is_same(earlier: StudyRecord, record: StudyRecord, name: str) -> bool:
-    return earlier.cases.get(name) == record.cases.get(name)
+    was, now = earlier.cases.get(name), record.cases.get(name)
+    if was is None or now is None:
+        return False
+    # A mask may be signed off meanwhile; earlier versions wrote down neither whose it is nor signatures.
+    unlike = {"target_from": was.target_from, "images_likeness": was.images_likeness}
+    return was == now.model_copy(update=unlike)
 
 
 def _chosen(runs: Sequence[Run], only: Sequence[str]) -> tuple[Run, ...]:

@@ -17,13 +17,14 @@ from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.study.events import RunDone, RunFailed, RunPlanned
+from napari_necroseg.core.study.findings import write_state
 from napari_necroseg.core.study.job import do_unit
 from napari_necroseg.core.study.places import Places
-from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, write_record
-from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_text
+from napari_necroseg.core.study.record import RunState, StudyRecord, read_states
+from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_sha256, results_text
 from napari_necroseg.core.study.runs import Run, runs_of, tuned_training_of
 from napari_necroseg.core.study.store import CaseStore
-from napari_necroseg.core.study.unit import Unit, scores_path, state_path
+from napari_necroseg.core.study.unit import Unit, scores_path
 
 _UNSEEN = (
     "What it wrote cannot be seen from here: its worker needs the folder of the study, shared under the "
@@ -67,6 +68,12 @@ class Underway:
                 return
             if self._is_whole(state):
                 self.states[key] = state
+            elif self._has_other_scores(state):
+                yield Warned(
+                    message=f"The scores of {state.run} in runs/{key}.csv are not those that were written "
+                    "when it was scored: somebody or something has changed them. They are computed again "
+                    "from its model."
+                )
         self._check_choices()
         for run in self.runs:
             yield planned_run(self.unit(run), self.states.get(run.key))
@@ -78,7 +85,8 @@ class Underway:
         """Refuse to mix runs of one study that two versions of this program trained in two ways."""
         done = self.done()
         for run in done if len(done) < len(self.runs) else ():
-            was, now = trained_config(self.unit(run).model), tuned_training_of(self.record.config, run)
+            unit = self.unit(run)
+            was, now = trained_config(unit.model), tuned_training_of(unit.config, run)
             # Where it ran is no matter.
             was = None if was is None else was.changed(device=now.device, threads=now.threads)
             if was is None or was == now:
@@ -132,7 +140,7 @@ class Underway:
         """Return a run as it is handed to a process."""
         return Unit(
             run=run,
-            config=self.record.config,
+            config=self.record.config_in(self.out),
             cohort=self._cohort,
             cases=self.record.cases,
             out=self.out.resolve(),
@@ -154,7 +162,7 @@ class Underway:
                 yield Warned(message=str(error))
             yield self._done(state)
             return
-        write_record(state_path(self.out, state.run), state)
+        write_state(self.out, state)
         yield RunFailed(**state.run.names, done=len(self._over), total=len(self.runs), reason=state.reason)
 
     def _done(self, state: RunState, *, was_done: bool = False) -> RunDone:
@@ -171,6 +179,15 @@ class Underway:
     def _is_done(self, run: Run) -> bool:
         return run.key in self.states and self.states[run.key].state == "done"
 
+    def _has_other_scores(self, state: RunState) -> bool:
+        """Whether the scores of a run are there, and not as they were written."""
+        if state.run not in self.runs or not state.scores_sha256:
+            return False
+        try:
+            return results_sha256(read_results(scores_path(self.out, state.run))) != state.scores_sha256
+        except FileError:
+            return True
+
     def _is_whole(self, state: RunState) -> bool:
         """Whether a run is one of this study, and what it says it made is there."""
         if state.run not in self.runs:
@@ -181,11 +198,15 @@ class Underway:
         masks = self.out / "predictions" / state.run.out_of_fold
         made |= {masks / f"{name}.nii.gz": digest for name, digest in state.predictions_sha256.items()}
         try:
-            scored = {one.case for one in read_results(scores_path(self.out, state.run))}
+            results = read_results(scores_path(self.out, state.run))
         except FileError:
             return False
-        return scored == set(state.validation) and all(
-            path.is_file() and file_sha256(path) == digest for path, digest in made.items()
+        scored = {one.case for one in results}
+        is_same = state.scores_sha256 in ("", results_sha256(results))
+        return (
+            is_same
+            and scored == set(state.validation)
+            and all(path.is_file() and file_sha256(path) == digest for path, digest in made.items())
         )
 
 

@@ -36,6 +36,7 @@ _FILLED_OPACITY = 0.5
 
 _WARNINGS = {
     "image": " ⚠ The model was trained on this case, so its scores here are too good.",
+    "patient": " ⚠ The model was trained on another case of this patient, so its scores here are too good.",
     "name": " ⚠ The model was trained on a case of this name; if it is this one, scores here are too good.",
     "no": "",
 }

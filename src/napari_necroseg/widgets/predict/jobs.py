@@ -62,11 +62,14 @@ class WarmModels:
         An ensemble stands for its members.
         """
         yield Progress(done=0, total=0, message="Loading PyTorch ...")
-        from napari_necroseg.core.io.ensemble import expand_runs
+        from napari_necroseg.core.io.ensemble import distinct_runs
         from napari_necroseg.core.learning.checkpoint import load_model
 
         kept: dict[Path, tuple[object, Any]] = {}
-        for run in expand_runs(runs):
+        distinct, repeated = distinct_runs(runs)
+        if repeated:
+            yield Warned(message=repeated)
+        for run in distinct:
             yield Progress(done=0, total=0, message=f"Loading the model {run.name} ...")
             if stop.is_set():
                 return []
@@ -155,7 +158,8 @@ def _stamp(run: Path) -> object:
 
 
 def _ready_to_show(prediction: Any, case: Case, runs: Sequence[Path], config: PredictConfig) -> Finished[Any]:
-    run, others = runs[0], len(prediction.provenance["models"]) - max(1, len(members_of(runs[0])))
+    run, n_models = runs[0], len(prediction.provenance["models"])
+    others = max(0, n_models - max(1, len(members_of(run))))
     name = f"{run_name(run)} + {others}" if others else run_name(run)
     sources = {role: case_source(case, role, mean_name(runs)) for role in Role}
     labels = mask_layer(prediction.labels, sources[Role.PREDICTION], f"prediction {name}")

@@ -47,7 +47,7 @@ class CaseList(QWidget):
         self._list.blockSignals(True)
         self._list.clear()
         for case in cohort:
-            self._list.addItem(_item(case, lacks(case, config), is_ticked=case.name in chosen))
+            self._list.addItem(_item(case, config, is_ticked=case.name in chosen))
         self._list.blockSignals(False)
         self._on_changed()
 
@@ -112,10 +112,13 @@ class CaseList(QWidget):
 
     def _on_changed(self) -> None:
         ticked = set(self.ticked())
-        on_both_sides = _split_patients(self._cohort, ticked)
         text = f"{len(ticked)} to train on, {len(self._cohort) - len(ticked)} left out."
-        if on_both_sides:
-            text += f" ⚠ Patient {on_both_sides[0]} is on both sides: scores would be too good."
+        known = _known_patients(self._cohort, ticked)
+        if known:
+            text += (
+                f" ⚠ Left out, but of a patient who is trained on: {', '.join(known)}. Scores there would be "
+                "too good."
+            )
         self._summary.say(text)
         self.changed.emit()
 
@@ -125,6 +128,20 @@ def lacks(case: CaseFiles, config: TrainConfig) -> tuple[str, ...]:
     missing = [str(sequence) for sequence in config.sequences if sequence not in case.sequences]
     mask = case.reference if config.target == "reference" else case.tumour
     return (*missing, *(() if mask is not None else (f"{config.target} mask",)))
+
+
+def _whose(case: CaseFiles, config: TrainConfig) -> str:
+    """Say which mask counts, if it is another than the cohort's table names."""
+    drawn = case.drawn.get(config.target)
+    if drawn is None:
+        return "" if case.loaded is None else "open layers"
+    if not drawn.is_used:
+        return "its mask in work is left alone"
+    return {
+        "signed": f"mask signed off by {drawn.reader}",
+        "unsigned": "mask in work",
+        "layers": "open layers",
+    }[drawn.whose]
 
 
 def proposal(usable: list[CaseFiles]) -> tuple[str, ...]:
@@ -139,15 +156,17 @@ def proposal(usable: list[CaseFiles]) -> tuple[str, ...]:
     return tuple(case.name for case in usable if case.patient_or_name not in held_out)
 
 
-def _split_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
-    inside = {case.patient_or_name for case in cohort if case.name in ticked}
-    outside = {case.patient_or_name for case in cohort if case.name not in ticked}
-    return sorted(inside & outside)
+def _known_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
+    """Return the cases that are left out while another one of their patient is trained on."""
+    trained = {case.patient_or_name for case in cohort if case.name in ticked}
+    return [case.name for case in cohort if case.name not in ticked and case.patient_or_name in trained]
 
 
-def _item(case: CaseFiles, missing: tuple[str, ...], *, is_ticked: bool) -> QListWidgetItem:
-    origin = "" if case.loaded is None else "  (open layers)"
-    item = QListWidgetItem(case.name + (f"  (no {' and no '.join(missing)})" if missing else origin))
+def _item(case: CaseFiles, config: TrainConfig, *, is_ticked: bool) -> QListWidgetItem:
+    missing = lacks(case, config)
+    remarks = [f"no {' and no '.join(missing)}" if missing else "", _whose(case, config)]
+    remark = "; ".join(one for one in remarks if one)
+    item = QListWidgetItem(f"{case.name}  ({remark})" if remark else case.name)
     item.setData(Qt.ItemDataRole.UserRole, case.name)
     flags = Qt.ItemFlag.ItemIsUserCheckable
     item.setFlags(flags if missing else flags | Qt.ItemFlag.ItemIsEnabled)

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuration, StudyConfig
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_cases, with_corrected
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.io.labels import drawn_cases, marked
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.widgets.shared.editors import NumberEditor
 from napari_necroseg.widgets.shared.forms import ConfigForm
@@ -30,8 +31,12 @@ _HIDDEN = ("configurations", "start_from", "scheduler", "spare_cores", "dashboar
 # What an input begins with when it is ticked.
 _PROPOSALS = {"minutes_per_run": 10.0, "steps_per_run": 1000}
 _CORRECTED_HELP = (
-    "Learn from, and score against, the masks that were saved in the project's folder labels, in place of "
-    "those that the cohort names. A study that is there already goes on with the masks that it began with."
+    "Learn from, and score against, the masks that were signed off in the dock Correct (the project's folder "
+    "labels), in place of those that the cohort names. A study that is there already goes on with the masks "
+    "that it began with."
+)
+_UNSIGNED_HELP = (
+    "Take masks that nobody has signed off, too, as they are now: half-done ones stand in for the cohort's."
 )
 _START_HELP = (
     "Random weights: every network begins knowing nothing, as in the paper. A model: every run goes on from "
@@ -49,13 +54,12 @@ class StudyForm(QWidget):
         self._workspace = workspace
         self.form = ConfigForm(StudyConfig(), plain=_PLAIN, hidden=_HIDDEN)
         self.boxes = {name: QCheckBox() for name in PAPER_CONFIGURATIONS}
-        self.corrected = QCheckBox()
+        self.corrected, self.unsigned = QCheckBox(), QCheckBox()
         self.corrected.setToolTip(_CORRECTED_HELP)
+        self.unsigned.setToolTip(_UNSIGNED_HELP)
         self.start_from = ModelChoice(workspace, "Start from", _START_HELP, nothing="random weights")
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("none: this computer")
-        # With the masks that were corrected; None if there are none.
-        self._corrected: Cohort | None = None
         # Of the study that is there, if one is shown.
         self._locked: StudyRecord | None = None
         # The cases that it takes a corrected mask of.
@@ -66,6 +70,7 @@ class StudyForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._configurations())
         column.addWidget(self.corrected)
+        column.addWidget(self.unsigned)
         column.addWidget(self.form)
         self._add_advanced()
         self.show_cohort()
@@ -75,7 +80,8 @@ class StudyForm(QWidget):
             self.form.editor(name).set_value(None)
         for box in self.boxes.values():
             box.toggled.connect(self._on_changed)
-        self.corrected.toggled.connect(self._on_changed)
+        for box in (self.corrected, self.unsigned):
+            box.toggled.connect(self._on_corrected)
         for signal in (self.form.changed, self.start_from.chosen, self.scheduler.textEdited):
             signal.connect(self._on_changed)
 
@@ -102,14 +108,16 @@ class StudyForm(QWidget):
 
     def cohort(self) -> Cohort | None:
         """Return the open cohort, with the masks that are chosen; None without any."""
-        cohort, corrected = self._workspace.cohort, self._corrected
-        if cohort is None or corrected is None or not self.corrected.isChecked():
+        cohort, folder = self._workspace.cohort, self._workspace.folder
+        if cohort is None or folder is None or not self.corrected.isChecked():
             return cohort
-        there = self._corrected_there
+        labels, there = folder / LABELS_FOLDER, self._corrected_there
         if there is None:
-            return corrected
-        # Masks that were corrected since are of no study that was begun before.
-        return Cohort(cases=tuple(corrected[case.name] if case.name in there else case for case in cohort))
+            return marked(cohort, labels, unsigned=self.unsigned.isChecked())
+        # Masks that were corrected since are of no study that was begun before; signed off or not, it takes
+        # those that it began with.
+        drawn = marked(cohort, labels, unsigned=True)
+        return Cohort(cases=tuple(drawn[case.name] if case.name in there else case for case in cohort))
 
     def show_cohort(self) -> None:
         """Look which masks of the cohort were corrected, and list the models to start from."""
@@ -119,13 +127,15 @@ class StudyForm(QWidget):
     def show_corrected(self) -> None:
         """Look which masks of the cohort were corrected."""
         cohort, folder = self._workspace.cohort, self._workspace.folder
-        names: tuple[str, ...] = ()
-        self._corrected = None
+        signed: tuple[str, ...] = ()
+        unsigned: tuple[str, ...] = ()
         if cohort is not None and folder is not None:
-            names = corrected_cases(cohort, folder / LABELS_FOLDER)
-            self._corrected = with_corrected(cohort, folder / LABELS_FOLDER) if names else None
-        self.corrected.setVisible(bool(names))
-        self.corrected.setText(f"Use corrected masks where there are ({len(names)})")
+            signed, unsigned = drawn_cases(cohort, folder / LABELS_FOLDER)
+        self.corrected.setVisible(bool(signed or unsigned))
+        self.corrected.setText(f"Use masks that were drawn here and signed off ({len(signed)})")
+        self.unsigned.setText(f"Masks in work, too ({len(unsigned)})")
+        wants_more = self.corrected.isChecked() and self._corrected_there is None
+        self.unsigned.setVisible(bool(unsigned) and wants_more)
 
     def lock(self, record: StudyRecord, corrected: frozenset[str] | None) -> None:
         """Show the choices of a study that exists; what must stay the same cannot be changed.
@@ -179,6 +189,7 @@ class StudyForm(QWidget):
         for name, box in self.boxes.items():
             box.setEnabled(locked is None or name not in locked.config.configurations)
         self.corrected.setEnabled(self._corrected_there is None)
+        self.show_corrected()
         # A model that was moved must be named again.
         start = None if locked is None else locked.config.start_from
         self.start_from.setEnabled(locked is None or (start is not None and not (start / WEIGHTS).is_file()))
@@ -211,6 +222,10 @@ class StudyForm(QWidget):
         self.scheduler.setToolTip(field.description or "")
         self.form.advanced.addWidget(self.start_from)
         self.form.advanced.addWidget(row)
+
+    def _on_corrected(self, *_: object) -> None:
+        self.show_corrected()
+        self._on_changed()
 
     def _on_changed(self, *_: object) -> None:
         if not self._is_filling:

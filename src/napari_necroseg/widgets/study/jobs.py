@@ -14,9 +14,11 @@ from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.files import read_json, read_text, voxels_sha256
+from napari_necroseg.core.files import file_sha256, read_json, read_text, voxels_sha256
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.io.runrecord import read_run_record
 from napari_necroseg.core.remote import run_remotely
+from napari_necroseg.core.study.findings import changed_scores
 from napari_necroseg.core.study.record import STUDY_NAME, RunState, StudyRecord, read_study
 from napari_necroseg.core.study.results import CaseResult, read_results
 from napari_necroseg.core.study.runs import Run, runs_of
@@ -138,15 +140,18 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
         for run in runs
         if run.key not in states and (folder / "models" / run.key / _CHECKPOINT).is_file()
     )
+    results = _results_or_problem(folder, problems)
+    problems += changed_scores(results, states)
     yield Finished(
         result=OpenedStudy(
             folder=folder,
-            record=record,
+            # Its model to start from, as it is found from here.
+            record=record.model_copy(update={"config": record.config_in(folder)}),
             table=table,
             runs=runs,
             states=states,
             interrupted=began,
-            results=_results_or_problem(folder, problems),
+            results=results,
             corrected=_corrected(folder, record, table.parent / LABELS_FOLDER),
             problems=_few(problems),
         )
@@ -164,6 +169,9 @@ def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[E
 def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event]:
     """Read the loss of a run that is over, and its validations if there were any."""
     path = folder / "models" / key / "history.csv"
+    written = read_run_record(path.parent).get("history_sha256")
+    if isinstance(written, str) and path.is_file() and file_sha256(path) != written:
+        raise FileError(f"{path} is not as the training wrote it and is not drawn; the run is unaffected.")
     losses: list[tuple[int, float]] = []
     dice: list[tuple[int, float]] = []
     text = read_text(path, "the history of a training", _MOST_BYTES) if path.exists() else ""

@@ -8,7 +8,8 @@ from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import Target, TrainConfig
-from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_cases, with_corrected
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.io.labels import drawn_cases, marked
 from napari_necroseg.widgets.shared.case_list import CaseList, lacks
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.train.layer_case import LayerCase
@@ -24,6 +25,8 @@ class TrainCases(QGroupBox):
         What the training needs of a case.
     list, layers
         The cases with their ticks; the form that adds open layers.
+    corrected, unsigned
+        Whether masks that were drawn in the project are learned from: those that are signed off; others.
     validates
         Whether cases that are left out are scored meanwhile.
     """
@@ -40,12 +43,16 @@ class TrainCases(QGroupBox):
         self.config = TrainConfig()
         self.list = CaseList()
         self.layers = OpenLayers(workspace)
-        self.corrected = QCheckBox()
+        self.corrected, self.unsigned = QCheckBox(), QCheckBox()
         self.corrected.setToolTip(
-            "Learn from the masks that were saved in the project's folder labels, in place of those that the "
-            "cohort names. A case that had none can be trained on then."
+            "Learn from the masks that were signed off in the dock Correct (the project's folder labels), in "
+            "place of those that the cohort names. A case that had none can be trained on then."
         )
         self.corrected.setChecked(True)
+        self.unsigned.setToolTip(
+            "Learn from masks that nobody has signed off, too, as they are now: half-done ones stand in for "
+            "the cohort's then. A mask that was changed since it was signed off is one of these."
+        )
         self.validates = QCheckBox("Score the cases left out meanwhile")
         self.validates.setToolTip(
             "Every two minutes (see Advanced) the cases that are not trained on are predicted and compared "
@@ -53,10 +60,11 @@ class TrainCases(QGroupBox):
             "of them is the open case, what the network makes of it is shown as a layer that keeps up."
         )
         column = QVBoxLayout(self)
-        for widget in (self.list, self.corrected, self.layers, self.validates):
+        for widget in (self.list, self.corrected, self.unsigned, self.layers, self.validates):
             column.addWidget(widget)
         self.list.changed.connect(self.changed)
-        self.corrected.toggled.connect(lambda: self.show_cases(self.config))
+        for box in (self.corrected, self.unsigned):
+            box.toggled.connect(lambda: self.show_cases(self.config))
         self.layers.unwanted.connect(self._on_unwanted)
 
     @property
@@ -92,11 +100,12 @@ class TrainCases(QGroupBox):
 
     def new_to(self, learned: tuple[str, ...]) -> tuple[str, ...]:
         """Return the cases that a model has something to learn from: unknown to it, corrected, or added."""
-        before = self._workspace.cohort or Cohort(cases=())
+        target = self.config.target
         return tuple(
             files.name
             for files in self._cohort
-            if not lacks(files, self.config) and (files.name not in learned or files not in before.cases)
+            if not lacks(files, self.config)
+            and (files.name not in learned or files.whose(target) != "cohort")
         )
 
     def _on_unwanted(self) -> None:
@@ -106,12 +115,14 @@ class TrainCases(QGroupBox):
 
     def _with_corrected(self, cohort: Cohort) -> Cohort:
         folder = self._workspace.folder
-        names = () if folder is None else corrected_cases(cohort, folder / LABELS_FOLDER)
-        self.corrected.setVisible(bool(names))
-        self.corrected.setText(f"Learn from corrected masks where there are ({len(names)})")
-        if folder is None or not names or not self.corrected.isChecked():
+        signed, unsigned = ((), ()) if folder is None else drawn_cases(cohort, folder / LABELS_FOLDER)
+        self.corrected.setVisible(bool(signed or unsigned))
+        self.corrected.setText(f"Learn from masks that were drawn here and signed off ({len(signed)})")
+        self.unsigned.setVisible(bool(unsigned) and self.corrected.isChecked())
+        self.unsigned.setText(f"From masks in work, too ({len(unsigned)})")
+        if folder is None or not self.corrected.isChecked():
             return cohort
-        return with_corrected(cohort, folder / LABELS_FOLDER)
+        return marked(cohort, folder / LABELS_FOLDER, unsigned=self.unsigned.isChecked())
 
     def _with_added(self, cohort: Cohort) -> Cohort:
         rows = {files.name: files for files in cohort} | self._added

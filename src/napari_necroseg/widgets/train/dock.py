@@ -78,8 +78,13 @@ class Train(Dock):
             return
         run = self._models / self.name.text().strip()
         held_out = self._held_out()
-        cohorts = self.chooser.cohort.only(plan.cases), self.chooser.cohort.only(held_out)
-        wants = Wants(start_from=self.model.run(), picture=self._live.begin(held_out, run.name))
+        cohort = self.chooser.cohort
+        cohorts = cohort.only(plan.cases), cohort.only(held_out)
+        wants = Wants(
+            start_from=self.model.run(),
+            picture=self._live.begin(held_out, run.name),
+            left_out=cohort.without(plan.cases),
+        )
         job = partial(jobs.train_on, plan.config, cohorts, run, wants)
         self._run(job, wants, f"Training {run.name} ...")
 

@@ -23,6 +23,9 @@ def _set_event() -> threading.Event:
     return event
 
 
+_NONE = Cohort(cases=())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wants:
     """What a training is given beside its plan: where it starts, and what the person does meanwhile.
@@ -37,6 +40,8 @@ class Wants:
         Unless it is cleared, what was learned stays on disk when the training is stopped, to go on from.
     picture
         The case among those that are scored meanwhile which is to be seen.
+    left_out
+        Other cases of the cohort: those with a patient or an image that is learned from are named.
     """
 
     start_from: Path | None = None
@@ -44,6 +49,7 @@ class Wants:
     pause: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=_set_event)
     picture: str | None = None
+    left_out: Cohort = _NONE
 
 
 def train_on(
@@ -54,7 +60,8 @@ def train_on(
     stop: threading.Event,
 ) -> Iterator[Event]:
     """Plan a training and do it; the `cohorts` are the cases to train on, and those to score meanwhile."""
-    yield from _remotely(_Training(config, cohorts, run, wants.start_from, wants.picture), wants, stop)
+    training = _Training(config, cohorts, run, wants.start_from, wants.picture, wants.left_out)
+    yield from _remotely(training, wants, stop)
 
 
 def resume_training(
@@ -64,7 +71,7 @@ def resume_training(
 
     The `cohorts` are where its cases are, and those of which any that it does not train on may be scored.
     """
-    yield from _remotely(_Training(None, cohorts, run, None, wants.picture), wants, stop)
+    yield from _remotely(_Training(None, cohorts, run, None, wants.picture, cohorts[0]), wants, stop)
 
 
 def _remotely(training: "_Training", wants: Wants, stop: threading.Event) -> Iterator[Event]:
@@ -108,6 +115,7 @@ class _Training:
     run: Path
     start_from: Path | None
     picture: str | None
+    left_out: Cohort = _NONE
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
         from napari_necroseg.core.learning.checkpoint import load_model
@@ -126,7 +134,9 @@ class _Training:
         told = {name: flags[name] for name in ("leave", "keep", "pause", "stop")}
         wishes = Wishes(**told, picture=self.picture)
         start = Start(resumes=self.config is None, model=model)
-        job = train(plan, cohort, run=self.run, start=start, validation=validation, wishes=wishes)
+        rows = {files.name: files for files in (*self.left_out, *cohort)}
+        everything = Cohort(cases=tuple(rows.values()))
+        job = train(plan, everything, run=self.run, start=start, validation=validation, wishes=wishes)
         with closing(job) as events:
             for event in events:
                 yield _light(event) if isinstance(event, Finished) else event

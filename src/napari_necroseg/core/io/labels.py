@@ -1,0 +1,160 @@
+"""Masks that were drawn in a project, in place of the cohort's: signed-off ones, unless all are wanted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Cohort, Drawn
+from napari_necroseg.core.casename import name_key
+from napari_necroseg.core.errors import CohortError, FileError
+from napari_necroseg.core.files import file_sha256
+from napari_necroseg.core.io.corrected import TUMOUR_SUFFIX
+from napari_necroseg.core.io.review import Status, read_review, review_path
+
+# Of a mask's file, behind the case's name.
+_SUFFIXES = {"reference": "", "tumour": TUMOUR_SUFFIX}
+
+
+def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
+    """Put masks of a project in the place of the cohort's; a case without one keeps what it has.
+
+    Parameters
+    ----------
+    cohort
+        Cases, with or without masks.
+    labels
+        The folder of the masks: ``<case>.nii.gz`` a reference, ``<case>_tumour.nii.gz`` a tumour.
+    unsigned
+        Whether masks count that nobody signed off, too. A sign-off is of the reference, and holds as long as
+        the file is the same to the bit; tumours are never signed off.
+
+    Raises
+    ------
+    CohortError
+        If no mask of any of the cases counts.
+    """
+    found = marked(cohort, labels, unsigned=unsigned)
+    if not any(one.is_used for files in found for one in files.drawn.values()):
+        raise CohortError(_nothing_counts(found, labels))
+    return found
+
+
+def marked(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
+    """Do the same, but return the cohort as it is where no mask counts; what is left alone is marked, too."""
+    there = _there(labels)
+    return replace(cohort, cases=tuple(_marked(files, labels, there, unsigned) for files in cohort))
+
+
+def drawn_cases(cohort: Cohort, labels: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the cases with a mask that is signed off, and of those with another one."""
+    found = [(files.name, [one.whose for one in files.drawn.values()]) for files in marked(cohort, labels)]
+    signed = tuple(name for name, whose in found if "signed" in whose)
+    return signed, tuple(name for name, whose in found if "unsigned" in whose)
+
+
+def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from") -> tuple[str, ...]:
+    """Say which cases have another mask than the cohort's table names, and which drawn masks are left alone.
+
+    Parameters
+    ----------
+    cohort
+        From `with_corrected`.
+    target
+        ``reference`` or ``tumour``.
+    doing
+        What the masks are for, to begin a sentence with.
+    """
+    drawn = [(files.name, files.drawn[target]) for files in cohort if target in files.drawn]
+    instead = "" if target == "reference" else " tumour"
+    sentences = []
+    for whose, words in (
+        ("signed", "signed-off masks of the labels"),
+        ("unsigned", "masks of the labels that nobody has signed off"),
+        ("layers", "masks of open layers"),
+    ):
+        names = [_named(name, one) for name, one in drawn if one.is_used and one.whose == whose]
+        if names:
+            sentences.append(f"{doing} {words}, not the cohort's{instead} masks: {', '.join(names)}.")
+    left = [name for name, one in drawn if not one.is_used]
+    if left:
+        sentences.append(
+            f"Left alone are the masks of the labels of {', '.join(left)}: nobody has signed them off as "
+            "they are, so what the cohort's table names counts. --unsigned (in a dock: masks in work, too) "
+            "takes them."
+        )
+    return tuple(sentences)
+
+
+def _marked(files: CaseFiles, labels: Path, there: Mapping[str, Path], unsigned: bool) -> CaseFiles:
+    drawn: dict[str, Drawn] = {}
+    paths: dict[str, Path] = {}
+    for role, suffix in _SUFFIXES.items():
+        path = there.get(name_key(f"{files.name}{suffix}.nii.gz"))
+        if path is None:
+            continue
+        reader = _reader(labels, files.name, path) if role == "reference" else ""
+        is_used = bool(reader) or unsigned
+        is_first = getattr(files, role) is None
+        drawn[role] = Drawn(
+            whose="signed" if reader else "unsigned", reader=reader, is_used=is_used, is_first=is_first
+        )
+        if is_used:
+            paths[role] = path
+    if not drawn:
+        return files
+    return replace(
+        files,
+        reference=paths.get("reference", files.reference),
+        tumour=paths.get("tumour", files.tumour),
+        own_masks=files.own_masks | set(paths),
+        drawn=drawn,
+    )
+
+
+def _reader(labels: Path, case: str, mask: Path) -> str:
+    """Return who signed off a mask, to the bit as it is; nothing if nobody did."""
+    if not review_path(labels, case).exists():
+        return ""
+    try:
+        review = read_review(labels, case)
+        if review.status is not Status.REVIEWED:
+            return ""
+        stat = mask.stat()
+        sha256 = _sha256(mask, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+    except (FileError, OSError):
+        return ""
+    return review.reader if sha256 == review.mask_sha256 else ""
+
+
+@lru_cache(maxsize=4096)
+def _sha256(mask: Path, *_stamp: int) -> str:
+    """Hash each file once for as long as it stays the same: a dock asks at every change of a form."""
+    return file_sha256(mask)
+
+
+def _named(name: str, drawn: Drawn) -> str:
+    remarks = [drawn.reader, "the cohort has none" if drawn.is_first else ""]
+    remark = ", ".join(one for one in remarks if one)
+    return f"{name} ({remark})" if remark else name
+
+
+def _nothing_counts(cohort: Iterable[CaseFiles], labels: Path) -> str:
+    cases = list(cohort)
+    left = [files.name for files in cases if files.drawn]
+    if not left:
+        return (
+            f"{labels} holds no mask of any of the {len(cases)} cases; a corrected mask of a case is called "
+            "CASE.nii.gz, with the case's name in it."
+        )
+    named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+    return (
+        f"{labels} has masks of {len(left)} of the {len(cases)} cases ({named}), and none of them is signed "
+        "off as it is now (a mask that was changed since counts as unsigned, and tumours cannot be signed "
+        "off). Sign them off in the dock Correct, or take them as they are with --unsigned."
+    )
+
+
+def _there(labels: Path) -> dict[str, Path]:
+    """List the folder once: to ask for each case takes long on a network drive."""
+    return {name_key(path.name): path for path in labels.iterdir()} if labels.is_dir() else {}
