@@ -7,9 +7,11 @@ from napari.layers._source import layer_source
 from napari.layers.labels._labels_key_bindings import labels_fun_to_mode
 from napari.utils.notifications import notification_manager
 
+from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets.cases.dock import Cases
+from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.case_jobs import SavedMasks, save_masks
 from napari_necroseg.widgets.shared.layers import CaseLayers
 from napari_necroseg.widgets.shared.lock import COPY_TITLE
@@ -156,6 +158,31 @@ def test_the_button_says_what_to_select(cases, viewer):
     cases.view._copy.click()
     assert "Select the reference" in cases.panel.message
     assert "my mask" not in viewer.layers
+
+
+@pytest.mark.parametrize("role", ["reference", "tumour", "ceT1"])
+def test_no_mask_is_saved_over_an_image_or_an_experts_mask(cases, tmp_path, monkeypatch, role):
+    from napari_necroseg.core.case import CaseFiles, Sequence
+
+    files = {name: tmp_path / f"{name}.nii.gz" for name in ("reference", "tumour", "ceT1")}
+    for file in files.values():
+        file.write_bytes(b"as it was")
+    workspace = cases.workspace
+    workspace.set_case(
+        workspace.case,
+        CaseFiles(
+            name="a",
+            sequences={Sequence.CET1: files["ceT1"]},
+            reference=files["reference"],
+            tumour=files["tumour"],
+        ),
+    )
+    mine = workspace.layers.new_mask(workspace.case)
+    mine.paint((2, 3, 3), 1)
+    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: files[role])
+    with pytest.raises(FileError, match="under another name"):
+        masks_to_save(cases, [mine], None, kept=workspace.input_files)
+    assert files[role].read_bytes() == b"as it was"
 
 
 def test_two_predictions_of_one_model_do_not_block_the_way_on(cases, tmp_path, make_expert_case):

@@ -125,7 +125,7 @@ class Cases(Dock):
             show_info("Every mask of this case is saved already.")
             return
         try:
-            saves = masks_to_save(self, unsaved, self.workspace.case_folder)
+            saves = masks_to_save(self, unsaved, self.workspace.case_folder, kept=self.workspace.input_files)
         except NecrosegError as error:
             show_error(str(error))
             return

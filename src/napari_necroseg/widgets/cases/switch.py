@@ -90,7 +90,9 @@ class CaseSwitch:
         if answer == "cancel":
             return None
         try:
-            return masks_to_save(self._dock, unsaved, self._workspace.case_folder)
+            return masks_to_save(
+                self._dock, unsaved, self._workspace.case_folder, kept=self._workspace.input_files
+            )
         except NecrosegError as error:
             show_error(str(error))
             return None

@@ -113,7 +113,7 @@ class Predict(Dock):
         if not layers:
             return
         try:
-            saves = masks_to_save(self, layers, self.workspace.case_folder)
+            saves = masks_to_save(self, layers, self.workspace.case_folder, kept=self.workspace.input_files)
         except NecrosegError as error:
             self.panel.say(str(error))
             return

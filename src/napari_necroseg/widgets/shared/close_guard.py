@@ -51,7 +51,7 @@ class CloseGuard(QObject):
         """Save at once, since there is no later; False if that failed or was given up."""
         workspace = self._workspace
         try:
-            saves = masks_to_save(self._window, unsaved, workspace.case_folder)
+            saves = masks_to_save(self._window, unsaved, workspace.case_folder, kept=workspace.input_files)
             if saves is None:
                 return False
             QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)

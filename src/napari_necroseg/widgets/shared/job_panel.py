@@ -62,6 +62,9 @@ class JobPanel(QWidget):
         self._notes.hide()
         self._lay_out()
         self._connect()
+        # Until the first job there is something to say at most.
+        for part in (self._bar, self._cancel, self._details):
+            part.hide()
         self.hide()
 
     @property

@@ -1,5 +1,6 @@
 """Where a mask is saved, and what is handed to the job that saves it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from napari.layers import Labels
@@ -13,7 +14,9 @@ from napari_necroseg.widgets.shared import ask
 from napari_necroseg.widgets.shared.case_jobs import MaskToSave
 
 
-def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) -> list[MaskToSave] | None:
+def masks_to_save(
+    parent: QWidget, layers: list[Labels], folder: Path | None, *, kept: Iterable[Path] = ()
+) -> list[MaskToSave] | None:
     """Take a copy of masks, each with the file it goes to; None if the person gave up a file dialog.
 
     Parameters
@@ -25,13 +28,16 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
         the newer one stays there, and the older is kept beside it as an earlier version.
     folder
         The project folder; without one the person is asked for each file.
+    kept
+        The images and the expert's masks of the case, which are never written to.
 
     Raises
     ------
     FileError
-        If a layer does not belong to a case.
+        If a layer does not belong to a case, or a file was chosen that is kept.
     """
     saves: list[MaskToSave] = []
+    known = {file.resolve() for file in kept}
     for layer in layers:
         source = source_of(layer.metadata)
         if source is None:
@@ -42,6 +48,11 @@ def masks_to_save(parent: QWidget, layers: list[Labels], folder: Path | None) ->
         path = _project_path(folder, source) if folder else _ask_path(parent, layer, source)
         if path is None:
             return None
+        if folder is None and path.resolve() in known:
+            raise FileError(
+                f"{path.name} is an image or an expert's mask of this case, and stays as it is. Save "
+                f"{layer.name!r} under another name."
+            )
         saves.append(MaskToSave(path=path, voxels=layer.data.copy(), origin=source.origin, key=id(layer)))
     return saves
 

@@ -80,6 +80,15 @@ class Workspace:
         """The project folder: where ``cohort.csv`` is."""
         return None if self.cohort_path is None else self.cohort_path.parent
 
+    @property
+    def input_files(self) -> tuple[Path, ...]:
+        """The images and the expert's masks of the open case."""
+        files = self.case_files
+        if files is None:
+            return ()
+        masks = (mask for mask in (files.reference, files.tumour) if mask is not None)
+        return (*files.sequences.values(), *masks)
+
     def set_cohort(self, cohort: Cohort, path: Path | None) -> None:
         """Open a cohort; `path` is its table, or None for a pair that was opened by hand."""
         self.cohort, self.cohort_path = cohort, path
