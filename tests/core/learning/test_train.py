@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import only
+from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, ResourceError
 from napari_necroseg.core.events import Finished, Progress, Started, TrainingStep, Warned
 from napari_necroseg.core.learning import learner as learner_module
@@ -173,10 +173,14 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_work(
     cohort, plan_tiny, tmp_path, monkeypatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(FileError, match="is no folder that you may write to"):
+    with pytest.raises(ResourceError, match="Not a directory"):
         next(train(plan_tiny(cohort), cohort, run=tmp_path / "file" / "run"))
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(FileError, match="is no folder that you may write to"):
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(disk, "make_folder", refuse)
+    with pytest.raises(ResourceError, match="could not be written: Permission denied"):
         next(train(plan_tiny(cohort), cohort, run=tmp_path / "deep" / "run"))
     assert not (tmp_path / "deep").exists()
 
