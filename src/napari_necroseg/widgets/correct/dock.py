@@ -182,7 +182,7 @@ class Correct(Dock):
 
     def _on_held(self, message: str) -> None:
         if self._takes_first:
-            self.first.drop()
+            self.first.give_up()
         self._takes_first = False
         self.panel.say(message)
 
@@ -202,7 +202,7 @@ class Correct(Dock):
             return
         if self.hand.mask is not None:
             self.hand.put(np.where(mask & (self.hand.mask.data == 0), 1, self.hand.mask.data))
-            self.first.drop()
+            self.first.give_up()
             self.panel.say("Added to the mask in hand. Ctrl+Z takes it back.")
         elif self.runner.is_busy or self._is_left or not self.workspace.journalling.is_open:
             self.panel.say("Not yet: decide about the work that was left, or wait for what is running.")

@@ -103,8 +103,13 @@ class FirstMask(QWidget):
                 self.said.emit(str(error))
         self.refresh()
 
+    def give_up(self) -> None:
+        """Take away a proposal that was accepted or is not wanted."""
+        self.preview.settle()
+        self.drop()
+
     def drop(self) -> None:
-        """Take the proposal away, and give up waiting."""
+        """Take the proposal away, and give up waiting; strokes on it are offered when the case is opened."""
         self._stop.set()
         self._work.forget()
         self.click.stop()
@@ -205,7 +210,7 @@ class FirstMask(QWidget):
         self.click_button.clicked.connect(self.start)
         self.refine_button.clicked.connect(self.refine)
         self.accept_button.clicked.connect(self.accept)
-        self.drop_button.clicked.connect(self.drop)
+        self.drop_button.clicked.connect(self.give_up)
         self.method.currentIndexChanged.connect(self._on_choice)
         self.tolerance.valueChanged.connect(self._on_choice)
         self.is_automatic.toggled.connect(self._on_choice)

@@ -56,6 +56,12 @@ class Preview:
             return None
         return now & ~self._made, self._made & ~now
 
+    def settle(self) -> None:
+        """Note that strokes on the proposal are not wanted, or have gone into a mask: they go aside."""
+        layer = self.layer
+        if layer is not None:
+            self._workspace.journalling.settle(layer)
+
     def remove(self) -> None:
         """Take the proposal away."""
         layer = self.layer

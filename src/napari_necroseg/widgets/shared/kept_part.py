@@ -68,8 +68,8 @@ class KeptPart(QWidget):
     def refresh(self, *_: object) -> None:
         """Say what there is now."""
         case, offered = self._dock.workspace.case, self.offered
-        self.setVisible(offered is not None and case is not None)
         if offered is None or case is None:
+            self.hide()
             self.found.say("")
             return
         others = len(self._journalling.kept) - 1
@@ -78,6 +78,8 @@ class KeptPart(QWidget):
         is_free = not self._dock.runner.is_busy and not offered.is_elsewhere
         self.back_button.setEnabled(is_free and not offered.problem)
         self.aside_button.setEnabled(is_free)
+        # Last, so that there is room for what is said.
+        self.show()
 
 
 def in_words(kept: KeptStrokes, case: str) -> str:
@@ -86,7 +88,8 @@ def in_words(kept: KeptStrokes, case: str) -> str:
         return kept.problem
     layer = kept.note.get("layer", "")
     where = f" on the layer “{layer}”" if layer and not kept.is_own else ""
-    about = f"{kept.edits} edits, {kept.volume_ml:.2f} mL"
+    edits = "1 edit, " if kept.edits == 1 else f"{kept.edits} edits, " if kept.edits else ""
+    about = f"{edits}{kept.volume_ml:.2f} mL"
     loss = f" {kept.loss}" if kept.loss else ""
     if kept.is_changed_since:
         return (
