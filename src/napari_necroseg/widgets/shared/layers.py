@@ -309,7 +309,9 @@ class CaseLayers:
         else:
             _set_contrast(layer, kwargs["contrast_limits"])
         self._own.add(layer)
-        return self.viewer.add_layer(layer)
+        # Its mirror comes with it, and the panes are set after both.
+        with shown_at_once(self.viewer):
+            return self.viewer.add_layer(layer)
 
 
 def _role(metadata: dict[str, Any]) -> Role | None:
