@@ -176,7 +176,7 @@ def test_the_first_stroke_on_any_mask_of_the_case_begins_its_journal(qtbot, open
     leave(workspace)
     again = reopened(qtbot, open_case)
     (kept,) = again.journalling.kept
-    assert kept.is_own is (make in (own_mask, napari_layer, loaded))
+    assert kept.is_own is (make in (own_mask, napari_layer, copied, loaded))
     back = take_back(again)
     np.testing.assert_array_equal(back.data, drawn)
     assert kept.is_own or back.name in (name, f"{name} [1]")
