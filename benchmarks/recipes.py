@@ -30,6 +30,7 @@ import numpy as np
 
 N_FOLDS = 4
 N_RESAMPLES = 10_000
+QUICK_STEPS = 3
 # What each recipe changes of the preset fast.
 RECIPES: dict[str, dict[str, Any]] = {
     "volume": {"whitening": "volume"},
@@ -45,8 +46,10 @@ Run = dict[str, Any]
 def main() -> None:
     """Run what is missing, then print what is there."""
     options = arguments().parse_args()
-    if options.quick:
-        options.steps, options.folds, options.seeds = 10, [0], [0]
+    if options.quick and not options.here:
+        options.steps, options.folds, options.seeds = QUICK_STEPS, [0], [0]
+    elif options.work is None:
+        sys.exit("recipes: name a folder that keeps models and lines (--work), or take --quick.")
     with tempfile.TemporaryDirectory() as temporary:
         options.work = options.work or Path(temporary)
         options.work.mkdir(parents=True, exist_ok=True)
@@ -71,7 +74,7 @@ def arguments() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder with a folder for each case")
-    parser.add_argument("--work", type=Path, help="folder for models and lines (default: a temporary one)")
+    parser.add_argument("--work", type=Path, help="folder for models and lines")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--against", choices=RECIPES, default="volume", help="what recipes are compared with")
     parser.add_argument("--folds", nargs="+", type=int, choices=range(N_FOLDS), default=list(range(N_FOLDS)))
@@ -81,7 +84,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--outliers", action="store_true", help="try outliers on the models that are there")
     parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--quick", action="store_true", help="a few steps of one fold")
+    parser.add_argument("--quick", action="store_true", help="a few steps on two cases")
     parser.add_argument("--json", action="store_true", help="print a JSON object a run")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -110,7 +113,7 @@ def in_process(options: argparse.Namespace, recipe: str, fold: int, seed: int, s
     command = [sys.executable, __file__, "--here", "--recipes", recipe, "--folds", str(fold)]
     command += ["--seeds", str(seed), "--steps", str(steps), "--threads", str(options.threads)]
     command += ["--data", str(options.data), "--work", str(options.work)]
-    command += ["--outliers"] if options.outliers else []
+    command += [f"--{name}" for name in ("outliers", "quick") if getattr(options, name)]
     return subprocess.run(command, env=os.environ | set_threads, check=False).returncode
 
 
@@ -145,6 +148,8 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     changes = RECIPES[run["recipe"]] | {"steps": run["steps"], "seed": run["seed"], "minutes": None}
     config = train_preset("fast", "2d").changed(**changes)
     learned, left_out = dealt(options.data, run["fold"])
+    if options.quick:
+        learned, left_out = learned[:2], left_out[:1]
     cohort = Cohort(cases=tuple(learned))
     plan = make_plan(config, cohort, device=resolve_device(config.device), threads=run["threads"])
     folder = options.work / model_name(run)
