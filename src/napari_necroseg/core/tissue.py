@@ -27,6 +27,7 @@ _GAP = 1e-3
 _LOW, _HIGH = 1.0, 99.0
 _FLOOR = 10.0
 _ROUNDING = 1e-6
+_BESIDE = np.array([(0, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,8 @@ def tissue_of(voxels: Voxels) -> Tissue | None:
 def whiten_by_tissue(voxels: Voxels) -> Voxels32:
     """Whiten an image by its tissue, and cut it off at `DARKEST` and `BRIGHTEST`.
 
-    A background that no scanner makes, or that is brighter than the darkest of the rest, becomes what 0 is.
+    A background that no scanner makes, or that is brighter than the darkest of the rest, becomes what 0 is;
+    a wild voxel becomes what is beside it.
 
     Parameters
     ----------
@@ -139,7 +141,7 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
     tissue = tissue_of(voxels)
     if tissue is None:
         return np.zeros(voxels.shape, np.float32)
-    white = np.subtract(voxels, np.float32(tissue.mean), dtype=np.float32)
+    white = np.subtract(_without_wild(voxels, tissue), np.float32(tissue.mean), dtype=np.float32)
     for value in tissue.unreal_background(tissue.darkest):
         white[_surroundings(voxels, value, tissue)] = tissue.dark - tissue.mean
     white *= np.float32(1 / tissue.deviation)
@@ -147,21 +149,20 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
 
 
 def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
-    """Return an image of which nothing unreal spreads when it is interpolated, and what was done, in words.
+    """Return an image of which nothing unreal spreads when it is interpolated, and what was unreal, in words.
 
-    Wild voxels become as bright as a white image gets, or 0 (the darkest tissue where that is below 0), and
-    so does a background that no scanner makes. An image without either is returned as it is.
+    A wild voxel becomes what is beside it; a background that no scanner makes becomes 0, or the darkest
+    tissue where that is below 0. An image without either is returned as it is.
     """
     tissue = tissue_of(voxels)
     if tissue is None:
         return voxels, ()
-    wild, unreal = tissue.is_wild(voxels), tissue.unreal_background(tissue.low)
-    if not wild.any() and not unreal:
+    told = tuple(words for words in (wild_in_words(voxels, tissue), unreal_in_words(tissue)) if words)
+    if not told:
         return voxels, ()
-    mended = voxels.astype(np.float32)
-    mended[wild] = mended[wild].clip(tissue.dark, tissue.mean + BRIGHTEST * tissue.deviation)
-    mended[_is_near(voxels, unreal, tissue.halo)] = tissue.dark
-    return mended, tuple(words for words in (wild_in_words(voxels, tissue), unreal_in_words(tissue)) if words)
+    mended = _without_wild(voxels, tissue).astype(np.float32)
+    mended[_is_near(voxels, tissue.unreal_background(tissue.low), tissue.halo)] = tissue.dark
+    return mended, told
 
 
 def wild_in_words(voxels: Voxels, tissue: Tissue) -> str:
@@ -193,6 +194,26 @@ def blank_in_words(voxels: Voxels) -> str:
     return (
         f"the same value in all but {n:,} of its {voxels.size:,} voxels" if n else "the same value everywhere"
     )
+
+
+def _without_wild(voxels: Voxels, tissue: Tissue) -> Voxels:
+    """Put the median of its eight neighbours in the slice in the place of each wild voxel.
+
+    Where these are wild, too, it becomes as bright or dark as a white image gets.
+    """
+    wild = tissue.is_wild(voxels)
+    if not wild.any():
+        return voxels
+    places = np.argwhere(wild)
+    beside = places[:, None] + _BESIDE
+    inside = ((beside >= 0) & (beside < voxels.shape)).all(axis=2)
+    z, y, x = np.moveaxis(np.where(inside[..., None], beside, places[:, None]), 2, 0)
+    # The voxel itself, wild, stands for neighbours beyond the border.
+    values = np.ma.masked_array(voxels[z, y, x].astype(np.float32), wild[z, y, x])
+    ends = (tissue.mean + end * tissue.deviation for end in (DARKEST, BRIGHTEST))
+    mended = voxels.astype(np.float32)
+    mended[wild] = np.ma.median(values, axis=1).filled(mended[wild].clip(*ends))
+    return mended
 
 
 def _spread_out(voxels: Voxels) -> NDArray[np.float64]:

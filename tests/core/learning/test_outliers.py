@@ -85,7 +85,9 @@ def test_a_model_of_whole_images_by_plain_statistics_sees_what_it_saw(case) -> N
         np.testing.assert_array_equal(white, ((image - tissue.mean()) / tissue.std()).astype(np.float32))
 
 
-@pytest.mark.parametrize(("whitening", "end"), [("tissue", "cut off"), ("volume", "mend"), ("patch", "mend")])
+@pytest.mark.parametrize(
+    ("whitening", "end"), [("tissue", "beside instead"), ("volume", "mend"), ("patch", "mend")]
+)
 def test_outliers_are_told_with_what_the_network_makes_of_them(trained_run, case, whitening, end) -> None:
     _, said = predicted(load_model(trained_run("2d", whitening)), changed(case, voxel=32767))
     assert [words.partition(";")[0] for words in said] == [

@@ -129,8 +129,8 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
 
     placed = _placed(image, grid, what, CET1, resample)
     if mended:
-        cut_off = f"Before that it was cut off at the range of its tissue: {', '.join(mended)}."
-        placed = replace(placed, notes=(*placed.notes, cut_off))
+        before = f"Before that it was mended: {', '.join(mended)}."
+        placed = replace(placed, notes=(*placed.notes, before))
     share = overlap_share(working_grid(grid), working_grid(image.grid)) if placed.was_resampled else 1.0
     # Less than half is an alarm of its own.
     if share >= _COVERS_ALL or share < LEAST_OVERLAP:

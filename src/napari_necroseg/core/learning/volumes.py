@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.augment.white import for_network
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.core.config import Target, TrainConfig, Whitening
+from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid
@@ -24,13 +24,7 @@ from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.tissue import blank_in_words, tissue_of, unreal_in_words, wild_in_words
 from napari_necroseg.core.volume import Volume
 
-# What networks make of voxels that are no signal.
 _MISLED = "the whitening of this network is misled by that, so mend the image."
-_SEEN: dict[Whitening, str] = {
-    "patch": _MISLED,
-    "volume": _MISLED,
-    "tissue": "the network sees that cut off at the range of tissue.",
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,15 +124,21 @@ def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
 
 def image_notes(case: Case, config: TrainConfig) -> tuple[str, ...]:
     """Tell of images and voxels that cannot be signal, and what networks of this training make of it."""
+    is_robust = config.whitening == "tissue"
     notes: list[str] = []
     for sequence in config.sequences:
         voxels = case.sequences[sequence].voxels
         if words := blank_in_words(voxels):
             notes.append(f"The {sequence} image has {words}, so it shows nothing.")
         elif tissue := tissue_of(voxels):
-            told = (wild_in_words(voxels, tissue), unreal_in_words(tissue))
+            told = {
+                wild_in_words(voxels, tissue): "the network sees what is beside instead.",
+                unreal_in_words(tissue): "the network sees it as 0.",
+            }
             notes += [
-                f"In the {sequence} image {words}; {_SEEN[config.whitening]}" for words in told if words
+                f"In the {sequence} image {words}; {seen if is_robust else _MISLED}"
+                for words, seen in told.items()
+                if words
             ]
     return tuple(notes)
 
