@@ -94,8 +94,8 @@ def whiten(voxels):
     tissue = cut[cut > (cut.sum() + (seen.size - cut.size) * floor) / seen.size]
     low, high = np.percentile(tissue, [1, 99])
     tissue = np.clip(tissue, low, high)
-    # A background that no scanner makes counts as 0. (The program also looks whether one as bright as tissue is
-    # at the edges, and puts what is beside in the place of voxels that are no signal.)
+    # A background that no scanner makes counts as 0. (The program also looks whether one as bright as tissue
+    # is at the edges, and puts what is beside in the place of voxels that are no signal.)
     lowest = 0 if darkest >= 0 else 2 * darkest - high
     unreal = near(voxels, [value for value in common if not lowest <= value <= darkest], halo)
     voxels = np.where(unreal, min(0, darkest), voxels)
