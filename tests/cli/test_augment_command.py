@@ -98,7 +98,7 @@ def test_the_samples_of_a_preset_are_those_that_it_trains_on(
     made = batch([source], plan, 0)
     document = json.loads((out / "draws.json").read_text())
     draws = document["draws"]
-    assert (document["preset"], document["dimension"], document["whitening"]) == ("fast", dimension, "volume")
+    assert (document["preset"], document["dimension"], document["whitening"]) == ("fast", dimension, "tissue")
     assert (document["intensity_spread"], document["target_share"]) == (0.2, 0.67)
     for number in range(3):
         for channel, name in enumerate(("ceT1", "T2")):

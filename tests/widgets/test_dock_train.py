@@ -377,7 +377,7 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
     ready.model.combo.setCurrentIndex(0)
     assert ready.form.editor("dimension").isEnabled()
     assert ready.form.editor("patch_side").isEnabled()
-    assert ready.form.config().whitening == "volume"
+    assert ready.form.config().whitening == "tissue"
     assert ready.form.config().learning_rate == 2e-3
 
 
