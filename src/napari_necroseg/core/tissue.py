@@ -27,6 +27,7 @@ _GAP = 1e-3
 _LOW, _HIGH = 1.0, 99.0
 _FLOOR = 10.0
 _ROUNDING = 1e-6
+_MOST_MENDED = 100_000
 _BESIDE = np.array([(0, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x])
 
 
@@ -199,20 +200,25 @@ def blank_in_words(voxels: Voxels) -> str:
 def _without_wild(voxels: Voxels, tissue: Tissue) -> Voxels:
     """Put the median of its eight neighbours in the slice in the place of each wild voxel.
 
-    Where these are wild, too, it becomes as bright or dark as a white image gets.
+    Where these are wild, too, or where wild voxels are no rare thing, it becomes as bright or dark as a white
+    image gets.
     """
     wild = tissue.is_wild(voxels)
     if not wild.any():
         return voxels
+    mended = voxels.astype(np.float32)
+    dark, bright = (tissue.mean + end * tissue.deviation for end in (DARKEST, BRIGHTEST))
+    mended[wild] = mended[wild].clip(dark, bright)
     places = np.argwhere(wild)
+    if len(places) > _MOST_MENDED:
+        return mended
     beside = places[:, None] + _BESIDE
     inside = ((beside >= 0) & (beside < voxels.shape)).all(axis=2)
-    z, y, x = np.moveaxis(np.where(inside[..., None], beside, places[:, None]), 2, 0)
     # The voxel itself, wild, stands for neighbours beyond the border.
-    values = np.ma.masked_array(voxels[z, y, x].astype(np.float32), wild[z, y, x])
-    ends = (tissue.mean + end * tissue.deviation for end in (DARKEST, BRIGHTEST))
-    mended = voxels.astype(np.float32)
-    mended[wild] = np.ma.median(values, axis=1).filled(mended[wild].clip(*ends))
+    z, y, x = np.moveaxis(np.where(inside[..., None], beside, places[:, None]), 2, 0)
+    values = np.where(wild[z, y, x], np.nan, mended[z, y, x])
+    known = ~np.isnan(values).all(axis=1)
+    mended[tuple(places[known].T)] = np.nanmedian(values[known], axis=1)
     return mended
 
 
