@@ -536,6 +536,8 @@ def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened
 def test_work_in_another_window_is_not_taken_over(qtbot, opened):
     mask = start(qtbot, opened)
     path = journal_path(labels_of(opened), "a")
+    # While it is written anew the journal is nobody's for a moment.
+    assert opened.hand.keeping.writer.wait(5)
     with pytest.raises(FileError, match="another window"):
         Journal.resume(path, np.zeros_like(mask.data), case="a", any_base=True)
     mask.paint((2, 3, 3), 1)
