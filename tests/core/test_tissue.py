@@ -153,6 +153,9 @@ def test_a_constant_image_with_one_hot_voxel_shows_nothing() -> None:
     image[1, 4, 4] = 32767
     assert blank_in_words(image) == "the same value in all but 1 of its 216 voxels"
     assert not blank_in_words(head())
+    mended, said = fit_to_interpolate(image)
+    assert (mended == 7).all()
+    assert said == ("it has the same value in all but 1 of its 216 voxels",)
     image[1, 4, 5] = 9
     assert not blank_in_words(image)
 

@@ -155,6 +155,9 @@ def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
     A wild voxel becomes what is beside it; a background that no scanner makes becomes 0, or the darkest
     tissue where that is below 0. An image without either is returned as it is.
     """
+    if blank := blank_in_words(voxels):
+        # Around a single voxel the spline would ring, and the image show something.
+        return np.full(voxels.shape, np.median(_spread_out(voxels)), np.float32), (f"it has {blank}",)
     tissue = tissue_of(voxels)
     if tissue is None:
         return voxels, ()

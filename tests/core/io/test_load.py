@@ -174,7 +174,7 @@ def test_what_is_no_signal_does_not_spread_when_t2_is_resampled(
     assert (change > 20).sum() < 60
     assert change.max() < 600
     assert not any("mended" in note for note in plain.notes)
-    (note,) = [note for note in case.notes if note.startswith("Before that it was mended: ")]
+    (note,) = [note for note in case.notes if note.startswith("The T2 image was mended before")]
     assert str(wild) in note
 
 

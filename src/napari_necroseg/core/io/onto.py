@@ -129,8 +129,8 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
 
     placed = _placed(image, grid, what, CET1, resample)
     if mended:
-        before = f"Before that it was mended: {', '.join(mended)}."
-        placed = replace(placed, notes=(*placed.notes, before))
+        before = f"{_capital(what)} was mended before it was resampled: {', '.join(mended)}."
+        placed = replace(placed, notes=(before, *placed.notes))
     share = overlap_share(working_grid(grid), working_grid(image.grid)) if placed.was_resampled else 1.0
     # Less than half is an alarm of its own.
     if share >= _COVERS_ALL or share < LEAST_OVERLAP:
