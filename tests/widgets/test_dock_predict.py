@@ -17,7 +17,7 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.ensemble import write_ensemble
-from napari_necroseg.core.io.made import Known
+from napari_necroseg.core.io.known import Known
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import checkpoint
 from napari_necroseg.core.learning.predict import Prediction

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_necroseg.core.case import CaseFiles, Sequence
-from napari_necroseg.core.io.known import ImageMark, Learned, patient_sha256
-from napari_necroseg.core.io.made import known_by_record, known_in_words
+from napari_necroseg.core.io.known import ImageMark, Learned, known_by_record, known_in_words, patient_sha256
 
 HASH = ImageMark(sha256="1" * 64, likeness="")
 

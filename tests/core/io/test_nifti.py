@@ -13,7 +13,7 @@ from napari_necroseg.core.errors import FileError, GeometryError, NecrosegError
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.image import read_image, read_mask
 from napari_necroseg.core.io.nifti import read_nifti, write_nifti
-from napari_necroseg.core.io.save import save_mask, save_probability
+from napari_necroseg.core.io.save import probability_bytes, save_mask
 from napari_necroseg.core.volume import Grid, Origin
 from orientations import ORIENTATIONS, affine_of
 
@@ -290,7 +290,8 @@ def test_a_probability_is_saved_as_float32_without_scaling(tmp_path: Path) -> No
     image = nibabel.Nifti1Image(VOXELS, AFFINE, header)
     read = read_nifti(saved(tmp_path / "a.nii", image))
     probability = np.random.default_rng(0).random(to_working(read.volume).voxels.shape, dtype=np.float32)
-    save_probability(tmp_path / "p.nii.gz", probability, read.origin)
+    path = tmp_path / "p.nii.gz"
+    path.write_bytes(probability_bytes(path, probability, read.origin))
     written = nibabel.load(tmp_path / "p.nii.gz")
     assert written.get_data_dtype().newbyteorder("=") == np.float32
     assert np.array_equal(to_working(read_nifti(tmp_path / "p.nii.gz").volume).voxels, probability)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.io.case_files import CaseOutput, write_case
-from napari_necroseg.core.io.made import known_of
+from napari_necroseg.core.io.known import known_by_record
 from napari_necroseg.core.io.provenance import MaskState, provenance_of, record_path
 from napari_necroseg.core.volume import Grid, Origin
 
@@ -53,7 +53,7 @@ def test_a_mask_that_was_saved_or_zipped_again_without_a_change_is_the_same(mask
     assert provenance_of(mask).state is MaskState.AS_WRITTEN
     resave(mask)
     assert provenance_of(mask).state is MaskState.AS_WRITTEN
-    assert known_of(mask) == "image"
+    assert known_by_record(provenance_of(mask).record) == "image"
 
 
 @pytest.mark.parametrize("how", ["voxel", "place", "damaged", "labels", "another"])
@@ -73,7 +73,7 @@ def test_a_mask_that_was_changed_makes_its_record_stale(mask, how) -> None:
     made = provenance_of(mask)
     assert (made.state, dict(made.record)) == (MaskState.CHANGED, {})
     assert made.is_of_a_person
-    assert known_of(mask) is None
+    assert known_by_record(provenance_of(mask).record) is None
 
 
 def test_a_record_of_an_earlier_version_is_believed_and_cannot_tell(mask) -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_record_says_nothing(mask, text) -> None:
         record_path(mask).write_text(text)
     made = provenance_of(mask)
     assert made.state in (MaskState.UNRECORDED, MaskState.UNTOLD)
-    assert known_of(mask) is None
+    assert known_by_record(provenance_of(mask).record) is None
 
 
 def test_a_corrected_mask_says_so_as_long_as_it_is_the_one(mask, tmp_path) -> None:

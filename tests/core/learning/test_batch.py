@@ -14,8 +14,8 @@ from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
+from napari_necroseg.core.io.known import known_by_record
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.made import known_of
 from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import Model, load_model
@@ -118,7 +118,7 @@ def test_cases_that_the_model_has_learned_from_are_told(model, cohort, tmp_path)
         "3 of the 3 cases (case-0, case-1, case-2) are among those that the model was trained on: "
         "scores there are too good."
     )
-    assert known_of(tmp_path / "out" / "case-1.nii.gz") == "image"
+    assert known_by_record(provenance_of(tmp_path / "out" / "case-1.nii.gz").record) == "image"
 
 
 def test_a_case_is_known_by_its_image_whatever_its_name_or_by_its_name(model, cohort) -> None:
@@ -162,7 +162,7 @@ def test_a_mask_that_a_person_has_drawn_on_is_kept_and_told(model, cohort, tmp_p
     list(predict_cohort(model, cohort, CONFIG, wanted))
     drawn = drawn_on(out / "case-1.nii.gz")
     made = provenance_of(out / "case-1.nii.gz")
-    assert (made.state, known_of(out / "case-1.nii.gz")) == (MaskState.CHANGED, None)
+    assert (made.state, known_by_record(made.record)) == (MaskState.CHANGED, None)
     events = list(predict_cohort(model, cohort, CONFIG, wanted))
     told = [event.message for event in events if isinstance(event, Warned)]
     assert told[0] == (

@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from io import FileIO
 from itertools import count
 from pathlib import Path
@@ -28,7 +27,6 @@ from napari_necroseg.core.io.journal_records import (
     packed_header,
     packed_note,
     packed_record,
-    voxels_sha256,
     whole_box,
 )
 from napari_necroseg.core.io.recovery import Recovered, recover
@@ -65,7 +63,7 @@ class Journal:
         self._note = dict(note or {})
         self._file: FileIO | None = None
         self._is_behind = False
-        self._write(header, voxels)
+        self._write(voxels)
 
     @classmethod
     def begin(
@@ -135,11 +133,6 @@ class Journal:
         """Whether it is time to `restart`."""
         return self._size > LARGE_BYTES
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether an `append` failed, so that only `restart` can help."""
-        return self._is_behind
-
     def append(self, box: Box, voxels: Voxels) -> None:
         """Write an edit; it is on disk when this returns.
 
@@ -185,11 +178,7 @@ class Journal:
         """
         if self.path.exists() and not self._is_mine():
             raise TakenOverError(f"{self.path.name}: {_TAKEN_OVER}.")
-        self._write(self._header, voxels)
-
-    def rebase(self, voxels: Voxels) -> None:
-        """Note that the mask ``(Z, Y, X)`` was saved as it is now; see `restart` for errors."""
-        self._write(replace(self._header, base=voxels_sha256(voxels)), voxels)
+        self._write(voxels)
 
     def close(self) -> None:
         """Stop writing; the journal stays on disk."""
@@ -210,8 +199,9 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _write(self, header: Header, voxels: Voxels) -> None:
+    def _write(self, voxels: Voxels) -> None:
         """Put a journal with the whole mask in the place of what there is, and open it to append."""
+        header = self._header
         assert voxels.shape == header.shape, (voxels.shape, header.shape)
         note = packed_note(self._note) if self._note else b""
         whole = packed_record(whole_box(header.shape), voxels, header.dtype)
@@ -226,7 +216,7 @@ class Journal:
             if was_open and self._file is None:
                 self._open()
             raise
-        self._header, self._size, self._is_behind = header, len(content), False
+        self._size, self._is_behind = len(content), False
         self._open()
 
     def _check_mine(self) -> None:

@@ -25,13 +25,8 @@ def save_mask(path: Path, voxels: Voxels, origin: Origin) -> None:
     write_bytes(path, mask_bytes(path, voxels, origin))
 
 
-def save_probability(path: Path, voxels: Voxels, origin: Origin) -> None:
-    """Write a probability as float32 NIfTI; see `save_mask`."""
-    write_bytes(path, probability_bytes(path, voxels, origin))
-
-
 def mask_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    """Return what `save_mask` would write."""
+    """Return a mask as a file; see `save_mask`."""
     return _bytes(path, (voxels != 0).astype(np.uint8), origin)
 
 
@@ -41,7 +36,7 @@ def labels_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
 
 
 def probability_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    """Return what `save_probability` would write."""
+    """Return a probability as a float32 file; see `save_mask`."""
     return _bytes(path, voxels.astype(np.float32), origin)
 
 

@@ -12,8 +12,8 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, map_path, write_case
+from napari_necroseg.core.io.known import Known, known_in_words
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.made import Known, known_in_words
 from napari_necroseg.core.io.provenance import record_path
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict

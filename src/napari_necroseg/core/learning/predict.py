@@ -17,8 +17,7 @@ from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
-from napari_necroseg.core.io.known import marks_of
-from napari_necroseg.core.io.made import Known
+from napari_necroseg.core.io.known import Known, marks_of
 from napari_necroseg.core.learning.checkpoint import Model, software_versions
 from napari_necroseg.core.learning.device import (
     default_threads,

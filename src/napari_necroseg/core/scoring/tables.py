@@ -15,7 +15,7 @@ from napari_necroseg.core.casename import csv_cell, in_markdown, shown
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import file_sha256, read_bytes, read_text
-from napari_necroseg.core.io.made import Known, known_by_record
+from napari_necroseg.core.io.known import Known, known_by_record
 from napari_necroseg.core.io.provenance import Provenance
 from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.scoring.pairs import MaskPair

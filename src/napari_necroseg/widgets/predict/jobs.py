@@ -10,7 +10,7 @@ from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.casename import name_key, names_in
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.io.made import Known
+from napari_necroseg.core.io.known import Known
 from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.shared.runs import WEIGHTS, mean_name, members_of, run_name
