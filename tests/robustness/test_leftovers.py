@@ -64,6 +64,7 @@ def test_what_is_being_written_stays(tmp_path: Path) -> None:
 OWN = (
     ".0123abcd-notes.txt",
     ".0123abc-case.nii.gz",
+    ".20261128-case.nii.gz",
     ".hidden.json",
     "0123abcd-case.nii.gz",
     ".pipeline.lock",

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # Names that Windows refuses as files, whatever their suffix.
@@ -89,10 +89,16 @@ def is_unicode(path: Path) -> bool:
 
 
 def names_in(folder: Path) -> dict[str, str]:
-    """What is in a folder, by the `name_key` of its names; nothing if there is no folder."""
+    """What is in a folder: each name by itself and by its `name_key`; nothing if there is no folder."""
     if not folder.is_dir():
         return {}
-    return {name_key(path.name): path.name for path in sorted(folder.iterdir(), reverse=True)}
+    names = sorted((path.name for path in folder.iterdir()), reverse=True)
+    return {name_key(name): name for name in names} | {name: name for name in names}
+
+
+def name_among(there: Mapping[str, str], name: str) -> str | None:
+    """A name as a folder has it, of its `names_in`: the very same, else the same in other writing."""
+    return there.get(name, there.get(name_key(name)))
 
 
 def named_file(folder: Path, name: str) -> Path:
@@ -109,7 +115,7 @@ def named_file(folder: Path, name: str) -> Path:
     # Names of plain letters can differ from the disk's by their case alone, which costs no listing.
     if path.exists():
         return path
-    return folder / names_in(folder).get(name_key(name), name)
+    return folder / (name_among(names_in(folder), name) or name)
 
 
 def _is_invisible(char: str) -> bool:

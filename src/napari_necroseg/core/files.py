@@ -309,7 +309,9 @@ def voxels_sha256(volume: Volume) -> str:
 
 def beside(path: Path) -> Path:
     """Return a hidden name beside a file that nothing else has; see `output.sweep`."""
-    return path.with_name(f".{secrets.token_hex(4)}-{path.name[-_LONGEST_TAIL:]}")
+    # Begins with a letter: a person's hidden copy may begin with a date, whose digits are hexadecimal, too.
+    token = f"{secrets.choice('abcdef')}{secrets.token_hex(4)[1:]}"
+    return path.with_name(f".{token}-{path.name[-_LONGEST_TAIL:]}")
 
 
 def check_replaceable(path: Path) -> None:

@@ -17,7 +17,8 @@ from napari_necroseg.core.files import beside, check_replaceable
 
 # As large as a small mask: a disk without room for it is full.
 _PROBE = bytes(1 << 16)
-_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-(?P<name>.+)", re.DOTALL)
+# Eight hexadecimal digits; eight decimal ones are a date (``.20261128-case-01.nii.gz``), a person's own copy.
+_TEMPORARY = re.compile(r"\.(?=[0-9]*[a-f])[0-9a-f]{8}-(?P<name>.+)", re.DOTALL)
 # The kinds of files that this program writes: a hidden file of another kind is somebody else's.
 _KINDS = re.compile(
     r"\.(nii|json|csv|md|html|png|svg|pdf|safetensors|onnx|journal|probe)(\.|$)", re.IGNORECASE

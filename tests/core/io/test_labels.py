@@ -81,3 +81,13 @@ def test_it_is_said_whose_masks_count(labels, sign_off) -> None:
         "has none).",
     )
     assert masks_in_words(COHORT, "reference") == ()
+
+
+def test_of_two_masks_whose_names_differ_in_writing_each_case_gets_its_own(tmp_path: Path) -> None:
+    (tmp_path / "B.nii.gz").write_bytes(b"a mask")
+    if not (tmp_path / "b.nii.gz").exists():
+        (tmp_path / "b.nii.gz").write_bytes(b"another mask")
+    for name in ("B", "b"):
+        (case,) = with_corrected(Cohort(cases=(files(name),)), tmp_path, unsigned=True)
+        assert case.reference is not None
+        assert case.reference.samefile(tmp_path / f"{name}.nii.gz")

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from napari_necroseg.cli import main
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished
@@ -26,7 +27,7 @@ from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.batch import Wanted
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
-from napari_necroseg.core.study import job, study, underway
+from napari_necroseg.core.study import job, runs, study, underway
 from napari_necroseg.core.study.cohort import cohort_of
 from napari_necroseg.core.study.planning import plan_study
 from napari_necroseg.core.study.record import read_states, read_study
@@ -216,6 +217,11 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_weights(
             stop.set()
     assert not of_kind(seen, "finished")
     assert (out / "models" / "2d-ceT1_fold-1_seed-0" / "checkpoint.safetensors").exists()
+    with monkeypatch.context() as patched:
+        # As if the preset had changed since: no run fails for it, and nothing is begun.
+        patched.setattr(runs, "train_preset", lambda *names: train_preset(*names).changed(target_share=0.9))
+        with pytest.raises(SettingsError, match=r"was trained with target_share .* as an earlier version"):
+            run(project, steps_per_run=6)
     events = run(project, steps_per_run=6)
     assert [event.state for event in of_kind(events, "run")] == ["interrupted", "waiting"]
     iterations = [event.iteration for event in of_kind(events, "run_step") if event.phase == "training"]

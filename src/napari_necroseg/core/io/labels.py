@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Drawn
-from napari_necroseg.core.casename import name_key
+from napari_necroseg.core.casename import name_among, names_in
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.io.corrected import TUMOUR_SUFFIX
@@ -42,7 +42,8 @@ def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> C
 
 def marked(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
     """Do the same, but return the cohort as it is where no mask counts; what is left alone is marked, too."""
-    there = _there(labels)
+    # Listed once: to ask for each case takes long on a network drive.
+    there = names_in(labels)
     return replace(cohort, cases=tuple(_marked(files, labels, there, unsigned) for files in cohort))
 
 
@@ -86,13 +87,14 @@ def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from")
     return tuple(sentences)
 
 
-def _marked(files: CaseFiles, labels: Path, there: Mapping[str, Path], unsigned: bool) -> CaseFiles:
+def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: bool) -> CaseFiles:
     drawn: dict[str, Drawn] = {}
     paths: dict[str, Path] = {}
     for role, suffix in _SUFFIXES.items():
-        path = there.get(name_key(f"{files.name}{suffix}.nii.gz"))
-        if path is None:
+        name = name_among(there, f"{files.name}{suffix}.nii.gz")
+        if name is None:
             continue
+        path = labels / name
         reader = _reader(labels, files.name, path) if role == "reference" else ""
         is_used = bool(reader) or unsigned
         is_first = getattr(files, role) is None
@@ -153,8 +155,3 @@ def _nothing_counts(cohort: Iterable[CaseFiles], labels: Path) -> str:
         "off as it is now (a mask that was changed since counts as unsigned, and tumours cannot be signed "
         "off). Sign them off in the dock Correct, or take them as they are with --unsigned."
     )
-
-
-def _there(labels: Path) -> dict[str, Path]:
-    """List the folder once: to ask for each case takes long on a network drive."""
-    return {name_key(path.name): path for path in labels.iterdir()} if labels.is_dir() else {}

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.casename import LONGEST_NAME, name_key, named_file, names_in
+from napari_necroseg.core.casename import LONGEST_NAME, name_among, name_key, named_file, names_in
 from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import file_sha256, read_json, write_text
@@ -230,8 +230,8 @@ def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:
 
 
 def _status(case: str, labels: Path, there: Mapping[str, str]) -> Status:
-    mask_name = there.get(name_key(f"{case}.nii.gz"))
-    if name_key(f"{case}{REVIEW_SUFFIX}") in there:
+    mask_name = name_among(there, f"{case}.nii.gz")
+    if name_among(there, f"{case}{REVIEW_SUFFIX}") is not None:
         try:
             review = read_review(labels, case)
             if (

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
-from napari_necroseg.core.errors import FileError, ResourceError, SettingsError
+from napari_necroseg.core.errors import FileError, NecrosegError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.files import file_sha256, write_text
 from napari_necroseg.core.io.ensemble import write_ensemble
 from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
-from napari_necroseg.core.learning.resume import CHECKPOINT_NAME
+from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.study.events import RunDone, RunFailed, RunPlanned
 from napari_necroseg.core.study.findings import write_state
@@ -83,10 +84,9 @@ class Underway:
 
     def _check_choices(self) -> None:
         """Refuse to mix runs of one study that two versions of this program trained in two ways."""
-        done = self.done()
-        for run in done if len(done) < len(self.runs) else ():
+        for run in self.runs if len(self.done()) < len(self.runs) else ():
             unit = self.unit(run)
-            was, now = trained_config(unit.model), tuned_training_of(unit.config, run)
+            was, now = _begun_with(unit.model), tuned_training_of(unit.config, run)
             # Where it ran is no matter.
             was = None if was is None else was.changed(device=now.device, threads=now.threads)
             if was is None or was == now:
@@ -208,6 +208,17 @@ class Underway:
             and scored == set(state.validation)
             and all(path.is_file() and file_sha256(path) == digest for path, digest in made.items())
         )
+
+
+def _begun_with(model: Path) -> TrainConfig | None:
+    """Return the choices of a training that is finished, or was interrupted; None if it has to be begun."""
+    if not (model / CHECKPOINT_NAME).exists():
+        return trained_config(model)
+    try:
+        return read_progress(model).config
+    except NecrosegError:
+        # The run itself says what is wrong with it.
+        return None
 
 
 def _absolute(files: CaseFiles) -> CaseFiles:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.casename import name_key, names_in
+from napari_necroseg.core.casename import name_among, names_in
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.io.known import Known
@@ -125,7 +125,7 @@ def predict_all(
     from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 
     there = names_in(out)
-    masks = {name: there.get(name_key(f"{name}.nii.gz")) for name in cohort.names}
+    masks = {name: name_among(there, f"{name}.nii.gz") for name in cohort.names}
     for name, mask in masks.items():
         if mask is not None:
             remark = about_mask(out / mask, {model.sha256 for model in models})
