@@ -54,7 +54,7 @@ def settle(qtbot, dock):
             return shown.wish == dock.wish() and shown.after_ml is not None and not dock.latest.is_busy
         return isinstance(shown, Sheet) and shown.wish == dock.wish() and not dock.latest.is_busy
 
-    qtbot.waitUntil(is_settled, timeout=30_000)
+    qtbot.waitUntil(is_settled)
 
 
 def plan_of(training, case):
@@ -352,7 +352,6 @@ def test_the_thread_is_gone_after_the_dock_was_closed(qtbot, dock, open_case):
     dock.shut_down()
     qtbot.waitUntil(
         lambda: not [thread for thread in threading.enumerate() if thread.name == "necroseg-preview"],
-        timeout=2000,
     )
 
 

@@ -302,6 +302,6 @@ def test_equal_images_of_a_table_are_told(qtbot, dock, cohort_table):
     cohort_table.write_text("case,ceT1\nx,x/ceT1.nii\ny,y/scan.nii\n", encoding="utf-8")
     dock.open_table(cohort_table)
     problems = dock.opening._problems
-    qtbot.waitUntil(lambda: "very same image" in problems.toPlainText(), timeout=20_000)
+    qtbot.waitUntil(lambda: "very same image" in problems.toPlainText())
     assert problems.toPlainText().startswith("x and y hold the very same image, voxel for voxel")
     wait_for(qtbot, dock, "x")

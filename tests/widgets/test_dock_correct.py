@@ -71,7 +71,7 @@ def written(dock):
     mask = dock.hand.mask
     if dock.hand.keeping is None:
         return None
-    dock.hand.keeping.writer.wait(5)
+    dock.hand.keeping.writer.wait(60)
     path = journal_path(labels_of(dock), dock.workspace.case.name)
     return recover(
         path, np.zeros(mask.data.shape, np.uint8), case=dock.workspace.case.name, any_base=True
@@ -85,7 +85,7 @@ def end(dock):
     writers = list(dock.workspace.journalling._writers)
     dock.workspace.journalling.leave()
     for writer in writers:
-        writer.wait(5)
+        writer.wait(60)
 
 
 def test_a_copy_of_the_prediction_is_taken_in_hand(qtbot, opened, viewer):
@@ -298,7 +298,7 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     list(opened.workspace.layers.show(layers, first_slice=2))
     qtbot.wait(200)
     opened.workspace.set_case(case, other)
-    writer.wait(5)
+    writer.wait(60)
     found = recover(journal_path(labels_of(opened), "a"), np.zeros_like(drawn), case="a", any_base=True)
     np.testing.assert_array_equal(found.voxels, drawn)
 
@@ -314,7 +314,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
 def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
     monkeypatch.setattr(journal_writer, "RETRY_S", 0.1)
     mask = start(qtbot, opened)
-    opened.hand.keeping.writer.wait(5)
+    opened.hand.keeping.writer.wait(60)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -537,7 +537,7 @@ def test_work_in_another_window_is_not_taken_over(qtbot, opened):
     mask = start(qtbot, opened)
     path = journal_path(labels_of(opened), "a")
     # While it is written anew the journal is nobody's for a moment.
-    assert opened.hand.keeping.writer.wait(5)
+    assert opened.hand.keeping.writer.wait(60)
     with pytest.raises(FileError, match="another window"):
         Journal.resume(path, np.zeros_like(mask.data), case="a", any_base=True)
     mask.paint((2, 3, 3), 1)

@@ -168,7 +168,7 @@ def test_a_cohort_has_a_row_a_case_the_worst_first_and_opens_by_a_double_click(q
     nibabel.save(nothing, folder / "b.nii.gz")
     assert not dock.cohort.start_button.isEnabled()
     dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
-    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.runner.finished):
         dock.cohort.start_button.click()
     table = dock.cohort.table
     cells = [[table.item(row, column).text() for column in range(3)] for row in range(table.rowCount())]
@@ -342,7 +342,7 @@ def test_two_runs_are_compared_with_the_cases_that_changed(qtbot, dock, two_runs
     dock.cohort.folders.setCurrentText("run-1")
     dock.cohort.others.setCurrentText("run-2")
     (two_runs / "run-1" / "a.json").write_text('{"trained_on": "image"}')
-    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.runner.finished):
         dock.cohort.start_button.click()
     said = dock.cohort.summary.said
     assert "run-2 on 2 of these cases: Dice better in 1 and worse in 0 of 2 patients" in said
@@ -357,7 +357,7 @@ def test_a_case_without_a_prediction_stands_on_top_and_the_mean_says_of_how_many
     (two_runs / "run-2" / "b.nii.gz").write_bytes(b"no image")
     for run, case, why in (("run-1", "a", "no prediction of this case"), ("run-2", "b", "not a NIfTI")):
         dock.cohort.folders.setCurrentText(run)
-        with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+        with qtbot.waitSignal(dock.runner.finished):
             dock.cohort.start_button.click()
         assert dock.cohort.table.item(0, 0).text() == f"⚠ {case}"
         assert why in dock.cohort.table.item(0, 0).toolTip()
@@ -372,7 +372,7 @@ def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeyp
     others.setCurrentIndex(others.count() - 1)
     others.activated.emit(others.count() - 1)
     assert others.currentText() == "second reader: run-2"
-    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.runner.finished):
         dock.cohort.start_button.click()
     assert "second reader on 2 of these cases" in dock.cohort.summary.said
     assert "Against the second reader, the predictions' mean Dice is 50.0 %" in dock.cohort.summary.said
@@ -380,7 +380,7 @@ def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeyp
 
 def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp_path):
     monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path / "out")
-    with qtbot.waitSignal(dock.runner.finished, timeout=20_000):
+    with qtbot.waitSignal(dock.runner.finished):
         dock.cohort.export_button.click()
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"cases.csv", "scores.csv", "scores.json", "scores.md", "boxes.pdf", "volumes.svg"} <= written

@@ -351,7 +351,7 @@ def test_after_a_cancel_what_ran_is_interrupted_and_it_can_go_on(qtbot, ready, f
     ready.start()
     qtbot.waitUntil(lambda: texts(ready)[0] == "50%")
     write_study(two_patients.parent / "study" / "study-1", two_patients)
-    with qtbot.waitSignal(ready.runner.cancelled, timeout=2000):
+    with qtbot.waitSignal(ready.runner.cancelled):
         ready.runner.cancel()
     qtbot.waitUntil(lambda: ready._opened is not None)
     assert texts(ready) == ["‖", "·"]
@@ -460,7 +460,7 @@ def test_a_case_opens_with_the_prediction_of_the_network_that_has_not_seen_it(qt
     assert "2 cases, mean Dice 75.0 %" in scored.cases.summary.said
     open_dock(Cases)
     scored.cases.table.cellDoubleClicked.emit(0, 0)
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1)
     (layer,) = predictions(scored, "a")
     reference = scored.workspace.case.reference.voxels
     np.testing.assert_array_equal(layer.data, np.roll(reference, 5, axis=1))
@@ -478,10 +478,10 @@ def test_a_case_opens_with_the_prediction_of_the_network_that_has_not_seen_it(qt
 def test_next_goes_to_the_case_with_the_next_best_dice(qtbot, scored, open_dock):
     open_dock(Cases)
     scored.cases.table.step(1)
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1)
     list(scored.workspace.layers.show((), first_slice=0))
     scored.cases.table.step(1)
-    qtbot.waitUntil(lambda: len(predictions(scored, "b")) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(predictions(scored, "b")) == 1)
     scored.cases.table.step(1)
     assert scored.workspace.case.name == "b"
 
@@ -624,7 +624,7 @@ def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
     # The images that are read to be shown are those that it was trained on.
     open_dock(Cases)
     ready.cases.open("b")
-    qtbot.waitUntil(lambda: len(predictions(ready, "b")) == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(predictions(ready, "b")) == 1)
 
 
 def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
@@ -633,7 +633,7 @@ def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
     ready.buttons.start.click()
     first = run()
     qtbot.waitUntil(lambda: ready.progress.board.standings[first.key].iteration > 0, timeout=60_000)
-    with qtbot.waitSignal(ready.runner.cancelled, timeout=2000):
+    with qtbot.waitSignal(ready.runner.cancelled):
         ready.runner.cancel()
     assert ready.progress.grid.text(first) == "‖"
     qtbot.waitUntil(ready.buttons.start.isEnabled)

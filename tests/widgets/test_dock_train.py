@@ -156,7 +156,7 @@ def test_the_model_is_handed_to_predict(qtbot, ready, fake_training, cohort_tabl
 
 
 def test_after_a_cancel_it_can_train_again(qtbot, ready, fake_training):
-    with qtbot.waitSignal(ready.runner.cancelled, timeout=2000):
+    with qtbot.waitSignal(ready.runner.cancelled):
         ready.start()
         ready.runner.cancel()
     assert ready.panel.message == "Cancelled."

@@ -53,7 +53,7 @@ def event_at(dock, index):
 
 
 def settle(qtbot, dock):
-    qtbot.waitUntil(lambda: not dock.first._work.is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.first._work.is_busy)
     qtbot.wait(20)
 
 
@@ -164,7 +164,7 @@ def wired(qtbot, dock):
 
 def anchor(qtbot, dock, pixel):
     dock.first.wire._on_click(dock.viewer, event_at(dock, (MIDDLE[0], *pixel)))
-    qtbot.waitUntil(lambda: dock.first.wire._wire is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.first.wire._wire is not None)
 
 
 def test_a_live_wire_follows_the_edge_and_is_filled(qtbot, wired, zone):

@@ -56,7 +56,7 @@ def window(make_napari_viewer):
 
 def serve(qtbot, workspace):
     """Serve the screen until all steps are done, and a little longer."""
-    qtbot.waitUntil(lambda: not workspace.screen.is_busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not workspace.screen.is_busy)
     qtbot.wait(100)
 
 

@@ -90,7 +90,7 @@ def written(workspace: Workspace, path: Path) -> np.ndarray:
 def reopened(qtbot, open_case, name: str = "a", *, in_project: bool = True) -> Workspace:
     """Open the case in another viewer, and wait until it was looked what is kept."""
     workspace = open_case(name, in_project=in_project)
-    with qtbot.waitSignal(workspace.journalling._lookups.done, timeout=10_000):
+    with qtbot.waitSignal(workspace.journalling._lookups.done):
         workspace.journalling.look_up()
     return workspace
 
@@ -352,7 +352,7 @@ def test_a_slow_disk_is_told_and_when_it_has_caught_up(qtbot, workspace, monkeyp
     wait_until_written(qtbot, workspace, layer)
     monkeypatch.setattr(disk, "fsync", lambda _file: time.sleep(1.2))
     layer.paint((3, 30, 18), 1)
-    qtbot.waitUntil(lambda: len(told) == 2, timeout=8000)
+    qtbot.waitUntil(lambda: len(told) == 2)
     assert "The disk is slow" in told[0]
     assert told[1] == SAFE_AGAIN
 

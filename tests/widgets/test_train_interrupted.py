@@ -130,7 +130,7 @@ def test_closing_the_dock_interrupts_and_cancel_gives_up(qtbot, ready, cohort_ta
         ready.panel._cancel.click()
     else:
         ready.shut_down()
-    qtbot.waitUntil(lambda: not ready.runner.is_busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not ready.runner.is_busy)
     assert (models / "mine").exists() != gives_up
     assert find_interrupted(models) == (None if gives_up else models / "mine")
 

@@ -29,7 +29,6 @@ def open_in(viewer, name):
 def wait_until_shown(qtbot, workspace, name):
     qtbot.waitUntil(
         lambda: workspace.case is not None and workspace.case.name == name and not workspace.screen.is_busy,
-        timeout=20_000,
     )
 
 
@@ -74,8 +73,8 @@ def test_closing_a_dock_by_its_cross_cancels_its_job(qtbot, window, steered_job,
     job = steered_job()
     widget.panel.run(job, "Working ...")
     dock.destroyOnClose()
-    qtbot.waitUntil(job.was_closed.is_set, timeout=2000)
-    qtbot.waitUntil(lambda: not widget.runner.is_busy, timeout=2000)
+    qtbot.waitUntil(job.was_closed.is_set)
+    qtbot.waitUntil(lambda: not widget.runner.is_busy)
     _, again = open_in(window, name)
     assert again is not widget
 
@@ -86,7 +85,7 @@ def test_closing_the_viewer_cancels_the_jobs_of_all_docks(qtbot, window, steered
         open_in(window, name)[1].panel.run(job, "Working ...")
     window.close()
     for job in jobs:
-        qtbot.waitUntil(job.was_closed.is_set, timeout=2000)
+        qtbot.waitUntil(job.was_closed.is_set)
 
 
 def test_a_case_is_read_outside_the_thread_of_the_screen(qtbot, window, monkeypatch, cohort_table):

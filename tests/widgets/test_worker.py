@@ -44,7 +44,7 @@ def test_cancel_is_answered_at_once_and_closes_the_job(qtbot, runner, steered_jo
     job = steered_job()
     runner.start(job)
     qtbot.waitUntil(lambda: runner.is_busy)
-    with qtbot.waitSignal(runner.cancelled, timeout=2000):
+    with qtbot.waitSignal(runner.cancelled):
         runner.cancel()
         assert runner.is_cancelling
     assert job.was_closed.is_set()
