@@ -55,7 +55,9 @@ BY_PATIENT = "of the same patient as a case that is trained on: a (as b)."
 BY_IMAGE = "or with a copy in other intensities: d (as c)."
 
 
-def test_the_whole_way_from_leaving_out_to_scores(cohort: Path, said: Callable[..., str]) -> None:
+def test_the_whole_way_from_leaving_out_to_scores(
+    cohort: Path, said: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     run, out = cohort / "run", cohort / "out"
     text = said("train", cohort, "--out", run, "--exclude", "a,d,e", *FEW)
     assert BY_PATIENT in text
@@ -88,6 +90,9 @@ def test_the_whole_way_from_leaving_out_to_scores(cohort: Path, said: Callable[.
     choices = ("--configurations", "2d:ceT1", "--steps-per-run", 1, "--threads", 1, "--workers", 1)
     (cohort / "cohort.csv").write_text((cohort / "cohort.csv").read_text().replace(",3,", ",2,"))
     assert main([*map(str, (*study, *choices))]) == 2
+    assert "a cannot test this network: it, or a model that it goes on from" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 @pytest.mark.parametrize(

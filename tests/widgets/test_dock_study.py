@@ -979,7 +979,7 @@ def test_a_burst_of_events_adds_up_all_runs_a_few_times(qtbot, dock, monkeypatch
     monkeypatch.setattr(Board, "total", lambda board: added.append(1) or total(board))
     for one in runs_of(StudyConfig(folds=20, seeds=10)):
         dock.progress.take(planned(one))
-    qtbot.waitUntil(lambda: dock.progress.said.said == "0 of 1,200 runs done.")
+    qtbot.waitUntil(lambda: dock.progress.said.said == "0 of 1200 runs done.")
     assert len(added) <= 3
     assert dock.progress.grid.table.rowCount() * 20 == 1200
 
