@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_necroseg.cli import main, make_parser
@@ -177,3 +178,18 @@ def test_a_training_takes_the_augmentation_of_a_file(tmp_path: Path) -> None:
     words += ["--augment", str(tmp_path / "mine.json"), "--dimension", "3d"]
     config = read_config(make_parser("train").parse_args(words))
     assert (config.augment, config.dimension) == (mine, "3d")
+
+
+@pytest.mark.parametrize("spacing", ["4,0.8,0.5", "4 x 0.8 x 0.5", "4x0.8X0.5", "4; 0.8; 0.5"])
+def test_stacks_without_a_spacing_are_drawn_with_the_one_that_is_given(tmp_path: Path, spacing: str) -> None:
+    folder = tmp_path / "case"
+    folder.mkdir()
+    for seed, name in enumerate(("ceT1", "T2")):
+        stack = np.random.default_rng(seed).integers(1, 1000, (6, 40, 40)).astype(np.uint16)
+        tifffile.imwrite(folder / f"{name}.tif", stack)
+    assert augment(folder, tmp_path / "none", "--n", "1") == 2
+    assert augment(folder, tmp_path / "samples", "--n", "1", "--spacing-mm", spacing) == 0
+    (sample, *_) = sorted((tmp_path / "samples").glob("*.nii.gz"))
+    zooms = nibabel.load(sample).header.get_zooms()
+    # How far apart the slices of a sample are is the training's choice.
+    np.testing.assert_allclose(sorted(zooms)[1:], (0.5, 0.8), rtol=1e-6)

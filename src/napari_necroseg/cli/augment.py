@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
-from napari_necroseg.cli.options import add_options, chosen
+from napari_necroseg.cli.options import add_options, add_spacing_option, chosen, read_spacing
 from napari_necroseg.cli.train import preset_defaults
 from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.config import TrainConfig, train_preset
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dimension", default="3d", metavar="2d|3d", help="single slices or whole patches (default: 3d)"
     )
+    add_spacing_option(parser)
     add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
 
 
@@ -48,7 +50,8 @@ def run(options: argparse.Namespace) -> Generator[Event]:
         given["augment"] = read_augment(options.augment)
     named = TrainConfig.checked(preset=options.preset, dimension=options.dimension)
     config = train_preset(named.preset, named.dimension).changed(**given)
-    n, files = _number(options.n), find_files(options)
+    n, files, spacing = _number(options.n), find_files(options), read_spacing(options.spacing_mm)
+    files = replace(files, spacing_mm=files.spacing_mm or spacing)
     from napari_necroseg.core.learning.examples import write_samples
 
     return write_samples(files, config, out=options.out, n=n)

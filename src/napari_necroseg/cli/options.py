@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a configuration, so that both always agree."""
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ def read_spacing(text: str | None) -> tuple[float, float, float] | None:
     if text is None:
         return None
     try:
-        z, y, x = (float(part) for part in text.split(","))
+        # As in the table's column, too: 4 x 0.7 x 0.7.
+        z, y, x = (float(part) for part in re.split(r"\s*[,;x×*]\s*|\s+", text.strip().lower()))
     except ValueError:
         raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None
     return (z, y, x)

@@ -22,7 +22,8 @@ def imagej(path: Path, units: dict[str, str], **more: object) -> Path:
 
 
 def in_order(units: dict[str, str]) -> tuple[str, str, str]:
-    return units.get("zunit", units["unit"]), units.get("yunit", units["unit"]), units["unit"]
+    z, y, x = (units.get(f"{axis}unit", units["unit"]) for axis in "zyx")
+    return z, y, x
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ def in_order(units: dict[str, str]) -> tuple[str, str, str]:
         {"unit": "um", "yunit": "mm", "zunit": "m"},
         {"unit": "MM", "zunit": "CM"},
         {"unit": "cm", "zunit": "nm"},
+        {"unit": "mm", "xunit": "cm"},
     ],
 )
 def test_each_axis_of_imagej_has_its_own_unit(tmp_path: Path, units: dict[str, str]) -> None:

@@ -80,7 +80,7 @@ def _imagej_spacing(tiff: Any) -> Stated:
     known = tiff.imagej_metadata
     # ImageJ names the units of rows and slices only where they differ from that of columns.
     unit = str(known.get("unit", ""))
-    units = [str(known.get("zunit", unit)), str(known.get("yunit", unit)), unit]
+    units = [str(known.get(f"{axis}unit", unit)) for axis in "zyx"]
     row_mm, column_mm = (_per_unit(tiff, axis) for axis in "YX")
     # A stack that ImageJ has turned round has a negative distance; its pages still follow each other.
     depth = _number(known.get("spacing"))
