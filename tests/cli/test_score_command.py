@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main
+from napari_necroseg.core.scoring.figures import keep_foreign
 
 WriteImage = Callable[..., Path]
 
@@ -143,3 +144,25 @@ def test_the_table_that_is_scored_is_not_written_over(folders, tmp_path, write_c
     assert main(["score", str(tmp_path), str(folders["first"]), "--csv", str(table)]) == 2
     assert "is what is scored" in capsys.readouterr().err
     assert table.read_bytes() == before
+
+
+def test_scores_never_take_the_name_of_an_image(folders, tmp_path, capsys) -> None:
+    mask = folders["first"] / "case-0.nii.gz"
+    before = mask.read_bytes()
+    for name in (mask, tmp_path / "new.TIF"):
+        assert main(["score", str(folders["reference"]), str(folders["first"]), "--csv", str(name)]) == 2
+        assert "is the name of an image" in capsys.readouterr().err
+    assert mask.read_bytes() == before
+    assert not (tmp_path / "new.TIF").exists()
+
+
+def test_a_picture_of_someone_else_is_kept(folders, tmp_path, capsys) -> None:
+    out = tmp_path / "figures"
+    out.mkdir()
+    (out / "boxes.png").write_bytes(b"a photograph")
+    arguments = ["score", str(folders["reference"]), str(folders["first"]), "--figures", str(out)]
+    assert main(arguments) == 0
+    assert "boxes.png is of another kind; it is kept as boxes.png.bak-1." in capsys.readouterr().err
+    assert (out / "boxes.png.bak-1").read_bytes() == b"a photograph"
+    assert [path.name for path in out.glob("*.bak*")] == ["boxes.png.bak-1"]
+    assert list(keep_foreign(out)) == []

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.files import atomic_path
+from napari_necroseg.core.files import atomic_path, back_up, read_bytes
 from napari_necroseg.core.scoring.scores import Scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
+_NAMES = ("boxes", "volumes")
+# Stands in every file that the library writes.
+_DRAWN_BY = b"Matplotlib"
 _BOXES = {"dice": "Dice", "sensitivity": "sensitivity", "specificity_box": "specificity\n(box)"}
 _INK = "#0072b2"
 
@@ -41,7 +44,7 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
     scores
         By case; those with nothing to find and false alarms are left out, missed ones are not.
     folder
-        Is made if it is missing; files of these names are replaced.
+        Is made if it is missing; files of these names are replaced (see `keep_foreign`).
     n_unscored
         How many more cases there are that have no scores; the titles say so.
 
@@ -61,6 +64,13 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
         for name, figure in _figures(scores, n_unscored).items()
         for path in save_figure(figure, folder, name)
     )
+
+
+def keep_foreign(folder: Path) -> Iterator[str]:
+    """Keep what another program wrote under the names of these figures, with a sentence for each file."""
+    for path in (folder / f"{name}.{suffix}" for name in _NAMES for suffix in FORMATS):
+        if path.is_file() and _DRAWN_BY not in read_bytes(path):
+            yield f"{path} is of another kind; it is kept as {back_up(path).name}."
 
 
 def save_figure(figure: "Figure", folder: Path, name: str) -> tuple[Path, ...]:

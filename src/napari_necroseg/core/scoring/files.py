@@ -14,7 +14,7 @@ from napari_necroseg.core.io.known import Known, known_in_words
 from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.output import check_out_file, check_out_folder
 from napari_necroseg.core.scoring.compare import compare
-from napari_necroseg.core.scoring.figures import write_figures
+from napari_necroseg.core.scoring.figures import keep_foreign, write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, ReadPair, find_pairs, read_pair
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores, score_masks
 from napari_necroseg.core.scoring.summary import Summary, summarise
@@ -297,4 +297,5 @@ def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> Iterat
             yield Warned(message=f"{path} is of another kind; it is kept as {back_up(path).name}.")
         write_text(path, text)
     if wanted.figures is not None:
+        yield from (Warned(message=note) for note in keep_foreign(wanted.figures))
         write_figures(scores, wanted.figures, n_unscored=summary.unscored.count)

@@ -1,7 +1,7 @@
 """The jobs of the dock Scores: the masks on the screen, and all predictions of a folder."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.scoring.live import LiveCounts
 from napari_necroseg.core.scoring.scores import Scores
@@ -140,20 +140,28 @@ def score_cohort(table: Path, folder: Path, wishes: CohortWishes, stop: threadin
             scores[event.case] = event.result
         if isinstance(event, Finished):
             yield Progress(done=0, total=0, message="Drawing ...")
-            pictures = _drawn(scores, wishes.export, event.result.unscored.count)
+            pictures = yield from _drawn(scores, wishes.export, event.result.unscored.count)
             yield Finished(result=ScoredCohort(summary=event.result, pictures=pictures, export=wishes.export))
         else:
             yield event
 
 
-def _drawn(scores: Mapping[str, Scores], export: Path | None, n_unscored: int) -> dict[str, bytes]:
+def _drawn(
+    scores: Mapping[str, Scores], export: Path | None, n_unscored: int
+) -> Generator[Event, None, dict[str, bytes]]:
     """Draw the figures for the dock, and into the folder of an export; none without matplotlib."""
-    from napari_necroseg.core.scoring.figures import check_figures, png_figures, write_figures
+    from napari_necroseg.core.scoring.figures import (
+        check_figures,
+        keep_foreign,
+        png_figures,
+        write_figures,
+    )
 
     try:
         check_figures()
     except ResourceError:
         return {}
     if export is not None:
+        yield from (Warned(message=note) for note in keep_foreign(export))
         write_figures(scores, export, n_unscored=n_unscored)
     return png_figures(scores, n_unscored=n_unscored)
