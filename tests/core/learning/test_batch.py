@@ -209,3 +209,32 @@ def test_cases_that_failed_are_named_at_the_end(model, cohort, tmp_path) -> None
     *_, last = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
     assert (last.result.failed, last.result.failed_cases) == (1, ("case-1",))
     assert "2 predicted, 1 not (case-1)" in str(last.result)
+
+
+def test_a_mask_in_another_format_is_told_before_a_second_one_stands_beside_it(
+    model, cohort, tmp_path
+) -> None:
+    first = cohort.cases[0].name
+    out = tmp_path / "out"
+    list(predict_cohort(model, cohort, PredictConfig(), Wanted(out=out)))
+    by_hand = out / f"{first.upper()}.nii"
+    nibabel.save(nibabel.load(out / f"{first}.nii.gz"), by_hand)
+    before = by_hand.read_bytes()
+    events = list(predict_cohort(model, cohort, PredictConfig(), Wanted(out=out)))
+    told = [
+        event.message for event in events if isinstance(event, Warned) and "another mask" in event.message
+    ]
+    assert len(told) == 1
+    assert told[0].startswith(f"{by_hand.name} is another mask of the case {first} in {out}")
+    assert by_hand.read_bytes() == before
+
+
+def test_an_image_beside_its_prediction_is_no_second_mask(model, cohort, tmp_path) -> None:
+    files = cohort.cases[0]
+    image = tmp_path / "out" / f"{files.name}.nii"
+    image.parent.mkdir()
+    nibabel.save(nibabel.load(files.sequences[Sequence.CET1]), image)
+    moved = replace(files, sequences=dict(files.sequences) | {Sequence.CET1: image})
+    events = list(predict_cohort(model, Cohort(cases=(moved,)), PredictConfig(), Wanted(out=image.parent)))
+    assert isinstance(events[-1], Finished)
+    assert not any("another mask" in str(event) for event in events if isinstance(event, Warned))

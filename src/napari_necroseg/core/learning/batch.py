@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,11 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, map_path, write_case
+from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.known import Known, known_in_words
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.provenance import record_path
+from napari_necroseg.core.io.scanning import list_images
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import check_images, only_needed
@@ -115,6 +117,7 @@ def predict_cohort(
     """
     check_out_folder(wanted.out)
     check_outputs(cohort, wanted)
+    yield from (Warned(message=note) for note in _second_masks(cohort, wanted.out))
     models = (models,) if isinstance(models, Model) else tuple(models)
     stop = stop or threading.Event()
     started = time.monotonic()
@@ -183,6 +186,20 @@ def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
                     f"{path.name} would be written of two cases, {other} and {files.name}; leave one of them "
                     "out, or rename it in the table."
                 )
+
+
+def _second_masks(cohort: Cohort, out: Path) -> Iterator[str]:
+    """Name what lies in the folder of the masks, belongs to a case, and is not what will be written of it."""
+    names = {name_key(files.name): files.name for files in cohort}
+    read = {path.resolve() for files in cohort for path in _files_of(files)}
+    for path in list_images(out).images if out.is_dir() else ():
+        name = names.get(name_key(image_stem(path)))
+        is_replaced = name_key(path.name) == name_key(f"{name}.nii.gz")
+        if name is not None and not is_replaced and path.resolve() not in read:
+            yield (
+                f"{path.name} is another mask of the case {name} in {out}, and stays there; scoring refuses "
+                "a case with two masks, so move one of them away."
+            )
 
 
 def _files_of(files: CaseFiles) -> tuple[Path, ...]:
