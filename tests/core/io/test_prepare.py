@@ -176,6 +176,14 @@ def test_t2_must_overlap(study: Path, shift_mm: float, problem: str | None) -> N
     assert problems == () if problem is None else problems[0].startswith(f"a: {problem}")
 
 
+def test_a_mask_that_cannot_be_brought_onto_the_image_has_no_part_outside_of_it(study: Path) -> None:
+    placeless = nibabel.Nifti1Image(np.ones((3, 4, 5), np.uint8), None)
+    nibabel.save(placeless, study / "a/necrosis.nii.gz")
+    told = [one for one in result_of(study).problems if "necrosis" in one]
+    assert any("cannot be brought onto the ceT1 image" in one for one in told)
+    assert not any("lie outside" in one for one in told)
+
+
 def test_a_tiff_pair_without_spacing_is_kept_with_advice(study: Path) -> None:
     (study / "c").mkdir()
     for name in ("ceT1.tif", "T2.tif"):

@@ -17,6 +17,7 @@ Make = Callable[..., Path]
 LITTER = (
     "#recycle", "#Recycle", "@Recycle", "@eaDir", "$RECYCLE.BIN", "$Recycle.Bin", "#snapshot", ".snapshot",
     "System Volume Information", "RECYCLER", ".Trash-1000", ".Trashes", ".Spotlight-V100", ".fseventsd",
+    "Papierkorb", "Trash", "Corbeille", "Recycle Bin", "OneDriveTemp", "DfsrPrivate",
     "lost+found", "__MACOSX", "@tmp", ".@__thumb", ".TemporaryItems", ".AppleDouble", ".dropbox.cache",
 )  # fmt: skip
 
@@ -170,3 +171,12 @@ def test_a_single_folder_is_listed_by_the_same_rules(make_study: Make) -> None:
         "d.nii: it is a link that leads back to itself; it was left out.",
         "2 entries of the file system's own, or hidden, were left out: ._a.nii, @eaDir.",
     )
+
+
+def test_a_link_to_a_device_is_not_called_a_link_to_nowhere(make_study: Make) -> None:
+    root = good(make_study)
+    (root / "case-1" / "T2.nii").symlink_to("/dev/null")
+    (root / "case-2" / "T2.nii").symlink_to("/nowhere")
+    told = pair(root).problems
+    assert "case-1/T2.nii: it is no ordinary file; it was left out." in told
+    assert "case-2/T2.nii: it is a link to a file that is not there; it was left out." in told

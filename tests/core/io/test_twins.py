@@ -130,3 +130,15 @@ def test_prepare_tells_of_a_patient_s_image_under_another_name(tmp_path: Path) -
     assert all(one.startswith("case-1 and Meier hold the very same image") for one in found)
     assert all(Warned(message=one) in events for one in found)
     assert events[-1].result.cases == 4
+
+
+def test_equal_stacks_of_two_channels_are_found(tmp_path: Path) -> None:
+    for name, seed in (("a.tif", 3), ("b.tif", 3), ("c.tif", 4)):
+        stack = np.random.default_rng(seed).integers(0, 1000, (6, 2, 8, 10)).astype(np.uint16)
+        tifffile.imwrite(tmp_path / name, stack, imagej=True, metadata={"axes": "ZCYX"})
+    paths = ((name, tmp_path / f"{name}.tif") for name in "abc")
+    cases = [replace(case(name, path, path), spacing_mm=(4.0, 0.8, 0.8)) for name, path in paths]
+    found = told(*cases)
+    assert [one.split(" hold")[0] for one in found] == ["a and b", "a and b"]
+    assert "ceT1 a.tif" in found[0]
+    assert "T2 a.tif" in found[1]

@@ -108,9 +108,10 @@ def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]
     """What is remarkable about a mask, which may be smaller than the ceT1 image, but must lie in it."""
     mask = read_mask(path, spacing_mm=case.spacing_mm)
     other = working_grid(mask.volume.grid)
+    is_placed = has_place(grid) and has_place(other)
     empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
     found = [*mask.notes, *empty, *_compare(grid, other, name, is_mask=True)]
-    is_moved = not (grid.matches(other) or fits_by_index(other, grid))
+    is_moved = is_placed and not grid.matches(other)
     return found + (list(outside_notes(mask.volume, grid, name)) if is_moved else [])
 
 

@@ -10,10 +10,11 @@ _NAMES = frozenset(
     {
         *("#recycle", "@recycle", "recycle", "trashbox", "#snapshot", "~snapshot", "@snapshot"),
         *("@recently-snapshot", "@eadir", "@tmp", "@sharebin", "@sharesnap", "@app", "@appdata", "@apptemp"),
-        *("files_trashbin", "files_versions", "_gsdata_"),
+        *("files_trashbin", "files_versions", "_gsdata_", "onedrivetemp", "_nas_recycle_raid", "dfsrprivate"),
+        *("recycle bin", "trash", "papierkorb", "corbeille", "papelera", "papelera de reciclaje", "cestino"),
         *("$recycle.bin", "recycler", "recycled", "system volume information", "thumbs.db", "ehthumbs.db"),
         *("ehthumbs_vista.db", "desktop.ini", "msocache", "config.msi", "$winreagent", "found.000"),
-        *("__macosx", "network trash folder", "temporary items", "icon\r"),
+        *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder", "icon\r"),
         *("lost+found",),
     }
 )

@@ -182,7 +182,8 @@ def _why_not(entry: os.DirEntry[str], walk: Walk, *, is_folder: bool) -> str:
     if walk.for_table and not is_unicode(Path(entry.name)):
         return "its name holds bytes that are no text, so no table can name it (rename it)"
     if not is_folder and not entry.is_file():
-        return GONE if entry.is_symlink() else "it is no ordinary file"
+        is_gone = entry.is_symlink() and not Path(entry.path).exists()
+        return GONE if is_gone else "it is no ordinary file"
     if is_folder and entry.is_symlink() and _is_searched(_real(Path(entry.path)), _real(walk.root)):
         return "it is a link to a folder that is searched by itself, or above the one that is searched"
     return ""

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_necroseg.core.case import CaseFiles
+from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.casename import name_key, shown
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Progress
@@ -123,9 +123,11 @@ def _voxels(image: _Image) -> str | None:
     What has two values or one, such as a mask or a blank image, may be equal in two patients.
     """
     try:
-        volume = to_working(read_image(image.path, spacing_mm=image.case.spacing_mm, channel=None).volume)
+        channel = list(Sequence).index(Sequence(image.sequence)) if image.case.shares_file else None
+        found = read_image(image.path, spacing_mm=image.case.spacing_mm, channel=channel)
     except NecrosegError:
         return None
+    volume = to_working(found.volume)
     if ((volume.voxels == volume.voxels.min()) | (volume.voxels == volume.voxels.max())).all():
         return None
     return voxels_sha256(volume)
