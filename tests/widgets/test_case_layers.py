@@ -59,6 +59,19 @@ def test_the_contrast_is_that_of_the_case_and_the_slider_reaches_every_voxel(vie
     assert viewer.layers["ceT1"].contrast_limits[1] < 1
 
 
+def test_a_layer_is_selected_when_the_one_that_was_went_with_its_case(viewer, shown, make_case):
+    shown.new_mask(make_case())
+    assert viewer.layers.selection.active is viewer.layers["my mask"]
+    show(shown, make_case("b"))
+    assert viewer.layers.selection.active is viewer.layers["reference"]
+
+
+def test_the_layer_that_was_selected_stays_so_in_the_next_case(viewer, shown, make_case):
+    viewer.layers.selection.active = viewer.layers["ceT1"]
+    show(shown, make_case("b"))
+    assert viewer.layers.selection.active is viewer.layers["ceT1"]
+
+
 def test_undo_never_writes_voxels_of_the_last_case(viewer, shown, make_case):
     viewer.layers["reference"].paint((2, 1, 1), 1)
     other = make_case("b")

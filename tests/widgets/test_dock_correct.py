@@ -376,7 +376,7 @@ def test_a_mask_is_signed_off_with_what_changed_and_who_did_it(qtbot, opened):
     assert review.changes.slices == (4,)
     assert statuses(opened.workspace.cohort, labels_of(opened))["a"] is Status.REVIEWED
     assert "reviewed by AB" in opened.reviewing.part.state.said
-    assert "1 slices changed" in opened.reviewing.part.state.said
+    assert "1 slice changed" in opened.reviewing.part.state.said
     assert opened.workspace.layers.unsaved() == [opened.viewer.layers["prediction"]]
 
 

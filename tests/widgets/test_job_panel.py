@@ -129,3 +129,12 @@ def test_many_warnings_do_not_push_the_dock_off_the_screen(panel):
         panel.warn(f"case-{number} is left out")
     assert panel._notes.height() < 200
     assert len(panel.notes) == 200
+
+
+def test_a_warning_of_two_lines_is_seen_whole_without_a_bar(qtbot, panel):
+    panel.resize(320, 200)
+    panel.show()
+    panel.warn("written: bfloat16 would change the result, so 32 bits are used.")
+    qtbot.wait(20)
+    assert panel._notes.document().firstBlock().layout().lineCount() == 2
+    assert panel._notes.verticalScrollBar().maximum() == 0

@@ -390,6 +390,27 @@ def test_a_mask_that_is_removed_is_said_to_be_kept_and_taken_back(qtbot, workspa
     assert workspace.journalling.kept == ()
 
 
+def test_what_was_taken_back_is_said_in_ml_also_when_no_edits_are_counted(qtbot, open_case) -> None:
+    workspace = open_case()
+    layer = own_mask(workspace)
+    layer.paint((3, 20, 18), 1)
+    wait_until_written(qtbot, workspace, layer)
+    volume = f"{np.count_nonzero(layer.data) * workspace.case.grid.voxel_ml:.2f} mL"
+    leave(workspace)
+    for _ in range(2):
+        workspace = reopened(qtbot, open_case)
+        (kept,) = workspace.journalling.kept
+        job = journal_jobs.take_back(
+            workspace.journalling.folder_later(), workspace.case.name, kept, threading.Event()
+        )
+        taken = list(job)[-1].result
+        counted = "" if not taken.found.edits else "1 edit, "
+        assert str(taken) == f"Taken back: {counted}{volume}."
+        workspace.journalling.put_back(workspace.case, taken.kept, taken.journal, taken.found)
+        leave(workspace)
+    assert counted == "", "the second journal begins with the whole mask"
+
+
 def test_a_mask_that_is_removed_at_once_after_a_stroke_has_it(qtbot, workspace) -> None:
     layer = own_mask(workspace)
     layer.paint((3, 20, 18), 1)

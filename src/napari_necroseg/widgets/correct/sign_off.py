@@ -87,8 +87,9 @@ def _in_words(review: Review, status: Status) -> str:
     changes = review.changes
     if changes is None:
         return text
+    slices = len(changes.slices)
     overlap = "–" if changes.dice is None else f"{100 * changes.dice:.1f} %"
     return (
         f"{text} Against what it began with: Dice {overlap}, {changes.before_ml:.2f} to "
-        f"{changes.after_ml:.2f} mL, {len(changes.slices)} slices changed."
+        f"{changes.after_ml:.2f} mL, {slices} {'slice' if slices == 1 else 'slices'} changed."
     )

@@ -175,7 +175,9 @@ class JobPanel(QWidget):
         self._notes.setPlainText("\n".join(self._marked()))
         lines = min(_MOST_LINES, 2 * len(self._warnings))
         frame = self._notes.frameWidth() + int(self._notes.document().documentMargin())
-        self._notes.setFixedHeight(lines * self._notes.fontMetrics().lineSpacing() + 2 * frame)
+        spacing = self._notes.fontMetrics().lineSpacing()
+        # Half a line more: what fits to the pixel gets a scroll bar from Qt all the same.
+        self._notes.setFixedHeight(lines * spacing + spacing // 2 + 2 * frame)
         self._notes.setVisible(bool(self._warnings))
 
     def _fill(self, done: int, total: int) -> None:

@@ -20,8 +20,10 @@ class TakenBack:
     found: Recovered
 
     def __str__(self) -> str:
+        # A journal that was written anew begins with the whole mask: there are no edits to count then.
         edits = self.found.edits
-        text = f"Taken back: {edits} {'edit' if edits == 1 else 'edits'}."
+        counted = "" if not edits else "1 edit, " if edits == 1 else f"{edits} edits, "
+        text = f"Taken back: {counted}{self.kept.volume_ml:.2f} mL."
         if not self.found.loss:
             return text
         return f"{text} ⚠ {self.found.loss} The file as it was is kept ({self.kept.path.name}-damaged-001)."

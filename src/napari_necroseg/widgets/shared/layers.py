@@ -87,6 +87,10 @@ class CaseLayers:
                 self._saved_as(self._add(data) if reused is None else self._reuse(reused, data))
                 yield
         yield from self.panes.arrange()
+        if viewer.layers.selection.active is None:
+            # napari's own buttons and keys are about a layer that is selected; the last one may have gone.
+            shown = [layer for layer in viewer.layers if layer.visible and not self.panes.is_mirror(layer)]
+            viewer.layers.selection.active = shown[-1] if shown else None
         viewer.dims.ndisplay = 2
         viewer.fit_to_view()
         viewer.dims.set_current_step(0, first_slice)
