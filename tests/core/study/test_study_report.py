@@ -93,6 +93,8 @@ def test_everything_is_written_and_the_last_event_has_the_numbers(study) -> None
         total=4,
         failed=0,
         mean_dice=pytest.approx({ONE: 0.8, THREE: 0.8}),
+        cases={ONE: 3, THREE: 3},
+        all_cases=3,
     )
     assert "2D ceT1         80.0 %" in str(finished.result)
     assert json.dumps(to_record(finished))
