@@ -98,6 +98,17 @@ def source_of(metadata: dict[str, Any]) -> LayerSource | None:
     return source if isinstance(source, LayerSource) else None
 
 
+def spacing_mm_of(layer: Any) -> tuple[float, ...]:
+    """Return the true spacing of a layer's voxels along three axes; its `scale` only approximates it.
+
+    A layer that this program did not make, or whose voxels are others now, has the spacing that it shows.
+    """
+    source = source_of(layer.metadata)
+    if source is not None and source.grid.shape == layer.data.shape:
+        return source.grid.spacing_mm
+    return tuple(abs(float(step)) for step in layer.scale[-3:])
+
+
 def case_layers(case: Case) -> list[LayerData]:
     """Turn a case into layers, from the lowest to the topmost: T2, ceT1, tumour (hidden), reference."""
     images = [(sequence, case.sequences.get(sequence)) for sequence in (Sequence.T2, Sequence.CET1)]

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QWidget
 from superqt import QLabeledDoubleRangeSlider
 
 from napari_necroseg.core.masks.brush import disk_mm, within_range
-from napari_necroseg.layerdata import source_of
+from napari_necroseg.layerdata import spacing_mm_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.numbers import mm_spin
 from napari_necroseg.widgets.shared.plane import shown_axis
@@ -112,8 +112,7 @@ class Brush(QWidget):
 
     def _spacing_mm(self) -> tuple[float, ...]:
         assert self._mask is not None
-        source = source_of(self._mask.metadata)
-        return tuple(map(float, self._mask.scale)) if source is None else source.grid.spacing_mm
+        return spacing_mm_of(self._mask)
 
     def follow_plane(self) -> None:
         """Keep the size in millimetres when another plane is shown, whose voxels are of another size."""

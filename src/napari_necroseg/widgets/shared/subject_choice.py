@@ -7,7 +7,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_necroseg.layerdata import Role
+from napari_necroseg.layerdata import Role, spacing_mm_of
 from napari_necroseg.widgets.shared.augment_view import Subject
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -72,7 +72,7 @@ class SubjectChoice(QWidget):
         """Return what was chosen; the mask is copied, since it may be painted on while it is looked at."""
         images = self._images()
         mask: Labels | None = self.reference.layer()
-        z, y, x = (abs(float(step)) for step in images[0].scale[-3:])
+        z, y, x = spacing_mm_of(images[0])
         return Subject(
             names=tuple(layer.name for layer in images),
             images=tuple(np.asarray(layer.data) for layer in images),
