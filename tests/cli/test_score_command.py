@@ -142,7 +142,7 @@ def test_the_table_that_is_scored_is_not_written_over(folders, tmp_path, write_c
     table.write_text("case,ceT1,reference\ncase-0,case-0/ceT1.nii.gz,case-0/necrosis.nii.gz\n")
     before = table.read_bytes()
     assert main(["score", str(tmp_path), str(folders["first"]), "--csv", str(table)]) == 2
-    assert "is what is scored" in capsys.readouterr().err
+    assert "which is to be scored; name another file for --csv" in capsys.readouterr().err
     assert table.read_bytes() == before
 
 

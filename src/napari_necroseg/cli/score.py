@@ -91,13 +91,15 @@ def run(options: argparse.Namespace) -> Generator[Event]:
 
 
 def _check_csv(options: argparse.Namespace) -> None:
-    """Refuse to write the scores over what is scored, or under the name of an image."""
+    """Refuse to write the scores over a file that is to be scored, or under the name of an image."""
     from napari_necroseg.core.io.file_image import image_suffix
 
     inputs = (options.reference, options.reference / "cohort.csv", options.prediction)
     csv: Path | None = options.csv
     if csv is not None and csv.exists() and any(path.exists() and path.samefile(csv) for path in inputs):
-        raise SettingsError(f"{csv} is what is scored; write the scores to another file.")
+        raise SettingsError(
+            f"The scores would replace {csv}, which is to be scored; name another file for --csv."
+        )
     if csv is not None and image_suffix(csv):
         raise SettingsError(f"{csv} is the name of an image; name a table, such as scores.csv.")
 

@@ -17,7 +17,7 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2
 
 
 class ReaderGoneError(Exception):
-    """Whoever read the output has closed it, as `head` does."""
+    """The program that reads the output has closed it, as `head` does."""
 
 
 def printable(text: str) -> str:

@@ -63,7 +63,7 @@ def _why_too_long(name: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """Text as it may go onto a terminal or into a file: what is no visible character is spelled out.
+    """Text as it may go onto a terminal or into a file: invisible characters are spelled out.
 
     A name of a file may hold line ends, escape sequences that colour or erase a terminal, marks that turn
     the direction of writing, or bytes that are no text at all.
@@ -78,7 +78,7 @@ def in_markdown(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """Text as a cell of a table: visible, and with an apostrophe before what a spreadsheet would compute."""
+    """Text as a cell of a table: visible, with an apostrophe before what a spreadsheet would compute."""
     visible = shown(text)
     return f"'{visible}" if visible[:1] in tuple(FORMULA_STARTS) else visible
 

@@ -13,8 +13,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-# Windows keeps others from reading what is locked: a byte behind the end of any file that is locked, and the
-# last but one that every version of its C library can name.
+# Windows lets nobody else read a locked byte, so one behind the end of any file is locked: the last but one
+# that every version of its C library can name.
 LOCKED_BYTE = 2**31 - 2
 
 
@@ -22,11 +22,11 @@ class Disk:
     """What the program asks of the system for files of its own; errors are the system's `OSError`."""
 
     def open(self, path: Path, mode: str) -> FileIO:
-        """Open a file without a buffer: what was written is the system's when `write` returns."""
+        """Open a file without a buffer: when `write` returns, the system has the content."""
         return FileIO(path, mode)
 
     def read(self, file: FileIO) -> bytes:
-        """Return what is left of a file."""
+        """Return the content of a file from where it stands to its end."""
         return file.readall()
 
     def write(self, file: FileIO, content: bytes) -> None:

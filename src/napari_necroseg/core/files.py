@@ -23,7 +23,7 @@ from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable, unwritable
 from napari_necroseg.core.volume import Volume
 
-# Of a file's name, so much is part of the name of the file that it is written into first.
+# How many characters at the end of a file's name its temporary name keeps.
 _LONGEST_TAIL = 60
 _INSTEAD = "Move it away, restore it, or choose another file."
 
@@ -46,7 +46,7 @@ def open_to_read(path: Path) -> FileIO:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse, with the system's reason, a file that a library could not read, either; see `open_to_read`."""
+    """Refuse, with the system's reason, a file that cannot be read; see `open_to_read`."""
     with open_to_read(path) as file:
         try:
             file.read(1)
@@ -157,9 +157,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing_into(folder: Path) -> Iterator[None]:
-    """Keep others from sweeping up what is written into a folder under other names meanwhile.
+    """Keep other processes from sweeping up the temporary files that are written into a folder.
 
-    Where a folder cannot be locked, as on Windows, `output.sweep` leaves alone what is young.
+    Where a folder cannot be locked, as on Windows, `output.sweep` removes only old files.
     """
     descriptor = -1
     if sys.platform != "win32":
@@ -174,7 +174,7 @@ def writing_into(folder: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that is to be written into later, so that what is wrong with it is told now.
+    """Make a folder that is to be written into later, so that problems with it are told now.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def fill(temporary: Path, content: bytes) -> None:
-    """Write a file that has not its final name yet, for whoever does something before it gets it."""
+    """Write a temporary file, for callers that do something more before they rename it."""
     with disk.open(temporary, "wb") as file:
         disk.write(file, content)
 
@@ -283,7 +283,7 @@ def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
 
 
 def read_json_quietly(path: Path, most_bytes: int) -> dict[str, Any]:
-    """Return the names and values of a JSON file; none where its absence or damage means nothing more."""
+    """Return the names and values of a JSON file; none if it is absent or damaged."""
     try:
         return read_json(path, "a record", most_bytes)
     except FileError:
@@ -315,7 +315,7 @@ def beside(path: Path) -> Path:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse what a file would not replace, or must not: a folder, a device such as ``/dev/null``."""
+    """Refuse to replace a folder, or a device such as ``/dev/null``, by a file."""
     if path.is_dir():
         raise ResourceError(f"{path} could not be written: it is a folder; name a file.")
     if path.exists() and not path.is_file():

@@ -112,7 +112,7 @@ def _with_parents(group: PurePosixPath, mounted_root: PurePosixPath) -> Iterator
 
 
 def _left_in_group(folder: Path, names: tuple[str, str, str]) -> int:
-    """Return what a group leaves of its limit.
+    """Return the memory that a group leaves of its limit.
 
     Raises
     ------

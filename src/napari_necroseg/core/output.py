@@ -64,10 +64,10 @@ def check_out_file(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed programs were just writing into a folder, and their locks.
+    """Remove the temporary files and locks that killed programs left in a folder.
 
-    Nothing is removed while somebody is writing there (see `files.writing_into`), nor what is not named as
-    this program names such files. A folder that cannot be read or changed is left as it is.
+    Nothing is removed while another process writes there (see `files.writing_into`), and only files that are
+    named as this program names them. A folder that cannot be read or changed is left as it is.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         hidden = [Path(entry.path) for entry in entries if entry.name.startswith(".")]

@@ -150,7 +150,7 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
 
 
 def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
-    """Return an image of which nothing unreal spreads when it is interpolated, and what was unreal, in words.
+    """Return an image without values that interpolation must not spread, and which those were, in words.
 
     A wild voxel becomes what is beside it; a background that no scanner makes becomes 0, or the darkest
     tissue where that is below 0. An image without either is returned as it is.

@@ -83,7 +83,10 @@ def test_a_mask_whose_record_says_that_it_was_corrected_is_kept(tmp_path) -> Non
 
 @pytest.mark.parametrize(
     ("record", "told"),
-    [(None, "no record of this program"), ('{"model": "m1"}', "earlier version of this program")],
+    [
+        (None, "nothing says that this program made it"),
+        ('{"model": "m1"}', "earlier version of this program"),
+    ],
 )
 def test_a_mask_of_which_nothing_is_known_is_kept_unless_it_is_the_same(tmp_path, record, told) -> None:
     def forget() -> None:
@@ -103,7 +106,7 @@ def test_a_file_of_a_person_is_never_lost(tmp_path) -> None:
     for name in ("a.nii.gz", "a.json", "a_probability.nii.gz"):
         (tmp_path / name).write_bytes(f"mine {name}".encode())
     earlier = write_case(output(tmp_path, "m1", "probability"))
-    assert "no record of this program" in str(earlier)
+    assert "nothing says that this program made it" in str(earlier)
     ends = {".nii.gz", ".json", "_probability.nii.gz"}
     assert {end: (tmp_path / f"a_earlier-001{end}").read_text() for end in ends} == {
         end: f"mine a{end}" for end in ends

@@ -73,8 +73,8 @@ def test_it_is_said_whose_masks_count(labels, sign_off) -> None:
     (labels / "b.nii.gz").write_bytes(b"another")
     assert masks_in_words(with_corrected(COHORT, labels), "reference") == (
         "Learning from signed-off masks of the labels, not the cohort's masks: a (AB).",
-        "Left alone are the masks of the labels of b: nobody has signed them off as they are, so what the "
-        "cohort's table names counts. --unsigned (in a dock: masks in work, too) takes them.",
+        "Not used are the masks in labels of b: nobody has signed them off as they are now, so the masks of "
+        "the cohort's table count instead. To use them, add --unsigned (in a dock: tick the masks in work).",
     )
     assert masks_in_words(with_corrected(COHORT, labels, unsigned=True), "reference")[1:] == (
         "Learning from masks of the labels that nobody has signed off, not the cohort's masks: b (the cohort "

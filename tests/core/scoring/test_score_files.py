@@ -321,7 +321,7 @@ def test_masks_that_were_changed_or_corrected_are_named(tmp_path: Path, write_im
     # What the record of c says is of another mask.
     assert summary.trained_on == {"a": "image", "b": "image", "c": None, "d": None}
     said = "1 of the 4 masks was changed after being written, by hand or by damage"
-    assert f"{said}, and what is recorded of the model does not count there: c." in str(summary)
+    assert f"{said}, so its record is not believed: c." in str(summary)
     assert "1 of the 4 masks was corrected by hand, and not scored as a model made it: b." in str(summary)
     assert said in (tmp_path / "out" / "scores.md").read_text()
     cases = json.loads((tmp_path / "out" / "scores.json").read_text())["cases"]

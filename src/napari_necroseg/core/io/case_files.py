@@ -2,8 +2,8 @@
 
 A map is a probability or an uncertainty. All files are written under other names first. Then, as long as a
 mask is replaced, the record is that of both masks (see `provenance`); maps of the earlier mask go before the
-new mask comes, and those of the new one come after it. So whoever looks in between, or after the program was
-killed there, sees a mask with a record that is true of it, and no map of another mask.
+new mask comes, and those of the new one come after it. So a program that looks in between, or after this one
+was killed there, sees a mask with a record that is true of it, and no map of another mask.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ from napari_necroseg.core.volume import Origin, Volume, Voxels
 
 MAPS = ("probability", "uncertainty")
 _WHY = {
-    MaskState.UNRECORDED: "was there already, and no record of this program says that it can be made again",
+    MaskState.UNRECORDED: "was there already, and nothing says that this program made it",
     MaskState.UNTOLD: (
         "was written by an earlier version of this program, and nobody can tell whether it was drawn on since"
     ),
@@ -109,7 +109,7 @@ def map_path(mask: Path, name: str) -> Path:
 
 
 def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None:
-    """Write the files of a case; what a person may have made of earlier ones is kept under another name.
+    """Write the files of a case; an earlier mask that may be a person's work is kept under another name.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def corrected_record(output: CaseOutput) -> Mapping[str, object] | None:
 class _Old:
     """The files of a case that are there.
 
-    `digest` is that of the mask's file (None without one), `made` what is known of it, `record` the bytes of
+    `digest` is that of the mask's file (None without one), `made` how it was made, `record` the bytes of
     the JSON file beside it (None without one).
     """
 
@@ -247,7 +247,7 @@ def _is_same(output: CaseOutput) -> bool:
 
 
 def _contents(output: CaseOutput, old: _Old) -> list[tuple[Path, bytes]]:
-    """Return what is written, in this order; the record twice where one mask replaces another."""
+    """Return the files to write, in order; the record comes twice if one mask replaces another."""
     path, origin = output.path, output.origin
     mask = (labels_bytes if output.has_labels else mask_bytes)(path, output.mask, origin)
     maps = {
@@ -276,7 +276,7 @@ def _as_json(record: Mapping[str, Any]) -> bytes:
 
 @contextmanager
 def _staged(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[tuple[Path, Path]]]:
-    """Yield what was written, each file with its final name; what has not got that name is removed."""
+    """Yield each file as it was written, with its final name; those not renamed by the end are removed."""
     staged: list[tuple[Path, Path]] = []
     try:
         for path, content in contents:
@@ -322,7 +322,7 @@ def _free_stem(old: _Old) -> str:
 
 
 def _exchange(output: CaseOutput, old: _Old, staged: Sequence[tuple[Path, Path]]) -> None:
-    """Give what was staged its names; if that fails, all is as it was."""
+    """Rename the staged files to their final names; if that fails, all is as it was."""
     undo: list[Callable[[], None]] = []
     aside: list[Path] = []
     with _undoable(old) as copies:

@@ -138,7 +138,7 @@ class JournalFolder:
         return None if self.labels is None else saved_voxels(self.labels, self.case, self.grid)
 
     def kept(self, held: Collection[Path] = ()) -> tuple[KeptStrokes, ...]:
-        """Return what there is to take back, that of the own mask first; `held` are being written here.
+        """Return the strokes to take back, those of the own mask first; `held` are journals in use here.
 
         A journal of which all is saved is removed.
         """

@@ -222,7 +222,7 @@ def _beginnings(file: BinaryIO, start: int, size: int) -> Iterator[int]:
 def _record_at(
     file: BinaryIO, begin: int, size: int, header: Header
 ) -> tuple[Record | dict[str, str] | None, int]:
-    """Read what begins at a byte; and how many bytes it has, or were looked at in vain."""
+    """Return the record or note that begins at a byte, if any, and how many bytes were read for it."""
     if size - begin < _BEFORE_STREAM:
         return None, 0
     file.seek(begin)

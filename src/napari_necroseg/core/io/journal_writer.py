@@ -1,4 +1,4 @@
-"""One mask's journal, written in a thread of its own: whoever paints never waits for the disk.
+"""One mask's journal, written in a thread of its own: painting never waits for the disk.
 
 Strokes that come while the disk is busy join into one record, so that at most one record is waiting, however
 slow the disk is. What cannot be written is tried again, as a whole, until it can.

@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_necroseg.core.case import CaseFiles, Cohort, Drawn
 from napari_necroseg.core.casename import name_among, names_in
 from napari_necroseg.core.errors import CohortError, FileError
-from napari_necroseg.core.files import file_sha256
+from napari_necroseg.core.files import check_readable, file_sha256
 from napari_necroseg.core.io.corrected import TUMOUR_SUFFIX
 from napari_necroseg.core.io.review import Status, read_review, review_path
 
@@ -33,8 +33,11 @@ def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> C
     ------
     CohortError
         If no mask of any of the cases counts.
+    FileError
+        If a mask that was signed off cannot be read; with the system's reason.
     """
     found = marked(cohort, labels, unsigned=unsigned)
+    _check_unsigned(found, labels)
     if not any(one.is_used for files in found for one in files.drawn.values()):
         raise CohortError(_nothing_counts(found, labels))
     return found
@@ -80,9 +83,9 @@ def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from")
     left = [name for name, one in drawn if not one.is_used]
     if left:
         sentences.append(
-            f"Left alone are the masks of the labels of {', '.join(left)}: nobody has signed them off as "
-            "they are, so what the cohort's table names counts. --unsigned (in a dock: masks in work, too) "
-            "takes them."
+            f"Not used are the masks in labels of {', '.join(left)}: nobody has signed them off as they are "
+            "now, so the masks of the cohort's table count instead. To use them, add --unsigned (in a dock: "
+            "tick the masks in work)."
         )
     return tuple(sentences)
 
@@ -133,6 +136,17 @@ def _reader(labels: Path, case: str, mask: Path) -> str:
 def _sha256(mask: Path, *_stamp: int) -> str:
     """Hash each file once for as long as it stays the same: a dock asks at every change of a form."""
     return file_sha256(mask)
+
+
+def _check_unsigned(cohort: Cohort, labels: Path) -> None:
+    """Refuse a mask that was signed off and cannot be read: whether it was changed since is not known."""
+    there = names_in(labels)
+    for files in cohort:
+        drawn = files.drawn.get("reference")
+        name = name_among(there, f"{files.name}.nii.gz")
+        is_left = drawn is not None and not drawn.is_used
+        if is_left and name is not None and review_path(labels, files.name).exists():
+            check_readable(labels / name)
 
 
 def _named(name: str, drawn: Drawn) -> str:

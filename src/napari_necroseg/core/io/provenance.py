@@ -119,7 +119,7 @@ def hash_of(record: Mapping[str, Any], role: str, kind: str = "sha256") -> objec
 
 
 def described(volume: Volume, content: bytes) -> dict[str, Any]:
-    """Return what a record has of a mask.
+    """Return the entry of a mask in its record: its hashes and its place.
 
     Parameters
     ----------
@@ -156,6 +156,6 @@ def _is_written_anew(mask: Path, record: Mapping[str, Any]) -> bool:
 
 
 def _voxels_sha256(volume: Volume) -> str:
-    """Of what is inside, whatever number stands for it."""
+    """Return the SHA-256 of which voxels are inside, whatever number stands for that."""
     inside = np.ascontiguousarray(volume.voxels != 0)
     return hashlib.sha256(repr(inside.shape).encode() + np.packbits(inside).tobytes()).hexdigest()

@@ -161,7 +161,7 @@ def predict_cohort(
 
 
 def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
-    """Refuse to write over a file of a case, or what is written of one case over that of another.
+    """Refuse to write over a file of a case, or to write one file for two cases.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _files_of(files: CaseFiles) -> tuple[Path, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Written:
-    """A mask that was written, whether its models know the case, and what reached the threshold in vain."""
+    """A mask that was written, whether its models know the case, and the mL that clean-up removed."""
 
     path: Path
     earlier: Earlier | None

@@ -16,7 +16,7 @@ from napari_necroseg.core.learning.volumes import only_needed
 from napari_necroseg.core.plan import Plan
 
 _Marks = Mapping[str, tuple[ImageMark, ...]]
-# To read what is not learned from takes its time of a training that is short.
+# Reading the left-out cases may take so much of the time of a training.
 _MOST_SECONDS, _LEAST_SECONDS, _SHARE_OF_TRAINING = 30.0, 2.0, 0.05
 
 

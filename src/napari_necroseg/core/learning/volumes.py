@@ -132,7 +132,7 @@ def image_notes(case: Case, config: TrainConfig) -> tuple[str, ...]:
             notes.append(f"The {sequence} image has {words}, so it shows nothing.")
         elif tissue := tissue_of(voxels):
             told = {
-                wild_in_words(voxels, tissue): "the network sees what is beside instead.",
+                wild_in_words(voxels, tissue): "the network sees the median of the neighbours instead.",
                 unreal_in_words(tissue): "the network sees it as 0.",
             }
             notes += [

@@ -82,9 +82,10 @@ def altered_in_words(
     sentences = []
     if changed:
         was = "was" if len(changed) == 1 else "were"
+        records = "its record is" if len(changed) == 1 else "their records are"
         sentences.append(
             f"{len(changed)} of the {total} masks {was} changed after being written, by hand or by damage, "
-            f"and what is recorded of the model does not count there: {_named(changed, most)}."
+            f"so {records} not believed: {_named(changed, most)}."
         )
     if corrected:
         was = "was" if len(corrected) == 1 else "were"

@@ -1,4 +1,4 @@
-"""A window that is being closed: what was drawn and not saved is asked about first."""
+"""A window that is being closed: it asks about unsaved strokes first."""
 
 import threading
 from typing import Any

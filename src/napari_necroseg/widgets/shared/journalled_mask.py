@@ -55,7 +55,7 @@ class JournalledMask(QObject):
         return None if self.writer.journal is None else self.writer.journal.path
 
     def look(self) -> None:
-        """Hand over whatever is different from what was handed over last."""
+        """Hand over all voxels that have changed since the last time."""
         self._boxes = []
         if self.mask.data.shape == self.writer.voxels.shape:
             box = changed_box(self.writer.voxels, _inside(self.mask.data))
@@ -63,7 +63,7 @@ class JournalledMask(QObject):
                 self._change(box)
 
     def end(self, what: End) -> None:
-        """Hand over what is left, and follow the mask no longer."""
+        """Hand over the last changes, and follow the mask no longer."""
         for signal, slot in self._connections():
             signal.disconnect(slot)
         self.look()
@@ -104,7 +104,7 @@ class JournalledMask(QObject):
 
 
 class _Post(QObject):
-    """Brings what the thread tells to the screen."""
+    """Brings messages of the thread to the screen."""
 
     told = Signal(str)
 

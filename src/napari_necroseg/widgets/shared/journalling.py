@@ -1,7 +1,7 @@
 """Nothing that a hand draws is lost: the first stroke on a mask of the open case begins its journal.
 
-Whoever made the layer, and whichever docks are open: it hangs on the layers of the workspace. What a journal
-holds that was not saved is offered when its case is opened again.
+This holds for every layer and without any dock: it hangs on the layers of the workspace. Unsaved strokes of a
+journal are offered when its case is opened again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -61,7 +61,7 @@ class Journalling(QObject):
         self._by_program = 0
         self._is_late = False
         self.kept: tuple[KeptStrokes, ...] = ()
-        self._lookups = Latest(self)
+        self._lookups = Latest(self, thread="necroseg-lookup")
         self._clock = _timer(self, _LOOK_MS, self._on_clock)
         self._clock.setSingleShot(False)
         self._begins: list[Labels] = []
@@ -88,7 +88,7 @@ class Journalling(QObject):
         finalize(self, _stop, self._lookups.stop_flag(), self._writers)
 
     def open(self, case: Case, labels: Path | None) -> None:
-        """Keep what is drawn on a case from now on, beside its project's masks or without a project."""
+        """Keep all strokes on a case from now on, beside its project's masks or without a project."""
         self.leave()
         self._place = _Place(case, labels)
         for layer in list(self._early):
@@ -98,14 +98,14 @@ class Journalling(QObject):
         self.look_up()
 
     def leave(self) -> None:
-        """Keep no more of what is drawn: another case takes the place of this one."""
+        """Stop keeping strokes: another case takes the place of this one."""
         self._begin_all()
         for layer in list(self._held):
             self._end(layer)
         self._place, self.kept = None, ()
 
     def look_up(self) -> None:
-        """Look what there is to take back."""
+        """Look for strokes to take back."""
         place = self._place
         if place is not None:
             self._writers[:] = [writer for writer in self._writers if not writer.is_over]
@@ -164,7 +164,7 @@ class Journalling(QObject):
         return lambda: place.folder
 
     def put_back(self, case: Case, kept: KeptStrokes, journal: Journal, found: Recovered) -> Labels:
-        """Show what was taken back, in the person's own mask or in a layer like the one it was drawn on."""
+        """Show strokes that were taken back: in the own mask, or in a layer like theirs."""
         mine = self._layers.mine(case.name)
         if kept.is_own and (mine is None or mine not in self._held):
             layer = self._layers.new_mask(case)

@@ -38,12 +38,12 @@ class DecimalBox(QDoubleSpinBox):
         return super().validate((text or "").replace(",", "."), pos)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  # Qt's name
-        """Remember what the number was before somebody types."""
+        """Remember the number before somebody types."""
         self._before.note(event)
         super().keyPressEvent(event)
 
     def fixup(self, text: str | None) -> str:
-        """Go back to what the number was before, and say why."""
+        """Go back to the number before, and say why."""
         return self._before.bring_back(text or "", "Write one decimal point or comma, as in 2.5.")
 
 
@@ -63,12 +63,12 @@ class WholeBox(QSpinBox):
         return super().validate(text, pos)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  # Qt's name
-        """Remember what the number was before somebody types."""
+        """Remember the number before somebody types."""
         self._before.note(event)
         super().keyPressEvent(event)
 
     def fixup(self, text: str | None) -> str:
-        """Go back to what the number was before, and say why."""
+        """Go back to the number before, and say why."""
         return self._before.bring_back(text or "", "Write a whole number in digits only, as in 1800.")
 
 
