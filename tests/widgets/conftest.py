@@ -27,6 +27,15 @@ def viewer() -> ViewerModel:
 
 
 @pytest.fixture
+def threads() -> Callable[[], list[threading.Thread]]:
+    """List the threads of docks that were begun in this test; the docks of others wait for the collector."""
+    earlier = set(threading.enumerate())
+    return lambda: [
+        one for one in threading.enumerate() if one.name == "necroseg-preview" and one not in earlier
+    ]
+
+
+@pytest.fixture
 def open_dock(qtbot, viewer: ViewerModel) -> Callable[[type[Dock]], Dock]:
     """Open a dock; at the end of the test its jobs are stopped before Qt deletes it."""
     # As napari's window does: pytest-qt alone would let Python collect a dock that the test does not name.

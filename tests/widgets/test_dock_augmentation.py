@@ -1,6 +1,5 @@
 """The dock Augmentation preview: what it shows is what a training would see."""
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -347,12 +346,10 @@ def test_every_field_of_the_augmentation_has_a_control_and_comes_back(dock):
     assert dock.controls.config() == other
 
 
-def test_the_thread_is_gone_after_the_dock_was_closed(qtbot, dock, open_case):
+def test_the_thread_is_gone_after_the_dock_was_closed(qtbot, threads, dock, open_case):
     open_case()
     dock.shut_down()
-    qtbot.waitUntil(
-        lambda: not [thread for thread in threading.enumerate() if thread.name == "necroseg-preview"],
-    )
+    qtbot.waitUntil(lambda: not threads())
 
 
 def test_nothing_is_computed_behind_another_dock_and_it_follows_when_it_is_shown(qtbot, dock, open_case):

@@ -9,7 +9,7 @@ from napari_necroseg.widgets.shared.latest import Latest
 
 
 @pytest.fixture
-def latest(qtbot):
+def latest(qtbot, threads):
     made = Latest()
     yield made
     made.stop_flag()()
@@ -23,22 +23,18 @@ def arrived(latest):
     return found
 
 
-def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "necroseg-preview"]
-
-
 def held(gate, result):
     def work():
-        gate.wait(5)
+        gate.wait(60)
         return result
 
     return work
 
 
-def test_what_waits_is_replaced_by_what_is_asked_for_later(qtbot, latest, arrived):
+def test_what_waits_is_replaced_by_what_is_asked_for_later(qtbot, latest, arrived, threads):
     gate, started = threading.Event(), threading.Event()
-    latest.ask(lambda: (started.set(), gate.wait(5), "first")[-1])
-    assert started.wait(5)
+    latest.ask(lambda: (started.set(), gate.wait(60), "first")[-1])
+    assert started.wait(60)
     for number in range(20):
         latest.ask(lambda number=number: number)
     gate.set()
@@ -70,7 +66,7 @@ def test_an_error_is_said_in_plain_words_and_the_next_work_is_done(qtbot, latest
     qtbot.waitUntil(lambda: arrived == [1])
 
 
-def test_the_thread_ends_and_begins_again(qtbot, latest, arrived):
+def test_the_thread_ends_and_begins_again(qtbot, latest, arrived, threads):
     latest.ask(lambda: 1)
     qtbot.waitUntil(lambda: arrived == [1])
     latest.stop_flag()()
@@ -79,7 +75,7 @@ def test_the_thread_ends_and_begins_again(qtbot, latest, arrived):
     qtbot.waitUntil(lambda: arrived == [1, 2])
 
 
-def test_a_result_for_an_object_that_is_gone_does_no_harm(qtbot):
+def test_a_result_for_an_object_that_is_gone_does_no_harm(qtbot, threads):
     gate, latest = threading.Event(), Latest()
     latest.ask(held(gate, 1))
     stop = latest.stop_flag()

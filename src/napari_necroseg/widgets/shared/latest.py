@@ -24,8 +24,9 @@ class Latest(QObject):
     done = Signal(object)
     failed = Signal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, thread: str = "necroseg-preview") -> None:
         super().__init__(parent)
+        self._thread_name = thread
         self._box = _Mailbox()
         self._number = 0
         self._oldest = 0
@@ -46,7 +47,8 @@ class Latest(QObject):
         if not self._box.is_served:
             self._box.is_served = True
             # No daemon: torch and numba abort the program when it ends in the middle of what they do.
-            threading.Thread(target=_serve, args=(self._box, self._post), name="necroseg-preview").start()
+            thread = threading.Thread(target=_serve, args=(self._box, self._post), name=self._thread_name)
+            thread.start()
 
     def forget(self) -> None:
         """Let nothing arrive of what was asked for so far."""
