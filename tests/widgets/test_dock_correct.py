@@ -303,6 +303,22 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     np.testing.assert_array_equal(found.voxels, drawn)
 
 
+def test_a_mask_that_cannot_be_kept_is_not_said_to_be_safe_when_it_is_taken_in_hand(
+    qtbot, opened, monkeypatch
+):
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(disk, "write", read_only)
+    mask = opened.workspace.layers.new_mask(opened.workspace.case)
+    mask.paint((3, 20, 18), 1)
+    qtbot.waitUntil(lambda: opened.workspace.journalling.trouble != "")
+    opened.start()
+    assert opened.hand.mask is mask
+    assert "no longer safe" in opened.panel.message
+    assert "Read-only file system" in opened.panel.message
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
     labels_of(opened).write_text("a file where the folder should be")
     with qtbot.waitSignal(opened.runner.failed) as failed:

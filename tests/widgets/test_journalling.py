@@ -371,10 +371,13 @@ def test_a_full_disk_is_told_and_strokes_are_made_up_for(qtbot, workspace, monke
         layer.paint((3, 20, 18), 1)
         qtbot.waitUntil(lambda: bool(told))
         layer.paint((3, 30, 18), 1)
+        assert workspace.journalling.trouble == told[0]
+    assert told[0].count("no longer safe") == 1
     assert "No space left" in told[0]
     assert "Drawing goes on" in told[0]
     wait_until_written(qtbot, workspace, layer)
     qtbot.waitUntil(lambda: told[1:] == [SAFE_AGAIN])
+    assert workspace.journalling.trouble == ""
 
 
 def test_a_mask_that_is_removed_is_said_to_be_kept_and_taken_back(qtbot, workspace) -> None:

@@ -32,6 +32,8 @@ from napari_necroseg.core.io.journal_records import (
 from napari_necroseg.core.io.recovery import Recovered, recover
 from napari_necroseg.core.volume import Voxels
 
+# How a sentence begins that tells of edits which are not on disk.
+UNSAFE = "Your edits are no longer safe"
 JOURNAL_SUFFIX = ".journal"
 # From here on `is_large` asks for a `restart`.
 LARGE_BYTES = 8 * 2**20
@@ -277,6 +279,5 @@ def _write_all(file: FileIO, record: bytes) -> None:
 
 def _unsafe(path: Path, reason: str) -> ResourceError:
     return ResourceError(
-        f"Your edits are no longer safe: {path} could not be written ({reason}). Free some space, or save "
-        "the mask elsewhere."
+        f"{UNSAFE}: {path} could not be written ({reason}). Free some space, or save the mask elsewhere."
     )

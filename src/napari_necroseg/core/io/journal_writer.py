@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.journal import Journal, TakenOverError, put_aside
+from napari_necroseg.core.io.journal import UNSAFE, Journal, TakenOverError, put_aside
 from napari_necroseg.core.io.journal_records import Box
 from napari_necroseg.core.volume import Voxels
 
@@ -173,6 +173,10 @@ class JournalWriter:
 
     def _failed(self, error: Exception) -> None:
         """Have the whole mask written next time, and say why it was not, once."""
+        # Without a journal no stroke is on disk; where there is one it may be the draft alone that failed.
+        told = str(error)
+        if self.journal is None and not told.startswith(UNSAFE):
+            told = f"{UNSAFE}: {told}"
         if isinstance(error, TakenOverError) and self.journal is not None:
             self.journal.close()
             self.journal = None
@@ -183,7 +187,7 @@ class JournalWriter:
             self._written_since = None
             self._retry_at = time.monotonic() + RETRY_S
         is_new = not self.problem
-        self.problem = str(error)
+        self.problem = told
         if is_new:
             self._tell(self.problem)
 

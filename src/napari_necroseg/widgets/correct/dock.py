@@ -34,6 +34,7 @@ _ROLES = {
     "reference": Role.REFERENCE,
 }
 _EMPTY = "nothing"
+_IN_HAND = "In hand: draw away."
 _KEYS = (
     "Keys while the mask is the active layer: 2 brush, 1 eraser, 4 bucket, 3 polygon, Ctrl+Z undo. "
     "With Shift: I fill between slices, S smooth, G grow, J shrink, H holes, K largest, D remove part, "
@@ -92,9 +93,9 @@ class Correct(Dock):
     def _begin(self, case: Case, voxels: Voxels) -> None:
         journalling = self.workspace.journalling
         if journalling.of(self.workspace.layers.mine(case.name)) is not None:
-            # It was drawn on already, and is kept safe since.
+            # It was drawn on already, and is kept since then, if the disk takes it.
             self._hold(case, voxels)
-            self._on_held("In hand: draw away.")
+            self._on_held(f"In hand. ⚠ {journalling.trouble}" if journalling.trouble else _IN_HAND)
             return
         job = partial(jobs.begin, journalling.folder_later(), case.name, voxels)
         self.panel.run(job, "Taking in hand ...")
@@ -240,7 +241,7 @@ class Correct(Dock):
         match result:
             case Begun() if case is not None and case.name == result.case:
                 self._hold(case, result.voxels, result.journal)
-                self._on_held("In hand: draw away.")
+                self._on_held(_IN_HAND)
             case TakenBack() if case is not None and case.name == result.case:
                 self._put_back(case, result)
             case Begun(journal=journal):

@@ -157,6 +157,12 @@ class Journalling(QObject):
         """Whether a case is open, and none is just taking its place."""
         return self._place is not None
 
+    @property
+    def trouble(self) -> str:
+        """Why what is drawn is not on disk now; empty as long as it is."""
+        problems = (held.writer.problem for held in self._held.values())
+        return next((_told(problem) for problem in problems if problem), "")
+
     def folder_later(self) -> Callable[[], JournalFolder]:
         """Return what says, in a thread, where the journals of the open case are."""
         place = self._place
@@ -275,7 +281,7 @@ class Journalling(QObject):
             self._touched.discard(layer)
 
     def _on_told(self, message: str) -> None:
-        self.told.emit(f"{message} Drawing goes on, and writing is tried again." if message else SAFE_AGAIN)
+        self.told.emit(_told(message) if message else SAFE_AGAIN)
 
     def _on_clock(self) -> None:
         writers = [held.writer for held in self._held.values()]
@@ -309,6 +315,10 @@ class Journalling(QObject):
                 f"What you draw on the layer “{layer.name}” is not kept safe: it does not lie on the image "
                 f"grid of {case.name}. Draw on a new mask of the case."
             )
+
+
+def _told(problem: str) -> str:
+    return f"{problem} Drawing goes on, and writing is tried again."
 
 
 class _Place:
