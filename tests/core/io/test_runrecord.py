@@ -24,7 +24,7 @@ def test_the_choices_of_a_training_come_back(tmp_path) -> None:
         "[" * 100_000,
         '{"config": {"dimension": "4d"}}',
         '{"config": 3}',
-        json.dumps({"config": train_preset("fast").model_dump(mode="json")}) + " " * 2_000_000,
+        json.dumps({"config": train_preset("fast").model_dump(mode="json")}) + " " * 10_000_000,
     ],
     ids=["absent", "no JSON", "a list", "deep", "unknown choice", "no choices", "too large"],
 )
