@@ -1,10 +1,12 @@
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_necroseg.cli import demo, main
+from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.phantom.case import _centred_grid
 
 
@@ -28,3 +30,12 @@ def test_the_whole_demonstration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert json.loads((Path(finished["run"]) / "run.json").read_text())["cases"] == ["phantom-01"]
     assert Path(finished["prediction"]).name == "phantom-02.nii.gz"
     assert Path(finished["picture"]).stat().st_size > 50_000
+
+
+def test_a_window_whose_program_the_system_ends_is_told_in_a_sentence(tmp_path: Path, monkeypatch) -> None:
+    ended = subprocess.CompletedProcess([], -9, stdout="", stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(demo, "_has_display", lambda: True)
+    window = demo._Window(cohort=tmp_path, case="a", prediction=tmp_path, model_folder=tmp_path)
+    with pytest.raises(ResourceError, match="could not be drawn: its program ended with code -9"):
+        list(window.draw(tmp_path / "window.png"))

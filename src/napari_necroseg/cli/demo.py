@@ -182,7 +182,9 @@ class _Window:
             command = ["xvfb-run", "--auto-servernum", "--server-args", screen, *command]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         if result.returncode:
-            raise ResourceError(f"The window could not be drawn: {result.stderr.strip().splitlines()[-1]}")
+            # A program that the system ends says nothing.
+            said = result.stderr.strip() or f"its program ended with code {result.returncode}, unsaid why."
+            raise ResourceError(f"The window could not be drawn: {said.splitlines()[-1]}")
 
     def _command(self) -> list[str]:
         words = (self.cohort, self.case, self.prediction, self.model_folder)
