@@ -19,7 +19,7 @@ def test_a_dock_that_napari_takes_out_of_its_window_cancels_its_job(qtbot, open_
     dock = open_dock(Dock)
     dock.setParent(home)
     dock.panel.run(job, "Working ...")
-    with qtbot.waitSignal(dock.runner.cancelled):
+    with qtbot.waitSignal(dock.runner.cancelled, timeout=2000):
         dock.setParent(None)
     assert job.was_closed.is_set()
 
@@ -44,7 +44,7 @@ def test_a_window_that_is_deleted_with_its_dock_stops_the_job(qtbot, viewer, ste
     dock.setParent(home)
     dock.panel.run(job, "Working ...")
     home.deleteLater()
-    qtbot.waitUntil(job.was_closed.is_set)
+    qtbot.waitUntil(job.was_closed.is_set, timeout=2000)
 
 
 def test_a_closed_dock_hears_nothing_and_an_opened_one_hears_again(open_dock, make_case):

@@ -173,7 +173,7 @@ def test_a_case_switched_meanwhile_gets_no_foreign_mask_and_nothing_is_lost(
 
 
 def test_cancel_adds_nothing(qtbot, ready, viewer, fake_prediction):
-    with qtbot.waitSignal(ready.runner.cancelled):
+    with qtbot.waitSignal(ready.runner.cancelled, timeout=2000):
         ready.start()
         ready.runner.cancel()
     assert names(viewer) == ["T2", "ceT1", "reference"]

@@ -37,7 +37,6 @@ _NAME = "napari-necroseg-{}"
 _SECONDS_TO_CONNECT = 15
 _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_TO_TELL = 1.0
-_SECONDS_TO_END = 1.0
 _DASHBOARD = "127.0.0.1:8787"
 # Above every level of Python's logging.
 _SILENT = 60
@@ -221,15 +220,13 @@ def _cause(error: BaseException) -> str:
 
 def _end(cluster: SpecCluster) -> None:
     """End the workers at once: a farewell takes seconds, and what they wrote is whole at any moment."""
-    processes = []
     for nanny in cluster.workers.values():
-        nanny.auto_restart = False
+        # It would start another worker in the place of the one that is killed.
+        nanny.close_gracefully()
         if nanny.pid is not None:
             with suppress(psutil.NoSuchProcess):
-                processes.append(psutil.Process(nanny.pid))
-                processes[-1].kill()
-    # Their folder is removed next.
-    psutil.wait_procs(processes, timeout=_SECONDS_TO_END)
+                # Not waited for here: the nanny has to see it end, or it would wait for seconds.
+                psutil.Process(nanny.pid).kill()
 
 
 def _warnings(client: Client) -> Iterator[Event]:
