@@ -53,8 +53,11 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.is_own_process:
-            # All is done and said; Python's own end takes a moment, in which it would show a traceback.
+            # All is done and said. Python's own end takes a moment, in which it would show a traceback, and
+            # then takes our handlers away: only what is ignored stays so, and leaves the exit code alone.
             self._said, self._leaves_at_once = "", True
+            if signal.SIGINT in self._before:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
             return
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # as it came
