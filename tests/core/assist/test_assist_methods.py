@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -60,13 +60,14 @@ def test_wherever_one_clicks_the_click_is_in_one_part_within_the_radius(rng: int
     shape, spacing = (9, 20, 22), (3.5, 0.8, 1.1)
     voxels = ndimage.gaussian_filter(generator.normal(size=shape), 1.5).astype(np.float32)
     seed = tuple(int(generator.integers(n)) for n in shape)
-    mask = assist(
-        # The air about it is what a click is refused in; here there is none.
-        {Sequence.CET1: voxels + 10},
-        seed,
-        spacing_mm=spacing,
-        config=AssistConfig(method=method, radius_mm=8),
-    )
+    config = AssistConfig(method=method, radius_mm=8)
+    try:
+        mask = assist({Sequence.CET1: voxels}, seed, spacing_mm=spacing, config=config)
+    except SettingsError as error:
+        # Of a few of these clouds a dark part at the border passes for air; hypothesis complains of many.
+        if "lies in the air" not in str(error):
+            raise
+        reject()
     assert mask is not None
     assert mask[seed]
     assert ndimage.label(mask, NEIGHBOURS)[1] == 1

@@ -86,7 +86,7 @@ def test_a_model_of_whole_images_by_plain_statistics_sees_what_it_saw(case) -> N
 
 
 @pytest.mark.parametrize(
-    ("whitening", "end"), [("tissue", "beside instead"), ("volume", "mend"), ("patch", "mend")]
+    ("whitening", "end"), [("tissue", "neighbours instead"), ("volume", "mend"), ("patch", "mend")]
 )
 def test_outliers_are_told_with_what_the_network_makes_of_them(trained_run, case, whitening, end) -> None:
     _, said = predicted(load_model(trained_run("2d", whitening)), changed(case, voxel=32767))
