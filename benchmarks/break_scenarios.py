@@ -301,7 +301,7 @@ def _commands(project: Path) -> list[Command]:
             lambda place: "" if (place / "mask.nii.gz").is_file() else "no mask",
         ),
         replace(
-            _command(project, "sign-off", (), ("labels/case-1.nii.gz",), _label_is_whole, _label_is_signed),
+            _command(project, "sign-off", (), (), _label_is_whole, _label_is_signed),
             begin=lambda place: _begin_label(project, place),
             act=_sign_off,
         ),
