@@ -102,6 +102,7 @@ def test_a_folder_that_cannot_be_swept_is_no_mistake(tmp_path: Path) -> None:
     sweep(tmp_path / "file")
     with writing_into(tmp_path / "absent"):
         pass
+    assert names(tmp_path) == ["file"]
 
 
 LEFT = (".0123abcd-case-1.nii.gz", ".89abcdef-case-1.json")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Generator, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_necroseg import __version__
 from napari_necroseg.cli import COMMANDS, INTERRUPTED, READER_GONE, USER_ERROR, join_points
@@ -19,7 +19,10 @@ from napari_necroseg.cli.streams import (
     write,
 )
 from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, ResourceError, mistake_of
-from napari_necroseg.core.events import Event
+
+if TYPE_CHECKING:
+    # Loads numpy, for which --version does not wait.
+    from napari_necroseg.core.events import Event
 
 # Those whose networks' features come and go in memory.
 _COMPUTING = ("train", "predict", "study")
@@ -73,7 +76,7 @@ def _run(arguments: Sequence[str], interrupts: Interrupts, started_s: float) -> 
     if interrupts.is_own_process and chosen in _COMPUTING:
         keep_freed_memory()
 
-    def begin() -> Generator[Event]:
+    def begin() -> "Generator[Event]":
         events: Generator[Event] = options.run(options)
         interrupts.begin()
         return events
