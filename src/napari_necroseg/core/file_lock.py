@@ -11,7 +11,6 @@ from pathlib import Path
 
 from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError, unwritable
-from napari_necroseg.core.files import make_folder
 
 _SECONDS_BETWEEN_TRIES = 0.2
 # By which a lock that a killed process left is told from other programs' files.
@@ -42,7 +41,10 @@ def file_lock(
     ResourceError
         If the file cannot be made.
     """
-    make_folder(path.parent)
+    try:
+        disk.make_folder(path.parent)
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
     deadline = time.monotonic() + wait_s
     while (file := _taken(path)) is None:
         if time.monotonic() >= deadline or (stop is not None and stop.is_set()):

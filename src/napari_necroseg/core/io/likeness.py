@@ -11,7 +11,7 @@ moved or given other voxels is another image to it.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -39,7 +39,7 @@ def likeness(volume: Volume) -> str:
     return base64.b64encode(np.round(_LARGEST * shares).astype(np.uint8).tobytes()).decode("ascii")
 
 
-def pairs_alike(signatures: Sequence[str]) -> tuple[tuple[int, int], ...]:
+def pairs_alike(signatures: Iterable[str]) -> tuple[tuple[int, int], ...]:
     """Return the places of all pairs of signatures that are of the same image, the smaller place first."""
     places, of_values, of_ranks = _table(tuple(signatures))
     found: list[tuple[int, int]] = []
@@ -49,7 +49,7 @@ def pairs_alike(signatures: Sequence[str]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def alike(signature: str, others: Sequence[str]) -> int | None:
+def alike(signature: str, others: Iterable[str]) -> int | None:
     """Return the place of the first of the others that is of the same image; None if none is.
 
     What is no signature, for instance of a later version, is like nothing.
