@@ -12,7 +12,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.volume import Grid, Origin, Volume
-from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.worker import JobRunner
 
@@ -128,17 +128,17 @@ def steered_job() -> type[SteeredJob]:
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[ask.Answer], list[list[str]]]:
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[qt_parts.Answer], list[list[str]]]:
     """Answer the question about unsaved masks; the returned list collects what was asked about."""
 
-    def set_answer(what: ask.Answer) -> list[list[str]]:
+    def set_answer(what: qt_parts.Answer) -> list[list[str]]:
         asked: list[list[str]] = []
 
-        def answered(_parent: object, names: list[str]) -> ask.Answer:
+        def answered(_parent: object, names: list[str]) -> qt_parts.Answer:
             asked.append(list(names))
             return what
 
-        monkeypatch.setattr(ask, "ask_about_unsaved", answered)
+        monkeypatch.setattr(qt_parts, "ask_about_unsaved", answered)
         return asked
 
     return set_answer

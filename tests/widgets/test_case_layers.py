@@ -16,7 +16,7 @@ from napari_necroseg.layerdata import (
     probability_layer,
 )
 from napari_necroseg.widgets.shared.case_jobs import MaskToSave
-from napari_necroseg.widgets.shared.layers import CaseLayers
+from napari_necroseg.widgets.shared.case_layers import CaseLayers
 
 
 @pytest.fixture

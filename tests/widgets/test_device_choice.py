@@ -8,8 +8,8 @@ import pytest
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Finished
-from napari_necroseg.widgets.shared import device_choice
-from napari_necroseg.widgets.shared.device_choice import DeviceChoice, find_devices
+from napari_necroseg.widgets.shared import config_form
+from napari_necroseg.widgets.shared.config_form import DeviceChoice, find_devices
 
 FOUND = {"auto": "here the H100", "cpu": "processor", "cuda:0": "H100 (70.5 of 80.0 GiB free)"}
 
@@ -32,7 +32,7 @@ def looks(monkeypatch):
         go_on.wait(60)
         yield Finished(result=FOUND)
 
-    monkeypatch.setattr(device_choice, "find_devices", find)
+    monkeypatch.setattr(config_form, "find_devices", find)
     return go_on, begun
 
 
@@ -80,7 +80,7 @@ def test_a_device_of_another_computer_stays_chosen(qtbot, choice, looks):
 
 
 def test_a_search_that_fails_leaves_what_is_always_there(qtbot, choice, monkeypatch):
-    monkeypatch.setattr(device_choice, "_COMMAND", ("-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(config_form, "_COMMAND", ("-c", "raise SystemExit(1)"))
     with qtbot.waitSignal(choice.looker.failed) as failed:
         choice.showPopup()
     choice.hidePopup()
@@ -94,7 +94,7 @@ def test_the_real_search_asks_another_process():
 
 
 def test_a_search_that_is_stopped_ends_its_process(monkeypatch):
-    monkeypatch.setattr(device_choice, "_COMMAND", ("-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(config_form, "_COMMAND", ("-c", "import time; time.sleep(60)"))
     stop = threading.Event()
     stop.set()
     with pytest.raises(NecrosegError):
@@ -102,5 +102,5 @@ def test_a_search_that_is_stopped_ends_its_process(monkeypatch):
 
 
 def test_the_list_needs_no_torch_in_this_process():
-    code = "import sys, napari_necroseg.widgets.shared.device_choice; sys.exit('torch' in sys.modules)"
+    code = "import sys, napari_necroseg.widgets.shared.config_form; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,7 @@ from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.nifti import read_nifti_mask
 from napari_necroseg.layerdata import case_layers, placeholder_layer
 from napari_necroseg.widgets.cases.dock import Cases
-from napari_necroseg.widgets.shared import ask, case_jobs
+from napari_necroseg.widgets.shared import case_jobs, qt_parts
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -270,10 +270,10 @@ def test_a_phantom_without_a_file_is_saved_where_the_person_says(
     dock.workspace.set_case(case, None)
     dock.new_mask()
     viewer.layers["my mask"].paint((1, 3, 3), 1)
-    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: None)
     dock.save_masks()
     assert not dock.runner.is_busy
-    monkeypatch.setattr(ask, "ask_where_to_save", lambda *_: tmp_path / "mine")
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: tmp_path / "mine")
     with qtbot.waitSignal(dock.runner.finished):
         dock.save_masks()
     assert (tmp_path / "mine.nii.gz").exists()

@@ -23,7 +23,7 @@ from napari_necroseg.widgets.correct.edit_tools import TOOLS
 from napari_necroseg.widgets.correct.stopwatch import Stopwatch
 from napari_necroseg.widgets.shared import case_jobs
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
-from napari_necroseg.widgets.shared.saving import masks_to_save
+from napari_necroseg.widgets.shared.workspace import masks_to_save
 
 
 @pytest.fixture

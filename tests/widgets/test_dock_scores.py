@@ -16,8 +16,8 @@ from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets.scores.dock import Scores
-from napari_necroseg.widgets.shared import ask
-from napari_necroseg.widgets.shared.scored_cases import Cell
+from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.score_table import Cell
 
 
 @pytest.fixture
@@ -367,7 +367,7 @@ def test_a_case_without_a_prediction_stands_on_top_and_the_mean_says_of_how_many
 
 def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeypatch):
     dock.cohort.folders.setCurrentText("run-1")
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: two_runs / "run-2")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: two_runs / "run-2")
     others = dock.cohort.others
     others.setCurrentIndex(others.count() - 1)
     others.activated.emit(others.count() - 1)
@@ -379,7 +379,7 @@ def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeyp
 
 
 def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp_path):
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path / "out")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path / "out")
     with qtbot.waitSignal(dock.runner.finished):
         dock.cohort.export_button.click()
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -388,7 +388,7 @@ def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp
 
 
 def test_giving_up_an_export_does_nothing(dock, two_runs, monkeypatch):
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: None)
     dock.cohort.export_button.click()
     assert not dock.runner.is_busy
 

@@ -24,7 +24,7 @@ from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.study.runs import Run, runs_of
 from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets.cases.dock import Cases
-from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.study import jobs, words
 from napari_necroseg.widgets.study.board import Board
 from napari_necroseg.widgets.study.dock import QDesktopServices, Study
@@ -404,13 +404,13 @@ def test_a_damaged_record_is_told(qtbot, dock, two_patients):
 
 def test_a_study_elsewhere_is_named_by_its_folder(qtbot, ready, two_patients, monkeypatch, tmp_path):
     folder = write_study(tmp_path / "elsewhere" / "old", two_patients, [state_of(run(), mean_dice=0.5)])
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: folder)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: folder)
     ready.place._browse()
     qtbot.waitUntil(lambda: texts(ready)[0] == "50")
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path / "new")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path / "new")
     ready.place._browse()
     assert ready.place.folder() == tmp_path / "new" / "study-1"
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: None)
     ready.place._browse()
     assert ready.place.folder() == tmp_path / "new" / "study-1"
 

@@ -13,11 +13,11 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.layerdata import Role, case_layers
-from napari_necroseg.widgets.shared import ask
-from napari_necroseg.widgets.shared.case_list import lacks, proposal
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.runs import find_interrupted, find_weights
-from napari_necroseg.widgets.shared.saving import masks_to_save
+from napari_necroseg.widgets.shared.workspace import masks_to_save
 from napari_necroseg.widgets.train import jobs
+from napari_necroseg.widgets.train.cases import lacks, proposal
 from napari_necroseg.widgets.train.dock import Train
 
 
@@ -389,10 +389,10 @@ def test_weights_are_found_again_by_their_hash(model):
 def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):
     job, asked = fake_training
     dock.workspace.set_cohort(Cohort(cases=(case("pair"),)), None)
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: None)
     dock.start()
     assert not dock.runner.is_busy
-    monkeypatch.setattr(ask, "ask_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path)
     with qtbot.waitSignal(dock.runner.finished):
         dock.start()
         job.go_on.set()

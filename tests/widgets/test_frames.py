@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer, source_of
-from napari_necroseg.widgets.shared.curtain import canvas_of
+from napari_necroseg.widgets.shared.panes import canvas_of
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 

@@ -9,7 +9,7 @@ from napari_necroseg.core.events import (
     TrainingStep,
     Warned,
 )
-from napari_necroseg.widgets.shared.job_panel import JobPanel
+from napari_necroseg.widgets.shared.dock import JobPanel
 
 
 @pytest.fixture

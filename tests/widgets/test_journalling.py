@@ -20,8 +20,7 @@ from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import METADATA_KEY, Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets.shared import case_jobs, journal_jobs
 from napari_necroseg.widgets.shared.journalling import REMOVED, SAFE_AGAIN
-from napari_necroseg.widgets.shared.saving import masks_to_save
-from napari_necroseg.widgets.shared.workspace import Workspace
+from napari_necroseg.widgets.shared.workspace import Workspace, masks_to_save
 
 SHAPE = (6, 40, 36)
 

@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_necroseg.layerdata import case_layers
-from napari_necroseg.widgets.shared.layers import CaseLayers
+from napari_necroseg.widgets.shared.case_layers import CaseLayers
 
 
 @pytest.fixture

@@ -1,15 +1,37 @@
-"""The controls of the preview: for each transform a switch, and its ranges or its single values."""
+"""The controls of the preview: a switch and ranges for each transform, the preset, and files of ranges."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 
-from napari_necroseg.core.config import AUGMENT_SWITCHES, AugmentConfig, range_bounds
-from napari_necroseg.widgets.shared.editors import Editor, make_editor, unit_of
-from napari_necroseg.widgets.shared.section import Section
+from napari_necroseg.core.config import (
+    AUGMENT_SWITCHES,
+    AugmentConfig,
+    TrainConfig,
+    range_bounds,
+    train_preset,
+)
+from napari_necroseg.core.errors import NecrosegError, SettingsError
+from napari_necroseg.core.io.presets import read_augment, write_augment
+from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.config_form import Editor, make_editor, unit_of
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, button, row
+from napari_necroseg.widgets.shared.workspace import Workspace
 
 # The fields of each transform, in the order of the form.
 FIELDS = {
@@ -26,6 +48,7 @@ FIELDS = {
     ),
     "translation": ("shift_voxels",),
 }
+
 # The field of a draw that a range gives, and its value where nothing is done.
 SINGLE = {
     "blur_sigma_voxels": ("blur_sigma_voxels", 0.0),
@@ -36,6 +59,14 @@ SINGLE = {
     "elastic_sigma_cells": ("elastic_sigma_cells", 0.0),
 }
 _AXES = {"L-R": "left and right", "H-F": "head and foot", "A-P": "front and back"}
+_USE_HELP = "Let the dock Train use these ranges, in place of its preset's."
+_SAVE_HELP = "Save these ranges to a file; necroseg train --augment FILE takes it."
+_PRESET_HELP = (
+    "Whose samples. fast: patches of 64 x 64 pixels from images that were whitened as a whole, a third of "
+    "them from anywhere, contrast and brightness varied. paper: 128 x 128 pixels at the necrosis, each "
+    "patch whitened by itself. Ranges that you have changed stay."
+)
+_3D_HELP = "As for the 3D network: with fast 32 slices, with paper whitened by the whole patch."
 
 
 class AugmentControls(QWidget):
@@ -208,3 +239,98 @@ def _row(widgets: list[Any], kind: type[QHBoxLayout] | type[QVBoxLayout]) -> QWi
     for widget in widgets:
         row.addWidget(widget)
     return holder
+
+
+class OwnRanges(QWidget):
+    """Buttons for the ranges that `controls` shows."""
+
+    def __init__(self, workspace: Workspace, controls: AugmentControls, training: TrainConfig) -> None:
+        super().__init__()
+        self._workspace, self._controls = workspace, controls
+        # Those of the preset.
+        self._preset = training.augment
+        self.message = WrappedLabel()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        own = button("As the preset", "Back to the transforms and ranges of the preset.", self.reset)
+        load = button("Load...", "Load ranges from a file.", self.load)
+        column.addLayout(row(own, load, button("Save...", _SAVE_HELP, self.save), None))
+        column.addWidget(button("Use for training", _USE_HELP, self.use_for_training))
+        column.addWidget(self.message)
+        controls.set_config(self._preset)
+
+    def follow(self, training: TrainConfig) -> None:
+        """Show the ranges of another preset, unless a person has changed those of the last one."""
+        before, self._preset = self._preset, training.augment
+        try:
+            is_untouched = self._controls.config() == before
+        except SettingsError:
+            is_untouched = False
+        if is_untouched:
+            self._controls.set_config(self._preset)
+
+    def reset(self) -> None:
+        """Go back to the preset's."""
+        self._controls.set_config(self._preset)
+        self._controls.reset_single()
+
+    def use_for_training(self) -> None:
+        """Hand the ranges to the dock Train, in place of its preset's."""
+        try:
+            config = self._controls.config()
+        except SettingsError as error:
+            self.message.say(str(error))
+            return
+        self._workspace.set_augment(config)
+        self.message.say("The dock Train now uses these ranges.")
+
+    def save(self) -> None:
+        """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
+        path = qt_parts.ask_where_to_save(
+            self, "Save the augmentation", "augmentation.json", qt_parts.PRESETS
+        )
+        if path is not None:
+            self._try(lambda: write_augment(path, self._controls.config()), f"Saved as {path.name}.")
+
+    def load(self) -> None:
+        """Show the ranges of a file."""
+        path = qt_parts.ask_preset(self)
+        if path is not None:
+            self._try(partial(self._show, path), f"Loaded {path.name}.")
+
+    def _show(self, path: Path) -> None:
+        self._controls.set_config(read_augment(path))
+
+    def _try(self, act: Callable[[], None], success: str) -> None:
+        try:
+            act()
+        except NecrosegError as error:
+            self.message.say(str(error))
+        else:
+            self.message.say(success)
+
+
+class PresetChoice(QWidget):
+    """Chooses a preset and the dimension."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.preset, self.is_3d = QComboBox(), QCheckBox("3D")
+        self.preset.addItems(["fast", "paper"])
+        self.preset.setToolTip(_PRESET_HELP)
+        self.is_3d.setToolTip(_3D_HELP)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        for widget in (QLabel("Preset"), self.preset, self.is_3d):
+            line.addWidget(widget)
+        self.preset.currentIndexChanged.connect(lambda _index: self.changed.emit())
+        self.is_3d.toggled.connect(lambda _is_3d: self.changed.emit())
+
+    def training(self) -> TrainConfig:
+        """Return the training that was chosen, with the preset's own augmentation."""
+        return train_preset(
+            "paper" if self.preset.currentText() == "paper" else "fast",
+            "3d" if self.is_3d.isChecked() else "2d",
+        )

@@ -16,17 +16,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.widgets.augmentation.controls import AugmentControls
-from napari_necroseg.widgets.augmentation.own_ranges import OwnRanges
-from napari_necroseg.widgets.augmentation.parts import button, row, spin
+from napari_necroseg.widgets.augmentation.controls import AugmentControls, OwnRanges, PresetChoice
 from napari_necroseg.widgets.augmentation.picture import Picture
-from napari_necroseg.widgets.augmentation.whose import Whose
 from napari_necroseg.widgets.augmentation.words import in_words, necrosis_in_words, sheet_in_words
 from napari_necroseg.widgets.shared.augment_view import Preview, Sheet, Subject, View, Wish
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.latest import Latest
-from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.subject_choice import SubjectChoice
+from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, button, row, spin
+from napari_necroseg.widgets.shared.worker import NewestOnly
 
 # The whole patch follows when the hand rests, or lets the slider go.
 _REST_MS = 120
@@ -44,13 +41,13 @@ class Augmentation(Dock):
         self.picture = Picture()
         self.by_draw, self.by_value = QRadioButton("Drawn"), QRadioButton("One value")
         self.slice = QSlider(Qt.Orientation.Horizontal)
-        self.whose = Whose()
+        self.whose = PresetChoice()
         self.ranges = OwnRanges(self.workspace, self.controls, self.whose.training())
         self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
         self.seed, self.number = spin(2**31 - 1), spin(10**9)
         self.sheet = QComboBox()
-        self.values, self.necrosis = Prose(), Prose()
-        self.latest = Latest(self)
+        self.values, self.necrosis = WrappedLabel(), WrappedLabel()
+        self.latest = NewestOnly(self)
         self._preview = Preview()
         self._subject: Subject | None = None
         self._wish: Wish | None = None
@@ -126,7 +123,7 @@ class Augmentation(Dock):
         self.body.addWidget(self.controls)
         self.body.addWidget(self.ranges)
         self.body.addWidget(self.choice)
-        self.body.addWidget(Prose(_NOTE))
+        self.body.addWidget(WrappedLabel(_NOTE))
 
     def _explain(self) -> None:
         for widget, text in (

@@ -10,18 +10,17 @@ from napari.utils.notifications import show_error, show_info
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.layerdata import source_of
-from napari_necroseg.widgets.cases.open_part import OpenPart
-from napari_necroseg.widgets.cases.switch import CaseSwitch
-from napari_necroseg.widgets.cases.table import CaseTable
-from napari_necroseg.widgets.cases.view import CaseView
-from napari_necroseg.widgets.shared import ask, case_jobs
+from napari_necroseg.widgets.cases.case_table import CaseTable, CaseView
+from napari_necroseg.widgets.cases.open_panel import OpenPanel
+from napari_necroseg.widgets.cases.switch_case import CaseSwitch
+from napari_necroseg.widgets.shared import case_jobs, qt_parts
 from napari_necroseg.widgets.shared.case_jobs import FoundTwins, OpenedCase, OpenedCohort, SavedMasks
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.farewell import when_destroyed
 from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
-from napari_necroseg.widgets.shared.kept_part import KeptPart
-from napari_necroseg.widgets.shared.saving import masks_to_save
+from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
+from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.worker import Job, JobRunner
+from napari_necroseg.widgets.shared.workspace import masks_to_save
 
 PHANTOM_CASES = 8
 
@@ -31,17 +30,17 @@ class Cases(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.opening = OpenPart()
+        self.opening = OpenPanel()
         self.table = CaseTable()
         self.view = CaseView()
         self.switch = CaseSwitch(self)
-        self.kept = KeptPart(self)
+        self.kept = KeptStrokesPart(self)
         for part in (self.opening, self.table, self.kept, self.view):
             self.body.addWidget(part)
         self._phantoms_made = 0
         self._quiet = JobRunner(self)
         self._to_compare: Cohort | None = None
-        when_destroyed(self, self._quiet.stop_flag())
+        on_destroyed(self, self._quiet.stop_flag())
         self._connect()
         self._on_cohort()
         self._on_case()
@@ -64,7 +63,7 @@ class Cases(Dock):
             return
         if not os.access(folder, os.W_OK):
             title = f"{folder.name} cannot be written to: where should the table go?"
-            table = ask.ask_where_to_save(self, title, "cohort.csv", ask.TABLES)
+            table = qt_parts.ask_where_to_save(self, title, "cohort.csv", qt_parts.TABLES)
         if table is not None:
             self._run(partial(case_jobs.open_folder, folder, table), "Looking for images ...")
 

@@ -15,18 +15,16 @@ from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct import jobs
 from napari_necroseg.widgets.correct.brush import Brush
-from napari_necroseg.widgets.correct.checklist import Checklist
 from napari_necroseg.widgets.correct.edit_tools import EditTools
+from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.correct.first_mask import FirstMask
-from napari_necroseg.widgets.correct.hand import Hand
 from napari_necroseg.widgets.correct.jobs import Begun, SignedOff
-from napari_necroseg.widgets.correct.reviewing import Reviewing
+from napari_necroseg.widgets.correct.review import Checklist, Reviewing
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
-from napari_necroseg.widgets.shared.kept_part import KeptPart
+from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane, shown_plane
-from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.section import Section
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
 
 _ROLES = {
     "newest prediction": Role.PREDICTION,
@@ -51,15 +49,15 @@ class Correct(Dock):
         self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
         self.start_button = QPushButton("Start")
         self.start_button.setToolTip("Take a mask in hand: your own layer, to be drawn on.")
-        self.kept = KeptPart(self)
+        self.kept = KeptStrokesPart(self)
         self.found, self.back_button = self.kept.found, self.kept.back_button
         self.aside_button = self.kept.aside_button
-        self.about = Prose()
+        self.about = WrappedLabel()
         self.brush = Brush(self.workspace)
         self.tools = EditTools(self.workspace)
         self.first = FirstMask(self.workspace)
         self.check = Checklist()
-        self.hand = Hand(self.workspace, self)
+        self.hand = EditedMask(self.workspace, self)
         self.reviewing = Reviewing(self, self.hand)
         self._wanted_origin = ""
         # Whether the proposal of a first mask is what is being begun with.
@@ -122,7 +120,7 @@ class Correct(Dock):
             if part is not self.first:
                 section.expand()
             self.body.addWidget(section)
-        keys = Prose(_KEYS)
+        keys = WrappedLabel(_KEYS)
         keys.setStyleSheet("font-size: 10px; color: gray;")
         self.body.addWidget(keys)
 

@@ -21,8 +21,8 @@ from napari_necroseg.core.masks.pieces import copy_slice, erase_box, swap_box
 from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, smooth
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import source_of
-from napari_necroseg.widgets.shared.numbers import mm_spin
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
+from napari_necroseg.widgets.shared.qt_parts import mm_spin
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_GROWN_MM = 10.0

@@ -18,11 +18,10 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets.correct.preview import Preview
-from napari_necroseg.widgets.correct.wire import Wire
-from napari_necroseg.widgets.shared.click import ClickOnce, Index
-from napari_necroseg.widgets.shared.latest import Latest
-from napari_necroseg.widgets.shared.numbers import mm_spin
+from napari_necroseg.widgets.correct.live_wire import LiveWireTool, ProposalLayer
+from napari_necroseg.widgets.shared.plane import ClickOnce, Index
+from napari_necroseg.widgets.shared.qt_parts import mm_spin
+from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _METHODS = {
@@ -59,10 +58,10 @@ class FirstMask(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self._seed: tuple[int, int, int] | None = None
-        self.preview = Preview(workspace)
+        self.preview = ProposalLayer(workspace)
         self.click = ClickOnce(workspace)
-        self.wire = Wire(workspace, self.preview)
-        self._work = Latest(self)
+        self.wire = LiveWireTool(workspace, self.preview)
+        self._work = NewestOnly(self)
         self._stop = threading.Event()
         self.method = QComboBox()
         for row, (name, help_text) in enumerate(_METHODS.items()):

@@ -15,21 +15,18 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.measure import Size, volume_in_words
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.predict import jobs
-from napari_necroseg.widgets.predict.batch_list import BatchList
-from napari_necroseg.widgets.predict.ensemble_choice import EnsembleChoice
+from napari_necroseg.widgets.predict.choices import BatchList, EnsembleChoice, RegionChoice
 from napari_necroseg.widgets.predict.jobs import CasePrediction, Place, WarmModels
-from napari_necroseg.widgets.predict.live_outline import STEERS, LiveOutline
-from napari_necroseg.widgets.predict.place_choice import PlaceChoice
-from napari_necroseg.widgets.predict.recipe import Recipe
+from napari_necroseg.widgets.predict.outline import STEERS, LiveOutline, PredictionDefaults
 from napari_necroseg.widgets.shared import case_jobs
 from napari_necroseg.widgets.shared.case_jobs import SavedMasks
+from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.forms import ConfigForm
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
-from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.runs import describe_run, mean_name, run_name
-from napari_necroseg.widgets.shared.saving import masks_to_save
+from napari_necroseg.widgets.shared.workspace import masks_to_save
 
 _OUTLINE_VOXELS = 1
 _FILLED_OPACITY = 0.5
@@ -50,9 +47,9 @@ class Predict(Dock):
         help_text = "Trained models of the open project, the newest first, and the ensembles of its studies."
         self.model = ModelChoice(self.workspace, "Model", help_text, has_ensembles=True)
         self.ensemble = EnsembleChoice()
-        self.place = PlaceChoice(self.workspace)
+        self.place = RegionChoice(self.workspace)
         self.form = ConfigForm(PredictConfig(), plain=STEERS, hidden=("around",))
-        self._recipe = Recipe(self.form)
+        self._recipe = PredictionDefaults(self.form)
         self.start_button = QPushButton("Predict")
         self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
         self.doubt_button = QPushButton("Next doubtful slice")
@@ -66,8 +63,8 @@ class Predict(Dock):
             "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file, "
             "and beside it how it was made (.json). An earlier file of that name is kept."
         )
-        self.result = Prose()
-        self._about = Prose()
+        self.result = WrappedLabel()
+        self._about = WrappedLabel()
         # Of the chosen model, whose files are read when it is chosen.
         self._description = ""
         self.batch = BatchList()

@@ -18,10 +18,8 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import Scores
-from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.score_table import written
-from napari_necroseg.widgets.shared.scored_cases import ScoredCases
-from napari_necroseg.widgets.shared.section import Section
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
+from napari_necroseg.widgets.shared.score_table import ScoredCases, written
 
 _NOTHING, _READER, _BY_READER = "nothing", "a second reader ...", "second reader: "
 
@@ -56,7 +54,7 @@ class CohortScores(Section):
         self.export_button.clicked.connect(self.export_wanted)
         self.table = ScoredCases()
         self.table.case_wanted.connect(self.case_wanted)
-        self.summary = Prose()
+        self.summary = WrappedLabel()
         self.pictures = [QLabel(), QLabel()]
         self._reader: Path | None = None
         self._lay_out()

@@ -16,12 +16,10 @@ from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.scores import jobs
 from napari_necroseg.widgets.scores.cohort_scores import CohortScores
 from napari_necroseg.widgets.scores.jobs import CohortWishes, ScoredCohort, ScoredLayers
-from napari_necroseg.widgets.scores.maps import ScoreMap, distances_of, errors_of
-from napari_necroseg.widgets.scores.mask_choice import MaskChoice
-from napari_necroseg.widgets.scores.slice_plot import SlicePlot
-from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.scores.mask_choice import LiveOverlap, MaskChoice
+from napari_necroseg.widgets.scores.plots import ScoreMap, SlicePlot, distances_of, errors_of
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.live_overlap import LiveOverlap
 from napari_necroseg.widgets.shared.plane import (
     NAMES,
     Plane,
@@ -30,7 +28,7 @@ from napari_necroseg.widgets.shared.plane import (
     shown_axis,
     shown_plane,
 )
-from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.score_table import STATES, ScoreTable
 from napari_necroseg.widgets.shared.worker import JobRunner
 
@@ -57,7 +55,7 @@ class Scores(Dock):
             "The contour of the reference, by how far the prediction's surface is from it: dark blue near, "
             "yellow 10 mm and more; the value under the cursor is in mm."
         )
-        self.message = Prose()
+        self.message = WrappedLabel()
         self.cohort = CohortScores()
         self._scored: ScoredLayers | None = None
         self._worst: list[int] = []
@@ -94,7 +92,7 @@ class Scores(Dock):
 
     def export_cohort(self) -> None:
         """Score them, and write tables and figures into a folder that is asked for."""
-        folder = ask.ask_folder(self, "Folder for tables and figures")
+        folder = qt_parts.ask_folder(self, "Folder for tables and figures")
         if folder is not None:
             self._score_cohort(folder)
 
@@ -200,7 +198,7 @@ class Scores(Dock):
 
     def _ask_reader(self) -> None:
         self.cohort.set_reader(
-            ask.ask_folder(self, "Folder with a second reader's masks, named like the cases")
+            qt_parts.ask_folder(self, "Folder with a second reader's masks, named like the cases")
         )
 
     def _on_slice(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Which masks are compared: a reference, a prediction, and a second reader's, if there is one."""
+"""The masks that are compared, and the overlap of a reference and a prediction as it follows each stroke."""
 
 from typing import Any
 
@@ -7,13 +7,17 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.masks.boxes import Box
+from napari_necroseg.core.scoring.live import LiveCounts, Side
+from napari_necroseg.core.scoring.overlap import Counts
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import COLOURS, Role, source_of
 from napari_necroseg.widgets.scores.jobs import MasksToScore
+from napari_necroseg.widgets.shared.case_layers import CaseLayers
+from napari_necroseg.widgets.shared.journalled_mask import box_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
-from napari_necroseg.widgets.shared.layers import CaseLayers
-from napari_necroseg.widgets.shared.numbers import DecimalBox
+from napari_necroseg.widgets.shared.qt_parts import DecimalBox
 
 _MOST_TOLERANCE_MM = 50.0
 
@@ -118,3 +122,49 @@ def _with_swatch(choice: QWidget, colour: str) -> QWidget:
     row.addWidget(swatch)
     row.addWidget(choice, 1)
     return holder
+
+
+class LiveOverlap:
+    """Counts of two masks in the viewer, from the last scoring on, and with the strokes since."""
+
+    def __init__(self) -> None:
+        self._layers: dict[Side, Labels] = {}
+        self._counts: LiveCounts | None = None
+        self._strokes: list[tuple[Side, Box]] = []
+
+    def begin(self, reference: Labels, prediction: Labels) -> None:
+        """Remember strokes from now on: copies of these two are being counted."""
+        self._layers = {"reference": reference, "prediction": prediction}
+        self._counts, self._strokes = None, []
+
+    def forget(self) -> None:
+        """Follow nothing until the next scoring: something else than a stroke has changed a mask."""
+        self._layers, self._counts, self._strokes = {}, None, []
+
+    def counted(self, counts: LiveCounts) -> None:
+        """Take over what was counted, unless a mask was changed since other than by strokes."""
+        if self._layers:
+            self._counts = counts
+
+    def is_same(self, layer: Labels) -> bool:
+        """Whether a mask is as it was counted, and with the strokes since."""
+        if self._counts is None or self._strokes:
+            return False
+        return all(
+            self._counts.is_same(side, one.data) for side, one in self._layers.items() if one is layer
+        ) and any(one is layer for one in self._layers.values())
+
+    def note(self, layer: Labels, atoms: Any) -> None:
+        """Note a stroke of napari, which tells of it before or after it has changed the mask."""
+        for side, one in self._layers.items():
+            if one is layer:
+                self._strokes += [(side, box_of(atom)) for atom in atoms]
+
+    def follow(self) -> Counts | None:
+        """Count what the strokes since have changed; None while there are no counts to begin with."""
+        if self._counts is None:
+            return None
+        strokes, self._strokes = self._strokes, []
+        for side, box in strokes:
+            self._counts.paint(side, box, self._layers[side].data)
+        return self._counts.counts

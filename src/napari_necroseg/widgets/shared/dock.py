@@ -1,21 +1,224 @@
-"""The frame that all docks share: a scroll area, a job, a footer, and a clean end."""
+"""The frame that all docks share: a scroll area, the panel of a job, a footer, and a clean end."""
 
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakMethod
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_necroseg.widgets.shared.farewell import when_destroyed
-from napari_necroseg.widgets.shared.job_panel import JobPanel
+from napari_necroseg.core.events import (
+    CaseDone,
+    CaseFailed,
+    Event,
+    Paused,
+    Progress,
+    Started,
+    TrainingStep,
+    Warned,
+)
+from napari_necroseg.core.plan import duration
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
-from napari_necroseg.widgets.shared.wheel import guard_inputs
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, guard_inputs, on_destroyed
+from napari_necroseg.widgets.shared.worker import Job, JobRunner
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 
+# Longer lists of warnings are scrolled.
+_MOST_LINES = 6
 _LEAST_WIDTH = 300
 FOOTER = "Research software, not a medical device."
+
+
+class JobPanel(QWidget):
+    """Shows what the dock's job does; hidden until the first one starts.
+
+    Warnings stay in a list below the message until the next job begins, however the job ends.
+
+    Attributes
+    ----------
+    runner
+        Runs the job; docks listen to its signals.
+    given_up
+        Emitted when a person cancels the job, before it is asked to stop; closing a dock does not.
+    """
+
+    given_up = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.runner = JobRunner(self)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(10)
+        self._cancel = QPushButton("Cancel")
+        self._cancel.setToolTip("Stop this job. It leaves nothing half-written.")
+        self._details = QPushButton("Details")
+        self._details.setToolTip("Copy the report of this failure to the clipboard, for the developers.")
+        self._message = WrappedLabel()
+        self._warnings: list[str] = []
+        self._notes = QPlainTextEdit()
+        self._notes.setReadOnly(True)
+        self._notes.setToolTip("What should be known of the last job; it stays here until the next one.")
+        self._notes.hide()
+        self._lay_out()
+        self._connect()
+        # Until the first job there is something to say at most.
+        for part in (self._bar, self._cancel, self._details):
+            part.hide()
+        self.hide()
+
+    @property
+    def message(self) -> str:
+        """What the panel says now, the warnings included."""
+        return "\n".join([self._message.said, *self._marked()]).strip()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The warnings since the last job began, each once."""
+        return tuple(self._warnings)
+
+    def run(self, job: Job, message: str) -> bool:
+        """Start a job under a headline; False while another one runs."""
+        if not self.runner.start(job):
+            return False
+        self._say(message)
+        return True
+
+    def show_event(self, event: Event) -> None:
+        """Draw what a job reports."""
+        match event:
+            case Started(message=message):
+                self._say(message)
+            case Progress(done=done, total=total, message=message):
+                self._fill(done, total)
+                self._say(message or self._message.said)
+            case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
+                self._fill(*_training_share(done, total, seconds, left))
+                self._say(_training_message(event))
+            case Paused(iteration=done):
+                self._say(f"Paused after iteration {done}; what was learned is saved.")
+            case CaseDone(case=name, done=done, total=total):
+                self._fill(done, total)
+                self._say(f"{name} is done ({done} of {total}).")
+            case CaseFailed(case=name, reason=reason):
+                self.warn(f"{name}: {reason}")
+            case Warned(message=message):
+                self.warn(message)
+
+    def show_share(self, share: float) -> None:
+        """Show how much of the job is behind; at 0 and 1 only that something is done."""
+        self._fill(round(1000 * share), 1000 if 0 < share < 1 else 0)
+
+    def warn(self, message: str) -> None:
+        """Say something that does not stop the job; it stays to be read until the next job begins."""
+        self.show()
+        if message not in self._warnings:
+            self._warnings.append(message)
+            self._show_notes()
+
+    def say(self, message: str) -> None:
+        """Say something when no job runs."""
+        self.show()
+        self._say(message)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._cancel)
+        row.addWidget(self._details)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.addLayout(row)
+        column.addWidget(self._message)
+        column.addWidget(self._notes)
+
+    def _connect(self) -> None:
+        self._cancel.clicked.connect(self.given_up)
+        self._cancel.clicked.connect(self.runner.cancel)
+        self._details.clicked.connect(self._copy_report)
+        self.runner.started.connect(self._on_started)
+        self.runner.event.connect(self.show_event)
+        self.runner.cancelling.connect(self._on_cancelling)
+        self.runner.cancelled.connect(lambda: self._on_over("Cancelled."))
+        self.runner.finished.connect(lambda _: self._on_over(self._done()))
+        self.runner.failed.connect(self._on_over)
+
+    def _on_started(self) -> None:
+        self.show()
+        self._bar.setRange(0, 0)
+        self._bar.show()
+        self._cancel.setEnabled(True)
+        self._cancel.show()
+        self._details.hide()
+        self._warnings = []
+        self._show_notes()
+
+    def _on_cancelling(self) -> None:
+        self._cancel.setEnabled(False)
+        self._bar.setRange(0, 0)
+        self._say("Cancelling ...")
+
+    def _on_over(self, message: str) -> None:
+        self._bar.hide()
+        self._cancel.hide()
+        self._details.setVisible(bool(self.runner.report))
+        self._say(message)
+
+    def _done(self) -> str:
+        n = len(self._warnings)
+        return "Done." if n == 0 else f"Done, with {n} note{'s' if n > 1 else ''}:"
+
+    def _marked(self) -> list[str]:
+        return [f"⚠ {warning}" for warning in self._warnings]
+
+    def _show_notes(self) -> None:
+        self._notes.setPlainText("\n".join(self._marked()))
+        lines = min(_MOST_LINES, 2 * len(self._warnings))
+        frame = self._notes.frameWidth() + int(self._notes.document().documentMargin())
+        spacing = self._notes.fontMetrics().lineSpacing()
+        # Half a line more: what fits to the pixel gets a scroll bar from Qt all the same.
+        self._notes.setFixedHeight(lines * spacing + spacing // 2 + 2 * frame)
+        self._notes.setVisible(bool(self._warnings))
+
+    def _fill(self, done: int, total: int) -> None:
+        self._bar.setRange(0, max(total, 0))
+        self._bar.setValue(done)
+
+    def _say(self, message: str) -> None:
+        self._message.say(message)
+
+    def _copy_report(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.runner.report)
+        self._say("The report was copied. It names files of this computer: read it before you send it.")
+
+
+def _training_share(done: int, total: int | None, seconds: float, left: float | None) -> tuple[int, int]:
+    if total is not None:
+        return done, total
+    return (0, 0) if left is None else (round(seconds * 10), round((seconds + left) * 10))
+
+
+def _training_message(step: TrainingStep) -> str:
+    total = "" if step.iterations is None else f" of {step.iterations}"
+    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
+    speed = "" if step.samples_per_s is None else f"{step.samples_per_s:.3g} samples/s"
+    memory = "" if step.memory_gib is None else f"{step.memory_gib:.1f} GiB in use"
+    costs = ", ".join(cost for cost in (speed, memory) if cost)
+    return f"Training: iteration {step.iteration}{total}{left}" + (f" ({costs})" if costs else "")
 
 
 class Dock(QWidget):
@@ -41,7 +244,7 @@ class Dock(QWidget):
         self._lay_out()
         # Called when the window goes away with its docks: by then no method of this object is left.
         stop, deafen, drop = self.runner.stop_flag(), self._listeners.disconnect, self.workspace.screen.drop
-        when_destroyed(self, stop, deafen, drop)
+        on_destroyed(self, stop, deafen, drop)
 
     @property
     def is_shut(self) -> bool:

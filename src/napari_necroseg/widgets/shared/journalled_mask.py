@@ -12,7 +12,6 @@ from napari_necroseg.core.io.journal_writer import Begin, Draft, End, JournalWri
 from napari_necroseg.core.masks.boxes import Box
 from napari_necroseg.core.masks.edit import changed_box
 from napari_necroseg.core.volume import Voxels
-from napari_necroseg.widgets.shared.live_overlap import box_of
 
 # An undo does not tell what it changed, and is told like a move to another slice: both are looked into soon.
 _LOOK_MS = 100
@@ -127,3 +126,12 @@ def _timer(parent: QObject, ms: int, slot: Callable[[], None]) -> QTimer:
     timer.setInterval(ms)
     timer.timeout.connect(slot)
     return timer
+
+
+def box_of(atom: Any) -> Box:
+    """Return what an entry of napari's history touched: named by a box, or by indices along each axis."""
+    slices = getattr(atom, "slice_key", None)
+    if slices is None:
+        slices = tuple(slice(int(index.min()), int(index.max()) + 1) for index in atom[0])
+    first, second, third = slices
+    return first, second, third

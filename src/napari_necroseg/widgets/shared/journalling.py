@@ -23,9 +23,9 @@ from napari_necroseg.core.io.recovery import Recovered
 from napari_necroseg.core.masks.edit import edit_between
 from napari_necroseg.core.volume import Volume, Voxels
 from napari_necroseg.layerdata import Role, case_source, mask_layer, source_of
+from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers
 from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
-from napari_necroseg.widgets.shared.latest import Latest
-from napari_necroseg.widgets.shared.layers import SHOWN_ONLY, CaseLayers
+from napari_necroseg.widgets.shared.worker import NewestOnly
 
 _LOOK_MS = 500
 # How long it is waited for a journal to be closed before it is looked what there is.
@@ -61,7 +61,7 @@ class Journalling(QObject):
         self._by_program = 0
         self._is_late = False
         self.kept: tuple[KeptStrokes, ...] = ()
-        self._lookups = Latest(self, thread="necroseg-lookup")
+        self._lookups = NewestOnly(self, thread="necroseg-lookup")
         self._clock = _timer(self, _LOOK_MS, self._on_clock)
         self._clock.setSingleShot(False)
         self._begins: list[Labels] = []

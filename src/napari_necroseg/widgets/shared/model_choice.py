@@ -5,7 +5,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from napari_necroseg.widgets.shared import ask
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.runs import find_ensembles, find_runs, run_title
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -116,7 +116,7 @@ class ModelChoice(QWidget):
         return runs.index(run) if run in runs else -1
 
     def _browse(self) -> None:
-        run = ask.ask_folder(self, "Folder of a trained model", str(self._workspace.folder or ""))
+        run = qt_parts.ask_folder(self, "Folder of a trained model", str(self._workspace.folder or ""))
         if run is not None:
             self._browsed.insert(0, run)
             self.refill()

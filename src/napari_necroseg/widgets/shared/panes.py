@@ -8,15 +8,66 @@ and that cannot be edited, so that there is one history of edits.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import Qt
 
 from napari_necroseg.layerdata import Role, source_of
-from napari_necroseg.widgets.shared.mirror import Mirror
+
+# How many of them are under way in each viewer.
+_open: "WeakKeyDictionary[ViewerModel, int]" = WeakKeyDictionary()
+_LOOKS = (
+    "colormap",
+    "contour",
+    "opacity",
+    "blending",
+    "show_selected_label",
+    "selected_label",
+    "visible",
+    "scale",
+    "translate",
+)
+
+# The end of a stroke or polygon emits the first, undo and redo the second one; pieces of a stroke neither.
+_EDITS = ("paint", "set_data")
+
+
+@contextmanager
+def shown_at_once(viewer: ViewerModel) -> Iterator[None]:
+    """Draw nothing of a viewer until the block is left, and take no clicks for what is not seen yet.
+
+    The screen is served in between, so that the docks stay usable; a viewer without a window has no canvas.
+    """
+    _open[viewer] = _open.get(viewer, 0) + 1
+    if _open[viewer] == 1:
+        _set_drawn(viewer, False)
+    try:
+        yield
+    finally:
+        _open[viewer] -= 1
+        if _open[viewer] == 0:
+            _set_drawn(viewer, True)
+
+
+def _set_drawn(viewer: ViewerModel, is_drawn: bool) -> None:
+    canvas = canvas_of(viewer)
+    # The window, and all of Qt in it, may be gone when the last step is dropped.
+    with suppress(RuntimeError):
+        if canvas is not None:
+            canvas.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_drawn)
+            canvas.setUpdatesEnabled(is_drawn)
+
+
+def canvas_of(viewer: ViewerModel) -> Any:
+    """Return the widget that the images of a viewer are drawn in; None without a window."""
+    with suppress(AttributeError, RuntimeError):
+        window: Any = getattr(viewer, "window", None)
+        return window._qt_viewer.canvas.native
+    return None
 
 
 class Panes:
@@ -165,3 +216,60 @@ def _right_image(viewer: ViewerModel) -> Image | None:
 
 def _fits(base: Labels, right: Image) -> bool:
     return bool(base.data.shape == right.data.shape)
+
+
+class Mirror:
+    """Follows a mask for as long as both are in the viewer.
+
+    Parameters
+    ----------
+    base
+        The mask; edits and looks go from it to `layer`, never back.
+    """
+
+    def __init__(self, base: Labels) -> None:
+        self._base = ref(base)
+        self.layer = Labels(
+            base.data,
+            name=f"{base.name} (on T2)",
+            units=base.units,
+            axis_labels=base.axis_labels,
+            metadata=dict(base.metadata),
+        )
+        self.layer.editable = False
+        for name in _LOOKS:
+            setattr(self.layer, name, getattr(base, name))
+            getattr(base.events, name).connect(self._copy_look)
+        for name in _EDITS:
+            getattr(base.events, name).connect(self._redraw)
+        base.events.labels_update.connect(self._redraw_part)
+        base.events.data.connect(self._take_data)
+
+    def release(self) -> None:
+        """Stop following."""
+        base = self._base()
+        if base is None:
+            return
+        for name in _LOOKS:
+            getattr(base.events, name).disconnect(self._copy_look)
+        for name in _EDITS:
+            getattr(base.events, name).disconnect(self._redraw)
+        base.events.labels_update.disconnect(self._redraw_part)
+        base.events.data.disconnect(self._take_data)
+
+    def _copy_look(self, event: Any) -> None:
+        setattr(self.layer, event.type, getattr(self._base(), event.type))
+
+    def _redraw(self, _event: Any) -> None:
+        self.layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def _redraw_part(self, event: Any) -> None:
+        """Show a piece of a stroke: all of the slice for each move of the mouse takes napari too long."""
+        self.layer.events.labels_update(data=event.data, offset=event.offset)
+
+    def _take_data(self, _event: Any) -> None:
+        base = self._base()
+        if base is not None:
+            self.layer.metadata = dict(base.metadata)
+            self.layer.data = base.data
+            self.layer.editable = False

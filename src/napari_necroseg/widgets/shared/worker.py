@@ -1,4 +1,4 @@
-"""Run a job of the core in a thread, one at a time, and tell the screen what it reports."""
+"""Runs jobs and short pieces of work in threads, and hands their results to the screen."""
 
 import threading
 import traceback
@@ -9,14 +9,34 @@ from typing import Any
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
+from napari_necroseg.core.errors import mistake_of
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.widgets.shared.messages import explain, is_foreseen
 
 Job = Callable[[threading.Event], Iterator[Event]]
 
 # Qt has a thread for each core. On a computer with two, two long jobs, which mostly wait for processes of
 # their own, would keep a case from being opened.
 _LEAST_THREADS = 16
+Work = Callable[[], Any]
+
+# How often an idle thread looks whether the program has ended without closing its dock.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether the message says all there is to say, so that a traceback would help nobody."""
+    return mistake_of(error) is not None
+
+
+def explain(error: BaseException) -> str:
+    """Say in plain words what happened, and what to do next."""
+    mistake = mistake_of(error)
+    if mistake is not None:
+        return str(mistake)
+    return (
+        f"This failed in a way that the program did not foresee ({type(error).__name__}: {error}). "
+        "Your data is unchanged. Press Details to copy the report for the developers."
+    )
 
 
 class JobWorker(WorkerBase):
@@ -145,3 +165,160 @@ class JobRunner(QObject):
             self.finished.emit(self._result.result)
         else:
             self.failed.emit("The job ended without a result. Please tell the developers what you did.")
+
+
+class NewestOnly(QObject):
+    """Does one piece of work at a time; what waits is replaced by what is asked for later.
+
+    Results arrive in the thread of the screen and in the order in which they were asked for. After `forget`
+    nothing arrives that was asked for before.
+    """
+
+    done = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None, *, thread: str = "necroseg-preview") -> None:
+        super().__init__(parent)
+        self._thread_name = thread
+        self._box = _Mailbox()
+        self._number = 0
+        self._oldest = 0
+        # The thread holds it, so that it outlives this object if the thread does.
+        self._post = _Post()
+        self._post.made.connect(self._on_made)
+        self._post.broke.connect(self._on_broke)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether work is under way, or waits."""
+        return self._box.is_busy
+
+    def ask(self, work: Work) -> None:
+        """Have a piece of work done next, in place of one that waits."""
+        self._number += 1
+        self._box.put((self._number, work))
+        if not self._box.is_served:
+            self._box.is_served = True
+            # No daemon: torch and numba abort the program when it ends in the middle of what they do.
+            thread = threading.Thread(target=_serve, args=(self._box, self._post), name=self._thread_name)
+            thread.start()
+
+    def forget(self) -> None:
+        """Let nothing arrive of what was asked for so far."""
+        self._oldest = self._number + 1
+        self._box.put(None)
+
+    def stop_flag(self) -> Callable[[], None]:
+        """Return a function that ends the thread and needs no living Qt object."""
+        return self._box.close
+
+    def _on_made(self, number: int, result: Any) -> None:
+        if number >= self._oldest:
+            self.done.emit(result)
+
+    def _on_broke(self, number: int, error: Exception) -> None:
+        if number >= self._oldest:
+            self.failed.emit(explain(error))
+
+
+def _is_program_ending() -> bool:
+    return not threading.main_thread().is_alive()
+
+
+class _Mailbox:
+    """Holds at most one piece of work for the thread."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: tuple[int, Work] | None = None
+        self._is_working = False
+        self.is_closed = False
+        self.is_served = False
+
+    @property
+    def is_busy(self) -> bool:
+        with self._condition:
+            return self._is_working or self._waiting is not None
+
+    def put(self, work: tuple[int, Work] | None) -> None:
+        with self._condition:
+            self._waiting, self.is_closed = work, False
+            self._condition.notify()
+
+    def take(self) -> tuple[int, Work] | None:
+        """Wait for work; None when the box is closed."""
+        with self._condition:
+            self._is_working = False
+            while not (self._waiting is not None or self.is_closed or _is_program_ending()):
+                self._condition.wait(_SECONDS_BETWEEN_LOOKS)
+            work, self._waiting = self._waiting, None
+            self._is_working = work is not None
+            self.is_served = work is not None
+            return work
+
+    def close(self, *_: object) -> None:
+        with self._condition:
+            self._waiting, self.is_closed = None, True
+            self._condition.notify()
+
+
+class _Post(QObject):
+    """Brings results from the thread to the screen."""
+
+    made = Signal(int, object)
+    broke = Signal(int, object)
+
+
+def _serve(box: _Mailbox, post: _Post) -> None:
+    """Do what is put into the box until it is closed; run in the thread."""
+    while (task := box.take()) is not None:
+        number, work = task
+        try:
+            made = work()
+        except Exception as error:
+            if not box.is_closed:
+                post.broke.emit(number, error)
+        else:
+            if not box.is_closed:
+                post.made.emit(number, made)
+
+
+class NewestJob(QObject):
+    """Runs short jobs quietly; one that is asked for later takes the place of the one under way.
+
+    `done` is emitted with the result of the newest, `failed` with why it could not be read.
+    """
+
+    done = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner = JobRunner(self)
+        self._next: Job | None = None
+        self._runner.finished.connect(self.done)
+        self._runner.failed.connect(self.failed)
+        self._runner.cancelled.connect(self._begin)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being read."""
+        return self._runner.is_busy
+
+    def read(self, job: Job) -> None:
+        """Run a job in place of the one that is under way."""
+        self._next = job
+        if self._runner.is_busy:
+            self._runner.cancel()
+        else:
+            self._begin()
+
+    def forget(self) -> None:
+        """Let nothing arrive of what is being read."""
+        self._next = None
+        self._runner.cancel()
+
+    def _begin(self) -> None:
+        job, self._next = self._next, None
+        if job is not None:
+            self._runner.start(job)

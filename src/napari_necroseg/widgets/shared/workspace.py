@@ -1,21 +1,69 @@
-"""What the docks of one viewer share: the open cohort and case, the augmentation, and the last model."""
+"""The state that the docks of one viewer share, and how its masks are saved before it is left."""
 
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
+from napari.layers import Labels
+from napari.utils.notifications import show_error
 from psygnal import Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
+from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config import AugmentConfig
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.widgets.shared.close_guard import CloseGuard
+from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
+from napari_necroseg.layerdata import LayerSource, Role, source_of
+from napari_necroseg.widgets.shared import case_jobs, qt_parts
+from napari_necroseg.widgets.shared.case_jobs import MaskToSave
+from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.journalling import Journalling
-from napari_necroseg.widgets.shared.layers import CaseLayers
-from napari_necroseg.widgets.shared.stepper import Stepper
+from napari_necroseg.widgets.shared.worker import explain
 
+_END = object()
 _workspaces: "WeakKeyDictionary[ViewerModel, Workspace]" = WeakKeyDictionary()
+
+
+class Stepper(QObject):
+    """Runs one iterator at a time, a step each time that the screen has nothing else to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps: Iterator[None] | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._step)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether steps are left."""
+        return self._steps is not None
+
+    def start(self, steps: Iterator[None]) -> None:
+        """Begin; what was begun before is finished first, at once."""
+        self.finish()
+        self._steps = steps
+        self._timer.start()
+
+    def finish(self) -> None:
+        """Do all that is left at once."""
+        while self._steps is not None:
+            self._step()
+
+    def drop(self) -> None:
+        """Leave undone what is left, because the viewer goes away."""
+        self._steps = None
+
+    def _step(self) -> None:
+        if self._steps is None:
+            self._timer.stop()
+        elif next(self._steps, _END) is _END:
+            self._steps = None
 
 
 class Workspace:
@@ -121,3 +169,115 @@ def _guard(viewer: ViewerModel, workspace: Workspace) -> None:
 def unwrapped(viewer: Any) -> ViewerModel:
     """Return the viewer itself; plugins get a proxy, which cannot be a key."""
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def masks_to_save(
+    parent: QWidget, layers: list[Labels], folder: Path | None, *, kept: Iterable[Path] = ()
+) -> list[MaskToSave] | None:
+    """Take a copy of masks, each with the file it goes to; None if the person gave up a file dialog.
+
+    Parameters
+    ----------
+    parent
+        Where file dialogs open.
+    layers
+        Masks of a case, the newest last: of two that go to one file, such as two predictions of one model,
+        the newer one stays there, and the older is kept beside it as an earlier version.
+    folder
+        The project folder; without one the person is asked for each file.
+    kept
+        The images and the expert's masks of the case, which are never written to.
+
+    Raises
+    ------
+    FileError
+        If a layer does not belong to a case, or a file was chosen that is kept.
+    """
+    saves: list[MaskToSave] = []
+    known = {file.resolve() for file in kept}
+    for layer in layers:
+        source = source_of(layer.metadata)
+        if source is None:
+            raise FileError(
+                f"The layer {layer.name!r} belongs to no case, so there is no file whose grid it could be "
+                "saved on. Press 'New mask' in the dock Cases, and draw there."
+            )
+        path = _project_path(folder, source) if folder else _ask_path(parent, layer, source)
+        if path is None:
+            return None
+        if folder is None and path.resolve() in known:
+            raise FileError(
+                f"{path.name} is an image or an expert's mask of this case, and stays as it is. Save "
+                f"{layer.name!r} under another name."
+            )
+        saves.append(MaskToSave(path=path, voxels=layer.data.copy(), origin=source.origin, key=id(layer)))
+    return saves
+
+
+def _project_path(folder: Path, source: LayerSource) -> Path:
+    if source.role in (Role.PREDICTION, Role.IN_TRAINING):
+        return named_file(folder / "predictions" / (source.run or "unknown-model"), f"{source.case}.nii.gz")
+    return corrected_path(folder / LABELS_FOLDER, source.case, is_tumour=source.role is Role.TUMOUR)
+
+
+def _ask_path(parent: QWidget, layer: Labels, source: LayerSource) -> Path | None:
+    beside = source.origin.path.parent if source.origin.path else Path.home()
+    start = str(beside / f"{source.case}_{source.role}.nii.gz")
+    path = qt_parts.ask_where_to_save(parent, f"Save {layer.name}", start)
+    if path is not None and not path.name.endswith((".nii", ".nii.gz")):
+        path = path.with_name(path.name + ".nii.gz")
+    return path
+
+
+class CloseGuard(QObject):
+    """Asks before a viewer's window is closed by a person; a program that closes it is not held up.
+
+    Parameters
+    ----------
+    window
+        The window; it owns this object.
+    workspace
+        Of the viewer.
+    """
+
+    def __init__(self, window: QWidget, workspace: Any) -> None:
+        super().__init__(window)
+        self._window, self._workspace = window, workspace
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        """Keep the window open if the person wishes that, or if saving fails."""
+        if event is None or watched is not self._window or event.type() != QEvent.Type.Close:
+            return False
+        if self._may_close():
+            return False
+        event.ignore()
+        return True
+
+    def _may_close(self) -> bool:
+        workspace = self._workspace
+        unsaved = workspace.journalling.unsaved()
+        if not unsaved:
+            return True
+        answer = qt_parts.ask_about_unsaved(self._window, [layer.name for layer in unsaved])
+        if answer == "discard":
+            workspace.journalling.give_up(unsaved)
+        return self._saved(unsaved) if answer == "save" else answer != "cancel"
+
+    def _saved(self, unsaved: list[Any]) -> bool:
+        """Save at once, since there is no later; False if that failed or was given up."""
+        workspace = self._workspace
+        try:
+            saves = masks_to_save(self._window, unsaved, workspace.case_folder, kept=workspace.input_files)
+            if saves is None:
+                return False
+            QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+            try:
+                list(case_jobs.save_masks(saves, threading.Event()))
+            finally:
+                QApplication.restoreOverrideCursor()
+        except Exception as error:
+            show_error(explain(error))
+            return False
+        workspace.layers.mark_saved(saves)
+        return True

@@ -12,13 +12,12 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.results import CaseResult
 from napari_necroseg.core.study.runs import Run
 from napari_necroseg.layerdata import LayerData, Role
-from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.shared.scored_cases import ScoredCases
-from napari_necroseg.widgets.shared.section import Section
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
+from napari_necroseg.widgets.shared.score_table import ScoredCases
+from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.study import jobs
 from napari_necroseg.widgets.study.jobs import FoundPrediction
-from napari_necroseg.widgets.study.reading import Reading
 
 _HELP = (
     "Each case was predicted by the network of the fold that leaves it out (out of fold), so these scores "
@@ -42,7 +41,7 @@ class StudyCases(Section):
         self._results: dict[tuple[str, int], list[CaseResult]] = {}
         # The case that is being opened, and the run folder of the prediction that is to be shown on it.
         self._awaited: tuple[str, Run] | None = None
-        self.reading = Reading(self)
+        self.reading = NewestJob(self)
         self.reading.done.connect(self._on_found)
         self.reading.failed.connect(self.said)
         self.choice = QComboBox()
@@ -50,7 +49,7 @@ class StudyCases(Section):
         self.choice.currentIndexChanged.connect(self._show)
         self.table = ScoredCases()
         self.table.case_wanted.connect(self.open)
-        self.summary = Prose()
+        self.summary = WrappedLabel()
         self.toggleButton().setToolTip(_HELP)
         self._lay_out()
         self.expand()

@@ -1,4 +1,4 @@
-"""The dock Study: the whole experiment, its runs filling in, and the cases as predicted unseen."""
+"""The dock Study: the whole experiment, its runs as they go, and its cases as predicted unseen."""
 
 from functools import partial
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError
@@ -15,16 +16,15 @@ from napari_necroseg.core.study.events import RunDone, RunFailed
 from napari_necroseg.core.study.report import REPORT_NAME
 from napari_necroseg.core.study.runs import runs_of
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.study import jobs
-from napari_necroseg.widgets.study.buttons import StudyButtons
 from napari_necroseg.widgets.study.cases import StudyCases
 from napari_necroseg.widgets.study.check import check_cohort, check_same_cohort, check_study
 from napari_necroseg.widgets.study.form import StudyForm
 from napari_necroseg.widgets.study.jobs import OpenedStudy, StudyToDo
-from napari_necroseg.widgets.study.place import StudyPlace
 from napari_necroseg.widgets.study.progress import StudyProgress
-from napari_necroseg.widgets.study.reading import Reading
+from napari_necroseg.widgets.study.study_folder import StudyFolder
 from napari_necroseg.widgets.study.words import GOES_ON, study_in_words
 
 
@@ -33,13 +33,13 @@ class Study(Dock):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.place = StudyPlace()
+        self.place = StudyFolder()
         self.choices = StudyForm(self.workspace)
-        self.summary = Prose()
+        self.summary = WrappedLabel()
         self.buttons = StudyButtons()
         self.progress = StudyProgress()
         self.cases = StudyCases(self.workspace)
-        self.reading = Reading(self)
+        self.reading = NewestJob(self)
         # A click can change several choices; they are looked at once.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -297,3 +297,33 @@ class Study(Dock):
             widget.setEnabled(not is_busy)
         self.progress.folder = folder
         self.progress.allow(can_start)
+
+
+class StudyButtons(QWidget):
+    """Three buttons in a row."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.check = QPushButton("Check")
+        self.check.setToolTip(
+            "Read the cases and tell, run by run, how long it will take and what memory it needs; nothing is "
+            "trained. The grid shows the times."
+        )
+        self.start = QPushButton("Start")
+        self.start.setToolTip(
+            "Train, predict and score run by run. Cancel it whenever you like: it goes on where it was."
+        )
+        self.report = QPushButton("Open report")
+        self.report.setToolTip("Tables, figures and how it was made, in your web browser.")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.check)
+        row.addWidget(self.start, 1)
+        row.addWidget(self.report)
+
+    def allow(self, *, start: bool, report: bool, is_there: bool) -> None:
+        """Say what can be done; a study that is there already is gone on with."""
+        self.start.setText("Go on" if is_there else "Start")
+        self.check.setEnabled(start)
+        self.start.setEnabled(start)
+        self.report.setEnabled(report)

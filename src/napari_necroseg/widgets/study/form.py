@@ -20,8 +20,7 @@ from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.io.labels import drawn_cases, marked
 from napari_necroseg.core.study.record import StudyRecord
-from napari_necroseg.widgets.shared.editors import NumberEditor
-from napari_necroseg.widgets.shared.forms import ConfigForm
+from napari_necroseg.widgets.shared.config_form import ConfigForm, NumberEditor
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.runs import WEIGHTS
 from napari_necroseg.widgets.shared.workspace import Workspace

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.runs import Run
-from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.study.board import Board, RunStanding
 from napari_necroseg.widgets.study.words import standing_in_words
 
@@ -73,7 +73,7 @@ class StudyGrid(QWidget):
         self.table.currentItemChanged.connect(self._on_current)
         self._legend = QLabel(" ".join(_swatch(*entry) for entry in _LEGEND))
         self._legend.setWordWrap(True)
-        self._rest = Prose()
+        self._rest = WrappedLabel()
         self._places: dict[str, tuple[int, int]] = {}
         self._rows: list[_Row] = []
         self._n_known = 0

@@ -1,20 +1,24 @@
-"""How the runs of a study go: the grid, a sentence on all of them, and one of them with its curve."""
+"""The progress of a study: the grid, a sentence on all runs, and one of them with its curve."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
 from napari_necroseg.core.study.record import RunState
 from napari_necroseg.core.study.runs import Run
-from napari_necroseg.widgets.shared.prose import Prose
-from napari_necroseg.widgets.study.board import Board
+from napari_necroseg.widgets.shared.loss_curve import LossCurve
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.worker import NewestJob
+from napari_necroseg.widgets.study import jobs
+from napari_necroseg.widgets.study.board import Board, Points, RunStanding
 from napari_necroseg.widgets.study.grid import StudyGrid
-from napari_necroseg.widgets.study.run_view import StudyRunView
-from napari_necroseg.widgets.study.words import total_in_words
+from napari_necroseg.widgets.study.jobs import Curve
+from napari_necroseg.widgets.study.words import standing_in_words, total_in_words
 
 # A study that goes on tells of all its runs at once; the sum over them is not drawn for each.
 _MS_BETWEEN_TOTALS = 100
@@ -36,7 +40,7 @@ class StudyProgress(QWidget):
         self.folder: Path | None = None
         self.board = Board()
         self.grid = StudyGrid()
-        self.said = Prose()
+        self.said = WrappedLabel()
         self.run_view = StudyRunView()
         # Whether the run below the grid was clicked; otherwise it is the one that began last.
         self._is_chosen = False
@@ -136,3 +140,65 @@ class StudyProgress(QWidget):
         total = self.board.total()
         self.said.say(total_in_words(total) if total.runs else "")
         self.moved.emit(total.share)
+
+
+class StudyRunView(QWidget):
+    """Hidden until a run is chosen; `again_wanted` is emitted with the key of a failed run to do again.
+
+    Attributes
+    ----------
+    key
+        Of the run that is shown; empty without any.
+    """
+
+    again_wanted = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.key = ""
+        self.reading = NewestJob(self)
+        self.reading.done.connect(self._on_read)
+        self.details = WrappedLabel()
+        self.curve = LossCurve()
+        self.again_button = QPushButton("Run again")
+        self.again_button.setToolTip("Try this run again, and no other; what is there of it already is kept.")
+        self.again_button.clicked.connect(lambda: self.again_wanted.emit(self.key))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.details, self.again_button, self.curve):
+            column.addWidget(widget)
+        self.forget()
+
+    def forget(self) -> None:
+        """Show no run."""
+        self.key = ""
+        self.hide()
+
+    def show_run(self, one: RunStanding, points: Points, folder: Path | None, *, may_run: bool) -> None:
+        """Show a run: the points that were followed, or what its files in the study's folder hold."""
+        self.key = one.run.key
+        self.curve.clear()
+        for iteration, loss in points:
+            self.curve.add(iteration, loss)
+        self.follow(one, may_run=may_run)
+        self.reading.forget()
+        if folder is not None and one.state != "running":
+            self.reading.read(partial(jobs.read_curve, folder, one.run.key))
+
+    def follow(self, one: RunStanding, *, may_run: bool) -> None:
+        """Say what has become of the run that is shown; its curve stays."""
+        self.details.say(standing_in_words(one))
+        self.again_button.setVisible(one.state == "failed")
+        self.again_button.setEnabled(may_run)
+        self.curve.setVisible(one.state == "running" or bool(self.curve.points))
+        self.show()
+
+    def _on_read(self, read: Curve) -> None:
+        if read.key != self.key or not read.losses:
+            return
+        self.curve.clear()
+        for iteration, loss in read.losses:
+            self.curve.add(iteration, loss)
+        for iteration, dice in read.dice:
+            self.curve.add_dice(iteration, dice)
+        self.curve.show()

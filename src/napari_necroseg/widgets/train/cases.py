@@ -1,19 +1,38 @@
-"""The cases of a training: those of the cohort, open layers, corrected masks, and those left out."""
+"""The cases of a training, ticked in a list: those of the cohort, open layers, and corrected masks."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QGroupBox,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
+from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.io.corrected import LABELS_FOLDER
 from napari_necroseg.core.io.labels import drawn_cases, marked
-from napari_necroseg.widgets.shared.case_list import CaseList, lacks
+from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.train.layer_case import LayerCase
-from napari_necroseg.widgets.train.open_layers import OpenLayers
+from napari_necroseg.widgets.train.layer_case import LayerCase, layer_case
+
+_HELP = (
+    "Train on these layers as they are now, saved or not: they stand in the list above, in place of the "
+    "case of that name. What is drawn later does not count until you add them again."
+)
+
+# Share of the patients that the proposal keeps out of the training, to score the model on.
+_HELD_OUT_SHARE = 0.2
 
 
 class TrainCases(QGroupBox):
@@ -127,3 +146,221 @@ class TrainCases(QGroupBox):
     def _with_added(self, cohort: Cohort) -> Cohort:
         rows = {files.name: files for files in cohort} | self._added
         return Cohort(cases=tuple(rows.values()))
+
+
+class OpenLayers(Section):
+    """Chooses ceT1, T2 and a mask among the open layers.
+
+    Attributes
+    ----------
+    wanted, unwanted
+        Emitted when they are to be added; when all that were added are to go again.
+    """
+
+    wanted = Signal()
+    unwanted = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__("Add open layers", parent)
+        self.toggleButton().setToolTip("Train on what is drawn in the viewer, saved or not.")
+        self.layers = SubjectChoice(workspace)
+        self._add = QPushButton("Add to the list")
+        self._add.setToolTip(_HELP)
+        self._add.clicked.connect(self.wanted)
+        self._forget = QPushButton()
+        self._forget.setToolTip("Take added layers out of the list: the cohort's own files count again.")
+        self._forget.clicked.connect(self.unwanted)
+        self.show_added(0)
+        self.layers.changed.connect(self._refresh)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.layers)
+        column.addWidget(self._add)
+        column.addWidget(self._forget)
+        self.addWidget(content)
+        self._refresh()
+
+    def show_added(self, n_cases: int) -> None:
+        """Show how many cases of layers are in the list."""
+        self._forget.setVisible(n_cases > 0)
+        self._forget.setText(f"Remove added layers ({n_cases})")
+
+    def follow(self, *_: Any) -> None:
+        """Follow the layers of the viewer."""
+        self.layers.follow()
+        self._refresh()
+
+    def taken(self, target: Target) -> LayerCase:
+        """Return the chosen layers as they are now.
+
+        Raises
+        ------
+        FileError
+            If no mask is chosen, or a layer is no stack of slices.
+        """
+        cet1, t2, mask = (choice.layer() for choice in self.layers.choices)
+        if cet1 is None or mask is None:
+            raise FileError("Choose the ceT1 layer and a mask: without one there is nothing to learn from.")
+        images = {Sequence.CET1: cet1} | ({} if t2 is None or t2 is cet1 else {Sequence.T2: t2})
+        return layer_case(images, mask, target)
+
+    def _refresh(self) -> None:
+        cet1, _, mask = (choice.layer() for choice in self.layers.choices)
+        self._add.setEnabled(cet1 is not None and mask is not None)
+
+
+class CaseList(QWidget):
+    """The cases of a cohort, ticked for training; what a case lacks greys it out."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cohort = Cohort(cases=())
+        self._wanted: set[str] = set()
+        self._list = QListWidget()
+        self._list.setFixedHeight(150)
+        self._list.setToolTip(
+            "Ticked cases are trained on. Score the model on the others only: on cases that it has seen, any "
+            "score is too good."
+        )
+        self._list.itemChanged.connect(self._on_changed)
+        self._summary = WrappedLabel()
+        self._lay_out()
+
+    def show_cohort(self, cohort: Cohort, config: TrainConfig) -> None:
+        """Fill the list and tick the proposal; ticks stay where the cohort is the same."""
+        ticked = set(self.ticked()) if self._is_more_of(cohort) else None
+        self._cohort = cohort
+        usable = [case for case in cohort if not lacks(case, config)]
+        chosen = (set(proposal(usable)) if ticked is None else ticked) | self._wanted
+        self._wanted.clear()
+        self._list.blockSignals(True)
+        self._list.clear()
+        for case in cohort:
+            self._list.addItem(_item(case, config, is_ticked=case.name in chosen))
+        self._list.blockSignals(False)
+        self._on_changed()
+
+    def ticked(self) -> tuple[str, ...]:
+        """Return the names of the cases to train on."""
+        items = [self._list.item(row) for row in range(self._list.count())]
+        return tuple(
+            item.data(Qt.ItemDataRole.UserRole)
+            for item in items
+            if item.flags() & Qt.ItemFlag.ItemIsEnabled and item.checkState() == Qt.CheckState.Checked
+        )
+
+    def held_out(self) -> tuple[str, ...]:
+        """Return the names of the cases that could be trained on, but are not, and whose patient is not."""
+        ticked = set(self.ticked())
+        patients = {case.patient_or_name for case in self._cohort if case.name in ticked}
+        return tuple(
+            case.name
+            for case in self._cohort
+            if case.patient_or_name not in patients and self._is_usable(case)
+        )
+
+    def tick(self, names: tuple[str, ...]) -> None:
+        """Tick these cases, and no other."""
+        for row in range(self._list.count()):
+            item = self._list.item(row)
+            is_ticked = item.data(Qt.ItemDataRole.UserRole) in names
+            item.setCheckState(Qt.CheckState.Checked if is_ticked else Qt.CheckState.Unchecked)
+
+    def want(self, name: str) -> None:
+        """Tick a case as soon as it is listed."""
+        self._wanted.add(name)
+
+    def _is_more_of(self, cohort: Cohort) -> bool:
+        """Whether a cohort has all cases of the one that is shown, so that their ticks still hold."""
+        return bool(self._cohort.names) and set(self._cohort.names) <= set(cohort.names)
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for text, names_of, help_text in (
+            ("All", lambda: self._cohort.names, "Tick all cases: none is left to score the model on."),
+            ("None", lambda: (), "Untick all cases."),
+            (
+                "Hold some out",
+                lambda: proposal([case for case in self._cohort if self._is_usable(case)]),
+                "Tick about four in five patients, and leave the others to score the model on.",
+            ),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(help_text)
+            button.clicked.connect(lambda _=False, names_of=names_of: self.tick(names_of()))
+            buttons.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._list)
+        column.addLayout(buttons)
+        column.addWidget(self._summary)
+
+    def _is_usable(self, case: CaseFiles) -> bool:
+        row = self._cohort.names.index(case.name)
+        return bool(self._list.item(row).flags() & Qt.ItemFlag.ItemIsEnabled)
+
+    def _on_changed(self) -> None:
+        ticked = set(self.ticked())
+        text = f"{len(ticked)} to train on, {len(self._cohort) - len(ticked)} left out."
+        known = _known_patients(self._cohort, ticked)
+        if known:
+            text += (
+                f" ⚠ Left out, but of a patient who is trained on: {', '.join(known)}. Scores there would be "
+                "too good."
+            )
+        self._summary.say(text)
+        self.changed.emit()
+
+
+def lacks(case: CaseFiles, config: TrainConfig) -> tuple[str, ...]:
+    """Return what a case lacks to be trained on."""
+    missing = [str(sequence) for sequence in config.sequences if sequence not in case.sequences]
+    mask = case.reference if config.target == "reference" else case.tumour
+    return (*missing, *(() if mask is not None else (f"{config.target} mask",)))
+
+
+def _whose(case: CaseFiles, config: TrainConfig) -> str:
+    """Say which mask counts, if it is another than the cohort's table names."""
+    drawn = case.drawn.get(config.target)
+    if drawn is None:
+        return "" if case.loaded is None else "open layers"
+    if not drawn.is_used:
+        return "its mask in work is left alone"
+    return {
+        "signed": f"mask signed off by {drawn.reader}",
+        "unsigned": "mask in work",
+        "layers": "open layers",
+    }[drawn.whose]
+
+
+def proposal(usable: list[CaseFiles]) -> tuple[str, ...]:
+    """Return the cases to train on: all but the last fifth of the patients, or but the first fold."""
+    patients = list(dict.fromkeys(case.patient_or_name for case in usable))
+    if len(patients) < 3:
+        return tuple(case.name for case in usable)
+    folds = {case.fold for case in usable if case.fold is not None}
+    if len(folds) > 1:
+        return tuple(case.name for case in usable if case.fold != min(folds))
+    held_out = set(patients[-max(1, round(_HELD_OUT_SHARE * len(patients))) :])
+    return tuple(case.name for case in usable if case.patient_or_name not in held_out)
+
+
+def _known_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
+    """Return the cases that are left out while another one of their patient is trained on."""
+    trained = {case.patient_or_name for case in cohort if case.name in ticked}
+    return [case.name for case in cohort if case.name not in ticked and case.patient_or_name in trained]
+
+
+def _item(case: CaseFiles, config: TrainConfig, *, is_ticked: bool) -> QListWidgetItem:
+    missing = lacks(case, config)
+    remarks = [f"no {' and no '.join(missing)}" if missing else "", _whose(case, config)]
+    remark = "; ".join(one for one in remarks if one)
+    item = QListWidgetItem(f"{case.name}  ({remark})" if remark else case.name)
+    item.setData(Qt.ItemDataRole.UserRole, case.name)
+    flags = Qt.ItemFlag.ItemIsUserCheckable
+    item.setFlags(flags if missing else flags | Qt.ItemFlag.ItemIsEnabled)
+    item.setCheckState(Qt.CheckState.Checked if is_ticked and not missing else Qt.CheckState.Unchecked)
+    return item

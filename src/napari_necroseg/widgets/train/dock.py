@@ -11,21 +11,19 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, duration, make_plan
-from napari_necroseg.widgets.shared import ask
-from napari_necroseg.widgets.shared.curve import LossCurve
+from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.forms import ConfigForm
+from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
-from napari_necroseg.widgets.shared.prose import Prose
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.runs import learned_cases, new_run_name
 from napari_necroseg.widgets.shared.worker import Job
 from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.cases import TrainCases
-from napari_necroseg.widgets.train.interrupted import Interrupted
 from napari_necroseg.widgets.train.jobs import Wants
 from napari_necroseg.widgets.train.layer_case import load_layer_case
-from napari_necroseg.widgets.train.live_mask import LiveMask
-from napari_necroseg.widgets.train.meanwhile import Meanwhile
+from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
 from napari_necroseg.widgets.train.tuning import TAKEN, starting_point, taken_by, to_score
 from napari_necroseg.widgets.train.words import augmentation_in_words, plan_in_words
 
@@ -54,10 +52,10 @@ class Train(Dock):
         self.name = QLineEdit()
         self.start_button = QPushButton("Train")
         self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
-        self.interrupted = Interrupted()
-        self.meanwhile = Meanwhile()
+        self.interrupted = InterruptedTraining()
+        self.meanwhile = RunControls()
         self._live = LiveMask(self.workspace)
-        self.summary, self.augmentation, self._folder_label = Prose(), Prose(), Prose()
+        self.summary, self.augmentation, self._folder_label = WrappedLabel(), WrappedLabel(), WrappedLabel()
         self._models: Path | None = None
         self._shown: tuple[str, str] | None = (self._config().preset, self._config().dimension)
         self._is_named = False
@@ -231,7 +229,7 @@ class Train(Dock):
         self._refresh()
 
     def _choose_folder(self) -> None:
-        folder = ask.ask_folder(self, "Folder for trained models", str(self.workspace.folder or ""))
+        folder = qt_parts.ask_folder(self, "Folder for trained models", str(self.workspace.folder or ""))
         if folder is not None:
             self._models = folder
             self._look_again()

@@ -1,0 +1,184 @@
+"""The lower part of the dock Cases: a row for each case of the cohort, and the case that is open."""
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+
+_COLUMNS = {
+    "Case": "Name of the case. Double-click a row to open it.",
+    "ceT1": "Contrast-enhanced T1 image: masks are drawn and saved on its grid.",
+    "T2": "Native T2 image.",
+    "Ref.": "Reference: the necrosis zone as an expert drew it. Needed for training and for scores.",
+    "Tum.": "Mask of the metastasis.",
+    "Status": "Your own remark, from the table's column 'status'.",
+}
+_YES, _NO = "✓", "–"
+
+
+class CaseTable(QTableWidget):
+    """Shows a cohort; `chosen` carries the name of the case that was double-clicked."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(0, len(_COLUMNS), parent)
+        self.setHorizontalHeaderLabels(list(_COLUMNS))
+        for column, help_text in enumerate(_COLUMNS.values()):
+            self.horizontalHeaderItem(column).setToolTip(help_text)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(24)
+        self.setMinimumHeight(180)
+        self._fit_columns()
+        self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.item(item.row(), 0).text()))
+
+    def show_cohort(self, cohort: Cohort) -> None:
+        """Fill the table."""
+        self.setRowCount(len(cohort))
+        for row, case in enumerate(cohort):
+            for column, (text, help_text) in enumerate(_cells(case)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(help_text)
+                if 0 < column < len(_COLUMNS) - 1:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+                self.setItem(row, column, item)
+
+    def mark(self, name: str) -> None:
+        """Show which case is open."""
+        for row in range(self.rowCount()):
+            item = self.item(row, 0)
+            is_open = item is not None and item.text() == name
+            for column in range(self.columnCount()):
+                cell = self.item(row, column)
+                font = cell.font()
+                font.setBold(is_open)
+                cell.setFont(font)
+            if is_open:
+                self.selectRow(row)
+                self.scrollToItem(item)
+
+    def _fit_columns(self) -> None:
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(36)
+
+
+def _cells(case: CaseFiles) -> list[tuple[str, str]]:
+    files = [case.sequences.get(Sequence.CET1), case.sequences.get(Sequence.T2), case.reference, case.tumour]
+    about = f"Patient {case.patient_or_name}."
+    if case.days_since_rfa is not None:
+        about += f" {case.days_since_rfa:g} days after the ablation."
+    return [
+        (case.name, f"{case.name}\n{about}\nDouble-click to open."),
+        *((_NO, "None") if path is None else (_YES, str(path)) for path in files),
+        (case.status, case.status),
+    ]
+
+
+class CaseView(QWidget):
+    """Previous and next, the case's grid and notes, and what can be done with its masks."""
+
+    step_wanted = Signal(int)
+    mask_wanted = Signal()
+    save_wanted = Signal()
+    copy_wanted = Signal()
+    panes_wanted = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._steps = QWidget()
+        self._previous = _button("◀ Previous", "Open the case above in the table.")
+        self._next = _button("Next ▶", "Open the case below in the table.")
+        self._place = QLabel()
+        self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.name = WrappedLabel()
+        self.name.setStyleSheet("font-weight: bold;")
+        self.about = WrappedLabel()
+        self.notes = WrappedLabel()
+        self.notes.setStyleSheet("color: #ffb74d;")
+        self._side_by_side = QCheckBox("ceT1 and T2 side by side")
+        self._side_by_side.setChecked(True)
+        self._side_by_side.setToolTip("Off: both images lie on each other; hide the upper one to see T2.")
+        self._new = _button("New mask", "Add an empty mask on the grid of the ceT1 image, to draw on.")
+        self._copy = _button(
+            "Copy to my mask",
+            "Put the mask that is selected in the layer list, such as the reference, the tumour or a "
+            "prediction, into your own mask, to change it there. Ctrl+Z takes it back.",
+        )
+        self._save = _button(
+            "Save masks",
+            "Save what was drawn, on the grid of the ceT1 file. Earlier versions are kept beside it.",
+        )
+        self._lay_out()
+        self._previous.clicked.connect(lambda: self.step_wanted.emit(-1))
+        self._next.clicked.connect(lambda: self.step_wanted.emit(1))
+        self._new.clicked.connect(self.mask_wanted)
+        self._copy.clicked.connect(self.copy_wanted)
+        self._save.clicked.connect(self.save_wanted)
+        self._side_by_side.toggled.connect(self.panes_wanted)
+
+    def show_case(self, case: Case | None, place: int | None, total: int) -> None:
+        """Show a case, `place` of `total` in the table (None: not in it), or that none is open."""
+        self._previous.setEnabled(total > 0 and place != 0)
+        self._next.setEnabled(total > 0 and place != total - 1)
+        self._place.setText("" if place is None else f"{place + 1} of {total}")
+        for part in (self._new, self._copy, self._save, self._side_by_side):
+            part.setEnabled(case is not None)
+        self._steps.setVisible(total > 0)
+        self.name.say(case.name if case else "No case is open.")
+        self.about.say(_describe(case) if case else "")
+        self.about.setVisible(case is not None)
+        self.notes.say("\n".join(f"• {note}" for note in case.notes) if case else "")
+        self.notes.setVisible(bool(case and case.notes))
+
+    def _lay_out(self) -> None:
+        steps = QHBoxLayout(self._steps)
+        steps.setContentsMargins(0, 0, 0, 0)
+        steps.addWidget(self._previous)
+        steps.addWidget(self._place, 1)
+        steps.addWidget(self._next)
+        masks = QGridLayout()
+        masks.addWidget(self._new, 0, 0)
+        masks.addWidget(self._copy, 0, 1)
+        masks.addWidget(self._save, 1, 0, 1, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._steps)
+        column.addWidget(self.name)
+        column.addWidget(self.about)
+        column.addWidget(self.notes)
+        column.addWidget(self._side_by_side)
+        column.addLayout(masks)
+
+
+def _describe(case: Case) -> str:
+    slices, rows, columns = case.grid.shape
+    thick, row_mm, column_mm = case.grid.spacing_mm
+    lacks = "" if case.reference else " It has no reference mask: scores and training need one."
+    return (
+        f"{slices} slices of {thick:.2f} mm, {rows} × {columns} voxels of "
+        f"{row_mm:.2f} × {column_mm:.2f} mm.{lacks}"
+    )
+
+
+def _button(text: str, help_text: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(help_text)
+    return button

@@ -1,0 +1,115 @@
+"""Goes from one case to the next without losing what was drawn."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from threading import Event as Flag
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.notifications import show_error
+
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.events import Event
+from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.case_jobs import MaskToSave, OpenedCase
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.workspace import masks_to_save
+
+OpenJob = Callable[[Sequence[MaskToSave], Flag], Iterator[Event]]
+
+
+class CaseSwitch:
+    """Opens cases in a dock: asks about unsaved masks first, reads in the dock's worker, then shows.
+
+    Parameters
+    ----------
+    dock
+        Whose job panel is used.
+    """
+
+    def __init__(self, dock: Dock) -> None:
+        self._dock = dock
+        self._workspace = dock.workspace
+        self._wanted: tuple[str, OpenJob] | None = None
+        self._running: OpenJob | None = None
+        # What the person has decided about, as it was then: drawing goes on while a case is read.
+        self._settled: list[tuple[Labels, np.ndarray]] = []
+        dock.runner.cancelled.connect(self._on_cancelled)
+        dock.runner.failed.connect(self._on_failed)
+
+    @property
+    def target(self) -> str:
+        """The case that is being opened, or the one that is open."""
+        if self._workspace.opening:
+            return self._workspace.opening
+        return "" if self._workspace.case is None else self._workspace.case.name
+
+    def open(self, name: str, job: OpenJob) -> None:
+        """Open a case; a case that is still being read is given up for it."""
+        if self._dock.runner.is_busy:
+            if self._workspace.opening:
+                self._wanted, self._workspace.opening = (name, job), name
+                self._dock.runner.cancel()
+            else:
+                self._dock.panel.say("Still busy: wait, or press Cancel to stop this first.")
+            return
+        self._workspace.screen.finish()
+        saves = self._settle()
+        if saves is None:
+            return
+        self._wanted = (name, job)
+        self._running = job
+        is_begun = self._dock.panel.run(partial(job, saves), f"Opening {name} ...")
+        self._workspace.opening = name if is_begun else ""
+
+    def finish(self, opened: OpenedCase) -> None:
+        """Show a case that was read, unless something was drawn on the last one meanwhile."""
+        wanted, self._wanted, self._workspace.opening = self._wanted, None, ""
+        self._workspace.layers.mark_saved(opened.saved)
+        if wanted is not None and self._drawn_meanwhile():
+            self.open(*wanted)
+            return
+        self._settled = []
+        self._workspace.screen.start(self._show(opened))
+
+    def _show(self, opened: OpenedCase) -> Iterator[None]:
+        yield from self._workspace.layers.show(opened.layers, first_slice=opened.first_slice)
+        self._workspace.set_case(opened.case, opened.files)
+
+    def _settle(self) -> list[MaskToSave] | None:
+        """Ask what becomes of what a hand drew: what to save, or None if the case is to stay open."""
+        unsaved = self._workspace.journalling.unsaved()
+        self._settled = [(layer, layer.data.copy()) for layer in unsaved]
+        if not unsaved:
+            return []
+        answer = qt_parts.ask_about_unsaved(self._dock, [layer.name for layer in unsaved])
+        if answer == "discard":
+            self._workspace.journalling.give_up(unsaved)
+        if answer in ("discard", "later"):
+            return []
+        if answer == "cancel":
+            return None
+        try:
+            return masks_to_save(
+                self._dock, unsaved, self._workspace.case_folder, kept=self._workspace.input_files
+            )
+        except NecrosegError as error:
+            show_error(str(error))
+            return None
+
+    def _drawn_meanwhile(self) -> bool:
+        decided = {id(layer): voxels for layer, voxels in self._settled}
+        return any(
+            id(layer) not in decided or not np.array_equal(decided[id(layer)], layer.data)
+            for layer in self._workspace.journalling.unsaved()
+        )
+
+    def _on_cancelled(self) -> None:
+        if not self._workspace.opening:
+            return
+        wanted, self._wanted, self._workspace.opening = self._wanted, None, ""
+        if wanted is not None and wanted[1] is not self._running:
+            self.open(*wanted)
+
+    def _on_failed(self) -> None:
+        self._workspace.opening = ""

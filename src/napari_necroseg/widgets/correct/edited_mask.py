@@ -1,0 +1,113 @@
+"""The mask that is being edited: what it began with, whether it was changed, and how long somebody worked."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.widgets.correct import jobs
+from napari_necroseg.widgets.correct.stopwatch import Stopwatch
+from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
+from napari_necroseg.widgets.shared.workspace import Workspace
+
+
+class EditedMask(QObject):
+    """Holds one mask, a person's own layer of the open case; the workspace keeps its strokes.
+
+    Attributes
+    ----------
+    mask
+        The layer; None while nothing is in hand.
+    before
+        ``(Z, Y, X)``; what was begun with. None for work that was taken back, whose beginning is not known.
+    failed
+        Emitted with a sentence when the time of work could not be noted.
+    """
+
+    failed = Signal(str)
+
+    def __init__(self, workspace: Workspace, parent: QObject) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self.watch = Stopwatch()
+        self.mask: Labels | None = None
+        self.before: Voxels | None = None
+        self._unchanged: Voxels | None = None
+        self._case = ""
+        self._labels: Path | None = None
+        self._notes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="necroseg-review")
+
+    @property
+    def keeping(self) -> JournalledMask | None:
+        """What keeps the mask safe; None for a mask that is as it was saved."""
+        return self._workspace.journalling.of(self.mask)
+
+    def take(self, case: Case, mask: Labels, *, before: Voxels | None, labels: Path | None) -> None:
+        """Take a mask of a case in hand.
+
+        Parameters
+        ----------
+        case, mask
+            The case, and a person's own layer of it.
+        before
+            ``(Z, Y, X)``; what it began with, if that is known.
+        labels
+            The folder of the project's masks; None without a project.
+        """
+        self.mask, self._case, self._labels = mask, case.name, labels
+        self.before = None if before is None else before.copy()
+        self._begin_changes()
+        self.watch.start()
+        mask.events.paint.connect(self._on_work)
+
+    def put(self, voxels: Voxels) -> None:
+        """Replace all of the mask by other voxels ``(Z, Y, X)``, as one edit that can be undone."""
+        assert self.mask is not None, "something is in hand"
+        edit = edit_between(self.mask.data, voxels)
+        if edit is not None:
+            self.mask.data_setitem(edit.indices(), edit.values())
+
+    def let_go(self) -> None:
+        """Hold nothing any more; what was not saved stays in the journal, and the time is counted."""
+        mask, labels = self.mask, self._labels
+        if mask is None:
+            return
+        mask.events.paint.disconnect(self._on_work)
+        seconds = self.watch.stop()
+        if labels is not None and self._is_changed(mask):
+            # Written in a thread: a network drive may take a while.
+            note = self._notes.submit(partial(jobs.add_work, labels, self._case, seconds))
+            note.add_done_callback(self._on_noted)
+        self.mask = self.before = self._unchanged = None
+
+    def wait(self) -> None:
+        """Wait until what was noted about the work is on disk."""
+        self._notes.submit(lambda: None).result()
+
+    def signed_off(self, case: str) -> None:
+        """Note that the mask is signed off as it is, if it is of this case."""
+        if self.mask is not None and case == self._case:
+            self._begin_changes()
+
+    def _begin_changes(self) -> None:
+        """Count changes from the mask as it is now."""
+        assert self.mask is not None, "something is in hand"
+        self._unchanged = np.asarray(self.mask.data) != 0
+
+    def _is_changed(self, mask: Labels) -> bool:
+        return self._unchanged is not None and not np.array_equal(self._unchanged, mask.data != 0)
+
+    def _on_noted(self, note: "Future[None]") -> None:
+        """Called in the thread; the signal crosses over to that of the screen."""
+        error = note.exception()
+        if error is not None:
+            self.failed.emit(f"The time of your work could not be noted: {error}")
+
+    def _on_work(self, *_: object) -> None:
+        self.watch.touch()

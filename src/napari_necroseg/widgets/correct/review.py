@@ -1,0 +1,339 @@
+"""The review of a mask: the slices to check, the initials that sign it off, and the next case."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.io.review import Review, Status, next_case
+from napari_necroseg.layerdata import Role
+from napari_necroseg.widgets.correct import jobs
+from napari_necroseg.widgets.correct.edited_mask import EditedMask
+from napari_necroseg.widgets.correct.jobs import Progressed, SignedOff, ToSignOff
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.worker import JobRunner
+from napari_necroseg.widgets.shared.workspace import masks_to_save
+
+_ANY = "any"
+_HELP = (
+    "Slices to check, the most doubtful first: by the sum of the uncertainty of the newest prediction "
+    "(the deviation between several models, if there were several). ✓ was looked at."
+)
+_HEIGHT = 96
+
+
+class Reviewing(QObject):
+    """What the buttons of `SignOff` do, in a dock that holds a mask in hand.
+
+    Attributes
+    ----------
+    part
+        The buttons.
+    changed
+        Emitted when it was looked how far the cohort is.
+    """
+
+    changed = Signal()
+
+    def __init__(self, dock: Dock, hand: EditedMask) -> None:
+        super().__init__(dock)
+        self._dock, self._hand = dock, hand
+        self._workspace = dock.workspace
+        self.part = SignOff()
+        self._statuses: Mapping[str, Status] = {}
+        self._is_stale = False
+        self._quiet = JobRunner(dock)
+        self.part.wanted.connect(self.sign_off)
+        self.part.step_wanted.connect(self.step)
+        self.part.improve_wanted.connect(self.improve)
+        self._quiet.finished.connect(self._on_progress)
+        self._quiet.event.connect(dock.panel.show_event)
+        self._quiet.failed.connect(self._on_failed)
+
+    @property
+    def labels(self) -> Path | None:
+        """The folder of the project's masks."""
+        folder = self._workspace.folder
+        return None if folder is None else folder / LABELS_FOLDER
+
+    def sign_off(self) -> None:
+        """Save the mask in hand, and sign it off with the initials."""
+        case, labels, mask = self._workspace.case, self.labels, self._hand.mask
+        reader = self.part.initials.text().strip()
+        panel = self._dock.panel
+        if case is None or labels is None or mask is None:
+            panel.say("Press Start first: a mask in hand, of a case in a project, is signed off.")
+        elif not reader.isalpha():
+            panel.say("Write your initials first, 1 to 8 letters.")
+        elif not self._dock.runner.is_busy:
+            wanted = self._to_sign_off(case, labels, mask, reader)
+            panel.run(partial(jobs.sign_off, wanted), f"Signing off {case.name} ...")
+
+    def on_signed_off(self, signed: SignedOff) -> None:
+        """Take in that a mask was signed off."""
+        self._workspace.layers.mark_saved(signed.saved.masks)
+        self._hand.signed_off(signed.review.case)
+        self._dock.panel.say(str(signed))
+        self.look_up()
+
+    def step(self, by: int) -> None:
+        """Open the next case with the chosen status (1), or the one before (-1)."""
+        cohort, case = self._workspace.cohort, self._workspace.case
+        if cohort is None or not self._statuses:
+            return
+        after = case.name if case is not None and case.name in cohort else None
+        name = next_case(cohort, self._statuses, after=after, status=self.part.status(), backwards=by < 0)
+        if name is None:
+            self._dock.panel.say(f"No other case is {self.part.which.currentText()}.")
+        else:
+            self._workspace.case_wanted.emit(name)
+
+    def improve(self) -> None:
+        """Open the dock Train, ready to go on from the newest model with the reviewed masks."""
+        window = getattr(self._dock.viewer, "window", None)
+        if window is not None:
+            window.add_plugin_dock_widget("napari-necroseg", "Train")
+        reviewed = tuple(name for name, status in self._statuses.items() if status is Status.REVIEWED)
+        self._workspace.improvement_wanted.emit(reviewed)
+
+    def look_up(self) -> None:
+        """Look how far the cohort is."""
+        cohort, labels, case = self._workspace.cohort, self.labels, self._workspace.case
+        if cohort is None or labels is None:
+            self._statuses = {}
+            return
+        job = partial(jobs.look_up, cohort, labels, "" if case is None else case.name)
+        self._is_stale = not self._quiet.start(job)
+
+    def _to_sign_off(self, case: Case, labels: Path, mask: Labels, reader: str) -> ToSignOff:
+        saves = masks_to_save(self._dock, [mask], self._workspace.case_folder)
+        assert saves is not None, "in a project nobody is asked where to"
+        found = self._workspace.layers.find(case.name, [Role.PREDICTION])
+        predicted = [layer.data.copy() for layer in found if isinstance(layer, Labels)]
+        return ToSignOff(
+            case=case.name,
+            labels=labels,
+            reader=reader,
+            mask=saves[0],
+            before=predicted[0] if predicted else self._hand.before,
+            grid=case.grid,
+            seconds=self._hand.watch.lap(),
+        )
+
+    def _on_progress(self, progress: Progressed) -> None:
+        self._statuses = progress.statuses
+        self.part.show_state(progress.review, progress.statuses)
+        self.changed.emit()
+        self._once_more()
+
+    def _on_failed(self, message: str) -> None:
+        self.part.state.say(message)
+        self._once_more()
+
+    def _once_more(self) -> None:
+        """Look again, if something has happened while it was looked."""
+        if self._is_stale:
+            self.look_up()
+
+
+class SignOff(QWidget):
+    """Signs off the mask in hand, and goes on to another case.
+
+    Signals: `wanted` when the mask is to be signed off, `step_wanted` with 1 or -1 for the next case or the
+    one before with the chosen status, `improve_wanted` when the reviewed masks are to be learned from.
+    """
+
+    wanted = Signal()
+    step_wanted = Signal(int)
+    improve_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.initials = QLineEdit()
+        self.initials.setMaxLength(8)
+        self.initials.setPlaceholderText("initials")
+        self.initials.setToolTip("Your initials, 1 to 8 letters; they are written beside the mask.")
+        self.sign_button = QPushButton("Sign off")
+        self.sign_button.setToolTip(
+            "Save the mask into the project's labels, an earlier version being kept, and write beside it who "
+            "signed it off, when, the time spent, and what changed against what you began with."
+        )
+        self.previous_button = QPushButton("◀")
+        self.next_button = QPushButton("Next case ▶")
+        self.which = QComboBox()
+        self.which.addItems([Status.UNTOUCHED, Status.IN_WORK, Status.REVIEWED, _ANY])
+        self.which.setToolTip("Go to cases with this status.")
+        self.improve_button = QPushButton("Improve the model with these")
+        self.improve_button.setToolTip(
+            "Open the dock Train, ready to go on from the newest model with the reviewed masks."
+        )
+        self.state = WrappedLabel()
+        self.sign_button.clicked.connect(self.wanted)
+        self.previous_button.clicked.connect(lambda: self.step_wanted.emit(-1))
+        self.next_button.clicked.connect(lambda: self.step_wanted.emit(1))
+        self.improve_button.clicked.connect(self.improve_wanted)
+        self._lay_out()
+
+    def status(self) -> Status | None:
+        """Return the status to look for; None for any."""
+        chosen = self.which.currentText()
+        return None if chosen == _ANY else Status(chosen)
+
+    def show_state(self, review: Review | None, statuses: Mapping[str, Status]) -> None:
+        """Say how far the open case is, and the cohort."""
+        counts = Counter(statuses.values())
+        cohort = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+        lines = [] if review is None else [_in_words(review, statuses.get(review.case, review.status))]
+        self.state.say("\n".join([*lines, *([f"Cohort: {cohort}."] if cohort else [])]))
+        self.improve_button.setEnabled(counts[Status.REVIEWED] > 0)
+        for button in (self.previous_button, self.next_button):
+            button.setEnabled(len(statuses) > 1)
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.addWidget(self.initials, 0, 0)
+        grid.addWidget(self.sign_button, 0, 1, 1, 2)
+        grid.addWidget(self.previous_button, 1, 0)
+        grid.addWidget(self.next_button, 1, 1)
+        grid.addWidget(self.which, 1, 2)
+        grid.addWidget(self.improve_button, 2, 0, 1, 3)
+        grid.addWidget(self.state, 3, 0, 1, 3)
+        self.previous_button.setMaximumWidth(60)
+        self.initials.setMaximumWidth(90)
+
+
+def _in_words(review: Review, status: Status) -> str:
+    spent = f", {review.seconds / 60:.1f} min of work" if review.seconds else ""
+    if status is not Status.REVIEWED or review.date is None:
+        return f"{review.case}: {status}{spent}."
+    text = f"{review.case}: reviewed by {review.reader}, {review.date:%Y-%m-%d}{spent}."
+    changes = review.changes
+    if changes is None:
+        return text
+    slices = len(changes.slices)
+    overlap = "–" if changes.dice is None else f"{100 * changes.dice:.1f} %"
+    return (
+        f"{text} Against what it began with: Dice {overlap}, {changes.before_ml:.2f} to "
+        f"{changes.after_ml:.2f} mL, {slices} {'slice' if slices == 1 else 'slices'} changed."
+    )
+
+
+class Checklist(QWidget):
+    """A list of slices, and the way to the next one to look at; `wanted` is emitted with a slice."""
+
+    wanted = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._axis = 0
+        self._order: list[int] = []
+        self._uncertainty: NDArray[np.floating] | None = None
+        self._mask: NDArray[np.bool_] | None = None
+        self._seen_across: dict[int, set[int]] = {}
+        self.next_button = QPushButton("Next to check")
+        self.next_button.setToolTip(f"{_HELP}\nKey: Shift+C")
+        self.next_button.clicked.connect(self.go_on)
+        self.progress = QLabel()
+        self.rows = QListWidget()
+        self.rows.setToolTip(_HELP)
+        self.rows.setFixedHeight(_HEIGHT)
+        self.rows.itemClicked.connect(lambda item: self.wanted.emit(item.data(Qt.ItemDataRole.UserRole)))
+        row = QHBoxLayout()
+        row.addWidget(self.next_button, 1)
+        row.addWidget(self.progress)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.rows)
+        self.begin(None, None)
+
+    def begin(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_] | None) -> None:
+        """List the slices of another case.
+
+        Parameters
+        ----------
+        uncertainty
+            ``(Z, Y, X)``; None for a case without a prediction: the slices of the mask in their order then.
+        mask
+            ``(Z, Y, X)``; None empties the list.
+        """
+        self._uncertainty, self._mask, self._seen_across = uncertainty, mask, {}
+        self._list_slices()
+
+    def show_axis(self, axis: int) -> None:
+        """List the slices across an axis of the case, those of the plane that is shown."""
+        if axis != self._axis:
+            self._axis = axis
+            self._list_slices()
+
+    def see(self, number: int) -> None:
+        """Note that a slice is seen."""
+        if number in self._order and number not in self._seen:
+            self._seen.add(number)
+            self._refresh()
+
+    @property
+    def axis(self) -> int:
+        """The axis that the listed slices lie across."""
+        return self._axis
+
+    def go_on(self) -> None:
+        """Ask for the first slice that was not looked at; after the last one for the first again."""
+        left = [number for number in self._order if number not in self._seen] or self._order
+        if left:
+            self.wanted.emit(left[0])
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """How many slices were looked at, and how many there are to look at."""
+        return len(self._seen), len(self._order)
+
+    @property
+    def _seen(self) -> set[int]:
+        return self._seen_across.setdefault(self._axis, set())
+
+    def _list_slices(self) -> None:
+        inside: NDArray[np.bool_] = np.zeros(0, bool)
+        doubts: NDArray[np.float64] = np.zeros(0)
+        if self._mask is not None:
+            in_slice = tuple(axis for axis in range(3) if axis != self._axis)
+            inside = np.asarray(self._mask.any(axis=in_slice))
+            doubts = np.zeros(len(inside))
+            if self._uncertainty is not None:
+                doubts = self._uncertainty.sum(axis=in_slice, dtype=np.float64)
+        wanted = (doubts > 0) | inside
+        self._order = [int(n) for n in np.argsort(-doubts, kind="stable") if wanted[n]]
+        self._doubts = doubts / doubts.max() if len(doubts) and doubts.max() > 0 else doubts
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self.rows.clear()
+        for number in self._order:
+            mark = "✓" if number in self._seen else "  "
+            doubt = f", doubt {100 * self._doubts[number]:.0f} %" if self._doubts.any() else ""
+            item = QListWidgetItem(f"{mark} slice {number}{doubt}")
+            item.setData(Qt.ItemDataRole.UserRole, number)
+            self.rows.addItem(item)
+        self.progress.setText(f"{len(self._seen)} of {len(self._order)} seen")
+        self.next_button.setEnabled(bool(self._order))

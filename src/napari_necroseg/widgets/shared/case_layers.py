@@ -1,0 +1,372 @@
+"""The layers of the open case: added, locked if an expert drew them, and never lost unasked."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import Notification, notification_manager
+from psygnal import Signal
+
+from napari_necroseg.core.case import Case
+from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxels
+from napari_necroseg.layerdata import (
+    METADATA_KEY,
+    LayerData,
+    LayerSource,
+    Role,
+    case_source,
+    is_placeholder,
+    mask_layer,
+    placement,
+    source_of,
+)
+from napari_necroseg.widgets.shared.case_jobs import MaskToSave
+from napari_necroseg.widgets.shared.panes import Panes, shown_at_once
+
+_OUTLINE_VOXELS = 1
+
+# What only shows something: it is nobody's mask, and goes into no file.
+SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
+Kind = TypeVar("Kind", bound=Layer)
+EXPERT_ROLES = (Role.REFERENCE, Role.TUMOUR)
+COPY_TITLE = "Copy to my mask"
+_HARMLESS = ("pan_zoom", "pick")
+_MODE_HOOK = "_mode_setter_helper"
+
+
+class CaseLayers:
+    """Shows cases in a viewer, and knows which masks hold edits that were not saved."""
+
+    # A mask is on disk as it was when it was copied to be saved.
+    saved = Signal(Layer)
+    # Another case is about to take the place of the one that is shown.
+    leaving = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = ref(viewer)
+        self.panes = Panes(viewer)
+        # The voxels of each mask as they are on disk; None for a mask that is on no disk yet.
+        self._saved: WeakKeyDictionary[Layer, Voxels | None] = WeakKeyDictionary()
+        self._own: WeakSet[Layer] = WeakSet()
+        # Layers of the person's that have become masks of the case: they go with it, and are not used again.
+        self._adopted: WeakSet[Layer] = WeakSet()
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        for layer in viewer.layers:
+            self._lock(layer)
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer; it outlives its docks."""
+        viewer = self._viewer()
+        assert viewer is not None
+        return viewer
+
+    def show(self, layers: Sequence[LayerData], *, first_slice: int) -> Iterator[None]:
+        """Replace the layers of the last case by others, and look at a slice.
+
+        Layers that this program did not make stay. What was not saved must have been asked for before.
+        Yields after each thing that takes napari long, so that the screen can be served in between.
+        """
+        with shown_at_once(self.viewer):
+            yield from self._show(layers, first_slice)
+
+    def _show(self, layers: Sequence[LayerData], first_slice: int) -> Iterator[None]:
+        viewer = self.viewer
+        self.leaving.emit()
+        self._put_tools_down()
+        with self.panes.paused():
+            old = self._reusable(layers)
+            for layer in [one for one in viewer.layers if self._is_ours(one) and one not in old.values()]:
+                if layer in viewer.layers:
+                    viewer.layers.remove(layer)
+                    yield
+            for data in layers:
+                reused = old.get(_role(data[1]["metadata"]))
+                self._saved_as(self._add(data) if reused is None else self._reuse(reused, data))
+                yield
+        yield from self.panes.arrange()
+        if viewer.layers.selection.active is None:
+            # napari's own buttons and keys are about a layer that is selected; the last one may have gone.
+            shown = [layer for layer in viewer.layers if layer.visible and not self.panes.is_mirror(layer)]
+            viewer.layers.selection.active = shown[-1] if shown else None
+        viewer.dims.ndisplay = 2
+        viewer.fit_to_view()
+        viewer.dims.set_current_step(0, first_slice)
+        viewer.canvas.overlays.scale_bar.visible = True
+        viewer.canvas.overlays.scale_bar.gridded = True
+
+    def add_all(self, layers: Sequence[LayerData]) -> Iterator[None]:
+        """Add layers that are on no disk yet, one a step; the last becomes the active one."""
+        with shown_at_once(self.viewer):
+            with self.panes.paused():
+                for data in layers:
+                    self.add(data, is_saved=False)
+                    yield
+            yield from self.panes.arrange()
+
+    def add(self, data: LayerData, *, is_saved: bool) -> Layer:
+        """Add a layer to the open case, and make it the active one."""
+        layer = self._add(data)
+        if is_saved:
+            self._saved_as(layer)
+        else:
+            self._saved[layer] = None
+        return layer
+
+    def keep_up(self, layer: Labels, voxels: Voxels) -> bool:
+        """Show other voxels in a mask that is as the program left it; False if it was drawn on or removed."""
+        if layer not in self.viewer.layers or not self._is_saved(layer):
+            return False
+        layer.data = np.array(voxels)
+        self._saved_as(layer)
+        return True
+
+    def redraw(self, layer: Labels, voxels: Voxels) -> None:
+        """Put other voxels into a mask that nobody has drawn on; it is no more saved than before."""
+        layer.data = np.array(voxels)
+        # As for a layer that is used again: an undo must not bring back strokes of other voxels.
+        layer._reset_history()
+
+    def drop_placeholders(self) -> None:
+        """Remove the layers that stood for a case which is not coming."""
+        for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:
+            self.viewer.layers.remove(layer)
+
+    def mine(self, case: str) -> Labels | None:
+        """Return a person's own mask of a case; a layer that was duplicated in napari is not it."""
+        found = self.find(case, [Role.LABELS])
+        return next((one for one in found if isinstance(one, Labels) and one in self._saved), None)
+
+    def new_mask(self, case: Case) -> Labels:
+        """Return a person's own mask of a case: the one that is there, or an empty one on the case's grid.
+
+        There is one, since there is one file that it is saved to.
+        """
+        return self._mask_for(case_source(case, Role.LABELS))
+
+    def copy_to_mine(self, layer: Labels) -> Labels:
+        """Put what a mask of a case holds into the person's own one, as an edit that can be undone."""
+        source = source_of(layer.metadata)
+        assert source is not None, "a mask of a case"
+        mine = self._mask_for(replace(source, role=Role.LABELS, run=""))
+        edit = edit_between(mine.data, np.asarray(layer.data != 0).astype(mine.data.dtype))
+        if edit is not None:
+            mine.data_setitem(edit.indices(), edit.values())
+        mine.visible = True
+        self.viewer.layers.selection.active = mine
+        mine.mode = "paint"
+        return mine
+
+    def _mask_for(self, source: LayerSource) -> Labels:
+        there = self.mine(source.case)
+        if there is not None:
+            self.viewer.layers.selection.active = there
+            return there
+        empty = Volume(np.zeros(source.grid.shape, np.uint8), source.grid)
+        layer = self._add(mask_layer(empty, source, "my mask"))
+        self._saved_as(layer)
+        assert isinstance(layer, Labels)
+        return layer
+
+    def lies_on(self, layer: Labels, case: Case) -> bool:
+        """Whether a mask, whoever made it, has the shape and place of a case's images."""
+        grid = case.grid
+        if tuple(layer.data.shape) != grid.shape:
+            return False
+        source = source_of(layer.metadata)
+        if source is not None:
+            return source.grid.matches(grid)
+        place = placement(grid)
+        corners = np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(grid.shape) - 1)
+        wanted = corners * np.asarray(place["scale"]) + np.asarray(place["translate"])
+        there = np.array([layer.data_to_world(corner) for corner in corners])
+        return bool(np.abs(there - wanted).max() <= SAME_GRID_TOLERANCE_VOXELS * min(grid.spacing_mm))
+
+    def adopt(self, layer: Labels, case: Case) -> LayerSource:
+        """Make a mask that lies on a case one of its masks, which is asked about and can be saved."""
+        source = source_of(layer.metadata)
+        # What somebody draws on is not the expert's any more, also where it began as a duplicate of that.
+        is_experts_copy = source is not None and source.role is Role.REFERENCE and layer not in self._own
+        if source is None or source.case != case.name or is_experts_copy:
+            source = case_source(case, Role.LABELS)
+            layer.metadata = {**layer.metadata, METADATA_KEY: source}
+        if layer not in self._saved and source.role not in SHOWN_ONLY:
+            self._saved[layer] = None
+            self._adopted.add(layer)
+        return source
+
+    def is_saved(self, layer: Labels) -> bool:
+        """Whether what is mask in a layer is so on disk, too, whichever labels it has."""
+        saved = self._saved.get(layer)
+        return (
+            saved is not None
+            and saved.shape == layer.data.shape
+            and np.array_equal(saved != 0, np.asarray(layer.data) != 0)
+        )
+
+    def masks(self) -> list[Labels]:
+        """Return all label layers but the mirrors, from the lowest to the topmost."""
+        return self.of_kind(Labels)
+
+    def of_kind(self, kind: type[Kind]) -> list[Kind]:
+        """Return all layers of a kind but the mirrors, from the lowest to the topmost."""
+        return [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, kind) and not self.panes.is_mirror(layer)
+        ]
+
+    def find(self, case: str, roles: Sequence[Role]) -> list[Layer]:
+        """Return the layers of a case with one of these roles: the first role first, the newest first."""
+        found = []
+        for role in roles:
+            for layer in reversed(list(self.viewer.layers)):
+                source = source_of(layer.metadata)
+                if source is not None and (source.case, source.role) == (case, role):
+                    found.append(layer)
+        return [layer for layer in found if not self.panes.is_mirror(layer)]
+
+    def unsaved(self) -> list[Labels]:
+        """Return the masks of the open case that hold something that is on no disk."""
+        return [
+            layer
+            for layer in self.masks()
+            if layer in self._saved and not self.is_saved(layer) and _role(layer.metadata) not in SHOWN_ONLY
+        ]
+
+    def on_disk(self, layer: Layer) -> Voxels:
+        """Return the voxels of a mask as they are on disk; zeros for one that is on none."""
+        saved = self._saved.get(layer)
+        return np.zeros_like(layer.data) if saved is None else saved
+
+    def mark_saved(self, masks: Iterable[MaskToSave]) -> None:
+        """Remember what is on disk now; what was drawn since the copy was taken is still unsaved."""
+        voxels_of = {mask.key: mask.voxels for mask in masks}
+        for layer in self.masks():
+            if id(layer) in voxels_of:
+                self._saved[layer] = voxels_of[id(layer)]
+                self.saved.emit(layer)
+
+    def _put_tools_down(self) -> None:
+        """Let no brush stay on for the next case: a click there is not meant to draw."""
+        for layer in self.viewer.layers:
+            if layer.mode != "pan_zoom":
+                layer.mode = "pan_zoom"
+
+    def _on_inserted(self, event: Any) -> None:
+        self._lock(event.value)
+
+    def _lock(self, layer: Layer) -> None:
+        """Lock an expert's mask, and what repeats it; a duplicate that somebody made is theirs to change."""
+        is_original = layer in self._own or self.panes.is_mirror(layer) or layer.source.reader_plugin
+        if is_expert(layer) and is_original:
+            lock(layer, partial(self.copy_to_mine, layer))
+
+    def _is_ours(self, layer: Layer) -> bool:
+        return layer in self._own or layer in self._adopted or is_placeholder(layer.metadata)
+
+    def _reusable(self, new: Sequence[LayerData]) -> dict[Role | None, Layer]:
+        """Find the layers of the last case whose role the next one has, too.
+
+        To remove a layer and add another takes napari a third of a second; to give it other voxels a tenth
+        of that. And what the person has set on it, such as its outline, stays.
+        """
+        roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new} - {
+            Role.PREDICTION,
+            Role.PROBABILITY,
+            Role.UNCERTAINTY,
+        }
+        own = [layer for layer in self.viewer.layers if layer in self._own]
+        return {role: layer for layer in reversed(own) if (role := _role(layer.metadata)) in roles}
+
+    def _reuse(self, layer: Layer, data: LayerData) -> Layer:
+        voxels, kwargs, _ = data
+        layer.metadata = kwargs["metadata"]
+        layer.data = voxels
+        layer.scale, layer.translate = kwargs["scale"], kwargs["translate"]
+        if isinstance(layer, Labels):
+            # napari keeps the history of edits of the last voxels, and an undo would write them into these.
+            # There is no public way to clear it.
+            layer._reset_history()
+        else:
+            _set_contrast(layer, kwargs["contrast_limits"])
+        return layer
+
+    def _is_saved(self, layer: Labels) -> bool:
+        saved = self._saved[layer]
+        if saved is None:
+            return False
+        return saved.shape == layer.data.shape and np.array_equal(saved, layer.data)
+
+    def _saved_as(self, layer: Layer) -> None:
+        if isinstance(layer, Labels):
+            self._saved[layer] = np.array(layer.data)
+
+    def _add(self, data: LayerData) -> Layer:
+        voxels, kwargs, kind = data
+        layer = Image(voxels, **kwargs) if kind == "image" else Labels(voxels, **kwargs)
+        if isinstance(layer, Labels):
+            layer.contour = _OUTLINE_VOXELS
+            layer.opacity = 1.0
+        else:
+            _set_contrast(layer, kwargs["contrast_limits"])
+        self._own.add(layer)
+        # Its mirror comes with it, and the panes are set after both.
+        with shown_at_once(self.viewer):
+            return self.viewer.add_layer(layer)
+
+
+def _role(metadata: dict[str, Any]) -> Role | None:
+    source = source_of(metadata)
+    return None if source is None else source.role
+
+
+def _set_contrast(image: Image, limits: tuple[float, float]) -> None:
+    """Show these intensities, and let the slider reach all others."""
+    lowest, highest = float(image.data.min()), float(image.data.max())
+    image.contrast_limits_range = (min(lowest, limits[0]), max(highest, limits[1]))
+    image.contrast_limits = limits
+
+
+def is_expert(layer: Layer) -> bool:
+    """Whether a layer shows an expert's mask of a case."""
+    source = source_of(layer.metadata)
+    return isinstance(layer, Labels) and source is not None and source.role in EXPERT_ROLES
+
+
+def lock(layer: Labels, copy: Callable[[], object]) -> None:
+    """Let nobody draw on a layer; `copy` is what the offered button does.
+
+    napari makes a layer editable again with other voxels, so it is locked whenever that happens. It says
+    nothing when a tool is chosen for a locked layer, and its public part tells nobody: the method that
+    refuses is asked first, and says why.
+    """
+    if _MODE_HOOK in layer.__dict__:
+        return
+    refuse = layer._mode_setter_helper
+
+    def choose(mode: Any) -> Any:
+        if str(mode) not in _HARMLESS:
+            _offer(layer, copy)
+        return refuse(mode)
+
+    def keep(_event: object = None) -> None:
+        if layer.editable:
+            layer.editable = False
+
+    layer.mode = "pan_zoom"
+    keep()
+    layer.events.editable.connect(keep)
+    layer.__dict__[_MODE_HOOK] = choose
+
+
+def _offer(layer: Labels, copy: Callable[[], object]) -> None:
+    text = f"Locked: {layer.name} is an expert's mask. Draw on a copy."
+    actions = ((COPY_TITLE, lambda _notification: copy()),)
+    notification_manager.dispatch(Notification(text, "info", actions))

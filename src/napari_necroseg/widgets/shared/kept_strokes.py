@@ -1,0 +1,99 @@
+"""What was drawn on the open case and never saved: said, and offered to be taken back."""
+
+from functools import partial
+
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_necroseg.core.io.journal_folder import KeptStrokes
+from napari_necroseg.widgets.shared import journal_jobs
+from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+
+
+class KeptStrokesPart(QWidget):
+    """Says what is kept, and takes it back or puts it aside, one journal after the other.
+
+    Parameters
+    ----------
+    dock
+        Whose job panel is used; it hands a `TakenBack` to the workspace's `Journalling`.
+    """
+
+    def __init__(self, dock: Dock) -> None:
+        super().__init__()
+        self._dock = dock
+        self._journalling = dock.workspace.journalling
+        self.found = WrappedLabel()
+        self.back_button = QPushButton("Take it back")
+        self.back_button.setToolTip("Go on where these strokes ended, to the last one.")
+        self.aside_button = QPushButton("Put it aside")
+        self.aside_button.setToolTip("Do not ask again; the file is kept under another name.")
+        self._buttons = QWidget()
+        row = QHBoxLayout(self._buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.back_button)
+        row.addWidget(self.aside_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.found)
+        column.addWidget(self._buttons)
+        self.back_button.clicked.connect(self.take_back)
+        self.aside_button.clicked.connect(self.put_aside)
+        dock.listen(self._journalling.changed, self.refresh)
+        dock.listen(dock.workspace.case_changed, self.refresh)
+        dock.runner.started.connect(self.refresh)
+        for over in (dock.runner.failed, dock.runner.cancelled, dock.runner.finished):
+            over.connect(self.refresh)
+        self.refresh()
+
+    @property
+    def offered(self) -> KeptStrokes | None:
+        """What the buttons are about: the own mask first, what another window has in hand last."""
+        kept = sorted(self._journalling.kept, key=lambda one: one.is_elsewhere)
+        return kept[0] if kept else None
+
+    def take_back(self) -> None:
+        """Take back what is offered."""
+        case, offered = self._dock.workspace.case, self.offered
+        if case is not None and offered is not None and not offered.problem:
+            job = partial(journal_jobs.take_back, self._journalling.folder_later(), case.name, offered)
+            self._dock.panel.run(job, "Taking back ...")
+
+    def put_aside(self) -> None:
+        """Leave what is offered alone."""
+        offered = self.offered
+        if offered is not None and not offered.is_elsewhere:
+            self._dock.panel.run(partial(journal_jobs.set_aside, offered), "Putting aside ...")
+
+    def refresh(self, *_: object) -> None:
+        """Say what there is now."""
+        case, offered = self._dock.workspace.case, self.offered
+        if offered is None or case is None:
+            self.hide()
+            self.found.say("")
+            return
+        others = len(self._journalling.kept) - 1
+        more = f" {others} more after it." if others else ""
+        self.found.say(f"⚠ {in_words(offered, case.name)}{more}")
+        is_free = not self._dock.runner.is_busy and not offered.is_elsewhere
+        self.back_button.setEnabled(is_free and not offered.problem)
+        self.aside_button.setEnabled(is_free)
+        # Last, so that there is room for what is said.
+        self.show()
+
+
+def in_words(kept: KeptStrokes, case: str) -> str:
+    """Say what a journal holds, or why it cannot be taken back."""
+    if kept.problem:
+        return kept.problem
+    layer = kept.note.get("layer", "")
+    where = f" on the layer “{layer}”" if layer and not kept.is_own else ""
+    edits = "1 edit, " if kept.edits == 1 else f"{kept.edits} edits, " if kept.edits else ""
+    about = f"{edits}{kept.volume_ml:.2f} mL"
+    loss = f" {kept.loss}" if kept.loss else ""
+    if kept.is_changed_since:
+        return (
+            f"Work on {case} from an earlier session was not saved ({about}), and the mask on disk was "
+            f"changed since. Taken back, it takes that one's place (Ctrl+Z goes back to it).{loss}"
+        )
+    return f"Work on {case}{where} was not saved ({about}).{loss}"

@@ -1,0 +1,370 @@
+"""Small parts of Qt that docks are put together from: labels, sections, number inputs and dialogs.
+
+Numbers look the same on every computer: a point before the decimals, and nothing between thousands, as
+in the texts of the docks; 2.5 and 2,5 are read alike. Qt goes by the language of the computer instead,
+where "2.5" may be read as 25 and "1.800" as 1800.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from qtpy.QtCore import QChildEvent, QEvent, QLocale, QObject, QPoint, Qt
+from qtpy.QtGui import QDoubleValidator, QKeyEvent, QValidator
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QScrollBar,
+    QSizePolicy,
+    QSpinBox,
+    QToolTip,
+    QWidget,
+)
+from superqt import QCollapsible
+
+# Held here until then: the garbage collector takes apart a function that only a dead widget holds, and to
+# call what is left of it crashes.
+_WAITING: set[Callable[..., None]] = set()
+
+# Qt's word for no limit.
+_ANY_HEIGHT = 16_777_215
+
+# Invisible; tells Qt where a long word without spaces, such as a path, may be broken.
+_BREAK = "\u200b"
+_LEAST_MM = 0.1
+
+# What stands between thousands somewhere. A blank does, too, and means nothing else: Qt takes it out.
+_SEPARATORS = ".,'’"
+_ENDS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Tab, Qt.Key.Key_Backtab, Qt.Key.Key_Escape)
+_Checked = tuple[QValidator.State, str, int]
+_INPUTS = (QAbstractSlider, QAbstractSpinBox, QComboBox)
+IMAGES = "Images (*.nii *.nii.gz *.hdr *.img *.tif *.tiff);;All files (*)"
+TABLES = "Cohort tables (*.csv);;All files (*)"
+PRESETS = "Augmentations (*.json)"
+MASKS = "NIfTI masks (*.nii.gz *.nii)"
+Answer = Literal["save", "later", "discard", "cancel"]
+
+
+def on_destroyed(widget: QObject, *calls: Callable[[], object]) -> None:
+    """Call these once the widget is gone; they must not hold it."""
+
+    def farewell(*_: object) -> None:
+        _WAITING.discard(farewell)
+        for call in calls:
+            call()
+
+    _WAITING.add(farewell)
+    widget.destroyed.connect(farewell)
+
+
+class Section(QCollapsible):
+    """A collapsible part that is as high as it needs while it is open.
+
+    superqt's own fixes the height when it is opened, so that sentences which come later are cut off.
+    """
+
+    def __init__(self, title: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        # superqt's keeps it from being higher than its hint, which knows nothing of sentences that wrap.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+
+    def expand(self, animate: bool = False) -> None:
+        """Open it; it is not animated, since its height is not known before."""
+        super().expand(animate=animate)
+        self.content().setMaximumHeight(_ANY_HEIGHT)
+
+    def eventFilter(self, _watched: QObject | None, _event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        """Let what is inside grow."""
+        return False
+
+
+class WrappedLabel(QLabel):
+    """Shows sentences without ever widening its dock; names of files are never taken for markup."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.say(text)
+
+    @property
+    def said(self) -> str:
+        """The sentences, as they were given."""
+        return self.text().replace(_BREAK, "")
+
+    def say(self, text: str) -> None:
+        """Show other sentences."""
+        # Not within a number.
+        self.setText(re.sub(r"([/\\_\-]|\.(?!\d))", rf"\1{_BREAK}", text))
+
+
+def _plain_locale() -> QLocale:
+    locale = QLocale.c()
+    option = QLocale.NumberOption
+    locale.setNumberOptions(option.OmitGroupSeparator | option.RejectGroupSeparator)
+    return locale
+
+
+class DecimalBox(QDoubleSpinBox):
+    """A box for a decimal number."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setLocale(_plain_locale())
+        self._before = _NumberBefore(self)
+
+    def validate(self, text: str | None, pos: int) -> _Checked:
+        """Read a comma as a point; a second one is refused when the number is complete."""
+        with_points = _number_of(self, text or "").replace(",", ".")
+        if with_points.count(".") > 1:
+            return QValidator.State.Intermediate, text or "", pos
+        return super().validate((text or "").replace(",", "."), pos)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Remember the number before somebody types."""
+        self._before.note(event)
+        super().keyPressEvent(event)
+
+    def fixup(self, text: str | None) -> str:
+        """Go back to the number before, and say why."""
+        return self._before.bring_back(text or "", "Write one decimal point or comma, as in 2.5.")
+
+
+class WholeBox(QSpinBox):
+    """A box for a whole number; what may mean thousands or decimals is refused, not guessed."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setLocale(_plain_locale())
+        self._before = _NumberBefore(self)
+
+    def validate(self, text: str | None, pos: int) -> _Checked:
+        """Let a separator be typed, so that it is seen and not swallowed, but take no such number."""
+        number = _number_of(self, text or "").strip()
+        if any(one in number for one in _SEPARATORS):
+            return QValidator.State.Intermediate, text or "", pos
+        return super().validate(text, pos)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Remember the number before somebody types."""
+        self._before.note(event)
+        super().keyPressEvent(event)
+
+    def fixup(self, text: str | None) -> str:
+        """Go back to the number before, and say why."""
+        return self._before.bring_back(text or "", "Write a whole number in digits only, as in 1800.")
+
+
+def mm_spin(value: float, *, most: float, step: float, help_text: str) -> DecimalBox:
+    """Return a box for millimetres."""
+    spin = DecimalBox()
+    spin.setRange(_LEAST_MM, most)
+    spin.setDecimals(1)
+    spin.setSingleStep(step)
+    spin.setSuffix(" mm")
+    spin.setValue(value)
+    spin.setToolTip(help_text)
+    return spin
+
+
+def read_both_separators(widget: QWidget) -> None:
+    """Let a line that takes decimal numbers, such as the label of superqt's sliders, read 2.5 and 2,5."""
+    if isinstance(widget, QLineEdit) and isinstance(widget.validator(), QDoubleValidator):
+        widget.setValidator(_DecimalValidator(widget))
+
+
+class _NumberBefore:
+    """What the number of a box was before somebody began to type: a half-typed one counts already."""
+
+    def __init__(self, box: "DecimalBox | WholeBox") -> None:
+        self._box = box
+        self._value: float | None = None
+        box.editingFinished.connect(self._forget)
+
+    def note(self, event: QKeyEvent | None) -> None:
+        if self._value is None and event is not None and event.text() and event.key() not in _ENDS:
+            self._value = self._box.value()
+
+    def bring_back(self, text: str, advice: str) -> str:
+        """Return the text of that number, if what stands there may mean two things."""
+        if not any(one in _number_of(self._box, text).strip() for one in _SEPARATORS):
+            return text
+        hint = f"“{_number_of(self._box, text).strip()}” can be read in two ways. {advice}"
+        QToolTip.showText(self._box.mapToGlobal(QPoint(0, self._box.height())), hint, self._box)
+        value = self._box.value() if self._value is None else self._value
+        shown = self._box.textFromValue(value)  # type: ignore[arg-type]  # an int where the box is for one
+        return f"{self._box.prefix()}{shown}{self._box.suffix()}"
+
+    def _forget(self) -> None:
+        self._value = None
+
+
+class _DecimalValidator(QValidator):
+    """A decimal number with either separator, which is shown as a point at once."""
+
+    def validate(self, text: str | None, pos: int) -> _Checked:
+        number = (text or "").replace(",", ".")
+        state = QValidator.State
+        if _is_float(number):
+            return state.Acceptable, number, pos
+        if number.count(".") > 1 or _is_float(number + "0") or _is_float(number + "1"):
+            return state.Intermediate, number, pos
+        return (state.Intermediate if number in ("", "-", "+") else state.Invalid), number, pos
+
+    def fixup(self, text: str | None) -> str:
+        """Go back to the number that the slider has."""
+        line = self.parent()
+        value = getattr(line, "value", None)
+        return f"{value():g}" if callable(value) else text or ""
+
+
+def _number_of(box: "DecimalBox | WholeBox", text: str) -> str:
+    """The text of a box without the unit."""
+    return text.removeprefix(box.prefix()).removesuffix(box.suffix())
+
+
+def _is_float(text: str) -> bool:
+    try:
+        return abs(float(text)) < float("inf") and "_" not in text
+    except ValueError:
+        return False
+
+
+def is_input(widget: QObject | None) -> bool:
+    """Whether the wheel would change a value of this widget; a scroll bar only scrolls."""
+    return isinstance(widget, _INPUTS) and not isinstance(widget, QScrollBar)
+
+
+def guard_inputs(widget: QWidget) -> None:
+    """Keep the wheel from every input in a widget, and let its labels of sliders read 2.5 and 2,5.
+
+    What is put into the widget later is guarded, too. The inputs of superqt's labelled sliders are children
+    of what a dock makes, so it is not enough to look at the latter.
+    """
+    for one in (widget, *widget.findChildren(QWidget)):
+        one.removeEventFilter(_WHEEL_GUARD)
+        one.installEventFilter(_WHEEL_GUARD)
+        read_both_separators(one)
+        if is_input(one) and one.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+            one.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+
+class _WheelGuard(QObject):
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        if event is None:
+            return False
+        if event.type() == QEvent.Type.Wheel and is_input(watched):
+            # Ignored, it goes on to the area that scrolls.
+            event.ignore()
+            return True
+        if event.type() == QEvent.Type.ChildPolished and isinstance(event, QChildEvent):
+            child = event.child()
+            if isinstance(child, QWidget) and not child.isWindow():
+                guard_inputs(child)
+        return False
+
+
+# One for all inputs, of no parent, so that no dock takes it with it.
+_WHEEL_GUARD = _WheelGuard()
+
+
+def spin(most: int) -> WholeBox:
+    """Make a narrow input for a whole number from 0."""
+    box = WholeBox()
+    box.setRange(0, most)
+    box.setButtonSymbols(WholeBox.ButtonSymbols.NoButtons)
+    box.setFixedWidth(64)
+    return box
+
+
+def button(text: str, help_text: str, act: Any, *, width: int | None = None) -> QPushButton:
+    """Make a button that does something."""
+    made = QPushButton(text)
+    made.setToolTip(help_text)
+    made.clicked.connect(lambda _checked: act())
+    if width is not None:
+        made.setFixedWidth(width)
+    return made
+
+
+def row(*widgets: Any) -> QHBoxLayout:
+    """Put widgets beside each other; None is a gap that grows."""
+    made = QHBoxLayout()
+    for widget in widgets:
+        if widget is None:
+            made.addStretch(1)
+        else:
+            made.addWidget(widget)
+    return made
+
+
+def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
+    """Ask what becomes of masks that were not saved, before a case or the window is left."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Unsaved masks")
+    box.setText(f"Not saved yet: {', '.join(names)}.")
+    box.setInformativeText(
+        "Save before going on? “Keep for later” offers the strokes when the case is opened again; “Discard” "
+        "does not, and puts them aside under another name."
+    )
+    buttons = QMessageBox.StandardButton
+    box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+    later = box.addButton("Keep for later", QMessageBox.ButtonRole.AcceptRole)
+    box.setDefaultButton(buttons.Save)
+    chosen = box.exec()
+    if box.clickedButton() is later:
+        return "later"
+    answers: dict[int, Answer] = {int(buttons.Save.value): "save", int(buttons.Discard.value): "discard"}
+    return answers.get(int(chosen), "cancel")
+
+
+def ask_discard(parent: QWidget, question: str) -> bool:
+    """Ask whether something that cannot be brought back may go."""
+    buttons = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Discard")
+    box.setText(question)
+    box.setInformativeText("It cannot be brought back.")
+    box.setStandardButtons(buttons.Discard | buttons.Cancel)
+    box.setDefaultButton(buttons.Cancel)
+    return int(box.exec()) == int(buttons.Discard.value)
+
+
+def ask_image(parent: QWidget, title: str, start: str = "") -> Path | None:
+    """Ask for an image file."""
+    return _path(QFileDialog.getOpenFileName(parent, title, start, IMAGES)[0])
+
+
+def ask_table(parent: QWidget) -> Path | None:
+    """Ask for the table of a cohort."""
+    return _path(QFileDialog.getOpenFileName(parent, "Open a cohort", "", TABLES)[0])
+
+
+def ask_preset(parent: QWidget) -> Path | None:
+    """Ask for a saved augmentation."""
+    return _path(QFileDialog.getOpenFileName(parent, "Load an augmentation", "", PRESETS)[0])
+
+
+def ask_folder(parent: QWidget, title: str, start: str = "") -> Path | None:
+    """Ask for a folder."""
+    return _path(QFileDialog.getExistingDirectory(parent, title, start))
+
+
+def ask_where_to_save(parent: QWidget, title: str, start: str, kinds: str = MASKS) -> Path | None:
+    """Ask for the name of a new file."""
+    return _path(QFileDialog.getSaveFileName(parent, title, start, kinds)[0])
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

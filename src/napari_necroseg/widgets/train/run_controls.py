@@ -1,0 +1,159 @@
+"""Controls of a training that runs or was interrupted, and the layer that shows its network's prediction."""
+
+from pathlib import Path
+from weakref import ref
+
+from napari.layers import Labels, Layer
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.events import ValidationPicture
+from napari_necroseg.layerdata import Role, case_source, mask_layer
+from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.runs import discard_interrupted, find_interrupted
+from napari_necroseg.widgets.shared.workspace import Workspace
+from napari_necroseg.widgets.train.jobs import Wants
+
+
+class RunControls(QWidget):
+    """Two buttons that are there while a training runs.
+
+    Attributes
+    ----------
+    wants
+        What they tell the training that was begun last.
+    pause, keep
+        The buttons.
+    kept
+        Emitted when the training is to end with the model as it is.
+    """
+
+    kept = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.wants = Wants()
+        self.pause = QPushButton("Pause")
+        self.pause.setCheckable(True)
+        self.pause.setToolTip("Let the training stand still, so that the computer is free.")
+        self.pause.toggled.connect(self._on_pause)
+        self.keep = QPushButton("Stop and keep")
+        self.keep.setToolTip("End the training now, and keep the model as it is.")
+        self.keep.clicked.connect(self._on_keep)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.pause)
+        row.addWidget(self.keep)
+
+    def show_busy(self, is_busy: bool) -> None:
+        """Show the buttons while a training runs."""
+        self.setVisible(is_busy)
+        self.keep.setEnabled(is_busy)
+        if not is_busy:
+            self.pause.setChecked(False)
+
+    def give_up(self) -> None:
+        """Let a stop leave nothing; otherwise it is an interruption, such as the end of the program."""
+        self.wants.leave.clear()
+
+    def _on_pause(self, pauses: bool) -> None:
+        """Let the training stand still after its step, or go on."""
+        self.pause.setText("Go on" if pauses else "Pause")
+        (self.wants.pause.set if pauses else self.wants.pause.clear)()
+
+    def _on_keep(self) -> None:
+        self.wants.keep.set()
+        self.keep.setEnabled(False)
+        self.kept.emit()
+
+
+class InterruptedTraining(QWidget):
+    """Two buttons about the training that was interrupted last; hidden where there is none.
+
+    Attributes
+    ----------
+    run
+        Its folder; None where there is none.
+    go_on, discard
+        The buttons.
+    discarded
+        Emitted with a message when it was discarded, or could not be.
+    """
+
+    discarded = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.run: Path | None = None
+        self.go_on = QPushButton()
+        self.go_on.setToolTip(
+            "This training was interrupted. Go on from its last save, with its own choices and cases."
+        )
+        self.discard = QPushButton("Discard")
+        self.discard.setToolTip("Remove what the interrupted training has learned.")
+        self.discard.clicked.connect(self._on_discard)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.go_on, 1)
+        row.addWidget(self.discard)
+
+    def look(self, models: Path | None) -> None:
+        """Look whether a training in this folder was interrupted."""
+        self.show_run(find_interrupted(models))
+
+    def show_run(self, run: Path | None) -> None:
+        """Name a training, or none."""
+        self.run = run
+        self.go_on.setText("" if run is None else f"Go on with {run.name}")
+
+    def _on_discard(self) -> None:
+        run = self.run
+        if run is None or not qt_parts.ask_discard(
+            self, f"Discard what the training {run.name} has learned?"
+        ):
+            return
+        try:
+            discard_interrupted(run)
+        except NecrosegError as error:
+            self.discarded.emit(str(error))
+            return
+        self.discarded.emit(f"Discarded {run.name}.")
+
+
+class LiveMask:
+    """One layer for each training, made when there is something to see.
+
+    Once it is removed or drawn on, it is the person's: it stays as it is, and no other comes.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._case: str | None = None
+        self._run = ""
+        self._layer: ref[Layer] | None = None
+
+    def begin(self, held_out: tuple[str, ...], run: str) -> str | None:
+        """Get ready for the training of a run; return the case to be shown: the open one, if left out."""
+        self._run = run
+        case = self._workspace.case
+        self._case = None if case is None or case.name not in held_out else case.name
+        # The layer of the last training stays, as it is.
+        self._layer = None
+        return self._case
+
+    def show(self, picture: ValidationPicture) -> None:
+        """Show what was predicted, in place of what was shown before; nothing if another case is open now."""
+        case = self._workspace.case
+        if case is None or not case.name == picture.case == self._case:
+            return
+        layers = self._workspace.layers
+        name = f"in training, Dice {picture.dice:.2f}"
+        if self._layer is None:
+            # A role of its own: what a half-trained network says is not the prediction to save or to score.
+            source = case_source(case, Role.IN_TRAINING, f"{self._run}-in-training")
+            self._layer = ref(layers.add(mask_layer(picture.labels, source, name), is_saved=True))
+            return
+        layer = self._layer()
+        if isinstance(layer, Labels) and layers.keep_up(layer, picture.labels.voxels):
+            layer.name = name
