@@ -361,10 +361,10 @@ def _sign_off(_: bool) -> int:
 def _signing() -> Any:
     from napari_necroseg.core.events import Finished
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.corrected import corrected_path
     from napari_necroseg.core.io.load import load_case
-    from napari_necroseg.core.io.review import read_review, write_review
-    from napari_necroseg.core.io.versions import save_mask_version
+    from napari_necroseg.core.labels_folder import corrected_path
+    from napari_necroseg.core.project.case_files import save_mask_version
+    from napari_necroseg.core.project.review import read_review, write_review
 
     labels = Path("labels")
     case = load_case(read_cohort(Path("cohort.csv"))["case-1"])
@@ -383,7 +383,8 @@ def _draw(go_on: bool) -> int:
 
 def _drawing() -> Any:
     from napari_necroseg.core.events import Finished
-    from napari_necroseg.core.io.journal import Journal, journal_path
+    from napari_necroseg.core.labels_folder import journal_path
+    from napari_necroseg.core.project.journal import Journal
 
     mask = np.zeros(SHAPE, np.uint8)
     acknowledged = os.open("acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -403,8 +404,8 @@ def _box(number: int) -> tuple[slice, slice, slice]:
 
 
 def _strokes_are_there(place: Path) -> str:
-    from napari_necroseg.core.io.journal import journal_path
-    from napari_necroseg.core.io.recovery import recover
+    from napari_necroseg.core.labels_folder import journal_path
+    from napari_necroseg.core.project.journal import recover
 
     acknowledged = place / "acknowledged"
     count = len(acknowledged.read_bytes()) if acknowledged.exists() else 0
@@ -531,7 +532,7 @@ def _run_is(project: Path) -> Callable[[Path], str]:
 
 def _sets_are_whole(project: Path, out: Path) -> str:
     """Each case is wholly of one model as far as a reader can tell."""
-    from napari_necroseg.core.io.provenance import provenance_of
+    from napari_necroseg.core.project.provenance import provenance_of
 
     for case in CASES:
         mask = out / f"{case}.nii.gz"
@@ -603,7 +604,7 @@ def _study_differs(project: Path, place: Path) -> str:
 
 def _label_is_whole(place: Path) -> str:
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.review import Status, statuses
+    from napari_necroseg.core.project.review import Status, statuses
 
     is_signed = statuses(read_cohort(place / "cohort.csv"), place / "labels")["case-1"] is Status.REVIEWED
     expert = _voxels(place / "case-1/necrosis.nii.gz")
@@ -616,7 +617,7 @@ def _label_is_whole(place: Path) -> str:
 
 def _label_is_signed(place: Path) -> str:
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.review import Status, statuses
+    from napari_necroseg.core.project.review import Status, statuses
 
     is_signed = statuses(read_cohort(place / "cohort.csv"), place / "labels")["case-1"] is Status.REVIEWED
     return _label_is_whole(place) if is_signed else "not signed"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 from pytestqt.qtbot import QtBot
 
-from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.review import Review, write_review
+from napari_necroseg.core.labels_folder import corrected_path
+from napari_necroseg.core.project.review import Review, write_review
 from napari_necroseg.core.volume import Grid
 
 # Two cores that are busy elsewhere make any deadline a lottery.

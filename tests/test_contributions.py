@@ -18,9 +18,9 @@ from napari_necroseg.contributions import (
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Finished
-from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.cohort import write_cohort
-from napari_necroseg.core.io.provenance import MaskState, provenance_of
+from napari_necroseg.core.project.case_files import CaseOutput, write_case
+from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import Role, source_of
 

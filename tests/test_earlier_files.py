@@ -13,15 +13,14 @@ import pytest
 
 from napari_necroseg.cli import main, train
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.corrected import draft_path
 from napari_necroseg.core.io.image import read_mask
-from napari_necroseg.core.io.journal import journal_path
-from napari_necroseg.core.io.labels import with_corrected
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.recovery import recover
-from napari_necroseg.core.io.review import Status, statuses
+from napari_necroseg.core.labels_folder import draft_path, journal_path
 from napari_necroseg.core.learning.checkpoint import load_model
 from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.project.journal import recover
+from napari_necroseg.core.project.labels import with_corrected
+from napari_necroseg.core.project.review import Status, statuses
 
 WRITTEN = Path(__file__).parent / "data" / "written_by_0.1.0"
 # Words of an alarm that none of these files deserves.

@@ -54,7 +54,7 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
     FileError
         If the layer belongs to no file, has another shape than it, or the name is not that of a NIfTI file.
     """
-    from napari_necroseg.core.io.case_files import CaseOutput, corrected_record, write_case
+    from napari_necroseg.core.project.case_files import CaseOutput, corrected_record, write_case
 
     name = attributes.get("name", "labels")
     source = source_of(attributes.get("metadata", {}))

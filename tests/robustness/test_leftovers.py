@@ -13,7 +13,7 @@ from napari_necroseg.core.disk import disk
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.file_lock import file_lock, is_locked
 from napari_necroseg.core.files import atomic_folder, atomic_path, writing_into
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
+from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.output import check_out_folder, sweep, sweep_all
 from napari_necroseg.core.phantom.cohort import write_phantom_cohort
 from napari_necroseg.core.study.report import write_report

@@ -17,8 +17,8 @@ import pytest
 
 from napari_necroseg.core.disk import Disk, disk
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.case_files import CaseOutput, write_case
-from napari_necroseg.core.io.provenance import MaskState, provenance_of
+from napari_necroseg.core.project.case_files import CaseOutput, write_case
+from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.volume import Grid, Origin
 
 SHAPE = (3, 5, 5)

@@ -9,13 +9,13 @@ import pytest
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import disk
-from napari_necroseg.core.io import journal_writer
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.journal import Journal, journal_path
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.recovery import recover
-from napari_necroseg.core.io.review import Status, read_review, statuses
+from napari_necroseg.core.labels_folder import journal_path
 from napari_necroseg.core.masks.brush import disk_mm
+from napari_necroseg.core.project import journal_writer
+from napari_necroseg.core.project.journal import Journal, recover
+from napari_necroseg.core.project.review import Status, read_review, statuses
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.correct.dock import Correct

@@ -14,23 +14,16 @@ from qtpy.QtCore import Qt
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.ensemble import write_ensemble
 from napari_necroseg.core.io.known import Known
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import checkpoint
 from napari_necroseg.core.learning.predict import Prediction
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
-from napari_necroseg.core.volume import Grid, Origin, Volume
-from napari_necroseg.layerdata import case_layers, source_of
-from napari_necroseg.widgets.predict import dock as predict_dock
-from napari_necroseg.widgets.predict import jobs
-from napari_necroseg.widgets.predict.dock import Predict
-from napari_necroseg.widgets.predict.jobs import WarmModels, about_mask
-from napari_necroseg.widgets.shared import qt_parts, runs
-from napari_necroseg.widgets.shared.runs import (
+from napari_necroseg.core.project import models as models_module
+from napari_necroseg.core.project.case_files import CaseOutput, write_case
+from napari_necroseg.core.project.models import (
     describe_run,
     find_runs,
     mean_name,
@@ -38,7 +31,15 @@ from napari_necroseg.widgets.shared.runs import (
     new_run_name,
     run_name,
     run_title,
+    write_ensemble,
 )
+from napari_necroseg.core.volume import Grid, Origin, Volume
+from napari_necroseg.layerdata import case_layers, source_of
+from napari_necroseg.widgets.predict import dock as predict_dock
+from napari_necroseg.widgets.predict import jobs
+from napari_necroseg.widgets.predict.dock import Predict
+from napari_necroseg.widgets.predict.jobs import WarmModels, about_mask
+from napari_necroseg.widgets.shared import qt_parts
 
 # By the case's name: what the model of `fake_prediction` knows.
 KNOWN = {"trained": "image", "named": "name"}
@@ -614,9 +615,9 @@ def test_looking_again_leaves_the_ticked_models_ticked(qtbot, dock, tmp_path, en
 def test_layers_that_come_and_go_read_no_file(dock, make_case, ensemble, monkeypatch):
     read = []
     for function in ("read_ensemble", "read_run_record"):
-        real = getattr(runs, function)
+        real = getattr(models_module, function)
         monkeypatch.setattr(
-            runs, function, lambda run, name=function, real=real: read.append(name) or real(run)
+            models_module, function, lambda run, name=function, real=real: read.append(name) or real(run)
         )
     dock.workspace.set_cohort(Cohort(cases=()), ensemble.parents[3] / "cohort.csv")
     # It was listed with its size, chosen and described: it was read once.

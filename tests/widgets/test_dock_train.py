@@ -12,9 +12,9 @@ from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.project.models import find_interrupted, find_weights
 from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.runs import find_interrupted, find_weights
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.cases import lacks, proposal

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.journal_folder import JournalFolder
 from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.labels_folder import corrected_path
+from napari_necroseg.core.project.journal_folder import JournalFolder
 
 PROGRAM = Path(__file__).with_name("drawing_program.py")
 

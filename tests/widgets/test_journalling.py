@@ -11,11 +11,10 @@ from napari.layers import Labels
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.files import disk
-from napari_necroseg.core.io import journal_writer
-from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.journal import journal_path
-from napari_necroseg.core.io.journal_folder import JournalFolder
-from napari_necroseg.core.io.recovery import recover
+from napari_necroseg.core.labels_folder import corrected_path, journal_path
+from napari_necroseg.core.project import journal_writer
+from napari_necroseg.core.project.journal import recover
+from napari_necroseg.core.project.journal_folder import JournalFolder
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import METADATA_KEY, Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets.shared import case_jobs, journal_jobs

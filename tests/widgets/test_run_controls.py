@@ -15,12 +15,11 @@ from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Paused, Progress, TrainingStep
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
+from napari_necroseg.core.project.models import find_interrupted, lock_path
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.runs import find_interrupted
 from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.dock import Train
 from napari_necroseg.widgets.train.jobs import Wants

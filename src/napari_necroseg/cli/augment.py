@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Write the samples."""
-    from napari_necroseg.core.io.presets import read_augment
+    from napari_necroseg.core.project.augmentation_file import read_augment
 
     given = chosen(options, FIELDS)
     if options.augment is not None:

@@ -94,8 +94,8 @@ def run(options: argparse.Namespace) -> Generator[Event]:
 
 def left_behind(options: argparse.Namespace) -> str:
     """Say, by what is on disk, what there is of the training if it is interrupted now."""
-    from napari_necroseg.core.io.runrecord import RECORD_NAME
     from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
+    from napari_necroseg.core.project.models import RECORD_NAME
 
     if (options.out / RECORD_NAME).is_file():
         return f"the training was done, and its model is in {options.out}."
@@ -118,7 +118,7 @@ def start_model(options: argparse.Namespace) -> "Model | None":
 def read_cases(options: argparse.Namespace) -> Cohort:
     """The whole cohort, with the masks that were drawn in a project if they were asked for."""
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.labels import with_corrected
+    from napari_necroseg.core.project.labels import with_corrected
 
     if options.labels is None and options.unsigned:
         raise SettingsError("--unsigned is about the masks of --labels DIR, which is missing.")
@@ -149,7 +149,7 @@ def planned(
 
 def read_config(options: argparse.Namespace, learned: TrainConfig | None = None) -> TrainConfig:
     """The preset's configuration, the given options, and what a model to go on from takes for granted."""
-    from napari_necroseg.core.io.presets import read_augment
+    from napari_necroseg.core.project.augmentation_file import read_augment
 
     given = chosen(options, FIELDS)
     if learned is not None:

@@ -16,10 +16,10 @@ from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
 from napari_necroseg.core.io.known import known_by_record
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.provenance import MaskState, provenance_of
 from napari_necroseg.core.learning.batch import Wanted, predict_cohort
 from napari_necroseg.core.learning.checkpoint import Model, load_model
 from napari_necroseg.core.learning.predict import known_by
+from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.volume import Volume
 
 CONFIG = PredictConfig(threads=1)

@@ -14,12 +14,12 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError
 from napari_necroseg.core.events import Checkpointed, Finished, TrainingStep, Validated, Warned
 from napari_necroseg.core.file_lock import file_lock, is_locked
-from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.checkpoint import load_model, new_network, save_run
 from napari_necroseg.core.learning.interrupt import Wishes
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
 from napari_necroseg.core.learning.train import Start, train
+from napari_necroseg.core.project.models import lock_path
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -21,11 +21,11 @@ from napari_necroseg.core.errors import CohortError, FileError, ModelError, Reso
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
-from napari_necroseg.core.io.labels import with_corrected
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.learning import loop
 from napari_necroseg.core.learning.batch import Wanted
+from napari_necroseg.core.project.labels import with_corrected
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
 from napari_necroseg.core.study import job, runs, study, underway
 from napari_necroseg.core.study.cohort import cohort_of

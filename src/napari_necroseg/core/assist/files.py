@@ -14,9 +14,9 @@ from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.versions import save_mask_version
 from napari_necroseg.core.masks.measure import Size, measure
 from napari_necroseg.core.output import check_out_file
+from napari_necroseg.core.project.case_files import save_mask_version
 from napari_necroseg.core.volume import Grid
 
 Point = tuple[float, float, float]

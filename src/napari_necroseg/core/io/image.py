@@ -3,9 +3,16 @@
 from pathlib import Path
 
 from napari_necroseg.core.errors import as_mistakes
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, FileImage, Spacing, check_is_file, image_suffix
+from napari_necroseg.core.io.file_image import (
+    TIFF_SUFFIXES,
+    FileImage,
+    Spacing,
+    check_is_file,
+    image_stem,
+    image_suffix,
+)
 from napari_necroseg.core.io.room import memory_for
+from napari_necroseg.core.labels_folder import is_in_project
 from napari_necroseg.core.volume import Grid
 
 
@@ -58,7 +65,7 @@ def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = F
         As `read_image`; also for fractional values and for more than one label.
     """
     check_is_file(path)
-    is_own = is_own or _is_in_project(path)
+    is_own = is_own or is_in_project(path, image_stem(path))
     with memory_for(path.name):
         if _is_tiff(path):
             from napari_necroseg.core.io.tiff import read_tiff_mask
@@ -77,14 +84,6 @@ def read_grid(path: Path, *, spacing_mm: Spacing | None = None) -> tuple[Grid, t
     from napari_necroseg.core.io.nifti import read_header
 
     return read_header(path)
-
-
-def _is_in_project(path: Path) -> bool:
-    if LABELS_FOLDER not in (path.parent.name, path.parent.parent.name):
-        return False
-    from napari_necroseg.core.io.review import is_in_project
-
-    return is_in_project(path)
 
 
 def _is_tiff(path: Path) -> bool:

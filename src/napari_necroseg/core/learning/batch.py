@@ -11,17 +11,17 @@ from napari_necroseg.core.casename import name_key, named_file
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
-from napari_necroseg.core.io.case_files import MAPS, CaseOutput, Earlier, map_path, write_case
 from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.known import Known, known_in_words
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.provenance import record_path
 from napari_necroseg.core.io.scanning import list_images
 from napari_necroseg.core.learning.checkpoint import Model
 from napari_necroseg.core.learning.predict import Prediction, check_sequences, predict
 from napari_necroseg.core.learning.volumes import check_images, only_needed
 from napari_necroseg.core.masks.measure import measure, volume_in_words
 from napari_necroseg.core.output import check_out_folder
+from napari_necroseg.core.project.case_files import MAPS, CaseOutput, Earlier, map_path, write_case
+from napari_necroseg.core.project.provenance import record_path
 
 
 @dataclass(frozen=True, kw_only=True)

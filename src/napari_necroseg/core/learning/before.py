@@ -10,9 +10,9 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import describe
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Warned
-from napari_necroseg.core.io.labels import masks_in_words
 from napari_necroseg.core.learning.checkpoint import Model, new_network
 from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.project.labels import masks_in_words
 
 
 def announcement(plan: Plan, model: Model | None) -> str:

@@ -18,11 +18,11 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.files import file_sha256, write_bytes, write_text
 from napari_necroseg.core.io.known import Learned
-from napari_necroseg.core.io.runrecord import RECORD_NAME, read_run_record
 from napari_necroseg.core.learning.seal import check_seal, sealed
 from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.output import check_out_folder
 from napari_necroseg.core.plan import patch_shape_of
+from napari_necroseg.core.project.models import RECORD_NAME, read_run_record
 
 WEIGHTS_NAME = "weights.safetensors"
 HISTORY_NAME = "history.csv"

@@ -14,11 +14,11 @@ from torch import Tensor
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.files import check_readable, remove, write_bytes
-from napari_necroseg.core.io.runrecord import RECORD_NAME
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, check_run_folder
 from napari_necroseg.core.learning.seal import check_seal, sealed
 from napari_necroseg.core.output import check_out_folder, is_temporary
 from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.project.models import RECORD_NAME
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 _HEADER_KEY = "napari-necroseg-checkpoint"

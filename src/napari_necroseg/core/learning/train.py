@@ -12,7 +12,6 @@ from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.known import ImageMark, Learned, patient_sha256
-from napari_necroseg.core.io.runrecord import lock_path
 from napari_necroseg.core.learning.before import announcement, check_space, remarks, whose_masks
 from napari_necroseg.core.learning.checkpoint import Model, RunRecord, save_run, software_versions
 from napari_necroseg.core.learning.device import (
@@ -41,6 +40,7 @@ from napari_necroseg.core.learning.unet import n_parameters
 from napari_necroseg.core.learning.validate import Validator, load_validation_cases
 from napari_necroseg.core.learning.volumes import load_sources, source_sha256
 from napari_necroseg.core.plan import Plan, with_fewer_cases
+from napari_necroseg.core.project.models import lock_path
 
 # A training that was just killed may hold its lock for a moment.
 _SECONDS_TO_WAIT = 2.0

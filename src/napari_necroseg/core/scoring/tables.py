@@ -16,8 +16,8 @@ from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import file_sha256, read_bytes, read_text
 from napari_necroseg.core.io.known import Known, known_by_record
-from napari_necroseg.core.io.provenance import Provenance
 from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
+from napari_necroseg.core.project.provenance import Provenance
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.summary import Summary

@@ -5,7 +5,7 @@ from typing import Any
 
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.config.study import Configuration, StudyConfig
-from napari_necroseg.core.io.runrecord import trained_config
+from napari_necroseg.core.project.models import trained_config
 from napari_necroseg.core.tuning import tuned
 
 

@@ -12,11 +12,10 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError, NecrosegError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.files import file_sha256, write_text
-from napari_necroseg.core.io.ensemble import write_ensemble
-from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
 from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
 from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.project.models import trained_config, write_ensemble
 from napari_necroseg.core.study.events import RunDone, RunFailed, RunPlanned
 from napari_necroseg.core.study.findings import write_state
 from napari_necroseg.core.study.job import do_unit

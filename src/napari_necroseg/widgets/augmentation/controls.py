@@ -27,7 +27,7 @@ from napari_necroseg.core.config import (
     train_preset,
 )
 from napari_necroseg.core.errors import NecrosegError, SettingsError
-from napari_necroseg.core.io.presets import read_augment, write_augment
+from napari_necroseg.core.project.augmentation_file import read_augment, write_augment
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import Editor, make_editor, unit_of
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, button, row

@@ -11,13 +11,13 @@ import numpy as np
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.io.corrected import saved_voxels
-from napari_necroseg.core.io.journal import Journal
-from napari_necroseg.core.io.journal_folder import JournalFolder
-from napari_necroseg.core.io.review import Review, Status, read_review, statuses, write_review
 from napari_necroseg.core.masks.interpolate import interpolate
 from napari_necroseg.core.masks.islands import fill_holes, keep_largest
 from napari_necroseg.core.masks.reshape import grow, smooth
+from napari_necroseg.core.project.journal import Journal
+from napari_necroseg.core.project.journal_folder import JournalFolder
+from napari_necroseg.core.project.labels import saved_voxels
+from napari_necroseg.core.project.review import Review, Status, read_review, statuses, write_review
 from napari_necroseg.core.volume import Grid, Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.shared import case_jobs

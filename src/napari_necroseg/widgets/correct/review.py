@@ -23,8 +23,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.core.io.review import Review, Status, next_case
+from napari_necroseg.core.labels_folder import LABELS_FOLDER
+from napari_necroseg.core.project.review import Review, Status, next_case
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct import jobs
 from napari_necroseg.widgets.correct.edited_mask import EditedMask

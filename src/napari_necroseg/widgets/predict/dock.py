@@ -13,6 +13,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.measure import Size, volume_in_words
+from napari_necroseg.core.project.models import describe_run, mean_name, run_name
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.choices import BatchList, EnsembleChoice, RegionChoice
@@ -25,7 +26,6 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
-from napari_necroseg.widgets.shared.runs import describe_run, mean_name, run_name
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
 _OUTLINE_VOXELS = 1

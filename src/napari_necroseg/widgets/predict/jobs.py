@@ -11,9 +11,9 @@ from napari_necroseg.core.casename import name_among, names_in
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.io.known import Known
-from napari_necroseg.core.io.provenance import MaskState, provenance_of
+from napari_necroseg.core.project.models import WEIGHTS_NAME, mean_name, members_of, run_name
+from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
-from napari_necroseg.widgets.shared.runs import WEIGHTS, mean_name, members_of, run_name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +62,8 @@ class WarmModels:
         An ensemble stands for its members.
         """
         yield Progress(done=0, total=0, message="Loading PyTorch ...")
-        from napari_necroseg.core.io.ensemble import distinct_runs
         from napari_necroseg.core.learning.checkpoint import load_model
+        from napari_necroseg.core.project.models import distinct_runs
 
         kept: dict[Path, tuple[object, Any]] = {}
         distinct, repeated = distinct_runs(runs)
@@ -150,7 +150,7 @@ def about_mask(mask: Path, models: Set[str]) -> str:
 
 def _stamp(run: Path) -> object:
     """What changes when the model in a folder does; nothing where there is none."""
-    path = run / WEIGHTS
+    path = run / WEIGHTS_NAME
     if not path.is_file():
         return None
     stat = path.stat()

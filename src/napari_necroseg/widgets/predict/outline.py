@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QSignalBlocker
 
 from napari_necroseg.core.config import BY_PRESET, Config, PredictConfig, train_preset, usual_prediction
-from napari_necroseg.core.io.runrecord import trained_config
 from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.masks.measure import Size, measure
+from napari_necroseg.core.project.models import members_of, trained_config
 from napari_necroseg.widgets.predict.jobs import CasePrediction
 from napari_necroseg.widgets.shared.config_form import ConfigForm
-from napari_necroseg.widgets.shared.runs import members_of
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 # Choices that need no new run of the network.

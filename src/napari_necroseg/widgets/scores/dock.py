@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.runrecord import trained_config
+from napari_necroseg.core.project.models import trained_config
 from napari_necroseg.core.scoring.paper import published
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.scores import jobs

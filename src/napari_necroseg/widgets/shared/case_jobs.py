@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
 from napari_necroseg.core.output import sweep_all
 from napari_necroseg.core.volume import Origin, Voxels
 from napari_necroseg.layerdata import (
@@ -196,7 +196,7 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
 
 
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
-    from napari_necroseg.core.io.case_files import CaseOutput, corrected_record, write_case
+    from napari_necroseg.core.project.case_files import CaseOutput, corrected_record, write_case
 
     for done, mask in enumerate(saves):
         yield Progress(done=done, total=len(saves), message=f"Saving {mask.path.name} ...")

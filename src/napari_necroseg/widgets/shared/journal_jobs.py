@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.io.journal import Journal, put_aside
-from napari_necroseg.core.io.journal_folder import JournalFolder, KeptStrokes
-from napari_necroseg.core.io.recovery import Recovered
+from napari_necroseg.core.project.journal import Journal, Recovered, put_aside
+from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

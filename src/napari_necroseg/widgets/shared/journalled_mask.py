@@ -8,9 +8,9 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_necroseg.core.io.journal_writer import Begin, Draft, End, JournalWriter
 from napari_necroseg.core.masks.boxes import Box
 from napari_necroseg.core.masks.edit import changed_box
+from napari_necroseg.core.project.journal_writer import Begin, Draft, End, JournalWriter
 from napari_necroseg.core.volume import Voxels
 
 # An undo does not tell what it changed, and is told like a move to another slice: both are looked into soon.

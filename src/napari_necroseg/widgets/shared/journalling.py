@@ -16,11 +16,10 @@ from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.io.journal import Journal
-from napari_necroseg.core.io.journal_folder import JournalFolder, KeptStrokes
-from napari_necroseg.core.io.journal_writer import LATE_S, End, JournalWriter
-from napari_necroseg.core.io.recovery import Recovered
 from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.project.journal import Journal, Recovered
+from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
+from napari_necroseg.core.project.journal_writer import LATE_S, End, JournalWriter
 from napari_necroseg.core.volume import Volume, Voxels
 from napari_necroseg.layerdata import Role, case_source, mask_layer, source_of
 from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers

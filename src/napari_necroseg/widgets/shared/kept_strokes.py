@@ -4,7 +4,7 @@ from functools import partial
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_necroseg.core.io.journal_folder import KeptStrokes
+from napari_necroseg.core.project.journal_folder import KeptStrokes
 from napari_necroseg.widgets.shared import journal_jobs
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel

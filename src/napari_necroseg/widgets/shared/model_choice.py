@@ -5,8 +5,8 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from napari_necroseg.core.project.models import find_ensembles, find_runs, run_title
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.runs import find_ensembles, find_runs, run_title
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 

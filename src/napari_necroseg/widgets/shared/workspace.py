@@ -17,7 +17,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.corrected import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
 from napari_necroseg.layerdata import LayerSource, Role, source_of
 from napari_necroseg.widgets.shared import case_jobs, qt_parts
 from napari_necroseg.widgets.shared.case_jobs import MaskToSave

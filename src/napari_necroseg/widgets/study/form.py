@@ -17,12 +17,12 @@ from qtpy.QtWidgets import (
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuration, StudyConfig
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.core.io.labels import drawn_cases, marked
+from napari_necroseg.core.labels_folder import LABELS_FOLDER
+from napari_necroseg.core.project.labels import drawn_cases, marked
+from napari_necroseg.core.project.models import WEIGHTS_NAME
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.widgets.shared.config_form import ConfigForm, NumberEditor
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
-from napari_necroseg.widgets.shared.runs import WEIGHTS
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _PLAIN = ("preset", "minutes_per_run", "steps_per_run", "folds", "seeds", "workers")
@@ -191,7 +191,9 @@ class StudyForm(QWidget):
         self.show_corrected()
         # A model that was moved must be named again.
         start = None if locked is None else locked.config.start_from
-        self.start_from.setEnabled(locked is None or (start is not None and not (start / WEIGHTS).is_file()))
+        self.start_from.setEnabled(
+            locked is None or (start is not None and not (start / WEIGHTS_NAME).is_file())
+        )
 
     def _tick(self, names: tuple[str, ...]) -> None:
         for name, box in self.boxes.items():

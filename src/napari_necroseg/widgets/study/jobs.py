@@ -15,8 +15,8 @@ from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.files import file_sha256, read_json, read_text, voxels_sha256
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.core.io.runrecord import read_run_record
+from napari_necroseg.core.labels_folder import LABELS_FOLDER
+from napari_necroseg.core.project.models import read_run_record
 from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.study.findings import changed_scores
 from napari_necroseg.core.study.record import STUDY_NAME, RunState, StudyRecord, read_study

@@ -6,10 +6,10 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_necroseg.core.casename import FORBIDDEN, check_case_name
+from napari_necroseg.core.project.models import modified_s
 from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.runs import modified_s
 
 STUDIES_FOLDER = "study"
 _HELP = (

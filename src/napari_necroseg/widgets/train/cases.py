@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.corrected import LABELS_FOLDER
-from napari_necroseg.core.io.labels import drawn_cases, marked
+from napari_necroseg.core.labels_folder import LABELS_FOLDER
+from napari_necroseg.core.project.labels import drawn_cases, marked
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
 from napari_necroseg.widgets.shared.workspace import Workspace

@@ -11,13 +11,13 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, duration, make_plan
+from napari_necroseg.core.project.models import learned_cases, new_run_name
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
-from napari_necroseg.widgets.shared.runs import learned_cases, new_run_name
 from napari_necroseg.widgets.shared.worker import Job
 from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.cases import TrainCases

@@ -11,9 +11,9 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.project.models import discard_interrupted, find_weights
 from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.tuning import may_validate, tuned
-from napari_necroseg.widgets.shared.runs import discard_interrupted, find_weights
 from napari_necroseg.widgets.train.tuning import to_score
 
 

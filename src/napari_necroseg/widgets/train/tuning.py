@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
-from napari_necroseg.core.io.runrecord import trained_config
+from napari_necroseg.core.project.models import learned_cases, trained_config
 from napari_necroseg.core.tuning import SAME_IMAGES, SAME_NETWORK, seen_by, tuned, tuning_preset, watched
-from napari_necroseg.widgets.shared.runs import learned_cases
 
 # What a trained model may take for granted.
 TAKEN = (*SAME_NETWORK, *SAME_IMAGES)

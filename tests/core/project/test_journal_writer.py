@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.disk import disk
-from napari_necroseg.core.io import journal as journal_module
-from napari_necroseg.core.io import journal_writer
-from napari_necroseg.core.io.journal import Journal
-from napari_necroseg.core.io.journal_writer import End, JournalWriter
-from napari_necroseg.core.io.recovery import recover
+from napari_necroseg.core.project import journal as journal_module
+from napari_necroseg.core.project import journal_writer
+from napari_necroseg.core.project.journal import Journal, recover
+from napari_necroseg.core.project.journal_writer import End, JournalWriter
 
 SHAPE = (4, 20, 24)
 BASE = np.zeros(SHAPE, np.uint8)

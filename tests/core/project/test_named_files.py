@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
-from napari_necroseg.core.io.corrected import corrected_path, draft_path
-from napari_necroseg.core.io.journal import Journal, journal_path
-from napari_necroseg.core.io.recovery import recover
-from napari_necroseg.core.io.review import Review, Status, read_review, review_path, statuses, write_review
+from napari_necroseg.core.labels_folder import corrected_path, draft_path, journal_path, review_path
+from napari_necroseg.core.project.journal import Journal, recover
+from napari_necroseg.core.project.review import Review, Status, read_review, statuses, write_review
 
 NAMES = ("M\u00fcller", "Mu\u0308ller")
 

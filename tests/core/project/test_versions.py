@@ -6,7 +6,7 @@ import pytest
 
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.io.image import read_mask
-from napari_necroseg.core.io.versions import save_mask_version
+from napari_necroseg.core.project.case_files import save_mask_version
 from napari_necroseg.core.volume import Grid, Origin
 
 SHAPE = (3, 4, 5)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_necroseg.core.errors import FileError, ResourceError
-from napari_necroseg.core.io import journal as journal_module
-from napari_necroseg.core.io.journal import Journal, journal_path
-from napari_necroseg.core.io.recovery import OtherBaseError, recover
+from napari_necroseg.core.labels_folder import journal_path
+from napari_necroseg.core.project import journal as journal_module
+from napari_necroseg.core.project.journal import Journal, OtherBaseError, recover
 
 SHAPE = (4, 20, 24)
 CASE = "patient-7"
@@ -29,7 +29,7 @@ ENDLESS = """
 import sys
 from pathlib import Path
 import numpy as np
-from napari_necroseg.core.io.journal import Journal
+from napari_necroseg.core.project.journal import Journal
 path, seed = Path(sys.argv[1]), int(sys.argv[2])
 mask = np.zeros((16, 64, 64), np.uint8)
 generator = np.random.default_rng(seed)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io import journal_records, recovery
-from napari_necroseg.core.io.journal_records import (
+from napari_necroseg.core.project import journal, journal_records
+from napari_necroseg.core.project.journal import recover
+from napari_necroseg.core.project.journal_records import (
     header_of,
     packed_header,
     packed_note,
     packed_record,
     whole_box,
 )
-from napari_necroseg.core.io.recovery import recover
 
 BASE = np.zeros((3, 4, 5), np.uint8)
 HEADER = header_of(BASE, "a")
@@ -135,7 +135,7 @@ def test_a_note_says_which_layer_it_is_and_the_last_one_counts(path: Path) -> No
 
 def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(BEGINNING)
-    monkeypatch.setattr(recovery, "MOST_BYTES", len(BEGINNING))
+    monkeypatch.setattr(journal, "MOST_BYTES", len(BEGINNING))
     assert recover(path, BASE, case="a").is_saved
     path.write_bytes(BEGINNING + b"x")
     with pytest.raises(FileError, match="too much for a journal"):

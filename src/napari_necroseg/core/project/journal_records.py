@@ -29,6 +29,7 @@ _MAGIC = b"necrojn1"
 _HEADER = struct.Struct("<8s4s3I32s32sI")
 _PREFIX = struct.Struct("<II")
 _BOX = struct.Struct("<6I")
+
 # The fastest; strokes are mostly runs of one value. Each such stream begins with the same two bytes, by which
 # the next record is found behind one that is damaged.
 _LEVEL = 1
@@ -37,8 +38,10 @@ _BEFORE_STREAM = _PREFIX.size + _BOX.size
 _NOTE_BOX = bytes(_BOX.size)
 _MOST_NOTE_BYTES = 4096
 _SCAN_BYTES = 2**16
+
 # A forged file could make each of its bytes look like the beginning of a long record.
 _MOST_TRIED_BYTES = 2**28
+
 # Of the 448 bits of a header that are known beforehand; another case's differ in about 128.
 _MOST_FLIPPED_BITS = 64
 

@@ -11,17 +11,20 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.journal import UNSAFE, Journal, TakenOverError, put_aside
-from napari_necroseg.core.io.journal_records import Box
+from napari_necroseg.core.project.journal import UNSAFE, Journal, TakenOverError, put_aside
+from napari_necroseg.core.project.journal_records import Box
 from napari_necroseg.core.volume import Voxels
 
 Begin = Callable[[Voxels], Journal]
 Draft = Callable[[Path, Voxels | None], None]
+
 # From here on it is told that the disk does not keep up.
 LATE_S = 2.0
 RETRY_S = 2.0
+
 # The whole mask as a file that any program reads, if something has changed since the last one.
 DRAFT_S = 8.0
+
 # How often an idle thread looks whether the program has ended.
 _LOOK_S = 0.5
 

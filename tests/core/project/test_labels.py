@@ -7,7 +7,7 @@ import pytest
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Drawn, Sequence
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.labels import drawn_cases, marked, masks_in_words, with_corrected
+from napari_necroseg.core.project.labels import drawn_cases, marked, masks_in_words, with_corrected
 
 
 def files(name: str, *, reference: Path | None = None) -> CaseFiles:

@@ -27,8 +27,10 @@ from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.volume import Grid, Volume
 
 FILES, REPLACES, CORRECTED = "files", "replaces", "corrected_by_hand"
+
 # Names and settings; anything larger is something else.
 _MOST_BYTES = 10_000_000
+
 # What any record of this program has had, for a JSON file of someone else may stand there.
 _OURS = ("model", "models", "model_cases", "trained_on", FILES)
 

@@ -9,9 +9,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.core.io.case_files import CaseOutput, write_case
 from napari_necroseg.core.io.known import known_by_record
-from napari_necroseg.core.io.provenance import MaskState, provenance_of, record_path
+from napari_necroseg.core.project.case_files import CaseOutput, write_case
+from napari_necroseg.core.project.provenance import MaskState, provenance_of, record_path
 from napari_necroseg.core.volume import Grid, Origin
 
 AFFINE = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.9, 0, 0], [0, 0, 0, 1]])

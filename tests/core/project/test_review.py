@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError, FileError, ResourceError, SettingsError
 from napari_necroseg.core.files import file_sha256
-from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.review import (
+from napari_necroseg.core.labels_folder import corrected_path, review_path
+from napari_necroseg.core.project.review import (
     Changes,
     Review,
     Status,
     next_case,
     read_review,
-    review_path,
     statuses,
     write_review,
 )

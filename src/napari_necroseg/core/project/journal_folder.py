@@ -13,17 +13,18 @@ from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import remove
-from napari_necroseg.core.io.corrected import draft_path, saved_voxels
-from napari_necroseg.core.io.journal import JOURNAL_SUFFIX, Journal, check_free, journal_path
-from napari_necroseg.core.io.journal_records import voxels_sha256
-from napari_necroseg.core.io.recovery import OtherBaseError, Recovered, recover
 from napari_necroseg.core.io.save import save_mask
 from napari_necroseg.core.io.user_data import user_data_folder
+from napari_necroseg.core.labels_folder import JOURNAL_SUFFIX, draft_path, journal_path
+from napari_necroseg.core.project.journal import Journal, OtherBaseError, Recovered, check_free, recover
+from napari_necroseg.core.project.journal_records import voxels_sha256
+from napari_necroseg.core.project.labels import saved_voxels
 from napari_necroseg.core.volume import Grid, Origin, Voxels
 
 JOURNALS_FOLDER = "journals"
 _LAYER = "layer-"
 _LOCK = ".journals.lock"
+
 # To choose a name takes milliseconds; longer is a drive that does not answer.
 _LONGEST_WAIT_S = 5.0
 

@@ -1,4 +1,4 @@
-"""The files that are written of a case, which change together or not at all: mask, record, maps.
+"""Saves the files of a case, which change together or not at all: mask, record, maps.
 
 A map is a probability or an uncertainty. All files are written under other names first. Then, as long as a
 mask is replaced, the record is that of both masks (see `provenance`); maps of the earlier mask go before the
@@ -26,7 +26,9 @@ from napari_necroseg.core.grids.orient import to_working, working_grid
 from napari_necroseg.core.io.file_image import image_stem, image_suffix
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.nifti_file import holds_fractions
-from napari_necroseg.core.io.provenance import (
+from napari_necroseg.core.io.save import labels_bytes, mask_bytes, probability_bytes
+from napari_necroseg.core.output import sweep
+from napari_necroseg.core.project.provenance import (
     CORRECTED,
     FILES,
     REPLACES,
@@ -38,8 +40,6 @@ from napari_necroseg.core.io.provenance import (
     read_record,
     record_path,
 )
-from napari_necroseg.core.io.save import labels_bytes, mask_bytes, probability_bytes
-from napari_necroseg.core.output import sweep
 from napari_necroseg.core.volume import Origin, Volume, Voxels
 
 MAPS = ("probability", "uncertainty")
@@ -365,3 +365,30 @@ def _undoable(old: _Old) -> Iterator[dict[Path, Path]]:
         for copy in copies.values():
             with suppress(OSError):
                 copy.unlink(missing_ok=True)
+
+
+def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None:
+    """Save a mask onto the grid of its file; an earlier mask of that name is kept.
+
+    Parameters
+    ----------
+    path
+        Where the mask goes; what is there now is copied to ``<name>_earlier-001.nii.gz`` (or the next free
+        number) first, and so is its record, which is not of the new mask.
+    voxels
+        ``(Z, Y, X)`` in working order.
+    origin
+        The ceT1 file that the mask belongs to.
+
+    Returns
+    -------
+    Path or None
+        The copy of the earlier mask, if there was one.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full; nothing has changed then.
+    """
+    earlier = write_case(CaseOutput(path=path, mask=voxels, origin=origin), keeps_all=True)
+    return None if earlier is None else earlier.kept

@@ -6,7 +6,7 @@ import pytest
 
 from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError, SettingsError
-from napari_necroseg.core.io.presets import read_augment, write_augment
+from napari_necroseg.core.project.augmentation_file import read_augment, write_augment
 
 
 def test_what_was_written_comes_back(tmp_path) -> None:

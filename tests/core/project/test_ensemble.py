@@ -5,8 +5,8 @@ import pytest
 
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.files import file_sha256
-from napari_necroseg.core.io import ensemble
-from napari_necroseg.core.io.ensemble import ENSEMBLE_NAME, distinct_runs, expand_runs, write_ensemble
+from napari_necroseg.core.project import models
+from napari_necroseg.core.project.models import ENSEMBLE_NAME, distinct_runs, expand_runs, write_ensemble
 
 
 def make_run(folder: Path, content: bytes = b"weights") -> Path:
@@ -76,7 +76,7 @@ def test_three_thousand_times_one_model_are_one_and_read_once(tmp_path: Path, mo
     written = json.loads(path.read_text())
     path.write_text(json.dumps(written | {"members": written["members"] * 3000}))
     read: list[Path] = []
-    monkeypatch.setattr(ensemble, "file_sha256", lambda path: read.append(path) or file_sha256(path))
+    monkeypatch.setattr(models, "file_sha256", lambda path: read.append(path) or file_sha256(path))
     assert distinct_runs([tmp_path / "e"]) == (
         [run],
         "Given more than once, and counted once: the model a (3000 times).",

@@ -10,10 +10,11 @@ import pytest
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Finished, Warned
-from napari_necroseg.core.io.corrected import corrected_path, saved_voxels
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.save import save_mask
-from napari_necroseg.core.io.versions import save_mask_version
+from napari_necroseg.core.labels_folder import corrected_path
+from napari_necroseg.core.project.case_files import save_mask_version
+from napari_necroseg.core.project.labels import saved_voxels
 from napari_necroseg.core.scoring.files import CaseScored, score_files
 from napari_necroseg.core.scoring.pairs import find_pairs
 from napari_necroseg.widgets.shared.case_jobs import open_case

@@ -1,19 +1,35 @@
-"""Masks that were drawn in a project, in place of the cohort's: signed-off ones, unless all are wanted."""
+"""Puts masks drawn in a project in place of the cohort's: signed-off ones, unless all are wanted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from napari_necroseg.core.case import CaseFiles, Cohort, Drawn
 from napari_necroseg.core.casename import name_among, names_in
-from napari_necroseg.core.errors import CohortError, FileError
+from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.files import check_readable, file_sha256
-from napari_necroseg.core.io.corrected import TUMOUR_SUFFIX
-from napari_necroseg.core.io.review import Status, read_review, review_path
+from napari_necroseg.core.io.onto import read_mask_on
+from napari_necroseg.core.labels_folder import TUMOUR_SUFFIX, corrected_path, review_path
+from napari_necroseg.core.project.review import Status, read_review
+from napari_necroseg.core.volume import Grid, Voxels
 
 # Of a mask's file, behind the case's name.
 _SUFFIXES = {"reference": "", "tumour": TUMOUR_SUFFIX}
+
+
+def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
+    """Read the mask of a case that is on disk, ``(Z, Y, X)`` on its grid; None if that cannot be done."""
+    path = corrected_path(labels, case)
+    if not path.exists():
+        return None
+    try:
+        mask = read_mask_on(path, grid, is_own=True)
+    except NecrosegError:
+        return None
+    return None if mask.was_resampled else np.ascontiguousarray(mask.volume.voxels)
 
 
 def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:

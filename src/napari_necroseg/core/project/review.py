@@ -14,26 +14,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.casename import LONGEST_NAME, name_among, name_key, named_file, names_in
+from napari_necroseg.core.casename import LONGEST_NAME, name_among, name_key, names_in
 from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import file_sha256, read_json, write_text
-from napari_necroseg.core.io.corrected import (
-    DRAFTS_FOLDER,
-    LABELS_FOLDER,
-    TUMOUR_SUFFIX,
-    corrected_path,
-)
-from napari_necroseg.core.io.file_image import image_stem
-from napari_necroseg.core.io.journal import journal_path
+from napari_necroseg.core.labels_folder import REVIEW_SUFFIX, corrected_path, review_path
 
-REVIEW_SUFFIX = ".review.json"
 _MOST_BYTES = 1_000_000
+
 # Ten years: a clock that was set, not work.
 _MOST_SECONDS = 3.2e8
 _MOST_ML = 1e6
 _MOST_SLICES = 10_000
-
 Ml = Annotated[float, Field(ge=0, le=_MOST_ML)]
 Slice = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -134,11 +126,6 @@ class Review(Config):
         )
 
 
-def review_path(labels: Path, case: str) -> Path:
-    """Return where the review of a case is, or would be."""
-    return named_file(labels, f"{case}{REVIEW_SUFFIX}")
-
-
 def write_review(labels: Path, review: Review) -> None:
     """Write the review of a case into the folder of its mask, atomically.
 
@@ -206,14 +193,6 @@ def next_case(
     turned = names[start:] + names[:start]
     wanted = (name for name in turned if name != after and status in (None, of_case.get(name)))
     return next(wanted, None)
-
-
-def is_in_project(mask: Path) -> bool:
-    """Whether this program keeps a mask: in a folder labels, beside its review or its journal."""
-    labels = mask.parent.parent if mask.parent.name == DRAFTS_FOLDER else mask.parent
-    case = image_stem(mask).removesuffix(TUMOUR_SUFFIX)
-    traces = (review_path(labels, case), journal_path(labels, case))
-    return labels.name == LABELS_FOLDER and any(path.exists() for path in traces)
 
 
 def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.journal import Journal
-from napari_necroseg.core.io.recovery import recover
+from napari_necroseg.core.project.journal import Journal, recover
 
 SHAPE = (4, 20, 24)
 CASE = "a"

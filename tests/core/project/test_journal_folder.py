@@ -11,11 +11,10 @@ import pytest
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.disk import LOCKED_BYTE, _lock_byte, disk
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.corrected import corrected_path
-from napari_necroseg.core.io.journal import Journal, check_free, put_aside
-from napari_necroseg.core.io.journal_folder import JournalFolder
-from napari_necroseg.core.io.recovery import MOST_BYTES
 from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.labels_folder import corrected_path
+from napari_necroseg.core.project.journal import MOST_BYTES, Journal, check_free, put_aside
+from napari_necroseg.core.project.journal_folder import JournalFolder
 from napari_necroseg.core.volume import Origin, Volume
 
 SHAPE = (4, 20, 24)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.case_files import CaseOutput, corrected_record, write_case
-from napari_necroseg.core.io.provenance import MaskState, provenance_of, record_path
+from napari_necroseg.core.project.case_files import CaseOutput, corrected_record, write_case
+from napari_necroseg.core.project.provenance import MaskState, provenance_of, record_path
 from napari_necroseg.core.volume import Grid, Origin
 
 SHAPE = (4, 6, 5)

@@ -1,0 +1,49 @@
+"""Names the files in a project's folder ``labels``: masks, drafts, sign-offs and journals of edits."""
+
+from pathlib import Path
+
+from napari_necroseg.core.casename import named_file
+
+LABELS_FOLDER = "labels"
+DRAFTS_FOLDER = "drafts"
+TUMOUR_SUFFIX = "_tumour"
+REVIEW_SUFFIX = ".review.json"
+JOURNAL_SUFFIX = ".journal"
+
+
+def corrected_path(labels: Path, case: str, *, is_tumour: bool = False) -> Path:
+    """Return where the corrected mask of a case is, however the disk has its name, or would be."""
+    return named_file(labels, f"{case}{TUMOUR_SUFFIX if is_tumour else ''}.nii.gz")
+
+
+def draft_path(labels: Path, case: str) -> Path:
+    """Return where a mask that is being corrected is written now and then, until it is saved."""
+    # In a folder of its own: no name of a case can be that of a draft.
+    return named_file(labels / DRAFTS_FOLDER, f"{case}.nii.gz")
+
+
+def review_path(labels: Path, case: str) -> Path:
+    """Return where the review of a case is, or would be."""
+    return named_file(labels, f"{case}{REVIEW_SUFFIX}")
+
+
+def journal_path(labels: Path, case: str) -> Path:
+    """Return where the journal of a case's mask is, or would be: beside the mask in the project's labels."""
+    return named_file(labels, f"{case}{JOURNAL_SUFFIX}")
+
+
+def is_in_project(mask: Path, stem: str) -> bool:
+    """Whether this program keeps a mask: in a folder labels, beside its review or its journal.
+
+    Parameters
+    ----------
+    mask
+        Its file.
+    stem
+        The file's name without its suffix.
+    """
+    labels = mask.parent.parent if mask.parent.name == DRAFTS_FOLDER else mask.parent
+    if labels.name != LABELS_FOLDER:
+        return False
+    case = stem.removesuffix(TUMOUR_SUFFIX)
+    return any(path.exists() for path in (review_path(labels, case), journal_path(labels, case)))

@@ -1,0 +1,1 @@
+"""The project folder on disk: masks drawn in it, their sign-offs and journals, and trained models."""

@@ -1,0 +1,337 @@
+"""Lays out the folders of trained models: their files and records, lists of them, and ensembles."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import FileError, ModelError
+from napari_necroseg.core.file_lock import file_lock, is_locked
+from napari_necroseg.core.files import file_sha256, read_json, read_json_quietly, remove, write_text
+from napari_necroseg.core.output import sweep
+
+RECORD_NAME = "run.json"
+
+# A case takes some 2,000 bytes; anything this large is no record. It is read in the viewer's own thread.
+_MOST_RECORD_BYTES = 10_000_000
+WEIGHTS_NAME = "weights.safetensors"
+
+# Folders are named by several models up to this length.
+_LONGEST_NAME = 60
+
+# There while a training runs, and after one that was interrupted.
+CHECKPOINT_NAME = "checkpoint.safetensors"
+ENSEMBLE_NAME = "ensemble.json"
+_MOST_ENSEMBLE_BYTES = 1_000_000
+_ENSEMBLE_KIND = "a list of models that this version can read"
+
+
+def lock_path(run: Path) -> Path:
+    """Return the file that is locked while a training writes into the folder of a run; it is beside it."""
+    place = run.absolute()
+    return place.with_name(f".{place.name}.lock")
+
+
+def read_run_record(run: Path) -> dict[str, object]:
+    """Return the names and values of a model's record; none if it cannot be read."""
+    return read_json_quietly(run / RECORD_NAME, _MOST_RECORD_BYTES)
+
+
+def trained_config(run: Path) -> TrainConfig | None:
+    """Return the choices that a model was trained with; None if they cannot be read."""
+    try:
+        return TrainConfig.model_validate(read_run_record(run).get("config"))
+    except ValidationError:
+        return None
+
+
+def find_runs(folder: Path | None) -> list[Path]:
+    """Return the models in ``models/`` of a project folder, the newest first."""
+    if folder is None or not (folder / "models").is_dir():
+        return []
+    runs = [path.parent for path in (folder / "models").glob(f"*/{WEIGHTS_NAME}")]
+    return sorted(runs, key=lambda run: modified_s(run / WEIGHTS_NAME), reverse=True)
+
+
+def find_ensembles(folder: Path | None) -> list[Path]:
+    """Return the ensembles of a project's studies: each is a folder that stands for several models."""
+    if folder is None:
+        return []
+    return sorted(path.parent for path in folder.glob(f"study/*/ensembles/*/{ENSEMBLE_NAME}"))
+
+
+def members_of(run: Path) -> list[Path]:
+    """Return the models that an ensemble stands for, whether they are there or not; none for a model."""
+    return [Path(run, member).resolve() for member in _member_names(run)]
+
+
+def run_name(run: Path) -> str:
+    """Return a model's name as part of a file's; that of an ensemble names its study, too."""
+    is_ensemble = (run / ENSEMBLE_NAME).is_file()
+    return f"{run.parents[1].name}-{run.name}" if is_ensemble else run.name
+
+
+def mean_name(runs: Sequence[Path]) -> str:
+    """Return the name of what several models say together, as part of a file's; of one it is its own.
+
+    Other models have another name, so that the masks of a folder are all of the same models; a hash stands
+    for names that would be too long.
+    """
+    first, *others = (run_name(run) for run in runs)
+    joined = "+".join([first, *sorted(others)])
+    if not others or len(joined) <= _LONGEST_NAME:
+        return joined
+    return f"{first[:_LONGEST_NAME]}+{len(others)}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
+
+
+def run_title(run: Path) -> str:
+    """Return a model's name for a list of models."""
+    if not (run / ENSEMBLE_NAME).is_file():
+        return run.name
+    n = len(_member_names(run))
+    return f"{run.parents[1].name}: {run.name} ({n} model{'' if n == 1 else 's'})"
+
+
+def find_interrupted(models: Path | None) -> Path | None:
+    """Return the folder of the training in `models` that was interrupted last.
+
+    One that another program goes on with is not meant. A program that was killed just after it had written a
+    model leaves the checkpoint beside it.
+    """
+    if models is None or not models.is_dir():
+        return None
+    found = sorted(models.glob(f"*/{CHECKPOINT_NAME}"), key=modified_s, reverse=True)
+    cut_off = (path.parent for path in found if not (path.parent / RECORD_NAME).exists())
+    return next((run for run in cut_off if not is_locked(lock_path(run))), None)
+
+
+def discard_interrupted(run: Path) -> None:
+    """Remove what an interrupted training left, and its folder if nothing else is in it.
+
+    Raises
+    ------
+    FileError
+        If another program goes on with it.
+    """
+    with file_lock(lock_path(run), f"The training in {run}"):
+        if not run.is_dir():
+            return
+        sweep(run)
+        remove(run / CHECKPOINT_NAME)
+        if not any(run.iterdir()):
+            run.rmdir()
+
+
+def describe_run(run: Path) -> str:
+    """Say what a model was trained on, by its ``run.json``; what cannot be read is left out."""
+    members = _member_names(run)
+    if members:
+        return _describe_ensemble(run, members)
+    record = read_run_record(run)
+    config = record.get("config")
+    cases = record.get("cases")
+    parts = []
+    if isinstance(config, dict):
+        sequences = config.get("sequences")
+        parts.append(str(config.get("dimension", "")).upper())
+        parts.append(" and ".join(str(s) for s in sequences) if isinstance(sequences, list) else "")
+    if isinstance(cases, list):
+        parts.append(f"trained on {len(cases)} case{'s' if len(cases) != 1 else ''}")
+    if isinstance(record.get("iterations"), int):
+        parts.append(f"{record['iterations']} iterations")
+    if isinstance(record.get("weights_sha256"), str):
+        parts.append(f"weights {str(record['weights_sha256'])[:12]}")
+    return ", ".join(part for part in parts if part)
+
+
+def _describe_ensemble(run: Path, members: tuple[str, ...]) -> str:
+    """Say what the models of an ensemble have in common."""
+    config = trained_config(run / members[0])
+    sequences = "" if config is None else " and ".join(str(sequence) for sequence in config.sequences)
+    network = "" if config is None else f": {config.dimension.upper()}, {sequences}"
+    return f"Ensemble of {len(members)} models of a study, whose mean counts{network}"
+
+
+def learned_cases(run: Path) -> tuple[str, ...]:
+    """Return the names of the cases that a model was trained on, earlier trainings included."""
+    record = read_run_record(run)
+    lists = [record.get(name) for name in ("cases", "earlier_cases")]
+    return tuple(str(name) for names in lists if isinstance(names, list) for name in names)
+
+
+def find_weights(models: Path, sha256: str) -> Path | None:
+    """Return the folder of the model in `models` whose weights have this hash, by its ``run.json``."""
+    runs = (path.parent for path in models.glob(f"*/{RECORD_NAME}"))
+    return next((run for run in runs if read_run_record(run).get("weights_sha256") == sha256), None)
+
+
+def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]) -> str:
+    """Return a name for the next model that no folder in `models` has."""
+    name = f"{dimension}-{'-'.join(sequences)}"
+    if models is None:
+        return name
+    number = 1
+    while (models / f"{name}-{number}").exists():
+        number += 1
+    return f"{name}-{number}"
+
+
+def modified_s(path: Path) -> float:
+    """Return when a file was written, in seconds; long ago if it was removed meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _member_names(run: Path) -> tuple[str, ...]:
+    """Return the members as the file of an ensemble names them; none for a model, or a damaged file."""
+    try:
+        stat = (run / ENSEMBLE_NAME).stat()
+        return _names_in_file(run, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ModelError):
+        return ()
+
+
+@lru_cache(maxsize=512)
+def _names_in_file(run: Path, _modified_ns: int, _n_bytes: int) -> tuple[str, ...]:
+    """Read each file once for as long as it stays the same."""
+    return tuple(member.run for member in read_ensemble(run).members)
+
+
+class Member(BaseModel):
+    """A model of an ensemble: its folder, relative to the ensemble's, and the SHA-256 of its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: Annotated[str, Field(min_length=1, max_length=1000)]
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Ensemble(BaseModel):
+    """Models whose mean counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=5000)]
+
+
+def write_ensemble(folder: Path, runs: Sequence[Path]) -> None:
+    """Make a folder that stands for these models; they stay where they are.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    members = tuple(
+        Member(
+            run=Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix(),
+            weights_sha256=file_sha256(run / WEIGHTS_NAME),
+        )
+        for run in runs
+    )
+    write_text(folder / ENSEMBLE_NAME, Ensemble(members=members).model_dump_json(indent=2) + "\n")
+
+
+def expand_runs(runs: Sequence[Path]) -> list[Path]:
+    """Return the folders of models, each ensemble replaced by its members.
+
+    Raises
+    ------
+    ModelError
+        If an ensemble cannot be read, or a member is gone or no longer the model that it was.
+    """
+    expanded: list[Path] = []
+    for run in runs:
+        expanded += _members(run) if (run / ENSEMBLE_NAME).is_file() else [run]
+    return expanded
+
+
+def distinct_runs(runs: Sequence[Path]) -> tuple[list[Path], str]:
+    """Return the folders of models, each ensemble replaced by its members, and each model once.
+
+    Two are the same if their weights are, to the bit: a copy, a link, a member of an ensemble that is named,
+    too. Its mean with itself would be itself, and its uncertainty nothing.
+
+    Returns
+    -------
+    list of Path, str
+        The folders, and which models were given more than once, in a sentence; empty if none was.
+
+    Raises
+    ------
+    ModelError
+        As `expand_runs`.
+    """
+    first: dict[str, Path] = {}
+    times: Counter[str] = Counter()
+    of_place: dict[Path, str] = {}
+    for run in expand_runs(runs):
+        place = Path(os.path.realpath(run))
+        if place not in of_place:
+            weights = place / WEIGHTS_NAME
+            # Whoever loads it says what is wrong with a folder that holds no model.
+            of_place[place] = file_sha256(weights) if weights.is_file() else str(place)
+        times[of_place[place]] += 1
+        first.setdefault(of_place[place], run)
+    repeated = [f"{first[key].name} ({n} times)" for key, n in times.items() if n > 1]
+    named = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
+    words = f"Given more than once, and counted once: the model {named}." if repeated else ""
+    return list(first.values()), words
+
+
+def read_ensemble(folder: Path) -> Ensemble:
+    """Read which models an ensemble stands for.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged or of another version.
+    """
+    path = folder / ENSEMBLE_NAME
+    try:
+        return Ensemble.model_validate(read_json(path, _ENSEMBLE_KIND, _MOST_ENSEMBLE_BYTES))
+    except FileError as error:
+        raise ModelError(str(error)) from error
+    except ValidationError as error:
+        raise ModelError(f"{path} is not {_ENSEMBLE_KIND}.") from error
+
+
+def _members(folder: Path) -> list[Path]:
+    runs: list[Path] = []
+    hashes: dict[Path, str] = {}
+    for member in read_ensemble(folder).members:
+        if "\0" in member.run:
+            raise ModelError(f"The ensemble {folder.name} names a model that cannot be: {member.run!r}.")
+        # Not `Path.resolve`, which raises where links lead to each other.
+        run = Path(os.path.realpath(folder / member.run))
+        try:
+            hashes[run] = hashes.get(run) or file_sha256(run / WEIGHTS_NAME)
+        except (OSError, FileError):
+            hashes[run] = ""
+        if hashes[run] != member.weights_sha256:
+            raise ModelError(_why_not(folder, run))
+        runs.append(run)
+    return runs
+
+
+def _why_not(folder: Path, run: Path) -> str:
+    with suppress(OSError):
+        if (run / ENSEMBLE_NAME).is_file():
+            return (
+                f"The ensemble {folder.name} names {run.name}, which is an ensemble itself; name its models "
+                "in its place."
+            )
+    return (
+        f"The ensemble {folder.name} names the model {run.name[:120]}, which is gone or has changed; choose "
+        "its other models one by one, or make the ensemble again with `necroseg study`."
+    )
