@@ -423,15 +423,15 @@ def _make_small() -> None:
     import napari_necroseg.cli.train as of_command
     import napari_necroseg.core.study.job as of_run
     import napari_necroseg.core.study.underway as of_study
-    from napari_necroseg.core.learning import loop
     from napari_necroseg.core.plan import make_plan
+    from napari_necroseg.core.training import train
 
     def small(*arguments: Any, **choices: Any) -> Any:
         return replace(make_plan(*arguments, **choices), widths=WIDTHS)
 
     for module in (of_command, of_run, of_study):
         module.make_plan = small
-    loop._SECONDS_BETWEEN_CHECKPOINTS = loop._SECONDS_BETWEEN_EVENTS = 0.0
+    train._SECONDS_BETWEEN_CHECKPOINTS = train._SECONDS_BETWEEN_EVENTS = 0.0
 
 
 def _write_cohort(project: Path) -> None:

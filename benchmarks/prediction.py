@@ -12,7 +12,7 @@ bits, as they come; their network enlarges a coarse level, concatenates and conv
 any toolkit builds it. Ours runs whole slices or the whole volume, in the number format that holds for the
 weights (``ours``), and in 32 bits (``ours_fp32``), and keeps freed memory, as its commands do. ``ours_freed``
 does not, as in the viewer's process. Two more say what MONAI would gain from parts of ours: ``monai_joined``
-has the faster network (`core/learning/joining.py`), ``monai_kept`` that and the setting that keeps freed
+has the faster network (`core/network/unet.py`), ``monai_kept`` that and the setting that keeps freed
 memory. Figures are medians.
 
 Peak memory is that of a process of its own that only predicts, PyTorch included; ``3d-512`` (2 x 64 x 512 x
@@ -39,12 +39,12 @@ import torch
 from prediction_peers import PATCH, Contender, monai_contender, nnunet_contender, take_the_long_way
 
 from napari_necroseg.core.grids.slices import linear_matrix
-from napari_necroseg.core.learning.checkpoint import load_model
-from napari_necroseg.core.learning.device import reduced_dtype
-from napari_necroseg.core.learning.passes import Pass, by_slices, sample_of, whole
-from napari_necroseg.core.learning.ready import precision_holds, ready_network
-from napari_necroseg.core.learning.unet import UNet
 from napari_necroseg.core.memory import keep_freed_memory
+from napari_necroseg.core.network.device import reduced_dtype
+from napari_necroseg.core.network.model import load_model
+from napari_necroseg.core.network.unet import UNet
+from napari_necroseg.core.prediction.folded_network import precision_holds, ready_network
+from napari_necroseg.core.prediction.inference import Pass, by_slices, sample_of, whole
 
 WIDTHS = (16, 32, 64, 128, 128)
 SHAPES = {

@@ -20,8 +20,8 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Finished
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.pairing import find_case
-from napari_necroseg.core.learning.checkpoint import Model, load_model
-from napari_necroseg.core.learning.predict import Prediction, predict
+from napari_necroseg.core.network.model import Model, load_model
+from napari_necroseg.core.prediction.predict import Prediction, predict
 from napari_necroseg.core.scoring.overlap import count, dice
 
 N_FOLDS = 4

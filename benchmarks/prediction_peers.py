@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from napari_necroseg.core.learning.joining import Joining2d, Joining3d
-from napari_necroseg.core.learning.unet import UNet
+from napari_necroseg.core.network.unet import Joining2d, Joining3d, UNet
 
 PATCH = (64, 128, 128)
 Contender = Callable[[], np.ndarray]

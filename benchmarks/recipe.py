@@ -17,8 +17,8 @@ from napari_necroseg.core.config import BY_PRESET, PredictConfig, train_preset, 
 from napari_necroseg.core.events import Finished
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.pairing import find_case
-from napari_necroseg.core.learning.checkpoint import load_model
-from napari_necroseg.core.learning.predict import predict
+from napari_necroseg.core.network.model import load_model
+from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice
 
 N_FOLDS = 4

@@ -140,10 +140,10 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     from napari_necroseg.core.case import Cohort
     from napari_necroseg.core.config import train_preset
     from napari_necroseg.core.io.load import load_case
-    from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, load_model
-    from napari_necroseg.core.learning.device import resolve_device
-    from napari_necroseg.core.learning.train import Start, train
+    from napari_necroseg.core.network.device import resolve_device
+    from napari_necroseg.core.network.model import WEIGHTS_NAME, load_model
     from napari_necroseg.core.plan import make_plan
+    from napari_necroseg.core.training.train import Start, train
 
     changes = RECIPES[run["recipe"]] | {"steps": run["steps"], "seed": run["seed"], "minutes": None}
     config = train_preset("fast", "2d").changed(**changes)
@@ -164,7 +164,7 @@ def try_outliers(options: argparse.Namespace, run: Run) -> Iterator[Run]:
     """Outline the first case of the fold that was left out as it is and with outliers of each kind."""
     from napari_necroseg.core.io.load import load_case
     from napari_necroseg.core.io.pairing import find_case
-    from napari_necroseg.core.learning.checkpoint import load_model
+    from napari_necroseg.core.network.model import load_model
 
     model = load_model(options.work / model_name(run))
     files = dealt(options.data, run["fold"])[1][0]
@@ -212,7 +212,7 @@ def scored(model: Any, case: Any, threads: int) -> float:
     """Return the Dice coefficient of a case, outlined as its model is applied unless told otherwise."""
     from napari_necroseg.core.config import usual_prediction
     from napari_necroseg.core.events import Finished
-    from napari_necroseg.core.learning.predict import predict
+    from napari_necroseg.core.prediction.predict import predict
     from napari_necroseg.core.scoring.overlap import count, dice
 
     *_, last = predict(model, case, usual_prediction(model.config).changed(threads=threads))

@@ -19,8 +19,8 @@ from torch.utils.flop_counter import flop_registry
 
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuration
-from napari_necroseg.core.learning.checkpoint import new_network
-from napari_necroseg.core.learning.loss import training_loss
+from napari_necroseg.core.network.losses import training_loss
+from napari_necroseg.core.network.model import new_network
 from napari_necroseg.core.plan import WIDTHS, patch_shape_of
 
 # Iterations of the paper: 21 training cases (validation folds of 5) and 22 (folds of 4).

@@ -31,8 +31,8 @@ from napari_necroseg.core.events import Finished
 from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.pairing import find_case
-from napari_necroseg.core.learning.checkpoint import load_model
-from napari_necroseg.core.learning.predict import predict
+from napari_necroseg.core.network.model import load_model
+from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice
 
 N_FOLDS = 4

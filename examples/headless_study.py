@@ -12,13 +12,13 @@ from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.prepare import prepare
-from napari_necroseg.core.learning.batch import Wanted, predict_cohort
-from napari_necroseg.core.learning.checkpoint import load_model
-from napari_necroseg.core.learning.device import default_threads, resolve_device
-from napari_necroseg.core.learning.train import train
+from napari_necroseg.core.network.device import default_threads, resolve_device
+from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.plan import make_plan
+from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.scoring.files import find_pairs, score_files
 from napari_necroseg.core.scoring.summary import Summary
+from napari_necroseg.core.training.train import train
 
 
 def main(folder: Path, *, minutes: float = 10.0) -> Summary:

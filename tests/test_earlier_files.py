@@ -16,7 +16,7 @@ from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.image import read_mask
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.labels_folder import draft_path, journal_path
-from napari_necroseg.core.learning.checkpoint import load_model
+from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.project.journal import recover
 from napari_necroseg.core.project.labels import with_corrected

@@ -9,7 +9,7 @@ import pytest
 
 from napari_necroseg.cli import main
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.learning.checkpoint import RunRecord, new_network, save_run
+from napari_necroseg.core.network.model import RunRecord, new_network, save_run
 
 
 @pytest.fixture
@@ -98,6 +98,6 @@ def test_an_interrupted_export_leaves_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_necroseg.core.learning.export.model_card", interrupt)
+    monkeypatch.setattr("napari_necroseg.core.network.export.model_card", interrupt)
     assert main(["export", str(write_run()), "--out", str(tmp_path / "out")]) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -76,7 +76,7 @@ def interrupted(*_: Any, **__: Any) -> Generator[Event]:
 def test_a_resumed_training_says_what_is_true_before_it_has_saved_anything(
     project: Path, command: Command, monkeypatch: pytest.MonkeyPatch, run: str, said: str
 ) -> None:
-    from napari_necroseg.core.learning import train as training
+    from napari_necroseg.core.training import train as training
 
     monkeypatch.setattr(training, "train", interrupted)
     ended = command("train", project / "cohort.csv", "--out", project / "models" / run, "--resume")

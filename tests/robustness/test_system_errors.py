@@ -257,17 +257,17 @@ def test_one_case_that_may_not_be_read_does_not_keep_the_others(
 def test_a_disk_that_fills_up_on_the_way_costs_no_computing(
     project: Path, command: Command, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_necroseg.core.learning import batch
+    from napari_necroseg.core.prediction import predict_cohort
 
-    read = batch.load_case
+    read = predict_cohort.load_case
 
     def reading(files: object) -> object:
         # After the first case there is no room any more.
         faults.full(str(project / "new"))
-        monkeypatch.setattr(batch, "load_case", None)
+        monkeypatch.setattr(predict_cohort, "load_case", None)
         return read(files)
 
-    monkeypatch.setattr(batch, "load_case", reading)
+    monkeypatch.setattr(predict_cohort, "load_case", reading)
     ended = command("predict", project / "models/fast", project / "cohort.csv", "--out", project / "new")
     assert ended.code == 2
     assert ended.err.count("No space left on device. Free some space") == 4
@@ -286,7 +286,7 @@ def test_what_windows_calls_in_use_is_in_use(project: Path, command: Command, fa
 def test_a_lack_of_memory_is_no_lack_of_space(
     project: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_necroseg.core.learning import examples
+    from napari_necroseg.core.training import write_samples
 
     for error in (
         MemoryError("Unable to allocate 2.00 GiB"),
@@ -296,7 +296,7 @@ def test_a_lack_of_memory_is_no_lack_of_space(
         def short(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(examples, "sample", short)
+        monkeypatch.setattr(write_samples, "sample", short)
         ended = command("augment", project / "case-1", "--out", project / "new")
         assert ended.code == 2
         assert "not enough memory" in ended.last

@@ -11,9 +11,9 @@ from qtpy.QtTest import QTest
 from napari_necroseg.core.augment.draw import Cut, draw
 from napari_necroseg.core.augment.sample import sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
-from napari_necroseg.core.learning.patches import batch, cut_of, drawn_contrast, generator_of, vary
-from napari_necroseg.core.learning.volumes import training_source
+from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
+from napari_necroseg.core.training.mini_batches import batch, cut_of, drawn_contrast, generator_of, vary
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.augmentation.dock import Augmentation
 from napari_necroseg.widgets.shared import qt_parts

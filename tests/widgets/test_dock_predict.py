@@ -17,10 +17,9 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.known import Known
 from napari_necroseg.core.io.save import save_mask
-from napari_necroseg.core.learning import checkpoint
-from napari_necroseg.core.learning.predict import Prediction
-from napari_necroseg.core.learning.train import train
+from napari_necroseg.core.network import model as model_module
 from napari_necroseg.core.plan import make_plan
+from napari_necroseg.core.prediction.predict import Prediction
 from napari_necroseg.core.project import models as models_module
 from napari_necroseg.core.project.case_files import CaseOutput, write_case
 from napari_necroseg.core.project.models import (
@@ -33,6 +32,7 @@ from napari_necroseg.core.project.models import (
     run_title,
     write_ensemble,
 )
+from napari_necroseg.core.training.train import train
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import case_layers, source_of
 from napari_necroseg.widgets.predict import dock as predict_dock
@@ -490,8 +490,8 @@ def test_a_mask_that_is_left_alone_is_told_apart(tmp_path):
 
 def test_a_model_stays_warm_until_its_file_changes(trained_once, monkeypatch):
     loaded = []
-    load = checkpoint.load_model
-    monkeypatch.setattr(checkpoint, "load_model", lambda run: loaded.append(run) or load(run))
+    load = model_module.load_model
+    monkeypatch.setattr(model_module, "load_model", lambda run: loaded.append(run) or load(run))
     warm = WarmModels()
 
     def models():
@@ -639,7 +639,7 @@ def test_a_model_that_is_removed_while_models_are_listed_is_no_mistake(tmp_path,
 
 def test_an_ensemble_is_predicted_with_its_members(monkeypatch, ensemble):
     loaded = []
-    monkeypatch.setattr(checkpoint, "load_model", lambda run: loaded.append(run.name))
+    monkeypatch.setattr(model_module, "load_model", lambda run: loaded.append(run.name))
     models = list(WarmModels().load([ensemble], threading.Event()))
     assert loaded == ["one", "two"]
     assert [event.message for event in models][1:] == [
@@ -656,8 +656,8 @@ def test_new_models_never_share_a_name(tmp_path):
 
 def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, cohort_table, make_case):
     from napari_necroseg.core.config import train_preset
-    from napari_necroseg.core.learning.train import train
     from napari_necroseg.core.plan import make_plan
+    from napari_necroseg.core.training.train import train
 
     cohort = read_cohort(cohort_table).only(("a",))
     config = train_preset("fast").changed(minutes=None, steps=1, batch_size=1)

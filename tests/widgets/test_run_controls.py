@@ -15,10 +15,10 @@ from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Paused, Progress, TrainingStep
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.learning import loop
-from napari_necroseg.core.learning.train import train
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.project.models import find_interrupted, lock_path
+from napari_necroseg.core.training import train as train_module
+from napari_necroseg.core.training.train import train
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.dock import Train
@@ -40,8 +40,8 @@ def cut_off(ready, cohort_table):
     run = cohort_table.parent / "models" / "mine"
     job = train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-        patch.setattr(loop, "_SECONDS_BETWEEN_EVENTS", 0.0)
+        patch.setattr(train_module, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+        patch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
         next(event for event in job if isinstance(event, TrainingStep) and event.iteration == 2)
     job.close()
     ready.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
@@ -137,7 +137,7 @@ def test_closing_the_dock_interrupts_and_cancel_gives_up(qtbot, ready, cohort_ta
 def _slowly(training, flags):
     """Do the job in this process, a checkpoint after each step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+        patch.setattr(train_module, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
         yield from training(flags)
 
 
@@ -235,11 +235,11 @@ def test_a_case_that_is_not_there_is_named_when_a_training_goes_on(cut_off, coho
 
 
 def test_a_model_that_is_not_there_is_told_when_a_fine_tuning_goes_on(cut_off, cohort_table, monkeypatch):
-    from napari_necroseg.core.learning import resume
+    from napari_necroseg.core.training import checkpoint as checkpoint_module
 
-    read = resume.read_progress
+    read = checkpoint_module.read_progress
     monkeypatch.setattr(
-        resume, "read_progress", lambda run: read(run).model_copy(update={"started_from": "1234"})
+        checkpoint_module, "read_progress", lambda run: read(run).model_copy(update={"started_from": "1234"})
     )
     with pytest.raises(ModelError, match=r"The model that mine went on from is not in .*models"):
         what_it_was(cut_off, read_cohort(cohort_table))

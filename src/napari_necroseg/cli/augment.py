@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     config = train_preset(named.preset, named.dimension).changed(**given)
     n, files, spacing = _number(options.n), find_files(options), read_spacing(options.spacing_mm)
     files = replace(files, spacing_mm=files.spacing_mm or spacing)
-    from napari_necroseg.core.learning.examples import write_samples
+    from napari_necroseg.core.training.write_samples import write_samples
 
     return write_samples(files, config, out=options.out, n=n)
 

@@ -114,9 +114,9 @@ def _phantoms(table: Path) -> Generator[Event, None, Cohort]:
 
 def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
     from napari_necroseg.core.config import train_preset
-    from napari_necroseg.core.learning.device import default_threads, resolve_device
-    from napari_necroseg.core.learning.train import train
+    from napari_necroseg.core.network.device import default_threads, resolve_device
     from napari_necroseg.core.plan import make_plan
+    from napari_necroseg.core.training.train import train
 
     config = train_preset("fast").changed(minutes=minutes)
     # Nothing else is going on in a demonstration: all cores may train.
@@ -127,8 +127,8 @@ def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
 
 def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:
     from napari_necroseg.core.config import usual_prediction
-    from napari_necroseg.core.learning.batch import Wanted, predict_cohort
-    from napari_necroseg.core.learning.checkpoint import load_model
+    from napari_necroseg.core.network.model import load_model
+    from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 
     model = load_model(model_folder)
     config = usual_prediction(model.config).changed(threads=os.cpu_count())

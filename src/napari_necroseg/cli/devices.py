@@ -12,6 +12,6 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace) -> Generator[Event]:
     """List the devices."""
-    from napari_necroseg.core.learning.devices import list_devices
+    from napari_necroseg.core.network.device import list_devices
 
     yield Finished(result=list_devices())

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Export the model."""
-    from napari_necroseg.core.learning.checkpoint import load_model
-    from napari_necroseg.core.learning.export import export
+    from napari_necroseg.core.network.export import export
+    from napari_necroseg.core.network.model import load_model
 
     return export(load_model(options.model), out=options.out)

@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Measure a few steps, and print the plan."""
     from napari_necroseg.core.io.known import Learned
-    from napari_necroseg.core.learning.cost import plan_training
-    from napari_necroseg.core.learning.left_out import name_left_out
+    from napari_necroseg.core.training.cost import plan_training
+    from napari_necroseg.core.training.leakage import name_left_out
 
     model = start_model(options)
     plan, cohort, validation = planned(options, learned=None if model is None else model.config)

@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     PredictConfig.checked(**choices)
     runs, given = split_input(options)
     cohort = read_input(options, given)
-    from napari_necroseg.core.learning.batch import Wanted, predict_cohort
-    from napari_necroseg.core.learning.checkpoint import load_model
+    from napari_necroseg.core.network.model import load_model
+    from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
     from napari_necroseg.core.project.models import distinct_runs
 
     wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)

@@ -18,7 +18,7 @@ from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tuned, tuning_preset, watched
 
 if TYPE_CHECKING:
-    from napari_necroseg.core.learning.checkpoint import Model
+    from napari_necroseg.core.network.model import Model
 
 FIELDS = (
     "preset",
@@ -78,7 +78,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
-    from napari_necroseg.core.learning.train import Start, train
+    from napari_necroseg.core.training.train import Start, train
 
     model = start_model(options)
     plan, cohort, validation = planned(options, learned=None if model is None else model.config)
@@ -94,8 +94,8 @@ def run(options: argparse.Namespace) -> Generator[Event]:
 
 def left_behind(options: argparse.Namespace) -> str:
     """Say, by what is on disk, what there is of the training if it is interrupted now."""
-    from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
     from napari_necroseg.core.project.models import RECORD_NAME
+    from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
 
     if (options.out / RECORD_NAME).is_file():
         return f"the training was done, and its model is in {options.out}."
@@ -110,7 +110,7 @@ def left_behind(options: argparse.Namespace) -> str:
 
 def start_model(options: argparse.Namespace) -> "Model | None":
     """The model to go on from, if one was named."""
-    from napari_necroseg.core.learning.checkpoint import load_model
+    from napari_necroseg.core.network.model import load_model
 
     return None if options.start_from is None else load_model(options.start_from)
 
@@ -135,7 +135,7 @@ def planned(
 
     `learned` are the choices of the model that it goes on from.
     """
-    from napari_necroseg.core.learning.device import default_threads, resolve_device
+    from napari_necroseg.core.network.device import default_threads, resolve_device
 
     config = read_config(options, learned)
     everything = read_cases(options)
@@ -168,7 +168,7 @@ def _as_begun(options: argparse.Namespace) -> dict[str, object]:
     """How images are whitened in the training that is to be resumed: `fast` did it otherwise before."""
     if not getattr(options, "resume", False):
         return {}
-    from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
+    from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
 
     if not (options.out / CHECKPOINT_NAME).exists():
         return {}

@@ -23,8 +23,7 @@ from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.io.cohort import read_cohort, write_cohort
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.save import save_mask
-from napari_necroseg.core.learning import loop
-from napari_necroseg.core.learning.batch import Wanted
+from napari_necroseg.core.prediction.predict_cohort import Wanted
 from napari_necroseg.core.project.labels import with_corrected
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
 from napari_necroseg.core.study import job, runs, study, underway
@@ -35,6 +34,7 @@ from napari_necroseg.core.study.results import read_results
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.study import run_study
 from napari_necroseg.core.study.unit import Unit
+from napari_necroseg.core.training import train
 
 CHOICES: dict[str, Any] = {
     "configurations": ("2d:ceT1",),
@@ -205,8 +205,8 @@ def test_where_a_run_was_trained_is_no_matter(done: Path) -> None:
 def test_a_study_that_was_stopped_goes_on_to_the_same_weights(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_EVENTS", 0.0)
+    monkeypatch.setattr(train, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(train, "_SECONDS_BETWEEN_EVENTS", 0.0)
     monkeypatch.setattr(job, "_SECONDS_BETWEEN_EVENTS", 0.0)
     table, out, stop = project / "cohort.csv", project / "study" / "a", threading.Event()
     config = StudyConfig.checked(**CHOICES | {"steps_per_run": 6})

@@ -15,13 +15,12 @@ from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingSte
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
 from napari_necroseg.core.io.onto import read_mask_on
-from napari_necroseg.core.learning.batch import Wanted, predict_cohort
-from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, Model, load_model, software_versions
-from napari_necroseg.core.learning.device import default_threads, device_in_words, resolve_device
-from napari_necroseg.core.learning.interrupt import Stopped, Wishes, check
-from napari_necroseg.core.learning.train import Start, train
-from napari_necroseg.core.learning.volumes import target_mask
+from napari_necroseg.core.network.device import default_threads, device_in_words, resolve_device
+from napari_necroseg.core.network.images import target_mask
+from napari_necroseg.core.network.model import WEIGHTS_NAME, Model, load_model, software_versions
+from napari_necroseg.core.network.stopping import Stopped, Wishes, check
 from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.project.models import RECORD_NAME
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
@@ -32,6 +31,7 @@ from napari_necroseg.core.study.results import CaseResult, results_sha256, resul
 from napari_necroseg.core.study.runs import training_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.unit import Unit, scores_path
+from napari_necroseg.core.training.train import Start, train
 from napari_necroseg.core.tuning import tuned
 
 # Shares of a run that lie behind when a phase begins; most of it is training.

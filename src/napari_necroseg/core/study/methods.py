@@ -6,11 +6,11 @@ from statistics import median
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
-from napari_necroseg.core.learning.words import parameters_of, training_in_words
 from napari_necroseg.core.plan import WIDTHS, patch_shape_of
 from napari_necroseg.core.study.findings import Findings, title_of
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.core.study.runs import Run, training_of
+from napari_necroseg.core.training.description import parameters_of, training_in_words
 
 _UNITS = {"2d": "slices", "3d": "volumes"}
 

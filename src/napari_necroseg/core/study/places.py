@@ -90,7 +90,7 @@ def _check_cluster() -> None:
 
 def _devices(device: str) -> tuple[str, ...]:
     """The devices that workers take in turn: all cards, unless one was named."""
-    from napari_necroseg.core.learning.device import resolve_device
+    from napari_necroseg.core.network.device import resolve_device
 
     resolved = resolve_device(device)
     if device != "auto" or resolved != "cuda":

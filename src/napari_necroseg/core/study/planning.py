@@ -8,14 +8,13 @@ from pathlib import Path
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.learning.cost import plan_training
-from napari_necroseg.core.learning.planned import PlannedTraining
 from napari_necroseg.core.plan import duration
 from napari_necroseg.core.study.events import RunPlanned
 from napari_necroseg.core.study.folds import fold_sizes
 from napari_necroseg.core.study.places import places_of
 from napari_necroseg.core.study.study import begin
 from napari_necroseg.core.study.underway import Underway, plan_of
+from napari_necroseg.core.training.cost import PlannedTraining, plan_training
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
 from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256
-from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME, software_versions
+from napari_necroseg.core.network.model import WEIGHTS_NAME, software_versions
 from napari_necroseg.core.output import check_out_folder, sweep_all
 from napari_necroseg.core.project.labels import masks_in_words
 from napari_necroseg.core.study.cohort import check_cases, read_study_cases, relative_path, without_voxels

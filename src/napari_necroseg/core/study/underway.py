@@ -12,8 +12,7 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError, NecrosegError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.files import file_sha256, write_text
-from napari_necroseg.core.learning.checkpoint import WEIGHTS_NAME
-from napari_necroseg.core.learning.resume import CHECKPOINT_NAME, read_progress
+from napari_necroseg.core.network.model import WEIGHTS_NAME
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.project.models import trained_config, write_ensemble
 from napari_necroseg.core.study.events import RunDone, RunFailed, RunPlanned
@@ -25,6 +24,7 @@ from napari_necroseg.core.study.results import SCORES_NAME, read_results, result
 from napari_necroseg.core.study.runs import Run, runs_of, tuned_training_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.unit import Unit, scores_path
+from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
 
 _UNSEEN = (
     "What it wrote cannot be seen from here: its worker needs the folder of the study, shared under the "

@@ -62,7 +62,7 @@ class WarmModels:
         An ensemble stands for its members.
         """
         yield Progress(done=0, total=0, message="Loading PyTorch ...")
-        from napari_necroseg.core.learning.checkpoint import load_model
+        from napari_necroseg.core.network.model import load_model
         from napari_necroseg.core.project.models import distinct_runs
 
         kept: dict[Path, tuple[object, Any]] = {}
@@ -91,10 +91,10 @@ def predict_case(
     models = yield from warm.load(runs, stop)
     if not models:
         return
-    from napari_necroseg.core.learning.device import hand_back_memory, resolve_device
-    from napari_necroseg.core.learning.predict import check_sequences, predict
-    from napari_necroseg.core.learning.regions import region_of_box
-    from napari_necroseg.core.learning.volumes import check_images
+    from napari_necroseg.core.network.device import hand_back_memory, resolve_device
+    from napari_necroseg.core.network.images import check_images
+    from napari_necroseg.core.prediction.predict import check_sequences, predict
+    from napari_necroseg.core.prediction.region import region_of_box
 
     for model in models:
         check_sequences(model, case)
@@ -122,7 +122,7 @@ def predict_all(
     models = yield from warm.load(runs, stop)
     if not models:
         return
-    from napari_necroseg.core.learning.batch import Wanted, predict_cohort
+    from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 
     there = names_in(out)
     masks = {name: name_among(there, f"{name}.nii.gz") for name in cohort.names}

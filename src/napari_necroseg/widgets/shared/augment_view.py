@@ -260,7 +260,7 @@ def _contrast(
     training: TrainConfig, generator: np.random.Generator, n_sequences: int
 ) -> tuple[tuple[float, float], ...]:
     """Return contrast and brightness of each sequence; `generator` has made the draw."""
-    from napari_necroseg.core.learning.patches import drawn_contrast
+    from napari_necroseg.core.training.mini_batches import drawn_contrast
 
     if not training.intensity_spread:
         return ()
@@ -270,7 +270,7 @@ def _contrast(
 
 def _varied(images: "Tensor", contrast: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
     """Return images ``(C, Y, X)`` with another contrast and brightness."""
-    from napari_necroseg.core.learning.patches import vary
+    from napari_necroseg.core.training.mini_batches import vary
 
     if contrast:
         factor, offset = np.array([contrast], np.float32).transpose(2, 0, 1)

@@ -118,11 +118,11 @@ class _Training:
     left_out: Cohort = _NONE
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
-        from napari_necroseg.core.learning.checkpoint import load_model
-        from napari_necroseg.core.learning.device import default_threads, resolve_device
-        from napari_necroseg.core.learning.interrupt import Wishes
-        from napari_necroseg.core.learning.train import Start, train
+        from napari_necroseg.core.network.device import default_threads, resolve_device
+        from napari_necroseg.core.network.model import load_model
+        from napari_necroseg.core.network.stopping import Wishes
         from napari_necroseg.core.plan import make_plan
+        from napari_necroseg.core.training.train import Start, train
 
         config, cohort, validation, start_from = self._what()
         model = None if start_from is None else load_model(start_from)
@@ -145,7 +145,7 @@ class _Training:
         """Configuration, cases, cases to score, and model to start from: as given, or as they were."""
         if self.config is not None:
             return self.config, *self.cohorts, self.start_from
-        from napari_necroseg.core.learning.resume import read_progress
+        from napari_necroseg.core.training.checkpoint import read_progress
 
         progress = read_progress(self.run)
         self._check_there(progress.cases)

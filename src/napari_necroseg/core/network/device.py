@@ -1,0 +1,228 @@
+"""The devices of this computer: which one a network runs on, in which precision, and with how much memory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from napari_necroseg.core.config import Precision
+from napari_necroseg.core.errors import ResourceError, SettingsError
+from napari_necroseg.core.memory import available_bytes
+
+# What torch calls no `OutOfMemoryError`: of the processor, of an Apple GPU, of a card that others fill.
+_OUT_OF_MEMORY = (
+    "not enough memory",
+    "can't allocate memory",
+    "DefaultCPUAllocator",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
+
+def resolve_device(name: str) -> str:
+    """Return torch's name of the device that a person asked for.
+
+    Parameters
+    ----------
+    name
+        ``auto`` (a graphics card if torch can use one through CUDA or ROCm, else the CPU), ``cpu``,
+        ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises
+    ------
+    SettingsError
+        For any other name.
+    ResourceError
+        If this computer has no such device.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, colon, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not number.isdecimal())):
+        raise SettingsError(
+            f"There is no device called {name!r}; choose auto, cpu, cuda, cuda:1 (and so on) or mps; "
+            "necroseg devices lists what this computer has."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ResourceError(
+            "This computer has no Apple GPU that torch can use; choose the device auto or cpu."
+        )
+    if kind == "cuda":
+        _check_card(int(number or 0))
+    return name
+
+
+def device_in_words(device: str) -> str:
+    """Return a device's name and free memory, as a person knows them."""
+    if device.startswith("cuda"):
+        free, total = torch.cuda.mem_get_info(device)
+        return f"{torch.cuda.get_device_name(device)} ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+    return {"cpu": "processor", "mps": "Apple GPU"}.get(device, device)
+
+
+def used_memory_gib(device: str) -> float:
+    """Return the memory in use: of a graphics card what torch holds, else that of the whole program."""
+    if device.startswith("cuda"):
+        return torch.cuda.memory_reserved(device) / 2**30
+    if device == "mps":
+        return torch.mps.driver_allocated_memory() / 2**30
+    return int(psutil.Process().memory_info().rss) / 2**30
+
+
+def default_threads() -> int:
+    """Return all CPU cores that this process may use but one, which stays free for the viewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)) - 1)
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+def reduced_dtype(device: str, precision: Precision) -> torch.dtype | None:
+    """Return the short number format for convolutions on this device, or None where fp32 it is.
+
+    Parameters
+    ----------
+    device
+        Torch's name of the device.
+    precision
+        ``auto``: bfloat16 where the hardware computes with it (elsewhere it would be emulated, slowly).
+        ``fp32``: None.
+    """
+    if precision == "fp32":
+        return None
+    if device.startswith("cuda"):
+        # Torch asks the current card, which may be another one.
+        with torch.cuda.device(device):
+            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    return torch.bfloat16 if device == "cpu" and _cpu_computes_bfloat16() else None
+
+
+def precision_context(device: str, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """Return the autocast to a reduced format, or a context that does nothing for None."""
+    return nullcontext() if dtype is None else torch.autocast(device.partition(":")[0], dtype=dtype)
+
+
+@contextmanager
+def memory_errors(what: str, remedy: str) -> Iterator[None]:
+    """Turn a lack of memory into one sentence: `what` did not fit, and the `remedy`.
+
+    Raises
+    ------
+    ResourceError
+        Where torch or numpy found too little memory. Any other error passes unchanged.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(f"Not enough memory for {what}; {remedy}.") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch or numpy found too little memory, of the processor or of a card."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
+@contextmanager
+def torch_settings(threads: int) -> Iterator[None]:
+    """Within the context, torch computes with this many CPU threads, and 32 bits are 32 bits.
+
+    By torch's default the convolutions of a card read 10 bits of the mantissa only (TF32). Afterwards all is
+    as it was.
+    """
+    n_before, short_before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_before)
+        torch.backends.cudnn.allow_tf32 = short_before
+
+
+def free_bytes(device: str) -> int:
+    """Return the memory that torch can still use on a device, what it holds and uses no more included."""
+    if not device.startswith("cuda"):
+        return available_bytes()
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+
+
+def hand_back_memory(device: str) -> None:
+    """Give other programs what torch holds of a card and uses no more."""
+    if device.startswith("cuda"):
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
+def _check_card(number: int) -> None:
+    n_cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if number >= n_cards:
+        has = (
+            "no NVIDIA or AMD card that torch can use"
+            if n_cards == 0
+            else f"{n_cards} such card(s), counted from 0"
+        )
+        raise ResourceError(
+            f"The device cuda:{number} was asked for, but this computer has {has}; choose auto or cpu."
+        )
+
+
+def _cpu_computes_bfloat16() -> bool:
+    # Private in torch, hence guarded: without the answer, fp32 is always right.
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, question)() for question in questions if hasattr(torch.cpu, question))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """What can be chosen as ``device``: its `name` there, and what it is."""
+
+    name: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.words}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Devices:
+    """All devices of this computer, ``auto`` first."""
+
+    devices: tuple[Device, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(str(device) for device in self.devices)
+
+
+def list_devices() -> Devices:
+    """Look at what torch can run on here; free memory is that of this moment."""
+    n_cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = ["cpu", *(f"cuda:{number}" for number in range(n_cards))]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    found = tuple(Device(name=name, words=_in_words(name)) for name in names)
+    return Devices(devices=(Device(name="auto", words=_auto_in_words()), *found))
+
+
+def _auto_in_words() -> str:
+    chosen = resolve_device("auto")
+    what = "processor" if chosen == "cpu" else torch.cuda.get_device_name(chosen)
+    return f"a graphics card if torch can use one, here the {what}"
+
+
+def _in_words(name: str) -> str:
+    try:
+        return device_in_words(name)
+    except RuntimeError:
+        # Another program may have the card for itself; the others can still be chosen.
+        return f"{torch.cuda.get_device_name(name)} (cannot be used at the moment)"

@@ -1,0 +1,343 @@
+"""A trained model and its files: safetensors and JSON, never a pickle."""
+
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from napari_necroseg import __version__
+from napari_necroseg.core.case import Whose
+from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import FileError, ModelError
+from napari_necroseg.core.files import file_sha256, write_bytes, write_text
+from napari_necroseg.core.io.known import Learned
+from napari_necroseg.core.network.tensor_file import check_seal, sealed
+from napari_necroseg.core.network.unet import UNet
+from napari_necroseg.core.output import check_out_folder
+from napari_necroseg.core.plan import patch_shape_of
+from napari_necroseg.core.project.models import RECORD_NAME, read_run_record
+
+WEIGHTS_NAME = "weights.safetensors"
+HISTORY_NAME = "history.csv"
+
+# The header of a safetensors file maps strings to strings in no fixed order: hence one JSON string.
+_HEADER_KEY = "napari-necroseg"
+
+# Packages that read, interpolate and sample images; numba is there or not.
+_COMPUTES = ("numpy", "scipy", "nibabel", "numba")
+_CHOOSE = "Choose a folder that `necroseg train` wrote"
+_PatchSide = Annotated[int, Field(ge=1, le=4096)]
+
+# Anything smaller is no patch of a network with pooling, and would take hours.
+_SMALLEST_PATCH = (4, 16, 16)
+_Width = Annotated[int, Field(ge=1, le=4096)]
+
+
+class RunRecord(BaseModel):
+    """How a model was made; in the header of its weights, and readable in ``run.json``.
+
+    Parameters
+    ----------
+    format_version
+        Of this record; a program refuses those that it does not know.
+    config, cases, patch_shape, widths, device, threads
+        As in the plan.
+    iterations, seconds, loss
+        What the training came to; `loss` as last reported.
+    case_sha256
+        Of the voxels of each case, as the network sees them.
+    images_sha256
+        Of every image that it, or a model that it was fine-tuned from, has learned from: whatever its name
+        is, a case with one of them is no new case.
+    images_likeness
+        Short signatures of these images (`core.io.likeness`): a copy in other intensities is recognised by
+        them; none in older records.
+    patients_sha256
+        Of the patients of all these cases (`core.io.known.patient_sha256`); none in older records.
+    started_from, earlier_cases
+        SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that one had
+        been trained on; None and none for a network that started from random weights.
+    device_name, number_format
+        The processor or card that it was trained on, and how its convolutions computed; empty in older
+        records.
+    validation
+        Names of the cases that it was scored on meanwhile.
+    masks
+        Whose mask of each of these cases counted, and of each that it learned from: that of the cohort's
+        table, one of a project's labels (signed off or not), or open layers.
+    versions
+        Of this program and of what its numbers come from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    config: TrainConfig
+    cases: tuple[str, ...]
+    patch_shape: tuple[_PatchSide, _PatchSide, _PatchSide]
+    widths: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)]
+    device: str
+    threads: int
+    iterations: int
+    seconds: float
+    loss: float
+    versions: dict[str, str]
+    case_sha256: dict[str, str] = Field(default_factory=dict)
+    images_sha256: tuple[str, ...] = ()
+    images_likeness: tuple[str, ...] = ()
+    patients_sha256: tuple[str, ...] = ()
+    started_from: str | None = None
+    earlier_cases: tuple[str, ...] = ()
+    device_name: str = ""
+    number_format: str = ""
+    validation: tuple[str, ...] = ()
+    masks: dict[str, Whose] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """A trained network, ready to predict.
+
+    Parameters
+    ----------
+    network
+        On the CPU, in evaluation mode.
+    record
+        How it was made.
+    run
+        The folder that it was read from.
+    sha256
+        Of its weights file.
+    holds
+        By device: whether its short number format was found to give the same result; filled as it is used.
+    """
+
+    network: UNet
+    record: RunRecord
+    run: Path
+    sha256: str
+    holds: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def config(self) -> TrainConfig:
+        """The choices that it was trained with."""
+        return self.record.config
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Names of the cases that it was trained on, those of models that it was fine-tuned from included."""
+        return tuple(dict.fromkeys((*self.record.cases, *self.record.earlier_cases)))
+
+    @property
+    def learned(self) -> Learned:
+        """What it has learned from, by name, patient and image."""
+        record = self.record
+        return Learned(
+            cases=frozenset(self.cases),
+            patients=frozenset(record.patients_sha256),
+            images_sha256=frozenset(record.images_sha256),
+            likenesses=record.images_likeness,
+        )
+
+
+def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:
+    """Make the network of a training, its weights drawn from torch's current random state."""
+    return UNet(
+        spatial_axes=2 if config.dimension == "2d" else 3,
+        channels=len(config.sequences),
+        widths=widths,
+        upsampling=config.upsampling,
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions that the numbers of a run depend on."""
+    of_packages = {name: version(name) for name in _COMPUTES if find_spec(name) is not None}
+    of_cuda = {} if torch.version.cuda is None else {"cuda": torch.version.cuda}
+    return {"napari-necroseg": __version__, "torch": str(torch.__version__)} | of_cuda | of_packages
+
+
+def check_run_folder(run: Path) -> None:
+    """Refuse, before hours of work, a folder that a run cannot be written into.
+
+    Raises
+    ------
+    FileError
+        If `run` is a file or holds anything (no model is ever overwritten).
+    ResourceError
+        If it cannot be made or written into.
+    """
+    check_out_folder(run)
+    if run.is_dir() and any(run.iterdir()):
+        raise FileError(
+            f"The folder {run} is not empty; choose a new folder, so that no earlier model is lost."
+        )
+
+
+def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
+    """Write weights, history (CSV text) and record; on failure none of them stays.
+
+    Raises
+    ------
+    ModelError
+        If a weight is no number: the file would be refused when it is read.
+    ResourceError
+        If the folder cannot be written.
+    """
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise ModelError(
+            "The training diverged: weights of the network are no numbers. Train again with a lower learning "
+            "rate, or with the precision fp32."
+        )
+    try:
+        _write_weights(run / WEIGHTS_NAME, network, record)
+        write_text(run / HISTORY_NAME, history)
+        hashes = {
+            "weights_sha256": file_sha256(run / WEIGHTS_NAME),
+            "history_sha256": file_sha256(run / HISTORY_NAME),
+        }
+        write_text(run / RECORD_NAME, json.dumps(hashes | record.model_dump(mode="json"), indent=2) + "\n")
+    except BaseException:
+        for name in (WEIGHTS_NAME, HISTORY_NAME):
+            (run / name).unlink(missing_ok=True)
+        raise
+
+
+def load_model(run: Path) -> Model:
+    """Read a trained model; anything that is not exactly one is refused.
+
+    Parameters
+    ----------
+    run
+        The folder that a training wrote.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or it is damaged, foreign, of another format version, or not the one that its
+        ``run.json`` describes.
+    """
+    path = run / WEIGHTS_NAME
+    if not path.is_file():
+        raise ModelError(f"There is no trained model in {run} (no {WEIGHTS_NAME}). {_CHOOSE}.")
+    sha256 = file_sha256(path)
+    _check_recorded_hash(run, sha256)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            record = _read_record(path, metadata)
+            _check_described(run, record)
+            network = _empty_network(record)
+            weights = _read_weights(path, file, network.state_dict())
+            check_seal(f"The model {path}", weights, metadata, metadata[_HEADER_KEY])
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged or no safetensors file. {_CHOOSE}.") from error
+    network.load_state_dict(weights, strict=True, assign=True)
+    return Model(network=network.eval(), record=record, run=run, sha256=sha256)
+
+
+def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
+    # Not `save_file`: it makes a file that only its owner may read.
+    write_bytes(path, sealed(network.state_dict(), _HEADER_KEY, record.model_dump_json()))
+
+
+def _check_recorded_hash(run: Path, sha256: str) -> None:
+    path = run / RECORD_NAME
+    if not path.exists():
+        return
+    recorded = read_run_record(run).get("weights_sha256")
+    if not isinstance(recorded, str):
+        raise ModelError(f"{path} is damaged: it names no hash of the weights. {_CHOOSE}.")
+    if recorded != sha256:
+        raise ModelError(
+            f"{run / WEIGHTS_NAME} is not the file that {RECORD_NAME} beside it describes: its hash differs. "
+            "Copy the whole folder of the run again."
+        )
+
+
+def _read_record(path: Path, metadata: dict[str, str]) -> RunRecord:
+    if _HEADER_KEY not in metadata:
+        raise ModelError(
+            f"{path} was not written by napari-necroseg: its header names no such model. {_CHOOSE}."
+        )
+    try:
+        record = RunRecord.model_validate_json(metadata[_HEADER_KEY])
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise ModelError(
+            f"{path} describes a model that this version cannot read ({place}: {problem['msg']}). "
+            "Update napari-necroseg, or train the model again."
+        ) from error
+    _check_patches(path, record)
+    return record
+
+
+def _check_patches(path: Path, record: RunRecord) -> None:
+    """Refuse patches for which the model's own choices leave no room: memory is taken by them."""
+    most = patch_shape_of(record.config)
+    bounds = zip(_SMALLEST_PATCH, record.patch_shape, most, strict=True)
+    if all(least <= side <= end for least, side, end in bounds):
+        return
+    said, known = (" x ".join(map(str, shape)) for shape in (record.patch_shape, most))
+    raise ModelError(
+        f"{path} describes patches of {said} voxels, which do not fit its own choices ({known}): it is "
+        f"damaged, or was made up. {_CHOOSE}."
+    )
+
+
+def _check_described(run: Path, record: RunRecord) -> None:
+    """Refuse a ``run.json`` that says something else than the header of the weights beside it."""
+    beside = {name: value for name, value in read_run_record(run).items() if name in RunRecord.model_fields}
+    if not beside:
+        return
+    try:
+        described = RunRecord.model_validate(beside).model_dump(mode="json")
+    except ValidationError as error:
+        name = str(error.errors(include_url=False)[0]["loc"][0])
+    else:
+        own = record.model_dump(mode="json")
+        # Compared as text: a loss that is no number is not equal to itself.
+        odd = [name for name in own if name in beside and repr(own[name]) != repr(described[name])]
+        if not odd:
+            return
+        name = odd[0]
+    raise ModelError(
+        f"{run / RECORD_NAME} does not describe the {WEIGHTS_NAME} beside it: their {name} differ. Copy the "
+        "whole folder of the run again."
+    )
+
+
+def _empty_network(record: RunRecord) -> UNet:
+    """Make a network without memory behind it: a hostile header costs nothing before shapes are compared."""
+    with torch.device("meta"):
+        return new_network(record.config, record.widths)
+
+
+def _read_weights(path: Path, file: Any, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    names = set(file.keys())
+    if names != set(expected):
+        odd = sorted(names ^ set(expected))
+        raise ModelError(
+            f"{path} holds other tensors than its header describes, for example {odd[0]!r}. {_CHOOSE}."
+        )
+    weights = {}
+    for name, like in expected.items():
+        shape = tuple(file.get_slice(name).get_shape())
+        if shape != tuple(like.shape):
+            raise ModelError(
+                f"{path}: {name} has the shape {shape}, but its header describes {tuple(like.shape)}."
+            )
+        # A copy: the file's own tensors are mapped from disk, and would crash a program whose model is
+        # replaced or removed under its feet.
+        weights[name] = file.get_tensor(name).clone()
+        if weights[name].dtype != like.dtype or not weights[name].isfinite().all():
+            raise ModelError(f"{path}: {name} holds values that are no {like.dtype} numbers. {_CHOOSE}.")
+    return weights

@@ -1,0 +1,65 @@
+"""Stops a network in the middle of a step, since a 3D step takes seconds on a CPU."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a person wants of a training that runs; each may be set at any time, from any thread.
+
+    Parameters
+    ----------
+    stop
+        End it within two seconds and leave nothing.
+    leave
+        Let a stop be an interruption: the checkpoint stays, if there is one.
+    keep
+        End it after this step, and keep the model as it is.
+    pause
+        Stand still after this step, until it is cleared; what was learned is on disk meanwhile.
+    picture
+        Name of the validation case whose labels are to be seen, each time that it is predicted.
+    """
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=threading.Event)
+    keep: threading.Event = field(default_factory=threading.Event)
+    pause: threading.Event = field(default_factory=threading.Event)
+    picture: str | None = None
+
+
+class Stopped(Exception):  # noqa: N818 - a request that was granted, not an error
+    """The job was asked to stop."""
+
+
+def check(stop: threading.Event) -> None:
+    """Raise `Stopped` if a stop was asked for."""
+    if stop.is_set():
+        raise Stopped
+
+
+@contextmanager
+def interruptible(network: nn.Module, stop: threading.Event) -> Iterator[None]:
+    """Let forward and backward passes raise `Stopped` at the next layer once `stop` is set."""
+
+    def check_gradient(_gradient: Tensor) -> None:
+        check(stop)
+
+    def check_layer(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        check(stop)
+        if output.requires_grad:
+            output.register_hook(check_gradient)  # type: ignore[no-untyped-call]
+
+    layers = [layer for layer in network.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(check_layer) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

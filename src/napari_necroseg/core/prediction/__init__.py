@@ -1,0 +1,1 @@
+"""Prediction: trained networks applied to cases."""

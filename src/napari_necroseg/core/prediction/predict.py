@@ -1,0 +1,188 @@
+"""Applying trained networks to a case: whole slices, a whole volume, or overlapping patches that are blended.
+
+Axes: C channels (sequences), Z the network's slices, Y rows, X columns; N the case's own slices.
+"""
+
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.case import Case, CaseFiles
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import ModelError
+from napari_necroseg.core.events import Event, Finished, Warned
+from napari_necroseg.core.io.known import Known, marks_of
+from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
+from napari_necroseg.core.network.device import default_threads, memory_errors, resolve_device, torch_settings
+from napari_necroseg.core.network.images import image_notes
+from napari_necroseg.core.network.model import Model, software_versions
+from napari_necroseg.core.network.stopping import Stopped
+from napari_necroseg.core.prediction.members import Members, Task, members_of
+from napari_necroseg.core.prediction.region import Region, region_around
+from napari_necroseg.core.volume import Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """What one or more models say of a case, on the case's own grid in working order.
+
+    Parameters
+    ----------
+    case
+        The case's name.
+    labels
+        uint8, 1 where `probability` reaches the threshold, tidied up as configured.
+    probability
+        float16, in [0, 1]; the mean over the models, and over mirrored images and neighbouring slices if
+        configured.
+    uncertainty
+        float16; the standard deviation between these members. For a single one it is that of a coin which
+        falls with the probability, sqrt(p (1 - p)).
+    provenance
+        Models, settings, versions and time that made it; plain values, ready for JSON.
+    """
+
+    case: str
+    labels: Volume
+    probability: Volume
+    uncertainty: Volume
+    provenance: Mapping[str, object]
+
+
+def predict(
+    models: Model | Sequence[Model],
+    case: Case,
+    config: PredictConfig,
+    *,
+    region: Region | None = None,
+    stop: threading.Event | None = None,
+) -> Generator[Event, None, None]:
+    """Segment a case.
+
+    Parameters
+    ----------
+    models
+        From `load_model`; of several the mean probability counts, of each once.
+    case
+        On its working grid; must have the sequences that the models were trained on.
+    config
+        Threshold, what is tidied up, mirroring, smoothing across slices, device, threads.
+    region
+        Predict this part only, elsewhere the probability is 0; as `config.around` says if None.
+    stop
+        Set it to end the job within two seconds. A stopped job yields no `Finished`.
+
+    Yields
+    ------
+    Event
+        `Progress` for each patch or some slices, `Warned`, then `Finished` with a `Prediction`.
+
+    Raises
+    ------
+    ModelError
+        If the case lacks a sequence.
+    ResourceError
+        If memory or the device is missing.
+    SettingsError
+        If the point of `config.around` lies outside of the image.
+    """
+    members = (models,) if isinstance(models, Model) else distinct(models)
+    for model in members:
+        check_sequences(model, case)
+    for note in dict.fromkeys(note for model in members for note in image_notes(case, model.config)):
+        yield Warned(message=f"{case.name}: {note}")
+    if region is None and config.around is not None:
+        region = region_around(case.grid, config.around)
+    device, threads = resolve_device(config.device), config.threads or default_threads()
+    started = time.monotonic()
+    task = Task(case=case, config=config, device=device, region=region, stop=stop or threading.Event())
+    with (
+        memory_errors(f"the prediction of {case.name}", "close other programs or choose the device cpu"),
+        torch_settings(threads),
+    ):
+        try:
+            found = yield from members_of(members, task)
+        except Stopped:
+            return
+    made = _provenance(members, config, found, region) | {"device": device, "threads": threads}
+    made |= {"trained_on": known_by(members, case)}
+    yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
+
+
+def distinct(models: Sequence[Model]) -> tuple[Model, ...]:
+    """Return each model once: its mean with itself is itself, and tells of no uncertainty."""
+    found: dict[str | int, Model] = {}
+    for model in models:
+        found.setdefault(model.sha256 or id(model), model)
+    return tuple(found.values())
+
+
+def check_sequences(model: Model, case: Case | CaseFiles) -> None:
+    """Refuse a case that lacks a sequence which the model was trained on."""
+    missing = [str(sequence) for sequence in model.config.sequences if sequence not in case.sequences]
+    if missing:
+        raise ModelError(
+            f"The model {model.run.name} needs {' and '.join(model.config.sequences)}, but the case "
+            f"{case.name} has no {' and no '.join(missing)}. Add the image, or choose another model."
+        )
+
+
+def known_by(models: Sequence[Model], case: Case) -> Known:
+    """Say whether one of the models has learned from a case, and by what it is known."""
+    learned = reduce(or_, (model.learned for model in models))
+    seen = {sequence for model in models for sequence in model.config.sequences}
+    return learned.knows(case, marks_of(case, seen).values())
+
+
+def _prediction(
+    case: Case, config: PredictConfig, found: Members, provenance: Mapping[str, object]
+) -> Prediction:
+    # What is kept and shown is what the outline is made of, to the last bit.
+    probability = found.mean.astype(np.float16)
+    voxel_ml = case.grid.voxel_ml
+    labels = outline(probability, config.threshold, cleaning_of(config), voxel_ml=voxel_ml)
+    left_out = left_out_ml(probability, config.threshold, labels, voxel_ml=voxel_ml)
+    return Prediction(
+        case=case.name,
+        labels=Volume(labels, case.grid),
+        probability=Volume(probability, case.grid),
+        uncertainty=Volume(_uncertainty(found).astype(np.float16), case.grid),
+        provenance=dict(provenance) | {"left_out_ml": left_out},
+    )
+
+
+def _uncertainty(found: Members) -> NDArray[np.float32]:
+    if found.count == 1:
+        return np.asarray(np.sqrt(found.mean * (1 - found.mean)))
+    return found.deviation
+
+
+def _provenance(
+    models: Sequence[Model], config: PredictConfig, found: Members, region: Region | None
+) -> dict[str, object]:
+    first = models[0]
+    return {
+        "model": first.run.resolve().name,
+        "model_sha256": first.sha256,
+        "model_cases": sorted({name for model in models for name in model.cases}),
+        "model_config": first.config.model_dump(mode="json"),
+        "models": [{"model": model.run.resolve().name, "sha256": model.sha256} for model in models],
+        "members": found.count,
+        "uncertainty": "deviation between members" if found.count > 1 else "sqrt(p (1 - p)) of one member",
+        "threshold": config.threshold,
+        "fill_holes": config.fill_holes,
+        "min_volume_ml": config.min_volume_ml,
+        "smallest_share": config.smallest_share,
+        "largest": config.largest,
+        "tta": config.tta,
+        "slice_smoothing_mm": config.slice_smoothing_mm,
+        "region": None if region is None else {"rows": list(region.rows), "columns": list(region.columns)},
+        "precision": ", ".join(sorted(found.precisions)),
+        "versions": software_versions(),
+    }

@@ -1,0 +1,1 @@
+"""Training: from the choices to a trained network."""

@@ -1,0 +1,208 @@
+"""Checkpoints: a training on disk, which goes on after it was killed as if nothing had happened."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.errors import FileError, ModelError, SettingsError
+from napari_necroseg.core.files import check_readable, remove, write_bytes
+from napari_necroseg.core.network.model import WEIGHTS_NAME, check_run_folder
+from napari_necroseg.core.network.tensor_file import check_seal, sealed
+from napari_necroseg.core.output import check_out_folder, is_temporary
+from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.project.models import RECORD_NAME
+
+CHECKPOINT_NAME = "checkpoint.safetensors"
+_HEADER_KEY = "napari-necroseg-checkpoint"
+
+# Where the network runs may be another place than before; the rest must be the same.
+_MAY_DIFFER = ("device", "threads", "minutes")
+
+
+class Progressed(BaseModel):
+    """How far a training is.
+
+    Parameters
+    ----------
+    config, cases, case_sha256
+        As in the plan, and what the cases' voxels were.
+    started_from
+        SHA-256 of the weights that it was fine-tuned from; None for random ones.
+    iteration
+        Mini-batches done.
+    seconds
+        Wall time that they took, loading included.
+    history
+        What was reported: the lines of ``history.csv`` below its header.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: TrainConfig
+    cases: tuple[str, ...]
+    case_sha256: Mapping[str, str]
+    started_from: str | None
+    iteration: int
+    seconds: float
+    history: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A training as it stood after an iteration: its tensors, and how far it is."""
+
+    tensors: dict[str, Tensor]
+    progressed: Progressed
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of the last one; a failure leaves the last one.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    record = checkpoint.progressed.model_dump_json()
+    write_bytes(run / CHECKPOINT_NAME, sealed(checkpoint.tensors, _HEADER_KEY, record))
+
+
+def drop_checkpoint(run: Path) -> None:
+    """Remove the checkpoint of a training that is over, and the folder if nothing else is in it."""
+    remove(run / CHECKPOINT_NAME)
+    if run.is_dir() and not any(run.iterdir()):
+        run.rmdir()
+
+
+def check_new(run: Path) -> None:
+    """Refuse, before any work, a folder that a training cannot be written into.
+
+    Raises
+    ------
+    FileError
+        If it holds anything, an interrupted training too, or may not be made.
+    """
+    if (run / CHECKPOINT_NAME).exists():
+        raise FileError(
+            f"{run} holds a training that was interrupted; go on with it by --resume, or choose a new folder."
+        )
+    check_run_folder(run)
+
+
+def check_resumable(run: Path) -> None:
+    """Refuse, before any work, a folder in which no training was interrupted.
+
+    A folder that is new or empty passes: the training may have been killed before its first checkpoint.
+
+    Raises
+    ------
+    FileError
+        If the training there is finished, or the folder holds something else.
+    """
+    if (run / WEIGHTS_NAME).exists() and (run / RECORD_NAME).exists():
+        raise FileError(f"The training in {run} is finished; there is nothing to resume.")
+    check_out_folder(run)
+    known = {CHECKPOINT_NAME, WEIGHTS_NAME, "history.csv"}
+    names = sorted(path.name for path in run.iterdir()) if run.is_dir() else []
+    if any(name not in known and not is_temporary(name) for name in names):
+        raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
+
+
+def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
+    """Read the checkpoint of a run; None if it was killed before the first.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged.
+    SettingsError
+        If it is of a training with other choices or cases than the plan.
+    """
+    path = run / CHECKPOINT_NAME
+    if not path.exists():
+        return None
+    with _opened(path) as (file, progressed):
+        _check_same_training(run, progressed, plan)
+        # Copies: the file is replaced while the training goes on.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    check_seal(f"The checkpoint {path}", tensors, metadata, metadata[_HEADER_KEY])
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
+    return Checkpoint(tensors=tensors, progressed=progressed)
+
+
+def read_progress(run: Path) -> Progressed:
+    """Read how far an interrupted training is, and with which choices.
+
+    Raises
+    ------
+    FileError
+        If there is no checkpoint.
+    ModelError
+        If it is damaged.
+    """
+    path = run / CHECKPOINT_NAME
+    if not path.exists():
+        raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
+    with _opened(path) as (_, progressed):
+        return progressed
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Progressed]]:
+    check_readable(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(_HEADER_KEY, "")
+            yield file, Progressed.model_validate_json(header)
+    except (SafetensorError, ValidationError) as error:
+        raise ModelError(
+            f"{path} is damaged or of another version; start the training anew in a new folder."
+        ) from error
+
+
+def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[str, str]) -> None:
+    """Refuse to go on with other images than the training began with.
+
+    Raises
+    ------
+    SettingsError
+        Naming the first case that is another.
+    """
+    changed = [name for name, digest in case_sha256.items() if progressed.case_sha256.get(name) != digest]
+    if changed or set(case_sha256) != set(progressed.case_sha256):
+        name = changed[0] if changed else min(set(progressed.case_sha256) ^ set(case_sha256))
+        raise SettingsError(
+            f"The training in {run} began with other images or another mask of {name} (a corrected one is "
+            "another, and one that nobody has signed off counts only if asked for); restore them, or start "
+            "anew in a new folder."
+        )
+
+
+def _check_same_training(run: Path, progressed: Progressed, plan: Plan) -> None:
+    was, wanted = (_comparable(config) for config in (progressed.config, plan.config))
+    different = sorted(name for name in was if was[name] != wanted[name])
+    if different:
+        name = different[0]
+        raise SettingsError(
+            f"The training in {run} was started with {name} {json.dumps(was[name])}, not "
+            f"{json.dumps(wanted[name])}; resume it with the choices that it had."
+        )
+    if progressed.cases != plan.cases:
+        raise SettingsError(
+            f"The training in {run} was started on other cases ({', '.join(progressed.cases)}); resume it "
+            "with these."
+        )
+
+
+def _comparable(config: TrainConfig) -> dict[str, Any]:
+    return {name: value for name, value in config.model_dump(mode="json").items() if name not in _MAY_DIFFER}

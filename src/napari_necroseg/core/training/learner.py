@@ -1,0 +1,147 @@
+"""The network in training, with all the state that the next step depends on."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from napari_necroseg.core.augment.sample import Sample
+from napari_necroseg.core.errors import ModelError
+from napari_necroseg.core.network.device import is_out_of_memory, precision_context, reduced_dtype
+from napari_necroseg.core.network.losses import training_loss
+from napari_necroseg.core.network.model import Model, new_network
+from napari_necroseg.core.network.unet import UNet
+from napari_necroseg.core.plan import Plan
+
+
+class Learner:
+    """A network and its optimiser.
+
+    Parameters
+    ----------
+    plan
+        Of the training.
+    initial
+        A trained model whose weights it starts from; its own random ones if None.
+
+    Raises
+    ------
+    ModelError
+        If `initial` is another network than the plan's.
+    """
+
+    def __init__(self, plan: Plan, *, initial: Model | None = None) -> None:
+        self.config = plan.config
+        self.device = plan.device
+        self.dtype = reduced_dtype(plan.device, plan.config.precision)
+        network = _initial_network(plan)
+        if initial is not None:
+            _check_same_network(initial, plan)
+            network.load_state_dict(initial.network.state_dict())
+        self.network = network.placed(plan.device).train()
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
+
+    def step(self, sample: Sample, progress: float) -> Tensor:
+        """Learn from one mini-batch at a share of the way (0 to 1); return its loss, still on the device."""
+        if self.config.learning_rate_decay:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        images = self.network.laid_out(sample.images.to(self.device))
+        target = sample.target.to(self.device)
+        with precision_context(self.device, self.dtype):
+            logits = self.network(images)
+        loss = training_loss(logits[:, 0], target, self.config)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all tensors that the next step depends on, by name; not copies."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for number, of_weight in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in of_weight.items()}
+        return tensors
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned.
+
+        Raises
+        ------
+        ModelError
+            If the tensors are not those of this network.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts.setdefault(kind, {})[rest] = tensor
+        of_weights: dict[int, dict[str, Tensor]] = {}
+        try:
+            for name, tensor in parts["optimiser"].items():
+                number, _, field = name.partition(".")
+                of_weights.setdefault(int(number), {})[field] = tensor
+            _check_shapes(self.network, of_weights)
+            whole = self.optimiser.state_dict() | {"state": _laid_out(self.network, of_weights)}
+            self.network.load_state_dict(parts["network"])
+            self.optimiser.load_state_dict(whole)
+        except (RuntimeError, ValueError, KeyError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelError(
+                "The checkpoint is of another network; start the training anew in a new folder."
+            ) from error
+
+
+def _check_shapes(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> None:
+    """Refuse an optimiser's memory of other weights: torch would find out at the next step only."""
+    for number, weight in enumerate(network.parameters()):
+        for name, tensor in of_weights.get(number, {}).items():
+            if tensor.ndim and tensor.shape != weight.shape:
+                raise ValueError(f"{name} of weight {number} is {tuple(tensor.shape)}")
+
+
+def _laid_out(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> dict[int, dict[str, Tensor]]:
+    """Lay out and place what the optimiser remembers as its weights: else a card takes them one by one."""
+    return {
+        number: {
+            name: torch.empty_like(weight).copy_(tensor) if tensor.ndim else tensor
+            for name, tensor in of_weights[number].items()
+        }
+        for number, weight in enumerate(network.parameters())
+        if number in of_weights
+    }
+
+
+def _initial_network(plan: Plan) -> UNet:
+    """Draw the weights by the plan's seed, and leave the program's own random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(plan.config.seed)
+        return new_network(plan.config, plan.widths)
+
+
+def _check_same_network(model: Model, plan: Plan) -> None:
+    was, wanted = (
+        (config.dimension, tuple(map(str, config.sequences)), config.upsampling, widths)
+        for config, widths in ((model.config, model.record.widths), (plan.config, plan.widths))
+    )
+    if was != wanted:
+        raise ModelError(
+            f"The model {model.run.name} is a {was[0].upper()} network on {' and '.join(was[1])}, the "
+            f"training one in {wanted[0].upper()} on {' and '.join(wanted[1])}; "
+            "choose the same network and sequences."
+        )
+    if model.config.whitening != plan.config.whitening:
+        raise ModelError(
+            f"The model {model.run.name} has learned images whitened by {model.config.whitening}, the "
+            f"training whitens by {plan.config.whitening}; choose the same."
+        )
+    if model.record.patch_shape[0] != plan.patch_shape[0]:
+        raise ModelError(
+            f"The model {model.run.name} has learned stacks of {model.record.patch_shape[0]} slices, the "
+            f"training makes {plan.patch_shape[0]}; choose the same."
+        )
+    if not plan.config.whitens_images and model.record.patch_shape != plan.patch_shape:
+        raise ModelError(
+            f"The model {model.run.name} has learned patches of {model.record.patch_shape[1]} pixels, each "
+            f"whitened by itself, the training makes {plan.patch_shape[1]}; choose the same."
+        )

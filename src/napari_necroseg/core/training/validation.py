@@ -1,0 +1,89 @@
+"""Scores a network in training on whole cases that it does not learn from, by the real prediction."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.config import PredictConfig, usual_prediction
+from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.network.images import check_images, image_notes, only_needed, target_mask
+from napari_necroseg.core.network.model import Model, RunRecord
+from napari_necroseg.core.network.stopping import Wishes, check
+from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.prediction.predict import predict
+from napari_necroseg.core.scoring.overlap import count, dice
+from napari_necroseg.core.training.learner import Learner
+from napari_necroseg.core.volume import Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Validator:
+    """Cases in memory, ready to be predicted again and again."""
+
+    cases: tuple[Case, ...]
+    plan: Plan
+    record: RunRecord
+    run: Path
+    wishes: Wishes
+
+    def dice(self, learner: Learner) -> Generator[Event, None, Mapping[str, float]]:
+        """Predict each case with the network as it is; return its Dice coefficient."""
+        model = Model(network=learner.network, record=self.record, run=self.run, sha256="")
+        # Mirrored images would take three more passes of the training's time.
+        config = usual_prediction(self.plan.config).changed(
+            device=self.plan.device, threads=self.plan.threads, tta=False
+        )
+        found: dict[str, float] = {}
+        for case in self.cases:
+            labels = self._labels(model, case, config)
+            mask = target_mask(case, self.plan.config.target)
+            assert mask is not None, "checked when the cases were loaded"
+            found[case.name] = dice(count(mask.voxels > 0, labels.voxels > 0))
+            if case.name == self.wishes.picture:
+                yield ValidationPicture(case=case.name, labels=labels, dice=found[case.name])
+            yield Progress(
+                done=len(found), total=len(self.cases), message=f"Validation: {case.name} is predicted"
+            )
+        return found
+
+    def _labels(self, model: Model, case: Case, config: PredictConfig) -> Volume:
+        *_, last = predict(model, case, config, stop=self.wishes.stop)
+        check(self.wishes.stop)
+        assert isinstance(last, Finished)
+        labels: Volume = last.result.labels
+        return labels
+
+
+def load_validation_cases(
+    plan: Plan, cohort: Cohort, trained: Cohort, wishes: Wishes
+) -> Generator[Event, None, tuple[Case, ...]]:
+    """Load the cases to validate on; yield progress.
+
+    Raises
+    ------
+    CohortError
+        If one of them, or another case of its patient, is trained on, or if it has no mask of the target or
+        an image of one value.
+    """
+    patients = {files.patient_or_name: files.name for files in trained}
+    for files in cohort:
+        other = patients.get(files.patient_or_name)
+        if other is not None:
+            is_same = other == files.name
+            reason = "it is one of the training cases" if is_same else f"its patient is that of {other}"
+            raise CohortError(f"{files.name} cannot be validated on: {reason}.")
+    cases = []
+    for number, files in enumerate(cohort):
+        check(wishes.stop)
+        yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
+        case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
+        if target_mask(case, plan.config.target) is None:
+            raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
+        check_images(case, plan.config.sequences)
+        for note in image_notes(case, plan.config):
+            yield Warned(message=f"{case.name}: {note}")
+        cases.append(case)
+    return tuple(cases)
