@@ -353,7 +353,7 @@ def _train_on(_: bool) -> int:
 
 
 def _sign_off(_: bool) -> int:
-    from napari_necroseg.cli.console import present
+    from napari_necroseg.cli._console import present
 
     return present(_signing, as_json=False)
 
@@ -376,7 +376,7 @@ def _signing() -> Any:
 
 
 def _draw(go_on: bool) -> int:
-    from napari_necroseg.cli.console import present
+    from napari_necroseg.cli._console import present
 
     return 0 if go_on else present(_drawing, as_json=False)
 

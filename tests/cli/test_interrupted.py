@@ -5,7 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from napari_necroseg.cli import INTERRUPTED
-from napari_necroseg.cli.console import present
+from napari_necroseg.cli._console import present
 from napari_necroseg.core.events import Checkpointed, Event, Started
 
 

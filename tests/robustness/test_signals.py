@@ -13,7 +13,7 @@ import pytest
 from tests.robustness.conftest import Command
 
 from napari_necroseg.cli import INTERRUPTED, train
-from napari_necroseg.cli.interrupts import Interrupts
+from napari_necroseg.cli._interrupts import Interrupts
 from napari_necroseg.core.events import Event, Started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
@@ -86,7 +86,7 @@ def test_a_resumed_training_says_what_is_true_before_it_has_saved_anything(
 
 def test_a_training_that_was_done_is_not_said_to_be_lost(project: Path, command: Command) -> None:
     options = type("Options", (), {"out": project / "models/fast"})()
-    assert train.left_behind(options).startswith("the training was done, and its model is in")
+    assert train.train_left_behind(options).startswith("the training was done, and its model is in")
 
 
 def test_a_study_says_that_it_goes_on(

@@ -7,6 +7,7 @@ import pytest
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.volume import Volume
+from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import (
     Role,
     case_layers,
@@ -15,7 +16,6 @@ from napari_necroseg.layerdata import (
     placeholder_layer,
     probability_layer,
 )
-from napari_necroseg.widgets.shared.case_jobs import MaskToSave
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 
 

@@ -14,10 +14,10 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_
 from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.core.training.mini_batches import batch, cut_of, drawn_contrast, generator_of, vary
+from napari_necroseg.jobs.preview import Sheet, View
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.augmentation.dock import Augmentation
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.augment_view import Sheet, View
 from napari_necroseg.widgets.train.dock import Train
 
 PATCH_SHAPE = (64, 128, 128)

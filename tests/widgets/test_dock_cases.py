@@ -9,9 +9,10 @@ import pytest
 from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.io.nifti import read_nifti_mask
+from napari_necroseg.jobs import cases
 from napari_necroseg.layerdata import case_layers, placeholder_layer
 from napari_necroseg.widgets.cases.dock import Cases
-from napari_necroseg.widgets.shared import case_jobs, qt_parts
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -137,13 +138,13 @@ def test_what_is_drawn_while_the_next_case_is_read_is_asked_about_too(
 ):
     asked = answer("discard")
     held = steered_job()
-    original = case_jobs.open_case
+    original = cases.open_case
 
     def slow(*arguments):
         yield from held(arguments[-1])
         yield from original(*arguments)
 
-    monkeypatch.setattr(case_jobs, "open_case", slow)
+    monkeypatch.setattr(cases, "open_case", slow)
     opened.step(1)
     qtbot.waitUntil(lambda: opened.panel.message == "half way")
     viewer.layers["reference"].paint((0, 5, 5), 1)
@@ -241,10 +242,10 @@ def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monke
         yield Progress(done=0, total=1)
         case = make_case(f"phantom-{index + 1:02d}")
         yield Finished(
-            result=case_jobs.OpenedCase(case=case, files=None, layers=tuple(case_layers(case)), first_slice=0)
+            result=cases.OpenedCase(case=case, files=None, layers=tuple(case_layers(case)), first_slice=0)
         )
 
-    monkeypatch.setattr(case_jobs, "open_phantom", made)
+    monkeypatch.setattr(cases, "open_phantom", made)
     dock.open_phantom_case()
     wait_for(qtbot, dock, "phantom-01")
     dock.open_phantom_case()
@@ -253,7 +254,7 @@ def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monke
 
 def test_a_phantom_that_is_cancelled_leaves_no_placeholder(qtbot, dock, viewer, monkeypatch, steered_job):
     job = steered_job()
-    monkeypatch.setattr(case_jobs, "open_phantom", lambda _index, _saves, stop: job(stop))
+    monkeypatch.setattr(cases, "open_phantom", lambda _index, _saves, stop: job(stop))
     data, kwargs, _ = placeholder_layer("making a phantom")
     viewer.add_points(data, **kwargs)
     with qtbot.waitSignal(dock.runner.cancelled):

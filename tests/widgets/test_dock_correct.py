@@ -17,11 +17,11 @@ from napari_necroseg.core.project import journal_writer
 from napari_necroseg.core.project.journal import Journal, recover
 from napari_necroseg.core.project.review import Status, read_review, statuses
 from napari_necroseg.core.volume import Volume
+from napari_necroseg.jobs import cases
+from napari_necroseg.jobs.correct import Stopwatch
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.correct.dock import Correct
 from napari_necroseg.widgets.correct.edit_tools import TOOLS
-from napari_necroseg.widgets.correct.stopwatch import Stopwatch
-from napari_necroseg.widgets.shared import case_jobs
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
@@ -233,7 +233,7 @@ def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened, monkeypatch):
 
 def save(qtbot, dock):
     saves = masks_to_save(dock, [dock.hand.mask], dock.workspace.folder)
-    list(case_jobs.save_masks(saves, None))
+    list(cases.save_masks(saves, None))
     dock.workspace.layers.mark_saved(saves)
 
 
@@ -508,7 +508,7 @@ def test_two_masks_of_one_file_are_not_saved_over_each_other(qtbot, opened, view
     mask = start(qtbot, opened)
     twin = viewer.add_layer(type(mask)(mask.data.copy(), name="twin", metadata=dict(mask.metadata)))
     twin.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
-    list(case_jobs.save_masks(masks_to_save(opened, [mask, twin], opened.workspace.folder), None))
+    list(cases.save_masks(masks_to_save(opened, [mask, twin], opened.workspace.folder), None))
     saved = [nibabel.load(file).get_fdata().sum() for file in sorted(labels_of(opened).glob("a*.nii.gz"))]
     assert saved == [twin.data.sum(), mask.data.sum()]
 
@@ -530,7 +530,7 @@ def test_work_that_was_saved_after_all_is_not_offered(qtbot, opened):
     qtbot.wait(20)
     saves = masks_to_save(opened, [mask], opened.workspace.folder)
     # As when the program is killed between the save and what follows it.
-    list(case_jobs.save_masks(saves, None))
+    list(cases.save_masks(saves, None))
     end(opened)
     assert journal_path(labels_of(opened), "a").exists()
     opened.workspace.set_case(opened.workspace.case, None)
@@ -544,7 +544,7 @@ def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened
     qtbot.wait(20)
     saves = masks_to_save(opened, [mask], opened.workspace.folder)
     end(opened)
-    list(case_jobs.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
+    list(cases.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
     opened.workspace.set_case(opened.workspace.case, None)
     qtbot.waitUntil(lambda: "was changed since" in opened.found.said)
 

@@ -34,11 +34,11 @@ from napari_necroseg.core.project.models import (
 )
 from napari_necroseg.core.training.train import train
 from napari_necroseg.core.volume import Grid, Origin, Volume
+from napari_necroseg.jobs import predict as predict_module
+from napari_necroseg.jobs.predict import WarmModels, about_mask
 from napari_necroseg.layerdata import case_layers, source_of
 from napari_necroseg.widgets.predict import dock as predict_dock
-from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.dock import Predict
-from napari_necroseg.widgets.predict.jobs import WarmModels, about_mask
 from napari_necroseg.widgets.shared import qt_parts
 
 # By the case's name: what the model of `fake_prediction` knows.
@@ -83,10 +83,10 @@ def fake_prediction(monkeypatch, steered_job):
             uncertainty=Volume(probability * (1 - probability), case.grid),
             provenance=provenance,
         )
-        job.result = jobs._ready_to_show(prediction, case, runs, config).result
+        job.result = predict_module._ready_to_show(prediction, case, runs, config).result
         yield from job(stop)
 
-    monkeypatch.setattr(jobs, "predict_case", predict_case)
+    monkeypatch.setattr(predict_module, "predict_case", predict_case)
     return job
 
 

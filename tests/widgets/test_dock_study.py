@@ -22,14 +22,13 @@ from napari_necroseg.core.study.events import RunAdvanced, RunDone, RunFailed, R
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.study.runs import Run, runs_of
+from napari_necroseg.jobs import study, study_status
+from napari_necroseg.jobs.study_status import StudyStatus, status_in_words, title_of
 from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets.cases.dock import Cases
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.study import jobs, words
-from napari_necroseg.widgets.study.board import Board
 from napari_necroseg.widgets.study.dock import QDesktopServices, Study
 from napari_necroseg.widgets.study.grid import _brief
-from napari_necroseg.widgets.study.words import standing_in_words, title_of
 
 CONFIGURATIONS = ("2d:ceT1", "3d:ceT1+T2")
 
@@ -141,7 +140,7 @@ class Job:
 def fake(monkeypatch):
     def make(*events):
         job = Job(*events)
-        monkeypatch.setattr(jobs, "do_study", job)
+        monkeypatch.setattr(study, "do_study", job)
         return job
 
     return make
@@ -530,7 +529,7 @@ def test_a_prediction_that_is_gone_is_told(qtbot, scored, make_case):
 
 
 def test_many_points_of_a_loss_are_thinned_and_the_pace_tells_the_time_left(monkeypatch):
-    board, one = Board(), run()
+    board, one = StudyStatus(), run()
     board.show([one, run(fold=2)], {})
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
@@ -547,7 +546,7 @@ def test_many_points_of_a_loss_are_thinned_and_the_pace_tells_the_time_left(monk
 
 
 def test_what_was_measured_stays_when_a_study_begins():
-    board, one = Board(), run()
+    board, one = StudyStatus(), run()
     board.take(planned(one))
     board.take(dataclasses.replace(planned(one), estimated_s=None, training=7))
     plan = board.standings[one.key].plan
@@ -555,7 +554,7 @@ def test_what_was_measured_stays_when_a_study_begins():
 
 
 def test_what_was_learned_stays_known_after_the_training():
-    board, one = Board(), run()
+    board, one = StudyStatus(), run()
     board.take(RunStarted(**about(one)))
     board.take(advanced(one, 0.5, loss=0.25, iteration=40))
     board.take(RunAdvanced(**about(one), phase="scoring", share=0.98))
@@ -568,7 +567,7 @@ def test_what_was_learned_stays_known_after_the_training():
 
 def test_the_mean_is_over_the_cases_that_have_something_to_find():
     """0.4 over one of three cases, and 0.8 over three: (0.4 + 3 * 0.8) / 4 = 0.7."""
-    board, four = Board(), ("b", "c", "d", "e")
+    board, four = StudyStatus(), ("b", "c", "d", "e")
     states = [
         RunState(
             **about(run()), state="done", training=(), validation=("a", "x", "y"), mean_dice=0.4, scored=1
@@ -579,7 +578,7 @@ def test_the_mean_is_over_the_cases_that_have_something_to_find():
     board.show([one.run for one in states], {one.run.key: one for one in states})
     assert board.mean_dice("2d:ceT1", 0) == pytest.approx(0.7)
     assert board.mean_dice("2d:ceT1", 1) is None
-    said = standing_in_words(board.standings[run().key])
+    said = status_in_words(board.standings[run().key])
     assert "Mean Dice 40.0 % over 1 case that it has not seen; 2 more have nothing to find." in said
     board.take(done(run(fold=3), dice=0.0, scored=4))
     assert board.mean_dice("2d:ceT1", 0) == pytest.approx(0.35)
@@ -594,14 +593,14 @@ def test_a_time_fits_into_a_cell(seconds, text):
 
 
 def test_a_run_is_told_in_words():
-    board, one = Board(), Run(configuration="3d:ceT1+T2", fold=2, seed=1)
+    board, one = StudyStatus(), Run(configuration="3d:ceT1+T2", fold=2, seed=1)
     assert title_of(one) == "3D ceT1+T2, fold 2, seed 1"
     board.take(planned(one, memory_gib=2.5, estimated_iterations=900))
-    said = standing_in_words(board.standings[one.key])
+    said = status_in_words(board.standings[one.key])
     assert "10 min (about 900 iterations) on 1 case, scored on 1." in said
     assert "It takes about 12 min and 2.5 GiB." in said
     board.take(done(one, dice=None))
-    assert "Mean Dice undefined: none of the cases" in standing_in_words(board.standings[one.key])
+    assert "Mean Dice undefined: none of the cases" in status_in_words(board.standings[one.key])
 
 
 def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
@@ -757,7 +756,7 @@ def test_one_core_is_left_and_the_result_needs_no_pytorch_here(monkeypatch, two_
 
     monkeypatch.setattr("napari_necroseg.core.study.study.run_study", run_study)
     config = StudyConfig(folds=2)
-    to_do = jobs.StudyToDo(
+    to_do = study.StudyToDo(
         config=config, cohort=read_cohort(two_patients), table=two_patients, out=two_patients.parent
     )
     (event,) = to_do({"stop": threading.Event()})
@@ -910,8 +909,8 @@ def test_the_model_that_a_study_starts_from_is_shown(opened, tmp_path):
 
 def test_several_changes_are_looked_at_once_with_a_training_a_configuration(ready, monkeypatch):
     asked = []
-    real = words.training_of
-    monkeypatch.setattr(words, "training_of", lambda *args: asked.append(args) or real(*args))
+    real = study_status.training_of
+    monkeypatch.setattr(study_status, "training_of", lambda *args: asked.append(args) or real(*args))
     for field, value in (("seeds", 9), ("workers", 2), ("minutes_per_run", 5.0)):
         ready.choices.form.editor(field).set_value(value)
     settled(ready)
@@ -927,7 +926,7 @@ def test_the_last_round_of_workers_counts_whole(ready):
 
 
 def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
-    board = Board()
+    board = StudyStatus()
     board.show(runs_of(StudyConfig(folds=50, seeds=5)), {})
     ready.progress.grid.show_board(board)
     assert ready.progress.grid.table.rowCount() * 50 == 1200
@@ -935,7 +934,7 @@ def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
     last = Run(configuration="3d:ceT1+T2", fold=50, seed=4)
     board.take(done(last))
     ready.progress.grid.refresh(last.key, board)
-    ready.progress.grid.show_board(Board())
+    ready.progress.grid.show_board(StudyStatus())
     assert ready.progress.grid._rest.isHidden()
 
 
@@ -943,7 +942,7 @@ def test_the_progress_is_that_of_the_runs_that_are_done_now(monkeypatch):
     """One run again of four, at a half after 100 s: 100 s are left, whatever the other three wait for."""
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    board, one = Board(), run()
+    board, one = StudyStatus(), run()
     runs = runs_of(StudyConfig(configurations=CONFIGURATIONS, folds=2))
     board.show(runs, {one.key: state_of(one, "failed", reason="No memory.")})
     board.begin((one.key,))
@@ -960,7 +959,7 @@ def test_the_progress_is_that_of_the_runs_that_are_done_now(monkeypatch):
 
 
 def test_going_on_counts_what_is_left_and_failed_runs_as_to_come():
-    board = Board()
+    board = StudyStatus()
     first, second, *_ = runs = runs_of(StudyConfig(configurations=CONFIGURATIONS, folds=2))
     board.show(runs, {first.key: state_of(first, mean_dice=0.5), second.key: state_of(second, "failed")})
     board.begin()
@@ -975,8 +974,8 @@ def test_going_on_counts_what_is_left_and_failed_runs_as_to_come():
 
 def test_a_burst_of_events_adds_up_all_runs_a_few_times(qtbot, dock, monkeypatch):
     added = []
-    total = Board.total
-    monkeypatch.setattr(Board, "total", lambda board: added.append(1) or total(board))
+    total = StudyStatus.total
+    monkeypatch.setattr(StudyStatus, "total", lambda board: added.append(1) or total(board))
     for one in runs_of(StudyConfig(folds=20, seeds=10)):
         dock.progress.take(planned(one))
     qtbot.waitUntil(lambda: dock.progress.said.said == "0 of 1200 runs done.")
@@ -990,7 +989,7 @@ def test_a_long_history_is_thinned_to_what_can_be_seen(opened):
     path.parent.mkdir(parents=True)
     rows = "".join(f"{n},1,0.5,\n" for n in range(1, 100_001))
     path.write_text(f"iteration,seconds,loss,validation_dice\n{rows}")
-    (event,) = jobs.read_curve(folder, run().key, threading.Event())
+    (event,) = study.read_curve(folder, run().key, threading.Event())
     losses = event.result.losses
     assert len(losses) == 2000
     assert losses[-1] == (100_000, 0.5)

@@ -13,10 +13,10 @@ from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.project.models import find_interrupted, find_weights
+from napari_necroseg.jobs import train
 from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.workspace import masks_to_save
-from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.cases import lacks, proposal
 from napari_necroseg.widgets.train.dock import Train
 
@@ -58,7 +58,7 @@ def fake_training(monkeypatch, steered_job):
         job.result = Trained(run)
         yield from job(stop)
 
-    monkeypatch.setattr(jobs, "train_on", train_on)
+    monkeypatch.setattr(train, "train_on", train_on)
     return job, asked
 
 
@@ -411,7 +411,7 @@ def test_the_real_training_ends_in_a_model(qtbot, ready, cohort_table):
     qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
     assert (cohort_table.parent / "models" / "2d-ceT1-T2-1" / "weights.safetensors").exists(), results
     # To unpickle a type of the core's learning would import PyTorch into the viewer.
-    assert type(results[0]) is jobs.TrainedModel
+    assert type(results[0]) is train.TrainedModel
 
 
 def test_an_unknown_device_is_told_in_words(qtbot, ready):

@@ -16,8 +16,8 @@ from napari_necroseg.core.project import journal_writer
 from napari_necroseg.core.project.journal import recover
 from napari_necroseg.core.project.journal_folder import JournalFolder
 from napari_necroseg.core.volume import Volume
+from napari_necroseg.jobs import cases, correct
 from napari_necroseg.layerdata import METADATA_KEY, Role, case_layers, case_source, mask_layer
-from napari_necroseg.widgets.shared import case_jobs, journal_jobs
 from napari_necroseg.widgets.shared.journalling import REMOVED, SAFE_AGAIN
 from napari_necroseg.widgets.shared.workspace import Workspace, masks_to_save
 
@@ -95,7 +95,7 @@ def reopened(qtbot, open_case, name: str = "a", *, in_project: bool = True) -> W
 
 def take_back(workspace: Workspace, number: int = 0) -> Labels:
     kept, case = workspace.journalling.kept[number], workspace.case
-    job = journal_jobs.take_back(workspace.journalling.folder_later(), case.name, kept, threading.Event())
+    job = correct.take_back(workspace.journalling.folder_later(), case.name, kept, threading.Event())
     taken = list(job)[-1].result
     return workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
 
@@ -231,7 +231,7 @@ def test_label_numbers_are_kept_as_mask_and_saved_as_0_and_1(
     layer.paint((3, 20, 18), label)
     wait_until_written(qtbot, workspace, layer)
     saves = masks_to_save(None, [layer], workspace.case_folder)
-    list(case_jobs.save_masks(saves, threading.Event()))
+    list(cases.save_masks(saves, threading.Event()))
     workspace.layers.mark_saved(saves)
     assert workspace.layers.unsaved() == []
     saved = folder_of(workspace).saved()
@@ -403,7 +403,7 @@ def test_what_was_taken_back_is_said_in_ml_also_when_no_edits_are_counted(qtbot,
     for _ in range(2):
         workspace = reopened(qtbot, open_case)
         (kept,) = workspace.journalling.kept
-        job = journal_jobs.take_back(
+        job = correct.take_back(
             workspace.journalling.folder_later(), workspace.case.name, kept, threading.Event()
         )
         taken = list(job)[-1].result
@@ -551,7 +551,7 @@ def test_a_saved_mask_needs_no_journal_until_the_next_stroke(qtbot, open_case, l
     layer.paint((3, 20, 18), 1)
     wait_until_written(qtbot, workspace, layer)
     saves = masks_to_save(None, [layer], workspace.case_folder)
-    list(case_jobs.save_masks(saves, threading.Event()))
+    list(cases.save_masks(saves, threading.Event()))
     workspace.layers.mark_saved(saves)
     qtbot.waitUntil(lambda: not journal_path(labels, "a").exists())
     layer.paint((3, 30, 6), 1)

@@ -9,10 +9,10 @@ from napari.utils.notifications import notification_manager
 
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.volume import Volume
+from napari_necroseg.jobs.cases import SavedMasks, save_masks
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer
 from napari_necroseg.widgets.cases.dock import Cases
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.case_jobs import SavedMasks, save_masks
 from napari_necroseg.widgets.shared.case_layers import COPY_TITLE, CaseLayers
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 

@@ -19,10 +19,10 @@ from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.project.models import find_interrupted, lock_path
 from napari_necroseg.core.training import train as train_module
 from napari_necroseg.core.training.train import train
+from napari_necroseg.jobs import train as train_py
+from napari_necroseg.jobs.train import TrainingControls
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.dock import Train
-from napari_necroseg.widgets.train.jobs import Wants
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_added_layers_can_be_removed(ready, cohort_table):
 
 @pytest.mark.parametrize("gives_up", [False, True])
 def test_closing_the_dock_interrupts_and_cancel_gives_up(qtbot, ready, cohort_table, monkeypatch, gives_up):
-    monkeypatch.setattr(jobs, "run_remotely", _slowly)
+    monkeypatch.setattr(train_py, "run_remotely", _slowly)
     models = cohort_table.parent / "models"
     ready.form.set_config(train_preset("fast").changed(steps=500, batch_size=1, device="cpu", threads=1))
     ready.name.clear()
@@ -144,9 +144,9 @@ def _slowly(training, flags):
 def test_what_is_wanted_meanwhile_reaches_the_process(cohort_table, tmp_path):
     cohort = read_cohort(cohort_table).only(("a", "b"))
     config = train_preset("fast").changed(steps=400, batch_size=1, device="cpu", threads=1)
-    wants, nobody = Wants(), Cohort(cases=())
+    wants, nobody = TrainingControls(), Cohort(cases=())
     events = []
-    for event in jobs.train_on(config, (cohort, nobody), tmp_path / "run", wants, threading.Event()):
+    for event in train_py.train_on(config, (cohort, nobody), tmp_path / "run", wants, threading.Event()):
         events.append(event)
         if isinstance(event, TrainingStep) and not wants.pause.is_set():
             wants.pause.set()
@@ -163,7 +163,7 @@ def test_what_is_wanted_meanwhile_reaches_the_process(cohort_table, tmp_path):
 def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
     tmp_path, monkeypatch, was_there, gives_up, stays
 ):
-    run, wants, nobody = tmp_path / "mine", Wants(), Cohort(cases=())
+    run, wants, nobody = tmp_path / "mine", TrainingControls(), Cohort(cases=())
     checkpoint = run / "checkpoint.safetensors"
 
     def killed(_training, flags):
@@ -172,12 +172,12 @@ def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
         yield Progress(done=0, total=0)
         flags["stop"].set()
 
-    monkeypatch.setattr(jobs, "run_remotely", killed)
+    monkeypatch.setattr(train_py, "run_remotely", killed)
     if was_there:
         run.mkdir()
     if gives_up:
         wants.leave.clear()
-    list(jobs.train_on(train_preset("fast"), (nobody, nobody), run, wants, threading.Event()))
+    list(train_py.train_on(train_preset("fast"), (nobody, nobody), run, wants, threading.Event()))
     assert checkpoint.exists() == stays
 
 
@@ -224,7 +224,7 @@ def test_a_training_that_another_program_does_is_neither_offered_nor_discarded(r
 
 
 def what_it_was(cut_off, cohort):
-    return jobs._Training(None, (cohort, cohort), cut_off, None, None)._what()
+    return train_py._Training(None, (cohort, cohort), cut_off, None, None)._what()
 
 
 def test_a_case_that_is_not_there_is_named_when_a_training_goes_on(cut_off, cohort_table):

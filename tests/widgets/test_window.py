@@ -8,8 +8,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from napari_necroseg.core.events import Finished, Progress
+from napari_necroseg.jobs import cases as cases_module
 from napari_necroseg.layerdata import case_layers
-from napari_necroseg.widgets.shared import case_jobs
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 PLUGIN = "napari-necroseg"
@@ -38,10 +38,12 @@ def quick_phantom(monkeypatch, make_case):
         yield Progress(done=0, total=1)
         case = make_case(f"phantom-{index + 1:02d}")
         yield Finished(
-            result=case_jobs.OpenedCase(case=case, files=None, layers=tuple(case_layers(case)), first_slice=2)
+            result=cases_module.OpenedCase(
+                case=case, files=None, layers=tuple(case_layers(case)), first_slice=2
+            )
         )
 
-    monkeypatch.setattr(case_jobs, "open_phantom", made)
+    monkeypatch.setattr(cases_module, "open_phantom", made)
 
 
 def test_the_sample_opens_the_dock_and_both_panes_take_the_brush(qtbot, window, quick_phantom):

@@ -29,6 +29,14 @@ COMMANDS = {
     "study": "cross-validate the six configurations of the paper, or others, and report",
     "report": "write tables, figures and the report of a study again",
 }
+# Commands that stand in the module of another one, each as add_NAME_arguments and NAME_job.
+MODULE_OF = {
+    "phantom": "prepare",
+    "devices": "predict",
+    "plan": "train",
+    "export": "predict",
+    "report": "study",
+}
 USER_ERROR = 2
 INTERRUPTED = 130
 NOTHING_LEFT = "nothing half-written was left behind."
@@ -52,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     started_s = time.monotonic()
     try:
-        from napari_necroseg.cli.interrupts import Interrupts
+        from napari_necroseg.cli._interrupts import Interrupts
     except KeyboardInterrupt:
         if sys.stderr is not None:
             sys.stderr.write("necroseg: interrupted before anything was begun.\n")
@@ -60,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     is_own_process = argv is None
     with Interrupts(is_own_process=is_own_process) as interrupts:
-        from napari_necroseg.cli.command import run_command
+        from napari_necroseg.cli._command import run_command
 
         arguments = list(sys.argv[1:] if argv is None else argv)
         return run_command(arguments, interrupts, started_s=started_s)
@@ -68,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser(command: str | None) -> "argparse.ArgumentParser":
     """Make the parser, with all options of `command` and only the help line of the others."""
-    from napari_necroseg.cli.command import make_parser
+    from napari_necroseg.cli._command import make_parser
 
     return make_parser(command)
 

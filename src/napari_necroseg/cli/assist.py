@@ -6,7 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import get_args
 
-from napari_necroseg.cli.options import add_image_options, add_options, chosen
+from napari_necroseg.cli._options import add_image_options, add_options, chosen
 from napari_necroseg.cli.predict import read_input
 from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.config import AssistConfig, AssistMethod
@@ -16,7 +16,7 @@ from napari_necroseg.core.events import Event
 FIELDS = ("sequences", "radius_mm", "tolerance", "smooth_mm", "clusters")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_assist_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument("method", metavar="METHOD", help=", ".join(get_args(AssistMethod)))
     parser.add_argument("case", type=Path, nargs="?", metavar="CASE", help="the folder of one case")
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, AssistConfig, FIELDS)
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def assist_job(options: argparse.Namespace) -> Generator[Event]:
     """Outline what is about the point."""
     config = AssistConfig.checked(method=options.method, **chosen(options, FIELDS))
     if config.method == "fuzzy-c-means" and config.tolerance is not None:

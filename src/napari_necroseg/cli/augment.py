@@ -5,7 +5,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
-from napari_necroseg.cli.options import add_options, add_spacing_option, chosen, read_spacing
+from napari_necroseg.cli._options import add_options, add_spacing_option, chosen, read_spacing
 from napari_necroseg.cli.train import preset_defaults
 from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.config import TrainConfig, train_preset
@@ -16,7 +16,7 @@ FIELDS = ("sequences", "target", "seed", "slices", "patch_side")
 _MOST_SAMPLES = 10_000
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_augment_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument("case", type=Path, metavar="CASE", help="folder of one case, or a cohort.csv")
     parser.add_argument("--case", dest="name", metavar="NAME", help="which case of the cohort")
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def augment_job(options: argparse.Namespace) -> Generator[Event]:
     """Write the samples."""
     from napari_necroseg.core.project.augmentation_file import read_augment
 

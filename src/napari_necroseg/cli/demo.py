@@ -44,7 +44,7 @@ class Demonstrated:
         )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument(
         "--out",
@@ -65,12 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def left_behind(options: argparse.Namespace) -> str:
+def demo_left_behind(options: argparse.Namespace) -> str:
     """Say what there is of the demonstration if it is interrupted now."""
     return f"what was finished is in {options.out}; the same command begins a new training."
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def demo_job(options: argparse.Namespace) -> Generator[Event]:
     """Make phantoms, train, predict the one that was left out, score it, show it."""
     out: Path = options.out
     cohort = yield from _phantoms(out / "cohort.csv")
@@ -188,7 +188,7 @@ class _Window:
 
     def _command(self) -> list[str]:
         words = (self.cohort, self.case, self.prediction, self.model_folder)
-        return [sys.executable, "-m", "napari_necroseg.window", *map(str, words)]
+        return [sys.executable, "-m", "napari_necroseg.demo_window", *map(str, words)]
 
 
 def _new_folder(parent: Path) -> Path:

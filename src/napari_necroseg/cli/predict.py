@@ -1,4 +1,4 @@
-"""``necroseg predict``: outline necrosis zones with a trained network."""
+"""The commands ``predict``, ``export`` and ``devices``: use a trained network, here or elsewhere."""
 
 import argparse
 from collections.abc import Generator
@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from napari_necroseg.cli.options import add_image_options, add_options, chosen, in_words, read_spacing
+from napari_necroseg.cli._options import add_image_options, add_options, chosen, in_words, read_spacing
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import BY_PRESET, PredictConfig, Preset, train_preset, usual_prediction
 from napari_necroseg.core.errors import FileError, SettingsError
-from napari_necroseg.core.events import Event, Warned
+from napari_necroseg.core.events import Event, Finished, Warned
 
 FIELDS = (
     "threshold",
@@ -27,7 +27,7 @@ FIELDS = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument(
         "runs",
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, PredictConfig, FIELDS, defaults={name: _by_preset(name) for name in BY_PRESET})
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def predict_job(options: argparse.Namespace) -> Generator[Event]:
     """Predict every case of the input."""
     choices = chosen(options, FIELDS)
     # What cannot be is said before anything is loaded.
@@ -121,3 +121,34 @@ def _case_of_files(options: argparse.Namespace) -> CaseFiles:
     return CaseFiles(
         name=case_name_of(options.ce_t1), sequences=sequences, spacing_mm=read_spacing(options.spacing_mm)
     )
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("model", type=Path, metavar="RUN", help="folder of a trained model")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="new folder for model.onnx and model_card.md",
+    )
+
+
+def export_job(options: argparse.Namespace) -> Generator[Event]:
+    """Export the model."""
+    from napari_necroseg.core.network.export import export
+    from napari_necroseg.core.network.model import load_model
+
+    return export(load_model(options.model), out=options.out)
+
+
+def add_devices_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Add nothing: there is nothing to choose."""
+
+
+def devices_job(_options: argparse.Namespace) -> Generator[Event]:
+    """List the devices."""
+    from napari_necroseg.core.network.device import list_devices
+
+    yield Finished(result=list_devices())

@@ -1,4 +1,4 @@
-"""``necroseg prepare``: find and pair the images in a folder, and write the table of cases."""
+"""The commands ``prepare`` and ``phantom``: make a cohort of images that are there, or of phantoms."""
 
 import argparse
 from collections.abc import Generator
@@ -7,7 +7,7 @@ from pathlib import Path
 from napari_necroseg.core.events import Event
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_prepare_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="a folder a case, an nnU-Net raw folder, or BIDS"
@@ -17,8 +17,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def prepare_job(options: argparse.Namespace) -> Generator[Event]:
     """Find, pair, check and write."""
     from napari_necroseg.core.io.prepare import prepare
 
     return prepare(options.folder, out=options.out)
+
+
+def add_phantom_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for cohort.csv and a folder a case")
+    parser.add_argument("--cases", type=int, default=26, metavar="N", help="number of cases (default: 26)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which cohort (default: 0)")
+
+
+def phantom_job(options: argparse.Namespace) -> Generator[Event]:
+    """Write the cohort."""
+    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+
+    return write_phantom_cohort(options.out, cases=options.cases, seed=options.seed)

@@ -5,12 +5,12 @@ import math
 from collections.abc import Generator
 from pathlib import Path
 
-from napari_necroseg.cli.options import add_spacing_option, read_spacing
+from napari_necroseg.cli._options import add_spacing_option, read_spacing
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import Event, Finished
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_score_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument(
         "reference", type=Path, metavar="REFERENCE", help="a mask, a folder of masks, or cohort.csv"
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def score_job(options: argparse.Namespace) -> Generator[Event]:
     """Score the pairs that were found."""
     from napari_necroseg.core.scoring.files import Wanted, other_pairs, score_files
     from napari_necroseg.core.scoring.pairs import find_pairs, with_spacing

@@ -1,11 +1,11 @@
-"""``necroseg study``: the whole experiment, from wherever it was left."""
+"""The commands ``study`` and ``report``: the whole experiment, from wherever it was left."""
 
 import argparse
 from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.cli import NOTHING_LEFT
-from napari_necroseg.cli.options import add_labels_options, add_options, chosen
+from napari_necroseg.cli._options import add_labels_options, add_options, chosen
 from napari_necroseg.cli.train import choose_named, read_cases
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError
@@ -29,7 +29,7 @@ FIELDS = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
     parser.add_argument(
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def left_behind(options: argparse.Namespace) -> str:
+def study_left_behind(options: argparse.Namespace) -> str:
     """Say what there is of the study if it is interrupted now."""
     from napari_necroseg.core.study.record import STUDY_NAME
 
@@ -70,7 +70,7 @@ def left_behind(options: argparse.Namespace) -> str:
     return f"what is done is kept in {options.out}; the same command goes on from there."
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def study_job(options: argparse.Namespace) -> Generator[Event]:
     """Do what is left of the experiment, or say what it would be."""
     from napari_necroseg.core.study.cohort import number_of_folds
     from napari_necroseg.core.study.planning import plan_study
@@ -87,3 +87,15 @@ def run(options: argparse.Namespace) -> Generator[Event]:
         return plan_study(config, cohort, table=table, out=options.out)
     only = tuple(key.strip() for key in (options.only or "").split(",") if key.strip())
     return run_study(config, cohort, table=table, out=options.out, only=only)
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what `necroseg study` wrote")
+
+
+def report_job(options: argparse.Namespace) -> Generator[Event]:
+    """Write up the experiment."""
+    from napari_necroseg.core.study.report import write_report
+
+    return write_report(options.folder)

@@ -1,4 +1,4 @@
-"""``necroseg train``: train one network on a cohort."""
+"""The commands ``train`` and ``plan``: train one network, or say what that would take."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_necroseg.cli import NOTHING_LEFT
-from napari_necroseg.cli.options import add_labels_options, add_options, chosen, in_words
+from napari_necroseg.cli._options import add_labels_options, add_options, chosen, in_words
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, NecrosegError, SettingsError
@@ -19,6 +19,7 @@ from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tun
 
 if TYPE_CHECKING:
     from napari_necroseg.core.network.model import Model
+
 
 FIELDS = (
     "preset",
@@ -39,7 +40,7 @@ FIELDS = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RUN", help="new folder for the trained model"
@@ -76,7 +77,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
 
 
-def run(options: argparse.Namespace) -> Generator[Event]:
+def train_job(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
     from napari_necroseg.core.training.train import Start, train
 
@@ -92,7 +93,7 @@ def run(options: argparse.Namespace) -> Generator[Event]:
     return train(plan, cohort, run=options.out, start=start, validation=validation)
 
 
-def left_behind(options: argparse.Namespace) -> str:
+def train_left_behind(options: argparse.Namespace) -> str:
     """Say, by what is on disk, what there is of the training if it is interrupted now."""
     from napari_necroseg.core.project.models import RECORD_NAME
     from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
@@ -250,3 +251,20 @@ def _in_option(value: object) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command understands: all that decides what a training does."""
+    add_training_arguments(parser)
+
+
+def plan_job(options: argparse.Namespace) -> Generator[Event]:
+    """Measure a few steps, and print the plan."""
+    from napari_necroseg.core.io.known import Learned
+    from napari_necroseg.core.training.cost import plan_training
+    from napari_necroseg.core.training.leakage import name_left_out
+
+    model = start_model(options)
+    plan, cohort, validation = planned(options, learned=None if model is None else model.config)
+    yield from name_left_out(plan, cohort, validation, Learned() if model is None else model.learned)
+    yield from plan_training(plan, cohort)

@@ -17,7 +17,7 @@ from napari_necroseg.core.project.case_files import save_mask_version
 from napari_necroseg.core.project.labels import saved_voxels
 from napari_necroseg.core.scoring.files import CaseScored, score_files
 from napari_necroseg.core.scoring.pairs import find_pairs
-from napari_necroseg.widgets.shared.case_jobs import open_case
+from napari_necroseg.jobs.cases import open_case
 
 SHAPE = (4, 6, 5)
 PAINTED = np.zeros(SHAPE, np.uint8)

@@ -16,10 +16,18 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.jobs.preview import (
+    CasePreview,
+    PreviewRequest,
+    Sheet,
+    Subject,
+    View,
+    in_words,
+    necrosis_in_words,
+    sheet_in_words,
+)
 from napari_necroseg.widgets.augmentation.controls import AugmentControls, OwnRanges, PresetChoice
 from napari_necroseg.widgets.augmentation.picture import Picture
-from napari_necroseg.widgets.augmentation.words import in_words, necrosis_in_words, sheet_in_words
-from napari_necroseg.widgets.shared.augment_view import Preview, Sheet, Subject, View, Wish
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, button, row, spin
@@ -48,9 +56,9 @@ class Augmentation(Dock):
         self.sheet = QComboBox()
         self.values, self.necrosis = WrappedLabel(), WrappedLabel()
         self.latest = NewestOnly(self)
-        self._preview = Preview()
+        self._preview = CasePreview()
         self._subject: Subject | None = None
-        self._wish: Wish | None = None
+        self._wish: PreviewRequest | None = None
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -70,7 +78,7 @@ class Augmentation(Dock):
         super().showEvent(event)
         self._on_changed()
 
-    def wish(self) -> Wish:
+    def wish(self) -> PreviewRequest:
         """Return what the controls ask for.
 
         Raises
@@ -79,7 +87,7 @@ class Augmentation(Dock):
             For choices that contradict each other.
         """
         is_single = self.by_value.isChecked()
-        return Wish(
+        return PreviewRequest(
             training=self.whose.training().changed(augment=self.controls.config(), seed=self.seed.value()),
             number=self.number.value(),
             n_draws=0 if is_single else _SHEETS[self.sheet.currentText()],

@@ -6,7 +6,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_necroseg.widgets.shared.augment_view import Pixels, Sheet, View
+from napari_necroseg.jobs.preview import Pixels, Sheet, View
 
 _GAP, _HEADER = 4, 16
 

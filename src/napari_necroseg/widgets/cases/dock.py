@@ -9,14 +9,15 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.jobs import cases
+from napari_necroseg.jobs.cases import FoundTwins, OpenedCase, OpenedCohort, SavedMasks
+from napari_necroseg.jobs.correct import PutAside, TakenBack
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.cases.case_table import CaseTable, CaseView
 from napari_necroseg.widgets.cases.open_panel import OpenPanel
 from napari_necroseg.widgets.cases.switch_case import CaseSwitch
-from napari_necroseg.widgets.shared import case_jobs, qt_parts
-from napari_necroseg.widgets.shared.case_jobs import FoundTwins, OpenedCase, OpenedCohort, SavedMasks
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.worker import Job, JobRunner
@@ -53,7 +54,7 @@ class Cases(Dock):
 
     def open_table(self, table: Path) -> None:
         """Read the table of a cohort, and open its first case."""
-        self._run(partial(case_jobs.open_cohort, table), f"Reading {table.name} ...")
+        self._run(partial(cases.open_cohort, table), f"Reading {table.name} ...")
 
     def open_folder(self, folder: Path) -> None:
         """Find and pair the images of a folder; a table that is there already is read, not written anew."""
@@ -65,7 +66,7 @@ class Cases(Dock):
             title = f"{folder.name} cannot be written to: where should the table go?"
             table = qt_parts.ask_where_to_save(self, title, "cohort.csv", qt_parts.TABLES)
         if table is not None:
-            self._run(partial(case_jobs.open_folder, folder, table), "Looking for images ...")
+            self._run(partial(cases.open_folder, folder, table), "Looking for images ...")
 
     def open_pair(self) -> None:
         """Open the files of the form, as a cohort of one case."""
@@ -74,16 +75,16 @@ class Cases(Dock):
         except NecrosegError as error:
             show_error(str(error))
             return
-        self.switch.open(files.name, partial(case_jobs.open_case, files, None))
+        self.switch.open(files.name, partial(cases.open_case, files, None))
 
     def open_phantom_case(self) -> None:
         """Open the next case of the numerical phantom."""
         index, self._phantoms_made = self._phantoms_made, self._phantoms_made + 1
-        self.switch.open(f"phantom-{index + 1:02d}", partial(case_jobs.open_phantom, index))
+        self.switch.open(f"phantom-{index + 1:02d}", partial(cases.open_phantom, index))
 
     def make_phantom_cohort(self, folder: Path) -> None:
         """Write a cohort of the phantom into a folder, and open it."""
-        job = partial(case_jobs.make_phantom_cohort, folder, PHANTOM_CASES)
+        job = partial(cases.make_phantom_cohort, folder, PHANTOM_CASES)
         self._run(job, "Making the phantom cohort ...")
 
     def open_case(self, name: str) -> None:
@@ -91,7 +92,7 @@ class Cases(Dock):
         cohort = self.workspace.cohort
         if cohort is not None and name in cohort:
             files = cohort[name]
-            self.switch.open(files.name, partial(case_jobs.open_case, files, self.workspace.folder))
+            self.switch.open(files.name, partial(cases.open_case, files, self.workspace.folder))
 
     def step(self, by: int) -> None:
         """Open the next case (1) or the one before (-1)."""
@@ -129,7 +130,7 @@ class Cases(Dock):
             show_error(str(error))
             return
         if saves:
-            self._run(partial(case_jobs.save_masks, saves), "Saving ...")
+            self._run(partial(cases.save_masks, saves), "Saving ...")
 
     def _connect(self) -> None:
         self.opening.table_wanted.connect(self.open_table)
@@ -187,7 +188,7 @@ class Cases(Dock):
         if self._to_compare is None or self._quiet.is_busy:
             return
         cohort, self._to_compare = self._to_compare, None
-        self._quiet.start(partial(case_jobs.look_for_twins, cohort))
+        self._quiet.start(partial(cases.look_for_twins, cohort))
 
     def _on_compared(self, found: FoundTwins) -> None:
         if found.problems and self.workspace.cohort is found.cohort:

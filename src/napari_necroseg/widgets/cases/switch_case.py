@@ -10,8 +10,8 @@ from napari.utils.notifications import show_error
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event
+from napari_necroseg.jobs.cases import MaskToSave, OpenedCase
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.case_jobs import MaskToSave, OpenedCase
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 

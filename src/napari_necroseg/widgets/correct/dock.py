@@ -12,16 +12,15 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.clean import Mask
 from napari_necroseg.core.project.journal import Journal
 from napari_necroseg.core.volume import Voxels
+from napari_necroseg.jobs import correct
+from napari_necroseg.jobs.correct import JournalBegun, PutAside, SignedOff, TakenBack
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets.correct import jobs
 from napari_necroseg.widgets.correct.brush import Brush
 from napari_necroseg.widgets.correct.edit_tools import EditTools
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.correct.first_mask import FirstMask
-from napari_necroseg.widgets.correct.jobs import Begun, SignedOff
 from napari_necroseg.widgets.correct.review import Checklist, Reviewing
 from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.journal_jobs import PutAside, TakenBack
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane, shown_plane
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
@@ -95,7 +94,7 @@ class Correct(Dock):
             self._hold(case, voxels)
             self._on_held(f"In hand. ⚠ {journalling.trouble}" if journalling.trouble else _IN_HAND)
             return
-        job = partial(jobs.begin, journalling.folder_later(), case.name, voxels)
+        job = partial(correct.begin, journalling.folder_later(), case.name, voxels)
         self.panel.run(job, "Taking in hand ...")
         self._refresh()
 
@@ -237,12 +236,12 @@ class Correct(Dock):
     def _on_finished(self, result: object) -> None:
         case = self.workspace.case
         match result:
-            case Begun() if case is not None and case.name == result.case:
+            case JournalBegun() if case is not None and case.name == result.case:
                 self._hold(case, result.voxels, result.journal)
                 self._on_held(_IN_HAND)
             case TakenBack() if case is not None and case.name == result.case:
                 self._put_back(case, result)
-            case Begun(journal=journal):
+            case JournalBegun(journal=journal):
                 # Of a case that is no longer open: nothing was done to what was only begun.
                 journal.discard()
             case TakenBack(journal=journal):

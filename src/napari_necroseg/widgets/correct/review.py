@@ -25,10 +25,10 @@ from qtpy.QtWidgets import (
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.review import Review, Status, next_case
+from napari_necroseg.jobs import correct
+from napari_necroseg.jobs.correct import ReviewState, SignedOff, ToSignOff
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets.correct import jobs
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
-from napari_necroseg.widgets.correct.jobs import Progressed, SignedOff, ToSignOff
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.worker import JobRunner
@@ -87,7 +87,7 @@ class Reviewing(QObject):
             panel.say("Write your initials first, 1 to 8 letters.")
         elif not self._dock.runner.is_busy:
             wanted = self._to_sign_off(case, labels, mask, reader)
-            panel.run(partial(jobs.sign_off, wanted), f"Signing off {case.name} ...")
+            panel.run(partial(correct.sign_off, wanted), f"Signing off {case.name} ...")
 
     def on_signed_off(self, signed: SignedOff) -> None:
         """Take in that a mask was signed off."""
@@ -122,7 +122,7 @@ class Reviewing(QObject):
         if cohort is None or labels is None:
             self._statuses = {}
             return
-        job = partial(jobs.look_up, cohort, labels, "" if case is None else case.name)
+        job = partial(correct.look_up, cohort, labels, "" if case is None else case.name)
         self._is_stale = not self._quiet.start(job)
 
     def _to_sign_off(self, case: Case, labels: Path, mask: Labels, reader: str) -> ToSignOff:
@@ -140,7 +140,7 @@ class Reviewing(QObject):
             seconds=self._hand.watch.lap(),
         )
 
-    def _on_progress(self, progress: Progressed) -> None:
+    def _on_progress(self, progress: ReviewState) -> None:
         self._statuses = progress.statuses
         self.part.show_state(progress.review, progress.statuses)
         self.changed.emit()

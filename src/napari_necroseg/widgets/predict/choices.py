@@ -22,7 +22,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Warned
 from napari_necroseg.core.project.models import run_title
-from napari_necroseg.widgets.predict.jobs import Place
+from napari_necroseg.jobs.predict import Place
 from napari_necroseg.widgets.shared.plane import ClickOnce, Index, index_of
 from napari_necroseg.widgets.shared.qt_parts import Section
 from napari_necroseg.widgets.shared.workspace import Workspace

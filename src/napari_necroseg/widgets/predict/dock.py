@@ -14,13 +14,12 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.measure import Size, volume_in_words
 from napari_necroseg.core.project.models import describe_run, mean_name, run_name
+from napari_necroseg.jobs import cases, predict
+from napari_necroseg.jobs.cases import SavedMasks
+from napari_necroseg.jobs.predict import CasePrediction, Place, WarmModels
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets.predict import jobs
 from napari_necroseg.widgets.predict.choices import BatchList, EnsembleChoice, RegionChoice
-from napari_necroseg.widgets.predict.jobs import CasePrediction, Place, WarmModels
 from napari_necroseg.widgets.predict.outline import STEERS, LiveOutline, PredictionDefaults
-from napari_necroseg.widgets.shared import case_jobs
-from napari_necroseg.widgets.shared.case_jobs import SavedMasks
 from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
@@ -100,7 +99,7 @@ class Predict(Dock):
         runs = [run, *self.ensemble.ticked()]
         out = folder / "predictions" / mean_name(runs)
         self.batch.begin()
-        job = partial(jobs.predict_all, runs, cohort, self._config(), out, self._warm)
+        job = partial(predict.predict_all, runs, cohort, self._config(), out, self._warm)
         self.panel.run(job, f"Predicting {len(cohort)} cases ...")
         self._refresh()
 
@@ -116,7 +115,7 @@ class Predict(Dock):
             return
         if saves:
             record = self._live.record(layers[0])
-            self.panel.run(partial(case_jobs.save_masks, [replace(saves[0], record=record)]), "Saving ...")
+            self.panel.run(partial(cases.save_masks, [replace(saves[0], record=record)]), "Saving ...")
             self._refresh()
 
     def show_next_doubt(self) -> None:
@@ -134,7 +133,7 @@ class Predict(Dock):
     def _predict(self, run: Path, case: Case, place: Place) -> None:
         runs = [run, *self.ensemble.ticked()]
         self.batch.end()
-        job = partial(jobs.predict_case, runs, case, self._config(), place, self._warm)
+        job = partial(predict.predict_case, runs, case, self._config(), place, self._warm)
         self.panel.run(job, f"Predicting {case.name} ...")
         self._refresh()
 

@@ -14,7 +14,7 @@ from napari_necroseg.core.config import BY_PRESET, Config, PredictConfig, train_
 from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.masks.measure import Size, measure
 from napari_necroseg.core.project.models import members_of, trained_config
-from napari_necroseg.widgets.predict.jobs import CasePrediction
+from napari_necroseg.jobs.predict import CasePrediction
 from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.workspace import Workspace
 

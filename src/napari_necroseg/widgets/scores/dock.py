@@ -12,10 +12,10 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.project.models import trained_config
 from napari_necroseg.core.scoring.paper import published
+from napari_necroseg.jobs import scores
+from napari_necroseg.jobs.scores import CohortScoring, ScoredCohort, ScoredLayers
 from napari_necroseg.layerdata import source_of
-from napari_necroseg.widgets.scores import jobs
 from napari_necroseg.widgets.scores.cohort_scores import CohortScores
-from napari_necroseg.widgets.scores.jobs import CohortWishes, ScoredCohort, ScoredLayers
 from napari_necroseg.widgets.scores.mask_choice import LiveOverlap, MaskChoice
 from napari_necroseg.widgets.scores.plots import ScoreMap, SlicePlot, distances_of, errors_of
 from napari_necroseg.widgets.shared import qt_parts
@@ -118,11 +118,11 @@ class Scores(Dock):
         if folder is None or table is None or self.runner.is_busy:
             return
         other, is_reader = self.cohort.other()
-        wishes = CohortWishes(
+        wishes = CohortScoring(
             tolerance_mm=self.masks.tolerance.value(), against=other, is_reader=is_reader, export=export
         )
         self.cohort.begin()
-        job = partial(jobs.score_cohort, table, folder, wishes)
+        job = partial(scores.score_cohort, table, folder, wishes)
         self.panel.run(job, f"Scoring {folder.name} ...")
 
     def _build(self) -> None:
@@ -254,7 +254,7 @@ class Scores(Dock):
             return
         self._is_stale = False
         self._live.begin(self.masks.reference.layer(), self.masks.prediction.layer())
-        self._quiet.start(partial(jobs.score_layers, self.masks.to_score()))
+        self._quiet.start(partial(scores.score_layers, self.masks.to_score()))
 
     def _on_scored(self, scored: ScoredLayers) -> None:
         self._show(scored)

@@ -12,8 +12,8 @@ from napari_necroseg.core.scoring.live import LiveCounts, Side
 from napari_necroseg.core.scoring.overlap import Counts
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM
 from napari_necroseg.core.volume import Grid
+from napari_necroseg.jobs.scores import MasksToScore
 from napari_necroseg.layerdata import COLOURS, Role, source_of
-from napari_necroseg.widgets.scores.jobs import MasksToScore
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.journalled_mask import box_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice

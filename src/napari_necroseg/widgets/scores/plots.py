@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.scoring.slices import SliceScores
+from napari_necroseg.jobs.scores import ScoredLayers
 from napari_necroseg.layerdata import COLOURS, LayerData, Role, case_source, distance_layer, errors_layer
-from napari_necroseg.widgets.scores.jobs import ScoredLayers
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _LEFT, _TOP, _RIGHT, _BOTTOM = 34.0, 10.0, 8.0, 32.0

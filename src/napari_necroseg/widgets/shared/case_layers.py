@@ -15,6 +15,7 @@ from psygnal import Signal
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.edit import edit_between
 from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxels
+from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import (
     METADATA_KEY,
     LayerData,
@@ -26,7 +27,6 @@ from napari_necroseg.layerdata import (
     placement,
     source_of,
 )
-from napari_necroseg.widgets.shared.case_jobs import MaskToSave
 from napari_necroseg.widgets.shared.panes import Panes, shown_at_once
 
 _OUTLINE_VOXELS = 1

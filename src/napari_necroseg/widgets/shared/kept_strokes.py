@@ -5,7 +5,7 @@ from functools import partial
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_necroseg.core.project.journal_folder import KeptStrokes
-from napari_necroseg.widgets.shared import journal_jobs
+from napari_necroseg.jobs import correct
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 
@@ -56,14 +56,14 @@ class KeptStrokesPart(QWidget):
         """Take back what is offered."""
         case, offered = self._dock.workspace.case, self.offered
         if case is not None and offered is not None and not offered.problem:
-            job = partial(journal_jobs.take_back, self._journalling.folder_later(), case.name, offered)
+            job = partial(correct.take_back, self._journalling.folder_later(), case.name, offered)
             self._dock.panel.run(job, "Taking back ...")
 
     def put_aside(self) -> None:
         """Leave what is offered alone."""
         offered = self.offered
         if offered is not None and not offered.is_elsewhere:
-            self._dock.panel.run(partial(journal_jobs.set_aside, offered), "Putting aside ...")
+            self._dock.panel.run(partial(correct.set_aside, offered), "Putting aside ...")
 
     def refresh(self, *_: object) -> None:
         """Say what there is now."""

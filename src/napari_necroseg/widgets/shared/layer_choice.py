@@ -7,8 +7,8 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
+from napari_necroseg.jobs.preview import Subject
 from napari_necroseg.layerdata import Role, source_of, spacing_mm_of
-from napari_necroseg.widgets.shared.augment_view import Subject
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.workspace import Workspace
 

@@ -18,9 +18,10 @@ from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
+from napari_necroseg.jobs import cases
+from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import LayerSource, Role, source_of
-from napari_necroseg.widgets.shared import case_jobs, qt_parts
-from napari_necroseg.widgets.shared.case_jobs import MaskToSave
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.journalling import Journalling
 from napari_necroseg.widgets.shared.worker import explain
@@ -273,7 +274,7 @@ class CloseGuard(QObject):
                 return False
             QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
             try:
-                list(case_jobs.save_masks(saves, threading.Event()))
+                list(cases.save_masks(saves, threading.Event()))
             finally:
                 QApplication.restoreOverrideCursor()
         except Exception as error:

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.results import CaseResult
 from napari_necroseg.core.study.runs import Run
+from napari_necroseg.jobs import study
+from napari_necroseg.jobs.study import FoundPrediction
 from napari_necroseg.layerdata import LayerData, Role
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
 from napari_necroseg.widgets.shared.score_table import ScoredCases
 from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.study import jobs
-from napari_necroseg.widgets.study.jobs import FoundPrediction
 
 _HELP = (
     "Each case was predicted by the network of the fold that leaves it out (out of fold), so these scores "
@@ -106,7 +106,7 @@ class StudyCases(Section):
         case = self._workspace.case
         if awaited is None or case is None or case.name != awaited[0] or self._is_of_another_cohort():
             return
-        self.reading.read(partial(jobs.read_prediction, self._folder, awaited[1], case))
+        self.reading.read(partial(study.read_prediction, self._folder, awaited[1], case))
 
     def _why_not(self, case: str) -> str:
         """Say why a case cannot be opened; nothing if it can."""

@@ -15,17 +15,16 @@ from napari_necroseg.core.study.cohort import number_of_folds
 from napari_necroseg.core.study.events import RunDone, RunFailed
 from napari_necroseg.core.study.report import REPORT_NAME
 from napari_necroseg.core.study.runs import runs_of
+from napari_necroseg.jobs import study
+from napari_necroseg.jobs.study import OpenedStudy, StudyToDo, check_cohort, check_same_cohort, check_study
+from napari_necroseg.jobs.study_status import GOES_ON, study_in_words
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.worker import NewestJob
-from napari_necroseg.widgets.study import jobs
 from napari_necroseg.widgets.study.cases import StudyCases
-from napari_necroseg.widgets.study.check import check_cohort, check_same_cohort, check_study
 from napari_necroseg.widgets.study.form import StudyForm
-from napari_necroseg.widgets.study.jobs import OpenedStudy, StudyToDo
 from napari_necroseg.widgets.study.progress import StudyProgress
 from napari_necroseg.widgets.study.study_folder import StudyFolder
-from napari_necroseg.widgets.study.words import GOES_ON, study_in_words
 
 
 class Study(Dock):
@@ -97,7 +96,7 @@ class Study(Dock):
             return
         to_do = StudyToDo(config=config, cohort=cohort, table=table, out=folder, only=only, is_plan=is_plan)
         what = "Checking" if is_plan else "Working on"
-        if self.panel.run(partial(jobs.do_study, to_do), f"{what} {folder.name} ..."):
+        if self.panel.run(partial(study.do_study, to_do), f"{what} {folder.name} ..."):
             self._doing = to_do
             self.progress.begin(only)
             self._refresh()
@@ -170,7 +169,7 @@ class Study(Dock):
     def _open(self) -> None:
         folder = self.place.folder()
         if folder is not None:
-            self.reading.read(partial(jobs.open_study, folder))
+            self.reading.read(partial(study.open_study, folder))
 
     def _on_read(self, read: Any) -> None:
         if read.folder != self._folder():
@@ -238,7 +237,7 @@ class Study(Dock):
 
     def _read_scores(self) -> None:
         if self._doing is not None:
-            self.reading.read(partial(jobs.read_scores, self._doing.out, self._doing.table))
+            self.reading.read(partial(study.read_scores, self._doing.out, self._doing.table))
 
     def _on_finished(self, result: object) -> None:
         self.panel.say(str(result))

@@ -20,9 +20,8 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.runs import Run
+from napari_necroseg.jobs.study_status import RunStatus, StudyStatus, status_in_words
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
-from napari_necroseg.widgets.study.board import Board, RunStanding
-from napari_necroseg.widgets.study.words import standing_in_words
 
 # Okabe and Ito's colours, told apart with any colour vision; each state has a sign of its own, too.
 _COLOURS = {"running": "#56b4e9", "done": "#009e73", "failed": "#d55e00", "interrupted": "#f0e442"}
@@ -88,7 +87,7 @@ class StudyGrid(QWidget):
         super().resizeEvent(event)
         self._fit_height()
 
-    def show_board(self, board: Board) -> None:
+    def show_board(self, board: StudyStatus) -> None:
         """Lay out a cell for each run of a study."""
         drawn = dict(islice(board.standings.items(), _MOST_RUNS))
         runs = {key: one.run for key, one in drawn.items()}
@@ -112,7 +111,7 @@ class StudyGrid(QWidget):
         self._tell_rest(len(drawn), len(board.standings))
         self._fit_height()
 
-    def refresh(self, key: str, board: Board) -> bool:
+    def refresh(self, key: str, board: StudyStatus) -> bool:
         """Draw a run again; False if it is a new one, for which all must be drawn."""
         if key in self._places:
             self._draw(key, board)
@@ -166,19 +165,19 @@ class StudyGrid(QWidget):
         header.setToolTip(help_text)
         self.table.setHorizontalHeaderItem(column, header)
 
-    def _draw(self, key: str, board: Board) -> None:
+    def _draw(self, key: str, board: StudyStatus) -> None:
         one = board.standings[key]
         row, column = self._places[key]
-        self._put(row, column, cell_text(one), standing_in_words(one), one)
+        self._put(row, column, cell_text(one), status_in_words(one), one)
 
-    def _draw_mean(self, row: int, board: Board) -> None:
+    def _draw_mean(self, row: int, board: StudyStatus) -> None:
         mean = board.mean_dice(*self._rows[row])
         n_failed = board.failed(*self._rows[row])
         text = "" if mean is None else f"{100 * mean:.1f}{' ⚠' if n_failed else ''}"
         lacks = f" The cases of {n_failed} runs that failed are not in it." if n_failed else ""
         self._put(row, self.table.columnCount() - 1, text, _MEAN_HELP + lacks)
 
-    def _put(self, row: int, column: int, text: str, help_text: str, one: RunStanding | None = None) -> None:
+    def _put(self, row: int, column: int, text: str, help_text: str, one: RunStatus | None = None) -> None:
         item = self.table.item(row, column)
         if item is None:
             item = QTableWidgetItem()
@@ -195,7 +194,7 @@ class StudyGrid(QWidget):
         self.table.setFixedHeight((rows + 1) * _ROW_HEIGHT + bar + 4)
 
     def _on_current(self, item: QTableWidgetItem | None, _before: QTableWidgetItem | None) -> None:
-        one: RunStanding | None = None if item is None else item.data(_STANDING)
+        one: RunStatus | None = None if item is None else item.data(_STANDING)
         if one is not None:
             self.chosen.emit(one.run.key)
 
@@ -206,7 +205,7 @@ class _CellPainter(QStyledItemDelegate):
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Paint one cell."""
         assert painter is not None
-        one: RunStanding | None = index.data(_STANDING)
+        one: RunStatus | None = index.data(_STANDING)
         area = option.rect.adjusted(0, 0, -1, -1)
         ink = option.palette.color(QPalette.ColorRole.WindowText)
         if one is not None and one.state in _COLOURS:
@@ -223,11 +222,11 @@ class _CellPainter(QStyledItemDelegate):
             painter.drawRect(area.adjusted(1, 1, -1, -1))
 
 
-def _fill(one: RunStanding) -> QColor:
+def _fill(one: RunStatus) -> QColor:
     return QColor(_COLOURS[one.state])
 
 
-def cell_text(one: RunStanding) -> str:
+def cell_text(one: RunStatus) -> str:
     """Return the few signs that stand for a run: its Dice, how far it is, how long it takes, or a sign."""
     if one.state == "done" and one.mean_dice is not None:
         return f"{100 * one.mean_dice:.0f}"

@@ -11,14 +11,13 @@ from napari_necroseg.core.events import Event
 from napari_necroseg.core.study.events import RunAdvanced, RunStarted
 from napari_necroseg.core.study.record import RunState
 from napari_necroseg.core.study.runs import Run
+from napari_necroseg.jobs import study
+from napari_necroseg.jobs.study import Curve
+from napari_necroseg.jobs.study_status import Points, RunStatus, StudyStatus, status_in_words, total_in_words
 from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.worker import NewestJob
-from napari_necroseg.widgets.study import jobs
-from napari_necroseg.widgets.study.board import Board, Points, RunStanding
 from napari_necroseg.widgets.study.grid import StudyGrid
-from napari_necroseg.widgets.study.jobs import Curve
-from napari_necroseg.widgets.study.words import standing_in_words, total_in_words
 
 # A study that goes on tells of all its runs at once; the sum over them is not drawn for each.
 _MS_BETWEEN_TOTALS = 100
@@ -38,7 +37,7 @@ class StudyProgress(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.folder: Path | None = None
-        self.board = Board()
+        self.board = StudyStatus()
         self.grid = StudyGrid()
         self.said = WrappedLabel()
         self.run_view = StudyRunView()
@@ -174,7 +173,7 @@ class StudyRunView(QWidget):
         self.key = ""
         self.hide()
 
-    def show_run(self, one: RunStanding, points: Points, folder: Path | None, *, may_run: bool) -> None:
+    def show_run(self, one: RunStatus, points: Points, folder: Path | None, *, may_run: bool) -> None:
         """Show a run: the points that were followed, or what its files in the study's folder hold."""
         self.key = one.run.key
         self.curve.clear()
@@ -183,11 +182,11 @@ class StudyRunView(QWidget):
         self.follow(one, may_run=may_run)
         self.reading.forget()
         if folder is not None and one.state != "running":
-            self.reading.read(partial(jobs.read_curve, folder, one.run.key))
+            self.reading.read(partial(study.read_curve, folder, one.run.key))
 
-    def follow(self, one: RunStanding, *, may_run: bool) -> None:
+    def follow(self, one: RunStatus, *, may_run: bool) -> None:
         """Say what has become of the run that is shown; its curve stays."""
-        self.details.say(standing_in_words(one))
+        self.details.say(status_in_words(one))
         self.again_button.setVisible(one.state == "failed")
         self.again_button.setEnabled(may_run)
         self.curve.setVisible(one.state == "running" or bool(self.curve.points))

@@ -12,6 +12,16 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, duration, make_plan
 from napari_necroseg.core.project.models import learned_cases, new_run_name
+from napari_necroseg.jobs import train
+from napari_necroseg.jobs.train import (
+    TAKEN,
+    TrainingControls,
+    augmentation_in_words,
+    plan_in_words,
+    starting_point,
+    taken_by,
+    to_score,
+)
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.dock import Dock
@@ -19,13 +29,9 @@ from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 from napari_necroseg.widgets.shared.worker import Job
-from napari_necroseg.widgets.train import jobs
 from napari_necroseg.widgets.train.cases import TrainCases
-from napari_necroseg.widgets.train.jobs import Wants
 from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
-from napari_necroseg.widgets.train.tuning import TAKEN, starting_point, taken_by, to_score
-from napari_necroseg.widgets.train.words import augmentation_in_words, plan_in_words
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
 # Choices that a preset has no opinion about, so that changing it leaves them alone.
@@ -78,12 +84,12 @@ class Train(Dock):
         held_out = self._held_out()
         cohort = self.chooser.cohort
         cohorts = cohort.only(plan.cases), cohort.only(held_out)
-        wants = Wants(
+        wants = TrainingControls(
             start_from=self.model.run(),
             picture=self._live.begin(held_out, run.name),
             left_out=cohort.without(plan.cases),
         )
-        job = partial(jobs.train_on, plan.config, cohorts, run, wants)
+        job = partial(train.train_on, plan.config, cohorts, run, wants)
         self._run(job, wants, f"Training {run.name} ...")
 
     def resume(self) -> None:
@@ -92,8 +98,8 @@ class Train(Dock):
         if self.runner.is_busy or run is None:
             return
         others = cohort if self.validates.isChecked() else Cohort(cases=())
-        wants = Wants(picture=self._live.begin(others.names, run.name))
-        job = partial(jobs.resume_training, (cohort, others), run, wants)
+        wants = TrainingControls(picture=self._live.begin(others.names, run.name))
+        job = partial(train.resume_training, (cohort, others), run, wants)
         self._run(job, wants, f"Going on with {run.name} ...")
 
     def add_layers(self) -> None:
@@ -112,7 +118,7 @@ class Train(Dock):
             return ()
         return to_score(self.cases.held_out(), self.model.run())
 
-    def _run(self, job: Job, wants: Wants, message: str) -> None:
+    def _run(self, job: Job, wants: TrainingControls, message: str) -> None:
         if self.panel.run(job, message):
             self.meanwhile.wants = wants
             self.interrupted.show_run(None)

@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import ValidationPicture
 from napari_necroseg.core.project.models import discard_interrupted, find_interrupted
+from napari_necroseg.jobs.train import TrainingControls
 from napari_necroseg.layerdata import Role, case_source, mask_layer
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.train.jobs import Wants
 
 
 class RunControls(QWidget):
@@ -33,7 +33,7 @@ class RunControls(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.wants = Wants()
+        self.wants = TrainingControls()
         self.pause = QPushButton("Pause")
         self.pause.setCheckable(True)
         self.pause.setToolTip("Let the training stand still, so that the computer is free.")

@@ -1,4 +1,4 @@
-"""What the preview shows of a draw: what is asked for, what is made of it, and how.
+"""Makes the pictures of the augmentation preview, and says in words what was drawn.
 
 Axes: C sequences, Z slices, Y rows, X columns.
 """
@@ -13,7 +13,6 @@ from napari_necroseg.core.config import TrainConfig, only
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.plan import patch_shape_of
 from napari_necroseg.core.tissue import blank_in_words
-from napari_necroseg.widgets.shared.augment_pixels import Pixels, black_of, grid_lines, pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +20,73 @@ if TYPE_CHECKING:
     from napari_necroseg.core.augment.drawn import Drawn
     from napari_necroseg.core.augment.sample import Sample
     from napari_necroseg.core.augment.source import Source
+
+
+Pixels = NDArray[np.uint8]
+
+# The screen's pixels for one voxel, so that outlines are thin.
+ENLARGED = 2
+
+# Intensities of whitened patches from black to white.
+_BLACK, _WHITE = -2.0, 3.0
+
+# Of the palette of Okabe and Ito, which colour-blind people can tell apart and from grey.
+OUTLINE, GRID = (230, 159, 0), (86, 180, 233)
+_GRID_VOXELS = 16
+
+
+def black_of(source: "Source") -> NDArray[np.float32]:
+    """``(C, 1, 1)``; what is black in each sequence: air, where the image was whitened as a whole."""
+    black = np.full(source.n_sequences, _BLACK, np.float32) if source.air is None else source.air
+    return black[:, None, None]
+
+
+def pictures(
+    images: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    lines: NDArray[np.bool_] | None,
+    *,
+    black: NDArray[np.float32],
+) -> tuple[Pixels, ...]:
+    """Turn whitened images ``(C, Y, X)`` into pixels, with the outline of a mask and a grid."""
+    from napari_necroseg.core.augment.sheet import outline
+
+    grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
+    big = grey.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)
+    pixels = np.repeat(big[..., None], 3, axis=-1)
+    if lines is not None:
+        pixels[:, lines] = GRID
+    if mask.any():
+        pixels[:, outline(mask, enlarged=ENLARGED)] = OUTLINE
+    return tuple(np.ascontiguousarray(one) for one in pixels)
+
+
+def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
+    from napari_necroseg.core.augment.geometry import mapping
+
+    mapped = mapping([drawn], [source.spacing_mm], patch_shape)
+    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in patch_shape[1:])
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
+    places = mapped.to_source(index)[0, :, 1:].reshape(*y.shape, 2)
+    cells = np.floor(_stretched(places, 2 * ENLARGED) / _GRID_VOXELS)
+    lines = np.zeros(cells.shape[:2], bool)
+    lines[1:] |= (cells[1:] != cells[:-1]).any(axis=-1)
+    lines[:, 1:] |= (cells[:, 1:] != cells[:, :-1]).any(axis=-1)
+    return lines
+
+
+def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Interpolate ``(Y, X, 2)`` linearly to so many times as many rows and columns."""
+    for axis in (0, 1):
+        size = places.shape[axis]
+        wanted = np.arange(size * factor) / factor
+        below = np.minimum(wanted.astype(int), size - 2)
+        beyond = (wanted - below).reshape([-1 if axis == i else 1 for i in range(3)])
+        low, high = places.take(below, axis), places.take(below + 1, axis)
+        places = low + beyond * (high - low)
+    return places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +112,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class PreviewRequest:
     """What is to be shown.
 
     Parameters
@@ -96,7 +162,7 @@ class View:
         Height of a pixel over its width.
     """
 
-    wish: Wish
+    wish: PreviewRequest
     names: tuple[str, ...]
     originals: tuple[Pixels, ...]
     augmented: tuple[Pixels, ...]
@@ -111,12 +177,12 @@ class View:
 class Sheet:
     """Many draws at a glance: the first sequence of each, in rows of equal length."""
 
-    wish: Wish
+    wish: PreviewRequest
     tiles: tuple[Pixels, ...]
     aspect: float
 
 
-class Preview:
+class CasePreview:
     """The case in memory."""
 
     def __init__(self) -> None:
@@ -131,7 +197,9 @@ class Preview:
         is_same = ready is not None and ready[0] is subject and ready[1] == _preparation(training)
         return ready[2] if ready is not None and is_same else None
 
-    def view(self, subject: Subject, wish: Wish, *, has_patch: bool, source: "Source | None" = None) -> View:
+    def view(
+        self, subject: Subject, wish: PreviewRequest, *, has_patch: bool, source: "Source | None" = None
+    ) -> View:
         """Make the slice that is wished for and, if asked, the whole patch; `source` as it was `ready`."""
         from napari_necroseg.core.augment.sample import sample
 
@@ -161,7 +229,7 @@ class Preview:
             aspect=subject.spacing_mm[1] / subject.spacing_mm[2],
         )
 
-    def sheet(self, subject: Subject, wish: Wish) -> Sheet:
+    def sheet(self, subject: Subject, wish: PreviewRequest) -> Sheet:
         """Make the draws from the wished one on; those at the necrosis at a slice that shows it."""
         from napari_necroseg.core.augment.draw import Cut, draw_batch
 
@@ -174,13 +242,15 @@ class Preview:
             draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
         tiles = []
         for drawn, generator in zip(draws, generators, strict=True):
-            one = _sample_at(source, drawn, training)
+            one = _slice_sample(source, drawn, training)
             varied = _varied(one.images, _contrast(training, generator, len(one.images)))
             outlined = one.target.numpy() * wish.has_outline
             tiles.append(pictures(varied[:1], outlined, None, black=black_of(source)[:1])[0])
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
 
-    def _drawn(self, source: "Source", wish: Wish) -> "tuple[Drawn, tuple[tuple[float, float], ...]]":
+    def _drawn(
+        self, source: "Source", wish: PreviewRequest
+    ) -> "tuple[Drawn, tuple[tuple[float, float], ...]]":
         """Return the draw that is wished for: of a training's random numbers, or of given values.
 
         Of the patch that is drawn it is the slice that is looked at.
@@ -219,7 +289,7 @@ class Preview:
         return source
 
     def _originals_of(
-        self, source: "Source", wish: Wish, centre_voxels: tuple[float, float, float]
+        self, source: "Source", wish: PreviewRequest, centre_voxels: tuple[float, float, float]
     ) -> tuple[Pixels, ...]:
         """Return the patch about the same place with nothing done to it."""
         from napari_necroseg.core.augment.sample import sample
@@ -278,7 +348,7 @@ def _varied(images: "Tensor", contrast: tuple[tuple[float, float], ...]) -> NDAr
     return images.numpy()
 
 
-def _sample_at(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
+def _slice_sample(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
     """Make the slice of a draw as the network sees it: in 3D as a part of the patch."""
     from napari_necroseg.core.augment.sample import sample
 
@@ -295,3 +365,57 @@ def _slice_of(patch: "Sample", index: int) -> "Sample":
 
 def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:
     return float(np.count_nonzero(mask) * np.prod(source.spacing_mm) / 1000)
+
+
+def in_words(view: View) -> str:
+    """Say the values of a draw."""
+    drawn = view.drawn
+    axes = [
+        name
+        for name, is_flipped in zip(("left-right", "head-foot", "front-back"), drawn.is_mirrored, strict=True)
+        if is_flipped
+    ]
+    down, right = drawn.shift_voxels
+    parts = [
+        f"factor {drawn.scale:.2f}",
+        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice",
+        f"{drawn.rotation_sagittal_deg:.1f}° sideways",
+        f"moved {_towards(down, 'down', 'up')} and {_towards(right, 'right', 'left')} voxels",
+        f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
+        f"gamma {_list(drawn.gamma, '.2f')}",
+        f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
+        f"bent by {max(drawn.elastic_voxels):.1f} voxels" if drawn.is_elastic else "not bent",
+    ]
+    if view.contrast:
+        factors, offsets = zip(*view.contrast, strict=True)
+        parts.append(f"contrast {_list(factors, '.2f')}, brightness {_list(offsets, '+.2f')}")
+    return "; ".join(parts) + "."
+
+
+def sheet_in_words(sheet: Sheet) -> str:
+    """Say which draws are shown."""
+    first, last = sheet.wish.number, sheet.wish.number + len(sheet.tiles) - 1
+    return f"Draws {first} to {last}, those at the necrosis on a slice of it. Click one to see it alone."
+
+
+def necrosis_in_words(view: View) -> str:
+    """Say what became of the necrosis."""
+    assert view.before_ml is not None
+    assert view.after_ml is not None
+    if view.before_ml == 0:
+        return "Necrosis: none is outlined in this case."
+    if view.after_ml == 0:
+        return f"Necrosis: {view.before_ml:.2f} mL in the case; none of it in this patch."
+    share = view.after_ml / view.before_ml
+    return (
+        f"Necrosis: {view.before_ml:.2f} mL in the case, {view.after_ml:.2f} mL in the patch ({share:.0%})."
+    )
+
+
+def _towards(voxels: int, there: str, back: str) -> str:
+    return f"{abs(voxels)} {there if voxels >= 0 else back}"
+
+
+def _list(values: tuple[float, ...], how: str) -> str:
+    # A minus sign, where a line would be broken after a hyphen.
+    return " and ".join(format(value, how).replace("-", "\N{MINUS SIGN}") for value in values)

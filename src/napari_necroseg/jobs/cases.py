@@ -1,4 +1,4 @@
-"""The jobs of the docks: each strings functions of the core together into one generator of events."""
+"""Opens and saves: reads a case or a cohort for display, and writes masks."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The job of the dock Predict: models, a case and choices become layers."""
+"""Predicts the open case, ready to be shown, or all cases of a cohort."""
 
 import threading
 from collections.abc import Generator, Iterator, Sequence, Set

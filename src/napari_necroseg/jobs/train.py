@@ -1,4 +1,4 @@
-"""The jobs of the dock Train: a new training, and one that was interrupted."""
+"""Trains in a process of its own: a new training, or one that was interrupted."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,13 +8,59 @@ from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.config import Dimension, Preset, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.project.models import discard_interrupted, find_weights
+from napari_necroseg.core.plan import Plan, duration
+from napari_necroseg.core.project.models import (
+    discard_interrupted,
+    find_weights,
+    learned_cases,
+    trained_config,
+)
 from napari_necroseg.core.remote import run_remotely
-from napari_necroseg.core.tuning import may_validate, tuned
-from napari_necroseg.widgets.train.tuning import to_score
+from napari_necroseg.core.tuning import (
+    SAME_IMAGES,
+    SAME_NETWORK,
+    may_validate,
+    seen_by,
+    tuned,
+    tuning_preset,
+    watched,
+)
+
+# What a trained model may take for granted.
+TAKEN = (*SAME_NETWORK, *SAME_IMAGES)
+_NONE = Cohort(cases=())
+
+
+def taken_by(run: Path | None) -> tuple[str, ...]:
+    """Return which choices a model takes for granted: not to be made where it is gone on from."""
+    if run is None:
+        return ()
+    learned = trained_config(run)
+    return TAKEN if learned is None else (*SAME_NETWORK, *seen_by(learned))
+
+
+def starting_point(
+    preset: Preset, dimension: Dimension, personal: Mapping[str, object], run: Path | None
+) -> TrainConfig:
+    """Return a preset with a person's own choices, and what a model takes for granted in place of both.
+
+    What goes on from a model starts from the preset for that (`tuning_preset`).
+
+    A model that cannot be read changes nothing here; the training itself says what is wrong with it.
+    """
+    learned = None if run is None else trained_config(run)
+    if learned is None:
+        return train_preset(preset, dimension).changed(**personal)
+    config = tuned(tuning_preset(preset, learned.dimension).changed(**personal), learned)
+    return config.changed(**{name: getattr(learned, name) for name in SAME_NETWORK})
+
+
+def to_score(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
+    """Return the cases to score meanwhile: a few that the model knows, so that forgetting shows, or all."""
+    return watched(held_out, () if run is None else learned_cases(run)) or held_out
 
 
 def _set_event() -> threading.Event:
@@ -23,11 +69,8 @@ def _set_event() -> threading.Event:
     return event
 
 
-_NONE = Cohort(cases=())
-
-
 @dataclass(frozen=True, kw_only=True)
-class Wants:
+class TrainingControls:
     """What a training is given beside its plan: where it starts, and what the person does meanwhile.
 
     Parameters
@@ -56,7 +99,7 @@ def train_on(
     config: TrainConfig,
     cohorts: tuple[Cohort, Cohort],
     run: Path,
-    wants: Wants,
+    wants: TrainingControls,
     stop: threading.Event,
 ) -> Iterator[Event]:
     """Plan a training and do it; the `cohorts` are the cases to train on, and those to score meanwhile."""
@@ -65,7 +108,7 @@ def train_on(
 
 
 def resume_training(
-    cohorts: tuple[Cohort, Cohort], run: Path, wants: Wants, stop: threading.Event
+    cohorts: tuple[Cohort, Cohort], run: Path, wants: TrainingControls, stop: threading.Event
 ) -> Iterator[Event]:
     """Go on with an interrupted training, with the choices and cases that it had.
 
@@ -74,7 +117,7 @@ def resume_training(
     yield from _remotely(_Training(None, cohorts, run, None, wants.picture, cohorts[0]), wants, stop)
 
 
-def _remotely(training: "_Training", wants: Wants, stop: threading.Event) -> Iterator[Event]:
+def _remotely(training: "_Training", wants: TrainingControls, stop: threading.Event) -> Iterator[Event]:
     """Train in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
     yield Progress(done=0, total=0, message="Loading PyTorch ...")
     # They are told in this order: whether to leave something before the wish to stop.
@@ -169,3 +212,22 @@ class _Training:
                 f"{self.run.name} was begun with {missing[0]}, which is not in the list: add its layers as "
                 "they were, open the cohort that it is in, or discard this training."
             )
+
+
+def augmentation_in_words(plan: Plan | None, *, is_chosen: bool) -> str:
+    """Say how samples are varied, and who chose that."""
+    if plan is None:
+        return ""
+    whose = "as chosen in the dock Augmentation preview" if is_chosen else "the preset's"
+    return f"Augmentation ({whose}): {describe(plan.config.augment)}."
+
+
+def plan_in_words(plan: Plan, *, start_from: str) -> str:
+    """Say which network learns from how many cases, how long, and from which model's weights, if any."""
+    length = f"{plan.iterations} iterations" if plan.iterations is not None else ""
+    if plan.seconds is not None:
+        length = f"{length}, at most {duration(plan.seconds)}" if length else duration(plan.seconds)
+    sequences = " and ".join(str(sequence) for sequence in plan.config.sequences)
+    origin = f", from the weights of {start_from}" if start_from else ""
+    network = f"{plan.config.dimension.upper()} network on {sequences}"
+    return f"{network} of {len(plan.cases)} cases{origin}: {length}."

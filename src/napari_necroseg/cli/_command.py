@@ -1,4 +1,4 @@
-"""A command, from its words to its exit code."""
+"""Runs a command: from its words to its exit code."""
 
 import argparse
 import sys
@@ -8,21 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_necroseg import __version__
-from napari_necroseg.cli import COMMANDS, INTERRUPTED, READER_GONE, USER_ERROR, join_points
-from napari_necroseg.cli.interrupts import Interrupts
-from napari_necroseg.cli.streams import (
-    ReaderGoneError,
-    abandon_broken,
-    open_missing,
-    printable,
-    say,
-    write,
-)
+from napari_necroseg.cli import COMMANDS, INTERRUPTED, MODULE_OF, READER_GONE, USER_ERROR, join_points
+from napari_necroseg.cli._interrupts import Interrupts
+from napari_necroseg.cli._streams import ReaderGoneError, abandon_broken, open_missing, printable, say, write
 from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, ResourceError, mistake_of
 
 if TYPE_CHECKING:
-    # Loads numpy, for which --version does not wait.
     from napari_necroseg.core.events import Event
+
 
 # Those whose networks' features come and go in memory.
 _COMPUTING = ("train", "predict", "study")
@@ -70,7 +63,7 @@ def _run(arguments: Sequence[str], interrupts: Interrupts, started_s: float) -> 
     options = make_parser(chosen).parse_args(join_points(arguments), argparse.Namespace(started_s=started_s))
     if options.json and sys.stdout is None:
         raise ResourceError("Standard output is closed, so that --json has nowhere to write; leave it out.")
-    from napari_necroseg.cli.console import present
+    from napari_necroseg.cli._console import present
     from napari_necroseg.core.memory import keep_freed_memory
 
     if interrupts.is_own_process and chosen in _COMPUTING:
@@ -113,9 +106,11 @@ def make_parser(command: str | None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
         if name == command:
-            module = import_module(f"napari_necroseg.cli.{name}")
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run, left_behind=getattr(module, "left_behind", None))
+            module = import_module(f"napari_necroseg.cli.{MODULE_OF.get(name, name)}")
+            getattr(module, f"add_{name}_arguments")(subparser)
+            subparser.set_defaults(
+                run=getattr(module, f"{name}_job"), left_behind=getattr(module, f"{name}_left_behind", None)
+            )
             subparser.add_argument(
                 "--json", action="store_true", help="print one JSON object a line to standard output"
             )

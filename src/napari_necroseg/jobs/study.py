@@ -1,4 +1,4 @@
-"""The jobs of the dock Study: the study itself in a process of its own, and reading what it has written."""
+"""Checks and runs a study in a process of its own, and reads what it has written."""
 
 import csv
 import io
@@ -12,13 +12,15 @@ from pathlib import Path
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.casename import named_file
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.files import file_sha256, read_json, read_text, voxels_sha256
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.models import read_run_record
 from napari_necroseg.core.remote import run_remotely
+from napari_necroseg.core.study.cohort import check_cases, decide_folds, without_voxels
 from napari_necroseg.core.study.findings import changed_scores
+from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME, RunState, StudyRecord, read_study
 from napari_necroseg.core.study.results import CaseResult, read_results
 from napari_necroseg.core.study.runs import Run, runs_of
@@ -28,8 +30,62 @@ SCORES_NAME = "scores.csv"
 _CHECKPOINT = "checkpoint.safetensors"
 _MOST_BYTES = 50_000_000
 _MOST_TOLD = 3
+
 # Of a curve; the screen has no more columns.
 _MOST_POINTS = 2000
+
+
+def check_cohort(cohort: Cohort | None, table: Path | None) -> Cohort:
+    """Return the open cohort.
+
+    Raises
+    ------
+    CohortError
+        If there is none that has a table.
+    """
+    if cohort is None or not len(cohort):
+        raise CohortError("Open a cohort in the dock Cases first.")
+    if table is None:
+        raise CohortError(
+            "What is open is a pair of files, not a cohort; open a folder of cases or a cohort.csv in the "
+            "dock Cases."
+        )
+    return cohort
+
+
+def check_study(config: StudyConfig, cohort: Cohort, folder: Path) -> None:
+    """Refuse cases that lack what a configuration needs, and folds that are not as they must be.
+
+    Raises
+    ------
+    NecrosegError
+        With what is wrong, and what to do.
+    """
+    check_cases(config, without_voxels(cohort))
+    try:
+        # Volumes decide who goes to which fold, not whether there can be folds.
+        decide_folds(config, cohort, dict.fromkeys(cohort.names, 0.0), folder)
+    except CohortError as error:
+        if (folder / FOLDS_NAME).is_file():
+            raise CohortError(
+                f"{error} The folds are those in {folder.name}/{FOLDS_NAME}, which Check or a person has "
+                "written: give the study another name, or remove that file to draw the folds anew."
+            ) from error
+        raise
+
+
+def check_same_cohort(table: Path | None, of_study: Path) -> None:
+    """Refuse to go on with a study of another cohort than the one that is open.
+
+    Raises
+    ------
+    CohortError
+        Naming the study's cohort; nothing is known of one whose table is gone.
+    """
+    if table is not None and of_study.is_file() and table.resolve() != of_study:
+        raise CohortError(
+            f"This study is of another cohort, {of_study}: open that in the dock Cases to go on."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The jobs of the dock Scores: the masks on the screen, and all predictions of a folder."""
+"""Scores the masks on the screen, or all predictions in a folder."""
 
 import threading
 from collections.abc import Generator, Iterator, Mapping
@@ -105,7 +105,7 @@ class ScoredCohort:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CohortWishes:
+class CohortScoring:
     """What is wanted of the scores of a cohort: another folder to compare with, and a folder to write to.
 
     `is_reader` says that the other folder holds a second reader's masks, `against` being that folder.
@@ -117,7 +117,7 @@ class CohortWishes:
     export: Path | None = None
 
 
-def score_cohort(table: Path, folder: Path, wishes: CohortWishes, stop: threading.Event) -> Iterator[Event]:
+def score_cohort(table: Path, folder: Path, wishes: CohortScoring, stop: threading.Event) -> Iterator[Event]:
     """Score every prediction in a folder against the reference of its case."""
     from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
     from napari_necroseg.core.scoring.pairs import find_pairs

@@ -1,4 +1,4 @@
-"""Showing the events of a job: JSON lines on standard output, text for people on standard error."""
+"""Shows the events of a job: JSON lines on standard output, text for people on standard error."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 from napari_necroseg.cli import INTERRUPTED, NOTHING_LEFT, USER_ERROR
-from napari_necroseg.cli.streams import print_record, printable, say
+from napari_necroseg.cli._streams import print_record, printable, say
 from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, mistake_of
 from napari_necroseg.core.events import (
     CaseFailed,

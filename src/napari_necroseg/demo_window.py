@@ -1,6 +1,7 @@
-"""The window of the demonstration: ``python -m napari_necroseg.window COHORT CASE PREDICTION RUN``.
+"""Opens the window of the demonstration.
 
-A process of its own: Qt wants the main thread, and ``necroseg demo`` also runs where there is no screen.
+Run as ``python -m napari_necroseg.demo_window COHORT CASE PREDICTION RUN``, in a process of its own: Qt
+wants the main thread, and ``necroseg demo`` also runs where there is no screen.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import Any
 
 DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Study", "Scores")
 SIZE_PX = (1600, 1000)
+
 # The docks, and the tabs beside them.
 DOCK_WIDTH_PX = 405
 LONGEST_WAIT_S = 60.0
@@ -19,7 +21,7 @@ LONGEST_WAIT_S = 60.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the window; with ``--picture`` draw it into a PNG file instead and close it."""
-    parser = argparse.ArgumentParser(prog="python -m napari_necroseg.window", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m napari_necroseg.demo_window", description=__doc__)
     parser.add_argument("cohort", type=Path, help="cohort.csv")
     parser.add_argument("case", help="name of the case to show")
     parser.add_argument("prediction", type=Path, help="predicted mask of the case")

@@ -1,6 +1,7 @@
-"""The jobs of the dock Correct: a journal is begun, a mask is signed off."""
+"""Corrects masks: begins a journal, takes back strokes that were not saved, signs a mask off."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,21 +15,61 @@ from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.masks.interpolate import interpolate
 from napari_necroseg.core.masks.islands import fill_holes, keep_largest
 from napari_necroseg.core.masks.reshape import grow, smooth
-from napari_necroseg.core.project.journal import Journal
-from napari_necroseg.core.project.journal_folder import JournalFolder
+from napari_necroseg.core.project.journal import Journal, Recovered, put_aside
+from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 from napari_necroseg.core.project.labels import saved_voxels
 from napari_necroseg.core.project.review import Review, Status, read_review, statuses, write_review
 from napari_necroseg.core.volume import Grid, Voxels
+from napari_necroseg.jobs import cases
+from napari_necroseg.jobs.cases import MaskToSave, SavedMasks
 from napari_necroseg.layerdata import Role
-from napari_necroseg.widgets.shared import case_jobs
-from napari_necroseg.widgets.shared.case_jobs import MaskToSave, SavedMasks
+
+# Who does nothing for so long does something else.
+_LONGEST_S = 60.0
 
 # A review is read and written again, in two threads.
 _REVIEWS = threading.Lock()
 
 
+class Stopwatch:
+    """Counts seconds of work.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only go forwards.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: float | None = None
+        self._seconds = 0.0
+
+    def start(self) -> None:
+        """Begin with nothing."""
+        self._last, self._seconds = self._clock(), 0.0
+
+    def touch(self) -> None:
+        """Note that something was done; what was done long after the last thing counts a minute."""
+        if self._last is not None:
+            now = self._clock()
+            self._seconds += min(now - self._last, _LONGEST_S)
+            self._last = now
+
+    def stop(self) -> float:
+        """Return the seconds of work, and count no longer."""
+        seconds, self._seconds, self._last = self._seconds, 0.0, None
+        return seconds
+
+    def lap(self) -> float:
+        """Return the seconds of work, and begin again with nothing."""
+        self.touch()
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Begun:
+class JournalBegun:
     """A mask to be taken in hand: its case, its journal, and its voxels ``(Z, Y, X)``."""
 
     case: str
@@ -42,7 +83,7 @@ def begin(
     """Begin the journal of a mask; says at once if the folder cannot be written to."""
     journal = folder().begin(voxels, is_own=True, note={"layer": "my mask", "role": Role.LABELS})
     _warm_up()
-    yield Finished(result=Begun(case=case, journal=journal, voxels=voxels))
+    yield Finished(result=JournalBegun(case=case, journal=journal, voxels=voxels))
 
 
 def _warm_up() -> None:
@@ -92,7 +133,7 @@ class SignedOff:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progressed:
+class ReviewState:
     """How far a case and its cohort are."""
 
     case: str
@@ -106,9 +147,7 @@ def sign_off(wanted: ToSignOff, stop: threading.Event) -> Iterator[Event]:
 
     on_disk = saved_voxels(wanted.labels, wanted.case, wanted.grid)
     if on_disk is None or not np.array_equal(on_disk != 0, wanted.mask.voxels != 0):
-        yield from (
-            event for event in case_jobs.save_masks([wanted.mask], stop) if isinstance(event, Progress)
-        )
+        yield from (event for event in cases.save_masks([wanted.mask], stop) if isinstance(event, Progress))
     after = wanted.mask.voxels != 0
     changes = None
     if wanted.before is not None:
@@ -128,10 +167,52 @@ def look_up(cohort: Cohort, labels: Path, case: str, _stop: threading.Event) -> 
             review = read_review(labels, case)
         except NecrosegError as error:
             yield Warned(message=str(error))
-    yield Finished(result=Progressed(case=case, review=review, statuses=statuses(cohort, labels)))
+    yield Finished(result=ReviewState(case=case, review=review, statuses=statuses(cohort, labels)))
 
 
 def add_work(labels: Path, case: str, seconds: float) -> None:
     """Count the time of a case that was changed, and not signed off since."""
     with _REVIEWS:
         write_review(labels, read_review(labels, case).worked(seconds))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TakenBack:
+    """Strokes of an earlier session, and their journal, which goes on; of which case they are."""
+
+    case: str
+    kept: KeptStrokes
+    journal: Journal
+    found: Recovered
+
+    def __str__(self) -> str:
+        # A journal that was written anew begins with the whole mask: there are no edits to count then.
+        edits = self.found.edits
+        counted = "" if not edits else "1 edit, " if edits == 1 else f"{edits} edits, "
+        text = f"Taken back: {counted}{self.kept.volume_ml:.2f} mL."
+        if not self.found.loss:
+            return text
+        return f"{text} ⚠ {self.found.loss} The file as it was is kept ({self.kept.path.name}-damaged-001)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutAside:
+    """Strokes that were not wanted: their journal's new name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"Put aside as {self.name}, in case you want it after all."
+
+
+def take_back(
+    folder: Callable[[], JournalFolder], case: str, kept: KeptStrokes, _stop: threading.Event
+) -> Iterator[Event]:
+    """Take up the strokes of a session that ended without saving them, to the last edit."""
+    journal, found = folder().take_back(kept.path)
+    yield Finished(result=TakenBack(case=case, kept=kept, journal=journal, found=found))
+
+
+def set_aside(kept: KeptStrokes, _stop: threading.Event) -> Iterator[Event]:
+    """Give a journal another name: it is offered no more, and not lost."""
+    yield Finished(result=PutAside(name=put_aside(kept.path).name))
