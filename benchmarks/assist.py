@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from napari_necroseg.core.assist.segment import METHODS, assist
+from napari_necroseg.core.assist.assist import METHODS, assist
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.io.load import load_case

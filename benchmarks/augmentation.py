@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from scipy.ndimage import zoom
 
-from napari_necroseg.core.augment.draw import Cut, draw, draw_batch
-from napari_necroseg.core.augment.sample import sample, sample_batch
+from napari_necroseg.core.augment.draw import Cut, draw_batch, draw_sample
+from napari_necroseg.core.augment.sample import make_batch, make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.config import AugmentConfig
 
@@ -167,7 +167,9 @@ def spatial_peers(patch: tuple[int, ...]) -> dict[str, peers.Peer]:
 def ours_3d(source: Source) -> Contender:
     """One patch."""
     generator, cut = np.random.default_rng(0), Cut(patch_shape=PATCH, is_2d=False)
-    return lambda: sample(source, draw(AugmentConfig(), source, generator, cut=cut), patch_shape=PATCH)
+    return lambda: make_sample(
+        source, draw_sample(AugmentConfig(), source, generator, cut=cut), patch_shape=PATCH
+    )
 
 
 def ours_2d(sources: list[Source]) -> Contender:
@@ -177,9 +179,7 @@ def ours_2d(sources: list[Source]) -> Contender:
 
     def run() -> object:
         generators = [np.random.default_rng(seed) for seed in seeds.spawn(BATCH)]
-        return sample_batch(
-            chosen, draw_batch(AugmentConfig(), chosen, generators, cut=cut), patch_shape=PATCH
-        )
+        return make_batch(chosen, draw_batch(AugmentConfig(), chosen, generators, cut=cut), patch_shape=PATCH)
 
     return run
 

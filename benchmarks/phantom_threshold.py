@@ -12,7 +12,7 @@ import json
 import numpy as np
 
 from napari_necroseg.core.case import Case, Sequence
-from napari_necroseg.core.phantom.case import phantom_case
+from napari_necroseg.core.phantom.phantom import phantom_case
 from napari_necroseg.core.scoring.regions import box_region
 
 N_LEVELS = 60

@@ -19,7 +19,7 @@ import torch
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.grids.slices import probability_from_slices
-from napari_necroseg.core.masks.clean import cleaning_of, outline
+from napari_necroseg.core.masks.components import cleaning_of, outline
 from napari_necroseg.core.volume import Grid
 
 # What `nnUNetv2_plan_experiment -gpu_memory_target` is given, in GB.

@@ -95,7 +95,7 @@ def open_window(viewer: Any, folder: Path, cases: Sequence[Path] | None) -> Any:
     from napari_necroseg.core.io.cohort import read_cohort, write_cohort
     from napari_necroseg.core.io.load import load_case
     from napari_necroseg.core.io.pairing import find_case
-    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+    from napari_necroseg.core.phantom.phantom import write_phantom_cohort
     from napari_necroseg.layerdata import case_layers, middle_slice
     from napari_necroseg.widgets.shared.workspace import Workspace
 

@@ -148,7 +148,7 @@ def quick_phantom(monkeypatch) -> None:
     grid = Grid((2, 3, 4), SCANNER_AFFINE)
     image, mask = (Volume(np.ones((2, 3, 4), dtype), grid) for dtype in (np.float32, np.uint8))
     monkeypatch.setattr(
-        "napari_necroseg.core.phantom.case.phantom_case",
+        "napari_necroseg.core.phantom.phantom.phantom_case",
         lambda _seed, index: Case(
             name=f"phantom-{index + 1:02d}",
             sequences=dict.fromkeys(Sequence, image),
@@ -172,7 +172,7 @@ def test_the_sample_cohort_shows_its_first_case(monkeypatch, write_case):
         write_cohort(out / "cohort.csv", Cohort(cases=(row,)))
         yield Finished(result=out / "cohort.csv")
 
-    monkeypatch.setattr("napari_necroseg.core.phantom.cohort.write_phantom_cohort", write)
+    monkeypatch.setattr("napari_necroseg.core.phantom.phantom.write_phantom_cohort", write)
     layers = sample_phantom_cohort()
     assert [kwargs["name"] for _, kwargs, _ in layers] == ["T2", "ceT1", "reference"]
     assert layers[0][1]["metadata"]["necroseg"].case == "phantom-01"

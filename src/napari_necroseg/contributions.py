@@ -83,7 +83,7 @@ def sample_phantom_case() -> list[LayerData]:
     if dock is not None:
         dock.open_phantom_case()
         return [placeholder_layer("phantom case: see the dock Cases")]
-    from napari_necroseg.core.phantom.case import phantom_case
+    from napari_necroseg.core.phantom.phantom import phantom_case
 
     return case_layers(phantom_case(0, 0))
 
@@ -97,7 +97,7 @@ def sample_phantom_cohort() -> list[LayerData]:
         return [placeholder_layer("phantom cohort: see the dock Cases")]
     from napari_necroseg.core.io.cohort import read_cohort
     from napari_necroseg.core.io.load import load_case
-    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+    from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     for _ in write_phantom_cohort(folder, cases=_CASES_WITHOUT_A_DOCK, seed=0):
         pass

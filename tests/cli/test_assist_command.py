@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main
-from napari_necroseg.core.assist.files import voxel_at
-from napari_necroseg.core.assist.segment import METHODS
+from napari_necroseg.core.assist.assist import METHODS, voxel_at
 from napari_necroseg.core.volume import Grid
 
 SHAPE = (12, 60, 56)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from napari_necroseg.cli import main, make_parser
 from napari_necroseg.cli.train import read_config
-from napari_necroseg.core.augment.draw import Cut, draw
-from napari_necroseg.core.augment.sample import sample
+from napari_necroseg.core.augment.draw import Cut, draw_sample
+from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.events import Progress
 from napari_necroseg.core.io.load import load_case
@@ -42,8 +42,8 @@ def test_what_is_written_is_what_a_training_draws(case: Path, tmp_path: Path) ->
     cut = Cut(patch_shape=(64, 128, 128), is_2d=False)
     document = json.loads((out / "draws.json").read_text())
     for number in (0, 1):
-        drawn = draw(AugmentConfig(), source, generator_of(3, number), cut=cut)
-        made = sample(source, drawn, patch_shape=cut.patch_shape)
+        drawn = draw_sample(AugmentConfig(), source, generator_of(3, number), cut=cut)
+        made = make_sample(source, drawn, patch_shape=cut.patch_shape)
         written = {
             name: nibabel.load(out / f"sample-{number:02d}_{name}.nii.gz")
             for name in ("ceT1", "T2", "target")

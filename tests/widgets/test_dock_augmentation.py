@@ -8,8 +8,8 @@ import pytest
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtTest import QTest
 
-from napari_necroseg.core.augment.draw import Cut, draw
-from napari_necroseg.core.augment.sample import sample
+from napari_necroseg.core.augment.draw import Cut, draw_sample
+from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
 from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
@@ -98,7 +98,7 @@ def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_cas
     source = training_source(case, training, n_slices=training.slices)
     plan = plan_of(training, case)
     for number in (7, 8):
-        drawn = draw(training.augment, source, generator_of(4, number), cut=cut_of(plan))
+        drawn = draw_sample(training.augment, source, generator_of(4, number), cut=cut_of(plan))
         index = 21 if drawn.slice_index is None else drawn.slice_index
         dock.number.setValue(number)
         dock.slice.setValue(index)
@@ -135,9 +135,9 @@ def test_the_original_is_of_the_same_place_also_where_a_patch_lies_elsewhere(qtb
     for number in range(6):
         dock.number.setValue(number)
         settle(qtbot, dock)
-        drawn = draw(only(), source, generator_of(0, number), cut=cut)
+        drawn = draw_sample(only(), source, generator_of(0, number), cut=cut)
         places.add(drawn.centre_voxels)
-        original = sample(source, replace(drawn, slice_index=32), patch_shape=(64, 64, 64)).images
+        original = make_sample(source, replace(drawn, slice_index=32), patch_shape=(64, 64, 64)).images
         for shown, expected in zip(dock.picture.shown.originals, grey(original, source), strict=True):
             np.testing.assert_array_equal(shown[::2, ::2, 0], expected)
     assert len(places) > 1
@@ -154,10 +154,12 @@ def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
     dock.controls.flips[1].setChecked(True)
     settle(qtbot, dock)
     source = training_source(case, TrainConfig(), n_slices=64)
-    plain = draw(only(), source, generator_of(0, 0), cut=CUT)
+    plain = draw_sample(only(), source, generator_of(0, 0), cut=CUT)
     drawn = replace(plain, scale=0.75, gamma=(1.5, 1.5), is_mirrored=(False, True, False))
     assert dock.picture.shown.drawn == drawn
-    assert_shown(dock, sample(source, replace(drawn, slice_index=32), patch_shape=PATCH_SHAPE).images, source)
+    assert_shown(
+        dock, make_sample(source, replace(drawn, slice_index=32), patch_shape=PATCH_SHAPE).images, source
+    )
     assert "factor 0.75" in dock.values.said
     assert "mirrored head-foot" in dock.values.said
 
@@ -190,14 +192,14 @@ def test_the_contact_sheet_shows_the_samples_of_a_training(qtbot, dock, open_cas
     plan = plan_of(training, case)
     at_necrosis = replace(cut_of(plan), is_2d=True, slice_share=1.0)
     for number, tile in enumerate(dock.picture.shown.tiles):
-        index = draw(training.augment, source, generator_of(0, number), cut=at_necrosis).slice_index
+        index = draw_sample(training.augment, source, generator_of(0, number), cut=at_necrosis).slice_index
         if dimension == "3d":
             made = batch([source], plan, number).images[0, :, index]
         else:
-            drawn = draw(training.augment, source, generator_of(0, number), cut=cut_of(plan))
-            made = sample(source, replace(drawn, slice_index=index), patch_shape=plan.patch_shape).images
+            drawn = draw_sample(training.augment, source, generator_of(0, number), cut=cut_of(plan))
+            made = make_sample(source, replace(drawn, slice_index=index), patch_shape=plan.patch_shape).images
             generator = generator_of(0, number)
-            draw(training.augment, source, generator, cut=cut_of(plan))
+            draw_sample(training.augment, source, generator, cut=cut_of(plan))
             vary(made[None], *drawn_contrast([generator], 2, training.intensity_spread))
         np.testing.assert_array_equal(tile[::2, ::2, 0], grey(made, source)[0])
 

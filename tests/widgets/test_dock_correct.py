@@ -12,7 +12,7 @@ from napari_necroseg.core.files import disk
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.labels_folder import journal_path
-from napari_necroseg.core.masks.brush import disk_mm
+from napari_necroseg.core.masks.edits import disk_mm
 from napari_necroseg.core.project import journal_writer
 from napari_necroseg.core.project.journal import Journal, recover
 from napari_necroseg.core.project.review import Status, read_review, statuses

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers.labels._labels_key_bindings import decrease_brush_size, increase_brush_size
 
-from napari_necroseg.core.masks.brush import disk_mm
+from napari_necroseg.core.masks.edits import disk_mm
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.correct.dock import Correct

@@ -40,7 +40,7 @@ def assist_job(options: argparse.Namespace) -> Generator[Event]:
     if config.method == "fuzzy-c-means" and config.tolerance is not None:
         raise SettingsError("fuzzy-c-means has no --tolerance; choose --clusters instead, from 2 to 8.")
     files = one_case(options)
-    from napari_necroseg.core.assist.files import assist_files
+    from napari_necroseg.core.assist.assist import assist_files
 
     return assist_files(files, config, seed_mm=options.seed, out=options.out)
 

@@ -105,7 +105,7 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
 def _phantoms(table: Path) -> Generator[Event, None, Cohort]:
     """The phantom cohort; one of an earlier demonstration is used again."""
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+    from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     if not table.exists():
         yield from _without_end(write_phantom_cohort(table.parent, cases=N_CASES, seed=SEED))

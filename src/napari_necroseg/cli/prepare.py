@@ -33,6 +33,6 @@ def add_phantom_arguments(parser: argparse.ArgumentParser) -> None:
 
 def phantom_job(options: argparse.Namespace) -> Generator[Event]:
     """Write the cohort."""
-    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+    from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     return write_phantom_cohort(options.out, cases=options.cases, seed=options.seed)

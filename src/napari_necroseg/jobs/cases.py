@@ -126,7 +126,7 @@ def open_case(
 
 def open_phantom(index: int, saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[Event]:
     """Make a case of the numerical phantom."""
-    from napari_necroseg.core.phantom.case import phantom_case
+    from napari_necroseg.core.phantom.phantom import phantom_case
 
     yield from _save_all(saves)
     yield Progress(done=0, total=1, message="Making a phantom case ...")
@@ -178,7 +178,7 @@ def look_for_twins(cohort: Cohort, _stop: threading.Event) -> Iterator[Event]:
 def make_phantom_cohort(folder: Path, cases: int, stop: threading.Event) -> Iterator[Event]:
     """Write a cohort of the numerical phantom, and read it."""
     from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.phantom.cohort import write_phantom_cohort
+    from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     for event in write_phantom_cohort(folder, cases=cases, seed=0):
         if stop.is_set():

@@ -12,9 +12,8 @@ import numpy as np
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.masks.interpolate import interpolate
-from napari_necroseg.core.masks.islands import fill_holes, keep_largest
-from napari_necroseg.core.masks.reshape import grow, smooth
+from napari_necroseg.core.masks.components import fill_holes, keep_largest
+from napari_necroseg.core.masks.reshape import grow, interpolate, smooth
 from napari_necroseg.core.project.journal import Journal, Recovered, put_aside
 from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 from napari_necroseg.core.project.labels import saved_voxels

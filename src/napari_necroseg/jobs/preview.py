@@ -17,7 +17,7 @@ from napari_necroseg.core.tissue import blank_in_words
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_necroseg.core.augment.drawn import Drawn
+    from napari_necroseg.core.augment.mapping import Drawn
     from napari_necroseg.core.augment.sample import Sample
     from napari_necroseg.core.augment.source import Source
 
@@ -49,7 +49,7 @@ def pictures(
     black: NDArray[np.float32],
 ) -> tuple[Pixels, ...]:
     """Turn whitened images ``(C, Y, X)`` into pixels, with the outline of a mask and a grid."""
-    from napari_necroseg.core.augment.sheet import outline
+    from napari_necroseg.core.augment.contact_sheet import outline
 
     grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
     big = grey.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)
@@ -63,9 +63,9 @@ def pictures(
 
 def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
-    from napari_necroseg.core.augment.geometry import mapping
+    from napari_necroseg.core.augment.mapping import map_draws
 
-    mapped = mapping([drawn], [source.spacing_mm], patch_shape)
+    mapped = map_draws([drawn], [source.spacing_mm], patch_shape)
     rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in patch_shape[1:])
     y, x = np.meshgrid(rows, columns, indexing="ij")
     index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
@@ -201,13 +201,13 @@ class CasePreview:
         self, subject: Subject, wish: PreviewRequest, *, has_patch: bool, source: "Source | None" = None
     ) -> View:
         """Make the slice that is wished for and, if asked, the whole patch; `source` as it was `ready`."""
-        from napari_necroseg.core.augment.sample import sample
+        from napari_necroseg.core.augment.sample import make_sample
 
         source, patch_shape = source or self._loaded(subject, wish.training), patch_shape_of(wish.training)
         drawn, contrast = self._drawn(source, wish)
-        one, after_ml = sample(source, drawn, patch_shape=patch_shape), None
+        one, after_ml = make_sample(source, drawn, patch_shape=patch_shape), None
         if has_patch:
-            patch = sample(source, replace(drawn, slice_index=None), patch_shape=patch_shape)
+            patch = make_sample(source, replace(drawn, slice_index=None), patch_shape=patch_shape)
             after_ml = _volume_ml(patch.target.numpy(), source)
             # While a slider is moved, a slice whitened as in 2D stands for the patch, which takes longer.
             one = _slice_of(patch, wish.slice_index) if wish.training.dimension == "3d" else one
@@ -255,7 +255,7 @@ class CasePreview:
 
         Of the patch that is drawn it is the slice that is looked at.
         """
-        from napari_necroseg.core.augment.draw import Cut, draw
+        from napari_necroseg.core.augment.draw import Cut, draw_sample
 
         training, n = wish.training, source.n_sequences
         if wish.values is not None:
@@ -263,13 +263,13 @@ class CasePreview:
             return replace(plain_draw(source, training), **values), ()
         generator = np.random.default_rng([training.seed, wish.number])
         cut = Cut(patch_shape=patch_shape_of(training), is_2d=False, target_share=training.target_share)
-        drawn = draw(training.augment, source, generator, cut=cut)
+        drawn = draw_sample(training.augment, source, generator, cut=cut)
         return replace(drawn, slice_index=wish.slice_index), _contrast(training, generator, n)
 
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
         """Bring the images to the network's slices, as a training does, once."""
+        from napari_necroseg.core.augment.intensity import for_network
         from napari_necroseg.core.augment.source import make_source
-        from napari_necroseg.core.augment.white import for_network
         from napari_necroseg.core.grids.slices import mask_to_slices
 
         source = self.ready(subject, training)
@@ -292,7 +292,7 @@ class CasePreview:
         self, source: "Source", wish: PreviewRequest, centre_voxels: tuple[float, float, float]
     ) -> tuple[Pixels, ...]:
         """Return the patch about the same place with nothing done to it."""
-        from napari_necroseg.core.augment.sample import sample
+        from napari_necroseg.core.augment.sample import make_sample
 
         shape = patch_shape_of(wish.training)
         key = (source, shape, centre_voxels, wish.slice_index, wish.has_outline)
@@ -300,7 +300,7 @@ class CasePreview:
         if of_what != key:
             plain = plain_draw(source, wish.training)
             plain = replace(plain, centre_voxels=centre_voxels, slice_index=wish.slice_index)
-            made = sample(source, plain, patch_shape=shape)
+            made = make_sample(source, plain, patch_shape=shape)
             outlined = made.target.numpy() * wish.has_outline
             originals = pictures(made.images.numpy(), outlined, None, black=black_of(source))
             self._originals = (key, originals)
@@ -309,10 +309,10 @@ class CasePreview:
 
 def plain_draw(source: "Source", training: TrainConfig) -> "Drawn":
     """Return the patch at the necrosis with nothing done to it."""
-    from napari_necroseg.core.augment.draw import Cut, draw
+    from napari_necroseg.core.augment.draw import Cut, draw_sample
 
     cut = Cut(patch_shape=patch_shape_of(training), is_2d=False)
-    return draw(only(), source, np.random.default_rng(0), cut=cut)
+    return draw_sample(only(), source, np.random.default_rng(0), cut=cut)
 
 
 def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
@@ -350,12 +350,12 @@ def _varied(images: "Tensor", contrast: tuple[tuple[float, float], ...]) -> NDAr
 
 def _slice_sample(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
     """Make the slice of a draw as the network sees it: in 3D as a part of the patch."""
-    from napari_necroseg.core.augment.sample import sample
+    from napari_necroseg.core.augment.sample import make_sample
 
     shape = patch_shape_of(training)
     if training.dimension == "2d" or drawn.slice_index is None:
-        return sample(source, drawn, patch_shape=shape)
-    patch = sample(source, replace(drawn, slice_index=None), patch_shape=shape)
+        return make_sample(source, drawn, patch_shape=shape)
+    patch = make_sample(source, replace(drawn, slice_index=None), patch_shape=shape)
     return _slice_of(patch, drawn.slice_index)
 
 

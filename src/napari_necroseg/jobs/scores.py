@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.scoring.live import LiveCounts
 from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.core.scoring.slices import SliceScores, error_map, score_slices

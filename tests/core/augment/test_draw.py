@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy.stats import kstest
 
-from napari_necroseg.core.augment.draw import Cut, draw, draw_batch
-from napari_necroseg.core.augment.drawn import Drawn, crop_centre
-from napari_necroseg.core.augment.sample import sample
+from napari_necroseg.core.augment.draw import Cut, draw_batch, draw_sample
+from napari_necroseg.core.augment.mapping import Drawn, crop_centre
+from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.config import AUGMENT_SWITCHES, AugmentConfig, only
 
@@ -107,9 +107,11 @@ def test_a_transform_that_is_off_leaves_nothing_and_changes_no_other() -> None:
     # Moved so little that the target never leaves the patch, and no shift is drawn again.
     few = PAPER.changed(shift_voxels=2, elastic_in_plane_voxels=0.5, elastic_through_plane_voxels=0.2)
     case = source(np.ones((8, 40, 30), np.uint8))
-    with_all = vars(draw(few, case, np.random.default_rng(1), cut=cut_of()))
+    with_all = vars(draw_sample(few, case, np.random.default_rng(1), cut=cut_of()))
     for switch, left in fields.items():
-        drawn = vars(draw(few.changed(**{switch: False}), case, np.random.default_rng(1), cut=cut_of()))
+        drawn = vars(
+            draw_sample(few.changed(**{switch: False}), case, np.random.default_rng(1), cut=cut_of())
+        )
         assert drawn == with_all | left, switch
 
 
@@ -123,8 +125,8 @@ def test_every_patch_shows_some_of_the_target(seed: int, is_scattered: bool) -> 
     else:
         target[3:5, 20:24, 15:18] = 1
     case, config = source(target), PAPER.changed(shift_voxels=30)
-    drawn = draw(config, case, np.random.default_rng(seed), cut=cut_of())
-    assert sample(case, drawn, patch_shape=SHAPE).target.any()
+    drawn = draw_sample(config, case, np.random.default_rng(seed), cut=cut_of())
+    assert make_sample(case, drawn, patch_shape=SHAPE).target.any()
 
 
 def test_the_rest_of_the_patches_lie_anywhere_inside_the_image() -> None:
@@ -151,7 +153,7 @@ def test_slices_at_the_target_are_drawn_as_often_as_asked() -> None:
     case = source(target)
     for share, expected in ((0.0, 3 / 8), (0.5, 0.5 + 0.5 * 3 / 8), (1.0, 1.0)):
         found = draws(case, only("mirror", "translation"), is_2d=True, slice_share=share)
-        shown = [bool(sample(case, drawn, patch_shape=SHAPE).target.any()) for drawn in found]
+        shown = [bool(make_sample(case, drawn, patch_shape=SHAPE).target.any()) for drawn in found]
         assert np.mean(shown) == pytest.approx(expected, abs=0.08)
 
 
@@ -170,6 +172,6 @@ def test_a_draw_is_the_same_alone_and_in_a_batch_and_again() -> None:
         return [np.random.default_rng(number) for number in range(3)]
 
     together = draw_batch(PAPER, cases, generators(), cut=cut)
-    alone = [draw(PAPER, case, one, cut=cut) for case, one in zip(cases, generators(), strict=True)]
+    alone = [draw_sample(PAPER, case, one, cut=cut) for case, one in zip(cases, generators(), strict=True)]
     assert together == alone
     assert eval(repr(together)) == together

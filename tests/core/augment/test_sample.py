@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
-from napari_necroseg.core.augment import kernel
-from napari_necroseg.core.augment.drawn import Drawn, crop_centre
-from napari_necroseg.core.augment.geometry import Mapping, mapping
-from napari_necroseg.core.augment.instructions import exp2, log2
+from napari_necroseg.core.augment._kernel import engine
+from napari_necroseg.core.augment._kernel.llvm_intrinsics import exp2, log2
 from napari_necroseg.core.augment.intensity import apply_gamma, blur
-from napari_necroseg.core.augment.lattice import resampled, whole
-from napari_necroseg.core.augment.sample import sample, sample_batch
+from napari_necroseg.core.augment.mapping import Drawn, Mapping, crop_centre, map_draws
+from napari_necroseg.core.augment.sample import make_batch, make_sample, resampled, whole
 from napari_necroseg.core.augment.source import Source, make_source
 
 SHAPE = (8, 16, 12)
@@ -41,7 +39,7 @@ def white_source() -> tuple[Source, np.ndarray]:
 def test_what_is_white_already_stays_as_it_is_and_beyond_it_is_air(slice_index) -> None:
     case, images = white_source()
     drawn = Drawn(centre_voxels=crop_centre((0, -5, 12), SHAPE), slice_index=slice_index, **PLAIN)
-    made = sample(case, drawn, patch_shape=SHAPE).images.numpy()
+    made = make_sample(case, drawn, patch_shape=SHAPE).images.numpy()
     air = images.min(axis=(1, 2, 3))[:, None, None, None]
     expected = np.concatenate([np.broadcast_to(air, (2, 8, 5, 12)), images[:, :, :11, 12:24]], axis=2)
     expected = expected if slice_index is None else expected[:, slice_index]
@@ -54,9 +52,9 @@ def test_gamma_keeps_the_extremes_of_what_is_white() -> None:
     cut = images[:, :, 10:26, 12:24]
     low, high = (edge(cut, axis=(1, 2, 3), keepdims=True) for edge in (np.min, np.max))
     expected = low + (high - low) * ((cut - low) / (high - low)) ** np.array([2.0, 0.5])[:, None, None, None]
-    np.testing.assert_allclose(sample(case, drawn, patch_shape=SHAPE).images, expected, atol=1e-3)
+    np.testing.assert_allclose(make_sample(case, drawn, patch_shape=SHAPE).images, expected, atol=1e-3)
     # A slice's extremes are those of every fourth voxel of its patch, too: nearly the same.
-    one = sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE).images.numpy()
+    one = make_sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE).images.numpy()
     for made, was in zip(one, cut[:, 3], strict=True):
         assert np.all(np.diff(made.ravel()[was.argsort(axis=None)]) >= 0)
         assert np.ptp(made) == pytest.approx(np.ptp(was), rel=0.2)
@@ -81,13 +79,13 @@ def random_draw(seed: int, **choices: object) -> Drawn:
 @pytest.fixture(params=["numba", "torch"], autouse=True)
 def _each_way_of_interpolating(request, monkeypatch) -> None:
     if request.param == "torch":
-        monkeypatch.setattr(kernel, "find_spec", lambda _name: None)
+        monkeypatch.setattr(engine, "find_spec", lambda _name: None)
     else:
         assert find_spec("numba"), "numba is one of the packages that the tests need"
 
 
 def mapped(drawn: Drawn) -> Mapping:
-    return mapping([drawn], [SPACING_MM], SHAPE)
+    return map_draws([drawn], [SPACING_MM], SHAPE)
 
 
 @pytest.mark.parametrize("flips", list(itertools.product([False, True], repeat=3)))
@@ -101,7 +99,7 @@ def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -
     patch = torch.from_numpy(np.flip(padded[:, *place], axes).copy())
     copied = resampled([case], mapped(drawn), [whole(SHAPE)], channels=3)[0]
     assert torch.equal(copied, patch)
-    made = sample(case, drawn, patch_shape=SHAPE)
+    made = make_sample(case, drawn, patch_shape=SHAPE)
     assert torch.equal(made.target, patch[-1].to(torch.uint8))
     deviation, mean = torch.std_mean(patch[:-1].double(), dim=(1, 2, 3), correction=0, keepdim=True)
     torch.testing.assert_close(made.images.double(), (patch[:-1] - mean) / deviation, atol=1e-5, rtol=0)
@@ -118,7 +116,7 @@ def test_any_draw_agrees_with_scipy(seed: int) -> None:
         map_coordinates(padded[channel], places + 1, order=1, mode="constant").reshape(SHAPE)
         for channel in (0, -1)
     )
-    made = sample(case, drawn, patch_shape=SHAPE)
+    made = make_sample(case, drawn, patch_shape=SHAPE)
     np.testing.assert_allclose(made.images[0], (image - image.mean()) / image.std(), atol=1e-3)
     is_clear = np.abs(target - 0.5) > 1e-3
     np.testing.assert_array_equal(made.target.numpy()[is_clear], (target >= 0.5)[is_clear])
@@ -176,7 +174,7 @@ def test_the_volume_of_the_target_scales_with_the_cube_of_the_factor(scale: floa
     ball = (((np.indices((64, 64, 64)) - 31.5) ** 2).sum(axis=0) <= 18**2).astype(np.uint8)
     case = make_source(ball[None].astype(np.float32), ball, spacing_mm=SPACING_MM)
     drawn = Drawn(centre_voxels=(31.5,) * 3, scale=scale, blur_sigma_voxels=(0.0,), gamma=(1.0,))
-    made = sample(case, drawn, patch_shape=(64, 64, 64))
+    made = make_sample(case, drawn, patch_shape=(64, 64, 64))
     assert made.target.sum().item() / ball.sum() == pytest.approx(scale**3, rel=0.03)
 
 
@@ -184,8 +182,8 @@ def test_the_volume_of_the_target_scales_with_the_cube_of_the_factor(scale: floa
 @pytest.mark.parametrize("corner", [(0, 8, 6), (4, 33, 22), (-5, -4, -6)])
 def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel(seed, corner) -> None:
     case, drawn = source(), random_draw(seed, centre_voxels=crop_centre(corner, SHAPE))
-    one = sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE)
-    assert torch.equal(one.target, sample(case, drawn, patch_shape=SHAPE).target[3])
+    one = make_sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE)
+    assert torch.equal(one.target, make_sample(case, drawn, patch_shape=SHAPE).target[3])
     # The voxels 2, 6, ... of the patch, each the middle of the block of the source in which it lies.
     index = np.stack(np.meshgrid(*[np.arange(2, n, 4) for n in SHAPE], indexing="ij"), -1).reshape(-1, 3)
     block = np.floor((mapped(drawn).to_source(index)[0] + 0.5) / 4).astype(int)
@@ -205,8 +203,8 @@ def test_every_fourth_voxel_stands_for_the_patch() -> None:
     slopes, offsets = [], []
     for seed in range(21):
         drawn = random_draw(seed, centre_voxels=(15.5, 47.5, 47.5), gamma=(0.7,), blur_sigma_voxels=(0.0,))
-        volume = sample(case, drawn, patch_shape=(32, 64, 64)).images[0, 16]
-        one = sample(case, replace(drawn, slice_index=16), patch_shape=(32, 64, 64)).images[0]
+        volume = make_sample(case, drawn, patch_shape=(32, 64, 64)).images[0, 16]
+        one = make_sample(case, replace(drawn, slice_index=16), patch_shape=(32, 64, 64)).images[0]
         slope, offset = np.polyfit(volume.ravel(), one.ravel(), 1)
         # Nearly a line: the extremes of the patch, between which gamma stretches, are estimates, too.
         assert np.corrcoef(volume.ravel(), one.ravel())[0, 1] > 0.9999
@@ -222,15 +220,15 @@ def test_the_same_draw_gives_the_same_sample_alone_and_in_a_batch() -> None:
     draws = [
         random_draw(seed, slice_index=seed, blur_sigma_voxels=(0.4, 0.2), gamma=(0.7, 1.5)) for seed in (2, 5)
     ]
-    batch = sample_batch([case, case], draws, patch_shape=SHAPE)
+    batch = make_batch([case, case], draws, patch_shape=SHAPE)
     for number, drawn in enumerate(draws):
-        assert torch.equal(batch.images[number], sample(case, drawn, patch_shape=SHAPE).images)
+        assert torch.equal(batch.images[number], make_sample(case, drawn, patch_shape=SHAPE).images)
     assert set(batch.target.unique().tolist()) <= {0, 1}
 
 
 def test_a_constant_image_gives_zeros_whatever_is_drawn() -> None:
     case = make_source(np.full((2, 8, 40, 30), 7, np.float32), None, spacing_mm=SPACING_MM)
-    made = sample(case, random_draw(3, gamma=(0.5, 2.0)), patch_shape=SHAPE)
+    made = make_sample(case, random_draw(3, gamma=(0.5, 2.0)), patch_shape=SHAPE)
     assert not made.images.any()
     assert not made.target.any()
 
@@ -255,9 +253,9 @@ def test_numba_and_torch_make_the_same_sample(monkeypatch, seed: int, slice_inde
     blurred = {"blur_sigma_voxels": tuple(chance.uniform(0, 2, 2)), "gamma": tuple(chance.uniform(0.5, 2, 2))}
     drawn = random_draw(seed, slice_index=slice_index, **blurred)
     case = source()
-    by_one = sample(case, drawn, patch_shape=SHAPE)
-    monkeypatch.setattr(kernel, "find_spec", lambda _name: None)
-    by_other = sample(case, drawn, patch_shape=SHAPE)
+    by_one = make_sample(case, drawn, patch_shape=SHAPE)
+    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+    by_other = make_sample(case, drawn, patch_shape=SHAPE)
     torch.testing.assert_close(by_one.images, by_other.images, atol=1e-3, rtol=0)
     assert (by_one.target != by_other.target).float().mean() < 0.01
 
@@ -265,7 +263,7 @@ def test_numba_and_torch_make_the_same_sample(monkeypatch, seed: int, slice_inde
 @pytest.mark.parametrize("choice", [{"scale": 0.0}, {"rotation_sagittal_deg": np.nan}])
 def test_a_draw_that_leads_nowhere_is_refused(choice: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="a draw needs a scale above 0"):
-        sample(source(), random_draw(1, **choice), patch_shape=SHAPE)
+        make_sample(source(), random_draw(1, **choice), patch_shape=SHAPE)
 
 
 @given(st.floats(1e-30, 1), st.floats(0.2, 5))

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_necroseg.core.masks.brush import disk_mm, stroke_mm, within_range
+from napari_necroseg.core.masks.edits import disk_mm, stroke_mm, within_range
 
 SHAPE = (6, 12, 14)
 spacings = st.sampled_from([(4.0, 0.9, 0.8), (1.0, 1.0, 1.0), (0.5, 2.0, 3.3)])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.masks.interpolate import interpolate
+from napari_necroseg.core.masks.reshape import interpolate
 
 SPACING_MM = (4.0, 0.9, 0.8)
 masks = arrays(np.bool_, (6, 7, 8), elements=st.sampled_from([False, False, False, True]))

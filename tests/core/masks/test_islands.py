@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.masks.islands import fill_holes, keep_largest, remove_island
-from napari_necroseg.core.masks.pieces import copy_slice, erase_box, swap_box
+from napari_necroseg.core.masks.components import fill_holes, keep_largest, remove_island
+from napari_necroseg.core.masks.edits import copy_slice, erase_box, swap_box
 
 BOX = (slice(1, 3), slice(0, 4), slice(2, 6))
 

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 from scipy.spatial.distance import pdist
 
-from napari_necroseg.core.masks.measure import Size, measure
+from napari_necroseg.core.masks.components import Size, measure
 from napari_necroseg.core.volume import Grid
 
 

@@ -10,19 +10,17 @@ from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import CaseDone, Finished
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.phantom.case import (
+from napari_necroseg.core.phantom.anatomy import Field, Tissue, brightness, draw_spine
+from napari_necroseg.core.phantom.lesion import paint_lesion
+from napari_necroseg.core.phantom.phantom import (
     _centred_grid,
     _draw_grid,
     _neighbouring_grid,
     phantom_case,
     phantom_images,
+    write_phantom_cohort,
 )
-from napari_necroseg.core.phantom.cohort import write_phantom_cohort
-from napari_necroseg.core.phantom.lesion import paint_lesion
-from napari_necroseg.core.phantom.paint import Canvas, paint_spine
-from napari_necroseg.core.phantom.spine import draw_spine
-from napari_necroseg.core.phantom.texture import Field
-from napari_necroseg.core.phantom.tissue import Tissue, brightness
+from napari_necroseg.core.phantom.scanner import Canvas, paint_spine
 
 SEED, INDEX = 0, 1
 DRAW_GRID = _draw_grid
@@ -33,7 +31,7 @@ def _coarse_pixels() -> Iterator[None]:
     """Make phantoms of 2.2 mm pixels: a tenth of the time, and the same code."""
     coarse = _centred_grid((15, 118, 86), (4.0, 2.2, 2.2), np.eye(3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_necroseg.core.phantom.case._draw_grid", lambda generator: coarse)
+        patch.setattr("napari_necroseg.core.phantom.phantom._draw_grid", lambda generator: coarse)
         yield
 
 

@@ -111,7 +111,7 @@ def test_a_configuration_that_lacks_the_hardest_case_is_not_called_the_best(tmp_
 
 @pytest.mark.parametrize("mark", ["name", "readme"])
 def test_phantoms_are_called_phantoms(mark, tmp_path) -> None:
-    from napari_necroseg.core.phantom.cohort import README
+    from napari_necroseg.core.phantom.phantom import README
 
     folder = write_dice(tmp_path / "s", {ONE: {0: {"phantom-01" if mark == "name" else "a": 0.5}}})
     if mark == "readme":

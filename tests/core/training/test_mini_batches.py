@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from napari_necroseg.core.augment.draw import draw
-from napari_necroseg.core.augment.sample import sample
+from napari_necroseg.core.augment.draw import draw_sample
+from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.training.mini_batches import batch, batches, cut_of, generator_of
 
@@ -39,8 +39,8 @@ def test_any_batch_can_be_made_without_those_before_it(cohort, plan_tiny) -> Non
 
 def test_a_sample_is_the_draw_with_its_number(cohort, plan_tiny) -> None:
     case, plan = source(), plan_tiny(cohort, dimension="3d", batch_size=2, seed=7)
-    drawn = draw(plan.config.augment, case, generator_of(7, 3), cut=cut_of(plan))
-    alone = sample(case, drawn, patch_shape=plan.patch_shape)
+    drawn = draw_sample(plan.config.augment, case, generator_of(7, 3), cut=cut_of(plan))
+    alone = make_sample(case, drawn, patch_shape=plan.patch_shape)
     assert torch.equal(batch([case], plan, 1).images[1], alone.images)
 
 

@@ -1,4 +1,4 @@
-"""What a method looks at: a box about the click, with intensities that have no unit.
+"""The scene about a click: a box of the images, with intensities as z-scores, without a unit.
 
 Axes: C sequences, Z slices, Y rows, X columns.
 """
@@ -7,21 +7,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_necroseg.core.assist.standard import Floats, Spacing, standard_scores
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.masks.boxes import Box, bounding_box
-from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.masks.components import Box, Mask, bounding_box
 from napari_necroseg.core.volume import Voxels
 
 Index = tuple[int, int, int]
+
 # What the click stands for: the median of the voxels no further from it than this.
 CORE_MM = 2.0
+
 # What is darker than this share of the bright half of the image, and joined to its border, is air.
 AIR_SHARE = 0.125
+Floats = NDArray[np.float32]
+Spacing = tuple[float, float, float]
+
+# Voxels darker than this share of the range are air, or bone that shows no more than air does.
+DARK_SHARE = 0.05
+
+# So many percent of the voxels on either side, vessels and artefacts, count as if no further than the others.
+TAILS_PERCENT = 1
+
+# Scores further from 0 than this say nothing more.
+MOST_Z = 5.0
+SMOOTH_MM = 0.7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +103,7 @@ class Scene:
         return seeds
 
 
-def look(
+def make_scene(
     images: Mapping[Sequence, Voxels],
     seed: Index,
     *,
@@ -129,7 +142,7 @@ def look(
     inside, outside = (mask[box] for mask in painted)
     place = tuple(index - span.start for index, span in zip(seed, box, strict=True))
     from_seed = distances_mm(inside.shape, place, spacing_mm)
-    scores = _scores({name: images[name][box] for name in shown}, spacing_mm, config.radius_mm)
+    scores = _all_z_scores({name: images[name][box] for name in shown}, spacing_mm, config.radius_mm)
     typical = np.median(scores[:, from_seed <= CORE_MM], axis=1)
     return Scene(
         scores=scores,
@@ -176,13 +189,13 @@ def _box(shape: tuple[int, ...], seed: Index, spacing_mm: Spacing, radius_mm: fl
     return (spans[0], spans[1], spans[2])
 
 
-def _scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, radius_mm: float) -> Floats:
+def _all_z_scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, radius_mm: float) -> Floats:
     for name, voxels in images.items():
         if not np.isfinite(voxels).all():
             raise SettingsError(
                 f"Some voxels of the {name} image near the click are no numbers; mend it first."
             )
-    found = [standard_scores(voxels, spacing_mm) for voxels in images.values()]
+    found = [z_scores(voxels, spacing_mm) for voxels in images.values()]
     seen = [scores for scores in found if scores is not None]
     if not seen:
         raise SettingsError(
@@ -226,3 +239,39 @@ def _is_air(voxels: Voxels, seed: Index) -> bool:
     ends = [components.take(end, axis) for axis in range(3) for end in (0, -1)]
     outer = np.unique(np.concatenate([end.ravel() for end in ends]))
     return bool(np.isin(components[near], outer[outer > 0]).any())
+
+
+def z_scores(voxels: Voxels, spacing_mm: Spacing) -> Floats | None:
+    """Subtract the median of the tissue, divide by its winsorised deviation, smooth by 0.7 mm.
+
+    Parameters
+    ----------
+    voxels
+        ``(Z, Y, X)``, finite.
+    spacing_mm
+        Voxel spacing along the three axes.
+
+    Returns
+    -------
+    ndarray or None
+        ``(Z, Y, X)``, from -5 to 5; None if all voxels have one value.
+    """
+    smooth = ndimage.gaussian_filter(voxels.astype(np.float32), SMOOTH_MM / np.asarray(spacing_mm))
+    tissue = _tissue(smooth)
+    middle, deviation = float(np.median(tissue)), _deviation(smooth, tissue)
+    if deviation <= 1e-6 * max(1.0, abs(middle)):
+        return None
+    scores: Floats = np.clip((smooth - middle) / deviation, -MOST_Z, MOST_Z).astype(np.float32)
+    return scores
+
+
+def _tissue(voxels: Floats) -> Floats:
+    low, high = np.percentile(voxels, (1, 99))
+    tissue: Floats = voxels[voxels > low + DARK_SHARE * (high - low)]
+    return tissue if len(tissue) else voxels.ravel()
+
+
+def _deviation(voxels: Floats, tissue: Floats) -> float:
+    """Winsorised; where all tissue has one value (a drawing), that of all voxels."""
+    ends = np.percentile(tissue, (TAILS_PERCENT, 100 - TAILS_PERCENT))
+    return float(np.clip(tissue, *ends).std()) or float(voxels.std())

@@ -1,4 +1,4 @@
-"""All randomness of the augmentation: from ranges to the values of one sample."""
+"""Draws samples: all randomness of the augmentation, and the guarantee that a patch shows its target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.augment.drawn import Drawn
-from napari_necroseg.core.augment.geometry import mapping
-from napari_necroseg.core.augment.place import centred_on_witness, shown
+from napari_necroseg.core.augment.mapping import Drawn, Mapping, map_draws
 from napari_necroseg.core.augment.source import Shape, Source
 from napari_necroseg.core.config import AugmentConfig, Range
 
 # How often the translation is drawn again before the patch is centred on the target.
 MOST_SHIFTS = 20
+
 # Where it only matters that the target is shown, these few of its slices tell at nearly every first look.
 _FEW_WITNESSES = 4
-
 Array = NDArray[np.float64]
+
+# Above the threshold of one half by more than the rounding of float32 coordinates.
+_SURELY_INSIDE = 0.5 + 1e-3
+
+# Fills up the list of a source with few slices of target; outside of any patch, whatever is drawn.
+_NOWHERE = -1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,7 @@ class _Chances:
     elastic_seeds: list[int]
 
 
-def draw(config: AugmentConfig, source: Source, generator: np.random.Generator, *, cut: Cut) -> Drawn:
+def draw_sample(config: AugmentConfig, source: Source, generator: np.random.Generator, *, cut: Cut) -> Drawn:
     """Draw one sample of a case.
 
     Where the translation leaves nothing of the target in the patch, it is drawn again; after `MOST_SHIFTS`
@@ -92,7 +96,7 @@ def draw_batch(
     draws = [
         Drawn(**dict(zip(values, of_draw, strict=True))) for of_draw in zip(*values.values(), strict=True)
     ]
-    return _with_target(draws, sources, chances, shifts, cut)
+    return _target_guaranteed(draws, sources, chances, shifts, cut)
 
 
 def _centres(
@@ -136,7 +140,7 @@ def _varied(config: AugmentConfig, chances: _Chances) -> dict[str, list[Any]]:
     return values
 
 
-def _with_target(
+def _target_guaranteed(
     draws: list[Drawn], sources: Sequence[Source], chances: _Chances, shifts: NDArray[np.int64], cut: Cut
 ) -> list[Drawn]:
     """Replace the shifts of draws that should show the target and do not, and the slices that should."""
@@ -174,10 +178,10 @@ def _views(
     if not numbers:
         return {}
     looked_at = [sources[number] for number in numbers]
-    mapped = mapping(
+    mapped = map_draws(
         [draws[number] for number in numbers], [source.spacing_mm for source in looked_at], patch_shape
     )
-    return dict(zip(numbers, shown(looked_at, mapped, most=most), strict=True))
+    return dict(zip(numbers, voxels_shown(looked_at, mapped, most=most), strict=True))
 
 
 def _chances(n_sequences: int, generators: Sequence[np.random.Generator]) -> _Chances:
@@ -208,3 +212,59 @@ def _between(bounds: Range, numbers: Array) -> Array:
 
 def _tuples(rows: NDArray[Any]) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows.tolist()]
+
+
+def voxels_shown(
+    sources: Sequence[Source], mapped: Mapping, *, most: int | None = None
+) -> list[NDArray[np.int64]]:
+    """Return for each draw patch indices ``(n, 3)`` that will surely be target; perhaps not all of them.
+
+    Only the deepest voxel of each slice of the target is followed, so that it takes no resampling; of no
+    more than `most` slices, if that is given.
+    """
+    spread = {source: _evenly_spread(source.witnesses, most) for source in dict.fromkeys(sources)}
+    followed = [spread[source] for source in sources]
+    witnesses = np.full((len(sources), max(map(len, followed)), 3), _NOWHERE)
+    for number, voxels in enumerate(followed):
+        witnesses[number, : len(voxels)] = voxels
+    # Two rounds miss by a voxel at most, which the target at that voxel, looked up below, makes good; one is
+    # enough where a few of the slices will do.
+    nearest = np.rint(mapped.to_patch(witnesses, rounds=2 if most is None else 1))
+    is_inside = np.asarray(((nearest >= 0) & (nearest < mapped.patch_shape)).all(axis=2))
+    comes_from = mapped.to_source(np.where(is_inside[..., None], nearest, 0))
+    is_shown = is_inside & (_occupancy(sources, comes_from) >= _SURELY_INSIDE)
+    nearest = np.where(is_inside[..., None], nearest, 0).astype(np.int64)
+    return [patch_index[seen] for patch_index, seen in zip(nearest, is_shown, strict=True)]
+
+
+def _evenly_spread(witnesses: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """Return so many of the witnesses, evenly spread."""
+    if most is None or len(witnesses) <= most:
+        return witnesses
+    chosen: NDArray[np.int64] = witnesses[((np.arange(most) + 0.5) * len(witnesses) / most).astype(int)]
+    return chosen
+
+
+def centred_on_witness(source: Source, drawn: Drawn, *, patch_shape: Shape, pick: float) -> Drawn:
+    """Return the draw, unshifted, with a witness exactly on the middle voxel of the patch.
+
+    Which of the source's witnesses it is, `pick` says, from 0 for the first to below 1 for the last.
+    """
+    witness = source.witnesses[int(pick * len(source.witnesses))]
+    unshifted = replace(drawn, shift_voxels=(0, 0))
+    middle = np.array(patch_shape)[None] // 2
+    lands_at = map_draws([unshifted], [source.spacing_mm], patch_shape).to_source(middle)[0, 0]
+    z, y, x = (np.array(drawn.centre_voxels) + witness - lands_at).tolist()
+    return replace(unshifted, centre_voxels=(z, y, x))
+
+
+def _occupancy(sources: Sequence[Source], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The targets ``(B, n)``, interpolated linearly at indices ``(B, n, 3)``; 0 beyond the border."""
+    from scipy.ndimage import map_coordinates
+
+    found = np.empty(places.shape[:2])
+    for source in dict.fromkeys(sources):
+        own = [number for number, other in enumerate(sources) if other is source]
+        at = places[own].reshape(-1, 3).T
+        found[own] = map_coordinates(source.target, at, float, order=1, mode="constant").reshape(len(own), -1)
+    return found

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_necroseg.core.augment.whiten import block_middles
+from napari_necroseg.core.augment.intensity import block_middles
 
 Shape = tuple[int, int, int]
 _SPARE = 4

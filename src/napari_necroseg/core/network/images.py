@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_necroseg.core.augment.intensity import for_network
 from napari_necroseg.core.augment.source import Source, make_source
-from napari_necroseg.core.augment.white import for_network
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError

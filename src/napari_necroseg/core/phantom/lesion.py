@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.phantom.paint import Canvas, body_distances
-from napari_necroseg.core.phantom.spine import Points, Spine, Vertebra
-from napari_necroseg.core.phantom.texture import Field
-from napari_necroseg.core.phantom.tissue import Tissue
+from napari_necroseg.core.phantom.anatomy import Field, Points, Spine, Tissue, Vertebra
+from napari_necroseg.core.phantom.scanner import Canvas, body_distances
 
 Mask = NDArray[np.bool_]
 Point = tuple[float, float, float]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_necroseg.core.augment.whiten import block_middles, is_constant, whiten
+from napari_necroseg.core.augment.intensity import block_middles, is_constant, whiten
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.network.device import free_bytes
 from napari_necroseg.core.network.unet import UNet

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_necroseg.core.augment.whiten import is_constant
+from napari_necroseg.core.augment.intensity import is_constant
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Warned

@@ -18,7 +18,7 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.io.known import Known, marks_of
-from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
+from napari_necroseg.core.masks.components import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.network.device import default_threads, memory_errors, resolve_device, torch_settings
 from napari_necroseg.core.network.images import image_notes
 from napari_necroseg.core.network.model import Model, software_versions

@@ -15,7 +15,7 @@ from napari_necroseg.core.io.file_image import image_stem
 from napari_necroseg.core.io.known import Known, known_in_words
 from napari_necroseg.core.io.load import load_case
 from napari_necroseg.core.io.scanning import list_images
-from napari_necroseg.core.masks.measure import measure, volume_in_words
+from napari_necroseg.core.masks.components import measure, volume_in_words
 from napari_necroseg.core.network.images import check_images, only_needed
 from napari_necroseg.core.network.model import Model
 from napari_necroseg.core.output import check_out_folder

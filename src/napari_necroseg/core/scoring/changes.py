@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from napari_necroseg.core.errors import GeometryError
-from napari_necroseg.core.masks.edit import changed_box
+from napari_necroseg.core.masks.edits import changed_box
 from napari_necroseg.core.project.review import Changes
 from napari_necroseg.core.scoring.overlap import Mask, count, dice
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from napari_necroseg.core.masks.clean import NEIGHBOURS
+from napari_necroseg.core.masks.components import NEIGHBOURS
 from napari_necroseg.core.scoring.overlap import Mask
 
 

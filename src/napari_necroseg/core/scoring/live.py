@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.masks.boxes import Box
+from napari_necroseg.core.masks.components import Box
 from napari_necroseg.core.scoring.overlap import Counts, Mask, count
 from napari_necroseg.core.volume import Voxels
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_necroseg.core.masks.boxes import Box, bounding_box
+from napari_necroseg.core.masks.components import Box, bounding_box
 from napari_necroseg.core.scoring.overlap import Mask
 
 BOX_MARGIN_MM = 10.0

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from napari_necroseg.core.grids.slices import mask_to_slices
-from napari_necroseg.core.masks.boxes import Box, bounding_box
+from napari_necroseg.core.masks.components import Box, bounding_box
 from napari_necroseg.core.scoring.lesions import count_lesions
 from napari_necroseg.core.scoring.overlap import Mask, count, dice, sensitivity, specificity
 from napari_necroseg.core.scoring.regions import box_region, patch_about

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_necroseg.core.masks.boxes import bounding_box
+from napari_necroseg.core.masks.components import bounding_box
 from napari_necroseg.core.scoring.overlap import Mask
 
 Spacing = tuple[float, float, float]

@@ -13,7 +13,7 @@ from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.io.known import ImageMark, marks_of
-from napari_necroseg.core.masks.measure import measure
+from napari_necroseg.core.masks.components import measure
 from napari_necroseg.core.study.folds import (
     FOLDS_NAME,
     check_folds,

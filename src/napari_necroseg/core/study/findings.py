@@ -198,7 +198,7 @@ def without_places(text: str) -> str:
 def _is_phantom(record: StudyRecord, table: Path) -> bool:
     if any(name.lower().startswith(_PHANTOM) for name in record.cases):
         return True
-    from napari_necroseg.core.phantom.cohort import README
+    from napari_necroseg.core.phantom.phantom import README
 
     try:
         note = read_text(table.parent / "README.txt", "a note on phantoms", _MOST_OF_A_NOTE)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_necroseg.core.augment.draw import Cut, draw_batch
-from napari_necroseg.core.augment.sample import Sample, sample_batch
+from napari_necroseg.core.augment.sample import Sample, make_batch
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.plan import Plan
 
@@ -31,7 +31,7 @@ def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
     chosen = [sources[_case_of(number, len(sources), plan.config.seed)] for number in numbers]
     generators = [generator_of(plan.config.seed, number) for number in numbers]
     draws = draw_batch(plan.config.augment, chosen, generators, cut=cut_of(plan))
-    made = sample_batch(chosen, draws, patch_shape=plan.patch_shape)
+    made = make_batch(chosen, draws, patch_shape=plan.patch_shape)
     if plan.config.intensity_spread:
         vary(made.images, *drawn_contrast(generators, made.images.shape[1], plan.config.intensity_spread))
     return made

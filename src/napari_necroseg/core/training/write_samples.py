@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_necroseg import __version__
-from napari_necroseg.core.augment.draw import Cut, draw
-from napari_necroseg.core.augment.drawn import Drawn
-from napari_necroseg.core.augment.sample import Sample, sample
-from napari_necroseg.core.augment.sheet import contact_sheet, make_tile
+from napari_necroseg.core.augment.contact_sheet import contact_sheet, make_tile
+from napari_necroseg.core.augment.draw import Cut, draw_sample
+from napari_necroseg.core.augment.mapping import Drawn
+from napari_necroseg.core.augment.sample import Sample, make_sample
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.config import TrainConfig
@@ -123,8 +123,8 @@ def _write_all(source: Source, config: TrainConfig, folder: Path, n: int) -> Gen
     draws, tiles = [], []
     for number in range(n):
         generator = generator_of(config.seed, number)
-        drawn = draw(config.augment, source, generator, cut=cut)
-        made = sample(source, drawn, patch_shape=patch_shape)
+        drawn = draw_sample(config.augment, source, generator, cut=cut)
+        made = make_sample(source, drawn, patch_shape=patch_shape)
         contrast = drawn_contrast([generator], source.n_sequences, config.intensity_spread)
         vary(made.images[None], *contrast)
         _write_sample(made, config.sequences, folder / f"sample-{number:02d}", origin)

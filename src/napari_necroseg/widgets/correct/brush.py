@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QWidget
 from superqt import QLabeledDoubleRangeSlider
 
-from napari_necroseg.core.masks.brush import disk_mm, within_range
+from napari_necroseg.core.masks.edits import disk_mm, within_range
 from napari_necroseg.layerdata import spacing_mm_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.plane import shown_axis

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.project.journal import Journal
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs import correct

@@ -12,13 +12,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QPushButton, QWidget
 
 from napari_necroseg.core.errors import NecrosegError, SettingsError
-from napari_necroseg.core.masks.boxes import Box
-from napari_necroseg.core.masks.clean import Mask
-from napari_necroseg.core.masks.edit import edit_between
-from napari_necroseg.core.masks.interpolate import interpolate
-from napari_necroseg.core.masks.islands import fill_holes, keep_largest, remove_island
-from napari_necroseg.core.masks.pieces import copy_slice, erase_box, swap_box
-from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, smooth
+from napari_necroseg.core.masks.components import Box, Mask, fill_holes, keep_largest, remove_island
+from napari_necroseg.core.masks.edits import copy_slice, edit_between, erase_box, swap_box
+from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, interpolate, smooth
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane

@@ -9,7 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.masks.edits import edit_between
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import Stopwatch

@@ -15,7 +15,7 @@ from superqt import QLabeledDoubleSlider
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct.live_wire import LiveWireTool, ProposalLayer
@@ -252,8 +252,8 @@ def _proposed(
     stop: threading.Event,
 ) -> Proposal | None:
     """Work for the thread: the mask of a click; None if it was stopped."""
+    from napari_necroseg.core.assist.assist import assist
     from napari_necroseg.core.assist.scene import Strokes
-    from napari_necroseg.core.assist.segment import assist
 
     painted = None if strokes is None else Strokes(inside=strokes[0], outside=strokes[1])
     mask: Any = assist(

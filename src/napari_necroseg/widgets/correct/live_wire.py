@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_necroseg.core.case import Case, Sequence
-from napari_necroseg.core.masks.clean import Mask
+from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.volume import Volume, Voxels
 from napari_necroseg.layerdata import Role, case_source, mask_layer
 from napari_necroseg.widgets.shared.plane import Plane, index_of, needed_plane, shown_plane

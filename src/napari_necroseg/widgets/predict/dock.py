@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.masks.measure import Size, volume_in_words
+from napari_necroseg.core.masks.components import Size, volume_in_words
 from napari_necroseg.core.project.models import describe_run, mean_name, run_name
 from napari_necroseg.jobs import cases, predict
 from napari_necroseg.jobs.cases import SavedMasks

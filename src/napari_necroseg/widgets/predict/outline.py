@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QSignalBlocker
 
 from napari_necroseg.core.config import BY_PRESET, Config, PredictConfig, train_preset, usual_prediction
-from napari_necroseg.core.masks.clean import cleaning_of, left_out_ml, outline
-from napari_necroseg.core.masks.measure import Size, measure
+from napari_necroseg.core.masks.components import Size, cleaning_of, left_out_ml, measure, outline
 from napari_necroseg.core.project.models import members_of, trained_config
 from napari_necroseg.jobs.predict import CasePrediction
 from napari_necroseg.widgets.shared.config_form import ConfigForm

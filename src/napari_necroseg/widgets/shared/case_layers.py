@@ -13,7 +13,7 @@ from napari.utils.notifications import Notification, notification_manager
 from psygnal import Signal
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.masks.edits import edit_between
 from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxels
 from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import (

@@ -8,8 +8,8 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_necroseg.core.masks.boxes import Box
-from napari_necroseg.core.masks.edit import changed_box
+from napari_necroseg.core.masks.components import Box
+from napari_necroseg.core.masks.edits import changed_box
 from napari_necroseg.core.project.journal_writer import Begin, Draft, End, JournalWriter
 from napari_necroseg.core.volume import Voxels
 

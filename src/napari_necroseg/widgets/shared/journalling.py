@@ -16,7 +16,7 @@ from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.masks.edit import edit_between
+from napari_necroseg.core.masks.edits import edit_between
 from napari_necroseg.core.project.journal import Journal, Recovered
 from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 from napari_necroseg.core.project.journal_writer import LATE_S, End, JournalWriter

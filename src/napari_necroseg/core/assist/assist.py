@@ -1,0 +1,252 @@
+"""Outlines what was clicked: from a click to a mask, on images in memory and on files."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.assist.fuzzy_c_means import fuzzy_c_means
+from napari_necroseg.core.assist.graph_cut import graph_cut
+from napari_necroseg.core.assist.markers import markers, random_walker, watershed
+from napari_necroseg.core.assist.rays import best_tolerance, closed, most_on_ray
+from napari_necroseg.core.assist.region_growing import RegionGrowing
+from napari_necroseg.core.assist.scene import Floats, Index, Scene, Spacing, Strokes, check_seed, make_scene
+from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.config import AssistConfig, AssistMethod
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.events import Event, Finished, Started, Warned
+from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.masks.components import Mask, Size, measure
+from napari_necroseg.core.output import check_out_file
+from napari_necroseg.core.project.case_files import save_mask_version
+from napari_necroseg.core.volume import Grid, Voxels
+
+Stop = threading.Event | None
+Point = tuple[float, float, float]
+
+
+def assist(
+    images: Mapping[Sequence, Voxels],
+    seed: Index,
+    *,
+    spacing_mm: Spacing,
+    config: AssistConfig,
+    strokes: Strokes | None = None,
+    stop: Stop = None,
+) -> Mask | None:
+    """Outline what was clicked.
+
+    Parameters
+    ----------
+    images
+        ``(Z, Y, X)`` each, on one grid.
+    seed
+        The voxel that was clicked.
+    spacing_mm
+        Voxel spacing along the three axes.
+    config
+        The method, and how far it may go.
+    strokes
+        What was painted as inside and outside; always obeyed.
+    stop
+        Set it to end the computation after its present stage.
+
+    Returns
+    -------
+    ndarray or None
+        ``(Z, Y, X)``, bool: one part that holds the click (parts that hold a stroke inside may lie
+        apart); None if it was stopped.
+
+    Raises
+    ------
+    SettingsError
+        For a click outside of the image or in air, images that show nothing there, or strokes that
+        contradict each other or the click.
+    """
+    try:
+        check_stop(stop)
+        check_seed(images, seed)
+        check_stop(stop)
+        scene = make_scene(images, seed, spacing_mm=spacing_mm, config=config, strokes=strokes)
+        check_stop(stop)
+        mask = METHODS[config.method](scene, config, stop)
+        check_stop(stop)
+    except Stopped:
+        return None
+    return scene.in_image(mask)
+
+
+def _graph_cut(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+    seen, tolerance = _unlike_and_tolerance(scene, config)
+    check_stop(stop)
+    return graph_cut(scene, seen, tolerance)
+
+
+def _region_growing(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+    flood = RegionGrowing(scene, smooth_mm=config.smooth_mm)
+    check_stop(stop)
+    return flood.at(config.tolerance or flood.tolerance)
+
+
+def _watershed(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+    marks = markers(scene, *_unlike_and_tolerance(scene, config))
+    check_stop(stop)
+    return watershed(scene, marks, smooth_mm=config.smooth_mm)
+
+
+def _random_walker(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+    seen, tolerance = _unlike_and_tolerance(scene, config)
+    check_stop(stop)
+    return random_walker(scene, markers(scene, seen, tolerance), tolerance)
+
+
+def _fuzzy_c_means(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+    check_stop(stop)
+    return fuzzy_c_means(scene, clusters=config.clusters, smooth_mm=config.smooth_mm)
+
+
+def _unlike_and_tolerance(scene: Scene, config: AssistConfig) -> tuple[Floats, float]:
+    """How unlike the click what one sees from it is, and how much it may be."""
+    seen = most_on_ray(scene, closed(scene.unlike, scene, config.smooth_mm))
+    return seen, config.tolerance or best_tolerance(scene, seen)
+
+
+METHODS: Mapping[AssistMethod, Callable[[Scene, AssistConfig, Stop], Mask]] = {
+    "graph-cut": _graph_cut,
+    "region-growing": _region_growing,
+    "watershed": _watershed,
+    "fuzzy-c-means": _fuzzy_c_means,
+    "random-walker": _random_walker,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistedMask:
+    """A first mask: where it is, how it was made, how large it is, where an earlier file of its name went."""
+
+    case: str
+    path: Path
+    method: str
+    seed_mm: Point
+    seconds: float
+    size: Size
+    earlier: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.size} by {self.method} in {self.seconds:.1f} s -> {self.path}"
+
+
+def assist_files(
+    files: CaseFiles, config: AssistConfig, *, seed_mm: Point, out: Path
+) -> Generator[Event, None, None]:
+    """Read a case, outline what is about a point, write the mask on the grid of the ceT1 file.
+
+    Parameters
+    ----------
+    files
+        The case; its masks are not read.
+    config
+        The method, and how far it may go.
+    seed_mm
+        World position of the click, RAS+.
+    out
+        ``.nii.gz`` or ``.nii``; a file that is there is kept under another name.
+
+    Yields
+    ------
+    Event
+        `Started`, `Warned` for what should be known of the case, `Finished` with an `AssistedMask`.
+
+    Raises
+    ------
+    SettingsError, FileError, ResourceError
+        If the point, the case or the place of the mask cannot be used.
+    """
+    check_out(out, files)
+    check_out_file(out)
+    yield Started(message=f"Outlining what lies about {_words(seed_mm)} mm in {files.name}: {config.method}.")
+    case = load_case(replace(files.only_sequences(config.sequences), reference=None, tumour=None))
+    for note in case.notes:
+        yield Warned(message=f"{case.name}: {note}")
+    seed = voxel_at(case.grid, seed_mm)
+    started = time.monotonic()
+    images = {
+        name: volume.voxels
+        for name, volume in case.sequences.items()
+        if name in (Sequence.CET1, *config.sequences)
+    }
+    mask = assist(images, seed, spacing_mm=case.grid.spacing_mm, config=config)
+    assert mask is not None, "nobody can stop it"
+    seconds = time.monotonic() - started
+    earlier = save_mask_version(out, mask.astype(np.uint8), case.origin)
+    if earlier is not None:
+        yield Warned(message=f"{out.name} was there already; it is now {earlier.name}.")
+    yield Finished(
+        result=AssistedMask(
+            case=case.name,
+            path=out,
+            method=config.method,
+            seed_mm=seed_mm,
+            seconds=seconds,
+            size=measure(mask, case.grid),
+            earlier=earlier,
+        )
+    )
+
+
+def check_out(out: Path, files: CaseFiles) -> None:
+    """Refuse to write a mask over an image of the case or its reference, or into a file of another kind.
+
+    Raises
+    ------
+    SettingsError
+        Which of both it is.
+    """
+    if not out.name.lower().endswith((".nii", ".nii.gz")) or out.is_dir():
+        raise SettingsError(f"{out} is no name for a mask; end it with .nii.gz or .nii.")
+    used = (*files.sequences.values(), files.reference, files.tumour)
+    if any(path is not None and path.resolve() == out.resolve() for path in used):
+        raise SettingsError(f"{out} is a file of the case itself; write the mask under another name.")
+
+
+def voxel_at(grid: Grid, point_mm: Point) -> Index:
+    """Return the voxel in which a world position lies.
+
+    Raises
+    ------
+    SettingsError
+        If it lies outside of the image.
+    """
+    index = grid.to_index(point_mm)
+    if not all(-0.5 <= at <= n - 0.5 for at, n in zip(index, grid.shape, strict=True)):
+        corners = grid.corners_mm()
+        low, high = (_words(ends, digits=0) for ends in (corners.min(axis=0), corners.max(axis=0)))
+        raise SettingsError(
+            f"The seed {_words(point_mm)} mm lies outside of the image, which reaches from {low} to {high} "
+            "mm; name one inside, in world coordinates (right, anterior, superior)."
+        )
+    z, y, x = (min(max(0, round(float(at))), n - 1) for at, n in zip(index, grid.shape, strict=True))
+    return (z, y, x)
+
+
+def _words(point_mm: Point | np.ndarray, *, digits: int = 1) -> str:
+    return "(" + ", ".join(f"{value:.{digits}f}" for value in np.asarray(point_mm, dtype=float)) + ")"
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The computation was asked to stop; raised and caught within the package."""
+
+
+def check_stop(stop: threading.Event | None) -> None:
+    """Return, unless the computation is to stop.
+
+    Raises
+    ------
+    Stopped
+        If `stop` is set.
+    """
+    if stop is not None and stop.is_set():
+        raise Stopped

@@ -1,0 +1,67 @@
+"""Fuzzy c-means of the intensities (Passera 2013): the kind of tissue that was clicked, as far as it is seen.
+
+J. C. Bezdek, *Pattern Recognition with Fuzzy Objective Function Algorithms*, 1981: centres and memberships in
+turns, the memberships by the inverse squares of the distances to the centres (exponent 2).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.assist.rays import closed, most_on_ray, tidied
+from napari_necroseg.core.assist.scene import Scene
+from napari_necroseg.core.masks.components import Mask
+
+# So many voxels, evenly spread, are enough to find a few centres by.
+MOST_VOXELS = 20_000
+MOST_ROUNDS = 200
+SETTLED = 1e-4
+Rows = NDArray[np.float64]
+
+
+def fuzzy_c_means(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
+    """Return what has the kind of the click and is seen from it, ``(Z, Y, X)`` of the box."""
+    scores = np.moveaxis(scene.scores, 0, -1).astype(np.float64)
+    centres = fuzzy_centres(_sample(scores[scene.reach]), clusters)
+    kind = int(memberships(scene.typical[None].astype(np.float64), centres).argmax())
+    kinds = (
+        memberships(scores.reshape(-1, scores.shape[-1]), centres).argmax(axis=1).reshape(scene.reach.shape)
+    )
+    other_kind = closed((kinds != kind).astype(np.float32), scene, smooth_mm)
+    return tidied(most_on_ray(scene, other_kind) < 1, scene, smooth_mm)
+
+
+def fuzzy_centres(points: Rows, clusters: int) -> Rows:
+    """Return the centres ``(cluster, channel)`` of fuzzy clusters.
+
+    Parameters
+    ----------
+    points
+        ``(point, channel)``.
+    clusters
+        How many; they start at evenly spread quantiles of the first channel.
+    """
+    order = np.argsort(points[:, 0], kind="stable")
+    starts = ((np.arange(clusters) + 0.5) / clusters * len(points)).astype(int)
+    centres: Rows = points[order[starts]]
+    for _ in range(MOST_ROUNDS):
+        weights = memberships(points, centres) ** 2
+        moved = weights.T @ points / weights.sum(axis=0)[:, None]
+        shift = float(np.abs(moved - centres).max())
+        centres = moved
+        if shift < SETTLED:
+            break
+    return centres
+
+
+def memberships(points: Rows, centres: Rows) -> Rows:
+    """Return the share of each point in each cluster, ``(point, cluster)``; a point's add up to 1."""
+    squares = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
+    # A point on a centre belongs to it wholly.
+    closeness = 1 / np.maximum(squares, 1e-12)
+    shares: Rows = closeness / closeness.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _sample(points: Rows) -> Rows:
+    sample: Rows = points[:: max(1, len(points) // MOST_VOXELS)]
+    return sample

@@ -1,0 +1,115 @@
+"""Grows the mask from markers: watershed (after Bricault 2006) and random walker (Grady 2006).
+
+Of the watershed the outline is the crest of the edge between the markers; by the random walker a voxel
+belongs where a walk from it is likely to arrive.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_necroseg.core.assist.rays import connected, tidied
+from napari_necroseg.core.assist.scene import Floats, Index, Scene, Spacing
+from napari_necroseg.core.masks.components import Mask
+
+# What differs by no more than this share of the tolerance, all the way from the click, is inside ...
+SURELY_INSIDE = 0.75
+
+# ... and what differs by this multiple of it, or lies behind such voxels, or out of reach, is outside.
+SURELY_OUTSIDE = 1.5
+INSIDE, OUTSIDE = 1, 2
+Marks = NDArray[np.int32]
+
+# How much an edge holds a walk up: from like the click to unlike it it is some 10,000 times slower, and no
+# more, since equations with pockets that no walk comes out of have no solution.
+BETA = 30.0
+
+# The walk takes place on every second (third, ...) voxel where these lie no further apart than this.
+LEAST_STEP_MM = 1.6
+SOLVED = 1e-5
+
+
+def markers(scene: Scene, seen: Floats, tolerance: float) -> Marks:
+    """Return what is certain ``(Z, Y, X)``: 1 inside, 2 outside, 0 where it is to be decided."""
+    marks = np.zeros(scene.unlike.shape, np.int32)
+    marks[seen <= SURELY_INSIDE * tolerance] = INSIDE
+    marks[seen >= SURELY_OUTSIDE * tolerance] = OUTSIDE
+    marks[scene.seeds] = INSIDE
+    return marks
+
+
+def watershed(scene: Scene, marks: Marks, *, smooth_mm: float) -> Mask:
+    """Flood the edges from both markers, and return the basin of the click ``(Z, Y, X)`` of the box."""
+    from skimage import segmentation
+
+    basins = segmentation.watershed(_steepness(scene), marks)
+    return tidied(basins == INSIDE, scene, smooth_mm)
+
+
+def _steepness(scene: Scene) -> Floats:
+    """How much the scores change per mm, over all sequences."""
+    squares = np.zeros(scene.unlike.shape, np.float32)
+    for axis, mm in enumerate(scene.spacing_mm):
+        # A single slice has no change across slices.
+        if scene.unlike.shape[axis] > 1:
+            squares += (np.gradient(scene.scores, mm, axis=axis + 1) ** 2).sum(axis=0)
+    return np.sqrt(squares)
+
+
+def random_walker(scene: Scene, marks: Marks, tolerance: float) -> Mask:
+    """Return what is more likely inside than outside ``(Z, Y, X)`` of the box.
+
+    Parameters
+    ----------
+    scene
+        The box about the click.
+    marks
+        What is certain: 1 inside, 2 outside.
+    tolerance
+        Unlikeness at which a voxel is half like the click: it is the likeness that is walked over.
+    """
+    if not ((marks == 0).any() and (marks == OUTSIDE).any()):
+        return connected(marks != OUTSIDE, scene)
+    likeness = 1 / (1 + (scene.unlike.astype(np.float64) / tolerance) ** 4)
+    z, y, x = (max(1, int(LEAST_STEP_MM / mm)) for mm in scene.spacing_mm)
+    every = (z, y, x)
+    thinned = tuple(slice(at % step, None, step) for at, step in zip(scene.seed, every, strict=True))
+    coarse = _probability(likeness[thinned], marks[thinned], _times(scene.spacing_mm, every))
+    inside = _interpolated(coarse, every, scene) > 0.5
+    return connected((inside | (marks == INSIDE)) & (marks != OUTSIDE), scene)
+
+
+def _probability(likeness: NDArray[np.float64], marks: Marks, spacing_mm: Spacing) -> Floats:
+    from skimage import segmentation
+
+    if not ((marks == 0).any() and (marks == OUTSIDE).any()):
+        return np.where(marks == OUTSIDE, np.float32(0), np.float32(1))
+    inside: Floats = segmentation.random_walker(
+        likeness,
+        marks,
+        beta=BETA,
+        mode="cg_j",
+        tol=SOLVED,
+        return_full_prob=True,
+        spacing=spacing_mm,
+        # A solution this rough leaves 0 and 1 by a little.
+        prob_tol=0.1,
+    )[0]
+    return inside
+
+
+def _interpolated(coarse: Floats, every: Index, scene: Scene) -> Floats:
+    """Bring what was found on some voxels to all of them, linearly."""
+    places = [
+        (np.arange(n) - at % step) / step
+        for n, at, step in zip(scene.unlike.shape, scene.seed, every, strict=True)
+    ]
+    fine: Floats = ndimage.map_coordinates(
+        coarse, np.meshgrid(*places, indexing="ij"), order=1, mode="nearest"
+    )
+    return fine
+
+
+def _times(spacing_mm: Spacing, every: Index) -> Spacing:
+    z, y, x = (mm * step for mm, step in zip(spacing_mm, every, strict=True))
+    return (z, y, x)

@@ -1,0 +1,113 @@
+"""Draws a contact sheet: many samples at a glance, as one picture.
+
+Axes: C sequences, Y rows, X columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.augment.mapping import Drawn
+from napari_necroseg.core.augment.sample import Sample
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+# Whitened intensities from black to white.
+_BLACK, _WHITE = -2.0, 3.0
+
+# Vermillion of the palette of Okabe and Ito, which colour-blind people can tell from grey, too.
+_OUTLINE = (213, 94, 0)
+_HEADER, _CAPTION, _GAP = 30, 32, 10
+_ENLARGED = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tile:
+    """One sample on the sheet.
+
+    Parameters
+    ----------
+    images
+        ``(C, Y, X)``, whitened.
+    target
+        ``(Y, X)``, 0 and 1.
+    caption
+        One or two short lines.
+    """
+
+    images: NDArray[np.float32]
+    target: NDArray[np.uint8]
+    caption: str
+
+
+def make_tile(made: Sample, drawn: Drawn, *, number: int) -> Tile:
+    """Choose what stands for a sample: of a volume patch the slice with most of the target."""
+    images, target = made.images.numpy(), made.target.numpy()
+    if images.ndim == 4:
+        area = target.sum(axis=(1, 2))
+        index = int(area.argmax()) if area.any() else len(target) // 2
+        images, target = images[:, index], target[index]
+    return Tile(images=images, target=target, caption=f"{number}: {caption(drawn)}")
+
+
+def caption(drawn: Drawn) -> str:
+    """Say the values of a draw in two short lines."""
+    gammas = " ".join(f"{power:.2f}" for power in drawn.gamma)
+    flips = "".join(axis for axis, is_flipped in zip("ZYX", drawn.is_mirrored, strict=True) if is_flipped)
+    turns = f"{drawn.rotation_transversal_deg:.0f} and {drawn.rotation_sagittal_deg:.0f} deg"
+    return f"x{drawn.scale:.2f}  {turns}\ngamma {gammas}" + (f"  flip {flips}" if flips else "")
+
+
+def contact_sheet(tiles: Sequence[Tile], *, spacing_mm: tuple[float, float], title: str) -> "Image":
+    """Draw the samples side by side, each with its sequences, the outline of its target, and its caption.
+
+    Parameters
+    ----------
+    spacing_mm
+        Of rows and columns, for the proportions.
+    """
+    from PIL import Image, ImageDraw
+
+    pictures = [_picture(tile, spacing_mm) for tile in tiles]
+    n_columns = ceil(sqrt(len(pictures)))
+    width, height = pictures[0].width + _GAP, pictures[0].height + _CAPTION + _GAP
+    n_rows = ceil(len(pictures) / n_columns)
+    sheet = Image.new("RGB", (n_columns * width + _GAP, n_rows * height + _HEADER + _GAP), "black")
+    pen = ImageDraw.Draw(sheet)
+    pen.text((_GAP, _GAP), title, fill="white")
+    for number, (tile, picture) in enumerate(zip(tiles, pictures, strict=True)):
+        row, column = divmod(number, n_columns)
+        left, top = _GAP + column * width, _HEADER + row * height
+        sheet.paste(picture, (left, top))
+        pen.multiline_text((left, top + picture.height + 2), tile.caption, fill="white")
+    return sheet
+
+
+def outline(mask: NDArray[np.uint8], *, enlarged: int) -> NDArray[np.bool_]:
+    """``(enlarged Y, enlarged X)``; the pixels just inside the border of a mask."""
+    big = np.pad(mask.repeat(enlarged, axis=0).repeat(enlarged, axis=1).astype(bool), 1)
+    inner = big[1:-1, 1:-1]
+    is_deep = big[:-2, 1:-1] & big[2:, 1:-1] & big[1:-1, :-2] & big[1:-1, 2:]
+    return np.asarray(inner & ~is_deep)
+
+
+def _picture(tile: Tile, spacing_mm: tuple[float, float]) -> "Image":
+    from PIL import Image
+
+    grey = ((tile.images - _BLACK) / (_WHITE - _BLACK)).clip(0, 1) * 255
+    big = grey.astype(np.uint8).repeat(_ENLARGED, axis=1).repeat(_ENLARGED, axis=2)
+    colours = np.repeat(big[..., None], 3, axis=-1)
+    colours[:, outline(tile.target, enlarged=_ENLARGED)] = _OUTLINE
+    image = Image.fromarray(np.concatenate(list(colours), axis=1))
+    finest = min(spacing_mm)
+    rows, columns = (
+        round(size * spacing / finest)
+        for size, spacing in zip((image.height, image.width), spacing_mm, strict=True)
+    )
+    return image.resize((columns, rows))

@@ -1,0 +1,242 @@
+"""Cleans and measures the connected components of a mask.
+
+Components share no face, edge or corner.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
+
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.volume import Grid, Voxels
+
+Mask = NDArray[np.bool_]
+
+# Voxels that share a face, an edge or a corner belong together, as in the scores of single lesions.
+NEIGHBOURS = np.ones((3, 3, 3), bool)
+Index = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaning:
+    """What is tidied up in a mask, in this order.
+
+    Parameters
+    ----------
+    fill_holes
+        Fill what is enclosed within a slice.
+    min_volume_ml
+        Remove components that are smaller; 0 keeps all.
+    smallest_share
+        Remove components that are smaller than this share of the largest one; 0 keeps all.
+    largest
+        Keep the largest component only.
+    """
+
+    fill_holes: bool = False
+    min_volume_ml: float = 0.0
+    smallest_share: float = 0.0
+    largest: bool = False
+
+
+def cleaning_of(config: PredictConfig) -> Cleaning:
+    """Return what is tidied up in the outlines of a configuration."""
+    return Cleaning(**{field.name: getattr(config, field.name) for field in fields(Cleaning)})
+
+
+def outline(
+    probability: Voxels, threshold: float, cleaning: Cleaning, *, voxel_ml: float
+) -> NDArray[np.uint8]:
+    """Turn a probability into a mask.
+
+    Parameters
+    ----------
+    probability
+        ``(Z, Y, X)``, float16 or float32, not negative.
+    threshold
+        Probability from which a voxel is inside.
+    cleaning
+        What is tidied up then.
+    voxel_ml
+        Volume of a voxel.
+
+    Returns
+    -------
+    ndarray
+        ``(Z, Y, X)``, uint8, 0 and 1.
+    """
+    return clean(_reaches(probability, threshold), cleaning, voxel_ml=voxel_ml).astype(np.uint8)
+
+
+def left_out_ml(probability: Voxels, threshold: float, labels: Voxels, *, voxel_ml: float) -> float:
+    """Return the volume that reaches the threshold and is not in the outline that was made of it."""
+    return int(np.count_nonzero(_reaches(probability, threshold) & (labels == 0))) * voxel_ml
+
+
+def clean(mask: Mask, cleaning: Cleaning, *, voxel_ml: float) -> Mask:
+    """Tidy up a mask ``(Z, Y, X)``; the given one stays as it is."""
+    if cleaning == Cleaning() or not mask.any():
+        return mask
+    box = ndimage.find_objects(mask.view(np.uint8), 1)[0]
+    inside = _tidied(mask[box], cleaning, voxel_ml)
+    tidied = np.zeros_like(mask)
+    tidied[box] = inside
+    return tidied
+
+
+def _tidied(mask: Mask, cleaning: Cleaning, voxel_ml: float) -> Mask:
+    if cleaning.fill_holes:
+        in_slice = ndimage.generate_binary_structure(3, 1)
+        in_slice[[0, 2]] = False
+        mask = ndimage.binary_fill_holes(mask, in_slice)
+    if not (cleaning.largest or cleaning.min_volume_ml or cleaning.smallest_share):
+        return mask
+    components, n = ndimage.label(mask, NEIGHBOURS)
+    sizes = np.bincount(components.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    keeps = (sizes * voxel_ml >= cleaning.min_volume_ml) & (sizes >= cleaning.smallest_share * sizes.max())
+    if cleaning.largest:
+        keeps &= np.arange(n + 1) == sizes.argmax()
+    keeps[0] = False
+    kept: Mask = keeps[components]
+    return kept
+
+
+def _reaches(probability: Voxels, threshold: float) -> Mask:
+    """Compare with the threshold; 16-bit floats that are not negative have the order of their bits."""
+    if probability.dtype != np.float16:
+        return np.asarray(probability >= threshold)
+    least = np.float16(threshold)
+    if float(least) < threshold:
+        least = np.nextafter(least, np.float16(2))
+    return np.asarray(np.ascontiguousarray(probability).view(np.uint16) >= least.view(np.uint16))
+
+
+def keep_largest(mask: Mask) -> Mask:
+    """Return the largest part of a mask ``(Z, Y, X)`` alone; of equal ones the first."""
+    return clean(mask, Cleaning(largest=True), voxel_ml=1.0).copy()
+
+
+def fill_holes(mask: Mask) -> Mask:
+    """Return a mask ``(Z, Y, X)`` with what it encloses within a slice."""
+    return clean(mask, Cleaning(fill_holes=True), voxel_ml=1.0).copy()
+
+
+def remove_island(mask: Mask, index: Index) -> Mask:
+    """Return a mask ``(Z, Y, X)`` without the part at a voxel; see `island_at`."""
+    return mask & ~island_at(mask, index)
+
+
+def island_at(mask: Mask, index: Index) -> Mask:
+    """Return the part of a mask that holds a voxel.
+
+    Parameters
+    ----------
+    mask
+        ``(Z, Y, X)``.
+    index
+        Slice, row and column of the voxel.
+
+    Raises
+    ------
+    SettingsError
+        If the voxel is not inside the mask.
+    """
+    if not all(0 <= place < n for place, n in zip(index, mask.shape, strict=True)) or not mask[index]:
+        place = ", ".join(str(int(number)) for number in index)
+        raise SettingsError(f"There is no part of the mask at voxel {place}; point at one.")
+    box = bounding_box(mask)
+    assert box is not None
+    parts, _ = ndimage.label(mask[box], NEIGHBOURS)
+    island = np.zeros_like(mask)
+    number = parts[tuple(place - part.start for place, part in zip(index, box, strict=True))]
+    island[box] = parts == number
+    return island
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Size of a mask.
+
+    Parameters
+    ----------
+    volume_ml
+        Number of voxels times their volume.
+    longest_diameter_mm
+        Greatest distance between two points of it, voxels being bricks; 0 for an empty mask.
+    components
+        Parts that share no face, edge or corner.
+    """
+
+    volume_ml: float
+    longest_diameter_mm: float
+    components: int
+
+    def __str__(self) -> str:
+        if not self.components:
+            return "empty"
+        parts = "1 part" if self.components == 1 else f"{self.components} parts"
+        return f"{self.volume_ml:.2f} mL, longest diameter {self.longest_diameter_mm:.1f} mm, {parts}"
+
+
+def volume_in_words(volume_ml: float) -> str:
+    """Say a volume with two digits after the point, and never that something is nothing."""
+    return f"{volume_ml:.2f} mL" if volume_ml >= 0.005 or not volume_ml else "less than 0.01 mL"
+
+
+def measure(mask: Mask, grid: Grid) -> Size:
+    """Measure a mask ``(Z, Y, X)`` on its grid."""
+    if not mask.any():
+        return Size(volume_ml=0.0, longest_diameter_mm=0.0, components=0)
+    box = ndimage.find_objects(mask.view(np.uint8), 1)[0]
+    inside = mask[box]
+    return Size(
+        volume_ml=int(np.count_nonzero(inside)) * grid.voxel_ml,
+        longest_diameter_mm=_longest_diameter_mm(inside, grid),
+        components=int(ndimage.label(inside, NEIGHBOURS)[1]),
+    )
+
+
+def _longest_diameter_mm(mask: Mask, grid: Grid) -> float:
+    """Greatest distance between corners of voxels; only the ends of each row of voxels can hold it."""
+    corners = _row_ends(mask) @ grid.affine_ras[:3, :3].T
+    hull = corners[ConvexHull(corners).vertices]
+    return float(pdist(hull).max())
+
+
+def _row_ends(mask: Mask) -> NDArray[np.float64]:
+    """Return the corners of the first and last voxel of each row, as voxel indices ``(N, 3)``."""
+    z, y = np.nonzero(mask.any(axis=2))
+    rows = mask[z, y]
+    first = rows.argmax(axis=1)
+    last = mask.shape[2] - rows[:, ::-1].argmax(axis=1)
+    ends = [np.stack([z + dz, y + dy, x], axis=1) for x in (first, last) for dz in (0, 1) for dy in (0, 1)]
+    return np.concatenate(ends).astype(np.float64)
+
+
+def bounding_box(mask: Mask) -> Box | None:
+    """Return the slices, rows and columns of a mask ``(Z, Y, X)``; None for an empty one."""
+    box = [slice(None)] * 3
+    for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
+        # What was found already makes the rest to look at smaller.
+        inside = np.flatnonzero(mask[tuple(box)].any(axis=others))
+        if not len(inside):
+            return None
+        box[axis] = slice(int(inside[0]), int(inside[-1]) + 1)
+    return (box[0], box[1], box[2])
+
+
+def widened(box: Box, margin: Shape, shape: Shape) -> Box:
+    """Return a box with so many more voxels on either side of each axis, as far as an image reaches."""
+    z, y, x = (
+        slice(max(part.start - more, 0), min(part.stop + more, n))
+        for part, more, n in zip(box, margin, shape, strict=True)
+    )
+    return (z, y, x)

@@ -1,0 +1,197 @@
+"""Edits of a mask: what a tool covers and changes, as a value that can be shown, journalled and undone."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.masks.components import Box, Mask, Shape, bounding_box
+from napari_necroseg.core.volume import Voxels
+
+Indices = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+Spacing = tuple[float, float, float]
+Point = tuple[float, float, float]
+Floats = NDArray[np.float64]
+
+# See `reshape`: distances are sums of decimal fractions.
+_ROUNDING_MM = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Edit:
+    """The voxels of a box before and after.
+
+    Parameters
+    ----------
+    box
+        The smallest that holds every voxel that changed.
+    before, after
+        ``(Z, Y, X)`` of the box; copies, of the dtype of the labels.
+    """
+
+    box: Box
+    before: Voxels
+    after: Voxels
+
+    @cached_property
+    def changed(self) -> Mask:
+        """Where in the box the voxels differ."""
+        return np.asarray(self.before != self.after)
+
+    def indices(self) -> Indices:
+        """Slices, rows and columns of the changed voxels, in the whole image: for ``Labels.data_setitem``."""
+        z, y, x = (found + part.start for found, part in zip(np.nonzero(self.changed), self.box, strict=True))
+        return (z, y, x)
+
+    def values(self) -> Voxels:
+        """What the changed voxels are now, in the order of `indices`."""
+        return self.after[self.changed]
+
+    def old_values(self) -> Voxels:
+        """What the changed voxels were, in the order of `indices`."""
+        return self.before[self.changed]
+
+    def apply(self, voxels: Voxels) -> None:
+        """Do the edit in place, on ``(Z, Y, X)``."""
+        voxels[self.indices()] = self.values()
+
+    def undo(self, voxels: Voxels) -> None:
+        """Take the edit back in place, to the bit."""
+        voxels[self.indices()] = self.old_values()
+
+    def added_ml(self, voxel_ml: float) -> float:
+        """By how much the volume grew; negative where it shrank. What is not 0 is inside."""
+        return (int(np.count_nonzero(self.after)) - int(np.count_nonzero(self.before))) * voxel_ml
+
+
+def edit_between(before: Voxels, after: Voxels) -> Edit | None:
+    """Return what changed from one mask ``(Z, Y, X)`` to another; None if nothing did.
+
+    The dtype of `before` is that of the labels; `after` may be bool.
+    """
+    box = changed_box(before, after)
+    if box is None:
+        return None
+    return Edit(box=box, before=before[box].copy(), after=after[box].astype(before.dtype))
+
+
+def changed_box(before: Voxels, after: Voxels) -> Box | None:
+    """Return the smallest box that holds every difference of two masks ``(Z, Y, X)``; None without any."""
+    return bounding_box(np.asarray(before != after))
+
+
+def copy_slice(mask: Mask, *, source: int, target: int) -> Mask:
+    """Return a mask ``(Z, Y, X)`` in which one slice is as another.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such slice, or nothing to copy on the source.
+    """
+    for number in (source, target):
+        if not 0 <= number < len(mask):
+            raise SettingsError(f"There is no slice {number}; this mask has slices 0 to {len(mask) - 1}.")
+    if not mask[source].any():
+        raise SettingsError(f"Slice {source} has no contour to copy; draw one, or choose another slice.")
+    copied = mask.copy()
+    copied[target] = mask[source]
+    return copied
+
+
+def erase_box(mask: Mask, box: Box) -> Mask:
+    """Return a mask ``(Z, Y, X)`` with nothing inside a box."""
+    erased = mask.copy()
+    erased[box] = False
+    return erased
+
+
+def swap_box(mask: Mask, box: Box) -> Mask:
+    """Return a mask ``(Z, Y, X)`` in which inside and outside have changed places within a box."""
+    swapped = mask.copy()
+    swapped[box] = ~mask[box]
+    return swapped
+
+
+def disk_mm(
+    spacing_mm: Spacing, centre_index: Point, *, radius_mm: float, shape: Shape, in_3d: bool = False
+) -> tuple[Box, Mask]:
+    """Return what one touch of the brush covers.
+
+    Parameters
+    ----------
+    spacing_mm
+        Voxel spacing along the three axes.
+    centre_index
+        Slice, row and column of the brush; between voxels, too.
+    radius_mm
+        A voxel is covered if its centre is no further from the brush's than this. A brush at the centre of
+        a voxel covers that one at least.
+    shape
+        Of the image; what lies beside it is not covered.
+    in_3d
+        A ball; else a disk in the slice nearest to the centre.
+
+    Returns
+    -------
+    box, mask
+        The slices, rows and columns that the brush reaches (of length 0 where it is beside the image), and
+        which of their voxels it covers.
+    """
+    return stroke_mm(spacing_mm, (centre_index, centre_index), radius_mm=radius_mm, shape=shape, in_3d=in_3d)
+
+
+def stroke_mm(
+    spacing_mm: Spacing, ends: tuple[Point, Point], *, radius_mm: float, shape: Shape, in_3d: bool = False
+) -> tuple[Box, Mask]:
+    """Return what the brush covers on its way from one place to another, in a straight line.
+
+    Parameters
+    ----------
+    spacing_mm, radius_mm, shape, in_3d
+        See `disk_mm`.
+    ends
+        Where the brush comes from, and where it is now; a flat brush paints in the slice where it is now.
+    """
+    lengths = np.asarray(spacing_mm)
+    start, stop = np.asarray(ends, np.float64)
+    if not in_3d:
+        start, stop = _in_slice(start, stop)
+    reach = np.full(3, radius_mm + _ROUNDING_MM) / lengths
+    reach[0] *= in_3d
+    box = _clipped(np.minimum(start, stop) - reach, np.maximum(start, stop) + reach, shape)
+    places = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij"), -1)
+    distance_mm = _to_segment_mm(places * lengths, start * lengths, stop * lengths)
+    return box, distance_mm <= radius_mm + _ROUNDING_MM
+
+
+def within_range(image: Voxels, *, low: float, high: float) -> Mask:
+    """Return where an image, or a box of it, is from `low` to `high`, both included; nan is nowhere."""
+    return np.asarray((image >= low) & (image <= high))
+
+
+def _in_slice(start: Floats, stop: Floats) -> tuple[Floats, Floats]:
+    nearest = math.floor(stop[0] + 0.5)
+    flat = np.array([nearest, 0.0, 0.0])
+    only = np.array([0.0, 1.0, 1.0])
+    return flat + start * only, flat + stop * only
+
+
+def _clipped(first: Floats, last: Floats, shape: Shape) -> Box:
+    """Return the box of the whole indices from first to last that an image has."""
+    z, y, x = (
+        slice(start := min(max(math.ceil(low), 0), n), max(min(math.floor(high) + 1, n), start))
+        for low, high, n in zip(first, last, shape, strict=True)
+    )
+    return (z, y, x)
+
+
+def _to_segment_mm(points: Floats, start: Floats, stop: Floats) -> Floats:
+    """Distance of points ``(..., 3)`` to the line between two, all in mm."""
+    along = stop - start
+    length2 = float(along @ along)
+    share = np.clip((points - start) @ along / length2, 0, 1) if length2 else np.zeros(points.shape[:-1])
+    gap = points - start - share[..., np.newaxis] * along
+    return np.asarray(np.sqrt((gap**2).sum(axis=-1)))

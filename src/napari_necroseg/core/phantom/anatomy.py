@@ -1,0 +1,279 @@
+"""The anatomy of the phantom: the shape of a spine segment, its tissues, and their texture.
+
+It is drawn once, then the same for every sequence and grid. World axes are RAS+ millimetres: x to the right,
+y to anterior, z to superior. Each vertebra has axes of its own: u up along the spine, v to anterior, w to the
+right.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_necroseg.core.case import Sequence
+
+Points = NDArray[np.floating[Any]]
+
+# Edge of the lattice; the field repeats after so many steps, far apart enough for no eye to see it.
+N_STEPS = 96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vertebra:
+    """A vertebra; half sizes are from its centre to the wall of its body."""
+
+    centre_mm: tuple[float, float, float]
+    tilt_rad: float
+    half_height_mm: float
+    half_depth_mm: float
+    half_width_mm: float
+    disc_height_mm: float
+    disc_is_degenerated: bool
+    disc_bulge_mm: float
+    endplate_depth_mm: float
+
+    def local(self, x: Points, y: Points, z: Points) -> tuple[Points, Points, Points]:
+        """World points in the vertebra's own axes (u up, v to anterior, w to the right), in mm."""
+        dy, dz = y - self.centre_mm[1], z - self.centre_mm[2]
+        cosine, sine = np.float32(np.cos(self.tilt_rad)), np.float32(np.sin(self.tilt_rad))
+        return cosine * dz + sine * dy, cosine * dy - sine * dz, x - np.float32(self.centre_mm[0])
+
+    def to_world_mm(self, u: float, v: float, w: float) -> tuple[float, float, float]:
+        """World position of a point given in the vertebra's own axes."""
+        cosine, sine = float(np.cos(self.tilt_rad)), float(np.sin(self.tilt_rad))
+        x, y, z = self.centre_mm
+        return (x + w, y + cosine * v + sine * u, z + cosine * u - sine * v)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spine:
+    """A segment of the spine and what lies about it.
+
+    Parameters
+    ----------
+    vertebrae
+        From superior to inferior.
+    cord_end_mm
+        Height (z) of the tip of the cord; below it the sac holds only nerve roots.
+    skin_mm, fat_mm
+        Distance of the skin behind the centre of the bodies, and thickness of the fat below it.
+    sac_half_depth_mm, sac_half_width_mm
+        Of the thecal sac.
+    """
+
+    vertebrae: tuple[Vertebra, ...]
+    cord_end_mm: float
+    skin_mm: float
+    fat_mm: float
+    sac_half_depth_mm: float
+    sac_half_width_mm: float
+
+    def middle_line(self, z: Points) -> tuple[Points, Points]:
+        """X and y of the line through the bodies' centres at each height z."""
+        heights = [vertebra.centre_mm[2] for vertebra in reversed(self.vertebrae)]
+        lines = []
+        for axis in (0, 1):
+            positions = [vertebra.centre_mm[axis] for vertebra in reversed(self.vertebrae)]
+            lines.append(_smooth_line(heights, positions, z))
+        return lines[0], lines[1]
+
+    @property
+    def sac_offset_mm(self) -> float:
+        """Distance of the sac's centre behind the line through the bodies' centres."""
+        depth = float(np.mean([vertebra.half_depth_mm for vertebra in self.vertebrae]))
+        return depth + self.sac_half_depth_mm + 1.8
+
+
+def draw_spine(generator: np.random.Generator) -> Spine:
+    """Draw a lumbar or thoracolumbar segment with its natural curve."""
+    is_lumbar = bool(generator.random() < 0.6)
+    n_vertebrae = 10 if is_lumbar else 12
+    size = generator.uniform(0.92, 1.08)
+    vertebrae = _stack(generator, n_vertebrae, is_lumbar, size)
+    conus = 3 if is_lumbar else n_vertebrae - 4
+    return Spine(
+        vertebrae=vertebrae,
+        cord_end_mm=vertebrae[conus].centre_mm[2] - generator.uniform(-10, 12),
+        skin_mm=generator.uniform(76, 98) * size,
+        fat_mm=generator.uniform(10, 30),
+        sac_half_depth_mm=generator.uniform(7.0, 8.5) * size,
+        sac_half_width_mm=generator.uniform(9.5, 11.5) * size,
+    )
+
+
+def _stack(generator: np.random.Generator, n: int, is_lumbar: bool, size: float) -> tuple[Vertebra, ...]:
+    """Place vertebrae from top to bottom along a curve whose tilt changes from one to the next."""
+    # Lordosis bends the lumbar spine to anterior, kyphosis the thoracic one to posterior.
+    bend = generator.uniform(0.28, 0.50) if is_lumbar else -generator.uniform(0.12, 0.30)
+    lean, sway = generator.uniform(-0.06, 0.06), generator.uniform(-3.0, 3.0)
+    levels = np.linspace(-1, 1, n)
+    x0 = generator.uniform(-3, 3)
+    y, z = 0.0, 0.0
+    vertebrae = []
+    for level in levels:
+        grown = size * (1 + 0.07 * level)
+        half_height = (13.0 if is_lumbar else 11.2) * grown * generator.uniform(0.97, 1.03)
+        disc = (9.5 if is_lumbar else 5.5) * grown * generator.uniform(0.75, 1.1)
+        tilt = lean + bend * (level if is_lumbar else level * 0.8)
+        is_degenerated = bool(generator.random() < 0.25 + 0.25 * max(0.0, level))
+        vertebrae.append(
+            Vertebra(
+                centre_mm=(x0 + sway * (1 - level**2), y, z),
+                tilt_rad=tilt,
+                half_height_mm=half_height,
+                half_depth_mm=(17.0 if is_lumbar else 14.5) * grown,
+                half_width_mm=(23.0 if is_lumbar else 17.0) * grown,
+                disc_height_mm=disc * (0.7 if is_degenerated else 1.0),
+                disc_is_degenerated=is_degenerated,
+                disc_bulge_mm=generator.uniform(0.5, 3.0) if is_degenerated else generator.uniform(-0.5, 0.8),
+                endplate_depth_mm=generator.uniform(1.0, 2.4),
+            )
+        )
+        step = 2 * half_height + vertebrae[-1].disc_height_mm
+        y -= float(np.sin(tilt)) * step
+        z -= float(np.cos(tilt)) * step
+    return _centred(tuple(vertebrae))
+
+
+def _centred(vertebrae: tuple[Vertebra, ...]) -> tuple[Vertebra, ...]:
+    """Move the segment so that its middle lies at the origin of height and depth."""
+    y0 = float(np.mean([vertebra.centre_mm[1] for vertebra in vertebrae]))
+    z0 = (vertebrae[0].centre_mm[2] + vertebrae[-1].centre_mm[2]) / 2
+    moved = [(one, (one.centre_mm[0], one.centre_mm[1] - y0, one.centre_mm[2] - z0)) for one in vertebrae]
+    return tuple(replace(one, centre_mm=centre) for one, centre in moved)
+
+
+def _smooth_line(heights: list[float], positions: list[float], z: Points) -> Points:
+    """A cubic through the centres; a polynomial, so that it goes on smoothly above and below them."""
+    coefficients = np.polyfit(heights, positions, 3)
+    return np.polyval(coefficients, z).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A smooth random field with mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    seed
+        The same seed gives the same field.
+    scale_mm
+        Distance over which it changes.
+    """
+
+    seed: int
+    scale_mm: float
+
+    def at(self, x: Points, y: Points, z: Points) -> Points:
+        """Values at world points (mm), by linear interpolation."""
+        from scipy.ndimage import map_coordinates
+
+        coordinates = [axis / np.float32(self.scale_mm / 2) for axis in (x, y, z)]
+        sampled = map_coordinates(self._lattice, coordinates, order=1, mode="grid-wrap", output=np.float32)
+        return np.asarray(sampled)
+
+    def grain_at(self, x: Points, y: Points, z: Points) -> Points:
+        """As `at`, in steps of half the scale: for grain that is blurred later, at a fraction of the time."""
+        step = np.float32(self.scale_mm / 2)
+        i, j, k = ((axis / step).astype(np.int32) % N_STEPS for axis in (x, y, z))
+        return self._lattice[i, j, k]
+
+    @cached_property
+    def _lattice(self) -> NDArray[np.float32]:
+        from scipy.ndimage import gaussian_filter
+
+        white = np.random.default_rng(self.seed).standard_normal((N_STEPS,) * 3, dtype=np.float32)
+        smooth = gaussian_filter(white, 1.0, mode="wrap")
+        return np.asarray(smooth / smooth.std(), dtype=np.float32)
+
+
+class Tissue(IntEnum):
+    """What a point of the phantom is made of."""
+
+    AIR = 0
+    SKIN = 1
+    FAT = 2
+    MUSCLE = 3
+    VISCERA = 4
+    VESSEL = 5
+    MARROW = 6
+    CORTEX = 7
+    ANNULUS = 8
+    NUCLEUS = 9
+    NUCLEUS_DEGENERATED = 10
+    LIGAMENT = 11
+    CSF = 12
+    CORD = 13
+    ROOT = 14
+    LYTIC = 15
+    SCLEROTIC = 16
+    HAEMANGIOMA = 17
+    CEMENT = 18
+    MODIC_1 = 19
+    OEDEMA = 20
+    RIM = 21
+    NECROSIS = 22
+    HAEMATOMA = 23
+    TRACK = 24
+
+
+# Brightness relative to the brightest tissue, as on contrast-enhanced T1 and native T2 at 1.5 T, after
+# textbook images; every scanner of the phantom then varies them.
+_BRIGHTNESS = {
+    Tissue.AIR: (0.01, 0.01),
+    Tissue.SKIN: (0.45, 0.30),
+    Tissue.FAT: (0.88, 0.72),
+    Tissue.MUSCLE: (0.30, 0.17),
+    Tissue.VISCERA: (0.38, 0.40),
+    Tissue.VESSEL: (0.12, 0.05),
+    Tissue.MARROW: (0.50, 0.38),
+    Tissue.CORTEX: (0.09, 0.07),
+    Tissue.ANNULUS: (0.22, 0.13),
+    Tissue.NUCLEUS: (0.27, 0.62),
+    Tissue.NUCLEUS_DEGENERATED: (0.23, 0.20),
+    Tissue.LIGAMENT: (0.15, 0.10),
+    Tissue.CSF: (0.13, 0.96),
+    Tissue.CORD: (0.33, 0.40),
+    Tissue.ROOT: (0.32, 0.36),
+    Tissue.LYTIC: (0.66, 0.60),
+    Tissue.SCLEROTIC: (0.24, 0.15),
+    Tissue.HAEMANGIOMA: (0.74, 0.70),
+    Tissue.CEMENT: (0.10, 0.07),
+    Tissue.MODIC_1: (0.30, 0.60),
+    Tissue.OEDEMA: (0.40, 0.62),
+    Tissue.RIM: (0.84, 0.66),
+    Tissue.NECROSIS: (0.24, 0.30),
+    Tissue.HAEMATOMA: (0.58, 0.22),
+    Tissue.TRACK: (0.12, 0.30),
+}
+
+# How strongly each tissue's texture modulates it; the others are smooth.
+_TEXTURE = {
+    Tissue.FAT: 0.06,
+    Tissue.MUSCLE: 0.16,
+    Tissue.VISCERA: 0.22,
+    Tissue.MARROW: 0.12,
+    Tissue.NUCLEUS: 0.10,
+    Tissue.LYTIC: 0.20,
+    Tissue.SCLEROTIC: 0.30,
+    Tissue.HAEMANGIOMA: 0.15,
+    Tissue.MODIC_1: 0.15,
+    Tissue.OEDEMA: 0.18,
+    Tissue.RIM: 0.12,
+    Tissue.NECROSIS: 0.35,
+    Tissue.HAEMATOMA: 0.25,
+}
+
+
+def brightness(sequence: Sequence) -> NDArray[np.float32]:
+    """``(tissues,)``; brightness of each tissue in a sequence, from 0 to 1."""
+    column = 0 if sequence is Sequence.CET1 else 1
+    return np.array([_BRIGHTNESS[tissue][column] for tissue in Tissue], dtype=np.float32)
+
+
+def texture_strength() -> NDArray[np.float32]:
+    """``(tissues,)``; standard deviation of each tissue's texture, relative to its brightness."""
+    return np.array([_TEXTURE.get(tissue, 0.0) for tissue in Tissue], dtype=np.float32)
