@@ -359,9 +359,9 @@ def _sign_off(_: bool) -> int:
 
 
 def _signing() -> Any:
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.events import Finished
-    from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.load import load_case
+    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.labels_folder import corrected_path
     from napari_necroseg.core.project.case_files import save_mask_version
     from napari_necroseg.core.project.review import read_review, write_review
@@ -500,8 +500,8 @@ def _begin_label(project: Path, place: Path) -> None:
 
 
 def _cohort_is_read(place: Path) -> str:
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.errors import NecrosegError
-    from napari_necroseg.core.io.cohort import read_cohort
 
     try:
         return "" if set(CASES) <= set(read_cohort(place / "cohort.csv").names) else "cases are missing"
@@ -603,7 +603,7 @@ def _study_differs(project: Path, place: Path) -> str:
 
 
 def _label_is_whole(place: Path) -> str:
-    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.project.review import Status, statuses
 
     is_signed = statuses(read_cohort(place / "cohort.csv"), place / "labels")["case-1"] is Status.REVIEWED
@@ -616,7 +616,7 @@ def _label_is_whole(place: Path) -> str:
 
 
 def _label_is_signed(place: Path) -> str:
-    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.project.review import Status, statuses
 
     is_signed = statuses(read_cohort(place / "cohort.csv"), place / "labels")["case-1"] is Status.REVIEWED

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.grids.slices import to_slices
-from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.images.load import load_case
 
 SHAPE = (320, 320, 20)
 MOST_TIMES_NIBABEL = 2.0

@@ -39,12 +39,12 @@ import torch
 from prediction_peers import PATCH, Contender, monai_contender, nnunet_contender, take_the_long_way
 
 from napari_necroseg.core.grids.slices import linear_matrix
-from napari_necroseg.core.memory import keep_freed_memory
 from napari_necroseg.core.network.device import reduced_dtype
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.unet import UNet
 from napari_necroseg.core.prediction.folded_network import precision_holds, ready_network
 from napari_necroseg.core.prediction.inference import Pass, by_slices, sample_of, whole
+from napari_necroseg.core.process import keep_freed_memory
 
 WIDTHS = (16, 32, 64, 128, 128)
 SHAPES = {

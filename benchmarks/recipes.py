@@ -139,7 +139,7 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     """Train by a recipe on three folds; return the Dice coefficients of the fourth."""
     from napari_necroseg.core.case import Cohort
     from napari_necroseg.core.config import train_preset
-    from napari_necroseg.core.io.load import load_case
+    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.network.device import resolve_device
     from napari_necroseg.core.network.model import WEIGHTS_NAME, load_model
     from napari_necroseg.core.plan import make_plan
@@ -162,8 +162,8 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
 
 def try_outliers(options: argparse.Namespace, run: Run) -> Iterator[Run]:
     """Outline the first case of the fold that was left out as it is and with outliers of each kind."""
-    from napari_necroseg.core.io.load import load_case
-    from napari_necroseg.core.io.pairing import find_case
+    from napari_necroseg.core.cohort.find import find_case
+    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.network.model import load_model
 
     model = load_model(options.work / model_name(run))
@@ -201,7 +201,7 @@ def with_outliers(case: Path, folder: Path, names: tuple[str, ...], value: int) 
 
 def dealt(data: Path, fold: int) -> tuple[list[Any], list[Any]]:
     """Return the files of the cases to learn from, and of those of the fold that is left out."""
-    from napari_necroseg.core.io.pairing import find_case
+    from napari_necroseg.core.cohort.find import find_case
 
     files = [find_case(folder) for folder in sorted(data.iterdir()) if folder.is_dir()]
     learned = [one for number, one in enumerate(files) if number % N_FOLDS != fold]

@@ -8,10 +8,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from napari_necroseg.core.cohort.prepare import prepare
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.prepare import prepare
 from napari_necroseg.core.network.device import default_threads, resolve_device
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.plan import make_plan

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.images.read import read_mask
 from napari_necroseg.core.scoring.scores import Scores, score_masks
 
 

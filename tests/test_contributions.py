@@ -16,9 +16,9 @@ from napari_necroseg.contributions import (
     write_labels,
 )
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.table import write_cohort
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Finished
-from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.project.case_files import CaseOutput, write_case
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.volume import Grid, Origin, Volume

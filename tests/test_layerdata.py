@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_necroseg.core.case import Case, Sequence
-from napari_necroseg.core.looks import display_range
+from napari_necroseg.core.display import display_range
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.layerdata import (
     METADATA_KEY,

@@ -8,7 +8,7 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_necroseg
-from napari_necroseg.core.io.file_image import NIFTI_SUFFIXES, TIFF_SUFFIXES
+from napari_necroseg.core.images.file_image import NIFTI_SUFFIXES, TIFF_SUFFIXES
 
 PACKAGE = Path(napari_necroseg.__file__).parent
 MANIFEST = PACKAGE / "napari.yaml"

@@ -26,7 +26,7 @@ _MASK_SUFFIXES = (".nii.gz", ".nii")
 
 def get_reader(path: str | list[str]) -> Any:
     """Return the function that reads these files, or None where one of them is of another kind."""
-    from napari_necroseg.core.io.file_image import image_suffix
+    from napari_necroseg.core.images.file_image import image_suffix
 
     paths = [path] if isinstance(path, str) else path
     return read_layers if paths and all(image_suffix(Path(one)) for one in paths) else None
@@ -95,8 +95,8 @@ def sample_phantom_cohort() -> list[LayerData]:
     if dock is not None:
         dock.make_phantom_cohort(folder)
         return [placeholder_layer("phantom cohort: see the dock Cases")]
-    from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.load import load_case
+    from napari_necroseg.core.cohort.table import read_cohort
+    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     for _ in write_phantom_cohort(folder, cases=_CASES_WITHOUT_A_DOCK, seed=0):
@@ -107,8 +107,8 @@ def sample_phantom_cohort() -> list[LayerData]:
 
 def _read_layer(path: Path) -> LayerData:
     from napari_necroseg.core.grids.orient import to_working
-    from napari_necroseg.core.io.file_image import image_stem
-    from napari_necroseg.core.io.image import read_image, read_mask
+    from napari_necroseg.core.images.file_image import image_stem
+    from napari_necroseg.core.images.read import read_image, read_mask
 
     role = _role(image_stem(path))
     image = read_mask(path) if role in _MASK_ROLES else read_image(path)
@@ -120,7 +120,7 @@ def _read_layer(path: Path) -> LayerData:
 
 def _role(stem: str) -> Role:
     """What a file shows, by its name; an image without a telling name is just an image."""
-    from napari_necroseg.core.io.naming import role_of
+    from napari_necroseg.core.cohort.file_names import role_of
 
     named = role_of(stem)
     return Role(named.value) if named is not None and named.value in set(Role) else Role.IMAGE

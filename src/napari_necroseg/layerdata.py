@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_necroseg.core.case import Case, Sequence
-from napari_necroseg.core.looks import PREDICTION_COLOUR, REFERENCE_COLOUR, display_range
+from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR, display_range
 from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 
 LayerData = tuple[Voxels, dict[str, Any], str]

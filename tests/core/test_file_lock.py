@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_necroseg.core.disk import file_lock, is_locked
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.file_lock import file_lock, is_locked
 
 
 def test_one_may_be_within_and_the_lock_is_gone_afterwards(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ import tifffile
 
 from napari_necroseg.cli import main
 from napari_necroseg.core.errors import FileError, NecrosegError, ResourceError
-from napari_necroseg.core.io import room
-from napari_necroseg.core.io.image import read_image, read_mask
+from napari_necroseg.core.images import file_image
+from napari_necroseg.core.images.read import read_image, read_mask
 
 EARLIER = Path(__file__).parents[1] / "data" / "written_by_0.1.0"
 STACK = np.random.default_rng(0).integers(0, 2, (5, 40, 37)).astype(np.uint16)
@@ -140,7 +140,7 @@ def test_what_has_no_room_in_memory_is_refused_unread(
         tifffile.imwrite(path, np.zeros((100, 1000, 100), np.uint8), compression="zlib", metadata=None)
     else:
         path = nifti(tmp_path / name, (1000, 1000, 100))
-    monkeypatch.setattr(room, "available_bytes", lambda: 2**26)
+    monkeypatch.setattr(file_image, "available_bytes", lambda: 2**26)
     with pytest.raises(
         ResourceError, match=rf"{name} has .* takes about 0\.\d GiB of memory; 0\.1 GiB are free"
     ):

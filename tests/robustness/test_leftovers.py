@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from tests.robustness.conftest import Command
 
-from napari_necroseg.core.disk import disk
+from napari_necroseg.core.disk import disk, file_lock, is_locked
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.file_lock import file_lock, is_locked
 from napari_necroseg.core.files import atomic_folder, atomic_path, writing_into
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.output import check_out_folder, sweep, sweep_all
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows locks n
 KILLED = """
 import os, sys
 from pathlib import Path
-from napari_necroseg.core.file_lock import file_lock
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.files import atomic_folder, atomic_path
 
 here = Path(sys.argv[1])

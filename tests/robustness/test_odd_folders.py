@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main
-from napari_necroseg.core.io.cohort import read_cohort
+from napari_necroseg.core.cohort.table import read_cohort
 
 GOOD = ("case-01", "case-02")
 CONTROLS = ("\x1b", "\x07", "\u202e")

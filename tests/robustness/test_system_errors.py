@@ -12,7 +12,7 @@ import pytest
 from tests.robustness.conftest import Command, Faults
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.image import read_image, read_mask
+from napari_necroseg.core.images.read import read_image, read_mask
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links as Unix has them")
 

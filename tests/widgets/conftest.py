@@ -9,8 +9,8 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.table import write_cohort
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Dock

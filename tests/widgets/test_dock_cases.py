@@ -8,7 +8,7 @@ import pytest
 
 from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.nifti import read_nifti_mask
+from napari_necroseg.core.images.nifti import read_nifti_mask
 from napari_necroseg.jobs import cases
 from napari_necroseg.layerdata import case_layers, placeholder_layer
 from napari_necroseg.widgets.cases.dock import Cases

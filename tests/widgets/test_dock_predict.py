@@ -13,10 +13,10 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.cohort.seen_cases import Known
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.known import Known
-from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.network import model as model_module
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.prediction.predict import Prediction

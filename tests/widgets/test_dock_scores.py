@@ -10,8 +10,8 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer

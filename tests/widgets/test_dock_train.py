@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import TrainingStep, Validated, ValidationPicture
-from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.project.models import find_interrupted, find_weights
 from napari_necroseg.jobs import train
 from napari_necroseg.layerdata import Role, case_layers

@@ -186,7 +186,7 @@ def test_no_mask_is_saved_over_an_image_or_an_experts_mask(cases, tmp_path, monk
 
 def test_two_predictions_of_one_model_do_not_block_the_way_on(cases, tmp_path, make_expert_case):
     """Neither is lost: the newer one stands there, the other beside it."""
-    from napari_necroseg.core.io.image import read_mask
+    from napari_necroseg.core.images.read import read_mask
 
     case, layers = make_expert_case(), cases.workspace.layers
     made = []

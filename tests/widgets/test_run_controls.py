@@ -10,11 +10,11 @@ import pytest
 from napari.layers import Labels
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Paused, Progress, TrainingStep
-from napari_necroseg.core.file_lock import file_lock
-from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.project.models import find_interrupted, lock_path
 from napari_necroseg.core.training import train as train_module

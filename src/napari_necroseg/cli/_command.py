@@ -64,7 +64,7 @@ def _run(arguments: Sequence[str], interrupts: Interrupts, started_s: float) -> 
     if options.json and sys.stdout is None:
         raise ResourceError("Standard output is closed, so that --json has nowhere to write; leave it out.")
     from napari_necroseg.cli._console import present
-    from napari_necroseg.core.memory import keep_freed_memory
+    from napari_necroseg.core.process import keep_freed_memory
 
     if interrupts.is_own_process and chosen in _COMPUTING:
         keep_freed_memory()

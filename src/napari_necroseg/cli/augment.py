@@ -59,8 +59,8 @@ def augment_job(options: argparse.Namespace) -> Generator[Event]:
 
 def find_files(options: argparse.Namespace) -> CaseFiles:
     """The case that was named: a folder, or a row of a cohort."""
-    from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.pairing import find_case
+    from napari_necroseg.core.cohort.find import find_case
+    from napari_necroseg.core.cohort.table import read_cohort
 
     if not options.case.exists():
         raise FileError(f"There is no file or folder {options.case}.")

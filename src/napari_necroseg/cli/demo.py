@@ -104,7 +104,7 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
 
 def _phantoms(table: Path) -> Generator[Event, None, Cohort]:
     """The phantom cohort; one of an earlier demonstration is used again."""
-    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     if not table.exists():

@@ -99,8 +99,8 @@ def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
 
 def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
     """The cases that were named: a table, a folder, or files."""
-    from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.pairing import find_case
+    from napari_necroseg.core.cohort.find import find_case
+    from napari_necroseg.core.cohort.table import read_cohort
 
     if given is None:
         return Cohort(cases=(_case_of_files(options),))
@@ -113,7 +113,7 @@ def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
 
 
 def _case_of_files(options: argparse.Namespace) -> CaseFiles:
-    from napari_necroseg.core.io.file_image import case_name_of, check_is_file
+    from napari_necroseg.core.images.file_image import case_name_of, check_is_file
 
     sequences = {Sequence.CET1: options.ce_t1} | ({Sequence.T2: options.t2} if options.t2 else {})
     for path in sequences.values():

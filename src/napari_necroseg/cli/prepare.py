@@ -19,7 +19,7 @@ def add_prepare_arguments(parser: argparse.ArgumentParser) -> None:
 
 def prepare_job(options: argparse.Namespace) -> Generator[Event]:
     """Find, pair, check and write."""
-    from napari_necroseg.core.io.prepare import prepare
+    from napari_necroseg.core.cohort.prepare import prepare
 
     return prepare(options.folder, out=options.out)
 

@@ -92,7 +92,7 @@ def score_job(options: argparse.Namespace) -> Generator[Event]:
 
 def _check_csv(options: argparse.Namespace) -> None:
     """Refuse to write the scores over a file that is to be scored, or under the name of an image."""
-    from napari_necroseg.core.io.file_image import image_suffix
+    from napari_necroseg.core.images.file_image import image_suffix
 
     inputs = (options.reference, options.reference / "cohort.csv", options.prediction)
     csv: Path | None = options.csv

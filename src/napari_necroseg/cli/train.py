@@ -14,8 +14,16 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.plan import Plan, make_plan
-from napari_necroseg.core.tuning import SAME_NETWORK, may_validate, seen_by, tuned, tuning_preset, watched
+from napari_necroseg.core.plan import (
+    SAME_NETWORK,
+    Plan,
+    fine_tuned,
+    fine_tuning_preset,
+    make_plan,
+    may_validate,
+    seen_by,
+    watched,
+)
 
 if TYPE_CHECKING:
     from napari_necroseg.core.network.model import Model
@@ -118,7 +126,7 @@ def start_model(options: argparse.Namespace) -> "Model | None":
 
 def read_cases(options: argparse.Namespace) -> Cohort:
     """The whole cohort, with the masks that were drawn in a project if they were asked for."""
-    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.project.labels import with_corrected
 
     if options.labels is None and options.unsigned:
@@ -160,7 +168,7 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
     named = TrainConfig.checked(**{name: given[name] for name in ("preset", "dimension") if name in given})
     if "steps" in given and "minutes" not in given:
         given["minutes"] = None
-    preset = train_preset if learned is None else tuning_preset
+    preset = train_preset if learned is None else fine_tuning_preset
     config = preset(named.preset, named.dimension).changed(**given | _as_begun(options))
     return config if learned is None else _tuned(config, learned, given)
 
@@ -242,7 +250,7 @@ def _tuned(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object
                 f"The model of --from was trained with {option} {was}, so {option} {wanted} contradicts it; "
                 f"leave {option} out."
             )
-    return tuned(config, learned)
+    return fine_tuned(config, learned)
 
 
 def _in_option(value: object) -> str:
@@ -260,7 +268,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def plan_job(options: argparse.Namespace) -> Generator[Event]:
     """Measure a few steps, and print the plan."""
-    from napari_necroseg.core.io.known import Learned
+    from napari_necroseg.core.cohort.seen_cases import Learned
     from napari_necroseg.core.training.cost import plan_training
     from napari_necroseg.core.training.leakage import name_left_out
 

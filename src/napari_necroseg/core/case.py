@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from napari_necroseg.core.casename import name_key
+from napari_necroseg.core.case_names import name_key
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.volume import Grid, Origin, Volume
 
@@ -131,7 +131,7 @@ class Cohort:
         return name_key(name) in self._by_name
 
     def __getitem__(self, name: str) -> CaseFiles:
-        """Return the case of that name, however it is written; see `casename.name_key`."""
+        """Return the case of that name, however it is written; see `case_names.name_key`."""
         found = self._by_name.get(name, self._by_name.get(name_key(name)))
         if found is None:
             raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")

@@ -1,4 +1,4 @@
-"""Files: reading with the system's reasons, writing that is whole or not there, hashes, records in JSON.
+"""Reads files with the system's reasons, writes them whole or not at all, and hashes them.
 
 All goes through `disk`, where tests put a disk that is full, slow or forbidden.
 """
@@ -26,6 +26,9 @@ from napari_necroseg.core.volume import Volume
 # How many characters at the end of a file's name its temporary name keeps.
 _LONGEST_TAIL = 60
 _INSTEAD = "Move it away, restore it, or choose another file."
+
+# Tests, and people whose home is not theirs alone, name another folder by it.
+DATA_VARIABLE = "NECROSEG_DATA"
 
 
 def open_to_read(path: Path) -> FileIO:
@@ -326,3 +329,13 @@ def _flush_to_disk(path: Path) -> None:
     """Without this a power cut after the rename can leave an empty file under the final name."""
     with disk.open(path, "r+b") as file:
         disk.fsync(file)
+
+
+def user_data_folder() -> Path:
+    """Return the folder for the data of the person who is logged in; it is not made here."""
+    named = os.environ.get(DATA_VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_data_path("napari-necroseg", appauthor=False)

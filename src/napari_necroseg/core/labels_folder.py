@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.case_names import named_file
 
 LABELS_FOLDER = "labels"
 DRAFTS_FOLDER = "drafts"

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from napari_necroseg.core.disk import disk
+from napari_necroseg.core.disk import LOCK_MARK, disk
 from napari_necroseg.core.errors import FileError, unwritable
-from napari_necroseg.core.file_lock import LOCK_MARK
 from napari_necroseg.core.files import beside, check_replaceable
 
 # As large as a small mask: a disk without room for it is full.

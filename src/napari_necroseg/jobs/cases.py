@@ -101,7 +101,7 @@ def open_case(
 
     A mask that was drawn and saved earlier (``labels/<case>.nii.gz``) is shown again.
     """
-    from napari_necroseg.core.io.load import load_case
+    from napari_necroseg.core.images.load import load_case
 
     yield from _save_all(saves)
     if folder is not None:
@@ -144,7 +144,7 @@ def open_phantom(index: int, saves: Sequence[MaskToSave], _stop: threading.Event
 
 def open_cohort(table: Path, _stop: threading.Event) -> Iterator[Event]:
     """Read the table of a cohort."""
-    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.cohort.table import read_cohort
 
     yield Progress(done=0, total=1, message=f"Reading {table.name} ...")
     yield Finished(result=OpenedCohort(cohort=read_cohort(table), path=table))
@@ -152,8 +152,8 @@ def open_cohort(table: Path, _stop: threading.Event) -> Iterator[Event]:
 
 def open_folder(folder: Path, table: Path, stop: threading.Event) -> Iterator[Event]:
     """Find and pair the images of a folder, write the table, and read it."""
-    from napari_necroseg.core.io.cohort import read_cohort
-    from napari_necroseg.core.io.prepare import prepare
+    from napari_necroseg.core.cohort.prepare import prepare
+    from napari_necroseg.core.cohort.table import read_cohort
 
     problems: tuple[str, ...] = ()
     for event in prepare(folder, out=table):
@@ -170,14 +170,14 @@ def open_folder(folder: Path, table: Path, stop: threading.Event) -> Iterator[Ev
 
 def look_for_twins(cohort: Cohort, _stop: threading.Event) -> Iterator[Event]:
     """Look whether two cases of a cohort hold the very same image."""
-    from napari_necroseg.core.io.twins import find_twins
+    from napari_necroseg.core.cohort.duplicates import find_twins
 
     yield Finished(result=FoundTwins(cohort=cohort, problems=(yield from find_twins(cohort))))
 
 
 def make_phantom_cohort(folder: Path, cases: int, stop: threading.Event) -> Iterator[Event]:
     """Write a cohort of the numerical phantom, and read it."""
-    from napari_necroseg.core.io.cohort import read_cohort
+    from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     for event in write_phantom_cohort(folder, cases=cases, seed=0):
@@ -206,7 +206,7 @@ def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:
-    from napari_necroseg.core.io.onto import read_mask_on
+    from napari_necroseg.core.images.on_grid import read_mask_on
 
     what = "the mask that you saved"
     try:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.casename import name_among, names_in
+from napari_necroseg.core.case_names import name_among, names_in
+from napari_necroseg.core.cohort.seen_cases import Known
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.io.known import Known
 from napari_necroseg.core.project.models import WEIGHTS_NAME, mean_name, members_of, run_name
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.case_names import named_file
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.files import file_sha256, read_json, read_text, voxels_sha256
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
+from napari_necroseg.core.process import run_remotely
 from napari_necroseg.core.project.models import read_run_record
-from napari_necroseg.core.remote import run_remotely
 from napari_necroseg.core.study.cohort import check_cases, decide_folds, without_voxels
 from napari_necroseg.core.study.findings import changed_scores
 from napari_necroseg.core.study.folds import FOLDS_NAME
@@ -245,7 +245,7 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
 
 def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) -> Iterator[Event]:
     """Read the prediction of a case by the network that has not seen it, as a layer on the case's grid."""
-    from napari_necroseg.core.io.onto import read_mask_on
+    from napari_necroseg.core.images.on_grid import read_mask_on
 
     yield Progress(done=0, total=1, message=f"Reading the prediction of {case.name} ...")
     path = named_file(folder / "predictions" / run.out_of_fold, f"{case.name}.nii.gz")

@@ -11,22 +11,23 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.plan import Plan, duration
+from napari_necroseg.core.plan import (
+    SAME_IMAGES,
+    SAME_NETWORK,
+    Plan,
+    duration,
+    fine_tuned,
+    fine_tuning_preset,
+    may_validate,
+    seen_by,
+    watched,
+)
+from napari_necroseg.core.process import run_remotely
 from napari_necroseg.core.project.models import (
     discard_interrupted,
     find_weights,
     learned_cases,
     trained_config,
-)
-from napari_necroseg.core.remote import run_remotely
-from napari_necroseg.core.tuning import (
-    SAME_IMAGES,
-    SAME_NETWORK,
-    may_validate,
-    seen_by,
-    tuned,
-    tuning_preset,
-    watched,
 )
 
 # What a trained model may take for granted.
@@ -54,7 +55,7 @@ def starting_point(
     learned = None if run is None else trained_config(run)
     if learned is None:
         return train_preset(preset, dimension).changed(**personal)
-    config = tuned(tuning_preset(preset, learned.dimension).changed(**personal), learned)
+    config = fine_tuned(fine_tuning_preset(preset, learned.dimension).changed(**personal), learned)
     return config.changed(**{name: getattr(learned, name) for name in SAME_NETWORK})
 
 
@@ -170,7 +171,7 @@ class _Training:
         config, cohort, validation, start_from = self._what()
         model = None if start_from is None else load_model(start_from)
         if model is not None:
-            config = tuned(config, model.config)
+            config = fine_tuned(config, model.config)
         threads = config.threads or default_threads()
         plan = make_plan(config, cohort, device=resolve_device(config.device), threads=threads)
         # Asked for by name: they are made when they are first looked at.

@@ -14,7 +14,7 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError, ResourceError
 from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.grids.slices import probability_from_slices
-from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import Prediction, predict

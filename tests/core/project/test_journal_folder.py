@@ -11,7 +11,7 @@ import pytest
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.disk import LOCKED_BYTE, _lock_byte, disk
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.labels_folder import corrected_path
 from napari_necroseg.core.project.journal import MOST_BYTES, Journal, check_free, put_aside
 from napari_necroseg.core.project.journal_folder import JournalFolder

@@ -10,8 +10,8 @@ import pytest
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Finished, Warned
-from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.images.load import load_case
+from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.labels_folder import corrected_path
 from napari_necroseg.core.project.case_files import save_mask_version
 from napari_necroseg.core.project.labels import saved_voxels

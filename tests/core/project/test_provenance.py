@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.core.io.known import known_by_record
+from napari_necroseg.core.cohort.seen_cases import known_by_record
 from napari_necroseg.core.project.case_files import CaseOutput, write_case
 from napari_necroseg.core.project.provenance import MaskState, provenance_of, record_path
 from napari_necroseg.core.volume import Grid, Origin

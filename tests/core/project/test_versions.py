@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.images.read import read_mask
 from napari_necroseg.core.project.case_files import save_mask_version
 from napari_necroseg.core.volume import Grid, Origin
 

@@ -10,7 +10,7 @@ import pytest
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.events import CaseFailed, Finished, Warned
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.images.read import read_mask
 from napari_necroseg.core.project.case_files import CaseOutput, write_case
 from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
 from napari_necroseg.core.scoring.pairs import find_pairs

@@ -16,10 +16,10 @@ from distributed import LocalCluster
 from safetensors.numpy import load_file
 
 from napari_necroseg.cli import main
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.study import cluster as cluster_module
 from napari_necroseg.core.study import places
 from napari_necroseg.core.study.places import places_of

@@ -1,7 +1,7 @@
 import pytest
 
+from napari_necroseg.core.cohort.seen_cases import Learned, patient_sha256
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.known import Learned, patient_sha256
 from napari_necroseg.core.study.leakage import check_images, check_unseen
 from napari_necroseg.core.study.record import StudyCase
 

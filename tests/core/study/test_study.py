@@ -15,14 +15,14 @@ from safetensors.numpy import load_file
 
 from napari_necroseg.cli import main
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.cohort.table import read_cohort, write_cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.file_lock import file_lock
-from napari_necroseg.core.io.cohort import read_cohort, write_cohort
-from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.save import save_mask
+from napari_necroseg.core.images.load import load_case
+from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.prediction.predict_cohort import Wanted
 from napari_necroseg.core.project.labels import with_corrected
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from napari_necroseg.core.cohort.table import read_cohort
+from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.looks import PREDICTION_COLOUR, REFERENCE_COLOUR
 from napari_necroseg.core.study.boxes import box_plots
 from napari_necroseg.core.study.examples import choose, read_example
 from napari_necroseg.core.study.findings import find

@@ -15,9 +15,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from napari_necroseg.core.cohort.table import write_cohort as write_table
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.events import Finished, Paused, TrainingStep, Warned
-from napari_necroseg.core.io.cohort import write_cohort as write_table
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.stopping import Wishes
 from napari_necroseg.core.training import train as train_module

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from napari_necroseg.cli import main
+from napari_necroseg.core.cohort.table import write_cohort
 from napari_necroseg.core.events import Finished, Progress
-from napari_necroseg.core.io.cohort import write_cohort
 from napari_necroseg.core.network.unet import UNet, n_parameters
 from napari_necroseg.core.training import cost
 from napari_necroseg.core.training.cost import plan_training

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.disk import file_lock, is_locked
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError
 from napari_necroseg.core.events import Checkpointed, Finished, TrainingStep, Validated, Warned
-from napari_necroseg.core.file_lock import file_lock, is_locked
 from napari_necroseg.core.network.model import load_model, new_network, save_run
 from napari_necroseg.core.network.stopping import Wishes
 from napari_necroseg.core.project.models import lock_path

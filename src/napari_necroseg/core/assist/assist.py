@@ -18,7 +18,7 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.config import AssistConfig, AssistMethod
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
-from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.masks.components import Mask, Size, measure
 from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.project.case_files import save_mask_version

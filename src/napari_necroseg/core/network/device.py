@@ -10,7 +10,7 @@ import torch
 
 from napari_necroseg.core.config import Precision
 from napari_necroseg.core.errors import ResourceError, SettingsError
-from napari_necroseg.core.memory import available_bytes
+from napari_necroseg.core.process import available_bytes
 
 # What torch calls no `OutOfMemoryError`: of the processor, of an Apple GPU, of a card that others fill.
 _OUT_OF_MEMORY = (

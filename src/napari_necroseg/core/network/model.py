@@ -14,10 +14,10 @@ from torch import Tensor
 
 from napari_necroseg import __version__
 from napari_necroseg.core.case import Whose
+from napari_necroseg.core.cohort.seen_cases import Learned
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.files import file_sha256, write_bytes, write_text
-from napari_necroseg.core.io.known import Learned
 from napari_necroseg.core.network.tensor_file import check_seal, sealed
 from napari_necroseg.core.network.unet import UNet
 from napari_necroseg.core.output import check_out_folder

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_necroseg.core.case import Case, CaseFiles
+from napari_necroseg.core.cohort.seen_cases import Known, marks_of
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
-from napari_necroseg.core.io.known import Known, marks_of
 from napari_necroseg.core.masks.components import cleaning_of, left_out_ml, outline
 from napari_necroseg.core.network.device import default_threads, memory_errors, resolve_device, torch_settings
 from napari_necroseg.core.network.images import image_notes

@@ -23,10 +23,10 @@ from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, NecrosegError, unwritable
 from napari_necroseg.core.files import beside, copy_file, file_sha256, fill, read_bytes, stage, writing_into
 from napari_necroseg.core.grids.orient import to_working, working_grid
-from napari_necroseg.core.io.file_image import image_stem, image_suffix
-from napari_necroseg.core.io.image import read_mask
-from napari_necroseg.core.io.nifti_file import holds_fractions
-from napari_necroseg.core.io.save import labels_bytes, mask_bytes, probability_bytes
+from napari_necroseg.core.images.file_image import image_stem, image_suffix
+from napari_necroseg.core.images.nifti import holds_fractions
+from napari_necroseg.core.images.read import read_mask
+from napari_necroseg.core.images.save import labels_bytes, mask_bytes, probability_bytes
 from napari_necroseg.core.output import sweep
 from napari_necroseg.core.project.provenance import (
     CORRECTED,

@@ -19,9 +19,8 @@ from typing import Self
 
 import numpy as np
 
-from napari_necroseg.core.disk import disk
+from napari_necroseg.core.disk import disk, lock
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable
-from napari_necroseg.core.file_lock import lock
 from napari_necroseg.core.files import atomic_path, copy_file, fill, open_to_read, remove
 from napari_necroseg.core.project.journal_records import (
     Box,

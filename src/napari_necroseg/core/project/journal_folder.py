@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Case, Sequence
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.case_names import named_file
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import FileError, NecrosegError
-from napari_necroseg.core.file_lock import file_lock
-from napari_necroseg.core.files import remove
-from napari_necroseg.core.io.save import save_mask
-from napari_necroseg.core.io.user_data import user_data_folder
+from napari_necroseg.core.files import remove, user_data_folder
+from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.labels_folder import JOURNAL_SUFFIX, draft_path, journal_path
 from napari_necroseg.core.project.journal import Journal, OtherBaseError, Recovered, check_free, recover
 from napari_necroseg.core.project.journal_records import voxels_sha256

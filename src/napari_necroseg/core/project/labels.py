@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Drawn
-from napari_necroseg.core.casename import name_among, names_in
+from napari_necroseg.core.case_names import name_among, names_in
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.files import check_readable, file_sha256
-from napari_necroseg.core.io.onto import read_mask_on
+from napari_necroseg.core.images.on_grid import read_mask_on
 from napari_necroseg.core.labels_folder import TUMOUR_SUFFIX, corrected_path, review_path
 from napari_necroseg.core.project.review import Status, read_review
 from napari_necroseg.core.volume import Grid, Voxels

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.disk import file_lock, is_locked
 from napari_necroseg.core.errors import FileError, ModelError
-from napari_necroseg.core.file_lock import file_lock, is_locked
 from napari_necroseg.core.files import file_sha256, read_json, read_json_quietly, remove, write_text
 from napari_necroseg.core.output import sweep
 

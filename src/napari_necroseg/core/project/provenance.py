@@ -22,8 +22,8 @@ import numpy as np
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.files import file_sha256, read_json_quietly
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.io.file_image import image_stem
-from napari_necroseg.core.io.image import read_mask
+from napari_necroseg.core.images.file_image import image_stem
+from napari_necroseg.core.images.read import read_mask
 from napari_necroseg.core.volume import Grid, Volume
 
 FILES, REPLACES, CORRECTED = "files", "replaces", "corrected_by_hand"

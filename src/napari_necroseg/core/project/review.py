@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.casename import LONGEST_NAME, name_among, name_key, names_in
+from napari_necroseg.core.case_names import LONGEST_NAME, name_among, name_key, names_in
 from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import file_sha256, read_json, write_text

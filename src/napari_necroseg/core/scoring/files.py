@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from napari_necroseg.core.cohort.seen_cases import Known, known_in_words
 from napari_necroseg.core.errors import FileError, NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import back_up, write_text
-from napari_necroseg.core.io.known import Known, known_in_words
 from napari_necroseg.core.output import check_out_file, check_out_folder
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.scoring.compare import compare

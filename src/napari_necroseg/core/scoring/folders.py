@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_necroseg.core.casename import check_case_name, name_key, shown, tidy_name
-from napari_necroseg.core.io.file_image import image_stem
-from napari_necroseg.core.io.nifti_file import holds_fractions
-from napari_necroseg.core.io.scanning import list_images
+from napari_necroseg.core.case_names import check_case_name, name_key, shown, tidy_name
+from napari_necroseg.core.cohort.scan import list_images
+from napari_necroseg.core.images.file_image import image_stem
+from napari_necroseg.core.images.nifti import holds_fractions
 
 # What is written beside a mask, under a name made of the mask's.
 _BESIDE = re.compile(r"(.+)_(?:probability|uncertainty|tumour|earlier-\d{3,})", re.IGNORECASE | re.DOTALL)

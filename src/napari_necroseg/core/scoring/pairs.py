@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.casename import name_key
+from napari_necroseg.core.case_names import name_key
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.grids.orient import working_grid
-from napari_necroseg.core.io.cohort import read_cohort
-from napari_necroseg.core.io.file_image import Spacing, case_name_of
-from napari_necroseg.core.io.image import read_grid
-from napari_necroseg.core.io.onto import read_mask_on
+from napari_necroseg.core.images.file_image import Spacing, case_name_of
+from napari_necroseg.core.images.on_grid import read_mask_on
+from napari_necroseg.core.images.read import read_grid
 from napari_necroseg.core.scoring.folders import MaskFolder, is_earlier_version, read_folder
 from napari_necroseg.core.volume import Grid, Voxels
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from napari_necroseg.core.io.known import Known, known_in_words
+from napari_necroseg.core.cohort.seen_cases import Known, known_in_words
 from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.numbers import defined, deviation, interval_of_mean, quartiles
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown

@@ -11,12 +11,12 @@ from pathlib import Path
 from platform import python_version
 from typing import Any, get_args
 
-from napari_necroseg.core.casename import csv_cell, in_markdown, shown
+from napari_necroseg.core.case_names import csv_cell, in_markdown, shown
+from napari_necroseg.core.cohort.csv_table import LARGEST_TABLE_BYTES
+from napari_necroseg.core.cohort.seen_cases import Known, known_by_record
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import file_sha256, read_bytes, read_text
-from napari_necroseg.core.io.known import Known, known_by_record
-from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.project.provenance import Provenance
 from napari_necroseg.core.scoring.pairs import MaskPair
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.case_names import named_file
 from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
+from napari_necroseg.core.display import display_range
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import file_sha256, voxels_sha256
-from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.io.onto import read_mask_on
-from napari_necroseg.core.looks import display_range
+from napari_necroseg.core.images.load import load_case
+from napari_necroseg.core.images.on_grid import read_mask_on
 from napari_necroseg.core.scoring.numbers import mean
 from napari_necroseg.core.study.findings import Findings, title_of
 from napari_necroseg.core.study.outcomes import Outcome

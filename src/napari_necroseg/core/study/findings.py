@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.files import read_text
-from napari_necroseg.core.io.cohort import read_cohort
 from napari_necroseg.core.project.models import trained_config
 from napari_necroseg.core.scoring.numbers import mean
 from napari_necroseg.core.study.cohort import relative_path, target_file

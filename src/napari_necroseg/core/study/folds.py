@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.casename import csv_cell
+from napari_necroseg.core.case_names import csv_cell
+from napari_necroseg.core.cohort.csv_table import Table, read_table, table_text
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.files import write_text
-from napari_necroseg.core.io.table import Table, read_table, table_text
 
 FOLDS_NAME = "folds.csv"
 COLUMNS = ("case", "patient", "fold")

@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_necroseg.core.case import Sequence as MRSequence
 from napari_necroseg.core.config.study import Configuration
-from napari_necroseg.core.looks import PREDICTION_COLOUR, REFERENCE_COLOUR
+from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR
 from napari_necroseg.core.masks.components import bounding_box
 from napari_necroseg.core.study.examples import Example
 from napari_necroseg.core.study.findings import title_of

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.case_names import named_file
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
-from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
-from napari_necroseg.core.io.onto import read_mask_on
+from napari_necroseg.core.images.on_grid import read_mask_on
 from napari_necroseg.core.network.device import default_threads, device_in_words, resolve_device
 from napari_necroseg.core.network.images import target_mask
 from napari_necroseg.core.network.model import WEIGHTS_NAME, Model, load_model, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check
-from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.plan import Plan, fine_tuned, make_plan
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.project.models import RECORD_NAME
 from napari_necroseg.core.scoring.scores import score_masks
@@ -32,7 +32,6 @@ from napari_necroseg.core.study.runs import training_of
 from napari_necroseg.core.study.store import CaseStore
 from napari_necroseg.core.study.unit import Unit, scores_path
 from napari_necroseg.core.training.train import Start, train
-from napari_necroseg.core.tuning import tuned
 
 # Shares of a run that lie behind when a phase begins; most of it is training.
 _BEGINS = {"reading": 0.0, "training": 0.02, "predicting": 0.9, "scoring": 0.98}
@@ -167,7 +166,7 @@ class _Job:
         config = training_of(unit.config, unit.run)
         start_from = None if unit.config.start_from is None else load_model(unit.config.start_from)
         if start_from is not None:
-            config = tuned(config, start_from.config)
+            config = fine_tuned(config, start_from.config)
             self._check(start_from)
             if not start_from.record.images_sha256:
                 yield Warned(

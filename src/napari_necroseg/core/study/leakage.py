@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from napari_necroseg.core.casename import is_among
+from napari_necroseg.core.case_names import is_among
+from napari_necroseg.core.cohort.duplicates import pairs_alike
+from napari_necroseg.core.cohort.seen_cases import Learned, patient_sha256
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.io.known import Learned, patient_sha256
-from napari_necroseg.core.io.likeness import pairs_alike
 from napari_necroseg.core.study.record import StudyCase
 
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from napari_necroseg.core.case import Whose
+from napari_necroseg.core.cohort.seen_cases import ImageMark
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import read_json, write_text
-from napari_necroseg.core.io.known import ImageMark
 from napari_necroseg.core.study.runs import Run
 
 STUDY_NAME = "study.json"

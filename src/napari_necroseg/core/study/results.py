@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_necroseg.core.cohort.csv_table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import read_text
-from napari_necroseg.core.io.table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.tables import metric_and_region
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.plan import fine_tuned
 from napari_necroseg.core.project.models import trained_config
-from napari_necroseg.core.tuning import tuned
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -75,4 +75,4 @@ def tuned_training_of(config: StudyConfig, run: Run) -> TrainConfig:
     """Return the same with whatever the model takes for granted that the runs go on from."""
     training = training_of(config, run)
     learned = None if config.start_from is None else trained_config(config.start_from)
-    return training if learned is None else tuned(training, learned)
+    return training if learned is None else fine_tuned(training, learned)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles
-from napari_necroseg.core.io.load import load_case
-from napari_necroseg.core.memory import available_bytes
+from napari_necroseg.core.images.load import load_case
+from napari_necroseg.core.process import available_bytes
 
 _SHARE_OF_FREE_MEMORY = 0.3
 _Stamps = tuple[tuple[Path, int, int], ...]

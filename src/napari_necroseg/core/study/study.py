@@ -9,9 +9,9 @@ from pathlib import Path
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import ModelError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started
-from napari_necroseg.core.file_lock import file_lock
 from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.network.model import WEIGHTS_NAME, software_versions
 from napari_necroseg.core.output import check_out_folder, sweep_all

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 
-from napari_necroseg.core.casename import in_markdown
+from napari_necroseg.core.case_names import in_markdown
 from napari_necroseg.core.study.html import Html, element
 
 # LaTeX numbers tables itself.

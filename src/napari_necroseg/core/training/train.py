@@ -12,6 +12,8 @@ from torch import Tensor
 
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.case import Case, Cohort, Whose
+from napari_necroseg.core.cohort.seen_cases import ImageMark, Learned, patient_sha256
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.events import (
     Checkpointed,
@@ -23,8 +25,6 @@ from napari_necroseg.core.events import (
     Validated,
     Warned,
 )
-from napari_necroseg.core.file_lock import file_lock
-from napari_necroseg.core.io.known import ImageMark, Learned, patient_sha256
 from napari_necroseg.core.network.device import (
     device_in_words,
     hand_back_memory,

@@ -8,7 +8,7 @@ from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
-from napari_necroseg.core.io.load import load_case
+from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed, target_mask
 from napari_necroseg.core.network.model import Model, RunRecord
 from napari_necroseg.core.network.stopping import Wishes, check

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.io.file_image import TIFF_SUFFIXES, case_name_of, image_suffix
+from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, case_name_of, image_suffix
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.qt_parts import DecimalBox, Section
 

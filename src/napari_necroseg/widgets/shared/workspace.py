@@ -14,7 +14,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
-from napari_necroseg.core.casename import named_file
+from napari_necroseg.core.case_names import named_file
 from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path

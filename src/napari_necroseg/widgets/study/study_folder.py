@@ -5,7 +5,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from napari_necroseg.core.casename import FORBIDDEN, check_case_name
+from napari_necroseg.core.case_names import FORBIDDEN, check_case_name
 from napari_necroseg.core.project.models import modified_s
 from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME

@@ -9,11 +9,11 @@ import numpy as np
 from napari.layers import Labels, Layer
 
 from napari_necroseg.core.case import CaseFiles, Drawn, Sequence
-from napari_necroseg.core.casename import check_case_name, tidy_name
+from napari_necroseg.core.case_names import check_case_name, tidy_name
 from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Event, Finished, Progress
-from napari_necroseg.core.io.file_image import FileImage
+from napari_necroseg.core.images.file_image import FileImage
 from napari_necroseg.core.volume import Affine, Grid, Origin, Position, Volume
 from napari_necroseg.layerdata import LayerSource, source_of
 
@@ -68,7 +68,7 @@ def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -
 
 def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]:
     """Bring layers onto the grid of the ceT1 layer; the result is a row of a cohort with the voxels in it."""
-    from napari_necroseg.core.io.load import assemble_case
+    from napari_necroseg.core.images.load import assemble_case
 
     yield Progress(done=0, total=1, message=f"Taking over the layers of {taken.name} ...")
     case = assemble_case(taken.name, taken.images, {taken.target: taken.mask})

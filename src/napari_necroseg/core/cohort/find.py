@@ -1,0 +1,331 @@
+"""Finds the cases in a folder, whatever its layout; only what is certain is taken, the rest reported."""
+
+from collections import Counter
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.case_names import check_case_name, name_key, tidy_name
+from napari_necroseg.core.cohort.file_names import TAKEN_ROLES, Role
+from napari_necroseg.core.cohort.folders import folder_groups, without_variants
+from napari_necroseg.core.cohort.layouts import (
+    Candidate,
+    Group,
+    Sorted,
+    bids_groups,
+    is_bids,
+    is_nnunet,
+    nnunet_groups,
+)
+from napari_necroseg.core.cohort.scan import Folder, Walk, litter_sentence, natural_key, relative_name, scan
+from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.events import Event
+
+UNDERSTOOD = (
+    "Understood are NIfTI and TIFF files in a folder a case, with names like ceT1, T1ce, t1c, T1_Gd or "
+    "T1-KM; T2 or t2w; necrosis, mask, label, seg or roi; tumour, metastasis or lesion; or in one folder "
+    "(case01_ceT1, case01_T2); nnU-Net raw folders; and BIDS."
+)
+
+# A file of such a role is worth a word only where the case lacks what it might be mistaken for.
+WORTH_A_WORD = {
+    Role.NATIVE_T1: {Role.CET1},
+    Role.OTHER_IMAGE: {Role.CET1, Role.T2},
+    Role.OTHER_MASK: {Role.REFERENCE},
+    Role.UNCLEAR: set(TAKEN_ROLES),
+}
+WHAT = {
+    Role.CET1: "ceT1 image",
+    Role.T2: "T2 image",
+    Role.REFERENCE: "reference mask",
+    Role.TUMOUR: "tumour mask",
+}
+ADVICE: dict[Role | None, str] = {
+    Role.NATIVE_T1: "rename it (for instance ceT1) if it was taken after contrast",
+    Role.OTHER_MASK: "rename it (for instance necrosis) if it is",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """What was found.
+
+    Parameters
+    ----------
+    cases
+        Cases with at least a ceT1 image, in natural order of their names.
+    problems
+        A sentence for each thing that is missing, ambiguous or left out.
+    unused
+        Images that nothing was made of and that no problem mentions.
+    """
+
+    cases: tuple[CaseFiles, ...]
+    problems: tuple[str, ...]
+    unused: tuple[Path, ...] = ()
+
+
+def find_cases(folder: Path) -> Generator[Event, None, Pairing]:
+    """Find and pair the images in a folder.
+
+    Knows nnU-Net's raw layout, BIDS, one folder a case (also where `folder` itself is the case), and
+    many cases in one folder told apart by their file names; each also somewhere below `folder`.
+
+    Yields
+    ------
+    Event
+        `Progress` while the folder is searched; the `Pairing` is the generator's return value.
+
+    Raises
+    ------
+    CohortError
+        If the folder is missing, holds no image, or has more files than can be searched.
+    """
+    if not folder.is_dir():
+        raise CohortError(f"There is no folder {folder}; name the folder that holds the cases.")
+    walk = Walk(root=folder)
+    tree = yield from scan(folder, walk)
+    if not tree.images and not tree.folders:
+        raise CohortError(_nothing(folder, walk))
+    found = _sort(tree, folder)
+    groups = _with_unique_names(_with_masks_joined(found.groups))
+    decisions = [decide(group, folder) for group in groups]
+    decisions.sort(key=lambda decision: natural_key(decision.name))
+    decisions, name_problems = _with_possible_names(decisions)
+    said = (*walk.problems, *_litter(walk))
+    mentioned = [problem for decision in decisions for problem in decision.problems]
+    return Pairing(
+        cases=tuple(decision.case for decision in decisions if decision.case is not None),
+        problems=(
+            *said,
+            *found.problems,
+            *name_problems,
+            *mentioned,
+            *_missing(decisions),
+        ),
+        unused=(*found.unused, *(path for decision in decisions for path in decision.unused)),
+    )
+
+
+def find_case(folder: Path) -> CaseFiles:
+    """Find the files of the one case in a folder; it is called as the folder is.
+
+    Raises
+    ------
+    CohortError
+        If there is no case, or more than one, or its ceT1 image is not certain.
+    """
+    search = find_cases(folder)
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            pairing: Pairing = end.value
+            break
+    if len(pairing.cases) == 1:
+        name = tidy_name(folder.resolve().name)
+        return pairing.cases[0] if check_case_name(name) else replace(pairing.cases[0], name=name)
+    if pairing.cases:
+        raise CohortError(
+            f"{folder} holds {len(pairing.cases)} cases; make a table of them with: necroseg prepare {folder}"
+        )
+    raise CohortError(
+        f"No case with a ceT1 image was found in {folder}. {' '.join(pairing.problems)} {UNDERSTOOD}"
+    )
+
+
+def unused_sentence(unused: Iterable[Path], root: Path) -> tuple[str, ...]:
+    """Name the images that nothing was made of, so that none is passed over in silence."""
+    names = [relative_name(path, root) for path in unused]
+    if not names:
+        return ()
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    were = "image was" if len(names) == 1 else "images were"
+    return (f"{len(names)} {were} not needed, or not named like one that is: {shown}.",)
+
+
+def _sort(folder: Folder, root: Path) -> Sorted:
+    """Sort the images of a folder by its layout, and what lies below it by theirs."""
+    if is_nnunet(folder):
+        return nnunet_groups(folder, root)
+    if is_bids(folder):
+        return bids_groups(folder, root)
+    groups, below = folder_groups(folder, root)
+    below, problems = without_variants(below, root)
+    parts = [_sort(sub, root) for sub in below]
+    return Sorted(
+        groups=[*groups, *(group for part in parts for group in part.groups)],
+        problems=[*problems, *(problem for part in parts for problem in part.problems)],
+        unused=[path for part in parts for path in part.unused],
+    )
+
+
+def _with_masks_joined(groups: list[Group]) -> list[Group]:
+    """Give masks without images, such as ``labels/case-01.nii.gz``, to the one case that has their name."""
+    count = Counter(name_key(group.name) for group in groups if group.has_image)
+    masks: dict[str, tuple[Candidate, ...]] = {}
+    for group in groups:
+        name = name_key(group.name)
+        if not group.has_image and group.has_role and count[name] == 1:
+            masks[name] = (*masks.get(name, ()), *group.files)
+    return [
+        replace(group, files=(*group.files, *masks.get(name_key(group.name), ())))
+        if group.has_image
+        else group
+        for group in groups
+        if group.has_image or not (group.has_role and name_key(group.name) in masks)
+    ]
+
+
+def _with_unique_names(groups: list[Group]) -> list[Group]:
+    """Give groups of the same name that of their folders, too: site-1_case-01, site-2_case-01."""
+    count = Counter(name_key(group.name) for group in groups if group.has_role)
+    return [
+        replace(group, name=group.long_name) if count[name_key(group.name)] > 1 else group for group in groups
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What was decided about a group of files.
+
+    Parameters
+    ----------
+    name, place
+        What the case would be called, and the folder or file that messages name.
+    case
+        The case, or None without one certain ceT1 image.
+    problems
+        A sentence for each thing that is ambiguous or left out.
+    lacks
+        Roles that no file has, and of which no problem speaks.
+    unused
+        Files that nothing was made of.
+    """
+
+    name: str
+    place: str
+    case: CaseFiles | None
+    problems: tuple[str, ...] = ()
+    lacks: tuple[Role, ...] = ()
+    unused: tuple[Path, ...] = ()
+
+
+def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], list[str]]:
+    """Leave out cases whose names cannot be, with a sentence for each."""
+    problems: list[str] = []
+    kept: list[Decision] = []
+    taken: dict[str, str] = {}
+    for one in decisions:
+        reason = check_case_name(one.name) if one.case is not None else None
+        if one.case is not None and reason is None:
+            other = taken.setdefault(name_key(one.name), one.place)
+            reason = f"there is a case of that name in {other} already" if other != one.place else None
+        if reason is not None:
+            problems.append(f"{one.place}: {reason}; rename it. The case was left out.")
+        kept.append(one if reason is None else replace(one, case=None))
+    return kept, problems
+
+
+def _missing(decisions: list[Decision]) -> list[str]:
+    """One sentence for each role that cases lack, with the names of those cases."""
+    cases = [one for one in decisions if one.case is not None]
+    sentences = []
+    for role, what in ((Role.T2, "T2 image"), (Role.REFERENCE, "reference mask")):
+        names = [one.name for one in cases if role in one.lacks]
+        if names and len(names) == len(cases) > 1:
+            sentences.append(f"None of the {len(cases)} cases has a {what}.")
+        elif names:
+            sentences.append(f"No {what} was found for {', '.join(names)}.")
+    return sentences
+
+
+def _litter(walk: Walk) -> tuple[str, ...]:
+    """Worth a word where it could hide a patient: a file manager's own settings hide none."""
+    return litter_sentence(walk.litter) if walk.may_hide else ()
+
+
+def _nothing(folder: Path, walk: Walk) -> str:
+    reasons = " ".join((*walk.problems, *_litter(walk)))
+    if walk.has_dicom:
+        reasons += " It holds DICOM files: convert them to NIfTI first, for instance with dcm2niix."
+    return f"There is no image in {folder}.{' ' * bool(reasons)}{reasons.strip()} {UNDERSTOOD}"
+
+
+def decide(group: Group, root: Path) -> Decision:
+    """Take the files whose role is certain; say what is ambiguous, and why a file was not taken."""
+    place = _place(group, root)
+    if not group.has_role:
+        unused = tuple(one.path for one in group.files if one.role is not Role.VARIANT)
+        told = tuple(_variants(group, root))
+        return Decision(name=group.name, place=place, case=None, problems=told, unused=unused)
+    files = {role: group.of_role(role) for role in TAKEN_ROLES}
+    sure = {role: paths[0] for role, paths in files.items() if len(paths) == 1}
+    problems = [_ambiguous(role, paths, group.name, root) for role, paths in files.items() if len(paths) > 1]
+    lacking = {role for role in TAKEN_ROLES if role not in sure}
+    doubtful = [one for one in group.files if one.role in WORTH_A_WORD and lacking & WORTH_A_WORD[one.role]]
+    reasons = [_reason(one, root) for one in doubtful]
+    problems += _variants(group, root)
+    if not files[Role.CET1]:
+        problems.append(_left_out(group.name, sure, root))
+    known = (*TAKEN_ROLES, Role.VARIANT)
+    unused = tuple(one.path for one in group.files if one.role not in known and one not in doubtful)
+    return Decision(
+        name=group.name,
+        place=place,
+        case=_case(group, sure) if Role.CET1 in sure else None,
+        problems=(*problems, *reasons),
+        lacks=tuple(role for role in TAKEN_ROLES if not files[role]),
+        unused=unused,
+    )
+
+
+def _case(group: Group, sure: dict[Role, Path]) -> CaseFiles:
+    role_of_sequence = {Sequence.CET1: Role.CET1, Sequence.T2: Role.T2}
+    return CaseFiles(
+        name=group.name,
+        sequences={sequence: sure[role] for sequence, role in role_of_sequence.items() if role in sure},
+        reference=sure.get(Role.REFERENCE),
+        tumour=sure.get(Role.TUMOUR),
+        patient=group.patient,
+    )
+
+
+def _place(group: Group, root: Path) -> str:
+    """The folder that holds all files of the group, or its first file where that is the root itself."""
+    parents = {one.path.parent for one in group.files}
+    if len(parents) == 1 and parents != {root}:
+        return relative_name(parents.pop(), root)
+    return relative_name(group.files[0].path, root)
+
+
+def _ambiguous(role: Role, paths: list[Path], case: str, root: Path) -> str:
+    names = ", ".join(relative_name(path, root) for path in paths)
+    then = "the case was left out" if role is Role.CET1 else "none was taken"
+    return (
+        f"{case}: {len(paths)} files could be its {WHAT[role]} ({names}), so {then}; keep one, or name it "
+        "in the table."
+    )
+
+
+def _variants(group: Group, root: Path) -> list[str]:
+    """Name the files that are no images of their own, with what each is a variant of."""
+    variants = [one for one in group.files if one.role is Role.VARIANT]
+    if not variants:
+        return []
+    names = ", ".join(f"{relative_name(one.path, root)} ({one.judgement.reason})" for one in variants)
+    files = "1 file was" if len(variants) == 1 else f"{len(variants)} files were"
+    return [
+        f"{group.name}: {files} not taken, named like copies of others or images derived from them: {names}."
+    ]
+
+
+def _left_out(case: str, sure: dict[Role, Path], root: Path) -> str:
+    has = ", ".join(relative_name(path, root) for path in sure.values())
+    return f"{case}: no ceT1 image was found, so it was left out{f'; it has {has}' if has else ''}."
+
+
+def _reason(one: Candidate, root: Path) -> str:
+    advice = ADVICE.get(one.role, "rename it, or write it into the table, if it is what you mean")
+    return f"{relative_name(one.path, root)} {one.judgement.reason}; {advice}."

@@ -1,0 +1,218 @@
+"""Sorts the images of folders without a standard layout: one folder per case, or many cases in one."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from napari_necroseg.core.case_names import shown, tidy_name
+from napari_necroseg.core.cohort.file_names import (
+    TAKEN_ROLES,
+    Judgement,
+    Kind,
+    Role,
+    has_additions,
+    is_role_name,
+    is_variants_folder,
+    is_vocabulary,
+    judge,
+    meaning_of,
+    tokens_of,
+    variants_among,
+    words_of,
+)
+from napari_necroseg.core.cohort.layouts import MASK_ROLES, Candidate, Group
+from napari_necroseg.core.cohort.scan import Folder, relative_name
+from napari_necroseg.core.images.file_image import image_stem
+
+CET1_OR_T1 = (Role.CET1, Role.NATIVE_T1)
+EDGES = " _-.()[]"
+
+
+class Entry(NamedTuple):
+    """An image; `above` are the names of folders such as ``masks`` that speak for it.
+
+    `of` says what it is a copy of or derived from, by its name or folder; empty for an image of its own.
+    """
+
+    path: Path
+    above: str
+    of: str = ""
+
+
+class Placed(NamedTuple):
+    """A file of a folder with many cases: the part of its name that is the case, and the rest judged."""
+
+    case: str
+    candidate: Candidate
+
+
+def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]]:
+    """Group the images of a folder by case.
+
+    Parameters
+    ----------
+    folder
+        The folder; subfolders such as ``masks`` or ``T1ce`` belong to it, since they are no cases.
+    root
+        The folder that is searched, for the cases' long names.
+
+    Returns
+    -------
+    tuple
+        The groups, and the subfolders that are still to be looked at.
+    """
+    everything, below = _own_entries(folder, "")
+    entries, variants = _parted(everything, is_beside_cases=bool(below))
+    if not everything:
+        return [], below
+    above = tuple(map(tidy_name, folder.path.relative_to(root).parts))
+    name = tidy_name(folder.name)
+    placed = [_place(entry) for entry in entries]
+    if not _are_many_cases(placed) and not _are_masks_of_other_folders(entries, placed):
+        files = (*_judge_one_case(entries, folder.name), *map(_variant, variants))
+        return [Group(name=name, long_name="_".join(above) or name, files=files)], below
+    cases: dict[str, list[Candidate]] = defaultdict(list)
+    for case, candidate in placed:
+        cases[tidy_name(case)].append(candidate)
+    case_of = {image_stem(one.candidate.path): tidy_name(one.case) for one in placed}
+    for variant in variants:
+        cases[case_of.get(variant.of, "")].append(_variant(variant))
+    return [
+        Group(name=case or name, long_name="_".join((*above, case)), files=tuple(files))
+        for case, files in cases.items()
+    ], below
+
+
+def without_variants(folders: list[Folder], root: Path) -> tuple[list[Folder], list[str]]:
+    """Leave out folders that are called like a copy of one beside them, with a sentence for each."""
+    originals = variants_among(folder.path.name for folder in folders)
+    problems = [
+        f"{relative_name(folder.path, root)}: its name is that of a copy of {shown(originals[name])}, or of "
+        "something derived from it, so its images were left out; rename it if it is a case of its own."
+        for folder in folders
+        if (name := folder.path.name) in originals
+    ]
+    return [folder for folder in folders if folder.path.name not in originals], problems
+
+
+def _parted(entries: list[Entry], *, is_beside_cases: bool) -> tuple[list[Entry], list[Entry]]:
+    """The images of their own, and those that are copies of others or derived from them."""
+    stems: dict[Path, list[str]] = defaultdict(list)
+    for entry in entries:
+        stems[entry.path.parent].append(image_stem(entry.path))
+    originals = {parent: variants_among(names, of_files=True) for parent, names in stems.items()}
+    parted: tuple[list[Entry], list[Entry]] = ([], [])
+    for entry in entries:
+        stem = image_stem(entry.path)
+        of = originals[entry.path.parent].get(stem, entry.of)
+        if not of and is_beside_cases and has_additions(stem):
+            of = "beside the folders of cases"
+        parted[bool(of)].append(entry._replace(of=of))
+    # Without an original, what a program made of it is all there is.
+    is_alone = not parted[0] and not is_beside_cases
+    return ([entry._replace(of="") for entry in parted[1]], []) if is_alone else parted
+
+
+def _variant(entry: Entry) -> Candidate:
+    reason = entry.of if entry.of.startswith(("in the ", "beside the ")) else f"beside {entry.of}"
+    return Candidate(path=entry.path, judgement=Judgement(role=Role.VARIANT, reason=shown(reason)))
+
+
+def _own_entries(folder: Folder, above: str, of: str = "") -> tuple[list[Entry], list[Folder]]:
+    """The images of a folder and of those subfolders that name a role or variants; the other subfolders."""
+    entries = [Entry(path, above, of) for path in folder.images]
+    others: list[Folder] = []
+    for sub in folder.folders:
+        has_variants = bool(folder.images) and is_variants_folder(sub.path.name)
+        if has_variants or is_role_name(sub.path.name):
+            inside = f"in the folder {sub.path.name}" if has_variants else of
+            more_entries, more_others = _own_entries(sub, f"{above} {sub.path.name}", inside)
+            entries += more_entries
+            others += more_others
+        else:
+            others.append(sub)
+    return entries, others
+
+
+def _place(entry: Entry) -> Placed:
+    """Part the name of a file into case and role: the words for the role stand at its end, or its start."""
+    stem = image_stem(entry.path)
+    pieces = re.split(r"([\s_\-.()\[\]]+)", stem)
+    words = pieces[::2]
+    n_end = _run(words[::-1])
+    n_start = 0 if n_end else _run(words)
+    role_words = words[len(words) - n_end :] if n_end else words[:n_start]
+    case = "".join(pieces[: 2 * (len(words) - n_end)] if n_end else pieces[2 * n_start :]).strip(EDGES)
+    tokens = tokens_of(f"{entry.above} {' '.join(role_words)}")
+    # "earlier" and "prediction" count wherever they stand: case-01_earlier-002.
+    tokens += tuple(token for token in tokens_of(stem) if token.kind is Kind.DERIVED)
+    return Placed(case, Candidate(path=entry.path, judgement=judge(tokens)))
+
+
+def _run(words: list[str]) -> int:
+    """How many of the first words are vocabulary; none unless one of them speaks of a role."""
+    n = 0
+    for word in words:
+        # "T1+C" is two words to the vocabulary, but one piece of the file name.
+        if word and not all(is_vocabulary(part) for part in words_of(word)):
+            break
+        n += 1
+    kinds = {token.kind for word in words[:n] for token in tokens_of(word)}
+    return n if kinds - {Kind.NEUTRAL} else 0
+
+
+def _are_many_cases(placed: list[Placed]) -> bool:
+    roles: dict[str, set[Role]] = defaultdict(set)
+    for case, candidate in placed:
+        if candidate.role is not None:
+            roles[case].add(candidate.role)
+    with_image = [case for case, found in roles.items() if not found.isdisjoint(CET1_OR_T1)]
+    if len(with_image) > 1:
+        # A bare ceT1 makes the folder a case; one more image with an addition is of it, too.
+        return Role.CET1 not in roles[""] or len(with_image) > 2
+    # Series numbers before the sequences of one case (3_T1ce, 5_T2) part no two files of one name.
+    return (
+        "" not in roles
+        and len(roles) > 1
+        and any(len(found & set(TAKEN_ROLES)) > 1 for found in roles.values())
+    )
+
+
+def _are_masks_of_other_folders(entries: list[Entry], placed: list[Placed]) -> bool:
+    """Whether all are masks in folders such as ``labels``, so that each name is that of a case."""
+    return all(entry.above for entry in entries) and all(one.candidate.role in MASK_ROLES for one in placed)
+
+
+def _judge_one_case(entries: list[Entry], folder_name: str) -> tuple[Candidate, ...]:
+    """Judge each file by its words, without those that only repeat the name of the case."""
+    words = [_without_prefix(words_of(image_stem(entry.path)), words_of(folder_name)) for entry in entries]
+    n_shared = _shared_identity(words)
+    return tuple(
+        Candidate(path=entry.path, judgement=judge(tokens_of(f"{entry.above} {' '.join(own[n_shared:])}")))
+        for entry, own in zip(entries, words, strict=True)
+    )
+
+
+def _without_prefix(words: list[str], prefix: list[str]) -> list[str]:
+    n = len(prefix)
+    return words[n:] if len(words) > n and words[:n] == prefix else words
+
+
+def _shared_identity(names: list[list[str]]) -> int:
+    """How many first words all names share that are a name or number, not the word for a role."""
+    if len(names) < 2:
+        return 0
+    n = 0
+    for column in zip(*(words[:-1] for words in names), strict=False):
+        word = column[0]
+        is_numbered = n + 1 < min(map(len, names)) and names[0][n + 1].isdecimal()
+        if len(set(column)) > 1 or (is_vocabulary(word) and not (is_numbered and _is_structure(word))):
+            break
+        n += 1
+    return n
+
+
+def _is_structure(word: str) -> bool:
+    """Whether cases may be numbered with this word: lesion 1, lesion 2."""
+    return all(token.kind in (Kind.TUMOUR, Kind.NECROSIS) for token in meaning_of(word))

@@ -1,0 +1,382 @@
+"""Makes the table of cases from a folder: finds, pairs and checks images, and adds to an earlier table."""
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.case_names import name_key
+from napari_necroseg.core.cohort.csv_table import Table
+from napari_necroseg.core.cohort.duplicates import find_twins
+from napari_necroseg.core.cohort.find import UNDERSTOOD, find_cases, unused_sentence
+from napari_necroseg.core.cohort.scan import relative_name
+from napari_necroseg.core.cohort.table import (
+    COLUMNS,
+    CohortTable,
+    Row,
+    cohort_text,
+    read_cohort_table,
+    write_cohort_table,
+)
+from napari_necroseg.core.errors import CohortError, GeometryError, NecrosegError, ResourceError, as_mistakes
+from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
+from napari_necroseg.core.files import back_up
+from napari_necroseg.core.grids.orient import fits_by_index, has_place, working_grid
+from napari_necroseg.core.grids.resample import overlap_share
+from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.images.on_grid import check_onto, outside_notes
+from napari_necroseg.core.images.pair_checks import LEAST_OVERLAP
+from napari_necroseg.core.images.read import read_image, read_mask
+from napari_necroseg.core.output import check_out_file
+from napari_necroseg.core.volume import Grid
+
+TIFF_ADVICE = "Add a column spacing_mm to the table, with the spacing as slice x row x column: 4 x 0.7 x 0.7."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """What a case of the table has."""
+
+    case: str
+    has_t2: bool
+    has_reference: bool
+    has_tumour: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """The table of a cohort.
+
+    Parameters
+    ----------
+    cohort
+        The file.
+    cases
+        How many cases it has.
+    problems
+        A sentence for each thing that is missing, ambiguous, doubtful or left out.
+    listing
+        What each case has, in the order of the table.
+    earlier
+        Where the earlier table went, if this one took its place.
+    """
+
+    cohort: Path
+    cases: int
+    problems: tuple[str, ...]
+    listing: tuple[Listed, ...]
+    earlier: Path | None = None
+
+    def __str__(self) -> str:
+        width = max(4, *(len(one.case) for one in self.listing))
+        lines = [f"{'case':{width}}  ceT1  T2   reference  tumour"]
+        for one in self.listing:
+            t2, reference, tumour = (
+                "yes" if has else "-" for has in (one.has_t2, one.has_reference, one.has_tumour)
+            )
+            lines.append(f"{one.case:{width}}  yes   {t2:3}  {reference:9}  {tumour}".rstrip())
+        problems = {0: "no problems", 1: "1 problem"}.get(
+            len(self.problems), f"{len(self.problems)} problems"
+        )
+        n_cases = "1 case" if self.cases == 1 else f"{self.cases} cases"
+        kept = f" The earlier table is now {self.earlier.name}." if self.earlier else ""
+        return "\n".join([*lines, f"{n_cases}, {problems}. The table is {self.cohort}.{kept}"])
+
+
+def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
+    """Find, pair and check the images in a folder, and write the table of cases.
+
+    A table that is there already is added to, see `core.io.merging`; if that changes it, the earlier one
+    is kept beside it as ``cohort.csv.bak-1``, ``.bak-2``, ...
+
+    Parameters
+    ----------
+    folder
+        See `core.io.pairing.find_cases` for the layouts that are understood.
+    out
+        The table to write, or the folder for it; ``cohort.csv`` in `folder` if None.
+
+    Yields
+    ------
+    Event
+        `Progress` while searching and checking, `Warned` for each problem, then `Finished` with `Prepared`.
+
+    Raises
+    ------
+    CohortError
+        If no case is found, or an earlier table has a mistake; nothing is written then.
+    """
+    path = _table_path(folder, out)
+    check_out_file(path)
+    yield Started(message=f"Looking for cases in {folder}.")
+    earlier = _read_earlier(path)
+    pairing = yield from find_cases(folder)
+    problems = list(pairing.problems)
+    yield from (Warned(message=problem) for problem in problems)
+    twins = yield from find_twins(_all_cases(earlier, pairing.cases))
+    checked: list[CaseFiles] = []
+    for done, case in enumerate(pairing.cases):
+        yield Progress(done=done, total=len(pairing.cases), message=f"checking {case.name}")
+        result = check_case(case, root=folder)
+        checked += [result.case] if result.case is not None else []
+        problems += result.problems
+        yield from (Warned(message=problem) for problem in result.problems)
+    merged = merge(earlier, checked)
+    more = [*merged.notes, *twins, *unused_sentence(pairing.unused, folder)]
+    yield from (Warned(message=problem) for problem in more)
+    if not checked:
+        raise CohortError(_no_case(folder, problems))
+    backup = _write(path, earlier, replace(earlier, rows=merged.rows))
+    yield Finished(result=_prepared(path, merged.rows, (*problems, *more), backup))
+
+
+def _all_cases(earlier: CohortTable, found: tuple[CaseFiles, ...]) -> tuple[CaseFiles, ...]:
+    """Return the cases of the table, and those that were found and are not among them."""
+    rows = earlier.cohort
+    images = {case.sequences[Sequence.CET1].resolve() for case in rows}
+    new = (case for case in found if case.sequences[Sequence.CET1].resolve() not in images)
+    return (*rows, *(case for case in new if case.name not in rows))
+
+
+def _table_path(folder: Path, out: Path | None) -> Path:
+    if out is None:
+        return folder / "cohort.csv"
+    return out / "cohort.csv" if out.is_dir() else out
+
+
+def _read_earlier(path: Path) -> CohortTable:
+    """Return the earlier table, which must be faultless: a cell that cannot be read would be lost."""
+    if not path.exists():
+        return CohortTable(rows=(), layout=Table(columns=COLUMNS, rows=()))
+    try:
+        return read_cohort_table(path)
+    except CohortError as error:
+        raise CohortError(
+            f"There is a table already, and it cannot be added to. {error} Mend it, move it away, or choose "
+            "another file with --out."
+        ) from None
+
+
+def _write(path: Path, earlier: CohortTable, new: CohortTable) -> Path | None:
+    """Write the table unless it says the same as before; return where the earlier one went."""
+    if not earlier.rows:
+        write_cohort_table(path, new)
+        return None
+    if cohort_text(path, new) == cohort_text(path, earlier):
+        return None
+    backup = back_up(path)
+    write_cohort_table(path, new)
+    return backup
+
+
+def _prepared(path: Path, rows: tuple[Row, ...], problems: tuple[str, ...], backup: Path | None) -> Prepared:
+    listing = tuple(
+        Listed(
+            case=row.case.name,
+            has_t2=Sequence.T2 in row.case.sequences,
+            has_reference=row.case.reference is not None,
+            has_tumour=row.case.tumour is not None,
+        )
+        for row in rows
+    )
+    return Prepared(cohort=path, cases=len(rows), problems=problems, listing=listing, earlier=backup)
+
+
+def _no_case(folder: Path, problems: list[str]) -> str:
+    shown = " ".join(problems[:3]) + (
+        f" (And {len(problems) - 3} more problems.)" if len(problems) > 3 else ""
+    )
+    return f"No case with a ceT1 image was found in {folder}, so no table was written. {shown} {UNDERSTOOD}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A case without the files that cannot be read, or None if ceT1 is one of them; and what is wrong."""
+
+    case: CaseFiles | None
+    problems: tuple[str, ...]
+
+
+def check_case(case: CaseFiles, *, root: Path) -> Checked:
+    """Open every file of a case, and compare their grids.
+
+    Of a NIfTI image only the header is read. Masks are small, and read whole: whether one has a single
+    label cannot be told otherwise. TIFF stacks have to be read whole, too.
+
+    Parameters
+    ----------
+    case
+        The files.
+    root
+        The folder that paths in messages are relative to.
+
+    Returns
+    -------
+    Checked
+        A T2 image or mask that cannot be read is left out of the case; a TIFF stack that only lacks its
+        spacing is kept, since the table can give that, and so is what only memory is short for.
+    """
+    try:
+        grid, notes = _image_grid(case, Sequence.CET1)
+    except NecrosegError as error:
+        if _lacks_spacing(case.sequences[Sequence.CET1], error):
+            return Checked(case=case, problems=(f"{case.name}: {error} {TIFF_ADVICE}",))
+        return Checked(case=None, problems=(f"{case.name}: {error} The case was left out.",))
+    problems = list(notes)
+    kept = case
+    for column, path in _other_files(case).items():
+        name = relative_name(path, root)
+        try:
+            if column == Sequence.T2:
+                problems += _check_t2(case, grid, name)
+            else:
+                problems += _check_mask(case, path, grid, name)
+        except ResourceError as error:
+            problems.append(f"{error} It could not be checked.")
+        except NecrosegError as error:
+            stays = _lacks_spacing(path, error)
+            problems.append(f"{error} {TIFF_ADVICE if stays else 'It was left out of the case.'}")
+            kept = kept if stays else _without(kept, column)
+    said = tuple(f"{case.name}: {problem}" for problem in dict.fromkeys(problems))
+    return Checked(case=kept, problems=said)
+
+
+def _lacks_spacing(path: Path, error: NecrosegError) -> bool:
+    """Whether a stack is sound but for what the table can add to it."""
+    return isinstance(error, GeometryError) and _is_tiff(path)
+
+
+def _other_files(case: CaseFiles) -> dict[str, Path]:
+    files = {
+        Sequence.T2: case.sequences.get(Sequence.T2),
+        "reference": case.reference,
+        "tumour": case.tumour,
+    }
+    return {column: path for column, path in files.items() if path is not None}
+
+
+@as_mistakes()
+def _image_grid(case: CaseFiles, sequence: Sequence) -> tuple[Grid, tuple[str, ...]]:
+    """The working grid of an image, and what its header makes doubtful."""
+    from napari_necroseg.core.images.nifti import read_header
+
+    path = case.sequences[sequence]
+    if _is_tiff(path):
+        channel = list(Sequence).index(sequence) if case.shares_file else None
+        image = read_image(path, spacing_mm=case.spacing_mm, channel=channel)
+        return working_grid(image.volume.grid), image.notes
+    grid, notes = read_header(path)
+    return working_grid(grid), notes
+
+
+def _check_t2(case: CaseFiles, grid: Grid, name: str) -> list[str]:
+    """What is remarkable about a T2 image, which must cover the ceT1 image."""
+    other, notes = _image_grid(case, Sequence.T2)
+    return [*notes, *_compare(grid, other, name)]
+
+
+def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]:
+    """What is remarkable about a mask, which may be smaller than the ceT1 image, but must lie in it."""
+    mask = read_mask(path, spacing_mm=case.spacing_mm)
+    other = working_grid(mask.volume.grid)
+    is_placed = has_place(grid) and has_place(other)
+    empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
+    found = [*mask.notes, *empty, *_compare(grid, other, name, is_mask=True)]
+    is_moved = is_placed and not grid.matches(other)
+    return found + (list(outside_notes(mask.volume, grid, name)) if is_moved else [])
+
+
+def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> list[str]:
+    """What is remarkable about the place of an image or mask on the ceT1 image."""
+    try:
+        how = check_onto(other, grid, name)
+    except GeometryError as error:
+        if not (has_place(grid) and has_place(other)):
+            return [str(error)]
+        return [f"{name} does not overlap with the ceT1 image at all; are both of the same examination?"]
+    if not how or fits_by_index(other, grid):
+        return [how] if how else []
+    if is_mask:
+        return [f"{name} is not on the grid of the ceT1 image and will be resampled onto it."]
+    share = overlap_share(grid, other)
+    few = f"{name} covers only {share:.0%} of the ceT1 image; are both of the same examination?"
+    return [few] if share < LEAST_OVERLAP else []
+
+
+def _without(case: CaseFiles, column: str) -> CaseFiles:
+    if column == Sequence.T2:
+        sequences = dict(case.sequences)
+        del sequences[Sequence.T2]
+        return replace(case, sequences=sequences)
+    return replace(case, reference=None) if column == "reference" else replace(case, tumour=None)
+
+
+def _is_tiff(path: Path) -> bool:
+    return image_suffix(path) in TIFF_SUFFIXES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """The rows of the table to be written, and a sentence for each row that was touched or contradicts."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> Merged:
+    """Add what was found to an earlier table.
+
+    Every row of the earlier table stays, in its order and with all that it says. A found case belongs to
+    the row that names its ceT1 file, whatever the row calls the case; it only fills that row's empty
+    cells for T2 and the masks. Where merely the name is the same, the row stays as it is. Other found
+    cases follow as new rows; one of a patient that the table knows gets that patient's fold.
+    """
+    rows = list(earlier.rows)
+    notes: list[str] = []
+    fold_of_patient = {name_key(row.case.patient_or_name): row.case.fold for row in rows}
+    place_of_image = {_image(row.case): place for place, row in reversed(list(enumerate(rows)))}
+    names = {name_key(row.case.name) for row in rows}
+    for case in found:
+        place = place_of_image.get(_image(case))
+        if place is not None:
+            rows[place], filled = _filled(rows[place], case)
+            notes += filled
+        elif name_key(case.name) in names:
+            notes.append(
+                f"{case.name}: another ceT1 image was found than the table names; the row was left as it is."
+            )
+        else:
+            fold = fold_of_patient.get(name_key(case.patient_or_name))
+            rows.append(Row(number=_next_number(rows), case=replace(case, fold=fold)))
+    return Merged(rows=tuple(rows), notes=tuple(notes))
+
+
+def _filled(row: Row, found: CaseFiles) -> tuple[Row, list[str]]:
+    case = row.case
+    new = {
+        "T2": (case.sequences.get(Sequence.T2), found.sequences.get(Sequence.T2)),
+        "reference": (case.reference, found.reference),
+        "tumour": (case.tumour, found.tumour),
+    }
+    added = {column: theirs for column, (ours, theirs) in new.items() if ours is None and theirs is not None}
+    sequences = dict(case.sequences) | ({Sequence.T2: added["T2"]} if "T2" in added else {})
+    filled = replace(
+        case,
+        sequences=sequences,
+        reference=added.get("reference", case.reference),
+        tumour=added.get("tumour", case.tumour),
+    )
+    notes = [
+        f"{case.name}: {column} was empty in the table and is now {path.name}; empty it again if that was "
+        "on purpose."
+        for column, path in added.items()
+    ]
+    return replace(row, case=filled), notes
+
+
+def _image(case: CaseFiles) -> Path:
+    return case.sequences[Sequence.CET1].resolve()
+
+
+def _next_number(rows: list[Row]) -> int:
+    return rows[-1].number + 1 if rows else 2

@@ -1,0 +1,21 @@
+"""How images and outlines look wherever they are drawn: colours, and the intensities that are shown."""
+
+import numpy as np
+
+from napari_necroseg.core.volume import Voxels
+
+# Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
+# any of the common colour vision deficiencies (they differ in blue, not in red against green).
+REFERENCE_COLOUR = "#38d64d"
+PREDICTION_COLOUR = "#4aa8ff"
+
+# Share of the voxels that is shown as black, and as white: MR has a few very bright voxels.
+_DISPLAY_PERCENTILES = (2.0, 99.7)
+
+
+def display_range(voxels: Voxels) -> tuple[float, float]:
+    """Return the intensities to show as black and as white; never an empty range."""
+    low, high = np.percentile(voxels, _DISPLAY_PERCENTILES)
+    if high <= low:
+        low, high = float(voxels.min()), float(voxels.max())
+    return float(low), float(high) if high > low else float(low) + 1.0

@@ -1,0 +1,240 @@
+"""The image as its file holds it: checked by its name, its values and the memory that it needs."""
+
+import math
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.case_names import check_case_name, tidy_name
+from napari_necroseg.core.errors import FileError, ResourceError, unreadable
+from napari_necroseg.core.files import check_readable
+from napari_necroseg.core.process import available_bytes
+from napari_necroseg.core.volume import Origin, Volume, Voxels
+
+NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
+TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+Spacing = tuple[float, float, float]
+
+# A mask stored as 255 with a float32 slope of 1/255 gives nearly 1, and other arithmetic is coarser. Of a
+# label, as a share, since rounding grows with the number; never so much that a half could be meant.
+WHOLE_TOLERANCE = 1e-3
+MOST_WHOLE_TOLERANCE = 0.05
+
+# Several times the largest stack that a scanner makes: what announces more is damaged or no MR stack.
+MOST_VOXELS = 500_000_000
+
+# A voxel as float32, and once more while it is put into order.
+_BYTES_A_VOXEL = 8
+
+# Less is not worth the question.
+_SMALL_BYTES = 2**25
+_GIB = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class FileImage:
+    """Voxels in the axis order of their file.
+
+    Parameters
+    ----------
+    volume
+        An image as float32 (real values: slope and intercept applied), or a mask as uint8, 0 and 1.
+    origin
+        What is needed to save a mask onto the same grid.
+    notes
+        What the user should know of how the file was read, one sentence each.
+    """
+
+    volume: Volume
+    origin: Origin
+    notes: tuple[str, ...] = ()
+
+
+def image_suffix(path: Path) -> str:
+    """The suffix of an image file that this program reads, in lower case; empty for any other file."""
+    name = path.name.lower()
+    return next((suffix for suffix in NIFTI_SUFFIXES + TIFF_SUFFIXES if name.endswith(suffix)), "")
+
+
+def image_stem(path: Path) -> str:
+    """The file's name without its image suffix."""
+    return path.name[: len(path.name) - len(image_suffix(path))]
+
+
+def case_name_of(path: Path) -> str:
+    """The name of the case that a single file is of: its own, without the suffix.
+
+    Raises
+    ------
+    FileError
+        If no case can be called so.
+    """
+    name = tidy_name(image_stem(path))
+    reason = check_case_name(name)
+    if reason:
+        raise FileError(f"The file gives the case its name, but {reason}; rename the file.")
+    return name
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse what is missing, may not be read, is a folder, empty, or not named like an image."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise FileError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise FileError(f"{path} is a folder, not an image file.")
+    if not image_suffix(path):
+        raise FileError(
+            f"{path.name} is not named like an image that can be read here; use NIfTI (.nii, .nii.gz, "
+            ".hdr/.img) or TIFF (.tif, .tiff)."
+        )
+    check_readable(path)
+    if found.st_size == 0:
+        raise FileError(f"{path.name} is empty (0 bytes); copy or export it again.")
+
+
+def finite_or_zero(voxels: Voxels, name: str) -> tuple[Voxels, tuple[str, ...]]:
+    """Replace NaN and infinity by 0; a note counts them."""
+    finite = np.isfinite(voxels)
+    if finite.all():
+        return voxels, ()
+    n_replaced = int(voxels.size - np.count_nonzero(finite))
+    if n_replaced == voxels.size:
+        raise FileError(f"{name} holds no number at all (every voxel is NaN or infinite); export it again.")
+    replaced = np.where(finite, voxels, np.asarray(0, dtype=voxels.dtype))
+    were = "voxel was" if n_replaced == 1 else "voxels were"
+    return replaced, (f"{name}: {n_replaced} {were} not a finite number and became 0.",)
+
+
+def one_label(voxels: Voxels, name: str, *, is_own: bool = False) -> tuple[Voxels, tuple[str, ...]]:
+    """Turn voxels with one label into a uint8 mask, 0 and 1, of the same memory layout.
+
+    Parameters
+    ----------
+    voxels
+        What is nearly a whole number counts as that.
+    name
+        Of the file, for notes and errors.
+    is_own
+        Whether any label is inside; else there must be one.
+
+    Raises
+    ------
+    FileError
+        For fractional values, or for more labels than one.
+    """
+    voxels, notes = finite_or_zero(voxels, name) if voxels.dtype.kind == "f" else (voxels, ())
+    whole = _whole(voxels, name) if voxels.dtype.kind == "f" else voxels
+    inside = whole != 0
+    values = whole[inside]
+    mask = inside.astype(np.uint8, order="K")
+    if is_own or not values.size:
+        return mask, notes
+    if (values != values[0]).any():
+        _refuse_labels(np.unique(values), name)
+    label = int(values[0])
+    if label not in (1, 255):
+        notes += (f"{name}: its only label is {label}; it was taken as the mask.",)
+    return mask, notes
+
+
+def _whole(voxels: Voxels, name: str) -> Voxels:
+    """Round what is nearly whole: scaling by a slope and other programs' arithmetic miss the number."""
+    whole = np.round(voxels)
+    tolerance = np.clip(np.abs(whole) * WHOLE_TOLERANCE, WHOLE_TOLERANCE, MOST_WHOLE_TOLERANCE)
+    is_fractional = np.abs(voxels - whole) > tolerance
+    if is_fractional.any():
+        values = np.unique(voxels[is_fractional])
+        raise FileError(
+            f"{name} is not a mask: it has fractional values ({_shown(values)}). Save a mask of 0 and 1, not "
+            "a probability or a resampled image."
+        )
+    return whole
+
+
+def _refuse_labels(labels: Voxels, name: str) -> None:
+    raise FileError(
+        f"{name} has {len(labels)} labels ({_shown(labels)}), but a mask with one is needed; save the "
+        "structure that is meant on its own."
+    )
+
+
+def _shown(values: Voxels) -> str:
+    return ", ".join(f"{value:.6g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
+
+
+def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) -> None:
+    """Refuse an image that has no room in memory, before anything of its size is allocated.
+
+    Parameters
+    ----------
+    shape
+        Number of voxels along each axis.
+    name
+        Of the file.
+    file_bytes_a_voxel
+        What is held of the file's own voxels meanwhile.
+
+    Raises
+    ------
+    ResourceError
+        With the memory that it takes and the memory that there is.
+    """
+    needed = math.prod(shape) * (file_bytes_a_voxel + _BYTES_A_VOXEL)
+    if needed > _SMALL_BYTES and needed > (free := available_bytes()):
+        raise ResourceError(
+            f"{_capital(name)} has {times(shape)} voxels, and working on it takes about {_gib(needed)} of "
+            f"memory; {_gib(free)} are free. Close other programs, or crop the image."
+        )
+
+
+def check_number_of_voxels(shape: tuple[int, ...], name: str) -> None:
+    """Refuse an image with more voxels than any scanner makes.
+
+    Raises
+    ------
+    FileError
+        With how many it announces.
+    """
+    if math.prod(shape) > MOST_VOXELS:
+        raise FileError(
+            f"{name} announces {times(shape)} voxels, more than the {MOST_VOXELS // 10**6} million that are "
+            "read here; it is damaged or no stack of MR slices. Export it again, or crop it."
+        )
+
+
+@contextmanager
+def memory_for(what: str) -> Iterator[None]:
+    """Turn a lack of memory within the context into one sentence about `what`.
+
+    Raises
+    ------
+    ResourceError
+        Where numpy or Python found too little memory.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise ResourceError(
+            f"Not enough memory for {what}; close other programs, or crop the image."
+        ) from error
+
+
+def times(shape: tuple[int, ...]) -> str:
+    """A shape as a person writes it, ``20 x 320 x 320``."""
+    return " x ".join(str(n) for n in shape)
+
+
+def _capital(name: str) -> str:
+    return f"T{name[1:]}" if name.startswith("the ") else name
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / _GIB:.1f} GiB"

@@ -1,0 +1,140 @@
+"""Loading the voxels of a case: every image and mask in working order on the grid of its ceT1 image."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_necroseg.core.case import Case, CaseFiles, Sequence
+from napari_necroseg.core.errors import FileError, as_mistakes
+from napari_necroseg.core.grids.orient import method_warnings, working_grid
+from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, FileImage, image_suffix, memory_for
+from napari_necroseg.core.images.on_grid import image_onto, mask_onto
+from napari_necroseg.core.images.pair_checks import pair_alarms
+from napari_necroseg.core.images.read import read_image, read_mask
+from napari_necroseg.core.volume import Grid, Volume
+
+_ROLES = ("reference", "tumour")
+
+
+@as_mistakes()
+def load_case(files: CaseFiles) -> Case:
+    """Read a case.
+
+    T2 is resampled onto the ceT1 grid (cubic), a mask too (occupancy cut at 0.5), each with a note; on
+    the same grid they stay bit-identical, also where their files have another axis order. Where a file does
+    not say where it lies, voxels are taken for voxels, with a note. A TIFF file named for both sequences
+    holds ceT1 in its first channel and T2 in its second.
+
+    Parameters
+    ----------
+    files
+        Where the images and masks are; what is loaded already is returned as it is.
+
+    Returns
+    -------
+    Case
+        In working order; `notes` tells what was done and what looks wrong about the pair.
+
+    Raises
+    ------
+    FileError, GeometryError
+        If an image or mask cannot be read, or cannot be brought onto the ceT1 image.
+    ResourceError
+        If memory does not suffice.
+    """
+    if files.loaded is not None:
+        return files.loaded
+    with memory_for(f"the images of {files.name}"):
+        images = _read_images(files)
+        masks = {role: _read_mask(path, role, files) for role, path in _mask_paths(files).items()}
+        return replace(assemble_case(files.name, images, masks), patient=files.patient)
+
+
+def assemble_case(
+    name: str, images: Mapping[Sequence, FileImage], masks: Mapping[str, FileImage | None]
+) -> Case:
+    """Bring images and masks, wherever they are from, onto the working grid of the ceT1 image.
+
+    Parameters
+    ----------
+    name
+        Of the case.
+    images
+        ceT1, and T2 if there is one.
+    masks
+        By role, ``reference`` and ``tumour``; values 0 and 1.
+
+    Returns
+    -------
+    Case
+        As `load_case` describes it.
+
+    Raises
+    ------
+    GeometryError
+        If an image or mask cannot be brought onto the ceT1 image.
+    """
+    cet1 = images[Sequence.CET1]
+    grid = working_grid(cet1.volume.grid)
+    notes = list(method_warnings(grid))
+    sequences: dict[Sequence, Volume] = {}
+    for sequence, image in images.items():
+        notes += image.notes
+        there = image_onto(image.volume, grid, f"the {sequence} image")
+        sequences[sequence] = _float32(there.volume)
+        notes += there.notes
+    notes += pair_alarms(images)
+    placed = {role: _mask_on(masks.get(role), role, grid, notes) for role in _ROLES}
+    return Case(
+        name=name,
+        sequences=sequences,
+        origin=cet1.origin,
+        reference=placed["reference"],
+        tumour=placed["tumour"],
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _read_images(files: CaseFiles) -> dict[Sequence, FileImage]:
+    if Sequence.CET1 not in files.sequences:
+        raise FileError(f"Case {files.name!r} has no ceT1 image, and everything is placed on its grid.")
+    shared = files.shares_file
+    if shared and image_suffix(files.sequences[Sequence.CET1]) not in TIFF_SUFFIXES:
+        raise FileError(f"Case {files.name!r} names the same file for ceT1 and T2; name one file for each.")
+    images = {}
+    for channel, sequence in enumerate(seq for seq in Sequence if seq in files.sequences):
+        path = files.sequences[sequence]
+        _check_exists(path, str(sequence), files.name)
+        images[sequence] = read_image(path, spacing_mm=files.spacing_mm, channel=channel if shared else None)
+    return images
+
+
+def _mask_paths(files: CaseFiles) -> dict[str, Path | None]:
+    return {"reference": files.reference, "tumour": files.tumour}
+
+
+def _read_mask(path: Path | None, role: str, files: CaseFiles) -> FileImage | None:
+    if path is None:
+        return None
+    _check_exists(path, role, files.name)
+    return read_mask(path, spacing_mm=files.spacing_mm, is_own=role in files.own_masks)
+
+
+def _mask_on(image: FileImage | None, role: str, grid: Grid, notes: list[str]) -> Volume | None:
+    """Bring a mask onto the grid; what the user should know of it goes to `notes`."""
+    if image is None:
+        return None
+    placed = mask_onto(image.volume, grid, f"the {role} mask")
+    notes += (*image.notes, *placed.notes)
+    return Volume(np.ascontiguousarray(placed.volume.voxels), placed.volume.grid)
+
+
+def _float32(volume: Volume) -> Volume:
+    return Volume(np.ascontiguousarray(volume.voxels, dtype=np.float32), volume.grid)
+
+
+def _check_exists(path: Path, role: str, case: str) -> None:
+    if not path.exists():
+        raise FileError(f"Case {case!r}: its {role} file {path} does not exist; mend the path in the cohort.")

@@ -1,0 +1,354 @@
+"""NIfTI files: one real three-dimensional image, or a sentence that says why not."""
+
+import gzip
+import math
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_necroseg.core.errors import FileError, NecrosegError, unreadable
+from napari_necroseg.core.files import check_readable, read_bytes, write_bytes
+from napari_necroseg.core.images.file_image import (
+    NIFTI_SUFFIXES,
+    FileImage,
+    check_is_file,
+    check_number_of_voxels,
+    check_room,
+    finite_or_zero,
+    image_stem,
+    image_suffix,
+    one_label,
+    times,
+)
+from napari_necroseg.core.images.nifti_header import check_extensions, grid_of_header
+from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
+
+# All that a saved file takes from the header of its origin. Everything else stays behind: the free text,
+# in which scanners and converters leave names of patients, and the scaling of the origin's own voxels.
+PLACE_FIELDS = (
+    *(
+        "qform_code",
+        "sform_code",
+        "quatern_b",
+        "quatern_c",
+        "quatern_d",
+        "qoffset_x",
+        "qoffset_y",
+        "qoffset_z",
+    ),
+    *("srow_x", "srow_y", "srow_z", "xyzt_units"),
+)
+NIFTI2_HEADER_BYTES = 540
+
+# As nibabel's: masks shrink to a hundredth at any level, and probabilities hardly at the best.
+GZIP_LEVEL = 1
+
+# Deflate cannot shrink data by more than this; a header that asks for more is damaged or hostile.
+MOST_DEFLATE_RATIO = 1032
+
+# What may follow the voxels in a file without being thought damaged.
+TRAILING_BYTES = 1 << 20
+
+# gzip's framing rather than zlib's, see zlib.decompressobj.
+_GZIP_WINDOW = 31
+
+
+def read_nifti(path: Path) -> FileImage:
+    """Read an image as float32, slope and intercept applied, in the file's axis order.
+
+    NIfTI-1 and -2, ``.nii``, ``.nii.gz`` and ``.hdr``/``.img``, either byte order, any real dtype,
+    four or more dimensions if all but three have length 1. NaN and infinity become 0, with a note.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, foreign, truncated or damaged, or not a single real 3-D image.
+    GeometryError
+        For a spacing of zero or beyond 0.01 to 100 mm, or a singular affine.
+    """
+    image = open_nifti(path)
+    grid, notes = grid_of_header(image, path.name)
+    voxels = read_voxels(image, path, np.float32).reshape(grid.shape)
+    if _may_be_non_finite(image):
+        voxels, replaced = finite_or_zero(voxels, path.name)
+        notes += replaced
+    return FileImage(Volume(voxels, grid), Origin(grid, path, image.header.binaryblock), notes)
+
+
+def read_nifti_mask(path: Path, *, is_own: bool = False) -> FileImage:
+    """Read a mask with one label (with any, if it `is_own`) as uint8, 0 and 1; see `read_nifti`.
+
+    Raises
+    ------
+    FileError, GeometryError
+        As `read_nifti`; also for fractional values and for more than one label.
+    """
+    image = open_nifti(path)
+    grid, notes = grid_of_header(image, path.name)
+    voxels = read_voxels(image, path, None).reshape(grid.shape)
+    mask, label_notes = one_label(voxels, path.name, is_own=is_own)
+    return FileImage(Volume(mask, grid), Origin(grid, path, image.header.binaryblock), notes + label_notes)
+
+
+def read_header(path: Path) -> tuple[Grid, tuple[str, ...]]:
+    """Return the grid of a file and the notes on it, after all checks that need no voxels."""
+    return grid_of_header(open_nifti(path), path.name)
+
+
+def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
+    """Write voxels atomically onto the grid of the file that they belong to.
+
+    Parameters
+    ----------
+    path
+        ``.nii`` or ``.nii.gz``.
+    voxels
+        In the axis order of `origin`'s grid; their dtype is kept, no scaling is written.
+    origin
+        Its NIfTI header, where it has one, gives version, byte order, qform, sform, their codes and the
+        units exactly; nothing else of the header is handed on, since it may hold a name.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full; what was there before is untouched.
+    """
+    write_bytes(path, nifti_bytes(path, voxels, origin))
+
+
+def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    """Return what `write_nifti` would write; the name of the file says whether it is zipped."""
+    import nibabel
+
+    assert voxels.shape == origin.grid.shape, (voxels.shape, origin.grid.shape)
+    if origin.nifti_header is None:
+        image = nibabel.Nifti1Image(voxels, origin.grid.affine_ras)
+        image.set_qform(origin.grid.affine_ras, code=1, strip_shears=True)
+        image.set_sform(origin.grid.affine_ras, code=1)
+        image.header.set_xyzt_units("mm")
+    else:
+        is_nifti2 = len(origin.nifti_header) == NIFTI2_HEADER_BYTES
+        of_kind = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
+        image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
+    # In memory first: nibabel leaves its file open when the disk is full, so that it could not be removed.
+    content: bytes = image.to_bytes()
+    if path.name.lower().endswith(".gz"):
+        content = gzip.compress(content, GZIP_LEVEL, mtime=0)
+    return content
+
+
+def _header_at(header_bytes: bytes, of_kind: Any, voxels: Voxels) -> Any:
+    """Return a new header for `voxels`, with the place that another header gives."""
+    source = of_kind(header_bytes, check=False)
+    header = of_kind(endianness=source.endianness)
+    header.set_data_dtype(voxels.dtype)
+    header.set_data_shape(voxels.shape)
+    for field in PLACE_FIELDS:
+        header[field] = source[field]
+    # The first is the handedness of the qform; set last, since the shape resets them.
+    header["pixdim"][:4] = source["pixdim"][:4]
+    return header
+
+
+def _may_be_non_finite(image: Any) -> bool:
+    """Whole numbers without scaling cannot be NaN, so that the pass over the voxels can be saved."""
+    slope, intercept = image.dataobj.slope, image.dataobj.inter
+    is_scaled = not (slope == 1 and intercept == 0)
+    return bool(image.get_data_dtype().kind == "f" or is_scaled)
+
+
+def open_nifti(path: Path) -> Any:
+    """Return the nibabel image of a file that holds one real three-dimensional image; no voxel is read yet.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, foreign, shorter than its header says, of another kind, or with more
+        voxels than any scanner makes.
+    """
+    import nibabel
+
+    check_is_file(path)
+    _check_pair(path)
+    check_extensions(_header_path(path))
+    image = _load(path)
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise FileError(
+            f"{path.name} is a {type(image).__name__}, not a NIfTI file; its place in the patient is not "
+            "certain. Convert it to NIfTI."
+        )
+    _check_kind(image, path.name)
+    _check_size(image, path)
+    check_number_of_voxels(image.shape, path.name)
+    return image
+
+
+def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxels:
+    """Read what `open_nifti` opened, slope and intercept applied, as `dtype` or as the file has it.
+
+    Raises
+    ------
+    FileError
+        If the file is truncated or damaged.
+    ResourceError
+        If memory does not suffice; nothing was read then.
+    """
+    # What was inflated and what is made of it stand beside each other.
+    copies = 2 if _is_gzip(_data_path(image)) else 1
+    item_bytes = int(image.get_data_dtype().itemsize)
+    check_room(image.shape, path.name, file_bytes_a_voxel=copies * item_bytes)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            image = _whole_gzip(image)
+            if dtype is None:
+                return np.asanyarray(image.dataobj)
+            return np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
+    except (OSError, EOFError, OverflowError, ValueError, zlib.error) as error:
+        _check_system(error, path)
+        raise FileError(
+            f"{path.name} is truncated or damaged: its voxels could not be read. Copy or export it again."
+        ) from error
+
+
+def holds_fractions(path: Path) -> bool:
+    """Whether a NIfTI file holds numbers with a fraction, as probabilities do, by its header."""
+    if image_suffix(path) not in NIFTI_SUFFIXES:
+        return False
+    try:
+        return bool(open_nifti(path).get_data_dtype().kind == "f")
+    except NecrosegError:
+        return False
+
+
+def _check_pair(path: Path) -> None:
+    suffix = path.name[len(image_stem(path)) :]
+    for half, other in (("hdr", "img"), ("img", "hdr"), ("HDR", "IMG"), ("IMG", "HDR")):
+        partner = path.with_name(image_stem(path) + suffix.replace(half, other))
+        if half in suffix and not partner.is_file():
+            raise FileError(
+                f"{path.name} is one half of a pair of files, and {partner.name} is not beside it; copy both."
+            )
+        if half in suffix:
+            check_readable(partner)
+
+
+def _header_path(path: Path) -> Path:
+    """The file that the header of an image is in: of a pair, its first half."""
+    suffix = path.name[len(image_stem(path)) :]
+    return path.with_name(image_stem(path) + suffix.replace("img", "hdr").replace("IMG", "HDR"))
+
+
+def _load(path: Path) -> Any:
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+    from nibabel.wrapstruct import WrapStructError
+
+    foreign = (ImageFileError, HeaderDataError, HeaderTypeError, WrapStructError, EOFError, zlib.error)
+    try:
+        # Damaged headers overflow; what comes of it is checked. A memory map would keep the file open,
+        # and change with it.
+        with np.errstate(all="ignore"):
+            return nibabel.load(path, mmap=False)
+    except (*foreign, OSError, ValueError, OverflowError) as error:
+        _check_system(error, path)
+        raise FileError(f"{path.name} is not a NIfTI file that can be read; export it again.") from error
+
+
+def _check_system(error: Exception, path: Path) -> None:
+    """Tell what the system refused from damage: only its errors have a number."""
+    if isinstance(error, OSError) and error.errno:
+        raise unreadable(path, error) from error
+
+
+def _check_kind(image: Any, name: str) -> None:
+    shape = image.shape
+    dtype = image.get_data_dtype()
+    if dtype.fields is not None:
+        raise FileError(f"{name} is a colour (RGB) image; export the grey values of the sequence.")
+    if dtype.kind == "c":
+        raise FileError(f"{name} holds complex numbers; export the magnitude image.")
+    if len(shape) < 3:
+        raise FileError(
+            f"{name} is {len(shape)}-D ({times(shape)} voxels); a stack of slices (3-D) is needed."
+        )
+    if any(n != 1 for n in shape[3:]):
+        raise FileError(
+            f"{name} is {len(shape)}-D ({times(shape)} voxels), several volumes in one file; export the one "
+            "volume that is meant."
+        )
+    if min(shape) < 1:
+        raise FileError(f"{name} has no voxels ({times(shape)}); export it again.")
+
+
+def _check_size(image: Any, path: Path) -> None:
+    """Refuse a file too short for its header before anything of that size is allocated."""
+    data = _data_path(image)
+    held = data.stat().st_size * (MOST_DEFLATE_RATIO if _is_gzip(data) else 1)
+    if int(image.dataobj.offset) + _n_bytes(image) > held:
+        raise FileError(
+            f"{path.name} is truncated: its header announces {times(image.shape)} voxels, the file is too "
+            "short for them. Copy or export it again."
+        )
+
+
+def _whole_gzip(image: Any) -> Any:
+    """Return the image with its compressed files inflated to the end and their checksums compared."""
+    from nibabel.fileholders import FileHolder
+
+    if not _is_gzip(_data_path(image)):
+        return image
+    most_bytes = int(image.dataobj.offset) + _n_bytes(image) + TRAILING_BYTES
+    paths = {part: Path(holder.filename) for part, holder in image.file_map.items()}
+    contents = {
+        part: inflated(read_bytes(path), most_bytes=most_bytes) if _is_gzip(path) else read_bytes(path)
+        for part, path in paths.items()
+    }
+    holders = {part: FileHolder(fileobj=BytesIO(content)) for part, content in contents.items()}
+    return type(image).from_file_map(holders, mmap=False)
+
+
+def _data_path(image: Any) -> Path:
+    return Path(image.file_map["image"].filename)
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _n_bytes(image: Any) -> int:
+    """Size of the voxels by the header; in Python's numbers, since a damaged header overflows 64 bits."""
+    return math.prod(int(n) for n in image.shape) * int(image.get_data_dtype().itemsize)
+
+
+def inflated(data: bytes, *, most_bytes: int) -> bytes:
+    """Decompress a whole gzip file, of one member or several.
+
+    Parameters
+    ----------
+    data
+        The content of the file.
+    most_bytes
+        What the content can hold at most; a file that inflates to more is damaged or hostile.
+
+    Raises
+    ------
+    EOFError
+        If the file ends too early, or holds more than `most_bytes`.
+    zlib.error
+        If a checksum does not fit.
+    """
+    parts: list[bytes] = []
+    left = most_bytes
+    while data:
+        inflater = zlib.decompressobj(_GZIP_WINDOW)
+        parts.append(inflater.decompress(data, left + 1))
+        left -= len(parts[-1])
+        if left < 0 or not inflater.eof:
+            raise EOFError("the compressed data end too early or hold too much")
+        # Some writers pad the file with zeros.
+        data = inflater.unused_data.lstrip(b"\0")
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,73 @@
+"""Checks whether two images are a pair: of one patient, in one plane, of one part of the body."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from napari_necroseg.core.case import Sequence
+from napari_necroseg.core.grids.orient import fits_by_index, working_grid
+from napari_necroseg.core.grids.resample import overlap_share
+from napari_necroseg.core.images.file_image import FileImage
+from napari_necroseg.core.volume import Grid
+
+# T2 covers most of the ceT1 stack in practice; below half, a wrong pair is likelier than a small field.
+LEAST_OVERLAP = 0.5
+MOST_TURN_DEG = 20.0
+PLANES = ("sagittal", "axial", "coronal")
+
+
+def pair_alarms(images: Mapping[Sequence, FileImage]) -> list[str]:
+    """Say what speaks against ceT1 and T2 being of one examination; never a name of a patient."""
+    if Sequence.T2 not in images:
+        return []
+    cet1, t2 = images[Sequence.CET1], images[Sequence.T2]
+    found = []
+    # What was taken voxel for voxel has no place that could speak against it.
+    if not fits_by_index(t2.volume.grid, cet1.volume.grid):
+        found += _place_alarms(working_grid(cet1.volume.grid), working_grid(t2.volume.grid))
+    names = {name for name in (_patient_field(cet1), _patient_field(t2)) if name}
+    if len(names) > 1:
+        found.append("the files name different patients")
+    if _are_identical(cet1, t2):
+        found.append("both files hold the very same image")
+    return [f"Check this pair: {problem}." for problem in found]
+
+
+def _place_alarms(grid: Grid, t2_grid: Grid) -> list[str]:
+    found = []
+    overlap = overlap_share(grid, t2_grid)
+    if overlap < LEAST_OVERLAP:
+        found.append(f"only {overlap:.0%} of the ceT1 image is covered by the T2 image")
+    if _plane(grid) != _plane(t2_grid):
+        found.append(f"ceT1 is a {_plane(grid)} stack, T2 a {_plane(t2_grid)} one")
+    elif _turn_deg(grid, t2_grid) > MOST_TURN_DEG:
+        found.append(f"their slices are turned against each other by {_turn_deg(grid, t2_grid):.0f} degrees")
+    return found
+
+
+def _plane(grid: Grid) -> str:
+    """Plane of the slices, told by the widest spacing; a cube-like voxel counts as sagittal."""
+    thick = int(np.argmax(grid.spacing_mm))
+    return PLANES[thick] if grid.spacing_mm[thick] > 1.2 * min(grid.spacing_mm) else PLANES[0]
+
+
+def _turn_deg(a: Grid, b: Grid) -> float:
+    """Largest angle between corresponding axes of two working grids."""
+    directions = [grid.affine_ras[:3, :3] / np.asarray(grid.spacing_mm) for grid in (a, b)]
+    cosines = np.sum(directions[0] * directions[1], axis=0)
+    return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).max())
+
+
+def _patient_field(image: FileImage) -> str:
+    """The NIfTI-1 field in which some converters leave the patient's name; empty for other files."""
+    header = image.origin.nifti_header
+    # Bytes 14 to 32 of a NIfTI-1 header are db_name; NIfTI-2 (540 bytes) has no such field.
+    if header is None or len(header) != 348:
+        return ""
+    return header[14:32].split(b"\0")[0].decode("latin-1").strip().casefold()
+
+
+def _are_identical(a: FileImage, b: FileImage) -> bool:
+    return a.volume.voxels.shape == b.volume.voxels.shape and bool(
+        np.array_equal(a.volume.voxels, b.volume.voxels)
+    )

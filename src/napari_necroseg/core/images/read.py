@@ -1,0 +1,90 @@
+"""Reading an image or a mask, whatever the format."""
+
+from pathlib import Path
+
+from napari_necroseg.core.errors import as_mistakes
+from napari_necroseg.core.images.file_image import (
+    TIFF_SUFFIXES,
+    FileImage,
+    Spacing,
+    check_is_file,
+    image_stem,
+    image_suffix,
+    memory_for,
+)
+from napari_necroseg.core.labels_folder import is_in_project
+from napari_necroseg.core.volume import Grid
+
+
+@as_mistakes()
+def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | None = None) -> FileImage:
+    """Read a NIfTI or TIFF image.
+
+    Parameters
+    ----------
+    path
+        The file; its kind is told by its name.
+    spacing_mm
+        Slice, row and column spacing of a TIFF stack that does not state its own.
+    channel
+        Which channel of a TIFF stack with several.
+
+    Raises
+    ------
+    FileError, GeometryError
+        For whatever cannot be read as a single three-dimensional real image with a place in space.
+    ResourceError
+        If memory does not suffice.
+    """
+    check_is_file(path)
+    with memory_for(path.name):
+        if _is_tiff(path):
+            from napari_necroseg.core.images.tiff import read_tiff
+
+            return read_tiff(path, spacing_mm=spacing_mm, channel=channel)
+        from napari_necroseg.core.images.nifti import read_nifti
+
+        return read_nifti(path)
+
+
+@as_mistakes()
+def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
+    """Read a NIfTI or TIFF mask with one label; see `read_image`.
+
+    Parameters
+    ----------
+    path, spacing_mm
+        As in `read_image`.
+    is_own
+        Whether this program wrote the mask: whatever is not 0 in it is inside, since a person may have
+        painted with any label. From elsewhere, other labels may mean other structures.
+
+    Raises
+    ------
+    FileError, GeometryError, ResourceError
+        As `read_image`; also for fractional values and for more than one label.
+    """
+    check_is_file(path)
+    is_own = is_own or is_in_project(path, image_stem(path))
+    with memory_for(path.name):
+        if _is_tiff(path):
+            from napari_necroseg.core.images.tiff import read_tiff_mask
+
+            return read_tiff_mask(path, spacing_mm=spacing_mm, is_own=is_own)
+        from napari_necroseg.core.images.nifti import read_nifti_mask
+
+        return read_nifti_mask(path, is_own=is_own)
+
+
+def read_grid(path: Path, *, spacing_mm: Spacing | None = None) -> tuple[Grid, tuple[str, ...]]:
+    """Return the grid of an image file in the file's axis order, and notes on it; see `read_image`."""
+    if _is_tiff(path):
+        image = read_image(path, spacing_mm=spacing_mm, channel=0)
+        return image.volume.grid, image.notes
+    from napari_necroseg.core.images.nifti import read_header
+
+    return read_header(path)
+
+
+def _is_tiff(path: Path) -> bool:
+    return image_suffix(path) in TIFF_SUFFIXES
