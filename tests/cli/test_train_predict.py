@@ -279,7 +279,7 @@ def test_a_training_says_whose_masks_it_learned_from(
     assert main([*train, "--out", str(study / "signed")]) == 0
     text = " ".join(capsys.readouterr().err.split())
     assert "against signed-off masks of the labels, not the cohort's masks: case-1 (AB)." in text
-    assert "Not used are the masks in labels of case-2: nobody has signed them off" in text
+    assert "The masks in labels of case-2 are not used: nobody has signed them off" in text
     assert main([*train, "--out", str(study / "all"), "--unsigned"]) == 0
     assert "masks of the labels that nobody has signed off, not the cohort's masks: case-2." in " ".join(
         capsys.readouterr().err.split()

@@ -12,28 +12,28 @@ JOURNAL_SUFFIX = ".journal"
 
 
 def corrected_path(labels: Path, case: str, *, is_tumour: bool = False) -> Path:
-    """Return where the corrected mask of a case is, however the disk has its name, or would be."""
+    """Return the path of a case's corrected mask, which need not exist."""
     return named_file(labels, f"{case}{TUMOUR_SUFFIX if is_tumour else ''}.nii.gz")
 
 
 def draft_path(labels: Path, case: str) -> Path:
-    """Return where a mask that is being corrected is written now and then, until it is saved."""
-    # In a folder of its own: no name of a case can be that of a draft.
+    """Return the path of the copy that is written every few seconds while a mask is being corrected."""
+    # A draft has a folder of its own, so that no case can have the name of one.
     return named_file(labels / DRAFTS_FOLDER, f"{case}.nii.gz")
 
 
 def review_path(labels: Path, case: str) -> Path:
-    """Return where the review of a case is, or would be."""
+    """Return the path of a case's review, which need not exist."""
     return named_file(labels, f"{case}{REVIEW_SUFFIX}")
 
 
 def journal_path(labels: Path, case: str) -> Path:
-    """Return where the journal of a case's mask is, or would be: beside the mask in the project's labels."""
+    """Return the path of the journal of a case's mask, which need not exist."""
     return named_file(labels, f"{case}{JOURNAL_SUFFIX}")
 
 
 def is_in_project(mask: Path, stem: str) -> bool:
-    """Whether this program keeps a mask: in a folder labels, beside its review or its journal.
+    """Whether this program keeps a mask: it lies in a folder ``labels``, beside its review or its journal.
 
     Parameters
     ----------

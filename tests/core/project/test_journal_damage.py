@@ -124,7 +124,7 @@ def test_a_tail_that_is_there_twice_changes_nothing(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", bytes(10), bytes(HEADER_BYTES), bytes(5000)])
 def test_an_empty_file_is_said_to_be_empty(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(FileError, match="no journal of edits but empty"):
+    with pytest.raises(FileError, match="is empty, as after a power cut, and holds no edits"):
         recover(path, BASE, case=CASE)
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_journal_of_another_case_or_shape_is_not_taken_for_this_one(pa
     path.write_bytes(content)
     with pytest.raises(FileError, match="damaged at its beginning"):
         recover(path, BASE, case="b")
-    with pytest.raises(FileError, match="begin with is missing"):
+    with pytest.raises(FileError, match="began with is missing"):
         recover(path, np.zeros((5, 20, 24), np.uint8), case=CASE)
 
 

@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_said_and_stays(folder) -> None:
     path = begin(folder, drawn(1), is_own=True)
     path.write_bytes(b"")
     (one,) = folder.kept()
-    assert "no journal" in one.problem
+    assert "holds no edits" in one.problem
     assert put_aside(path).name == "a.journal-aside-001"
     assert folder.kept() == ()
 

@@ -112,7 +112,7 @@ def test_a_journal_whose_first_mask_is_missing_gives_its_edits_on_the_one_on_dis
     recovered = recover(path, BASE, case="a")
     assert (recovered.edits, recovered.is_base_lost, recovered.voxels.sum()) == (1, True, 20)
     path.write_bytes(packed_header(HEADER))
-    with pytest.raises(FileError, match="begin with is missing"):
+    with pytest.raises(FileError, match="began with is missing"):
         recover(path, BASE, case="a")
 
 

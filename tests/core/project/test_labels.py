@@ -51,7 +51,7 @@ def test_a_mask_that_was_changed_since_is_not_signed(labels, keeps_time) -> None
         os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert drawn_cases(COHORT, labels) == ((), ("a", "b"))
     assert marked(COHORT, labels)["a"].reference == COHORT["a"].reference
-    with pytest.raises(CohortError, match=r"masks of 2 of the 3 cases \(a, b\), and none .* --unsigned"):
+    with pytest.raises(CohortError, match=r"masks of 2 of the 3 cases \(a, b\), but none .* --unsigned"):
         with_corrected(COHORT, labels)
 
 
@@ -73,7 +73,7 @@ def test_it_is_said_whose_masks_count(labels, sign_off) -> None:
     (labels / "b.nii.gz").write_bytes(b"another")
     assert masks_in_words(with_corrected(COHORT, labels), "reference") == (
         "Learning from signed-off masks of the labels, not the cohort's masks: a (AB).",
-        "Not used are the masks in labels of b: nobody has signed them off as they are now, so the masks of "
+        "The masks in labels of b are not used: nobody has signed them off as they are now, so the masks of "
         "the cohort's table count instead. To use them, add --unsigned (in a dock: tick the masks in work).",
     )
     assert masks_in_words(with_corrected(COHORT, labels, unsigned=True), "reference")[1:] == (

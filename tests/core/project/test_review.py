@@ -126,7 +126,7 @@ def test_a_review_that_was_copied_to_another_case_is_none_of_it(labels: Path) ->
 @pytest.mark.parametrize(
     ("entries", "what"),
     [
-        ({"cls": 1}, "entry 'cls' that is not known"),
+        ({"cls": 1}, "an unknown entry 'cls'"),
         ({"status": "done"}, "status: "),
         ({"reader": "A1"}, "1 to 8 letters"),
         ({"reader": "ABCDEFGHI"}, "reader: "),

@@ -1,4 +1,4 @@
-"""An augmentation as a file: written by the preview, read by a training."""
+"""Reads and writes the file of an augmentation, which carries it from the preview to a training."""
 
 from pathlib import Path
 
@@ -15,20 +15,20 @@ def write_augment(path: Path, config: AugmentConfig) -> None:
     Raises
     ------
     ResourceError
-        If the folder cannot be written to or the disk is full; what was there before is untouched.
+        If the folder cannot be written to or the disk is full; an earlier file is untouched.
     """
     write_text(path, config.model_dump_json(indent=2) + "\n")
 
 
 def read_augment(path: Path) -> AugmentConfig:
-    """Read an augmentation; what the file does not name is as in the paper.
+    """Read an augmentation; settings that the file does not name are those of the paper.
 
     Raises
     ------
     FileError
-        If there is no such file, or it is no JSON object.
+        If there is no such file, or it holds no JSON object.
     SettingsError
-        For an unknown name or a value out of bounds.
+        If a name is unknown or a value out of bounds.
     """
     choices = read_json(path, "an augmentation", _MOST_BYTES)
     try:

@@ -1,9 +1,9 @@
 """Saves the files of a case, which change together or not at all: mask, record, maps.
 
-A map is a probability or an uncertainty. All files are written under other names first. Then, as long as a
-mask is replaced, the record is that of both masks (see `provenance`); maps of the earlier mask go before the
-new mask comes, and those of the new one come after it. So a program that looks in between, or after this one
-was killed there, sees a mask with a record that is true of it, and no map of another mask.
+A map is a probability or an uncertainty. All files are first written under other names. While a mask is being
+replaced, the record describes both masks (see `provenance`); maps of the earlier mask are removed before the
+new mask appears, and its own maps appear after it. So a program that looks in between, or after this one was
+killed there, finds a mask with a true record and no map of another mask.
 """
 
 import hashlib
@@ -55,16 +55,16 @@ _WHY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """A file that was kept when another took its place.
+    """A file that was replaced and kept under another name.
 
     Parameters
     ----------
     replaced
         The file, most often a mask.
     kept
-        Where it is now: ``<name>_earlier-001.nii.gz`` or the next free number, its record and maps beside it.
+        The copy, ``<name>_earlier-001.nii.gz`` or the next free number, with its record and maps beside it.
     why
-        What is known of it, as the end of a sentence.
+        Why it was kept, as the end of a sentence.
     """
 
     replaced: Path
@@ -77,22 +77,22 @@ class Earlier:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CaseOutput:
-    """What is to be written of a case.
+    """The mask, the record and the maps of a case that are to be written.
 
     Parameters
     ----------
     path
-        Of the mask, ``.nii.gz`` or ``.nii``.
+        File of the mask, ``.nii.gz`` or ``.nii``.
     mask
-        ``(Z, Y, X)`` in working order; what is not 0 is inside.
+        ``(Z, Y, X)`` in working order; voxels that are not 0 are inside.
     origin
-        The file that the mask lies on.
+        The file on whose grid the mask is saved.
     record
-        How it was made; None where that is not known, and then an earlier record does not stay, either.
+        How the mask was made; None if that is not known. An earlier record is removed then.
     maps
-        Any of `MAPS`, as the mask.
+        Any of `MAPS`, in the order of the mask's voxels.
     has_labels
-        Whether it is no mask, but several labels from 0 to 255.
+        Whether `mask` holds several labels from 0 to 255.
     """
 
     path: Path
@@ -104,31 +104,31 @@ class CaseOutput:
 
 
 def map_path(mask: Path, name: str) -> Path:
-    """Return where a map of a mask stands."""
+    """Return the path of a map of a mask."""
     return mask.with_name(f"{image_stem(mask)}_{name}.nii.gz")
 
 
 def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None:
-    """Write the files of a case; an earlier mask that may be a person's work is kept under another name.
+    """Write the files of a case, and keep an earlier mask that may be a person's work under another name.
 
     Parameters
     ----------
     output
-        What is written.
+        The files.
     keeps_all
         Keep any earlier mask, also one that the program made and nobody changed.
 
     Returns
     -------
     Earlier or None
-        What was kept of the earlier files, if anything was.
+        The earlier file that was kept, if one was.
 
     Raises
     ------
     ResourceError
         If the folder cannot be written to or the disk is full; nothing has changed then.
     FileError
-        If a map would take the place of another case's mask.
+        If a map would replace the mask of another case.
     """
     for name in output.maps:
         _check_no_case(map_path(output.path, name))
@@ -149,21 +149,21 @@ def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None
 
 
 def corrected_record(output: CaseOutput) -> Mapping[str, object] | None:
-    """Return what the record of a mask says once a person has saved another one over it; None without one."""
+    """Return the record of a mask for when a person saves another one over it; None if it has none."""
     stored = provenance_of(output.path).stored if output.path.is_file() else {}
     if not stored or _is_same(output):
         return stored or None
-    # What was measured or left out was so of the mask before.
+    # These entries describe the mask before.
     kept = {name: value for name, value in stored.items() if name not in ("size", "left_out_ml", FILES)}
     return kept | {CORRECTED: True}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Old:
-    """The files of a case that are there.
+    """The files of a case that exist before it is written.
 
-    `digest` is that of the mask's file (None without one), `made` how it was made, `record` the bytes of
-    the JSON file beside it (None without one).
+    `digest` is the SHA-256 of the mask's file, `made` its provenance, and `record` the bytes of the JSON file
+    beside it; `digest` and `record` are None if there is no such file.
     """
 
     mask: Path
@@ -189,7 +189,7 @@ class _Old:
         return bool(read_record(self.mask))
 
     def to_keep(self, output: CaseOutput, *, keeps_all: bool) -> tuple[Path, str] | None:
-        """Return which file is to be kept, and why; None if nothing of a person can be lost."""
+        """Return which file must be kept, and why; None if no work of a person can be lost."""
         made = self.made
         if self.digest is not None and (keeps_all or (made.is_of_a_person and not _is_same(output))):
             return self.mask, "was corrected by hand" if made.is_corrected else _WHY[made.state]
@@ -199,9 +199,9 @@ class _Old:
         return next(((path, _WHY[MaskState.UNRECORDED]) for path in foreign), None)
 
     def going(self, output: CaseOutput) -> list[str]:
-        """Return the maps that cannot stay: those of the mask that goes, and those that others replace.
+        """Return the maps that are removed: those of the earlier mask, and those that new ones replace.
 
-        A mask that is called like a map is another case's.
+        A mask with the name of a map belongs to another case, and stays.
         """
         return [
             name
@@ -210,7 +210,7 @@ class _Old:
         ]
 
     def is_own(self, name: str) -> bool:
-        """Whether a map is of this program, which may remove it."""
+        """Whether this program wrote a map, so that it may remove it."""
         known = hash_of(self.made.stored, name)
         if known is not None:
             return file_sha256(self.maps[name]) == known
@@ -218,7 +218,7 @@ class _Old:
         return bool(self.made.stored) and not has_hashes and holds_fractions(self.maps[name])
 
     def files(self) -> Iterator[tuple[Path, str]]:
-        """What is there of the case, each with the end of its name; the mask comes last."""
+        """Yield the files that exist, each with the end of its name; the mask comes last."""
         if self.record is not None:
             yield record_path(self.mask), ".json"
         yield from ((path, f"_{name}.nii.gz") for name, path in self.maps.items() if not read_record(path))
@@ -227,7 +227,7 @@ class _Old:
 
 
 def _check_no_case(path: Path) -> None:
-    """A case may be called like the map of another one."""
+    """Refuse to write a map over the mask of another case, which may have the name of the map."""
     if path.is_file() and read_record(path):
         raise FileError(
             f"{path.name} is the mask of a case of that name, which would be overwritten; choose another "
@@ -236,7 +236,7 @@ def _check_no_case(path: Path) -> None:
 
 
 def _is_same(output: CaseOutput) -> bool:
-    """Whether the mask that is there has the very voxels of the one that is to be written."""
+    """Whether the mask on disk has exactly the voxels of the one to be written."""
     try:
         there = to_working(read_mask(output.path).volume)
     except NecrosegError:
@@ -247,7 +247,7 @@ def _is_same(output: CaseOutput) -> bool:
 
 
 def _contents(output: CaseOutput, old: _Old) -> list[tuple[Path, bytes]]:
-    """Return the files to write, in order; the record comes twice if one mask replaces another."""
+    """Return the files to write, in order; the record is written twice if a mask is replaced."""
     path, origin = output.path, output.origin
     mask = (labels_bytes if output.has_labels else mask_bytes)(path, output.mask, origin)
     maps = {
@@ -276,7 +276,7 @@ def _as_json(record: Mapping[str, Any]) -> bytes:
 
 @contextmanager
 def _staged(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[tuple[Path, Path]]]:
-    """Yield each file as it was written, with its final name; those not renamed by the end are removed."""
+    """Write each file under a temporary name, and yield it with its final name; remove those not renamed."""
     staged: list[tuple[Path, Path]] = []
     try:
         for path, content in contents:
@@ -290,7 +290,7 @@ def _staged(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[tuple[Path,
 
 @contextmanager
 def _kept(old: _Old, of: Path) -> Iterator[Path]:
-    """Copy all files of a case to the next free name, and yield that of one of them; on failure they go."""
+    """Copy all files of a case to the next free name, and yield the copy of one; remove them on failure."""
     already = _already_kept(old) if of == old.mask else None
     if already is not None:
         yield already
@@ -308,21 +308,21 @@ def _kept(old: _Old, of: Path) -> Iterator[Path]:
 
 
 def _already_kept(old: _Old) -> Path | None:
-    """Return the same mask under the name of an earlier version: the program was ended after it was kept."""
+    """Return an earlier version with the same mask: this program was killed just after it had kept it."""
     stem, suffix = image_stem(old.mask), image_suffix(old.mask)
     earlier = sorted(old.mask.parent.glob(f"{escape(stem)}_earlier-[0-9]*{escape(suffix)}"))
     return next((path for path in earlier if file_sha256(path) == old.digest), None)
 
 
 def _free_stem(old: _Old) -> str:
-    """Return the first name of an earlier version that no file has."""
+    """Return the first free name for an earlier version."""
     stems = (f"{image_stem(old.mask)}_earlier-{number:03d}" for number in count(1))
     ends = (".json", *(f"_{name}.nii.gz" for name in MAPS), image_suffix(old.mask))
     return next(stem for stem in stems if not any(old.mask.with_name(stem + end).exists() for end in ends))
 
 
 def _exchange(output: CaseOutput, old: _Old, staged: Sequence[tuple[Path, Path]]) -> None:
-    """Rename the staged files to their final names; if that fails, all is as it was."""
+    """Rename the staged files to their final names; undo all of it if that fails."""
     undo: list[Callable[[], None]] = []
     aside: list[Path] = []
     with _undoable(old) as copies:
@@ -350,7 +350,7 @@ def _exchange(output: CaseOutput, old: _Old, staged: Sequence[tuple[Path, Path]]
 
 @contextmanager
 def _undoable(old: _Old) -> Iterator[dict[Path, Path]]:
-    """Yield copies of the mask and the record, each beside its file: to go back takes no room on the disk."""
+    """Yield copies of the mask and the record beside their files, so that undoing needs no free space."""
     copies: dict[Path, Path] = {}
     try:
         if old.digest is not None:

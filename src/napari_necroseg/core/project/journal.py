@@ -1,7 +1,7 @@
 """Keeps a journal of the edits of a mask, so that none is lost, however the program ends.
 
-What `Journal.append` was given is on disk when it returns. `Journal.begin` says at once if the folder cannot
-be written to. After a crash `recover` reads the mask after all records that are sound, and `Journal.resume`
+An edit is on disk when `Journal.append` returns. `Journal.begin` raises at once if the folder cannot be
+written to. After a crash, `recover` reads the mask that all undamaged records lead to, and `Journal.resume`
 goes on.
 """
 
@@ -38,44 +38,44 @@ from napari_necroseg.core.project.journal_records import (
 )
 from napari_necroseg.core.volume import Voxels
 
-# No journal that is restarted when it is large gets near to this.
+# Far more than any journal that is restarted when it is large.
 MOST_BYTES = 512 * 2**20
 
-# How a sentence begins that tells of edits which are not on disk.
+# A message about edits that are not on disk begins with this.
 UNSAFE = "Your edits are no longer safe"
 
-# From here on `is_large` asks for a `restart`.
+# A larger journal should be restarted.
 LARGE_BYTES = 8 * 2**20
 
-# Masks and their earlier versions are saved into the same folder.
+# The masks and their earlier versions need room in the same folder.
 LEAST_FREE_BYTES = 64 * 2**20
 _TAKEN_OVER = "another window or program has taken this work over"
 
 
 class OtherBaseError(FileError):
-    """The mask on disk is not the one that the journal's edits began with."""
+    """The mask on disk is not the one that the edits in the journal began with."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recovered:
-    """What a journal holds.
+    """The content of a journal.
 
     Parameters
     ----------
     voxels
-        ``(Z, Y, X)``; the mask after the last edit that is sound.
+        ``(Z, Y, X)``; the mask after the last undamaged edit.
     edits
-        Sound edits since the journal began or was last restarted.
+        Number of undamaged edits since the journal began or was last restarted.
     lost_bytes
-        What could not be read: the part of an edit that was being written last, and what is damaged.
+        Bytes that could not be read: damaged ones, and those of an edit that was not completely written.
     is_saved
         Whether the mask on disk is the same already.
     damaged
-        In how many places something is damaged that sound edits follow; each is one lost edit or more.
+        Number of damaged places that undamaged edits follow; at least one edit is lost at each.
     is_base_lost
-        Whether the mask that the edits began with is among that; the one on disk stands in for it.
+        Whether the mask that the edits began with is lost, so that the one on disk stands in for it.
     note
-        Which layer the mask is: its name, and what its `LayerSource` says, where that was noted.
+        Which layer the mask is: its name and the values of its `LayerSource`, if they were noted.
     """
 
     voxels: Voxels
@@ -88,16 +88,15 @@ class Recovered:
 
     @property
     def loss(self) -> str:
-        """Say what could not be read; nothing if all could."""
+        """Say what could not be read; empty if nothing is lost."""
         if not self.lost_bytes:
             return ""
         if not self.damaged:
-            return (
-                f"The edit that was being written last is not whole ({self.lost_bytes} bytes): it is missing."
-            )
+            return f"The last edit was not completely written ({self.lost_bytes} bytes), so it is missing."
         places = "1 place" if self.damaged == 1 else f"{self.damaged} places"
         began = (
-            " What the mask was before these edits could not be read either: it is as it was saved, or empty."
+            " The mask from before these edits could not be read either: the saved one, or an empty one, is "
+            "used."
             if self.is_base_lost
             else ""
         )
@@ -108,7 +107,7 @@ class Recovered:
 
 
 def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> Recovered:
-    """Read the mask that a journal leads to; nothing on disk changes.
+    """Read the mask that the edits in a journal lead to; nothing on disk changes.
 
     Parameters
     ----------
@@ -119,12 +118,12 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     case
         Name of the case.
     any_base
-        Take the mask also if that on disk was changed since: the journal holds all of it.
+        Do not raise `OtherBaseError`: the journal holds the whole mask.
 
     Raises
     ------
     OtherBaseError
-        If the mask on disk was changed since, to another one than the journal leads to.
+        If the mask on disk was changed since the edits began, and is not the one that they lead to.
     FileError
         If there is no journal, it is damaged at its beginning, or belongs to another case or image.
     """
@@ -134,12 +133,12 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     except OSError as error:
         raise unreadable(path, error) from error
     is_same = bool(np.array_equal(recovered.voxels != 0, base != 0))
-    # What is damaged may have led elsewhere.
+    # A damaged edit may have led to another mask.
     is_saved = is_same and not recovered.damaged
     if not is_same and not any_base and header.base != expected.base:
         raise OtherBaseError(
-            f"The mask of {case} was changed since the {recovered.edits} edits in {path.name} began; take "
-            "them back in place of it, or move the journal away."
+            f"The mask of {case} was changed after the {recovered.edits} edits in {path.name} began; take "
+            "the edits back in place of it, or move the journal away."
         )
     return replace(recovered, is_saved=is_saved)
 
@@ -147,23 +146,25 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
 def _read(path: Path, base: Voxels, expected: Header, case: str) -> tuple[Recovered, Header]:
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise FileError(f"{path.name} has {size / 2**20:.0f} MB, too much for a journal; move it away.")
+        raise FileError(
+            f"{path.name} has {size / 2**20:.0f} MB, too much for a journal of edits; move it away."
+        )
     with open_to_read(path) as file:
         header, is_header_sound = read_header(file, path.name, expected)
         _check_same_image(path, header, expected, case)
         found = _Replayed(base.astype(header.dtype))
         for piece in read_records(file, file.tell(), size, header):
             found.take(piece)
-    # A header that is damaged is believed only where the mask behind it has the case's shape.
+    # A damaged header is believed only if the mask behind it has the shape of the case.
     if not found.has_base and not (is_header_sound and found.edits):
         raise FileError(
-            f"{path.name} is damaged: the mask that its edits begin with is missing; move it away."
+            f"{path.name} is damaged: the mask that its edits began with is missing; move it away."
         )
     return found.recovered(), header
 
 
 class _Replayed:
-    """A mask, and what records make of it one after the other."""
+    """A mask to which the records of a journal are applied one after the other."""
 
     def __init__(self, base: Voxels) -> None:
         self._voxels = base
@@ -199,7 +200,7 @@ class _Replayed:
 
 
 def _check_same_image(path: Path, header: Header, expected: Header, case: str) -> None:
-    """Refuse another case's journal; its size is that of a mask in memory from here on."""
+    """Refuse another case's journal, so that no record can hold more than a mask in memory."""
     if not is_of_case(header, case):
         raise FileError(f"{path.name} holds edits of another case; move it away.")
     if (header.shape, header.dtype) != (expected.shape, expected.dtype):
@@ -210,13 +211,13 @@ def _check_same_image(path: Path, header: Header, expected: Header, case: str) -
 
 
 class TakenOverError(FileError):
-    """Another program has put its journal in the place of this one."""
+    """Another program has replaced this journal by its own."""
 
 
 class Journal:
-    """Edits of one mask, being written; made by `begin` or `resume`, ended by `close` or `discard`.
+    """The journal of one mask, open for writing; from `begin` or `resume` to `close` or `discard`.
 
-    After an `append` that failed the journal lacks that edit, so that it takes no other before `restart`.
+    If `append` fails, the journal lacks that edit, so it takes no further edits before `restart`.
     """
 
     def __init__(
@@ -244,27 +245,25 @@ class Journal:
         Parameters
         ----------
         path
-            See `journal_path`; missing folders are made.
+            For instance `journal_path`; missing folders are made.
         base
             ``(Z, Y, X)``, whole numbers; the mask as it is on disk, or zeros where there is none.
         case
-            Name of the case; only its hash is written.
+            Name of the case, of which only the hash is written.
         now
-            ``(Z, Y, X)``; the mask as it is now, if it was changed already.
+            ``(Z, Y, X)``; the mask as it is now, if it is not the one on disk.
         note
-            Which layer the mask is, where that is not told by the file's name.
+            Which layer the mask is, if the name of the file does not say so.
 
         Raises
         ------
         FileError
-            If there is a journal already: the work in it would be lost.
+            If there is a journal already, whose edits would be lost.
         ResourceError
             If the folder cannot be written to, or has less than 64 MB free.
         """
         if path.exists():
-            raise FileError(
-                f"{path.name} holds edits of {case} that were not saved; take them back, or discard them."
-            )
+            raise FileError(f"{path.name} holds unsaved edits of {case}; take them back, or discard them.")
         journal = cls(path, header_of(base, case), base if now is None else now, note)
         free = shutil.disk_usage(path.parent).free
         if free < LEAST_FREE_BYTES:
@@ -277,14 +276,14 @@ class Journal:
 
     @classmethod
     def resume(cls, path: Path, base: Voxels, *, case: str, any_base: bool = False) -> tuple[Self, Recovered]:
-        """Take up the journal of a crashed session; see `recover` for the arguments and errors.
+        """Go on with the journal of a crashed session; see `recover` for the arguments and errors.
 
-        If something in it could not be read, the file as it was is kept beside it (``...-damaged-001``).
+        If a part of it could not be read, the file is kept beside it as it was (``...-damaged-001``).
 
         Raises
         ------
         ResourceError
-            If the folder cannot be written to; the journal is as it was then.
+            If the folder cannot be written to; the journal is unchanged then.
         """
         check_free(path)
         recovered = recover(path, base, case=case, any_base=any_base)
@@ -294,23 +293,23 @@ class Journal:
 
     @property
     def is_large(self) -> bool:
-        """Whether it is time to `restart`."""
+        """Whether the journal should be restarted."""
         return self._size > LARGE_BYTES
 
     def append(self, box: Box, voxels: Voxels) -> None:
-        """Write an edit; it is on disk when this returns.
+        """Write an edit, which is on disk when this returns.
 
         Parameters
         ----------
         box
-            Slices, rows and columns, each with a start and a stop inside the mask, and not empty.
+            Slices, rows and columns, each with a start and a stop inside the mask; not empty.
         voxels
-            ``(Z, Y, X)`` of the box, as they are now.
+            ``(Z, Y, X)``; the voxels of the box as they are now.
 
         Raises
         ------
         ResourceError
-            If it could not be written, or an earlier one could not: free some space, then `restart`.
+            If this edit or an earlier one could not be written; free some space, then `restart`.
         """
         assert self._file is not None, "the journal is closed"
         assert all(0 <= p.start < p.stop <= n for p, n in zip(box, self._header.shape, strict=True)), box
@@ -323,7 +322,7 @@ class Journal:
             self._check_mine()
             _write_all(self._file, record)
         except OSError as error:
-            # What was written of it must not stand before a later record.
+            # No part of it may remain before a later record.
             with suppress(OSError):
                 self._file.truncate(self._size)
             raise _unsafe(self.path, error.strerror or type(error).__name__) from error
@@ -331,14 +330,14 @@ class Journal:
         self._is_behind = False
 
     def restart(self, voxels: Voxels) -> None:
-        """Replace all edits by the mask ``(Z, Y, X)`` that they led to, atomically.
+        """Replace all edits atomically by the mask ``(Z, Y, X)`` that they led to.
 
         Raises
         ------
         TakenOverError
-            If another program has put its journal there.
+            If another program has replaced the journal by its own.
         ResourceError
-            If it cannot be written; the journal is as it was then.
+            If it cannot be written; the journal is unchanged then.
         """
         if self.path.exists() and not self._is_mine():
             raise TakenOverError(f"{self.path.name}: {_TAKEN_OVER}.")
@@ -351,7 +350,7 @@ class Journal:
         self._file = None
 
     def discard(self) -> None:
-        """Stop writing and remove the journal: the work is saved, or not wanted."""
+        """Stop writing and remove the journal, whose edits are saved or not wanted."""
         self.close()
         remove(self.path)
 
@@ -364,7 +363,7 @@ class Journal:
         self.close()
 
     def _write(self, voxels: Voxels) -> None:
-        """Put a journal with the whole mask in the place of what there is, and open it to append."""
+        """Replace the file by a journal with the whole mask, and open it to append."""
         header = self._header
         assert voxels.shape == header.shape, (voxels.shape, header.shape)
         note = packed_note(self._note) if self._note else b""
@@ -374,7 +373,7 @@ class Journal:
         try:
             with atomic_path(self.path) as temporary:
                 fill(temporary, content)
-                # Windows does not replace a file that is open.
+                # Windows does not replace an open file.
                 self.close()
         except ResourceError:
             if was_open and self._file is None:
@@ -384,7 +383,7 @@ class Journal:
         self._open()
 
     def _check_mine(self) -> None:
-        """Refuse to write into a file that is no longer the journal: another program has put its there."""
+        """Refuse to write once another program has replaced the file."""
         if not self._is_mine():
             raise OSError(errno.ESTALE, _TAKEN_OVER)
 
@@ -393,7 +392,7 @@ class Journal:
 
     def _open(self) -> None:
         try:
-            # Unbuffered: what `write` returns from is the system's, and survives the end of the program.
+            # Unbuffered: when `write` returns, the system has the bytes, and they survive this program.
             self._file = disk.open(self.path, "r+b")
             self._file.seek(0, os.SEEK_END)
             self._identity = os.fstat(self._file.fileno())
@@ -406,18 +405,18 @@ class Journal:
 
 
 def check_free(path: Path) -> None:
-    """Refuse a journal that another window or program is writing; see `lock`."""
+    """Refuse a journal that another window or program is writing."""
     with suppress(FileNotFoundError), disk.open(path, "r+b") as file:
         lock(file)
 
 
 def put_aside(path: Path, kind: str = "aside") -> Path:
-    """Give a journal another name (``...-aside-001``): it is offered no more, and not lost.
+    """Rename a journal (``...-aside-001``), so that it is no longer offered, but not lost either.
 
     Raises
     ------
     FileError
-        If another window or program is writing it, or it cannot be renamed.
+        If another window or program is writing it, or if it cannot be renamed.
     """
     check_free(path)
     aside = free_name(path, kind)
@@ -429,7 +428,7 @@ def put_aside(path: Path, kind: str = "aside") -> Path:
 
 
 def free_name(path: Path, kind: str) -> Path:
-    """Return the first name of this kind beside a journal that is not taken."""
+    """Return the first free name of this kind beside a journal."""
     names = (path.with_name(f"{path.name}-{kind}-{number:03d}") for number in count(1))
     return next(name for name in names if not name.exists())
 

@@ -1,4 +1,4 @@
-"""The journals of one case: that of the person's own mask, and one for each other layer that is drawn on."""
+"""Finds the journals of a case: one of the person's own mask, and one of each other layer drawn on."""
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -16,7 +16,7 @@ from napari_necroseg.core.files import remove, user_data_folder
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.labels_folder import JOURNAL_SUFFIX, draft_path, journal_path
 from napari_necroseg.core.project.journal import Journal, OtherBaseError, Recovered, check_free, recover
-from napari_necroseg.core.project.journal_records import voxels_sha256
+from napari_necroseg.core.project.journal_records import raw_sha256
 from napari_necroseg.core.project.labels import saved_voxels
 from napari_necroseg.core.volume import Grid, Origin, Voxels
 
@@ -24,30 +24,30 @@ JOURNALS_FOLDER = "journals"
 _LAYER = "layer-"
 _LOCK = ".journals.lock"
 
-# To choose a name takes milliseconds; longer is a drive that does not answer.
+# Choosing a name takes milliseconds, unless the drive does not answer.
 _LONGEST_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptStrokes:
-    """What a journal on disk holds that is saved nowhere else.
+    """Strokes in a journal on disk that are saved nowhere else.
 
     Parameters
     ----------
     path, is_own
         The journal, and whether it is that of the person's own mask.
     note
-        Which layer it was drawn on, see `Recovered.note`.
+        Which layer was drawn on; see `Recovered.note`.
     edits, volume_ml
-        How many edits are in it, and how large the mask is after them.
+        Number of edits, and volume of the mask after them.
     is_changed_since
-        Whether the mask on disk was changed since the edits began.
+        Whether the mask on disk was changed after the edits began.
     loss
-        What of it cannot be read, in a sentence; nothing if all can.
+        A sentence on what cannot be read; empty if everything can.
     problem
-        Why it cannot be taken back, in a sentence; nothing if it can.
+        A sentence on why the strokes cannot be taken back; empty if they can.
     is_elsewhere
-        Whether another window or program is writing it just now.
+        Whether another window or program is writing the journal now.
     """
 
     path: Path
@@ -63,18 +63,18 @@ class KeptStrokes:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JournalFolder:
-    """Where the journals of a case are.
+    """The places of a case's journals.
 
     Parameters
     ----------
     key
-        What the journals belong to: the name of a case of a project, or what its image looks like.
+        Identifies the case in the journals: its name in a project, or else a hash of its image.
     grid
-        The working grid that the masks lie on.
+        The working grid of the masks.
     own, others
-        The journal of the person's own mask, and the folder of those of all other layers.
+        The journal of the person's own mask, and the folder with the journals of all other layers.
     labels, case
-        The folder of the project's masks and the name of its case; no folder for a case in no project.
+        The folder of the project's masks, None outside of a project, and the name of the case.
     """
 
     key: str
@@ -86,7 +86,7 @@ class JournalFolder:
 
     @classmethod
     def of_project(cls, labels: Path, case: str, grid: Grid) -> "JournalFolder":
-        """Return that of a case in a project, beside its masks."""
+        """Return the places for a case in a project: beside its masks."""
         others = named_file(labels / JOURNALS_FOLDER, case)
         return cls(
             key=case, grid=grid, own=journal_path(labels, case), others=others, case=case, labels=labels
@@ -94,33 +94,33 @@ class JournalFolder:
 
     @classmethod
     def of_image(cls, case: Case) -> "JournalFolder":
-        """Return that of a case in no project, such as a pair of files: in the data folder of the user.
+        """Return the places for a case outside of a project: in the user's data folder.
 
-        It is found by what the ceT1 image looks like, so that files may be moved and renamed. The first time
-        takes as long as to look at each voxel.
+        They are named by a hash of the ceT1 image, so that its file may be moved and renamed. Hashing reads
+        every voxel.
         """
-        image = voxels_sha256(case.sequences[Sequence.CET1].voxels).hex()
+        image = raw_sha256(case.sequences[Sequence.CET1].voxels).hex()
         place = user_data_folder() / JOURNALS_FOLDER / image[:32]
         own = place / f"mask{JOURNAL_SUFFIX}"
         return cls(key=f"image {image}", grid=case.grid, own=own, others=place / "layers", case=case.name)
 
     def begin(self, voxels: Voxels, *, is_own: bool, note: Mapping[str, str]) -> Journal:
-        """Begin the journal of a mask ``(Z, Y, X)`` under a name that no journal has.
+        """Begin the journal of a mask ``(Z, Y, X)`` under a free name.
 
         Parameters
         ----------
         voxels
             The mask as it is now.
         is_own
-            Whether it is the person's own mask; while there is an older journal of that, or another window is
-            writing it, this one is kept as that of another layer.
+            Whether it is the person's own mask. If there is a journal of that already, or another window is
+            writing it, the new one is kept among those of other layers.
         note
-            Which layer it is.
+            Which layer the mask is.
 
         Raises
         ------
         ResourceError
-            If the folder cannot be written to, or has too little room.
+            If the folder cannot be written to, or has too little free space.
         """
         with file_lock(self.own.parent / _LOCK, "Beginning a journal", wait_s=_LONGEST_WAIT_S):
             is_own = is_own and not self.own.exists()
@@ -134,24 +134,24 @@ class JournalFolder:
             )
 
     def saved(self) -> Voxels | None:
-        """Return the own mask as it is saved in the project, ``(Z, Y, X)``; None if there is none."""
+        """Return the person's own mask as saved in the project, ``(Z, Y, X)``; None if there is none."""
         return None if self.labels is None else saved_voxels(self.labels, self.case, self.grid)
 
     def kept(self, held: Collection[Path] = ()) -> tuple[KeptStrokes, ...]:
-        """Return the strokes to take back, those of the own mask first; `held` are journals in use here.
+        """Return the strokes that can be taken back, those of the own mask first, without journals in `held`.
 
-        A journal of which all is saved is removed.
+        A journal whose strokes are all saved is removed.
         """
         others = sorted(self.others.glob(f"*{JOURNAL_SUFFIX}")) if self.others.is_dir() else []
         found = [self._kept(path) for path in (self.own, *others) if path not in held and path.exists()]
         return tuple(one for one in found if one is not None)
 
     def take_back(self, path: Path) -> tuple[Journal, Recovered]:
-        """Take up a journal to the last edit, in place of whatever is saved; see `Journal.resume`."""
+        """Go on with a journal from its last edit, whatever mask is saved; see `Journal.resume`."""
         return Journal.resume(path, self._base(path), case=self.key, any_base=True)
 
     def write_draft(self, voxels: Voxels | None, origin: Origin) -> None:
-        """Write the own mask as a file that any program reads, or remove that; nothing without a project."""
+        """Write the own mask as a file that any program can read, or remove it; in a project only."""
         if self.labels is None:
             return
         path = draft_path(self.labels, self.case)

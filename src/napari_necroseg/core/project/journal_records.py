@@ -1,11 +1,11 @@
-"""The bytes of a journal of edits: a header, then records, each with its length and checksum.
+"""Reads and writes the bytes of a journal of edits: a header, then records with length and checksum.
 
-A header is the magic number, the dtype, the shape, the SHA-256 of the mask on disk, the SHA-256 of the
-case's name, and a CRC-32 of all that. A record is its length, a CRC-32 of that and of its body; the body is
-a box (start and stop of each axis) and the zlib-compressed voxels of it. All numbers are
-little-endian. The first record holds the whole mask, so that a journal can be read without any other file.
-A record whose box is all zeros is a note: JSON that says which layer the mask is. What is damaged is passed
-over: reading goes on at the next record whose checksum is right.
+The header holds the magic number, the dtype, the shape, the SHA-256 of the mask on disk, the SHA-256 of the
+case's name, and a CRC-32 of all these. A record holds the length of its body, a CRC-32 of that length and the
+body, and the body: a box (start and stop of each axis) and its zlib-compressed voxels. All numbers are
+little-endian. The first record holds the whole mask, so that a journal can be read without any other file. A
+record whose box is all zeros is a note: JSON that says which layer the mask is. Damaged bytes are skipped:
+reading goes on at the next record whose checksum is right.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ _HEADER = struct.Struct("<8s4s3I32s32sI")
 _PREFIX = struct.Struct("<II")
 _BOX = struct.Struct("<6I")
 
-# The fastest; strokes are mostly runs of one value. Each such stream begins with the same two bytes, by which
-# the next record is found behind one that is damaged.
+# The fastest level; strokes are mostly runs of one value. Every such stream begins with the same two bytes,
+# by which the next record is found behind a damaged one.
 _LEVEL = 1
 _STREAM = b"\x78\x01"
 _BEFORE_STREAM = _PREFIX.size + _BOX.size
@@ -39,23 +39,23 @@ _NOTE_BOX = bytes(_BOX.size)
 _MOST_NOTE_BYTES = 4096
 _SCAN_BYTES = 2**16
 
-# A forged file could make each of its bytes look like the beginning of a long record.
+# In a forged file every byte could look like the beginning of a long record.
 _MOST_TRIED_BYTES = 2**28
 
-# Of the 448 bits of a header that are known beforehand; another case's differ in about 128.
+# Of the 448 header bits that are known beforehand; those of another case differ in about 128.
 _MOST_FLIPPED_BITS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a journal belongs to.
+    """Identifies the mask and the case that a journal belongs to.
 
     Parameters
     ----------
     shape, dtype
         Of the mask.
     base
-        SHA-256 of the voxels of the mask on disk, see `voxels_sha256`.
+        `raw_sha256` of the mask on disk.
     case
         SHA-256 of the case's name.
     """
@@ -67,16 +67,16 @@ class Header:
 
 
 def header_of(base: Voxels, case: str) -> Header:
-    """Return the header for edits of a mask ``(Z, Y, X)`` of whole numbers."""
+    """Return the header of a journal for a mask ``(Z, Y, X)`` of whole numbers."""
     dtype = base.dtype.newbyteorder("<").str
     assert base.ndim == 3, base.shape
     assert dtype in DTYPES, base.dtype
     z, y, x = base.shape
-    return Header(shape=(z, y, x), dtype=dtype, base=voxels_sha256(base), case=_name_sha256(case, "NFC"))
+    return Header(shape=(z, y, x), dtype=dtype, base=raw_sha256(base), case=_name_sha256(case, "NFC"))
 
 
 def is_of_case(header: Header, case: str) -> bool:
-    """Whether a journal is that of a case, in whichever form its name was written when it began."""
+    """Whether a journal is that of a case, in whichever Unicode form the name was written."""
     return header.case in (_name_sha256(case, "NFC"), _name_sha256(case, "NFD"))
 
 
@@ -84,7 +84,7 @@ def _name_sha256(case: str, form: Literal["NFC", "NFD"]) -> bytes:
     return hashlib.sha256(normalize(form, case).encode()).digest()
 
 
-def voxels_sha256(voxels: Voxels) -> bytes:
+def raw_sha256(voxels: Voxels) -> bytes:
     """Return the SHA-256 of the voxels in C order, little-endian."""
     plain = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("<"))
     return hashlib.sha256(plain.view(np.uint8).data).digest()
@@ -98,18 +98,18 @@ def packed_header(header: Header) -> bytes:
 
 
 def read_header(file: BinaryIO, name: str, expected: Header) -> tuple[Header, bool]:
-    """Read the header from the beginning of a file, and whether it is undamaged.
+    """Read the header at the beginning of a file, and whether it is undamaged.
 
-    A damaged one that is that of `expected` but for a few bits counts as that.
+    A damaged header that differs from `expected` in a few bits counts as `expected`.
 
     Raises
     ------
     FileError
-        If it is none, is damaged, or names a dtype or shape that no mask has.
+        If there is no header, it is damaged, or it names a dtype or shape that no mask has.
     """
     content = file.read(_HEADER.size)
     if not content.strip(b"\0"):
-        raise FileError(f"{name} is no journal of edits but empty, as a power cut leaves it; move it away.")
+        raise FileError(f"{name} is empty, as after a power cut, and holds no edits; move it away.")
     is_whole = len(content) == _HEADER.size and zlib.crc32(content[:-4]) == int.from_bytes(
         content[-4:], "little"
     )
@@ -117,10 +117,12 @@ def read_header(file: BinaryIO, name: str, expected: Header) -> tuple[Header, bo
         return expected, False
     if not content.startswith(_MAGIC):
         is_newer = len(content) >= len(_MAGIC) and content.startswith(_MAGIC[:-1])
-        kind = "was written by another version of this program" if is_newer else "is no journal of edits"
+        kind = "was written by another version of this program" if is_newer else "is not a journal of edits"
         raise FileError(f"{name} {kind}; choose another file, or move it away.")
     if not is_whole:
-        raise FileError(f"{name} is damaged at its beginning, so no edit can be read from it; move it away.")
+        raise FileError(
+            f"{name} is damaged at its beginning, so none of its edits can be read; move it away."
+        )
     return _unpacked_header(content, name), True
 
 
@@ -133,7 +135,7 @@ def _unpacked_header(content: bytes, name: str) -> Header:
 
 
 def _is_nearly(content: bytes, expected: Header) -> bool:
-    """Whether a header is the expected one but for a few bits; the mask on disk may be another."""
+    """Whether a header differs from the expected one in a few bits only, the mask on disk left aside."""
     ours = packed_header(expected)
     known = [*range(_HEADER.size - 68), *range(_HEADER.size - 36, _HEADER.size - 4)]
     flipped: int = sum((content[at] ^ ours[at]).bit_count() for at in known)
@@ -141,7 +143,7 @@ def _is_nearly(content: bytes, expected: Header) -> bool:
 
 
 def packed_record(box: Box, voxels: Voxels, dtype: str) -> bytes:
-    """Return the bytes of a record: the voxels of a box with whole, non-negative bounds."""
+    """Return the bytes of a record with the voxels of a box; its bounds are whole and not negative."""
     corners = [int(bound) for part in box for bound in (part.start, part.stop)]
     plain = np.ascontiguousarray(voxels.astype(dtype, casting="safe", copy=False))
     body = _BOX.pack(*corners) + zlib.compress(plain.view(np.uint8).data, _LEVEL)
@@ -149,7 +151,7 @@ def packed_record(box: Box, voxels: Voxels, dtype: str) -> bytes:
 
 
 def packed_note(note: Mapping[str, str]) -> bytes:
-    """Return the bytes of a note; one that is too long for any reader is left out."""
+    """Return the bytes of a note; none if it is too long."""
     body = _NOTE_BOX + zlib.compress(json.dumps(dict(note)).encode(), _LEVEL)
     fits = len(body) <= _MOST_NOTE_BYTES
     return _PREFIX.pack(len(body), _checksum(body)) + body if fits else b""
@@ -157,7 +159,7 @@ def packed_note(note: Mapping[str, str]) -> bytes:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record:
-    """An edit: which voxels, and what they are, ``(Z, Y, X)`` of the box."""
+    """An edit: a box of the mask, and its voxels ``(Z, Y, X)``."""
 
     box: Box
     voxels: Voxels
@@ -165,7 +167,7 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """So many bytes that are no record; `is_tail` says that no sound record follows."""
+    """A number of damaged bytes; `is_tail` if no undamaged record follows."""
 
     n_bytes: int
     is_tail: bool
@@ -174,14 +176,14 @@ class Damage:
 def read_records(
     file: BinaryIO, start: int, size: int, header: Header
 ) -> Iterator[Record | dict[str, str] | Damage]:
-    """Yield the sound records and notes of a file, and what is damaged between them.
+    """Yield the undamaged records and notes of a file, and the damage between them.
 
     Parameters
     ----------
     file, start, size
-        The file, where its records begin, and where it ends.
+        The file, the byte at which its records begin, and its length.
     header
-        Bounds what a record may hold: no more is allocated, whatever the file says.
+        Bounds the size of a record, so that no more is allocated whatever the file says.
     """
     at = start
     while at < size:
@@ -196,7 +198,7 @@ def read_records(
 
 
 def _next_record(file: BinaryIO, start: int, size: int, header: Header) -> int | None:
-    """Return where the next sound record begins; None if there is none."""
+    """Return where the next undamaged record begins; None if there is none."""
     tried = 0
     for begin in _beginnings(file, start, size):
         found, n_bytes = _record_at(file, begin, size, header)
@@ -209,11 +211,11 @@ def _next_record(file: BinaryIO, start: int, size: int, header: Header) -> int |
 
 
 def _beginnings(file: BinaryIO, start: int, size: int) -> Iterator[int]:
-    """Yield where records may begin: a fixed way before each beginning of a compressed stream."""
+    """Yield where records may begin: a fixed distance before the beginning of each compressed stream."""
     at = start + _BEFORE_STREAM
     while at < size:
         file.seek(at)
-        # One byte more, since a beginning may lie across two pieces.
+        # One byte more, since the two bytes may lie in different pieces.
         piece = file.read(_SCAN_BYTES + 1)
         place = piece.find(_STREAM)
         while 0 <= place < _SCAN_BYTES:
@@ -225,7 +227,7 @@ def _beginnings(file: BinaryIO, start: int, size: int) -> Iterator[int]:
 def _record_at(
     file: BinaryIO, begin: int, size: int, header: Header
 ) -> tuple[Record | dict[str, str] | None, int]:
-    """Return the record or note that begins at a byte, if any, and how many bytes were read for it."""
+    """Return the record or note at a byte, if there is one, and how many bytes were read for it."""
     if size - begin < _BEFORE_STREAM:
         return None, 0
     file.seek(begin)
@@ -252,7 +254,7 @@ def _checksum(body: bytes) -> int:
 
 
 def _most_bytes(box: bytes, header: Header) -> int:
-    """Return what a record of a box can need, compressed as badly as zlib ever does; 0 if it is none."""
+    """Return the most bytes that a record of a box can have after zlib; 0 if there is no such box."""
     found = _unpacked_box(box, header)
     if found is None:
         return 0
@@ -273,7 +275,7 @@ def _shape_of(box: Box) -> Shape:
 
 
 def _unpacked(body: bytes, header: Header) -> Record | None:
-    """Return the box and its voxels; None if they contradict each other or the header."""
+    """Return the edit in a body; None if it contradicts itself or the header."""
     box = _unpacked_box(body[: _BOX.size], header)
     if box is None:
         return None
@@ -285,7 +287,7 @@ def _unpacked(body: bytes, header: Header) -> Record | None:
 
 
 def _unpacked_note(body: bytes) -> dict[str, str] | None:
-    """Return what a note says; None for one that says nothing."""
+    """Return the entries of a note; None if it has none that can be read."""
     try:
         content = zlib.decompressobj().decompress(body[_BOX.size :], _MOST_NOTE_BYTES)
         note = json.loads(content)
@@ -295,7 +297,7 @@ def _unpacked_note(body: bytes) -> dict[str, str] | None:
 
 
 def _inflated(data: bytes, size: int) -> bytes | None:
-    """Decompress exactly so many bytes; None if there are more, fewer, or damaged ones."""
+    """Decompress exactly `size` bytes; None if there are more, fewer, or damaged ones."""
     inflater = zlib.decompressobj()
     try:
         content = inflater.decompress(data, size + 1)

@@ -1,7 +1,7 @@
-"""One mask's journal, written in a thread of its own: painting never waits for the disk.
+"""Writes the journal of a mask in a thread of its own, so that painting never waits for the disk.
 
-Strokes that come while the disk is busy join into one record, so that at most one record is waiting, however
-slow the disk is. What cannot be written is tried again, as a whole, until it can.
+Strokes that come while the disk is busy are joined, so that at most one record waits, however slow the disk
+is. After a failure the whole mask is tried again until it can be written.
 """
 
 import threading
@@ -18,19 +18,19 @@ from napari_necroseg.core.volume import Voxels
 Begin = Callable[[Voxels], Journal]
 Draft = Callable[[Path, Voxels | None], None]
 
-# From here on it is told that the disk does not keep up.
+# A longer delay is reported.
 LATE_S = 2.0
 RETRY_S = 2.0
 
-# The whole mask as a file that any program reads, if something has changed since the last one.
+# How long after a change the whole mask is written as a file that any program can read.
 DRAFT_S = 8.0
 
-# How often an idle thread looks whether the program has ended.
+# How often an idle thread checks whether the program has ended.
 _LOOK_S = 0.5
 
 
 class End(StrEnum):
-    """What becomes of a journal that is written no longer."""
+    """What to do with a journal that is no longer written."""
 
     KEEP = "keep"
     DISCARD = "discard"
@@ -38,19 +38,21 @@ class End(StrEnum):
 
 
 class JournalWriter:
-    """Keeps a copy of one mask in step with its layer, and the journal on disk in step with that.
+    """Keeps a copy of a mask as it is in its layer, and the journal on disk as that copy.
 
     Parameters
     ----------
     begin
-        Makes the journal of a mask ``(Z, Y, X)``; called in the thread, and again if another program has
+        Begins the journal of a mask ``(Z, Y, X)``; called in the thread, and again if another program has
         taken the journal over.
     voxels
-        ``(Z, Y, X)``, uint8; the mask as it is now, which becomes this object's.
+        ``(Z, Y, X)``, uint8; the mask as it is now. This object keeps it and writes into it.
     tell
-        Called in the thread with a sentence when something cannot be written, and with nothing once it could.
+        Called in the thread with a sentence if something cannot be written, and with an empty one as soon as
+        it can be.
     draft
-        Writes the mask of a journal as a file that any program reads; removes it where there is no mask.
+        Writes the mask of a journal as a file that any program can read; removes that file if there is no
+        mask.
     """
 
     def __init__(
@@ -61,7 +63,8 @@ class JournalWriter:
         self.problem = ""
         self._begin, self._tell, self._draft = begin, tell, draft
         self._condition = threading.Condition()
-        # What is not on disk: a box of the mask, or all of it; since when it waits, or is being written.
+        # Voxels that are not on disk (a box, or the whole mask), and since when they wait or are being
+        # written.
         self._box: Box | None = None
         self._is_whole = True
         self._waits_since: float | None = time.monotonic()
@@ -69,13 +72,13 @@ class JournalWriter:
         self._retry_at = 0.0
         self._draft_at: float | None = None
         self._end: End | None = None
-        # No daemon: what was handed over is written before the program ends.
+        # Not a daemon: all changes are written before the program ends.
         self._thread = threading.Thread(target=self._serve, name="necroseg-journal")
         self._thread.start()
 
     @property
     def seconds_behind(self) -> float:
-        """How long ago the oldest change was made that is not on disk; 0 if all are."""
+        """How old the oldest change is that is not on disk yet; 0 if all are."""
         with self._condition:
             since = [one for one in (self._waits_since, self._written_since) if one is not None]
         return time.monotonic() - min(since) if since else 0.0
@@ -86,7 +89,7 @@ class JournalWriter:
         return not self._thread.is_alive()
 
     def change(self, box: Box, part: Voxels) -> None:
-        """Take over the voxels ``(Z, Y, X)`` of a box; they are written as soon as the disk is free."""
+        """Take the voxels ``(Z, Y, X)`` of a box, which are written as soon as the disk is free."""
         with self._condition:
             self.voxels[box] = part
             self._box = box if self._box is None else _joined(self._box, box)
@@ -94,13 +97,13 @@ class JournalWriter:
             self._condition.notify_all()
 
     def end(self, what: End) -> None:
-        """Write what is left, then do this with the journal, and stop."""
+        """Write the remaining changes, deal with the journal as said, and stop."""
         with self._condition:
             self._end = self._end or what
             self._condition.notify_all()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until all that was handed over is on disk, and until it has stopped if it was told to."""
+        """Wait until all changes are on disk and, after `end`, the thread has stopped; False on a timeout."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self.seconds_behind or (self._end is not None and self._thread.is_alive()):
             if deadline is not None and time.monotonic() >= deadline:
@@ -123,7 +126,7 @@ class JournalWriter:
         self._finish()
 
     def _is_due(self) -> bool:
-        """Whether there is something to write now."""
+        """Whether a change or a draft should be written now."""
         now = time.monotonic()
         is_draft_due = self._draft_at is not None and now >= self._draft_at
         return (self._waits_since is not None and now >= self._retry_at) or is_draft_due
@@ -132,7 +135,7 @@ class JournalWriter:
         return self._end is not None or not threading.main_thread().is_alive()
 
     def _take(self) -> tuple[Box | None, Voxels | None]:
-        """Take out what waits: a box and its voxels, no box for the whole mask, or neither."""
+        """Take the waiting change: a box and its voxels, the whole mask without a box, or nothing."""
         box, is_whole = self._box, self._is_whole
         self._box, self._is_whole = None, False
         self._written_since, self._waits_since = self._waits_since, None
@@ -175,8 +178,8 @@ class JournalWriter:
             self._draft(self.journal.path, voxels)
 
     def _failed(self, error: Exception) -> None:
-        """Have the whole mask written next time, and say why it was not, once."""
-        # Without a journal no stroke is on disk; where there is one it may be the draft alone that failed.
+        """Have the whole mask written next time, and report the reason once."""
+        # Without a journal no stroke is on disk; with one, perhaps only the draft has failed.
         told = str(error)
         if self.journal is None and not told.startswith(UNSAFE):
             told = f"{UNSAFE}: {told}"
@@ -212,6 +215,6 @@ class JournalWriter:
 
 
 def _joined(one: Box, other: Box) -> Box:
-    """Return the smallest box that holds two."""
+    """Return the smallest box that holds both."""
     z, y, x = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
     return (z, y, x)

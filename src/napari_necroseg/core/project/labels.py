@@ -16,12 +16,12 @@ from napari_necroseg.core.labels_folder import TUMOUR_SUFFIX, corrected_path, re
 from napari_necroseg.core.project.review import Status, read_review
 from napari_necroseg.core.volume import Grid, Voxels
 
-# Of a mask's file, behind the case's name.
+# What follows the case's name in the name of a mask's file.
 _SUFFIXES = {"reference": "", "tumour": TUMOUR_SUFFIX}
 
 
 def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
-    """Read the mask of a case that is on disk, ``(Z, Y, X)`` on its grid; None if that cannot be done."""
+    """Read a case's saved mask, ``(Z, Y, X)``; None if there is none that can be read on its grid."""
     path = corrected_path(labels, case)
     if not path.exists():
         return None
@@ -33,24 +33,24 @@ def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
 
 
 def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
-    """Put masks of a project in the place of the cohort's; a case without one keeps what it has.
+    """Put a project's masks in place of the cohort's; a case without one keeps its own.
 
     Parameters
     ----------
     cohort
         Cases, with or without masks.
     labels
-        The folder of the masks: ``<case>.nii.gz`` a reference, ``<case>_tumour.nii.gz`` a tumour.
+        The folder of the masks: ``<case>.nii.gz`` is a reference, ``<case>_tumour.nii.gz`` a tumour.
     unsigned
-        Whether masks count that nobody signed off, too. A sign-off is of the reference, and holds as long as
-        the file is the same to the bit; tumours are never signed off.
+        Also use masks that nobody has signed off. A sign-off is of the reference, and holds as long as the
+        file is the same to the bit; tumours are never signed off.
 
     Raises
     ------
     CohortError
-        If no mask of any of the cases counts.
+        If none of the cases has a mask that counts.
     FileError
-        If a mask that was signed off cannot be read; with the system's reason.
+        If a signed-off mask cannot be read; with the system's reason.
     """
     found = marked(cohort, labels, unsigned=unsigned)
     _check_unsigned(found, labels)
@@ -60,21 +60,21 @@ def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> C
 
 
 def marked(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
-    """Do the same, but return the cohort as it is where no mask counts; what is left alone is marked, too."""
-    # Listed once: to ask for each case takes long on a network drive.
+    """Like `with_corrected`, without its errors; masks that are not used are marked as drawn, too."""
+    # The folder is listed once: asking for each case takes long on a network drive.
     there = names_in(labels)
     return replace(cohort, cases=tuple(_marked(files, labels, there, unsigned) for files in cohort))
 
 
 def drawn_cases(cohort: Cohort, labels: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the cases with a mask that is signed off, and of those with another one."""
+    """Return the names of the cases with a signed-off mask, and of those with one that is not signed off."""
     found = [(files.name, [one.whose for one in files.drawn.values()]) for files in marked(cohort, labels)]
     signed = tuple(name for name, whose in found if "signed" in whose)
     return signed, tuple(name for name, whose in found if "unsigned" in whose)
 
 
 def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from") -> tuple[str, ...]:
-    """Say which cases have another mask than the cohort's table names, and which drawn masks are left alone.
+    """Say for which cases a drawn mask replaces the cohort's, and which drawn masks are not used.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from")
     target
         ``reference`` or ``tumour``.
     doing
-        What the masks are for, to begin a sentence with.
+        How each sentence begins: what the masks are used for.
     """
     drawn = [(files.name, files.drawn[target]) for files in cohort if target in files.drawn]
     instead = "" if target == "reference" else " tumour"
@@ -99,7 +99,7 @@ def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from")
     left = [name for name, one in drawn if not one.is_used]
     if left:
         sentences.append(
-            f"Not used are the masks in labels of {', '.join(left)}: nobody has signed them off as they are "
+            f"The masks in labels of {', '.join(left)} are not used: nobody has signed them off as they are "
             "now, so the masks of the cohort's table count instead. To use them, add --unsigned (in a dock: "
             "tick the masks in work)."
         )
@@ -134,7 +134,7 @@ def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: 
 
 
 def _reader(labels: Path, case: str, mask: Path) -> str:
-    """Return who signed off a mask, to the bit as it is; nothing if nobody did."""
+    """Return the initials of whoever signed off exactly this mask; empty if nobody did."""
     if not review_path(labels, case).exists():
         return ""
     try:
@@ -150,12 +150,12 @@ def _reader(labels: Path, case: str, mask: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _sha256(mask: Path, *_stamp: int) -> str:
-    """Hash each file once for as long as it stays the same: a dock asks at every change of a form."""
+    """Hash each file once until it changes: a dock asks at every change of a form."""
     return file_sha256(mask)
 
 
 def _check_unsigned(cohort: Cohort, labels: Path) -> None:
-    """Refuse a mask that was signed off and cannot be read: whether it was changed since is not known."""
+    """Refuse a signed-off mask that cannot be read: nobody can tell whether it was changed since."""
     there = names_in(labels)
     for files in cohort:
         drawn = files.drawn.get("reference")
@@ -176,12 +176,12 @@ def _nothing_counts(cohort: Iterable[CaseFiles], labels: Path) -> str:
     left = [files.name for files in cases if files.drawn]
     if not left:
         return (
-            f"{labels} holds no mask of any of the {len(cases)} cases; a corrected mask of a case is called "
-            "CASE.nii.gz, with the case's name in it."
+            f"{labels} holds no mask of any of the {len(cases)} cases; a case's corrected mask is called "
+            "CASE.nii.gz, with the name of the case in place of CASE."
         )
     named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
     return (
-        f"{labels} has masks of {len(left)} of the {len(cases)} cases ({named}), and none of them is signed "
-        "off as it is now (a mask that was changed since counts as unsigned, and tumours cannot be signed "
-        "off). Sign them off in the dock Correct, or take them as they are with --unsigned."
+        f"{labels} has masks of {len(left)} of the {len(cases)} cases ({named}), but none of them is signed "
+        "off as it is now (a mask changed after its sign-off counts as unsigned, and tumours cannot be "
+        "signed off). Sign them off in the dock Correct, or use them as they are with --unsigned."
     )

@@ -1,13 +1,13 @@
-"""The record beside a mask: how the mask was made, believed only of the mask that it was written for.
+"""Reads the record beside a mask, which says how the mask was made and is believed of that mask only.
 
-``<case>.json`` stands beside ``<case>.nii.gz`` and has, under ``files``, the SHA-256 of that mask (of its
-bytes and of its voxels) and of its ``_probability`` and ``_uncertainty``. A mask whose voxels are others was
-changed since: corrected, damaged, or another program's. Records of earlier versions have no hash; they are
-believed, and whether their mask was changed cannot be told.
+``<case>.json`` beside ``<case>.nii.gz`` holds, under ``files``, the SHA-256 of that mask (of its bytes and of
+its voxels) and of its ``_probability`` and ``_uncertainty``. If the mask has other voxels, it was changed
+since: corrected, damaged, or replaced by another program. Records of earlier versions have no hash; they are
+believed, and nobody can tell whether their mask was changed.
 
-While the files of a case are replaced (see `case_files`), the record has both: that of the new mask, and
-under ``replaces`` that of the earlier one with the hash of its file. So a program that ends in between leaves
-a mask with a record that is true of it.
+While the files of a case are being replaced (see `case_files`), the record is that of the new mask and holds,
+under ``replaces``, that of the earlier one with the hash of its file. So a program that ends in between
+leaves a mask with a true record.
 """
 
 import hashlib
@@ -28,38 +28,38 @@ from napari_necroseg.core.volume import Grid, Volume
 
 FILES, REPLACES, CORRECTED = "files", "replaces", "corrected_by_hand"
 
-# Names and settings; anything larger is something else.
+# A record holds names and settings; anything larger is something else.
 _MOST_BYTES = 10_000_000
 
-# What any record of this program has had, for a JSON file of someone else may stand there.
+# Every record of this program has one of these entries; a JSON file of that name may be someone else's.
 _OURS = ("model", "models", "model_cases", "trained_on", FILES)
 
 
 class MaskState(StrEnum):
-    """What a record says of the mask beside it."""
+    """How a mask compares with the record beside it."""
 
     UNRECORDED = "unrecorded"
-    """There is no record of this program."""
+    """It has no record of this program."""
     UNTOLD = "untold"
-    """Its record has no hash, so that nobody can tell whether it was changed."""
+    """Its record has no hash, so nobody can tell whether it was changed."""
     AS_WRITTEN = "as written"
-    """It is the mask that its record was written for."""
+    """Its record was written for exactly this mask."""
     CHANGED = "changed"
-    """It is another one."""
+    """Its record was written for another mask."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """How a mask was made, as far as that can be told.
+    """How a mask was made, as far as that is known.
 
     Parameters
     ----------
     state
-        What its record says of it.
+        How it compares with its record.
     record
-        What can be believed of how it was made; nothing for a mask that was changed since.
+        The part of the record that can be believed; empty for a mask that was changed since.
     stored
-        The record as it stands there, believed or not.
+        The record as it is on disk, believed or not.
     """
 
     state: MaskState
@@ -68,22 +68,22 @@ class Provenance:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether a person has drawn on it, by its record."""
+        """Whether its record says that a person has drawn on it."""
         return self.record.get(CORRECTED) is True
 
     @property
     def is_of_a_person(self) -> bool:
-        """Whether it may hold work that the program could not do again."""
+        """Whether it may hold a person's work, which the program cannot do again."""
         return self.state is not MaskState.AS_WRITTEN or self.is_corrected
 
 
 def record_path(mask: Path) -> Path:
-    """Return where the record of a mask's making stands."""
+    """Return the path of a mask's record, which need not exist."""
     return mask.with_name(f"{image_stem(mask)}.json")
 
 
 def read_record(mask: Path) -> dict[str, Any]:
-    """Return the record beside a mask; nothing if there is none, or it is not one of this program."""
+    """Return the record beside a mask; empty if there is none, or it is another program's."""
     record = read_json_quietly(record_path(mask), _MOST_BYTES)
     return record if any(name in record for name in _OURS) else {}
 
@@ -104,7 +104,7 @@ def provenance_of(mask: Path) -> Provenance:
 
 
 def record_of(record: Mapping[str, Any], digest: str) -> Mapping[str, Any]:
-    """Return the part of a record that is of the mask with this hash: the new mask, or the earlier one."""
+    """Return the part of a record that describes the mask with this hash: the new or the earlier one."""
     replaced = record.get(REPLACES)
     own = {name: value for name, value in record.items() if name != REPLACES}
     if isinstance(replaced, dict) and replaced.get("mask_sha256") == digest != hash_of(record, "mask"):
@@ -114,21 +114,21 @@ def record_of(record: Mapping[str, Any], digest: str) -> Mapping[str, Any]:
 
 
 def hash_of(record: Mapping[str, Any], role: str, kind: str = "sha256") -> object:
-    """Return a hash that a record has of the mask, its probability or its uncertainty; None without one."""
+    """Return the hash in a record of the mask, its probability or its uncertainty; None if it has none."""
     files = record.get(FILES)
     described = files.get(role) if isinstance(files, dict) else None
     return described.get(kind) if isinstance(described, dict) else None
 
 
 def described(volume: Volume, content: bytes) -> dict[str, Any]:
-    """Return the entry of a mask in its record: its hashes and its place.
+    """Return the entry of a mask in its record: its hashes and its affine.
 
     Parameters
     ----------
     volume
         ``(Z, Y, X)`` in working order.
     content
-        Of its file.
+        The bytes of its file.
     """
     return {
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -148,7 +148,7 @@ def _state(mask: Path, digest: str, record: Mapping[str, Any]) -> MaskState:
 
 
 def _is_written_anew(mask: Path, record: Mapping[str, Any]) -> bool:
-    """Whether another file has the same voxels in the same place: saved or zipped again, without a change."""
+    """Whether the file was only saved or zipped again: its voxels and their place are the same."""
     try:
         volume = to_working(read_mask(mask).volume)
         place = Grid(volume.voxels.shape, np.asarray(hash_of(record, "mask", "affine_ras"), float))
@@ -158,6 +158,6 @@ def _is_written_anew(mask: Path, record: Mapping[str, Any]) -> bool:
 
 
 def _voxels_sha256(volume: Volume) -> str:
-    """Return the SHA-256 of which voxels are inside, whatever number stands for that."""
+    """Return the SHA-256 of which voxels are inside, whatever label they have."""
     inside = np.ascontiguousarray(volume.voxels != 0)
     return hashlib.sha256(repr(inside.shape).encode() + np.packbits(inside).tobytes()).hexdigest()

@@ -1,8 +1,8 @@
-"""How far a case is: the sign-off of its mask, ``labels/<case>.review.json`` beside it.
+"""Records how far a case is, and the sign-off of its mask, in ``labels/<case>.review.json``.
 
-The file is ours; the column ``status`` of ``cohort.csv`` is a person's own remark, in any words, which is
-shown and never read as a status nor written. Neither follows from the other, and a review that is removed
-takes nothing with it but the sign-off.
+This program owns the file. The column ``status`` of ``cohort.csv`` is a person's own remark in any words: it
+is shown, but never written or read as a status. The two are independent, and removing a review removes the
+sign-off only.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from napari_necroseg.core.labels_folder import REVIEW_SUFFIX, corrected_path, re
 
 _MOST_BYTES = 1_000_000
 
-# Ten years: a clock that was set, not work.
+# Ten years: more is a clock that was set, not work.
 _MOST_SECONDS = 3.2e8
 _MOST_ML = 1e6
 _MOST_SLICES = 10_000
@@ -39,16 +39,17 @@ class Status(StrEnum):
 
 
 class Changes(Config):
-    """What a correction changed against the prediction that it began with; see `scoring.changes`."""
+    """How a corrected mask differs from the prediction that it began with; see `core.scoring`."""
 
     dice: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Dice coefficient of both; none where both are empty."),
+        Field(ge=0, le=1, description="Dice coefficient of the two; none where both are empty."),
     ] = None
     before_ml: Annotated[Ml, Field(description="Volume of the prediction in mL.")]
     after_ml: Annotated[Ml, Field(description="Volume of the mask that was signed off in mL.")]
     slices: Annotated[
-        tuple[Slice, ...], Field(max_length=_MOST_SLICES, description="Slices on which they differ, from 0.")
+        tuple[Slice, ...],
+        Field(max_length=_MOST_SLICES, description="Slices on which they differ, counted from 0."),
     ] = ()
 
 
@@ -80,7 +81,7 @@ class Review(Config):
         return self
 
     def worked(self, seconds: float) -> "Review":
-        """Return the review after some more seconds of work on the mask, which is no longer signed off."""
+        """Return the review after more work on the mask, which is no longer signed off then."""
         return self.changed(
             status=Status.IN_WORK,
             seconds=self.seconds + seconds,
@@ -92,7 +93,7 @@ class Review(Config):
     def signed_off(
         self, mask: Path, *, reader: str, changes: Changes | None = None, date: datetime | None = None
     ) -> "Review":
-        """Return the review of a mask that a reader signs off; first count the time with `worked`.
+        """Return the review of a mask that a reader signs off; count the time with `worked` first.
 
         Parameters
         ----------
@@ -101,7 +102,7 @@ class Review(Config):
         reader
             Initials.
         changes
-            Against the prediction, where there was one.
+            How it differs from the prediction, where there was one.
         date
             When; now if not given.
 
@@ -110,7 +111,7 @@ class Review(Config):
         SettingsError
             If the initials are not 1 to 8 letters.
         FileError
-            If there is no such file: save the mask first.
+            If there is no such file.
         """
         if not mask.is_file():
             raise FileError(f"There is no mask {mask.name} to sign off; save it first.")
@@ -127,23 +128,23 @@ class Review(Config):
 
 
 def write_review(labels: Path, review: Review) -> None:
-    """Write the review of a case into the folder of its mask, atomically.
+    """Write the review of a case beside its mask, atomically.
 
     Raises
     ------
     ResourceError
-        If the folder cannot be written to or the disk is full; what was there before is untouched.
+        If the folder cannot be written to or the disk is full; an earlier review is untouched.
     """
     write_text(review_path(labels, review.case), review.model_dump_json(indent=2) + "\n")
 
 
 def read_review(labels: Path, case: str) -> Review:
-    """Read the review of a case; an untouched one where there is none.
+    """Read the review of a case; without a file, that of an untouched case.
 
     Raises
     ------
     FileError
-        If the file is not a review of this case: damaged, of another case, or with values out of bounds.
+        If the file is damaged, of another case, or has values out of bounds.
     """
     path = review_path(labels, case)
     if not path.exists():
@@ -154,9 +155,9 @@ def read_review(labels: Path, case: str) -> Review:
 def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
     """Return how far each case is, in the order of the table.
 
-    A case is reviewed if its mask is, to the bit, the one that was signed off; in work if there is another
-    mask, or a review that says so or cannot be read (`read_review` tells why); else untouched. What is
-    journalled, but not saved, does not count.
+    A case is reviewed if its mask is the one that was signed off, to the bit. It is in work if there is
+    another mask, or a review that says so or cannot be read (`read_review` says why); otherwise it is
+    untouched. Strokes that are journalled but not saved do not count.
     """
     there = names_in(labels)
     return {name: _status(name, labels, there) for name in cohort.names}
@@ -170,23 +171,23 @@ def next_case(
     status: Status | None = None,
     backwards: bool = False,
 ) -> str | None:
-    """Return the next case of the table, from its end on from its beginning.
+    """Return the next case of the table; after the last one comes the first.
 
     Parameters
     ----------
     cohort, of_case
         The cases and their `statuses`.
     after
-        The case to look from, which is not returned; the whole table is looked at if not given.
+        Where to start; this case itself is never returned. If not given, the search starts at the first case.
     status
-        Of the case that is looked for; any if not given.
+        The status to look for; any if not given.
     backwards
-        The case before instead.
+        Return the previous case instead.
 
     Returns
     -------
     str or None
-        Its name; None if there is no such case.
+        The name of the case; None if there is none.
     """
     names = list(reversed(cohort.names)) if backwards else list(cohort.names)
     start = 0 if after is None else names.index(cohort[after].name) + 1
@@ -198,7 +199,7 @@ def next_case(
 def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:
     unknown = sorted(set(choices) - set(Review.model_fields))
     if unknown:
-        raise _no_review(path, f"it has an entry {unknown[0][:40]!r} that is not known.")
+        raise _no_review(path, f"it has an unknown entry {unknown[0][:40]!r}.")
     try:
         review = Review.checked(**choices)
     except SettingsError as error:
