@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.phantom.phantom import phantom_case
-from napari_necroseg.core.scoring.regions import box_region
+from napari_necroseg.core.scoring.scores import box_region
 
 N_LEVELS = 60
 Histograms = tuple[np.ndarray, np.ndarray]

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 import numpy as np
 from scipy import ndimage
 
-from napari_necroseg.core.scoring.live import LiveCounts
+from napari_necroseg.core.scoring.overlap import LiveCounts
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.volume import Grid
 

@@ -18,7 +18,7 @@ from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text
-from napari_necroseg.core.study.runs import Run, runs_of
+from napari_necroseg.core.study.run import Run, runs_of
 
 # Dice by configuration, seed and case.
 Dice = Mapping[str, Mapping[int, Mapping[str, float]]]

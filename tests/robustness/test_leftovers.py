@@ -15,7 +15,7 @@ from napari_necroseg.core.files import atomic_folder, atomic_path, writing_into
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.output import check_out_folder, sweep, sweep_all
 from napari_necroseg.core.phantom.phantom import write_phantom_cohort
-from napari_necroseg.core.study.report import write_report
+from napari_necroseg.core.study.report.report import write_report
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows locks no folder")
 

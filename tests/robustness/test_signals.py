@@ -92,9 +92,9 @@ def test_a_training_that_was_done_is_not_said_to_be_lost(project: Path, command:
 def test_a_study_says_that_it_goes_on(
     project: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_necroseg.core.study import study
+    from napari_necroseg.core.study import experiment
 
-    monkeypatch.setattr(study, "run_study", interrupted)
+    monkeypatch.setattr(experiment, "run_study", interrupted)
     ended = command("study", project / "cohort.csv", "--out", project / "study/first")
     assert ended.code == INTERRUPTED
     assert "what is done is kept" in ended.last

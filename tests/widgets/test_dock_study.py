@@ -18,10 +18,17 @@ from napari_necroseg.core.events import Finished, Progress, Started
 from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
-from napari_necroseg.core.study.events import RunAdvanced, RunDone, RunFailed, RunPlanned, RunStarted
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text
-from napari_necroseg.core.study.runs import Run, runs_of
+from napari_necroseg.core.study.run import (
+    Run,
+    RunAdvanced,
+    RunDone,
+    RunFailed,
+    RunPlanned,
+    RunStarted,
+    runs_of,
+)
 from napari_necroseg.jobs import study, study_status
 from napari_necroseg.jobs.study_status import StudyStatus, status_in_words, title_of
 from napari_necroseg.layerdata import Role, case_layers
@@ -754,7 +761,7 @@ def test_one_core_is_left_and_the_result_needs_no_pytorch_here(monkeypatch, two_
         asked.append(config)
         yield Finished(result=Result(two_patients))
 
-    monkeypatch.setattr("napari_necroseg.core.study.study.run_study", run_study)
+    monkeypatch.setattr("napari_necroseg.core.study.experiment.run_study", run_study)
     config = StudyConfig(folds=2)
     to_do = study.StudyToDo(
         config=config, cohort=read_cohort(two_patients), table=two_patients, out=two_patients.parent

@@ -19,7 +19,7 @@ from napari_necroseg.core.events import (
     Warned,
     to_record,
 )
-from napari_necroseg.core.study.events import RunAdvanced, RunFailed
+from napari_necroseg.core.study.run import RunAdvanced, RunFailed
 
 SECONDS_BETWEEN_LINES = 5.0
 BAR_CHARACTERS = 28

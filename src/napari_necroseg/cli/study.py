@@ -72,9 +72,9 @@ def study_left_behind(options: argparse.Namespace) -> str:
 
 def study_job(options: argparse.Namespace) -> Generator[Event]:
     """Do what is left of the experiment, or say what it would be."""
-    from napari_necroseg.core.study.cohort import number_of_folds
-    from napari_necroseg.core.study.planning import plan_study
-    from napari_necroseg.core.study.study import run_study
+    from napari_necroseg.core.study.cases import number_of_folds
+    from napari_necroseg.core.study.dry_run import plan_study
+    from napari_necroseg.core.study.experiment import run_study
 
     if options.out.exists() and not options.out.is_dir():
         raise CohortError(f"{options.out} is a file; choose the folder of the study.")
@@ -96,6 +96,6 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report_job(options: argparse.Namespace) -> Generator[Event]:
     """Write up the experiment."""
-    from napari_necroseg.core.study.report import write_report
+    from napari_necroseg.core.study.report.report import write_report
 
     return write_report(options.folder)

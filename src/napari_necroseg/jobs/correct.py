@@ -142,7 +142,7 @@ class ReviewState:
 
 def sign_off(wanted: ToSignOff, stop: threading.Event) -> Iterator[Event]:
     """Save a mask if it is not, and write beside it who signed it off."""
-    from napari_necroseg.core.scoring.changes import what_changed
+    from napari_necroseg.core.scoring.corrections import what_changed
 
     on_disk = saved_voxels(wanted.labels, wanted.case, wanted.grid)
     if on_disk is None or not np.array_equal(on_disk != 0, wanted.mask.voxels != 0):

@@ -11,9 +11,8 @@ import numpy as np
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.masks.components import Mask
-from napari_necroseg.core.scoring.live import LiveCounts
-from napari_necroseg.core.scoring.scores import Scores
-from napari_necroseg.core.scoring.slices import SliceScores, error_map, score_slices
+from napari_necroseg.core.scoring.overlap import LiveCounts
+from napari_necroseg.core.scoring.scores import Scores, SliceScores, error_map, score_slices
 from napari_necroseg.core.scoring.surface import contour_distances
 from napari_necroseg.core.volume import Grid, Volume
 

@@ -18,12 +18,12 @@ from napari_necroseg.core.files import file_sha256, read_json, read_text, voxels
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.process import run_remotely
 from napari_necroseg.core.project.models import read_run_record
-from napari_necroseg.core.study.cohort import check_cases, decide_folds, without_voxels
-from napari_necroseg.core.study.findings import changed_scores
+from napari_necroseg.core.study.cases import check_cases, decide_folds, without_voxels
 from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME, RunState, StudyRecord, read_study
+from napari_necroseg.core.study.report.findings import changed_scores
 from napari_necroseg.core.study.results import CaseResult, read_results
-from napari_necroseg.core.study.runs import Run, runs_of
+from napari_necroseg.core.study.run import Run, runs_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer
 
 SCORES_NAME = "scores.csv"
@@ -101,8 +101,8 @@ class StudyToDo:
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
         """Do it; called in its own process."""
-        from napari_necroseg.core.study.planning import plan_study
-        from napari_necroseg.core.study.study import run_study
+        from napari_necroseg.core.study.dry_run import plan_study
+        from napari_necroseg.core.study.experiment import run_study
 
         # One stays free for the viewer.
         config = self.config.changed(spare_cores=1)

@@ -9,16 +9,17 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import duration
-from napari_necroseg.core.study.events import (
+from napari_necroseg.core.study.record import RunState
+from napari_necroseg.core.study.run import (
+    Run,
     RunAdvanced,
     RunDone,
     RunEvent,
     RunFailed,
     RunPlanned,
     RunStarted,
+    training_of,
 )
-from napari_necroseg.core.study.record import RunState
-from napari_necroseg.core.study.runs import Run, training_of
 
 # Of the loss curve of a run; beyond that every second one is left out.
 _MOST_POINTS = 1000

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from napari_necroseg.core.scoring.compare import COMPARED, compare
-from napari_necroseg.core.scoring.paired import holm
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
+from napari_necroseg.core.scoring.statistics import holm
+from napari_necroseg.core.scoring.summary import COMPARED, compare
 
 
 def scores(**values: float) -> Scores:

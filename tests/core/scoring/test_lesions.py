@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_necroseg.core.scoring.lesions import Lesions, count_lesions
+from napari_necroseg.core.scoring.scores import Lesions, count_lesions
 
 
 def test_lesions_are_matched_by_a_voxel_in_common() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.scoring.paper import published
+from napari_necroseg.core.scoring.published import published
 
 BOTH = (Sequence.CET1, Sequence.T2)
 

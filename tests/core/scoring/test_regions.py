@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_necroseg.core.scoring.regions import box_region, patch_about
+from napari_necroseg.core.scoring.scores import box_region, patch_about
 
 
 def test_the_box_is_ten_millimetres_wider_on_every_side() -> None:

@@ -7,8 +7,7 @@ from scipy.stats import bootstrap
 
 from napari_necroseg.core.grids.slices import mask_to_slices
 from napari_necroseg.core.scoring.overlap import count, specificity
-from napari_necroseg.core.scoring.regions import box_region, patch_about
-from napari_necroseg.core.scoring.scores import Scores, score_masks
+from napari_necroseg.core.scoring.scores import Scores, box_region, patch_about, score_masks
 from napari_necroseg.core.scoring.summary import summarise
 from napari_necroseg.core.volume import Grid
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_necroseg.core.scoring.slices import error_map, score_slices
+from napari_necroseg.core.scoring.scores import error_map, score_slices
 
 
 @pytest.fixture

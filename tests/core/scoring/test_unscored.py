@@ -1,6 +1,6 @@
 """What is said of cases that are in no mean."""
 
-from napari_necroseg.core.scoring.unscored import Unscored
+from napari_necroseg.core.scoring.summary import Unscored
 
 
 def test_nothing_is_said_where_nothing_is_missing() -> None:

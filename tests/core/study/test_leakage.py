@@ -2,7 +2,7 @@ import pytest
 
 from napari_necroseg.core.cohort.seen_cases import Learned, patient_sha256
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.study.leakage import check_images, check_unseen
+from napari_necroseg.core.study.folds import check_images, check_unseen
 from napari_necroseg.core.study.record import StudyCase
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.study.outcomes import ABSOLUTE_VOLUME, outcomes_of
+from napari_necroseg.core.study.results import ABSOLUTE_VOLUME, outcomes_of
 from written_studies import make_record, make_scores, nothing, result
 
 TWO_D, THREE_D = "2d:ceT1", "3d:ceT1"

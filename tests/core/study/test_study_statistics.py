@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare, wilcoxon
 
-from napari_necroseg.core.scoring.paired import holm
-from napari_necroseg.core.study.outcomes import outcomes_of
-from napari_necroseg.core.study.statistics import (
+from napari_necroseg.core.scoring.statistics import holm
+from napari_necroseg.core.study.results import (
     TESTED,
     friedman,
+    outcomes_of,
     pairs,
     seed_spread,
     seeds_table,

@@ -13,11 +13,10 @@ from napari_necroseg.core.events import CaseFailed, Event, Finished, Progress, S
 from napari_necroseg.core.files import back_up, write_text
 from napari_necroseg.core.output import check_out_file, check_out_folder
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
-from napari_necroseg.core.scoring.compare import compare
 from napari_necroseg.core.scoring.figures import keep_foreign, write_figures
 from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, ReadPair, find_pairs, read_pair
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores, score_masks
-from napari_necroseg.core.scoring.summary import Summary, summarise
+from napari_necroseg.core.scoring.summary import Summary, altered_in_words, compare, summarise
 from napari_necroseg.core.scoring.tables import (
     ScoredCase,
     is_alike,
@@ -26,7 +25,6 @@ from napari_necroseg.core.scoring.tables import (
     tidy_table,
     wide_table,
 )
-from napari_necroseg.core.scoring.unscored import altered_in_words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,29 @@
-"""All scores of one case, and their summary over a cohort."""
+"""All scores of one case: over the volume, in three regions, by lesion, and slice by slice."""
 
 import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from napari_necroseg.core.grids.slices import mask_to_slices
-from napari_necroseg.core.masks.components import Box, bounding_box
-from napari_necroseg.core.scoring.lesions import count_lesions
+from napari_necroseg.core.masks.components import NEIGHBOURS, Box, bounding_box
 from napari_necroseg.core.scoring.overlap import Mask, count, dice, sensitivity, specificity
-from napari_necroseg.core.scoring.regions import box_region, patch_about
 from napari_necroseg.core.scoring.surface import surface_distances
 from napari_necroseg.core.volume import Grid, Voxels
 
 State = Literal["scored", "missed", "false_alarm", "nothing_to_find"]
+
+# What describes how it was scored, rather than how well.
+_HOW = ("state", "nsd_tolerance_mm")
+DEFAULT_TOLERANCE_MM = 2.0
+BOX_MARGIN_MM = 10.0
+PATCH_SHAPE = (64, 128, 128)
+
+# Values of an error map.
+AGREED, MISSED, EXTRA = 1, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +69,7 @@ class Scores:
         )
 
 
-# What describes how it was scored, rather than how well.
-_HOW = ("state", "nsd_tolerance_mm")
 SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name not in _HOW)
-DEFAULT_TOLERANCE_MM = 2.0
 
 
 def score_masks(
@@ -159,3 +165,106 @@ def _state(has_reference: bool, has_prediction: bool) -> State:
     if has_reference:
         return "scored" if has_prediction else "missed"
     return "false_alarm" if has_prediction else "nothing_to_find"
+
+
+def box_region(reference: Mask, spacing_mm: tuple[float, float, float]) -> Box:
+    """Bounding box of the reference, 10 mm wider on every side, clipped to the image.
+
+    Parameters
+    ----------
+    reference
+        ``(Z, Y, X)``, not empty. A voxel belongs to the box if its centre lies within 10 mm of the
+        outermost voxel centres of the reference.
+    spacing_mm
+        Voxel spacing along the three axes.
+    """
+    box = bounding_box(reference)
+    assert box is not None, "the reference is not empty"
+    slices = []
+    for inside, length, spacing in zip(box, reference.shape, spacing_mm, strict=True):
+        # Rounding noise must not decide whether a voxel at exactly 10 mm belongs to the box.
+        margin = int(BOX_MARGIN_MM / spacing + 1e-6)
+        slices.append(slice(max(0, inside.start - margin), min(length, inside.stop + margin)))
+    return (slices[0], slices[1], slices[2])
+
+
+def patch_about(centroid: ArrayLike, shape: tuple[int, ...]) -> Box:
+    """Return the paper's patch, 64 x 128 x 128 voxels about a point, clipped to the image.
+
+    Parameters
+    ----------
+    centroid
+        Voxel index ``(3,)`` on the 64-slice grid: that of the reference's centroid.
+    shape
+        ``(64, Y, X)``, of the image.
+    """
+    places = np.asarray(centroid, dtype=np.float64)
+    starts = [math.floor(c - n / 2 + 0.5) for c, n in zip(places, PATCH_SHAPE, strict=True)]
+    spans = [
+        slice(max(0, start), min(length, start + n))
+        for start, n, length in zip(starts, PATCH_SHAPE, shape, strict=True)
+    ]
+    # All 64 slices belong to the patch wherever the centroid lies along the slice axis.
+    return (slice(0, shape[0]), spans[1], spans[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesions:
+    """Lesions of the reference, those that the prediction touches, and predicted ones that touch none."""
+
+    reference: int
+    found: int
+    extra: int
+
+
+def count_lesions(reference: Mask, prediction: Mask) -> Lesions:
+    """Match the lesions of two masks ``(Z, Y, X)``: one voxel in common is a match."""
+    of_reference, n_reference = ndimage.label(reference, NEIGHBOURS)
+    of_prediction, n_prediction = ndimage.label(prediction, NEIGHBOURS)
+    found = np.setdiff1d(of_reference[prediction], [0])
+    matched = np.setdiff1d(of_prediction[reference], [0])
+    return Lesions(reference=n_reference, found=len(found), extra=n_prediction - len(matched))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceScores:
+    """Per slice: Dice coefficient (nan where neither mask has voxels), and the volumes in it in mL."""
+
+    dice: tuple[float, ...]
+    reference_ml: tuple[float, ...]
+    prediction_ml: tuple[float, ...]
+
+    def worst_first(self) -> list[int]:
+        """Return the slices on which the masks differ, that with the largest volume in error first."""
+        overlap = [
+            (1 - dice) * (reference + prediction) if not math.isnan(dice) else 0.0
+            for dice, reference, prediction in zip(
+                self.dice, self.reference_ml, self.prediction_ml, strict=True
+            )
+        ]
+        order = sorted(range(len(overlap)), key=lambda number: -overlap[number])
+        return [number for number in order if overlap[number] > 0]
+
+
+def score_slices(reference: Mask, prediction: Mask, *, voxel_ml: float) -> SliceScores:
+    """Score each slice of two masks ``(Z, Y, X)``."""
+    both, in_reference, in_prediction = (
+        np.count_nonzero(mask, axis=(1, 2)) for mask in (reference & prediction, reference, prediction)
+    )
+    total = in_reference + in_prediction
+    with np.errstate(invalid="ignore"):
+        dice = np.where(total > 0, 2 * both / total, np.nan)
+    return SliceScores(
+        dice=tuple(map(float, dice)),
+        reference_ml=tuple(map(float, in_reference * voxel_ml)),
+        prediction_ml=tuple(map(float, in_prediction * voxel_ml)),
+    )
+
+
+def error_map(reference: Mask, prediction: Mask) -> NDArray[np.uint8]:
+    """Return where masks ``(Z, Y, X)`` agree (1), what was missed (2) and what is extra (3), uint8."""
+    errors = np.zeros(reference.shape, np.uint8)
+    errors[reference & prediction] = AGREED
+    errors[reference & ~prediction] = MISSED
+    errors[prediction & ~reference] = EXTRA
+    return errors

@@ -1,15 +1,187 @@
-"""Scores of a cohort in a few numbers: mean, median, spread, and how sure the mean is."""
+"""The scores of a cohort in a few numbers, compared with other masks, and which cases are in no mean."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
 from napari_necroseg.core.cohort.seen_cases import Known, known_in_words
-from napari_necroseg.core.scoring.compare import Comparison
-from napari_necroseg.core.scoring.numbers import defined, deviation, interval_of_mean, quartiles
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
-from napari_necroseg.core.scoring.unscored import MOST_NAMED, Unscored, altered_in_words
+from napari_necroseg.core.scoring.statistics import (
+    better_and_worse,
+    defined,
+    deviation,
+    holm,
+    interval_of_mean,
+    median_difference,
+    patient_differences,
+    quartiles,
+    signed_rank_p,
+)
+
+# What is compared, and whether more of it is better. A volume counts by how far it is off, either way.
+COMPARED = {
+    "dice": True,
+    "sensitivity": True,
+    "specificity_box": True,
+    "hd95_mm": False,
+    "nsd": True,
+    "volume_difference_ml": False,
+}
+_ABSOLUTE = "volume_difference_ml"
+_MOST_CHANGED = 5
+MOST_NAMED = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseChange:
+    """The Dice coefficient of a case in both sets."""
+
+    case: str
+    first: float
+    other: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One score of two sets of masks, paired by patient: the other one minus the first.
+
+    Parameters
+    ----------
+    score
+        Its name; of ``volume_difference_ml`` the absolute value counts.
+    patients
+        Pairs in which it is defined in both; the cases of one patient are averaged before.
+    median_difference
+        Other minus first.
+    better, worse
+        Patients for whom the other one is better, or worse.
+    p
+        Of Wilcoxon's signed-rank test, two-sided, without the pairs that are equal; nan without pairs.
+    p_holm
+        The same, corrected by Holm for all tests that were made together.
+    """
+
+    score: str
+    patients: int
+    median_difference: float
+    better: int
+    worse: int
+    p: float
+    p_holm: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unscored:
+    """The cases of a scoring that have no scores.
+
+    Parameters
+    ----------
+    with_reference
+        How many cases have a reference, scored or not.
+    without_prediction, without_reference
+        Names of those without a prediction, and of predictions that belong to none of them.
+    failed
+        Why a case could not be scored, by its name.
+    """
+
+    with_reference: int = 0
+    without_prediction: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many cases with a reference have no scores."""
+        return len(self.without_prediction) + len(self.failed)
+
+    def in_words(self, what: str = "prediction", *, most: int = MOST_NAMED) -> tuple[str, ...]:
+        """Say all of it, a sentence each; nothing if nothing is missing.
+
+        Parameters
+        ----------
+        what
+            What is compared with the references.
+        most
+            Names in a sentence; further ones are counted.
+        """
+        sentences = []
+        total, lacking = self.with_reference, len(self.without_prediction)
+        if lacking:
+            have = "has" if total - lacking == 1 else "have"
+            sentences.append(
+                f"{total - lacking} of the {total} cases with a reference {have} a {what}; without one: "
+                f"{_named(self.without_prediction, most)}."
+            )
+        if self.failed:
+            sentences.append(
+                f"{len(self.failed)} of the {total} cases with a reference could not be scored: "
+                f"{_named(self.failed, most)}."
+            )
+        if sentences:
+            sentences.append(f"So the means are over {total - self.count} of the {total} cases.")
+        if self.without_reference:
+            n = len(self.without_reference)
+            plural = "" if n == 1 else "s"
+            sentences.append(
+                f"{n} {what}{plural} {'belongs' if n == 1 else 'belong'} to no reference: "
+                f"{_named(self.without_reference, most)}."
+            )
+        return tuple(sentences)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Another set of masks against the first one, on the cases that both have.
+
+    Parameters
+    ----------
+    other
+        Name of the other set.
+    cases
+        How many cases both have, patients being fewer if some have several.
+    changes
+        Each score.
+    most_changed
+        Cases whose Dice coefficient differs most, by absolute difference.
+    with_reference, without_prediction, without_reference, failed
+        What the other set has no scores of; see `Unscored`.
+    """
+
+    other: str
+    cases: int
+    changes: tuple[Change, ...]
+    most_changed: tuple[CaseChange, ...]
+    with_reference: int = 0
+    without_prediction: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unscored(self) -> Unscored:
+        """What the other set has no scores of."""
+        return Unscored(
+            with_reference=self.with_reference,
+            without_prediction=self.without_prediction,
+            without_reference=self.without_reference,
+            failed=self.failed,
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of its numbers should know, a sentence each."""
+        return tuple(f"{self.other}: {words}" for words in self.unscored.in_words("mask"))
+
+    def __str__(self) -> str:
+        lines = [f"{self.other} against the first, {self.cases} cases:"]
+        lines += [
+            f"  {one.score:<21} median difference {_signed(one.median_difference)}, better in {one.better} "
+            f"and worse in {one.worse} of {one.patients} pairs, p {shown(one.p)} (Holm {shown(one.p_holm)})"
+            for one in self.changes
+        ]
+        changed = (f"{one.case} {shown(one.first)} to {shown(one.other)}" for one in self.most_changed)
+        lines.append(f"  Dice changed most: {', '.join(changed) or 'nowhere'}")
+        return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +310,117 @@ def _interval_of_mean(
 
 def _how_many(scores: Sequence[Scores], state: State) -> int:
     return sum(one.state == state for one in scores)
+
+
+def compare(
+    first: Mapping[str, Scores],
+    others: Mapping[str, Mapping[str, Scores]],
+    patients: Mapping[str, str] | None = None,
+) -> tuple[Comparison, ...]:
+    """Compare sets of scores with a first one, pair by pair.
+
+    Parameters
+    ----------
+    first
+        Scores by case.
+    others
+        Further ones by name of the set, all against the same references.
+    patients
+        The patient of each case; a case that is not named is a patient of its own.
+
+    Returns
+    -------
+    tuple of Comparison
+        One for each of `others`; p values are corrected over all scores of all of them.
+    """
+    drafts = [_compared(first, name, other, patients or {}) for name, other in others.items()]
+    corrected = iter(holm([change.p for draft in drafts for change in draft.changes]))
+    return tuple(
+        replace(draft, changes=tuple(replace(change, p_holm=next(corrected)) for change in draft.changes))
+        for draft in drafts
+    )
+
+
+def _compared(
+    first: Mapping[str, Scores], name: str, other: Mapping[str, Scores], patients: Mapping[str, str]
+) -> Comparison:
+    cases = [case for case in first if case in other]
+    changes = [CaseChange(case=case, first=first[case].dice, other=other[case].dice) for case in cases]
+    changed = [change for change in changes if abs(change.other - change.first) > 0]
+    changed.sort(key=lambda change: -abs(change.other - change.first))
+    return Comparison(
+        other=name,
+        cases=len(cases),
+        changes=tuple(
+            _change(
+                score,
+                {case: value_of(first[case], score) for case in cases},
+                {case: value_of(other[case], score) for case in cases},
+                patients,
+            )
+            for score in COMPARED
+        ),
+        most_changed=tuple(changed[:_MOST_CHANGED]),
+    )
+
+
+def value_of(scores: Scores, name: str) -> float:
+    """Return the value of a score that is compared: of a difference of volumes how far it is off."""
+    value = float(getattr(scores, name))
+    return abs(value) if name == _ABSOLUTE else value
+
+
+def _change(
+    score: str, first: Mapping[str, float], other: Mapping[str, float], patients: Mapping[str, str]
+) -> Change:
+    differences = patient_differences(first, other, patients)
+    better, worse = better_and_worse(differences, more_is_better=COMPARED[score])
+    return Change(
+        score=score,
+        patients=len(differences),
+        median_difference=median_difference(differences),
+        better=better,
+        worse=worse,
+        p=signed_rank_p(differences),
+    )
+
+
+def _signed(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:+.3f}"
+
+
+def altered_in_words(
+    changed: Collection[str], corrected: Collection[str], *, total: int, most: int = MOST_NAMED
+) -> tuple[str, ...]:
+    """Say which masks are not as a model made them, a sentence each; nothing if all are.
+
+    Parameters
+    ----------
+    changed
+        Names of the cases whose mask is not the one that its record was written for.
+    corrected
+        Of those whose record says that a person has corrected them.
+    total
+        How many masks there are.
+    """
+    sentences = []
+    if changed:
+        was = "was" if len(changed) == 1 else "were"
+        records = "its record is" if len(changed) == 1 else "their records are"
+        sentences.append(
+            f"{len(changed)} of the {total} masks {was} changed after being written, by hand or by damage, "
+            f"so {records} not believed: {_named(changed, most)}."
+        )
+    if corrected:
+        was = "was" if len(corrected) == 1 else "were"
+        sentences.append(
+            f"{len(corrected)} of the {total} masks {was} corrected by hand, and not scored as a model made "
+            f"{'it' if len(corrected) == 1 else 'them'}: {_named(corrected, most)}."
+        )
+    return tuple(sentences)
+
+
+def _named(names: Collection[str], most: int) -> str:
+    shown = list(names)[:most]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

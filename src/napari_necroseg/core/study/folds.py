@@ -1,16 +1,19 @@
-"""The folds of an experiment: whole patients, stratified by volume, in a table that may be edited."""
+"""The folds of a study, stratified by volume, and the checks that no patient is on both sides of one."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.case_names import csv_cell
+from napari_necroseg.core.case_names import csv_cell, is_among
 from napari_necroseg.core.cohort.csv_table import Table, read_table, table_text
+from napari_necroseg.core.cohort.duplicates import pairs_alike
+from napari_necroseg.core.cohort.seen_cases import Learned, patient_sha256
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.files import write_text
+from napari_necroseg.core.study.record import StudyCase
 
 FOLDS_NAME = "folds.csv"
 COLUMNS = ("case", "patient", "fold")
@@ -167,3 +170,71 @@ def check_folds(folds: Mapping[str, int], patients: Mapping[str, str], n_folds: 
 def fold_sizes(folds: Mapping[str, int]) -> tuple[int, ...]:
     """Return how many cases each fold has."""
     return tuple(sum(fold == number for fold in folds.values()) for number in sorted(set(folds.values())))
+
+
+def check_images(cases: Mapping[str, StudyCase]) -> None:
+    """Refuse a cohort in which two patients share an image: one of them would test what the other taught.
+
+    A copy whose intensities were rescaled, shifted or rounded is the same image.
+
+    Raises
+    ------
+    CohortError
+        Naming the two cases.
+    """
+    first: dict[str, str] = {}
+    for name, case in cases.items():
+        for digest in case.images_sha256.values():
+            other = first.setdefault(digest, name)
+            if cases[other].patient != case.patient:
+                raise CohortError(
+                    f"{other} and {name} hold the very same image, but are given as two patients; give them "
+                    "one patient in the cohort's table, or remove one of them."
+                )
+    _check_copies(cases)
+
+
+def check_unseen(
+    cases: Mapping[str, StudyCase],
+    validation: Iterable[str],
+    *,
+    learned: Learned,
+) -> None:
+    """Refuse to score a network on a patient whom it has learned from.
+
+    Parameters
+    ----------
+    cases
+        All cases of the experiment.
+    validation
+        Those that the network is to be scored on.
+    learned
+        What it, or a model which it was fine-tuned from, has learned from.
+
+    Raises
+    ------
+    CohortError
+        Naming the case.
+    """
+    # Models of earlier versions name their cases alone.
+    patients = {case.patient for name, case in cases.items() if is_among(name, learned.cases)}
+    for name in validation:
+        case = cases[name]
+        is_known = is_among(name, learned.cases) or case.patient in patients
+        is_known = is_known or patient_sha256(case.patient) in learned.patients
+        if is_known or learned.has_image(case.marks):
+            raise CohortError(
+                f"{name} cannot test this network: it, or a model that it goes on from, has learned from "
+                "this patient. Start from random weights, or from a model that has seen none of them."
+            )
+
+
+def _check_copies(cases: Mapping[str, StudyCase]) -> None:
+    owned = [(name, one) for name, case in cases.items() for one in case.images_likeness.values()]
+    for first, second in pairs_alike([one for _, one in owned]):
+        other, name = owned[first][0], owned[second][0]
+        if cases[other].patient != cases[name].patient:
+            raise CohortError(
+                f"{other} and {name} hold the same image in other intensities, but are given as two "
+                "patients; give them one patient in the cohort's table, or remove one of them."
+            )

@@ -1,5 +1,6 @@
-"""What an experiment writes down beside its scores: what it is, and how each run went."""
+"""The records of a study on disk: what the study is, and how each run went."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,10 +13,11 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import read_json, write_text
-from napari_necroseg.core.study.runs import Run
+from napari_necroseg.core.study.run import Run
 
 STUDY_NAME = "study.json"
 _MOST_BYTES = 50_000_000
+
 # Where it is computed may change while an experiment goes on, and what it covers may grow.
 _MAY_DIFFER = (
     "configurations",
@@ -29,6 +31,9 @@ _MAY_DIFFER = (
     # The model may have been moved; its hash counts.
     "start_from",
 )
+_ADDRESS = re.compile(r"\b\w+://\S+")
+# Whatever stands before the last slash of a word, or of words in quotes: names of folders may be of patients.
+_FOLDERS = re.compile(r"(?<![^\s'\"(])(?!\d+/\d)[^\s'\"]*[\\/](?=[^\s\\/'\"])")
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -199,6 +204,33 @@ def write_record(path: Path, record: BaseModel) -> None:
         If it cannot be written.
     """
     write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def write_state(out: Path, state: RunState) -> None:
+    """Write how a run went; a reason is kept without its folders, since what is written travels.
+
+    Raises
+    ------
+    ResourceError
+        If it cannot be written.
+    """
+    kept = state.model_copy(update={"reason": without_places(state.reason)})
+    write_record(state_path(out, state.run), kept)
+
+
+def without_places(text: str) -> str:
+    """Return a message without what tells where it was written: folders and addresses."""
+    return _FOLDERS.sub("", _ADDRESS.sub("(address)", text))
+
+
+def state_path(out: Path, run: Run) -> Path:
+    """Return where it is written how a run went."""
+    return out / "runs" / f"{run.key}.json"
+
+
+def scores_path(out: Path, run: Run) -> Path:
+    """Return where the scores of a run are."""
+    return out / "runs" / f"{run.key}.csv"
 
 
 def read_study(folder: Path) -> StudyRecord:

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_necroseg.core.scoring.compare import Comparison
 from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.core.scoring.summary import Comparison
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
 from napari_necroseg.widgets.shared.score_table import ScoredCases, written
 

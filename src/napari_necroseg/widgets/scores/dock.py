@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.project.models import trained_config
-from napari_necroseg.core.scoring.paper import published
+from napari_necroseg.core.scoring.published import published
 from napari_necroseg.jobs import scores
 from napari_necroseg.jobs.scores import CohortScoring, ScoredCohort, ScoredLayers
 from napari_necroseg.layerdata import source_of

@@ -8,8 +8,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.components import Box
-from napari_necroseg.core.scoring.live import LiveCounts, Side
-from napari_necroseg.core.scoring.overlap import Counts
+from napari_necroseg.core.scoring.overlap import Counts, LiveCounts, Side
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.jobs.scores import MasksToScore

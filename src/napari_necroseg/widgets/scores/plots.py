@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPe
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.scoring.slices import SliceScores
+from napari_necroseg.core.scoring.scores import SliceScores
 from napari_necroseg.jobs.scores import ScoredLayers
 from napari_necroseg.layerdata import COLOURS, LayerData, Role, case_source, distance_layer, errors_layer
 from napari_necroseg.widgets.shared.workspace import Workspace

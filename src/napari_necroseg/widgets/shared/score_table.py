@@ -8,7 +8,7 @@ from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QApplication, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_necroseg.core.scoring.overlap import Counts, dice, sensitivity, specificity
-from napari_necroseg.core.scoring.paper import COHORT, Published, published
+from napari_necroseg.core.scoring.published import COHORT, Published, published
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores
 
 # Name of the score, how it is written, its unit, and what it means.

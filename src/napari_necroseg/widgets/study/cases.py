@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.results import CaseResult
-from napari_necroseg.core.study.runs import Run
+from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs import study
 from napari_necroseg.jobs.study import FoundPrediction
 from napari_necroseg.layerdata import LayerData, Role

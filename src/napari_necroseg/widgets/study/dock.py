@@ -11,10 +11,9 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.study.cohort import number_of_folds
-from napari_necroseg.core.study.events import RunDone, RunFailed
-from napari_necroseg.core.study.report import REPORT_NAME
-from napari_necroseg.core.study.runs import runs_of
+from napari_necroseg.core.study.cases import number_of_folds
+from napari_necroseg.core.study.report.report import REPORT_NAME
+from napari_necroseg.core.study.run import RunDone, RunFailed, runs_of
 from napari_necroseg.jobs import study
 from napari_necroseg.jobs.study import OpenedStudy, StudyToDo, check_cohort, check_same_cohort, check_study
 from napari_necroseg.jobs.study_status import GOES_ON, study_in_words

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.config.study import Configuration
-from napari_necroseg.core.study.runs import Run
+from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs.study_status import RunStatus, StudyStatus, status_in_words
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
 

@@ -8,9 +8,8 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.study.events import RunAdvanced, RunStarted
 from napari_necroseg.core.study.record import RunState
-from napari_necroseg.core.study.runs import Run
+from napari_necroseg.core.study.run import Run, RunAdvanced, RunStarted
 from napari_necroseg.jobs import study
 from napari_necroseg.jobs.study import Curve
 from napari_necroseg.jobs.study_status import Points, RunStatus, StudyStatus, status_in_words, total_in_words

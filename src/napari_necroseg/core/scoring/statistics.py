@@ -1,0 +1,144 @@
+"""The statistics of scores: means with their spread and intervals, and paired tests by patient."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_RESAMPLES = 2000
+CONFIDENCE_PERCENT = 95.0
+
+
+def defined(values: Iterable[float]) -> list[float]:
+    """Return the values that are not nan; infinite ones are."""
+    return [value for value in values if not math.isnan(value)]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; infinite if one value is, nan of none and of infinities of either sign."""
+    infinite = {value for value in values if math.isinf(value)}
+    return fmean(values) if values and len(infinite) < 2 else math.nan
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation (ddof 1); nan of a single value, and of any infinite one."""
+    return stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """Return the first and third quartile; an observed one where it would lie next to an infinite one."""
+    if not values:
+        return math.nan, math.nan
+    if all(map(math.isfinite, values)):
+        low, high = np.quantile(values, [0.25, 0.75])
+    else:
+        low, high = np.quantile(values, [0.25, 0.75], method="higher")
+    return float(low), float(high)
+
+
+def interval_of_mean(groups: Iterable[Sequence[float]]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the mean of all values.
+
+    Parameters
+    ----------
+    groups
+        The values of each patient, of whom each is drawn with all of them: those of one patient are not
+        independent. A patient without values is left out.
+
+    Returns
+    -------
+    tuple of float
+        Percentiles of the means of 2,000 resamples, always with the same random numbers; nan for less than
+        two patients, or where a value is infinite.
+    """
+    patients = [values for values in groups if len(values)]
+    sums, counts = (np.array([how(values) for values in patients]) for how in (sum, len))
+    if len(sums) < 2 or not np.isfinite(sums).all():
+        return math.nan, math.nan
+    drawn = np.random.default_rng(0).integers(0, len(sums), (N_RESAMPLES, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    beyond = (100.0 - CONFIDENCE_PERCENT) / 2
+    low, high = np.percentile(means, (beyond, 100.0 - beyond))
+    return float(low), float(high)
+
+
+def patient_differences(
+    first: Mapping[str, float], other: Mapping[str, float], patients: Mapping[str, str]
+) -> NDArray[np.float64]:
+    """Return the other minus the first of each patient.
+
+    Parameters
+    ----------
+    first, other
+        Values by case; those that both have and that are defined in both count.
+    patients
+        The patient of each case, whose cases are averaged; a case that is not named is a patient of its own.
+
+    Returns
+    -------
+    ndarray
+        0 where both are infinite, and infinite where one is. A patient who is infinitely better in one case
+        and infinitely worse in another is left out.
+    """
+    of_patient: dict[str, list[float]] = defaultdict(list)
+    for case in first:
+        difference = _difference(first[case], other.get(case, math.nan))
+        if not math.isnan(difference):
+            of_patient[patients.get(case, case)].append(difference)
+    means = [mean(values) for values in of_patient.values()]
+    return np.array([value for value in means if not math.isnan(value)])
+
+
+def median_difference(differences: NDArray[np.float64]) -> float:
+    """Median; where one of the two in the middle is infinite, the other one, and 0 for one of either sign."""
+    if not len(differences):
+        return math.nan
+    ordered = np.sort(differences)
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    if low == high:
+        return low
+    if math.isinf(low) and math.isinf(high):
+        return 0.0
+    return min(low, high, key=abs) if math.isinf(low) or math.isinf(high) else (low + high) / 2
+
+
+def signed_rank_p(differences: NDArray[np.float64]) -> float:
+    """Return p of Wilcoxon's signed-rank test, two-sided, without pairs that are equal; nan without pairs."""
+    if not len(differences):
+        return math.nan
+    if not differences.any():
+        return 1.0
+    from scipy.stats import wilcoxon
+
+    # A zone found by one and missed by the other ranks above every difference that has a number.
+    finite = differences[np.isfinite(differences)]
+    beyond = float(np.abs(finite).max(initial=0.0)) + 1.0
+    ranked = np.nan_to_num(differences, posinf=beyond, neginf=-beyond)
+    return float(wilcoxon(ranked[ranked != 0]).pvalue)
+
+
+def better_and_worse(differences: NDArray[np.float64], *, more_is_better: bool) -> tuple[int, int]:
+    """Return for how many the other one is better, and for how many worse."""
+    gain = differences if more_is_better else -differences
+    return int(np.count_nonzero(gain > 0)), int(np.count_nonzero(gain < 0))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p values for being many (Holm 1979), in their order; one that is undefined (nan) is no test."""
+    tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    corrected = [math.nan] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(tested):
+        highest = max(highest, min(1.0, p * (len(tested) - rank)))
+        corrected[place] = highest
+    return corrected
+
+
+def _difference(first: float, other: float) -> float:
+    if first == other:
+        # Both infinite: both missed it.
+        return 0.0
+    return other - first

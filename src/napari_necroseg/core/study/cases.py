@@ -1,0 +1,277 @@
+"""The cases of a study: checked, read once, given their folds, and kept in memory as far as they fit."""
+
+import os
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.seen_cases import ImageMark, marks_of
+from napari_necroseg.core.cohort.table import read_cohort
+from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.errors import CohortError, SettingsError
+from napari_necroseg.core.events import Event, Progress, Warned
+from napari_necroseg.core.files import voxels_sha256
+from napari_necroseg.core.images.load import load_case
+from napari_necroseg.core.masks.components import measure
+from napari_necroseg.core.process import available_bytes
+from napari_necroseg.core.study.folds import (
+    FOLDS_NAME,
+    check_folds,
+    check_images,
+    draw_folds,
+    folds_of_cohort,
+    read_folds,
+    write_folds,
+)
+from napari_necroseg.core.study.record import StudyCase, StudyRecord
+
+_SHARE_OF_FREE_MEMORY = 0.3
+_Stamps = tuple[tuple[Path, int, int], ...]
+
+
+def check_cases(config: StudyConfig, cohort: Cohort) -> None:
+    """Refuse, before anything is read, cases that lack what a configuration needs.
+
+    All configurations are compared on the same cases.
+
+    Raises
+    ------
+    CohortError
+        With how many, and the first of them.
+    """
+    parsed = [Configuration.parse(name) for name in config.configurations]
+    sequences = {sequence for configuration in parsed for sequence in configuration.sequences}
+    lacking = {}
+    for case in cohort:
+        missing = [str(sequence) for sequence in sorted(sequences) if sequence not in case.sequences]
+        if target_file(case, config) is None:
+            missing.append(f"{config.target} mask" if config.target == "tumour" else "reference mask")
+        if missing:
+            lacking[case.name] = missing
+    if lacking:
+        name, missing = next(iter(lacking.items()))
+        more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        raise CohortError(
+            f"{name}{more} cannot take part: it has no {' and no '.join(missing)}. Add the files, leave such "
+            "cases out, or choose configurations that do not need them."
+        )
+
+
+class CaseStore:
+    """Cases that were read, kept as long as their files stay the same and memory is left.
+
+    Parameters
+    ----------
+    most_bytes
+        Of all voxels together; by default a third of the memory that is free now.
+    share
+        How many processes share that.
+
+    Attributes
+    ----------
+    n_read
+        How often a case was read from its files.
+    """
+
+    def __init__(self, most_bytes: float | None = None, *, share: int = 1) -> None:
+        free = available_bytes() * _SHARE_OF_FREE_MEMORY / share
+        self._most_bytes = free if most_bytes is None else most_bytes
+        self._cases: dict[str, tuple[_Stamps, Case]] = {}
+        self._n_bytes = 0
+        self.n_read = 0
+
+    def load(self, files: CaseFiles) -> Case:
+        """Return a case, from memory if it is there.
+
+        Raises
+        ------
+        NecrosegError
+            As `load_case`.
+        """
+        if files.loaded is not None:
+            return files.loaded
+        stamps = _stamps(files)
+        kept = self._cases.get(files.name)
+        if kept is not None and kept[0] == stamps:
+            return kept[1]
+        case = load_case(files)
+        self.n_read += 1
+        self._keep(files.name, stamps, case)
+        return case
+
+    def with_voxels(self, files: CaseFiles) -> CaseFiles:
+        """Return the row of a case with its voxels if these fit into memory; reads them if need be.
+
+        The notes on how it was read are left out: they were told when the experiment began.
+        """
+        if files.name not in self._cases and self._is_full:
+            return files
+        return replace(files, loaded=replace(self.load(files), notes=()))
+
+    @property
+    def _is_full(self) -> bool:
+        return self._n_bytes >= self._most_bytes
+
+    def _keep(self, name: str, stamps: _Stamps, case: Case) -> None:
+        dropped = self._cases.pop(name, None)
+        if dropped is not None:
+            self._n_bytes -= _n_bytes(dropped[1])
+        if not self._is_full:
+            self._cases[name] = (stamps, case)
+            self._n_bytes += _n_bytes(case)
+
+
+def read_study_cases(
+    config: StudyConfig, cohort: Cohort, store: CaseStore, out: Path, stop: threading.Event
+) -> Generator[Event, None, Mapping[str, StudyCase] | None]:
+    """Read every case once, and decide its fold; return None if it was stopped.
+
+    An existing table of folds in `out` counts; else the folds of the cohort's table; else they are drawn. The
+    table is written if it is not there.
+
+    Raises
+    ------
+    NecrosegError
+        If a case cannot be read, the folds are not as they must be, or two patients share an image.
+    """
+    volumes: dict[str, float] = {}
+    marks: dict[str, Mapping[Sequence, ImageMark]] = {}
+    targets: dict[str, str] = {}
+    for number, files in enumerate(cohort):
+        if stop.is_set():
+            return None
+        yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
+        case = store.load(files)
+        for note in case.notes:
+            yield Warned(message=f"{case.name}: {note}")
+        mask = case.reference if config.target == "reference" else case.tumour
+        assert mask is not None, "checked before"
+        volumes[files.name] = measure(mask.voxels > 0, case.grid).volume_ml
+        targets[files.name] = voxels_sha256(mask)
+        marks[files.name] = marks_of(case, case.sequences)
+    yield Progress(done=len(cohort), total=len(cohort), message=f"{len(cohort)} cases read")
+    patients = {files.name: files.patient_or_name for files in cohort}
+    folds = decide_folds(config, cohort, volumes, out)
+    if (out / FOLDS_NAME).exists():
+        yield Progress(done=len(cohort), total=len(cohort), message=f"Folds are those of {FOLDS_NAME}")
+    cases = {
+        name: StudyCase(
+            patient=patients[name],
+            fold=fold,
+            target_ml=volumes[name],
+            images_sha256={str(sequence): mark.sha256 for sequence, mark in marks[name].items()},
+            images_likeness={str(sequence): mark.likeness for sequence, mark in marks[name].items()},
+            target_sha256=targets[name],
+            target_file=relative_path(target_file(cohort[name], config), out),
+            target_from=cohort[name].whose(config.target),
+        )
+        for name, fold in folds.items()
+    }
+    check_images(cases)
+    if not (out / FOLDS_NAME).exists():
+        write_folds(out / FOLDS_NAME, folds, patients)
+    return cases
+
+
+def decide_folds(
+    config: StudyConfig, cohort: Cohort, volumes_ml: Mapping[str, float], out: Path
+) -> dict[str, int]:
+    """Return the fold of each case: as the table in `out` has them, or the cohort's, or drawn anew.
+
+    Raises
+    ------
+    CohortError
+        If they are not as many as were asked for, or divide a patient.
+    """
+    patients = {files.name: files.patient_or_name for files in cohort}
+    if (out / FOLDS_NAME).exists():
+        folds = read_folds(out / FOLDS_NAME, cohort)
+    else:
+        folds = folds_of_cohort(cohort) or draw_folds(
+            volumes_ml, patients, folds=config.folds, seed=config.fold_seed
+        )
+    check_folds(folds, patients, config.folds)
+    return folds
+
+
+def number_of_folds(cohort: Cohort, out: Path) -> int | None:
+    """Return how many folds there are already, in the table in `out` or in the cohort's; None without any."""
+    table = out / FOLDS_NAME
+    folds = read_folds(table, cohort) if table.exists() else folds_of_cohort(cohort)
+    return None if folds is None else max(folds.values())
+
+
+def without_voxels(cohort: Cohort) -> Cohort:
+    """Refuse cases that are in no file: processes cannot share them, and nothing could be repeated.
+
+    Raises
+    ------
+    SettingsError
+        Naming the case.
+    """
+    loaded: list[CaseFiles] = [case for case in cohort if case.loaded is not None]
+    if loaded:
+        raise SettingsError(
+            f"{loaded[0].name} is open layers, not files; save it as a case of the cohort first."
+        )
+    return cohort
+
+
+def cohort_of(folder: Path, record: StudyRecord) -> Cohort:
+    """Return the cases of an experiment as it used them: corrected masks in place of the cohort's.
+
+    Raises
+    ------
+    CohortError
+        If the cohort's table is gone, or no longer has one of them.
+    """
+    table = read_cohort(folder / record.cohort)
+    return Cohort(cases=tuple(_as_used(table[name], folder, record) for name in record.cases))
+
+
+def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:
+    used = record.cases[files.name].target_file
+    if not used:
+        return files
+    mask, target = folder / used, record.config.target
+    named = files.reference if target == "reference" else files.tumour
+    # Another mask than the table's is a corrected one.
+    is_own = named is None or named.resolve() != mask.resolve()
+    own = files.own_masks | ({target} if is_own else set())
+    if target == "reference":
+        return replace(files, reference=mask, own_masks=own)
+    return replace(files, tumour=mask, own_masks=own)
+
+
+def relative_path(path: Path | None, folder: Path) -> str:
+    """Return a path relative to a folder, as text with slashes; the whole one where there is no way."""
+    if path is None:
+        return ""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        # Another drive of Windows.
+        return path.resolve().as_posix()
+
+
+def target_file(case: CaseFiles, config: StudyConfig) -> Path | None:
+    """Return the mask that is learned and scored."""
+    return case.reference if config.target == "reference" else case.tumour
+
+
+def _stamps(files: CaseFiles) -> _Stamps:
+    """What changes when a file of the case does; nothing for a file that is not there."""
+    named: Mapping[str, Path | None] = dict(files.sequences) | {"r": files.reference, "t": files.tumour}
+    found = []
+    for path in named.values():
+        if path is not None and path.exists():
+            stat = path.stat()
+            found.append((path, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
+def _n_bytes(case: Case) -> int:
+    masks = [mask for mask in (case.reference, case.tumour) if mask is not None]
+    return sum(volume.voxels.nbytes for volume in [*case.sequences.values(), *masks])

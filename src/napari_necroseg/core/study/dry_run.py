@@ -1,0 +1,135 @@
+"""Plans a study without running it: its runs, their time, and their memory."""
+
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.plan import duration
+from napari_necroseg.core.study.compute import places_of
+from napari_necroseg.core.study.experiment import Underway, begin, plan_of
+from napari_necroseg.core.study.folds import fold_sizes
+from napari_necroseg.core.study.run import RunPlanned
+from napari_necroseg.core.training.cost import PlannedTraining, plan_training
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlanned:
+    """An experiment as it would be.
+
+    Parameters
+    ----------
+    runs, left
+        How many runs, and how many of them are not done yet.
+    fold_sizes
+        Cases of each fold.
+    estimated_s
+        Time until all is done, from what a few steps took here; None for the workers of a scheduler.
+    place
+        Where it would run, in words.
+    """
+
+    runs: int
+    left: int
+    fold_sizes: tuple[int, ...]
+    estimated_s: float | None
+    place: str
+
+    def __str__(self) -> str:
+        time = "" if self.estimated_s is None else f", about {duration(self.estimated_s)} in all"
+        sizes = ", ".join(map(str, self.fold_sizes))
+        return f"{self.left} of {self.runs} runs to do, {self.place}{time}; folds of {sizes} cases."
+
+
+def plan_study(
+    config: StudyConfig,
+    cohort: Cohort,
+    *,
+    table: Path,
+    out: Path,
+    stop: threading.Event | None = None,
+) -> Generator[Event, None, None]:
+    """Say what an experiment would do, and measure a few steps of each network on this computer.
+
+    Writes the table of folds into `out`, where it may be edited, and nothing else.
+
+    Parameters
+    ----------
+    config, cohort, table, out, stop
+        As in `run_study`.
+
+    Yields
+    ------
+    Event
+        `Started`, `Progress`, `RunPlanned` for each run, and `Finished` with `StudyPlanned`.
+
+    Raises
+    ------
+    NecrosegError
+        As `run_study`.
+    """
+    stop = stop or threading.Event()
+    places = places_of(config)
+    began = yield from begin(config, cohort, (table, out), stop)
+    if began is None:
+        return
+    study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
+    costs = yield from _measured(study, stop)
+    if stop.is_set():
+        return
+    left_s, left = 0.0, 0
+    for event in study.planned():
+        if isinstance(event, RunPlanned):
+            planned = _with_cost(event, costs)
+            if planned.state != "done":
+                left, left_s = left + 1, left_s + (planned.estimated_s or 0.0)
+            yield planned
+    yield Finished(
+        result=StudyPlanned(
+            runs=len(study.runs),
+            left=left,
+            fold_sizes=fold_sizes(began.record.folds),
+            estimated_s=None if places.scheduler else left_s / max(1, min(places.workers, left)),
+            place=str(places),
+        )
+    )
+
+
+def _measured(
+    study: Underway, stop: threading.Event
+) -> Generator[Event, None, Mapping[str, PlannedTraining]]:
+    """Measure a few steps of each network, by its dimension, if it will run here.
+
+    What it sees changes its first layer alone: the one that sees most stands for all.
+    """
+    costs: dict[str, PlannedTraining] = {}
+    if study.places.scheduler is not None:
+        # What its workers are is not known here.
+        return costs
+    for run in sorted(study.runs, key=lambda run: -len(Configuration.parse(run.configuration).sequences)):
+        dimension = Configuration.parse(run.configuration).dimension
+        if dimension in costs or stop.is_set():
+            continue
+        for event in plan_training(plan_of(study.unit(run)), study.cohort, stop=stop):
+            if isinstance(event, Finished):
+                costs[dimension] = event.result
+            else:
+                yield event
+    return costs
+
+
+def _with_cost(event: RunPlanned, costs: Mapping[str, PlannedTraining]) -> RunPlanned:
+    cost = costs.get(Configuration.parse(event.configuration).dimension)
+    if cost is None:
+        return event
+    # The cases are read once for all runs.
+    seconds = event.minutes * 60 if event.minutes else (event.iterations or 0) * (cost.step_s + cost.batch_s)
+    return replace(
+        event,
+        estimated_iterations=event.iterations or cost.estimated_iterations,
+        estimated_s=seconds,
+        memory_gib=cost.memory_gib,
+    )

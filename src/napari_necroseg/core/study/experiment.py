@@ -1,0 +1,545 @@
+"""A whole study, from its beginning or from wherever it was left: folds, runs, tables, report."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.config import TrainConfig, train_preset, usual_prediction
+from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.disk import file_lock
+from napari_necroseg.core.errors import FileError, ModelError, NecrosegError, ResourceError, SettingsError
+from napari_necroseg.core.events import Event, Finished, Started, Warned
+from napari_necroseg.core.files import file_sha256, write_text
+from napari_necroseg.core.network.model import WEIGHTS_NAME, software_versions
+from napari_necroseg.core.output import check_out_folder, sweep_all
+from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.project.labels import masks_in_words
+from napari_necroseg.core.project.models import trained_config, write_ensemble
+from napari_necroseg.core.study.cases import (
+    CaseStore,
+    check_cases,
+    read_study_cases,
+    relative_path,
+    without_voxels,
+)
+from napari_necroseg.core.study.compute import Places, places_of
+from napari_necroseg.core.study.record import (
+    STUDY_NAME,
+    RunState,
+    StudyRecord,
+    read_states,
+    read_study,
+    scores_path,
+    write_record,
+    write_state,
+)
+from napari_necroseg.core.study.report.report import REPORT_NAMES, write_report
+from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_sha256, results_text
+from napari_necroseg.core.study.run import Run, RunDone, RunFailed, RunPlanned, runs_of, tuned_training_of
+from napari_necroseg.core.study.run_job import Unit, do_unit
+from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
+
+_LOCK_NAME = ".study.lock"
+_UNSEEN = (
+    "What it wrote cannot be seen from here: its worker needs the folder of the study, shared under the "
+    "same path."
+)
+Engine = Callable[[Sequence[Unit], Places, CaseStore, threading.Event], Generator[Event, None, None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDone:
+    """What an experiment came to.
+
+    Parameters
+    ----------
+    folder
+        With all that it wrote.
+    done, failed, total
+        Runs.
+    report
+        The page that says it all; None while no run is done.
+    """
+
+    folder: Path
+    done: int
+    failed: int
+    total: int
+    report: Path | None
+
+    def __str__(self) -> str:
+        remark = f", {self.failed} failed: going on tries them again" if self.failed else ""
+        where = f"; the report is {self.report}" if self.report else ""
+        return f"{self.done} of {self.total} runs are done{remark}{where}."
+
+
+def run_study(
+    config: StudyConfig,
+    cohort: Cohort,
+    *,
+    table: Path,
+    out: Path,
+    only: Sequence[str] = (),
+    stop: threading.Event | None = None,
+) -> Generator[Event, None, None]:
+    """Do an experiment, or what is left of it.
+
+    Parameters
+    ----------
+    config
+        What it is, and where it runs.
+    cohort
+        Its cases.
+    table
+        The cohort's table.
+    out
+        Folder of the experiment; what is done in there is not done again.
+    only
+        Keys of the runs to do; all that are left if none are named.
+    stop
+        Set it to end within two seconds; the same call goes on later.
+
+    Yields
+    ------
+    Event
+        `Started`, `Progress`, `Warned`, `RunPlanned` for each run and `RunDone` for those done before; then
+        `RunStarted`, `RunAdvanced`, `RunDone`, `RunFailed`; `Finished` with `StudyDone`.
+
+    Raises
+    ------
+    NecrosegError
+        If it cannot begin: cases, folds, choices, or a folder that holds another experiment.
+    """
+    stop = stop or threading.Event()
+    places = places_of(config)
+    check_out_folder(out)
+    if config.start_from is not None:
+        check_start(config.start_from)
+    with file_lock(out / _LOCK_NAME, f"The study in {out}"):
+        sweep_all(out)
+        began = yield from begin(config, cohort, (table, out), stop)
+        if began is None:
+            return
+        study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
+        yield from study.planned()
+        if stop.is_set():
+            return
+        write_record(out / STUDY_NAME, began.record)
+        yield from study.run(_chosen(runs_of(config), only), began.store)
+        if not stop.is_set():
+            yield from _end(study)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """What an experiment is, and its cases in memory."""
+
+    record: StudyRecord
+    store: CaseStore
+
+
+def begin(
+    config: StudyConfig,
+    cohort: Cohort,
+    places: tuple[Path, Path],
+    stop: threading.Event,
+) -> Generator[Event, None, Begun | None]:
+    """Check and read the cases, and say what the experiment is; return None if it was stopped.
+
+    Nothing but the table of folds is written.
+
+    Parameters
+    ----------
+    config, cohort, stop
+        As in `run_study`.
+    places
+        The cohort's table, and the folder of the experiment.
+
+    Raises
+    ------
+    NecrosegError
+        As `run_study`.
+    """
+    table, out = places
+    _check_folder(out)
+    check_cases(config, without_voxels(cohort))
+    n_runs = len(runs_of(config))
+    yield Started(message=f"A study of {n_runs} runs in {config.folds} folds of {len(cohort)} cases.")
+    for words in masks_in_words(cohort, config.target, doing="Learning from, and scoring against,"):
+        yield Started(message=words)
+    store = CaseStore()
+    cases = yield from read_study_cases(config, cohort, store, out, stop)
+    if cases is None:
+        return None
+    start = config.start_from
+    record = StudyRecord(
+        # What is written travels with the folder, and tells nothing of the computer.
+        config=config if start is None else config.changed(start_from=relative_path(start, out)),
+        start_from_sha256="" if start is None else _weights_sha256(start),
+        prediction=usual_prediction(train_preset(config.preset)),
+        cohort=relative_path(table, out),
+        cases=dict(cases),
+        versions=software_versions(),
+    )
+    if (out / STUDY_NAME).exists():
+        earlier = read_study(out)
+        _check_same_study(earlier, record)
+        record = record.model_copy(update={"config": _together(earlier.config, record.config)})
+    return Begun(record=record, store=store)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds what a study would write, and no study.
+
+    Raises
+    ------
+    SettingsError
+        With the name of a file that would be replaced.
+    """
+    held = [name for name in (SCORES_NAME, *REPORT_NAMES) if (out / name).exists()]
+    if held and not (out / STUDY_NAME).exists():
+        raise SettingsError(
+            f"{out} holds {held[0]}, but no study to go on with (no {STUDY_NAME}); choose a new folder, so "
+            "that nothing is replaced."
+        )
+
+
+def check_start(run: Path) -> None:
+    """Refuse, before anything is read or written, a folder without a model.
+
+    Raises
+    ------
+    ModelError
+        If it has none.
+    """
+    if not (run / WEIGHTS_NAME).is_file():
+        raise ModelError(f"There is no trained model in {run} to start from (no {WEIGHTS_NAME}).")
+
+
+def _weights_sha256(run: Path) -> str:
+    check_start(run)
+    return file_sha256(run / WEIGHTS_NAME)
+
+
+def _together(earlier: StudyConfig, config: StudyConfig) -> StudyConfig:
+    """Return the choices with whatever was asked for before: what is done stays a part of the study."""
+    names = dict.fromkeys((*earlier.configurations, *config.configurations))
+    return config.changed(configurations=tuple(names), seeds=max(earlier.seeds, config.seeds))
+
+
+@dataclass(kw_only=True)
+class Underway:
+    """An experiment under way.
+
+    Parameters
+    ----------
+    record
+        What it is, all that was ever asked for of it included.
+    cohort
+        Its cases.
+    out
+        Its folder.
+    places, stop
+        Where runs are computed; set the flag to end them.
+    """
+
+    record: StudyRecord
+    cohort: Cohort
+    out: Path
+    places: Places
+    stop: threading.Event
+    states: dict[str, RunState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.runs = runs_of(self.record.config)
+        # Workers may be elsewhere, and have another working folder.
+        self._cohort = Cohort(cases=tuple(_absolute(files) for files in self.cohort))
+        self._over: set[str] = set()
+
+    def planned(self) -> Iterator[Event]:
+        """Look at what is there; say what each run is, and which are done."""
+        for key, state in read_states(self.out).items():
+            if self.stop.is_set():
+                return
+            if self._is_whole(state):
+                self.states[key] = state
+            elif self._has_other_scores(state):
+                yield Warned(
+                    message=f"The scores of {state.run} in runs/{key}.csv are not those that were written "
+                    "when it was scored: somebody or something has changed them. They are computed again "
+                    "from its model."
+                )
+        self._check_choices()
+        for run in self.runs:
+            yield planned_run(self.unit(run), self.states.get(run.key))
+        for run in self.done():
+            self._over.add(run.key)
+            yield self._done(self.states[run.key], was_done=True)
+
+    def _check_choices(self) -> None:
+        """Refuse to mix runs of one study that two versions of this program trained in two ways."""
+        for run in self.runs if len(self.done()) < len(self.runs) else ():
+            unit = self.unit(run)
+            was, now = _begun_with(unit.model), tuned_training_of(unit.config, run)
+            # Where it ran is no matter.
+            was = None if was is None else was.changed(device=now.device, threads=now.threads)
+            if was is None or was == now:
+                continue
+            name = next(name for name in type(now).model_fields if getattr(was, name) != getattr(now, name))
+            raise SettingsError(
+                f"{run} was trained with {name} {getattr(was, name)}, as an earlier version of this program "
+                f"did, and the runs that are left would be with {getattr(now, name)}. Begin a new study in "
+                "another folder, or go on with that version."
+            )
+
+    def run(self, runs: Sequence[Run], store: CaseStore) -> Iterator[Event]:
+        """Do what is left of these runs."""
+        left = [self.unit(run) for run in runs if not self._is_done(run)]
+        if not left:
+            return
+        with closing(_engine(self.places)(left, self.places, store, self.stop)) as events:
+            said: set[str] = set()
+            for event in events:
+                if isinstance(event, Finished):
+                    yield from self._take(event.result)
+                elif not isinstance(event, Warned):
+                    yield event
+                elif event.message not in said:
+                    # Every run would say the same of the same case.
+                    said.add(event.message)
+                    yield event
+
+    def done(self) -> tuple[Run, ...]:
+        """Return the runs that are done."""
+        return tuple(run for run in self.runs if self._is_done(run))
+
+    def failed(self) -> int:
+        """Return how many runs could not be done."""
+        return sum(state.state == "failed" for state in self.states.values())
+
+    def write_scores(self) -> None:
+        """Put the scores of all runs that are done into one table."""
+        results = [one for run in self.done() for one in read_results(scores_path(self.out, run))]
+        write_text(self.out / SCORES_NAME, results_text(results))
+
+    def write_ensembles(self) -> None:
+        """Let the models of each configuration stand together for one."""
+        done = self.done()
+        for name in dict.fromkeys(run.configuration for run in done):
+            of_it = [run for run in done if run.configuration == name]
+            folder = self.out / "ensembles" / Configuration.parse(name).file_name
+            write_ensemble(folder, [self.out / "models" / run.key for run in of_it])
+
+    def unit(self, run: Run) -> Unit:
+        """Return a run as it is handed to a process."""
+        return Unit(
+            run=run,
+            config=self.record.config_in(self.out),
+            cohort=self._cohort,
+            cases=self.record.cases,
+            out=self.out.resolve(),
+            device=self.places.devices[0],
+            threads=self.places.threads,
+            prediction=self.record.prediction,
+        )
+
+    def _take(self, state: RunState) -> Iterator[Event]:
+        if state.state == "done" and not self._is_whole(state):
+            state = state.model_copy(update={"state": "failed", "reason": _UNSEEN})
+        self.states[state.run.key] = state
+        self._over.add(state.run.key)
+        if state.state == "done":
+            try:
+                self.write_scores()
+            except ResourceError as error:
+                # It is written again at the end; another program may have it open.
+                yield Warned(message=str(error))
+            yield self._done(state)
+            return
+        write_state(self.out, state)
+        yield RunFailed(**state.run.names, done=len(self._over), total=len(self.runs), reason=state.reason)
+
+    def _done(self, state: RunState, *, was_done: bool = False) -> RunDone:
+        return RunDone(
+            **state.run.names,
+            done=len(self._over),
+            total=len(self.runs),
+            seconds=sum(state.seconds.values()),
+            mean_dice=state.mean_dice,
+            scored=state.scored,
+            was_done=was_done,
+        )
+
+    def _is_done(self, run: Run) -> bool:
+        return run.key in self.states and self.states[run.key].state == "done"
+
+    def _has_other_scores(self, state: RunState) -> bool:
+        """Whether the scores of a run are there, and not as they were written."""
+        if state.run not in self.runs or not state.scores_sha256:
+            return False
+        try:
+            return results_sha256(read_results(scores_path(self.out, state.run))) != state.scores_sha256
+        except FileError:
+            return True
+
+    def _is_whole(self, state: RunState) -> bool:
+        """Whether a run is one of this study, and what it says it made is there."""
+        if state.run not in self.runs:
+            return False
+        if state.state == "failed":
+            return True
+        made = {self.out / "models" / state.run.key / WEIGHTS_NAME: state.weights_sha256}
+        masks = self.out / "predictions" / state.run.out_of_fold
+        made |= {masks / f"{name}.nii.gz": digest for name, digest in state.predictions_sha256.items()}
+        try:
+            results = read_results(scores_path(self.out, state.run))
+        except FileError:
+            return False
+        scored = {one.case for one in results}
+        is_same = state.scores_sha256 in ("", results_sha256(results))
+        return (
+            is_same
+            and scored == set(state.validation)
+            and all(path.is_file() and file_sha256(path) == digest for path, digest in made.items())
+        )
+
+
+def _end(study: Underway) -> Generator[Event, None, None]:
+    """Make tables, ensembles and report of what is done."""
+    study.write_scores()
+    study.write_ensembles()
+    report = (yield from _reported(study)) if study.done() else None
+    if study.stop.is_set():
+        return
+    yield Finished(
+        result=StudyDone(
+            folder=study.out,
+            done=len(study.done()),
+            failed=study.failed(),
+            total=len(study.runs),
+            report=report,
+        )
+    )
+
+
+def _reported(study: Underway) -> Generator[Event, None, Path | None]:
+    """Write tables, figures and report; return where the report is."""
+    report = None
+    with closing(write_report(study.out)) as events:
+        for event in events:
+            if study.stop.is_set():
+                return None
+            if isinstance(event, Finished):
+                report = event.result.report
+            else:
+                yield event
+    return report
+
+
+def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
+    """Refuse to mix two experiments in one folder."""
+    was, wanted = earlier.what(), record.what()
+    different = sorted(name for name in was if was[name] != wanted[name])
+    if different:
+        name = different[0]
+        raise SettingsError(
+            f"The study in this folder has {name} {was[name]}, not {wanted[name]}; go on with its own "
+            "choices, or choose a new folder."
+        )
+    if earlier.prediction != record.prediction:
+        raise SettingsError(
+            "The networks of the study in this folder were applied in another way, by an earlier version of "
+            "this program; go on with that version, or choose a new folder."
+        )
+    changed = [name for name in {**earlier.cases, **record.cases} if not _is_same(earlier, record, name)]
+    if changed:
+        raise SettingsError(
+            f"The study in this folder was begun with another {changed[0]} (its image, mask, patient or "
+            "fold, or whether it takes part; masks that nobody has signed off count with --unsigned alone); "
+            "restore it, or choose a new folder."
+        )
+
+
+def _is_same(earlier: StudyRecord, record: StudyRecord, name: str) -> bool:
+    was, now = earlier.cases.get(name), record.cases.get(name)
+    if was is None or now is None:
+        return False
+    # A mask may be signed off meanwhile; earlier versions wrote down neither whose it is nor signatures.
+    unlike = {"target_from": was.target_from, "images_likeness": was.images_likeness}
+    return was == now.model_copy(update=unlike)
+
+
+def _chosen(runs: Sequence[Run], only: Sequence[str]) -> tuple[Run, ...]:
+    unknown = sorted(set(only) - {run.key for run in runs})
+    if unknown:
+        raise SettingsError(
+            f"There is no run {unknown[0]!r} in this study; a run is called, for example, {runs[0].key}."
+        )
+    return tuple(run for run in runs if run.key in only) if only else tuple(runs)
+
+
+def _begun_with(model: Path) -> TrainConfig | None:
+    """Return the choices of a training that is finished, or was interrupted; None if it has to be begun."""
+    if not (model / CHECKPOINT_NAME).exists():
+        return trained_config(model)
+    try:
+        return read_progress(model).config
+    except NecrosegError:
+        # The run itself says what is wrong with it.
+        return None
+
+
+def _absolute(files: CaseFiles) -> CaseFiles:
+    """Return the row of a case with paths that hold wherever the program runs."""
+    sequences = {name: path.absolute() for name, path in files.sequences.items()}
+    reference, tumour = (
+        None if path is None else path.absolute() for path in (files.reference, files.tumour)
+    )
+    return replace(files, sequences=sequences, reference=reference, tumour=tumour)
+
+
+def planned_run(unit: Unit, state: RunState | None) -> RunPlanned:
+    """Say what a run will be, or how it went."""
+    plan = plan_of(unit)
+    model = unit.model
+    interrupted = "interrupted" if (model / CHECKPOINT_NAME).exists() else "waiting"
+    return RunPlanned(
+        **unit.run.names,
+        key=unit.run.key,
+        iterations=plan.iterations,
+        minutes=None if plan.seconds is None else plan.seconds / 60,
+        training=len(plan.cases),
+        validation=len(unit.validation),
+        state=interrupted if state is None else state.state,
+    )
+
+
+def plan_of(unit: Unit) -> Plan:
+    """Return the plan of a run's training, wherever it will be."""
+    cohort = unit.cohort.without(unit.validation)
+    config = tuned_training_of(unit.config, unit.run)
+    return make_plan(config, cohort, device=unit.device, threads=unit.threads or 1)
+
+
+def _engine(places: Places) -> Engine:
+    return _on_cluster if places.needs_cluster else _one_by_one
+
+
+def _one_by_one(
+    units: Sequence[Unit], _places: Places, store: CaseStore, stop: threading.Event
+) -> Generator[Event, None, None]:
+    for unit in units:
+        if stop.is_set():
+            return
+        yield from do_unit(unit, store, stop)
+
+
+def _on_cluster(
+    units: Sequence[Unit], places: Places, _store: CaseStore, stop: threading.Event
+) -> Generator[Event, None, None]:
+    from napari_necroseg.core.study.workers import on_cluster
+
+    yield from on_cluster(units, places, stop)

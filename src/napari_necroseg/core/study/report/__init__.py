@@ -1,0 +1,1 @@
+"""The report of a study: its tables, figures and wording, and the page that shows them."""

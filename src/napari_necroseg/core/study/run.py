@@ -1,0 +1,208 @@
+"""A run of a study: one network, trained without one fold, from one seed; and the events that tell of it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from napari_necroseg.core.config import TrainConfig, train_preset
+from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.events import Event
+from napari_necroseg.core.plan import duration, fine_tuned
+from napari_necroseg.core.project.models import trained_config
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Run:
+    """One training of an experiment.
+
+    Parameters
+    ----------
+    configuration
+        As text, such as ``2d:ceT1+T2``.
+    fold
+        The one that is left out, from 1.
+    seed
+        Of the weights and of all random draws, from 0.
+    """
+
+    configuration: str
+    fold: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its name, and that of its files."""
+        return f"{Configuration.parse(self.configuration).file_name}_fold-{self.fold}_seed-{self.seed}"
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Configuration, fold and seed by name."""
+        return asdict(self)
+
+    @property
+    def out_of_fold(self) -> str:
+        """Folder of the predictions that all folds of this configuration and seed share."""
+        return f"{Configuration.parse(self.configuration).file_name}_seed-{self.seed}"
+
+    def __str__(self) -> str:
+        remark = f", seed {self.seed}" if self.seed else ""
+        return f"{self.configuration} fold {self.fold}{remark}"
+
+
+def runs_of(config: StudyConfig) -> tuple[Run, ...]:
+    """Return all runs: a whole configuration with one seed first, so that early results can be compared."""
+    return tuple(
+        Run(configuration=name, fold=fold, seed=seed)
+        for seed in range(config.seeds)
+        for name in config.configurations
+        for fold in range(1, config.folds + 1)
+    )
+
+
+def training_of(config: StudyConfig, run: Run) -> TrainConfig:
+    """Return the choices of a run's training."""
+    configuration = Configuration.parse(run.configuration)
+    length = {"minutes": config.minutes_per_run, "steps": config.steps_per_run}
+    return train_preset(config.preset, configuration.dimension).changed(
+        sequences=configuration.sequences,
+        target=config.target,
+        seed=run.seed,
+        device=config.device,
+        threads=config.threads,
+        **{name: value for name, value in length.items() if value is not None},
+    )
+
+
+def tuned_training_of(config: StudyConfig, run: Run) -> TrainConfig:
+    """Return the same with whatever the model takes for granted that the runs go on from."""
+    training = training_of(config, run)
+    learned = None if config.start_from is None else trained_config(config.start_from)
+    return training if learned is None else fine_tuned(training, learned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEvent(Event):
+    """Something that happened in a run, named by its configuration, fold and seed."""
+
+    configuration: str
+    fold: int
+    seed: int
+
+    @property
+    def run(self) -> Run:
+        """The run that it is about."""
+        return Run(configuration=self.configuration, fold=self.fold, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlanned(RunEvent):
+    """A run as it will be; the first events of an experiment, one a run.
+
+    Parameters
+    ----------
+    iterations
+        Mini-batches; None where only time bounds the training.
+    minutes
+        Its time limit; None where it has a number of iterations.
+    training, validation
+        How many cases it learns from and is scored on.
+    state
+        ``waiting``, ``done`` (before), ``interrupted`` (goes on from its checkpoint) or ``failed`` (before).
+    key
+        Name of its files.
+    """
+
+    event: ClassVar[str] = "run"
+    iterations: int | None
+    minutes: float | None
+    training: int
+    validation: int
+    state: str
+    key: str
+    estimated_iterations: int | None = None
+    estimated_s: float | None = None
+    memory_gib: float | None = None
+
+    def __str__(self) -> str:
+        length = f"{self.iterations} iterations" if self.iterations else f"{self.minutes or 0:g} min"
+        time = f", about {duration(self.estimated_s)}" if self.estimated_s is not None else ""
+        memory = f", {self.memory_gib:.1f} GiB" if self.memory_gib is not None else ""
+        state = "" if self.state == "waiting" else f" ({self.state})"
+        return (
+            f"{self.run}: {length} on {self.training} cases, scored on {self.validation}{time}{memory}{state}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(RunEvent):
+    """A run begins, or goes on; `worker` is where, empty in this process."""
+
+    event: ClassVar[str] = "run_started"
+    worker: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.run}: begins" + (f" on {self.worker}" if self.worker else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunAdvanced(RunEvent):
+    """A run goes on.
+
+    Parameters
+    ----------
+    phase
+        ``reading``, ``training``, ``predicting`` or ``scoring``.
+    share
+        How much of the run is behind, 0 to 1.
+    iteration, loss
+        Of its training, as last reported.
+    seconds, seconds_left
+        Since it began, and about how many remain; None where that is not known.
+    """
+
+    event: ClassVar[str] = "run_step"
+    phase: str
+    share: float
+    iteration: int = 0
+    loss: float | None = None
+    seconds: float = 0.0
+    seconds_left: float | None = None
+
+    def __str__(self) -> str:
+        loss = "" if self.loss is None else f", iteration {self.iteration}, loss {self.loss:.3f}"
+        return f"{self.run}: {self.phase}{loss}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDone(RunEvent):
+    """A run is complete, `done` of `total`.
+
+    `mean_dice` is over the `scored` ones of its left-out cases that have something to find; None if there are
+    none.
+    """
+
+    event: ClassVar[str] = "run_done"
+    done: int
+    total: int
+    seconds: float
+    mean_dice: float | None
+    scored: int = 0
+    was_done: bool = False
+
+    def __str__(self) -> str:
+        dice = "undefined" if self.mean_dice is None else f"{self.mean_dice:.3f}"
+        when = "was done before" if self.was_done else f"done in {duration(self.seconds)}"
+        over = "" if self.mean_dice is None else f" ({self.scored} cases)"
+        return f"[{self.done}/{self.total}] {self.run}: {when}, mean Dice {dice}{over}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFailed(RunEvent):
+    """A run could not be done, for `reason`; the others go on."""
+
+    event: ClassVar[str] = "run_failed"
+    done: int
+    total: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"[{self.done}/{self.total}] {self.run}: not done. {self.reason}"

@@ -1,0 +1,337 @@
+"""Does one run of a study, or what is left of it: trains, predicts the left-out cases, and scores them."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_necroseg.core.case import Case, CaseFiles, Cohort
+from napari_necroseg.core.case_names import named_file
+from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.disk import file_lock
+from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, as_mistakes
+from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
+from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
+from napari_necroseg.core.images.on_grid import read_mask_on
+from napari_necroseg.core.network.device import default_threads, device_in_words, resolve_device
+from napari_necroseg.core.network.images import target_mask
+from napari_necroseg.core.network.model import WEIGHTS_NAME, Model, load_model, software_versions
+from napari_necroseg.core.network.stopping import Stopped, Wishes, check
+from napari_necroseg.core.plan import Plan, fine_tuned, make_plan
+from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+from napari_necroseg.core.project.models import RECORD_NAME
+from napari_necroseg.core.scoring.scores import score_masks
+from napari_necroseg.core.study.cases import CaseStore
+from napari_necroseg.core.study.folds import check_unseen
+from napari_necroseg.core.study.record import RunState, StudyCase, scores_path, write_state
+from napari_necroseg.core.study.results import CaseResult, results_sha256, results_text
+from napari_necroseg.core.study.run import Run, RunAdvanced, RunStarted, training_of
+from napari_necroseg.core.training.train import Start, train
+
+# Shares of a run that lie behind when a phase begins; most of it is training.
+_BEGINS = {"reading": 0.0, "training": 0.02, "predicting": 0.9, "scoring": 0.98}
+_SECONDS_BETWEEN_EVENTS = 0.5
+
+# A process that was cut off notices it sooner.
+_LOCK_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """All that a process needs to know to do a run; it can be pickled.
+
+    Parameters
+    ----------
+    run, config
+        Which one, of which experiment.
+    cohort
+        All cases of the experiment.
+    cases
+        Their patients, folds and images.
+    out
+        Folder of the experiment.
+    device
+        Torch's name of the device, or ``auto``.
+    threads
+        CPU threads; all but one if None.
+    prediction
+        How its network is applied.
+    """
+
+    run: Run
+    config: StudyConfig
+    cohort: Cohort
+    cases: Mapping[str, StudyCase]
+    out: Path
+    device: str
+    threads: int | None
+    prediction: PredictConfig
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """The cases that are left out, and scored."""
+        return tuple(name for name, case in self.cases.items() if case.fold == self.run.fold)
+
+    @property
+    def model(self) -> Path:
+        """The folder of its model."""
+        return self.out / "models" / self.run.key
+
+    @property
+    def predictions(self) -> Path:
+        """The folder of its predictions, which other folds share."""
+        return self.out / "predictions" / self.run.out_of_fold
+
+
+def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Event, None, None]:
+    """Do a run, or what is left of it, and write how it went; a mistake is written down, not raised.
+
+    Parameters
+    ----------
+    unit
+        What is to be done.
+    store
+        Cases that this process has read.
+    stop
+        Set it to end the run within two seconds; it can be gone on with from its last checkpoint, and no
+        `Finished` comes.
+
+    Yields
+    ------
+    Event
+        `RunStarted`, `RunAdvanced` at most twice a second, `Warned`, and `Finished` with its `RunState`.
+    """
+    job = _Job(unit=unit, store=store, stop=stop)
+    yield RunStarted(**unit.run.names)
+    try:
+        # Two processes may be given the same run, when one was believed to be lost.
+        lock = unit.out / "runs" / f".{unit.run.key}.lock"
+        with as_mistakes(), file_lock(lock, f"The run {unit.run}", wait_s=_LOCK_S, stop=stop):
+            check(stop)
+            yield Finished(result=(yield from job.written()))
+    except Stopped:
+        return
+    except NecrosegError as error:
+        if not stop.is_set():
+            yield Finished(result=failed(unit, str(error)))
+
+
+def failed(unit: Unit, reason: str) -> RunState:
+    """Return the state of a run that could not even be begun."""
+    return _Job(unit=unit, store=CaseStore(0.0), stop=threading.Event()).state(state="failed", reason=reason)
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """A run under way."""
+
+    unit: Unit
+    store: CaseStore
+    stop: threading.Event
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    plan: Plan | None = None
+    reported_s: float = -_SECONDS_BETWEEN_EVENTS
+    started_s: float = field(default_factory=time.monotonic)
+
+    def written(self) -> Generator[Event, None, RunState]:
+        """Do the run, and write how it went."""
+        try:
+            with as_mistakes():
+                state = yield from self.events()
+        except NecrosegError as error:
+            state = self.state(state="failed", reason=str(error))
+        write_state(self.unit.out, state)
+        return state
+
+    def events(self) -> Generator[Event, None, RunState]:
+        cohort = yield from self._read()
+        validation = cohort.only(self.unit.validation)
+        training = cohort.without(self.unit.validation)
+        model = yield from self._train(training)
+        self._check(model)
+        yield from self._predict(model, validation)
+        results = yield from self._score(validation)
+        write_text(scores_path(self.unit.out, self.unit.run), results_text(results))
+        dice = [one.scores.dice for one in results if one.scores.state in ("scored", "missed")]
+        return self.state(
+            state="done",
+            weights_sha256=model.sha256,
+            scores_sha256=results_sha256(results),
+            predictions_sha256={name: file_sha256(self._mask(name)) for name in validation.names},
+            iterations=model.record.iterations,
+            mean_dice=sum(dice) / len(dice) if dice else None,
+            scored=len(dice),
+        )
+
+    def state(self, **values: object) -> RunState:
+        """Write down how it went."""
+        unit, plan = self.unit, self.plan
+        common = {
+            **unit.run.names,
+            "training": tuple(name for name in unit.cases if name not in unit.validation),
+            "validation": unit.validation,
+            "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
+            "device": "" if plan is None else device_in_words(plan.device).partition(" (")[0],
+            "threads": 0 if plan is None else plan.threads,
+            "versions": software_versions(),
+        }
+        return RunState.model_validate(common | values)
+
+    def _read(self) -> Generator[Event, None, Cohort]:
+        """Give the cases their voxels, as far as these fit into memory.
+
+        Raises
+        ------
+        CohortError
+            If a mask was changed since the experiment began: runs would be of different references.
+        """
+        cases: list[CaseFiles] = []
+        with self._timed("reading"):
+            for number, files in enumerate(self.unit.cohort):
+                check(self.stop)
+                yield from self._advanced("reading", number / len(self.unit.cohort))
+                cases.append(self.store.with_voxels(files))
+                if cases[-1].loaded is not None:
+                    self._check_target(cases[-1].loaded)
+        return Cohort(cases=tuple(cases))
+
+    def _check_target(self, case: Case) -> None:
+        known = self.unit.cases[case.name].target_sha256
+        mask = target_mask(case, self.unit.config.target)
+        if known and (mask is None or voxels_sha256(mask) != known):
+            raise CohortError(
+                f"The {self.unit.config.target} mask of {case.name} was changed since the study began; "
+                "restore it, or begin a new study."
+            )
+
+    def _train(self, cohort: Cohort) -> Generator[Event, None, Model]:
+        unit = self.unit
+        config = training_of(unit.config, unit.run)
+        start_from = None if unit.config.start_from is None else load_model(unit.config.start_from)
+        if start_from is not None:
+            config = fine_tuned(config, start_from.config)
+            self._check(start_from)
+            if not start_from.record.images_sha256:
+                yield Warned(
+                    message=f"The model {start_from.run.name} does not say which images it has learned from: "
+                    "it is compared with the cases by their names alone."
+                )
+        device = resolve_device(unit.device)
+        self.plan = make_plan(config, cohort, device=device, threads=unit.threads or default_threads())
+        if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / RECORD_NAME).exists():
+            yield from self._steps(cohort, start_from)
+        model = load_model(unit.model)
+        _check_same(model, self.plan)
+        # Of all sessions, if it was interrupted.
+        self.seconds["training"] = model.record.seconds
+        return model
+
+    def _steps(self, cohort: Cohort, start_from: Model | None) -> Generator[Event, None, None]:
+        assert self.plan is not None
+        start = Start(model=start_from, may_go_on=True)
+        job = train(self.plan, cohort, run=self.unit.model, start=start, wishes=Wishes(stop=self.stop))
+        with closing(job):
+            for event in job:
+                if isinstance(event, TrainingStep):
+                    yield from self._advanced("training", _share(event), event)
+                elif isinstance(event, Warned):
+                    yield event
+        check(self.stop)
+
+    def _check(self, model: Model) -> None:
+        check_unseen(
+            self.unit.cases,
+            self.unit.validation,
+            learned=model.learned,
+        )
+
+    def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:
+        assert self.plan is not None
+        trained = self.plan.config
+        # The number format that training took counts here, too.
+        config = self.unit.prediction.changed(
+            device=self.plan.device, threads=self.plan.threads, precision=trained.precision
+        )
+        job = predict_cohort(model, cohort, config, Wanted(out=self.unit.predictions), stop=self.stop)
+        with self._timed("predicting"), closing(job):
+            yield from self._advanced("predicting", 0.0)
+            for event in job:
+                if isinstance(event, CaseFailed):
+                    raise CohortError(f"{event.case} could not be predicted: {event.reason}")
+                if isinstance(event, Warned):
+                    yield event
+        check(self.stop)
+
+    def _score(self, cohort: Cohort) -> Generator[Event, None, list[CaseResult]]:
+        results = []
+        with self._timed("scoring"):
+            yield from self._advanced("scoring", 0.0)
+            for files in cohort:
+                check(self.stop)
+                case = self.store.load(files)
+                reference = target_mask(case, self.unit.config.target)
+                assert reference is not None, "the plan has looked for it"
+                # Read back from the file: what is scored is what a user gets.
+                prediction = read_mask_on(self._mask(files.name), case.grid).volume
+                scores = score_masks(
+                    reference.voxels,
+                    prediction.voxels,
+                    case.grid,
+                    tolerance_mm=self.unit.config.tolerance_mm,
+                )
+                results.append(CaseResult(**self.unit.run.names, case=files.name, scores=scores))
+        return results
+
+    def _mask(self, case: str) -> Path:
+        return named_file(self.unit.predictions, f"{case}.nii.gz")
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        before = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] += time.monotonic() - before
+
+    def _advanced(
+        self, phase: str, share: float, step: TrainingStep | None = None
+    ) -> Generator[Event, None, None]:
+        """Say how far the run is, unless it was said just now."""
+        now = time.monotonic()
+        if share and now - self.reported_s < _SECONDS_BETWEEN_EVENTS:
+            return
+        self.reported_s = now
+        ends = [*_BEGINS.values(), 1.0][list(_BEGINS).index(phase) + 1]
+        yield RunAdvanced(
+            **self.unit.run.names,
+            phase=phase,
+            share=_BEGINS[phase] + share * (ends - _BEGINS[phase]),
+            iteration=0 if step is None else step.iteration,
+            loss=None if step is None else step.loss,
+            seconds=now - self.started_s,
+            seconds_left=None if step is None else step.seconds_left,
+        )
+
+
+def _share(step: TrainingStep) -> float:
+    if step.iterations:
+        return step.iteration / step.iterations
+    left = step.seconds_left or 0.0
+    return step.seconds / (step.seconds + left) if step.seconds else 0.0
+
+
+def _check_same(model: Model, plan: Plan) -> None:
+    """Refuse a model that is there already if it is of another training than this run's."""
+    if (
+        set(model.record.cases) <= set(plan.cases)
+        and model.config.changed(device=plan.config.device, threads=plan.config.threads) == plan.config
+    ):
+        return
+    raise FileError(
+        f"{model.run.name} holds a model that was trained with other choices or on other cases; remove that "
+        "folder to do the run again, or start a new study."
+    )
