@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main, make_parser
-from napari_necroseg.cli.train import choose_cases, preset_defaults, read_cases, read_config
+from napari_necroseg.cli._options import preset_defaults, read_cases
+from napari_necroseg.cli.train import FIELDS, choose_cases, read_config
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.errors import CohortError, SettingsError
 
@@ -208,7 +209,7 @@ def test_the_help_names_what_each_preset_chooses(command: str, capsys: pytest.Ca
         assert f"(default: {words})" in said
     # What is the same for all has one default.
     assert "(default: ceT1,T2)" in said
-    assert preset_defaults()["learning_rate"] == "fast 0.002, paper 0.001"
+    assert preset_defaults(FIELDS)["learning_rate"] == "fast 0.002, paper 0.001"
 
 
 def test_the_paper_preset_is_the_papers() -> None:

@@ -1,15 +1,18 @@
-"""Command-line options made from the fields of a configuration, so that both always agree."""
+"""Options that commands share: made from the fields of a configuration, or for cases, images and masks."""
 
 import argparse
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from napari_necroseg.core.config import Config
-from napari_necroseg.core.errors import SettingsError
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.config import Config, Dimension, Preset, train_preset
+from napari_necroseg.core.errors import FileError, SettingsError
 
 # Fields that take several values, and how these are shown in the help.
 _LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z", "configurations": "2d:ceT1,3d:ceT1+T2,..."}
@@ -35,26 +38,15 @@ def add_spacing_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_spacing(text: str | None) -> tuple[float, float, float] | None:
-    """Read the spacing that was given, if one was.
+def add_cohort_options(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
+    """Add the cohort and the choice among its cases, which `read_cases` and `choose_named` read.
 
-    Raises
-    ------
-    SettingsError
-        If these are not three numbers.
+    Returns the group of options of which only one may be given.
     """
-    if text is None:
-        return None
-    try:
-        # As in the table's column, too: 4 x 0.7 x 0.7.
-        z, y, x = (float(part) for part in re.split(r"\s*[,;x×*]\s*|\s+", text.strip().lower()))
-    except ValueError:
-        raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None
-    return (z, y, x)
-
-
-def add_labels_options(parser: argparse.ArgumentParser) -> None:
-    """Add options for masks that were drawn in a project, in place of the cohort's."""
+    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cases", metavar="A,B", help="use these cases only")
+    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
     parser.add_argument(
         "--labels",
         type=Path,
@@ -65,6 +57,7 @@ def add_labels_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsigned", action="store_true", help="take the masks of --labels that nobody has signed off, too"
     )
+    return which
 
 
 def add_options(
@@ -90,21 +83,6 @@ def add_options(
             parser.add_argument(flag, default=argparse.SUPPRESS, metavar=_metavar(name, field), help=text)
 
 
-def chosen(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
-    """The options that were given, as fields of the configuration; ``a,b`` becomes a list."""
-    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    for name in _LISTS.keys() & given.keys():
-        given[name] = tuple(part.strip() for part in given[name].split(","))
-    return given
-
-
-def in_words(value: object) -> str:
-    """Say a value of a configuration as a person types it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _metavar(name: str, field: FieldInfo) -> str:
     if name in _LISTS:
         return _LISTS[name]
@@ -122,3 +100,109 @@ def _help(field: FieldInfo, shown: str | None) -> str:
     if shown is None:
         shown = ",".join(map(in_words, default)) if isinstance(default, tuple) else in_words(default)
     return f"{text.rstrip('.')} (default: {shown})."
+
+
+def chosen(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options that were given, as fields of the configuration; ``a,b`` becomes a list."""
+    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    for name in _LISTS.keys() & given.keys():
+        given[name] = tuple(part.strip() for part in given[name].split(","))
+    return given
+
+
+def in_words(value: object) -> str:
+    """Say a value of a configuration as a person types it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@cache
+def preset_defaults(names: tuple[str, ...]) -> dict[str, str]:
+    """Return what the presets choose for these fields, in words, where they differ."""
+    words: dict[str, str] = {}
+    for field in set(names) - {"preset", "dimension"}:
+        by_preset = {name: _in_both(name, field) for name in get_args(Preset)}
+        if len(set(by_preset.values())) > 1 or "3d" in by_preset["fast"]:
+            words[field] = ", ".join(f"{name} {values}" for name, values in by_preset.items() if values)
+    return words
+
+
+def _in_both(preset: Preset, field: str) -> str:
+    """Say what a preset chooses for a field in 2D and 3D; nothing where it leaves it open."""
+    in_2d, in_3d = (getattr(train_preset(preset, network), field) for network in get_args(Dimension))
+    words, other = in_words(in_2d), in_words(in_3d)
+    return "" if in_2d is None else words + ("" if words == other else f" (3d: {other})")
+
+
+def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
+    """Read the cases that were named: a table, the folder of one case, or ``--ceT1`` and ``--T2``."""
+    from napari_necroseg.core.cohort.find import find_case
+    from napari_necroseg.core.cohort.table import read_cohort
+
+    if given is None:
+        return Cohort(cases=(_case_of_files(options),))
+    if not given.exists():
+        raise FileError(f"There is no file or folder {given}.")
+    cohort = read_cohort(given) if is_cohort(given) else Cohort(cases=(find_case(given),))
+    spacing = read_spacing(options.spacing_mm)
+    return Cohort(cases=tuple(replace(case, spacing_mm=case.spacing_mm or spacing) for case in cohort))
+
+
+def is_cohort(path: Path) -> bool:
+    """Whether a path is a table of cases, or a folder that holds one, rather than the folder of one case."""
+    return path.is_file() or (path / "cohort.csv").is_file()
+
+
+def _case_of_files(options: argparse.Namespace) -> CaseFiles:
+    from napari_necroseg.core.images.file_image import case_name_of, check_is_file
+
+    sequences = {Sequence.CET1: options.ce_t1} | ({Sequence.T2: options.t2} if options.t2 else {})
+    for path in sequences.values():
+        check_is_file(path)
+    return CaseFiles(
+        name=case_name_of(options.ce_t1), sequences=sequences, spacing_mm=read_spacing(options.spacing_mm)
+    )
+
+
+def read_spacing(text: str | None) -> tuple[float, float, float] | None:
+    """Read the spacing that was given, if one was.
+
+    Raises
+    ------
+    SettingsError
+        If these are not three numbers.
+    """
+    if text is None:
+        return None
+    try:
+        # As in the table's column, too: 4 x 0.7 x 0.7.
+        z, y, x = (float(part) for part in re.split(r"\s*[,;x×*]\s*|\s+", text.strip().lower()))
+    except ValueError:
+        raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None
+    return (z, y, x)
+
+
+def read_cases(options: argparse.Namespace) -> Cohort:
+    """Read the whole cohort, with the masks of ``--labels`` if that was given."""
+    from napari_necroseg.core.cohort.table import read_cohort
+    from napari_necroseg.core.project.labels import with_corrected
+
+    if options.labels is None and options.unsigned:
+        raise SettingsError("--unsigned is about the masks of --labels DIR, which is missing.")
+    cohort = read_cohort(options.cohort)
+    if options.labels is None:
+        return cohort
+    return with_corrected(cohort, options.labels, unsigned=options.unsigned)
+
+
+def choose_named(cohort: Cohort, options: argparse.Namespace) -> Cohort:
+    """Return the cases that were named, or all but those that were."""
+    if options.cases:
+        return cohort.only(split_names(options.cases))
+    return cohort.without(split_names(options.exclude)) if options.exclude else cohort
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Read ``A,B``."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

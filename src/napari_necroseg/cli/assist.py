@@ -6,8 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import get_args
 
-from napari_necroseg.cli._options import add_image_options, add_options, chosen
-from napari_necroseg.cli.predict import read_input
+from napari_necroseg.cli._options import add_image_options, add_options, chosen, read_input
 from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.config import AssistConfig, AssistMethod
 from napari_necroseg.core.errors import SettingsError

@@ -2,14 +2,19 @@
 
 import argparse
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 
-from napari_necroseg.cli._options import add_options, add_spacing_option, chosen, read_spacing
-from napari_necroseg.cli.train import preset_defaults
+from napari_necroseg.cli._options import (
+    add_options,
+    add_spacing_option,
+    chosen,
+    is_cohort,
+    preset_defaults,
+    read_input,
+)
 from napari_necroseg.core.case import CaseFiles
 from napari_necroseg.core.config import TrainConfig, train_preset
-from napari_necroseg.core.errors import CohortError, FileError, SettingsError
+from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event
 
 FIELDS = ("sequences", "target", "seed", "slices", "patch_side")
@@ -38,7 +43,7 @@ def add_augment_arguments(parser: argparse.ArgumentParser) -> None:
         "--dimension", default="3d", metavar="2d|3d", help="single slices or whole patches (default: 3d)"
     )
     add_spacing_option(parser)
-    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
+    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults(FIELDS))
 
 
 def augment_job(options: argparse.Namespace) -> Generator[Event]:
@@ -50,24 +55,16 @@ def augment_job(options: argparse.Namespace) -> Generator[Event]:
         given["augment"] = read_augment(options.augment)
     named = TrainConfig.checked(preset=options.preset, dimension=options.dimension)
     config = train_preset(named.preset, named.dimension).changed(**given)
-    n, files, spacing = _number(options.n), find_files(options), read_spacing(options.spacing_mm)
-    files = replace(files, spacing_mm=files.spacing_mm or spacing)
+    n, files = _number(options.n), find_files(options)
     from napari_necroseg.core.training.write_samples import write_samples
 
     return write_samples(files, config, out=options.out, n=n)
 
 
 def find_files(options: argparse.Namespace) -> CaseFiles:
-    """The case that was named: a folder, or a row of a cohort."""
-    from napari_necroseg.core.cohort.find import find_case
-    from napari_necroseg.core.cohort.table import read_cohort
-
-    if not options.case.exists():
-        raise FileError(f"There is no file or folder {options.case}.")
-    if not options.case.is_file() and not (options.case / "cohort.csv").is_file():
-        return find_case(options.case)
-    cohort = read_cohort(options.case)
-    if options.name is not None:
+    """Find the case that was named: a folder, or a row of a cohort."""
+    cohort = read_input(options, options.case)
+    if options.name is not None and is_cohort(options.case):
         return cohort.only((options.name,)).cases[0]
     if len(cohort) != 1:
         names = ", ".join(case.name for case in cohort.cases[:3])

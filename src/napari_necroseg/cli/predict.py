@@ -2,14 +2,12 @@
 
 import argparse
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from napari_necroseg.cli._options import add_image_options, add_options, chosen, in_words, read_spacing
-from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.cli._options import add_image_options, add_options, chosen, in_words, read_input
 from napari_necroseg.core.config import BY_PRESET, PredictConfig, Preset, train_preset, usual_prediction
-from napari_necroseg.core.errors import FileError, SettingsError
+from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Warned
 
 FIELDS = (
@@ -95,32 +93,6 @@ def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
     if len(options.runs) < 2:
         raise SettingsError("Name the INPUT after the RUN: cohort.csv, a case folder, or --ceT1 FILE.")
     return options.runs[:-1], options.runs[-1]
-
-
-def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
-    """The cases that were named: a table, a folder, or files."""
-    from napari_necroseg.core.cohort.find import find_case
-    from napari_necroseg.core.cohort.table import read_cohort
-
-    if given is None:
-        return Cohort(cases=(_case_of_files(options),))
-    if not given.exists():
-        raise FileError(f"There is no file or folder {given}.")
-    is_cohort = given.is_file() or (given / "cohort.csv").is_file()
-    cohort = read_cohort(given) if is_cohort else Cohort(cases=(find_case(given),))
-    spacing = read_spacing(options.spacing_mm)
-    return Cohort(cases=tuple(replace(case, spacing_mm=case.spacing_mm or spacing) for case in cohort))
-
-
-def _case_of_files(options: argparse.Namespace) -> CaseFiles:
-    from napari_necroseg.core.images.file_image import case_name_of, check_is_file
-
-    sequences = {Sequence.CET1: options.ce_t1} | ({Sequence.T2: options.t2} if options.t2 else {})
-    for path in sequences.values():
-        check_is_file(path)
-    return CaseFiles(
-        name=case_name_of(options.ce_t1), sequences=sequences, spacing_mm=read_spacing(options.spacing_mm)
-    )
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:

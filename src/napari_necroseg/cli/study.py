@@ -5,8 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from napari_necroseg.cli import NOTHING_LEFT
-from napari_necroseg.cli._options import add_labels_options, add_options, chosen
-from napari_necroseg.cli.train import choose_named, read_cases
+from napari_necroseg.cli._options import add_cohort_options, add_options, choose_named, chosen, read_cases
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event
@@ -31,7 +30,7 @@ FIELDS = (
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command understands."""
-    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
+    add_cohort_options(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -39,10 +38,6 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the study; named again, the study goes on where it was",
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--cases", metavar="A,B", help="these cases only")
-    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
-    add_labels_options(parser)
     add_options(parser, StudyConfig, FIELDS)
     parser.add_argument(
         "--from",

@@ -4,14 +4,21 @@ import argparse
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from napari_necroseg.cli import NOTHING_LEFT
-from napari_necroseg.cli._options import add_labels_options, add_options, chosen, in_words
+from napari_necroseg.cli._options import (
+    add_cohort_options,
+    add_options,
+    choose_named,
+    chosen,
+    preset_defaults,
+    read_cases,
+    split_names,
+)
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import Dimension, Preset, TrainConfig, train_preset
+from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import (
@@ -61,15 +68,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what decides what a training does."""
-    parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--cases", metavar="A,B", help="train on these cases only")
-    which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
+    which = add_cohort_options(parser)
     which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
     parser.add_argument(
         "--validate", metavar="A,B", help="left out of the training, and scored now and then meanwhile"
     )
-    add_labels_options(parser)
     parser.add_argument(
         "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
     )
@@ -82,7 +85,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "over, some of its own cases that are left out now are scored meanwhile, and fast takes a tenth of "
         "its learning rate",
     )
-    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults())
+    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults(FIELDS))
 
 
 def train_job(options: argparse.Namespace) -> Generator[Event]:
@@ -124,19 +127,6 @@ def start_model(options: argparse.Namespace) -> "Model | None":
     return None if options.start_from is None else load_model(options.start_from)
 
 
-def read_cases(options: argparse.Namespace) -> Cohort:
-    """The whole cohort, with the masks that were drawn in a project if they were asked for."""
-    from napari_necroseg.core.cohort.table import read_cohort
-    from napari_necroseg.core.project.labels import with_corrected
-
-    if options.labels is None and options.unsigned:
-        raise SettingsError("--unsigned is about the masks of --labels DIR, which is missing.")
-    cohort = read_cohort(options.cohort)
-    if options.labels is None:
-        return cohort
-    return with_corrected(cohort, options.labels, unsigned=options.unsigned)
-
-
 def planned(
     options: argparse.Namespace, *, learned: TrainConfig | None = None
 ) -> tuple[Plan, Cohort, Cohort]:
@@ -148,7 +138,7 @@ def planned(
 
     config = read_config(options, learned)
     everything = read_cases(options)
-    validation = everything.only(_names(options.validate or ""))
+    validation = everything.only(split_names(options.validate or ""))
     cohort = choose_cases(everything, options)
     cohort = cohort.only(tuple(name for name in cohort.names if name not in validation.names))
     device = resolve_device(config.device)
@@ -185,34 +175,9 @@ def _as_begun(options: argparse.Namespace) -> dict[str, object]:
     return {"whitening": begun.whitening} if begun.whitens_images else {}
 
 
-@cache
-def preset_defaults() -> dict[str, str]:
-    """What the presets choose, in words, where that is not the same for all of them."""
-    words: dict[str, str] = {}
-    for field in set(FIELDS) - {"preset", "dimension"}:
-        by_preset = {name: _in_both(name, field) for name in get_args(Preset)}
-        if len(set(by_preset.values())) > 1 or "3d" in by_preset["fast"]:
-            words[field] = ", ".join(f"{name} {values}" for name, values in by_preset.items() if values)
-    return words
-
-
-def _in_both(preset: Preset, field: str) -> str:
-    """What a preset chooses for a field in 2D and 3D; nothing where it leaves it open."""
-    in_2d, in_3d = (getattr(train_preset(preset, network), field) for network in get_args(Dimension))
-    words, other = in_words(in_2d), in_words(in_3d)
-    return "" if in_2d is None else words + ("" if words == other else f" (3d: {other})")
-
-
 def choose_cases(cohort: Cohort, options: argparse.Namespace) -> Cohort:
     """The cases to train on, by name or by the fold that is left out."""
     return without_fold(cohort, options.fold) if options.fold else choose_named(cohort, options)
-
-
-def choose_named(cohort: Cohort, options: argparse.Namespace) -> Cohort:
-    """The cases that were named, or all but those that were."""
-    if options.cases:
-        return cohort.only(_names(options.cases))
-    return cohort.without(_names(options.exclude)) if options.exclude else cohort
 
 
 def without_fold(cohort: Cohort, fold: str) -> Cohort:
@@ -255,10 +220,6 @@ def _tuned(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object
 
 def _in_option(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
