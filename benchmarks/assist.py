@@ -23,8 +23,8 @@ from scipy import ndimage
 from napari_necroseg.core.assist.assist import METHODS, assist
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.cohort.find import find_case
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import AssistConfig
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.scoring.overlap import count, dice
 
 NEIGHBOURS = np.ones((3, 3, 3), bool)

@@ -359,9 +359,9 @@ def _sign_off(_: bool) -> int:
 
 
 def _signing() -> Any:
+    from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.events import Finished
-    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.labels_folder import corrected_path
     from napari_necroseg.core.project.case_files import save_mask_version
     from napari_necroseg.core.project.review import read_review, write_review

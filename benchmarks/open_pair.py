@@ -16,8 +16,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.grids.slices import to_slices
-from napari_necroseg.core.images.load import load_case
 
 SHAPE = (320, 320, 20)
 MOST_TIMES_NIBABEL = 2.0

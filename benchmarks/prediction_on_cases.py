@@ -17,9 +17,9 @@ import numpy as np
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.cohort.find import find_case
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Finished
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import Prediction, predict
 from napari_necroseg.core.scoring.overlap import count, dice

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 from napari_necroseg.core.cohort.find import find_case
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import BY_PRESET, PredictConfig, train_preset, usual_prediction
 from napari_necroseg.core.events import Finished
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice

@@ -138,8 +138,8 @@ def measure(options: argparse.Namespace) -> None:
 def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     """Train by a recipe on three folds; return the Dice coefficients of the fourth."""
     from napari_necroseg.core.case import Cohort
+    from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.config import train_preset
-    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.network.device import resolve_device
     from napari_necroseg.core.network.model import WEIGHTS_NAME, load_model
     from napari_necroseg.core.plan import make_plan
@@ -163,7 +163,7 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
 def try_outliers(options: argparse.Namespace, run: Run) -> Iterator[Run]:
     """Outline the first case of the fold that was left out as it is and with outliers of each kind."""
     from napari_necroseg.core.cohort.find import find_case
-    from napari_necroseg.core.images.load import load_case
+    from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.network.model import load_model
 
     model = load_model(options.work / model_name(run))

@@ -27,10 +27,10 @@ import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.cohort.find import find_case
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import write_cohort
 from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.events import Finished
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice

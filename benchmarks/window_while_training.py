@@ -93,8 +93,8 @@ def open_window(viewer: Any, folder: Path, cases: Sequence[Path] | None) -> Any:
     """Show a case and an empty mask to paint on; return the dock Train, with the cohort chosen."""
     from napari_necroseg.core.case import Cohort
     from napari_necroseg.core.cohort.find import find_case
+    from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.cohort.table import read_cohort, write_cohort
-    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
     from napari_necroseg.layerdata import case_layers, middle_slice
     from napari_necroseg.widgets.shared.workspace import Workspace

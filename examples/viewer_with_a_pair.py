@@ -6,7 +6,7 @@ from pathlib import Path
 import napari
 
 from napari_necroseg.core.case import CaseFiles, Sequence
-from napari_necroseg.core.images.load import load_case
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.layerdata import case_layers, middle_slice
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from napari_necroseg.cli import main, train
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.read import read_mask
 from napari_necroseg.core.labels_folder import draft_path, journal_path
 from napari_necroseg.core.network.model import load_model

@@ -11,10 +11,10 @@ import numpy as np
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.case import Sequence as MRSequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort, write_cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.files import voxels_sha256
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text

@@ -95,8 +95,8 @@ def sample_phantom_cohort() -> list[LayerData]:
     if dock is not None:
         dock.make_phantom_cohort(folder)
         return [placeholder_layer("phantom cohort: see the dock Cases")]
+    from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.cohort.table import read_cohort
-    from napari_necroseg.core.images.load import load_case
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
     for _ in write_phantom_cohort(folder, cases=_CASES_WITHOUT_A_DOCK, seed=0):

@@ -16,9 +16,9 @@ from napari_necroseg.cli.train import read_config
 from napari_necroseg.core.augment.draw import Cut, draw_sample
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.cohort.find import find_case
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.events import Progress
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.core.project.augmentation_file import write_augment

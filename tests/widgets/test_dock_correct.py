@@ -7,10 +7,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import disk
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.labels_folder import journal_path
 from napari_necroseg.core.masks.edits import disk_mm
 from napari_necroseg.core.project import journal_writer

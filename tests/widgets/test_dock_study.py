@@ -12,10 +12,10 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort, write_cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.events import Finished, Progress, Started
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record

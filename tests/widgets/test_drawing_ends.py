@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.labels_folder import corrected_path
 from napari_necroseg.core.project.journal_folder import JournalFolder
 

@@ -91,7 +91,7 @@ def test_closing_the_viewer_cancels_the_jobs_of_all_docks(qtbot, window, steered
 
 
 def test_a_case_is_read_outside_the_thread_of_the_screen(qtbot, window, monkeypatch, cohort_table):
-    from napari_necroseg.core.images import load
+    from napari_necroseg.core.cohort import load
 
     threads = []
     original = load.load_case

@@ -1,6 +1,6 @@
 """A case: the paired sequences of one follow-up examination, as paths or voxels; a cohort: many cases."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -13,7 +13,7 @@ from napari_necroseg.core.volume import Grid, Origin, Volume
 
 
 class Sequence(StrEnum):
-    """An MR sequence that the method knows."""
+    """An MR sequence that the method knows: contrast-enhanced T1, or native T2."""
 
     CET1 = "ceT1"
     T2 = "T2"
@@ -137,12 +137,12 @@ class Cohort:
             raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")
         return found
 
-    def only(self, names: tuple[str, ...]) -> "Cohort":
+    def only(self, names: Iterable[str]) -> "Cohort":
         """Return the cohort of the named cases, in the order of the table; an unknown name is an error."""
         wanted = {self[name].name for name in names}
         return replace(self, cases=tuple(case for case in self.cases if case.name in wanted))
 
-    def without(self, names: tuple[str, ...]) -> "Cohort":
+    def without(self, names: Iterable[str]) -> "Cohort":
         """Return the cohort without the named cases; an unknown name is an error."""
         unwanted = {self[name].name for name in names}
         return replace(self, cases=tuple(case for case in self.cases if case.name not in unwanted))

@@ -5,11 +5,12 @@ cancels the job. The command line prints them, a dock draws them, a test puts th
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.volume import Volume
 
 Result = TypeVar("Result")
@@ -152,6 +153,40 @@ class Finished(Event, Generic[Result]):
 
     event: ClassVar[str] = "finished"
     result: Result
+
+
+def run(job: Generator[Event, None, Any], on_event: Callable[[Event], object] | None = None) -> Any:
+    """Do a job to its end and return what it made.
+
+    Parameters
+    ----------
+    job
+        A generator of events, such as `train` or `predict` returns.
+    on_event
+        Called with each event as it comes, for example ``print``.
+
+    Returns
+    -------
+    Any
+        The result of `Finished`; of a job without one, what its generator returns.
+
+    Raises
+    ------
+    NecrosegError
+        If the job was stopped before it finished, or for a mistake that the job met.
+    """
+    finished: Finished[Any] | None = None
+    while True:
+        try:
+            event = next(job)
+        except StopIteration as end:
+            if finished is None and end.value is None:
+                raise NecrosegError("The job was stopped before it had finished.") from None
+            return finished.result if finished is not None else end.value
+        if isinstance(event, Finished):
+            finished = event
+        if on_event is not None:
+            on_event(event)
 
 
 def to_record(event: Event) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def open_case(
 
     A mask that was drawn and saved earlier (``labels/<case>.nii.gz``) is shown again.
     """
-    from napari_necroseg.core.images.load import load_case
+    from napari_necroseg.core.cohort.load import load_case
 
     yield from _save_all(saves)
     if folder is not None:

@@ -10,10 +10,10 @@ import SimpleITK as sitk
 import tifffile
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.prepare import check_case
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.grids.orient import to_working, working_grid
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.on_grid import read_mask_on
 from napari_necroseg.core.images.read import read_image
 from napari_necroseg.core.images.save import save_mask

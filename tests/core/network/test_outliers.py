@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import PredictConfig, TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import predict

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import CaseDone, Finished
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.phantom.anatomy import Field, Tissue, brightness, draw_spine
 from napari_necroseg.core.phantom.lesion import paint_lesion
 from napari_necroseg.core.phantom.phantom import (

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Finished, Progress, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.prediction import inference
 from napari_necroseg.core.prediction import members as members_module

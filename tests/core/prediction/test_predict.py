@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from napari_necroseg.core.case import Case, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError, ResourceError
 from napari_necroseg.core.events import Finished, Progress
 from napari_necroseg.core.grids.slices import probability_from_slices
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import Prediction, predict

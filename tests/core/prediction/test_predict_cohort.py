@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.case import Cohort, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.seen_cases import known_by_record
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import known_by
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Finished, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.labels_folder import corrected_path
 from napari_necroseg.core.project.case_files import save_mask_version

@@ -8,9 +8,9 @@ import pytest
 import tifffile
 
 from napari_necroseg.cli import main
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.events import Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
 from napari_necroseg.core.scoring.pairs import find_pairs

@@ -13,12 +13,12 @@ import pytest
 from small_study import CHOICES, of_kind, run
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import FileError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.prediction.predict_cohort import Wanted
 from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Finished, TrainingStep, Validated, ValidationPicture, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.stopping import Wishes
 from napari_necroseg.core.prediction.predict import predict

@@ -15,10 +15,10 @@ from napari_necroseg.core.assist.rays import best_tolerance, closed, most_on_ray
 from napari_necroseg.core.assist.region_growing import RegionGrowing
 from napari_necroseg.core.assist.scene import Floats, Index, Scene, Spacing, Strokes, check_seed, make_scene
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import AssistConfig, AssistMethod
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.masks.components import Mask, Size, measure
 from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.project.case_files import save_mask_version

@@ -20,7 +20,7 @@ from napari_necroseg.core.cohort.layouts import (
 )
 from napari_necroseg.core.cohort.scan import Folder, Walk, litter_sentence, natural_key, relative_name, scan
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.events import Event
+from napari_necroseg.core.events import Event, run
 
 UNDERSTOOD = (
     "Understood are NIfTI and TIFF files in a folder a case, with names like ceT1, T1ce, t1c, T1_Gd or "
@@ -66,7 +66,7 @@ class Pairing:
     unused: tuple[Path, ...] = ()
 
 
-def find_cases(folder: Path) -> Generator[Event, None, Pairing]:
+def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
     """Find and pair the images in a folder.
 
     Knows nnU-Net's raw layout, BIDS, one folder a case (also where `folder` itself is the case), and
@@ -82,6 +82,7 @@ def find_cases(folder: Path) -> Generator[Event, None, Pairing]:
     CohortError
         If the folder is missing, holds no image, or has more files than can be searched.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise CohortError(f"There is no folder {folder}; name the folder that holds the cases.")
     walk = Walk(root=folder)
@@ -116,13 +117,7 @@ def find_case(folder: Path) -> CaseFiles:
     CohortError
         If there is no case, or more than one, or its ceT1 image is not certain.
     """
-    search = find_cases(folder)
-    while True:
-        try:
-            next(search)
-        except StopIteration as end:
-            pairing: Pairing = end.value
-            break
+    pairing: Pairing = run(find_cases(folder))
     if len(pairing.cases) == 1:
         name = tidy_name(folder.resolve().name)
         return pairing.cases[0] if check_case_name(name) else replace(pairing.cases[0], name=name)

@@ -57,7 +57,7 @@ class CohortTable:
         return Cohort(cases=tuple(cases))
 
 
-def read_cohort(path: Path) -> Cohort:
+def read_cohort(path: str | Path) -> Cohort:
     """Read a cohort; a folder stands for the ``cohort.csv`` in it.
 
     Commas, semicolons or tabs separate the cells, so that a table saved by a spreadsheet in any country
@@ -70,7 +70,7 @@ def read_cohort(path: Path) -> Cohort:
     CohortError
         If the table is missing or malformed, or rows are wrong: with their numbers, the header being row 1.
     """
-    return read_cohort_table(path).cohort
+    return read_cohort_table(Path(path)).cohort
 
 
 def read_cohort_table(path: Path) -> CohortTable:

@@ -4,25 +4,27 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_necroseg.core.case import Case
 from napari_necroseg.core.files import write_bytes
 from napari_necroseg.core.grids.orient import from_working
 from napari_necroseg.core.images.nifti import nifti_bytes
-from napari_necroseg.core.volume import Origin, Voxels
+from napari_necroseg.core.volume import Origin, Volume, Voxels
 
 
-def save_mask(path: Path, voxels: Voxels, origin: Origin) -> None:
-    """Write a mask as uint8 NIfTI: shape, affine, codes and axis order are those of `origin`.
+def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> None:
+    """Write a mask as uint8 NIfTI: shape, affine, codes and axis order are those of the ceT1 file.
 
     Parameters
     ----------
     path
         ``.nii.gz`` or ``.nii``; replaced atomically.
-    voxels
+    mask
         ``(Z, Y, X)`` in working order; what is not 0 is inside, and is written as 1.
-    origin
-        The file that the mask lies on.
+    place
+        The case that the mask lies on, or the origin of its ceT1 image.
     """
-    write_bytes(path, mask_bytes(path, voxels, origin))
+    path, voxels = Path(path), mask.voxels if isinstance(mask, Volume) else mask
+    write_bytes(path, mask_bytes(path, voxels, place.origin if isinstance(place, Case) else place))
 
 
 def mask_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:

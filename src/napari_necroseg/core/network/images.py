@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from napari_necroseg.core.augment.intensity import for_network
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.seen_cases import ImageMark, marks_of
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.device import free_bytes
 from napari_necroseg.core.network.stopping import check
 from napari_necroseg.core.plan import Plan

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.case_names import name_key, named_file
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.scan import list_images
 from napari_necroseg.core.cohort.seen_cases import Known, known_in_words
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.images.file_image import image_stem
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.masks.components import measure, volume_in_words
 from napari_necroseg.core.network.images import check_images, only_needed
 from napari_necroseg.core.network.model import Model

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.seen_cases import ImageMark, marks_of
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.files import voxels_sha256
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.masks.components import measure
 from napari_necroseg.core.process import available_bytes
 from napari_necroseg.core.study.folds import (

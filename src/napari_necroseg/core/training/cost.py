@@ -12,8 +12,8 @@ import torch
 
 from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.events import Event, Finished, Progress, Started
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.device import device_in_words, memory_errors, reduced_dtype, torch_settings
 from napari_necroseg.core.network.images import check_images, on_device, only_needed, training_source
 from napari_necroseg.core.network.stopping import Stopped, check, interruptible

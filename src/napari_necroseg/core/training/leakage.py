@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.case_names import is_among
 from napari_necroseg.core.cohort.duplicates import alike
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.seen_cases import ImageMark, Learned, marks_of, patient_sha256
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Progress, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import only_needed
 from napari_necroseg.core.network.stopping import check
 from napari_necroseg.core.plan import Plan

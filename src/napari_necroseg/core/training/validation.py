@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed, target_mask
 from napari_necroseg.core.network.model import Model, RunRecord
 from napari_necroseg.core.network.stopping import Wishes, check

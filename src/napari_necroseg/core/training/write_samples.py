@@ -16,11 +16,11 @@ from napari_necroseg.core.augment.mapping import Drawn
 from napari_necroseg.core.augment.sample import Sample, make_sample
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import atomic_folder, atomic_path, write_text
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.nifti import write_nifti
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed, training_source
 from napari_necroseg.core.output import check_out_folder, sweep

@@ -68,7 +68,7 @@ def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -
 
 def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]:
     """Bring layers onto the grid of the ceT1 layer; the result is a row of a cohort with the voxels in it."""
-    from napari_necroseg.core.images.load import assemble_case
+    from napari_necroseg.core.cohort.load import assemble_case
 
     yield Progress(done=0, total=1, message=f"Taking over the layers of {taken.name} ...")
     case = assemble_case(taken.name, taken.images, {taken.target: taken.mask})

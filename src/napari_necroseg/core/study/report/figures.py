@@ -9,12 +9,12 @@ import numpy as np
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.case import Sequence as MRSequence
 from napari_necroseg.core.case_names import named_file
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import Dimension
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR, display_range
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import file_sha256, voxels_sha256
-from napari_necroseg.core.images.load import load_case
 from napari_necroseg.core.images.on_grid import read_mask_on
 from napari_necroseg.core.masks.components import bounding_box
 from napari_necroseg.core.scoring.statistics import mean

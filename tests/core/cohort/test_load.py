@@ -7,8 +7,8 @@ import pytest
 import tifffile
 
 from napari_necroseg.core.case import CaseFiles, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.errors import FileError, GeometryError
-from napari_necroseg.core.images.load import load_case
 from orientations import affine_of
 
 LIP = ((0, 2, 1), (-1.0, -1.0, -1.0))

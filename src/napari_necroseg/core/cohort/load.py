@@ -7,9 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import Case, CaseFiles, Sequence
+from napari_necroseg.core.cohort.find import find_case
 from napari_necroseg.core.errors import FileError, as_mistakes
 from napari_necroseg.core.grids.orient import method_warnings, working_grid
-from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, FileImage, image_suffix, memory_for
+from napari_necroseg.core.images.file_image import (
+    TIFF_SUFFIXES,
+    FileImage,
+    case_name_of,
+    image_suffix,
+    memory_for,
+)
 from napari_necroseg.core.images.on_grid import image_onto, mask_onto
 from napari_necroseg.core.images.pair_checks import pair_alarms
 from napari_necroseg.core.images.read import read_image, read_mask
@@ -19,7 +26,7 @@ _ROLES = ("reference", "tumour")
 
 
 @as_mistakes()
-def load_case(files: CaseFiles) -> Case:
+def load_case(source: CaseFiles | str | Path | Mapping[str, str | Path]) -> Case:
     """Read a case.
 
     T2 is resampled onto the ceT1 grid (cubic), a mask too (occupancy cut at 0.5), each with a note; on
@@ -29,8 +36,9 @@ def load_case(files: CaseFiles) -> Case:
 
     Parameters
     ----------
-    files
-        Where the images and masks are; what is loaded already is returned as it is.
+    source
+        A case of a cohort, a folder with the files of one case, or the files themselves, by ``ceT1``, ``T2``,
+        ``reference`` and ``tumour``. What is loaded already is returned as it is.
 
     Returns
     -------
@@ -39,11 +47,14 @@ def load_case(files: CaseFiles) -> Case:
 
     Raises
     ------
+    CohortError
+        If the folder holds no case or several.
     FileError, GeometryError
         If an image or mask cannot be read, or cannot be brought onto the ceT1 image.
     ResourceError
         If memory does not suffice.
     """
+    files = _files_of(source)
     if files.loaded is not None:
         return files.loaded
     with memory_for(f"the images of {files.name}"):
@@ -94,6 +105,25 @@ def assemble_case(
         reference=placed["reference"],
         tumour=placed["tumour"],
         notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _files_of(source: CaseFiles | str | Path | Mapping[str, str | Path]) -> CaseFiles:
+    """Return where the files of a case are, however they were named."""
+    if isinstance(source, CaseFiles):
+        return source
+    if isinstance(source, str | Path):
+        return find_case(Path(source))
+    unknown = sorted(set(source) - {*Sequence, *_ROLES})
+    if unknown or Sequence.CET1 not in source:
+        wrong = f"not {unknown[0]!r}" if unknown else "and ceT1 must be one of them"
+        raise FileError(f"The files of a case are named by ceT1, T2, reference and tumour, {wrong}.")
+    paths = {name: Path(path) for name, path in source.items()}
+    return CaseFiles(
+        name=case_name_of(paths[Sequence.CET1]),
+        sequences={sequence: paths[sequence] for sequence in Sequence if sequence in paths},
+        reference=paths.get("reference"),
+        tumour=paths.get("tumour"),
     )
 
 
