@@ -141,8 +141,9 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.config import train_preset
     from napari_necroseg.core.network.device import resolve_device
-    from napari_necroseg.core.network.model import WEIGHTS_NAME, load_model
+    from napari_necroseg.core.network.model import load_model
     from napari_necroseg.core.plan import make_plan
+    from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
     from napari_necroseg.core.training.train import Start, train
 
     changes = RECIPES[run["recipe"]] | {"steps": run["steps"], "seed": run["seed"], "minutes": None}

@@ -9,7 +9,8 @@ import pytest
 
 from napari_necroseg.cli import main
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.network.model import RunRecord, new_network, save_run
+from napari_necroseg.core.network.model import new_network, save_run
+from napari_necroseg.core.project.model_folder import RunRecord
 
 
 @pytest.fixture

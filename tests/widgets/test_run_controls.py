@@ -16,7 +16,8 @@ from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Paused, Progress, TrainingStep
 from napari_necroseg.core.plan import make_plan
-from napari_necroseg.core.project.models import find_interrupted, lock_path
+from napari_necroseg.core.project.model_folder import lock_path
+from napari_necroseg.core.project.models import find_interrupted
 from napari_necroseg.core.training import train as train_module
 from napari_necroseg.core.training.train import train
 from napari_necroseg.jobs import train as train_py

@@ -13,6 +13,7 @@ from pathlib import Path
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Started, Warned, to_record
+from napari_necroseg.core.project.model_folder import MODELS_FOLDER
 
 N_CASES = 8
 SEED = 0
@@ -75,7 +76,7 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
     out: Path = options.out
     cohort = yield from _phantoms(out / "cohort.csv")
     held_out = cohort.names[-1]
-    model_folder = _new_folder(out / "models")
+    model_folder = _new_folder(out / MODELS_FOLDER)
     yield from _train(cohort.without((held_out,)), model_folder, options.minutes)
     predictions = out / "predictions" / model_folder.name
     yield from _predict(model_folder, cohort.only((held_out,)), predictions)

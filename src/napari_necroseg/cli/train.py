@@ -106,8 +106,8 @@ def train_job(options: argparse.Namespace) -> Generator[Event]:
 
 def train_left_behind(options: argparse.Namespace) -> str:
     """Say, by what is on disk, what there is of the training if it is interrupted now."""
-    from napari_necroseg.core.project.models import RECORD_NAME
-    from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
+    from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME, RECORD_NAME
+    from napari_necroseg.core.training.checkpoint import read_progress
 
     if (options.out / RECORD_NAME).is_file():
         return f"the training was done, and its model is in {options.out}."
@@ -167,7 +167,8 @@ def _as_begun(options: argparse.Namespace) -> dict[str, object]:
     """How images are whitened in the training that is to be resumed: `fast` did it otherwise before."""
     if not getattr(options, "resume", False):
         return {}
-    from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
+    from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME
+    from napari_necroseg.core.training.checkpoint import read_progress
 
     if not (options.out / CHECKPOINT_NAME).exists():
         return {}

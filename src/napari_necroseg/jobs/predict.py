@@ -11,7 +11,8 @@ from napari_necroseg.core.case_names import name_among, names_in
 from napari_necroseg.core.cohort.seen_cases import Known
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.project.models import WEIGHTS_NAME, mean_name, members_of, run_name
+from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
+from napari_necroseg.core.project.models import mean_name, members_of, run_name
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, probability_layer
 

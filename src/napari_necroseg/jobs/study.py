@@ -17,7 +17,12 @@ from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.files import file_sha256, read_json, read_text, voxels_sha256
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.process import run_remotely
-from napari_necroseg.core.project.models import read_run_record
+from napari_necroseg.core.project.model_folder import (
+    CHECKPOINT_NAME,
+    HISTORY_NAME,
+    MODELS_FOLDER,
+    read_run_record,
+)
 from napari_necroseg.core.study.cases import check_cases, decide_folds, without_voxels
 from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME, RunState, StudyRecord, read_study
@@ -27,7 +32,6 @@ from napari_necroseg.core.study.run import Run, runs_of
 from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer
 
 SCORES_NAME = "scores.csv"
-_CHECKPOINT = "checkpoint.safetensors"
 _MOST_BYTES = 50_000_000
 _MOST_TOLD = 3
 
@@ -194,7 +198,7 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
     began = tuple(
         run.key
         for run in runs
-        if run.key not in states and (folder / "models" / run.key / _CHECKPOINT).is_file()
+        if run.key not in states and (folder / MODELS_FOLDER / run.key / CHECKPOINT_NAME).is_file()
     )
     results = _results_or_problem(folder, problems)
     problems += changed_scores(results, states)
@@ -224,7 +228,7 @@ def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[E
 
 def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event]:
     """Read the loss of a run that is over, and its validations if there were any."""
-    path = folder / "models" / key / "history.csv"
+    path = folder / MODELS_FOLDER / key / HISTORY_NAME
     written = read_run_record(path.parent).get("history_sha256")
     if isinstance(written, str) and path.is_file() and file_sha256(path) != written:
         raise FileError(f"{path} is not as the training wrote it and is not drawn; the run is unaffected.")

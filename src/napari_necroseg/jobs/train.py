@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, describe, train_preset
 from napari_necroseg.core.errors import CohortError, ModelError
-from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.plan import (
     SAME_IMAGES,
     SAME_NETWORK,
@@ -23,12 +22,8 @@ from napari_necroseg.core.plan import (
     watched,
 )
 from napari_necroseg.core.process import run_remotely
-from napari_necroseg.core.project.models import (
-    discard_interrupted,
-    find_weights,
-    learned_cases,
-    trained_config,
-)
+from napari_necroseg.core.project.model_folder import discard_interrupted, learned_cases, trained_config
+from napari_necroseg.core.project.models import find_weights
 
 # What a trained model may take for granted.
 TAKEN = (*SAME_NETWORK, *SAME_IMAGES)
@@ -132,24 +127,6 @@ def _remotely(training: "_Training", wants: TrainingControls, stop: threading.Ev
             discard_interrupted(training.run)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainedModel:
-    """What a training came to, as far as the dock says it: folder, mini-batches, wall time, last loss."""
-
-    run: Path
-    iterations: int
-    seconds: float
-    loss: float
-
-
-def _light(end: Finished[Any]) -> Event:
-    """Leave out the result's own type: to unpickle it, the viewer would import PyTorch and stand still."""
-    done = end.result
-    return Finished(
-        result=TrainedModel(run=done.run, iterations=done.iterations, seconds=done.seconds, loss=done.loss)
-    )
-
-
 @dataclass(frozen=True)
 class _Training:
     """A training as it is handed to its process; without a configuration, one that was interrupted."""
@@ -182,8 +159,7 @@ class _Training:
         everything = Cohort(cases=tuple(rows.values()))
         job = train(plan, everything, run=self.run, start=start, validation=validation, wishes=wishes)
         with closing(job) as events:
-            for event in events:
-                yield _light(event) if isinstance(event, Finished) else event
+            yield from events
 
     def _what(self) -> tuple[TrainConfig, Cohort, Cohort, Path | None]:
         """Configuration, cases, cases to score, and model to start from: as given, or as they were."""

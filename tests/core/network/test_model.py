@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from napari_necroseg.core.errors import ModelError
-from napari_necroseg.core.network.model import RunRecord, load_model, new_network
+from napari_necroseg.core.network.model import load_model, new_network
+from napari_necroseg.core.project.model_folder import RunRecord
 from napari_necroseg.core.training.train import train
 
 KEY = "napari-necroseg"

@@ -11,15 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import ModelError, NecrosegError
-from napari_necroseg.core.network.model import RunRecord, load_model, new_network, save_run
+from napari_necroseg.core.network.model import load_model, new_network, save_run
 from napari_necroseg.core.plan import Plan
-from napari_necroseg.core.training.checkpoint import (
-    CHECKPOINT_NAME,
-    Checkpoint,
-    Progressed,
-    load_checkpoint,
-    save_checkpoint,
-)
+from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME, RunRecord
+from napari_necroseg.core.training.checkpoint import Checkpoint, Progressed, load_checkpoint, save_checkpoint
 
 CONFIG = train_preset("fast").changed(sequences=("ceT1",), slices=32, patch_side=32, steps=4, minutes=None)
 WIDTHS = (4, 6)

@@ -65,7 +65,7 @@ def test_a_model_counts_once_however_it_is_named(tmp_path: Path) -> None:
     write_ensemble(tmp_path / "both", [a, b])
     runs, words = distinct_runs([a, tmp_path / "link", copy, tmp_path / "both"])
     assert runs == [a, b]
-    assert words == "Given more than once, and counted once: the model a (4 times)."
+    assert words == "Given more than once, but used once: the model a (4 times)."
     assert distinct_runs([a, b]) == ([a, b], "")
 
 
@@ -79,7 +79,7 @@ def test_three_thousand_times_one_model_are_one_and_read_once(tmp_path: Path, mo
     monkeypatch.setattr(models, "file_sha256", lambda path: read.append(path) or file_sha256(path))
     assert distinct_runs([tmp_path / "e"]) == (
         [run],
-        "Given more than once, and counted once: the model a (3000 times).",
+        "Given more than once, but used once: the model a (3000 times).",
     )
     assert len(read) == 2
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.project.models import read_run_record, trained_config
+from napari_necroseg.core.project.model_folder import read_run_record, trained_config
 
 
 def test_the_choices_of_a_training_come_back(tmp_path) -> None:

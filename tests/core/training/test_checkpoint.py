@@ -20,8 +20,9 @@ from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.events import Finished, Paused, TrainingStep, Warned
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME
 from napari_necroseg.core.training import train as train_module
-from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
+from napari_necroseg.core.training.checkpoint import read_progress
 from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.training.train import Start, train
 

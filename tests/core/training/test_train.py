@@ -20,12 +20,13 @@ from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, R
 from napari_necroseg.core.events import Finished, Progress, Started, TrainingStep, Warned
 from napari_necroseg.core.network.images import load_sources
 from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.project.model_folder import TrainedRun
 from napari_necroseg.core.training import learner as learner_module
 from napari_necroseg.core.training import train as loop_module
 from napari_necroseg.core.training.cost import smaller_in_words
 from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.training.mini_batches import batches
-from napari_necroseg.core.training.train import TrainedRun, train
+from napari_necroseg.core.training.train import train
 
 FEW = only("mirror", "translation").model_dump()
 

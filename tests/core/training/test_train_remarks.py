@@ -16,9 +16,9 @@ from napari_necroseg.core.errors import CohortError, FileError, ModelError, Reso
 from napari_necroseg.core.events import Checkpointed, Finished, TrainingStep, Validated, Warned
 from napari_necroseg.core.network.model import load_model, new_network, save_run
 from napari_necroseg.core.network.stopping import Wishes
-from napari_necroseg.core.project.models import lock_path
+from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME, lock_path
 from napari_necroseg.core.training import train as train_module
-from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
+from napari_necroseg.core.training.checkpoint import read_progress
 from napari_necroseg.core.training.train import Start, train
 
 Usage = namedtuple("Usage", "total used free")

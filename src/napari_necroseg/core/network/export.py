@@ -17,9 +17,10 @@ from napari_necroseg.core.errors import ModelError, NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Started
 from napari_necroseg.core.files import atomic_folder, atomic_path, file_sha256, write_text
 from napari_necroseg.core.network.device import default_threads, memory_errors, torch_settings
-from napari_necroseg.core.network.model import Model, check_run_folder, software_versions
+from napari_necroseg.core.network.model import Model, software_versions
 from napari_necroseg.core.network.model_card import Export, model_card, read_run_scores
 from napari_necroseg.core.output import sweep
+from napari_necroseg.core.project.model_folder import check_run_folder
 
 MODEL_NAME = "model.onnx"
 CARD_NAME = "model_card.md"

@@ -5,27 +5,28 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from napari_necroseg import __version__
-from napari_necroseg.core.case import Whose
 from napari_necroseg.core.cohort.seen_cases import Learned
 from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.errors import FileError, ModelError
+from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.files import file_sha256, write_bytes, write_text
 from napari_necroseg.core.network.tensor_file import check_seal, sealed
 from napari_necroseg.core.network.unet import UNet
-from napari_necroseg.core.output import check_out_folder
 from napari_necroseg.core.plan import patch_shape_of
-from napari_necroseg.core.project.models import RECORD_NAME, read_run_record
-
-WEIGHTS_NAME = "weights.safetensors"
-HISTORY_NAME = "history.csv"
+from napari_necroseg.core.project.model_folder import (
+    HISTORY_NAME,
+    RECORD_NAME,
+    WEIGHTS_NAME,
+    RunRecord,
+    read_run_record,
+)
 
 # The header of a safetensors file maps strings to strings in no fixed order: hence one JSON string.
 _HEADER_KEY = "napari-necroseg"
@@ -33,72 +34,9 @@ _HEADER_KEY = "napari-necroseg"
 # Packages that read, interpolate and sample images; numba is there or not.
 _COMPUTES = ("numpy", "scipy", "nibabel", "numba")
 _CHOOSE = "Choose a folder that `necroseg train` wrote"
-_PatchSide = Annotated[int, Field(ge=1, le=4096)]
 
 # Anything smaller is no patch of a network with pooling, and would take hours.
 _SMALLEST_PATCH = (4, 16, 16)
-_Width = Annotated[int, Field(ge=1, le=4096)]
-
-
-class RunRecord(BaseModel):
-    """How a model was made; in the header of its weights, and readable in ``run.json``.
-
-    Parameters
-    ----------
-    format_version
-        Of this record; a program refuses those that it does not know.
-    config, cases, patch_shape, widths, device, threads
-        As in the plan.
-    iterations, seconds, loss
-        What the training came to; `loss` as last reported.
-    case_sha256
-        Of the voxels of each case, as the network sees them.
-    images_sha256
-        Of every image that it, or a model that it was fine-tuned from, has learned from: whatever its name
-        is, a case with one of them is no new case.
-    images_likeness
-        Short signatures of these images (`core.io.likeness`): a copy in other intensities is recognised by
-        them; none in older records.
-    patients_sha256
-        Of the patients of all these cases (`core.io.known.patient_sha256`); none in older records.
-    started_from, earlier_cases
-        SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that one had
-        been trained on; None and none for a network that started from random weights.
-    device_name, number_format
-        The processor or card that it was trained on, and how its convolutions computed; empty in older
-        records.
-    validation
-        Names of the cases that it was scored on meanwhile.
-    masks
-        Whose mask of each of these cases counted, and of each that it learned from: that of the cohort's
-        table, one of a project's labels (signed off or not), or open layers.
-    versions
-        Of this program and of what its numbers come from.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: Literal[1] = 1
-    config: TrainConfig
-    cases: tuple[str, ...]
-    patch_shape: tuple[_PatchSide, _PatchSide, _PatchSide]
-    widths: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)]
-    device: str
-    threads: int
-    iterations: int
-    seconds: float
-    loss: float
-    versions: dict[str, str]
-    case_sha256: dict[str, str] = Field(default_factory=dict)
-    images_sha256: tuple[str, ...] = ()
-    images_likeness: tuple[str, ...] = ()
-    patients_sha256: tuple[str, ...] = ()
-    started_from: str | None = None
-    earlier_cases: tuple[str, ...] = ()
-    device_name: str = ""
-    number_format: str = ""
-    validation: tuple[str, ...] = ()
-    masks: dict[str, Whose] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,23 +100,6 @@ def software_versions() -> dict[str, str]:
     of_packages = {name: version(name) for name in _COMPUTES if find_spec(name) is not None}
     of_cuda = {} if torch.version.cuda is None else {"cuda": torch.version.cuda}
     return {"napari-necroseg": __version__, "torch": str(torch.__version__)} | of_cuda | of_packages
-
-
-def check_run_folder(run: Path) -> None:
-    """Refuse, before hours of work, a folder that a run cannot be written into.
-
-    Raises
-    ------
-    FileError
-        If `run` is a file or holds anything (no model is ever overwritten).
-    ResourceError
-        If it cannot be made or written into.
-    """
-    check_out_folder(run)
-    if run.is_dir() and any(run.iterdir()):
-        raise FileError(
-            f"The folder {run} is not empty; choose a new folder, so that no earlier model is lost."
-        )
 
 
 def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:

@@ -1,4 +1,4 @@
-"""Lays out the folders of trained models: their files and records, lists of them, and ensembles."""
+"""Finds, names and describes the trained models of a project, and ensembles of several models."""
 
 import hashlib
 import os
@@ -11,78 +11,58 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.disk import file_lock, is_locked
+from napari_necroseg.core.disk import is_locked
 from napari_necroseg.core.errors import FileError, ModelError
-from napari_necroseg.core.files import file_sha256, read_json, read_json_quietly, remove, write_text
-from napari_necroseg.core.output import sweep
+from napari_necroseg.core.files import file_sha256, read_json, write_text
+from napari_necroseg.core.project.model_folder import (
+    CHECKPOINT_NAME,
+    MODELS_FOLDER,
+    RECORD_NAME,
+    WEIGHTS_NAME,
+    lock_path,
+    read_run_record,
+    trained_config,
+)
 
-RECORD_NAME = "run.json"
-
-# A case takes some 2,000 bytes; anything this large is no record. It is read in the viewer's own thread.
-_MOST_RECORD_BYTES = 10_000_000
-WEIGHTS_NAME = "weights.safetensors"
-
-# Folders are named by several models up to this length.
+# Longer names of several models are shortened by a hash.
 _LONGEST_NAME = 60
 
-# There while a training runs, and after one that was interrupted.
-CHECKPOINT_NAME = "checkpoint.safetensors"
 ENSEMBLE_NAME = "ensemble.json"
 _MOST_ENSEMBLE_BYTES = 1_000_000
 _ENSEMBLE_KIND = "a list of models that this version can read"
 
 
-def lock_path(run: Path) -> Path:
-    """Return the file that is locked while a training writes into the folder of a run; it is beside it."""
-    place = run.absolute()
-    return place.with_name(f".{place.name}.lock")
-
-
-def read_run_record(run: Path) -> dict[str, object]:
-    """Return the names and values of a model's record; none if it cannot be read."""
-    return read_json_quietly(run / RECORD_NAME, _MOST_RECORD_BYTES)
-
-
-def trained_config(run: Path) -> TrainConfig | None:
-    """Return the choices that a model was trained with; None if they cannot be read."""
-    try:
-        return TrainConfig.model_validate(read_run_record(run).get("config"))
-    except ValidationError:
-        return None
-
-
 def find_runs(folder: Path | None) -> list[Path]:
     """Return the models in ``models/`` of a project folder, the newest first."""
-    if folder is None or not (folder / "models").is_dir():
+    if folder is None or not (folder / MODELS_FOLDER).is_dir():
         return []
-    runs = [path.parent for path in (folder / "models").glob(f"*/{WEIGHTS_NAME}")]
+    runs = [path.parent for path in (folder / MODELS_FOLDER).glob(f"*/{WEIGHTS_NAME}")]
     return sorted(runs, key=lambda run: modified_s(run / WEIGHTS_NAME), reverse=True)
 
 
 def find_ensembles(folder: Path | None) -> list[Path]:
-    """Return the ensembles of a project's studies: each is a folder that stands for several models."""
+    """Return the ensembles of a project's studies; each is a folder that names several models."""
     if folder is None:
         return []
     return sorted(path.parent for path in folder.glob(f"study/*/ensembles/*/{ENSEMBLE_NAME}"))
 
 
 def members_of(run: Path) -> list[Path]:
-    """Return the models that an ensemble stands for, whether they are there or not; none for a model."""
+    """Return the folders of an ensemble's models, whether they exist or not; none for a single model."""
     return [Path(run, member).resolve() for member in _member_names(run)]
 
 
 def run_name(run: Path) -> str:
-    """Return a model's name as part of a file's; that of an ensemble names its study, too."""
+    """Return the name of a model for use in file names; that of an ensemble begins with its study."""
     is_ensemble = (run / ENSEMBLE_NAME).is_file()
     return f"{run.parents[1].name}-{run.name}" if is_ensemble else run.name
 
 
 def mean_name(runs: Sequence[Path]) -> str:
-    """Return the name of what several models say together, as part of a file's; of one it is its own.
+    """Return the name of the mean of several models for use in file names; for one model its own name.
 
-    Other models have another name, so that the masks of a folder are all of the same models; a hash stands
-    for names that would be too long.
+    It differs for other models, so that all masks in a folder are from the same ones. A hash replaces the end
+    of a name that would be too long.
     """
     first, *others = (run_name(run) for run in runs)
     joined = "+".join([first, *sorted(others)])
@@ -92,7 +72,7 @@ def mean_name(runs: Sequence[Path]) -> str:
 
 
 def run_title(run: Path) -> str:
-    """Return a model's name for a list of models."""
+    """Return the name of a model as a list shows it."""
     if not (run / ENSEMBLE_NAME).is_file():
         return run.name
     n = len(_member_names(run))
@@ -100,10 +80,10 @@ def run_title(run: Path) -> str:
 
 
 def find_interrupted(models: Path | None) -> Path | None:
-    """Return the folder of the training in `models` that was interrupted last.
+    """Return the folder of the most recently interrupted training in `models`.
 
-    One that another program goes on with is not meant. A program that was killed just after it had written a
-    model leaves the checkpoint beside it.
+    A training that another program is going on with does not count, nor does a finished model beside which a
+    killed program left its checkpoint.
     """
     if models is None or not models.is_dir():
         return None
@@ -112,25 +92,8 @@ def find_interrupted(models: Path | None) -> Path | None:
     return next((run for run in cut_off if not is_locked(lock_path(run))), None)
 
 
-def discard_interrupted(run: Path) -> None:
-    """Remove what an interrupted training left, and its folder if nothing else is in it.
-
-    Raises
-    ------
-    FileError
-        If another program goes on with it.
-    """
-    with file_lock(lock_path(run), f"The training in {run}"):
-        if not run.is_dir():
-            return
-        sweep(run)
-        remove(run / CHECKPOINT_NAME)
-        if not any(run.iterdir()):
-            run.rmdir()
-
-
 def describe_run(run: Path) -> str:
-    """Say what a model was trained on, by its ``run.json``; what cannot be read is left out."""
+    """Describe a model by its ``run.json``; entries that cannot be read are left out."""
     members = _member_names(run)
     if members:
         return _describe_ensemble(run, members)
@@ -152,28 +115,21 @@ def describe_run(run: Path) -> str:
 
 
 def _describe_ensemble(run: Path, members: tuple[str, ...]) -> str:
-    """Say what the models of an ensemble have in common."""
+    """Describe an ensemble by its first model: all have the same settings."""
     config = trained_config(run / members[0])
     sequences = "" if config is None else " and ".join(str(sequence) for sequence in config.sequences)
     network = "" if config is None else f": {config.dimension.upper()}, {sequences}"
     return f"Ensemble of {len(members)} models of a study, whose mean counts{network}"
 
 
-def learned_cases(run: Path) -> tuple[str, ...]:
-    """Return the names of the cases that a model was trained on, earlier trainings included."""
-    record = read_run_record(run)
-    lists = [record.get(name) for name in ("cases", "earlier_cases")]
-    return tuple(str(name) for names in lists if isinstance(names, list) for name in names)
-
-
 def find_weights(models: Path, sha256: str) -> Path | None:
-    """Return the folder of the model in `models` whose weights have this hash, by its ``run.json``."""
+    """Return the folder of the model in `models` whose ``run.json`` has this hash of the weights."""
     runs = (path.parent for path in models.glob(f"*/{RECORD_NAME}"))
     return next((run for run in runs if read_run_record(run).get("weights_sha256") == sha256), None)
 
 
 def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]) -> str:
-    """Return a name for the next model that no folder in `models` has."""
+    """Return a free name for the next model in `models`."""
     name = f"{dimension}-{'-'.join(sequences)}"
     if models is None:
         return name
@@ -184,7 +140,7 @@ def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]
 
 
 def modified_s(path: Path) -> float:
-    """Return when a file was written, in seconds; long ago if it was removed meanwhile."""
+    """Return the time of a file's last change in seconds; 0 if it was removed meanwhile."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -192,7 +148,7 @@ def modified_s(path: Path) -> float:
 
 
 def _member_names(run: Path) -> tuple[str, ...]:
-    """Return the members as the file of an ensemble names them; none for a model, or a damaged file."""
+    """Return the members as an ensemble's file names them; none for a single model or a damaged file."""
     try:
         stat = (run / ENSEMBLE_NAME).stat()
         return _names_in_file(run, stat.st_mtime_ns, stat.st_size)
@@ -202,7 +158,7 @@ def _member_names(run: Path) -> tuple[str, ...]:
 
 @lru_cache(maxsize=512)
 def _names_in_file(run: Path, _modified_ns: int, _n_bytes: int) -> tuple[str, ...]:
-    """Read each file once for as long as it stays the same."""
+    """Read each file once until it changes."""
     return tuple(member.run for member in read_ensemble(run).members)
 
 
@@ -216,7 +172,7 @@ class Member(BaseModel):
 
 
 class Ensemble(BaseModel):
-    """Models whose mean counts."""
+    """The content of ``ensemble.json``: the models whose mean is the prediction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -225,7 +181,7 @@ class Ensemble(BaseModel):
 
 
 def write_ensemble(folder: Path, runs: Sequence[Path]) -> None:
-    """Make a folder that stands for these models; they stay where they are.
+    """Write the folder of an ensemble, which names its models; they stay where they are.
 
     Raises
     ------
@@ -243,12 +199,12 @@ def write_ensemble(folder: Path, runs: Sequence[Path]) -> None:
 
 
 def expand_runs(runs: Sequence[Path]) -> list[Path]:
-    """Return the folders of models, each ensemble replaced by its members.
+    """Return the folders of models, each ensemble replaced by its models.
 
     Raises
     ------
     ModelError
-        If an ensemble cannot be read, or a member is gone or no longer the model that it was.
+        If an ensemble cannot be read, or one of its models is gone or has changed.
     """
     expanded: list[Path] = []
     for run in runs:
@@ -257,15 +213,15 @@ def expand_runs(runs: Sequence[Path]) -> list[Path]:
 
 
 def distinct_runs(runs: Sequence[Path]) -> tuple[list[Path], str]:
-    """Return the folders of models, each ensemble replaced by its members, and each model once.
+    """Return the folders of models, each ensemble replaced by its models, and each model once.
 
-    Two are the same if their weights are, to the bit: a copy, a link, a member of an ensemble that is named,
-    too. Its mean with itself would be itself, and its uncertainty nothing.
+    Models with identical weights count as one: copies, links, and models that an ensemble names, too. The
+    mean of a model with itself would be the model, with an uncertainty of zero.
 
     Returns
     -------
     list of Path, str
-        The folders, and which models were given more than once, in a sentence; empty if none was.
+        The folders, and a sentence on models that were given more than once; empty if there are none.
 
     Raises
     ------
@@ -279,23 +235,23 @@ def distinct_runs(runs: Sequence[Path]) -> tuple[list[Path], str]:
         place = Path(os.path.realpath(run))
         if place not in of_place:
             weights = place / WEIGHTS_NAME
-            # Whoever loads it says what is wrong with a folder that holds no model.
+            # Loading the model says what is wrong with a folder that holds none.
             of_place[place] = file_sha256(weights) if weights.is_file() else str(place)
         times[of_place[place]] += 1
         first.setdefault(of_place[place], run)
     repeated = [f"{first[key].name} ({n} times)" for key, n in times.items() if n > 1]
     named = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
-    words = f"Given more than once, and counted once: the model {named}." if repeated else ""
+    words = f"Given more than once, but used once: the model {named}." if repeated else ""
     return list(first.values()), words
 
 
 def read_ensemble(folder: Path) -> Ensemble:
-    """Read which models an ensemble stands for.
+    """Read the file of an ensemble.
 
     Raises
     ------
     ModelError
-        If the file is damaged or of another version.
+        If it is damaged or of another version.
     """
     path = folder / ENSEMBLE_NAME
     try:
@@ -312,7 +268,7 @@ def _members(folder: Path) -> list[Path]:
     for member in read_ensemble(folder).members:
         if "\0" in member.run:
             raise ModelError(f"The ensemble {folder.name} names a model that cannot be: {member.run!r}.")
-        # Not `Path.resolve`, which raises where links lead to each other.
+        # Not `Path.resolve`, which raises for links that lead to each other.
         run = Path(os.path.realpath(folder / member.run))
         try:
             hashes[run] = hashes.get(run) or file_sha256(run / WEIGHTS_NAME)

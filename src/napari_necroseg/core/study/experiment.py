@@ -13,11 +13,17 @@ from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import FileError, ModelError, NecrosegError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.files import file_sha256, write_text
-from napari_necroseg.core.network.model import WEIGHTS_NAME, software_versions
+from napari_necroseg.core.network.model import software_versions
 from napari_necroseg.core.output import check_out_folder, sweep_all
 from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.project.labels import masks_in_words
-from napari_necroseg.core.project.models import trained_config, write_ensemble
+from napari_necroseg.core.project.model_folder import (
+    CHECKPOINT_NAME,
+    MODELS_FOLDER,
+    WEIGHTS_NAME,
+    trained_config,
+)
+from napari_necroseg.core.project.models import write_ensemble
 from napari_necroseg.core.study.cases import (
     CaseStore,
     check_cases,
@@ -40,7 +46,7 @@ from napari_necroseg.core.study.report.report import REPORT_NAMES, write_report
 from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_sha256, results_text
 from napari_necroseg.core.study.run import Run, RunDone, RunFailed, RunPlanned, runs_of, tuned_training_of
 from napari_necroseg.core.study.run_job import Unit, do_unit
-from napari_necroseg.core.training.checkpoint import CHECKPOINT_NAME, read_progress
+from napari_necroseg.core.training.checkpoint import read_progress
 
 _LOCK_NAME = ".study.lock"
 _UNSEEN = (
@@ -331,7 +337,7 @@ class Underway:
         for name in dict.fromkeys(run.configuration for run in done):
             of_it = [run for run in done if run.configuration == name]
             folder = self.out / "ensembles" / Configuration.parse(name).file_name
-            write_ensemble(folder, [self.out / "models" / run.key for run in of_it])
+            write_ensemble(folder, [self.out / MODELS_FOLDER / run.key for run in of_it])
 
     def unit(self, run: Run) -> Unit:
         """Return a run as it is handed to a process."""
@@ -391,7 +397,7 @@ class Underway:
             return False
         if state.state == "failed":
             return True
-        made = {self.out / "models" / state.run.key / WEIGHTS_NAME: state.weights_sha256}
+        made = {self.out / MODELS_FOLDER / state.run.key / WEIGHTS_NAME: state.weights_sha256}
         masks = self.out / "predictions" / state.run.out_of_fold
         made |= {masks / f"{name}.nii.gz": digest for name, digest in state.predictions_sha256.items()}
         try:

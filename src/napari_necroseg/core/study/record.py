@@ -52,7 +52,7 @@ class StudyCase(BaseModel):
     images_sha256
         Of the voxels of each of its images.
     images_likeness
-        Short signatures of its images (`core.io.likeness`), by which copies in other intensities are
+        Short signatures of its images (`core.cohort.duplicates`), by which copies in other intensities are
         recognised; none in records that do not know them.
     target_sha256
         Of the voxels of its target; empty in records that do not know it.

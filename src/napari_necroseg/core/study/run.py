@@ -7,7 +7,7 @@ from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.plan import duration, fine_tuned
-from napari_necroseg.core.project.models import trained_config
+from napari_necroseg.core.project.model_folder import trained_config
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

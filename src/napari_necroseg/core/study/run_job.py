@@ -19,11 +19,11 @@ from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
 from napari_necroseg.core.images.on_grid import read_mask_on
 from napari_necroseg.core.network.device import default_threads, device_in_words, resolve_device
 from napari_necroseg.core.network.images import target_mask
-from napari_necroseg.core.network.model import WEIGHTS_NAME, Model, load_model, software_versions
+from napari_necroseg.core.network.model import Model, load_model, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check
 from napari_necroseg.core.plan import Plan, fine_tuned, make_plan
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
-from napari_necroseg.core.project.models import RECORD_NAME
+from napari_necroseg.core.project.model_folder import MODELS_FOLDER, RECORD_NAME, WEIGHTS_NAME
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.cases import CaseStore
 from napari_necroseg.core.study.folds import check_unseen
@@ -79,7 +79,7 @@ class Unit:
     @property
     def model(self) -> Path:
         """The folder of its model."""
-        return self.out / "models" / self.run.key
+        return self.out / MODELS_FOLDER / self.run.key
 
     @property
     def predictions(self) -> Path:

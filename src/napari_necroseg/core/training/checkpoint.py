@@ -14,13 +14,17 @@ from torch import Tensor
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.files import check_readable, remove, write_bytes
-from napari_necroseg.core.network.model import WEIGHTS_NAME, check_run_folder
 from napari_necroseg.core.network.tensor_file import check_seal, sealed
 from napari_necroseg.core.output import check_out_folder, is_temporary
 from napari_necroseg.core.plan import Plan
-from napari_necroseg.core.project.models import RECORD_NAME
+from napari_necroseg.core.project.model_folder import (
+    CHECKPOINT_NAME,
+    HISTORY_NAME,
+    RECORD_NAME,
+    WEIGHTS_NAME,
+    check_run_folder,
+)
 
-CHECKPOINT_NAME = "checkpoint.safetensors"
 _HEADER_KEY = "napari-necroseg-checkpoint"
 
 # Where the network runs may be another place than before; the rest must be the same.
@@ -110,7 +114,7 @@ def check_resumable(run: Path) -> None:
     if (run / WEIGHTS_NAME).exists() and (run / RECORD_NAME).exists():
         raise FileError(f"The training in {run} is finished; there is nothing to resume.")
     check_out_folder(run)
-    known = {CHECKPOINT_NAME, WEIGHTS_NAME, "history.csv"}
+    known = {CHECKPOINT_NAME, WEIGHTS_NAME, HISTORY_NAME}
     names = sorted(path.name for path in run.iterdir()) if run.is_dir() else []
     if any(name not in known and not is_temporary(name) for name in names):
         raise FileError(f"{run} holds no interrupted training; choose the folder of one.")

@@ -34,11 +34,11 @@ from napari_necroseg.core.network.device import (
     used_memory_gib,
 )
 from napari_necroseg.core.network.images import load_sources, source_sha256
-from napari_necroseg.core.network.model import Model, RunRecord, save_run, software_versions
+from napari_necroseg.core.network.model import Model, save_run, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check, interruptible
 from napari_necroseg.core.network.unet import n_parameters
 from napari_necroseg.core.plan import Plan, duration, with_fewer_cases
-from napari_necroseg.core.project.models import lock_path
+from napari_necroseg.core.project.model_folder import RunRecord, TrainedRun, lock_path
 from napari_necroseg.core.training.checkpoint import (
     Checkpoint,
     Progressed,
@@ -70,38 +70,6 @@ _SECONDS_BETWEEN_LOOKS = 0.05
 # A fine-tuning that costs more than this is told.
 _FORGOTTEN_DICE = 0.05
 Validate = Callable[[], Generator[Event, None, Mapping[str, float]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedRun:
-    """What a training came to.
-
-    Parameters
-    ----------
-    run
-        The folder with the model.
-    cases
-        Number of cases that it learned from.
-    parameters
-        Number of trained weights.
-    iterations, seconds
-        Mini-batches done, and the wall time of it all.
-    loss
-        As last reported.
-    """
-
-    run: Path
-    cases: int
-    parameters: int
-    iterations: int
-    seconds: float
-    loss: float
-
-    def __str__(self) -> str:
-        return (
-            f"Trained on {self.cases} cases for {self.iterations} iterations ({self.seconds / 60:.1f} min), "
-            f"last loss {self.loss:.3f}; the model is in {self.run}."
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

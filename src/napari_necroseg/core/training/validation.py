@@ -10,10 +10,11 @@ from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed, target_mask
-from napari_necroseg.core.network.model import Model, RunRecord
+from napari_necroseg.core.network.model import Model
 from napari_necroseg.core.network.stopping import Wishes, check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.prediction.predict import predict
+from napari_necroseg.core.project.model_folder import RunRecord
 from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.volume import Volume

@@ -12,7 +12,8 @@ from qtpy.QtCore import QSignalBlocker
 
 from napari_necroseg.core.config import BY_PRESET, Config, PredictConfig, train_preset, usual_prediction
 from napari_necroseg.core.masks.components import Size, cleaning_of, left_out_ml, measure, outline
-from napari_necroseg.core.project.models import members_of, trained_config
+from napari_necroseg.core.project.model_folder import trained_config
+from napari_necroseg.core.project.models import members_of
 from napari_necroseg.jobs.predict import CasePrediction
 from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.workspace import Workspace

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.project.models import trained_config
+from napari_necroseg.core.project.model_folder import MODELS_FOLDER, trained_config
 from napari_necroseg.core.scoring.published import published
 from napari_necroseg.jobs import scores
 from napari_necroseg.jobs.scores import CohortScoring, ScoredCohort, ScoredLayers
@@ -285,7 +285,7 @@ class Scores(Dock):
         """Show the paper's numbers of the configuration that made the prediction, else of its best."""
         layer, folder = self.masks.prediction.layer(), self.workspace.folder
         source = None if layer is None else source_of(layer.metadata)
-        config = None if source is None or folder is None else _config_of(folder / "models", source.run)
+        config = None if source is None or folder is None else _config_of(folder / MODELS_FOLDER, source.run)
         if config is None:
             self.table.show_paper("2D, ceT1 and T2", published())
         else:

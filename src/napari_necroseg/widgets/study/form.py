@@ -19,7 +19,7 @@ from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuratio
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.labels import drawn_cases, marked
-from napari_necroseg.core.project.models import WEIGHTS_NAME
+from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.widgets.shared.config_form import ConfigForm, NumberEditor
 from napari_necroseg.widgets.shared.model_choice import ModelChoice

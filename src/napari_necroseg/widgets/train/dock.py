@@ -11,7 +11,8 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, duration, make_plan
-from napari_necroseg.core.project.models import learned_cases, new_run_name
+from napari_necroseg.core.project.model_folder import MODELS_FOLDER, learned_cases
+from napari_necroseg.core.project.models import new_run_name
 from napari_necroseg.jobs import train
 from napari_necroseg.jobs.train import (
     TAKEN,
@@ -210,7 +211,7 @@ class Train(Dock):
     def _on_cohort(self) -> None:
         folder = self.workspace.folder
         self.chooser.enter(folder)
-        self._models = None if folder is None else folder / "models"
+        self._models = None if folder is None else folder / MODELS_FOLDER
         self._is_named = False
         self.model.refill()
         self.chooser.layers.follow()

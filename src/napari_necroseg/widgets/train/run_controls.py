@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import ValidationPicture
-from napari_necroseg.core.project.models import discard_interrupted, find_interrupted
+from napari_necroseg.core.project.model_folder import discard_interrupted
+from napari_necroseg.core.project.models import find_interrupted
 from napari_necroseg.jobs.train import TrainingControls
 from napari_necroseg.layerdata import Role, case_source, mask_layer
 from napari_necroseg.widgets.shared import qt_parts

@@ -9,7 +9,7 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.files import read_text
-from napari_necroseg.core.project.models import trained_config
+from napari_necroseg.core.project.model_folder import MODELS_FOLDER, trained_config
 from napari_necroseg.core.scoring.statistics import mean
 from napari_necroseg.core.study.cases import relative_path, target_file
 from napari_necroseg.core.study.folds import draw_folds
@@ -76,7 +76,7 @@ class Findings:
         """
         for run in self.runs_that_are("done"):
             if run.configuration == configuration:
-                found = trained_config(self.folder / "models" / run.key)
+                found = trained_config(self.folder / MODELS_FOLDER / run.key)
                 if found is not None:
                     return found
         return training_of(self.record.config, Run(configuration=configuration, fold=1, seed=0))
