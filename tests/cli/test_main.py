@@ -25,7 +25,9 @@ def test_the_version_is_printed() -> None:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("predict", "--help")])
 def test_help_loads_neither_torch_nor_napari(arguments: tuple[str, ...]) -> None:
-    heavy = {"torch", "napari", "nibabel", "scipy", "qtpy"} | ({"numpy"} if len(arguments) == 1 else set())
+    heavy = {"torch", "napari", "nibabel", "scipy", "qtpy", "jinja2"} | (
+        {"numpy"} if len(arguments) == 1 else set()
+    )
     code = (
         "import sys\n"
         "from napari_necroseg.cli import main\n"

@@ -9,9 +9,9 @@ import pytest
 
 from napari_necroseg.core.study.record import without_places
 from napari_necroseg.core.study.report.findings import find
+from napari_necroseg.core.study.report.page import TEMPLATES
 from napari_necroseg.core.study.report.tables import (
     TextTable,
-    as_html,
     as_latex,
     as_markdown,
     cases_table,
@@ -20,6 +20,7 @@ from napari_necroseg.core.study.report.tables import (
     table_1,
     table_2,
 )
+from napari_necroseg.core.templates import render
 from written_studies import make_record, make_scores, nothing, result, write_dice, write_study
 
 ONE, TWO = "2d:ceT1", "2d:ceT1+T2"
@@ -142,7 +143,7 @@ def test_special_characters_are_escaped_in_every_form() -> None:
     markdown = as_markdown(table)
     assert r"\<b\>" in markdown
     assert r"\|" in markdown
-    html = as_html(table)
+    html = render(TEMPLATES, "table.html", table=table)
     assert "<b>" not in html
     assert html.count("&lt;b&gt;") == 2
 

@@ -332,10 +332,10 @@ def test_phantoms_are_announced_on_top(tmp_path) -> None:
     assert words.index("These are numerical phantoms, not patients.") < words.index("Table 1")
 
 
-def test_importing_it_loads_neither_torch_nor_matplotlib() -> None:
+def test_importing_it_loads_neither_torch_nor_matplotlib_nor_jinja() -> None:
     code = (
         "import sys, napari_necroseg.core.study.report.report\n"
-        "print([name for name in ('torch', 'matplotlib', 'nibabel') if name in sys.modules])"
+        "print([name for name in ('torch', 'matplotlib', 'nibabel', 'jinja2') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -4,10 +4,8 @@ import csv
 import io
 import math
 import re
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from statistics import median
 
@@ -77,37 +75,6 @@ _TABLE_2 = {
 }
 
 
-class Html(str):
-    """Text that is HTML already."""
-
-    __slots__ = ()
-
-
-def element(tag: str, *children: str, **attributes: str) -> Html:
-    """Return an element; children that are not `Html` are escaped.
-
-    Parameters
-    ----------
-    **attributes
-        Their values are escaped; a trailing underscore of a name is for Python only (``class_``).
-    """
-    written = "".join(f' {name.rstrip("_")}="{escape(value)}"' for name, value in attributes.items())
-    return Html(f"<{tag}{written}>{joined(*children)}</{tag}>")
-
-
-def joined(*children: str) -> Html:
-    """Return the children one after the other, escaped unless they are `Html`."""
-    return Html("".join(child if isinstance(child, Html) else escape(child) for child in children))
-
-
-def png_image(png: bytes, *, alt: str) -> Html:
-    """Return a picture that is part of the page, as wide as it would be printed at 150 dots an inch."""
-    # The width stands behind the signature, and length and name of the first chunk.
-    width = int.from_bytes(png[16:20]) * 96 // 150
-    data = b64encode(png).decode("ascii")
-    return Html(f'<img src="data:image/png;base64,{data}" width="{width}" alt="{escape(alt)}">')
-
-
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
     """A table: what it shows, names of its columns, rows of as many cells, and what to know of it.
@@ -120,6 +87,12 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     labels: int = 1
+
+    @property
+    def groups(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """Rows one after the other that have the same first cell: this cell, and the others of each row."""
+        grouped = groupby(self.rows, key=lambda row: row[0])
+        return [(first, [row[1:] for row in rows]) for first, rows in grouped]
 
 
 def as_markdown(table: TextTable) -> str:
@@ -154,35 +127,6 @@ def as_latex(table: TextTable) -> str:
             "",
         ]
     )
-
-
-def as_html(table: TextTable) -> Html:
-    """Return the table in HTML, in a box that scrolls where it is too wide."""
-    cells = (
-        element("th", name, scope="col", class_="label" if place < table.labels else "number")
-        for place, name in enumerate(table.columns)
-    )
-    head = element("thead", element("tr", *cells))
-    body = element("tbody", *_html_rows(table))
-    notes = (element("p", note, class_="note") for note in table.notes)
-    whole = element("table", element("caption", table.title), head, body)
-    return element("div", whole, *notes, class_="wide")
-
-
-def _html_rows(table: TextTable) -> list[Html]:
-    """Rows whose first cells are the same share one that is as high as they are together."""
-    rows = []
-    for first, group in groupby(table.rows, key=lambda row: row[0]):
-        members = list(group)
-        shared = element("th", first, scope="rowgroup", rowspan=str(len(members)))
-        for place, row in enumerate(members):
-            cells = [_html_cell(table, *cell) for cell in enumerate(row)][1:]
-            rows.append(element("tr", *([shared] if place == 0 else []), *cells))
-    return rows
-
-
-def _html_cell(table: TextTable, place: int, text: str) -> Html:
-    return element("th", text) if place < table.labels else element("td", text)
 
 
 def _without_repeats(table: TextTable) -> list[tuple[str, ...]]:
