@@ -304,11 +304,11 @@ def test_use_for_training_reaches_the_dock_train_and_stays_with_another_preset(
     dock.ranges.use_for_training()
     wanted = AugmentConfig(elastic=False, scale_range=(0.8, 1.2))
     assert train._config().augment == wanted
-    train.form.editor("preset").set_value("paper")
+    train.form.input("preset").set_value("paper")
     assert train._config().preset == "paper"
     assert train._config().augment == wanted
     # What is shown is what is handed over, also where it is the preset's of one dock and not of the other.
-    train.form.editor("preset").set_value("fast")
+    train.form.input("preset").set_value("fast")
     dock.ranges.reset()
     dock.ranges.use_for_training()
     assert train._config().augment == AugmentConfig()

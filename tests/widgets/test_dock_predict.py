@@ -136,7 +136,7 @@ def test_a_second_prediction_never_replaces_the_first(qtbot, ready, viewer, fake
 
 
 def test_an_empty_prediction_says_what_to_try(qtbot, ready, fake_prediction):
-    ready.form.editor("threshold").set_value(0.95)
+    ready.form.input("threshold").set_value(0.95)
     predict(qtbot, ready, fake_prediction)
     assert "0.00 mL" in ready.result.said
     assert "lower one" in ready.result.said
@@ -231,14 +231,14 @@ def test_a_folder_that_is_no_model_is_told_in_words(qtbot, ready, tmp_path, monk
 def test_the_outline_follows_the_choices_without_another_run(qtbot, ready, viewer, fake_prediction):
     predict(qtbot, ready, fake_prediction)
     layer = viewer.layers["prediction run-1"]
-    ready.form.editor("threshold").set_value(0.7)
+    ready.form.input("threshold").set_value(0.7)
     assert layer.data.sum() == 100
     assert "a: 0.29 mL" in ready.result.said
-    ready.form.editor("min_volume_ml").set_value(0.3)
+    ready.form.input("min_volume_ml").set_value(0.3)
     assert layer.data.sum() == 0
     assert "a: 0.00 mL, by run-1. Left out in smaller parts: 0.29 mL." in ready.result.said
-    ready.form.editor("min_volume_ml").set_value(0.0)
-    ready.form.editor("threshold").set_value(0.5)
+    ready.form.input("min_volume_ml").set_value(0.0)
+    ready.form.input("threshold").set_value(0.5)
     assert layer.data.sum() == 200
     assert "a: 0.58 mL, longest diameter" in ready.result.said
     assert ready.workspace.layers.unsaved() == [layer]
@@ -268,11 +268,11 @@ def test_the_choices_are_those_of_the_models_preset_but_for_what_a_person_change
     dock.model.choose(two_presets / "paper")
     assert recipe(dock) == (False, 0.0, 0.0)
     # What a person wants stays, though it is what the other preset wants, too.
-    dock.form.editor("smallest_share").set_value(0.3)
-    dock.form.editor("smallest_share").set_value(0.0)
+    dock.form.input("smallest_share").set_value(0.3)
+    dock.form.input("smallest_share").set_value(0.0)
     dock.model.choose(two_presets / "fast")
     assert recipe(dock) == (True, 0.0, 2.5)
-    dock.form.editor("tta").set_value(False)
+    dock.form.input("tta").set_value(False)
     dock.model.choose(two_presets / "paper")
     dock.model.choose(two_presets / "fast")
     assert recipe(dock) == (False, 0.0, 2.5)
@@ -303,9 +303,9 @@ def test_another_model_leaves_the_outline_that_is_shown(
     np.testing.assert_array_equal(layer.data, before)
     assert dock.result.said == said
     # Nor does it follow that preset when it is steered, unless the person says so.
-    dock.form.editor("threshold").set_value(0.55)
+    dock.form.input("threshold").set_value(0.55)
     np.testing.assert_array_equal(layer.data, before)
-    dock.form.editor("smallest_share").set_value(0.2)
+    dock.form.input("smallest_share").set_value(0.2)
     assert layer.data[0, 0, 0] == 0
     assert "Left out in smaller parts: less than 0.01 mL." in dock.result.said
 
@@ -315,7 +315,7 @@ def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction,
     layer = viewer.layers["prediction run-1"]
     layer.paint((0, 3, 3), 1)
     drawn = layer.data.copy()
-    ready.form.editor("threshold").set_value(0.7)
+    ready.form.input("threshold").set_value(0.7)
     np.testing.assert_array_equal(layer.data, drawn)
     assert "You have drawn on this prediction" in ready.result.said
     monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: tmp_path / "mine.nii.gz")
@@ -335,9 +335,9 @@ def test_the_record_says_what_made_the_outline_and_not_what_the_form_says_since(
     qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path
 ):
     predict(qtbot, ready, fake_prediction)
-    ready.form.editor("threshold").set_value(0.7)
+    ready.form.input("threshold").set_value(0.7)
     viewer.layers["prediction run-1"].paint((0, 3, 3), 1)
-    ready.form.editor("threshold").set_value(0.9)
+    ready.form.input("threshold").set_value(0.9)
     record = saved_record(qtbot, ready, monkeypatch, tmp_path / "mine.nii.gz")
     assert (record["threshold"], record["corrected_by_hand"]) == (0.7, True)
 
@@ -346,14 +346,14 @@ def test_an_earlier_prediction_is_saved_with_its_own_record(
     qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path
 ):
     predict(qtbot, ready, fake_prediction)
-    ready.form.editor("threshold").set_value(0.7)
+    ready.form.input("threshold").set_value(0.7)
     predict(qtbot, ready, fake_prediction)
-    ready.form.editor("threshold").set_value(0.9)
+    ready.form.input("threshold").set_value(0.9)
     viewer.layers.remove("prediction run-1 [1]")
     record = saved_record(qtbot, ready, monkeypatch, tmp_path / "mine.nii.gz")
     assert (record["threshold"], record["corrected_by_hand"]) == (0.7, False)
     # And it is this one that follows the choices now.
-    ready.form.editor("threshold").set_value(0.5)
+    ready.form.input("threshold").set_value(0.5)
     assert viewer.layers["prediction run-1"].data.sum() == 200
 
 
@@ -666,7 +666,7 @@ def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, 
     dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
     open_case(dock, make_case("a"))
     assert dock.model.combo.currentText() == "tiny"
-    dock.form.editor("device").set_value("cpu")
+    dock.form.input("device").set_value("cpu")
     with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
         dock.start()
     qtbot.waitUntil(lambda: not dock.workspace.screen.is_busy)

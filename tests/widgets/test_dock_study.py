@@ -120,7 +120,7 @@ def make_folds(two_patients):
 @pytest.fixture
 def ready(dock, two_patients):
     dock.workspace.set_cohort(read_cohort(two_patients), two_patients)
-    dock.choices.form.editor("folds").set_value(2)
+    dock.choices.form.input("folds").set_value(2)
     for name, box in dock.choices.boxes.items():
         box.setChecked(name in CONFIGURATIONS)
     return settled(dock)
@@ -196,7 +196,7 @@ def test_what_will_happen_stands_in_a_sentence(ready, two_patients):
     assert "4 trainings: 2 configurations × 2 folds" in ready.summary.said
     assert "(about 1 of the 2)" in ready.summary.said
     assert "They train for 40 min in all; Check says how many run at once" in ready.summary.said
-    ready.choices.form.editor("workers").set_value(2)
+    ready.choices.form.input("workers").set_value(2)
     settled(ready)
     assert "They train for about 20 min, 2 at a time." in ready.summary.said
     assert ready.place.folder() == two_patients.parent / "study" / "study-1"
@@ -214,7 +214,7 @@ def test_what_will_happen_stands_in_a_sentence(ready, two_patients):
 )
 def test_mistakes_are_told_in_words_before_anything_runs(ready, changes, words):
     for name, value in changes.items():
-        ready.choices.form.editor(name).set_value(value)
+        ready.choices.form.input(name).set_value(value)
     settled(ready)
     assert words in ready.summary.said.lower()
     assert not ready.buttons.start.isEnabled()
@@ -244,11 +244,11 @@ def test_folds_that_a_table_gives_are_proposed_and_must_be_kept(ready, two_patie
     cohort = read_cohort(two_patients)
     make_folds(cohort, [1, 1])
     ready.workspace.set_cohort(read_cohort(two_patients), two_patients)
-    ready.choices.form.editor("folds").set_value(2)
+    ready.choices.form.input("folds").set_value(2)
     settled(ready)
     assert "the cases are in the folds 1" in ready.summary.said
     make_folds(cohort, [2, 1])
-    ready.choices.form.editor("folds").set_value(5)
+    ready.choices.form.input("folds").set_value(5)
     ready.workspace.set_cohort(read_cohort(two_patients), two_patients)
     assert ready.choices.config().folds == 2
     assert "4 trainings" in ready.summary.said
@@ -268,7 +268,7 @@ def test_signed_masks_are_used_if_wanted(qtbot, dock, cohort_table, fake, sign_o
         shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", labels / f"{name}.nii.gz")
     sign_off(labels, "c")
     dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
-    dock.choices.form.editor("folds").set_value(3)
+    dock.choices.form.input("folds").set_value(3)
     settled(dock)
     assert "c cannot take part: it has no reference mask" in dock.summary.said
     assert "(1)" in dock.choices.corrected.text()
@@ -385,8 +385,8 @@ def test_a_study_that_is_there_is_shown_from_its_files(qtbot, dock, two_patients
     assert dock.buttons.start.text() == "Go on"
     # What would make it another study cannot be changed; what adds to it can.
     assert dock.choices.config().minutes_per_run == 3.0
-    assert not dock.choices.form.editor("minutes_per_run").isEnabled()
-    assert dock.choices.form.editor("seeds").isEnabled()
+    assert not dock.choices.form.input("minutes_per_run").enabled
+    assert dock.choices.form.input("seeds").enabled
     dock.progress.grid.table.setCurrentCell(0, 0)
     qtbot.waitUntil(lambda: dock.progress.run_view.curve.points == ((5, 0.9), (10, 0.6)))
     assert dock.progress.run_view.curve.dice == ((10, 0.5),)
@@ -396,7 +396,7 @@ def test_a_study_that_is_there_is_shown_from_its_files(qtbot, dock, two_patients
     # Another name is another study.
     dock.place.combo.setEditText("study-1")
     assert texts(dock) == ["·", "·"]
-    assert dock.choices.form.editor("minutes_per_run").isEnabled()
+    assert dock.choices.form.input("minutes_per_run").enabled
     assert dock.progress.run_view.isHidden()
     assert dock.buttons.start.text() == "Start"
 
@@ -613,7 +613,7 @@ def test_a_run_is_told_in_words():
 def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
     ready.choices.boxes["3d:ceT1+T2"].setChecked(False)
     for name, value in (("steps_per_run", 2), ("workers", 1), ("threads", 1), ("device", "cpu")):
-        ready.choices.form.editor(name).set_value(value)
+        ready.choices.form.input(name).set_value(value)
     results, heard = [], []
     ready.workspace.models_changed.connect(lambda: heard.append("models"))
     ready.runner.finished.connect(results.append)
@@ -635,7 +635,7 @@ def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
 
 def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
     for field, value in (("steps_per_run", 100_000), ("workers", 1), ("threads", 1), ("device", "cpu")):
-        ready.choices.form.editor(field).set_value(value)
+        ready.choices.form.input(field).set_value(value)
     ready.buttons.start.click()
     first = run()
     qtbot.waitUntil(lambda: ready.progress.board.standings[first.key].iteration > 0, timeout=60_000)
@@ -746,10 +746,10 @@ def test_what_a_study_has_stays_part_of_it(opened):
     record = opened._opened.record
     more = record.model_copy(update={"config": record.config.changed(seeds=3)})
     opened.choices.lock(more, None)
-    opened.choices.form.editor("seeds").set_value(1)
+    opened.choices.form.input("seeds").set_value(1)
     assert opened.choices.config().seeds == 3
     name(opened, "new")
-    opened.choices.form.editor("seeds").set_value(1)
+    opened.choices.form.input("seeds").set_value(1)
     assert opened.choices.config().seeds == 1
     assert box.isEnabled()
 
@@ -790,7 +790,7 @@ def test_nothing_starts_before_the_study_that_is_there_was_read(qtbot, ready, fa
     qtbot.waitUntil(lambda: "damaged" in ready.summary.said)
     ready.start()
     assert job.asked == []
-    assert ready.choices.form.editor("minutes_per_run").isEnabled()
+    assert ready.choices.form.input("minutes_per_run").enabled
 
 
 def test_one_damaged_file_hides_nothing_else_of_a_study(qtbot, dock, two_patients):
@@ -878,11 +878,11 @@ def test_what_was_only_checked_is_listed_and_its_name_is_free(ready, two_patient
 def test_a_name_on_its_way_opens_nothing(qtbot, ready, two_patients):
     write_study(two_patients.parent / "study" / "study-1", two_patients)
     name(ready, "other")
-    ready.choices.form.editor("minutes_per_run").set_value(7.0)
+    ready.choices.form.input("minutes_per_run").set_value(7.0)
     for text in ("study-", "study-1", "study-10"):
         ready.place.combo.setEditText(text)
         assert not ready.reading.is_busy
-    assert ready.choices.form.editor("minutes_per_run").isEnabled()
+    assert ready.choices.form.input("minutes_per_run").enabled
     assert ready.choices.config().minutes_per_run == 7.0
     assert ready.place.folder().name == "study-10"
     # A click on Start, with the name still in hand, does not start something else.
@@ -919,7 +919,7 @@ def test_several_changes_are_looked_at_once_with_a_training_a_configuration(read
     real = study_status.training_of
     monkeypatch.setattr(study_status, "training_of", lambda *args: asked.append(args) or real(*args))
     for field, value in (("seeds", 9), ("workers", 2), ("minutes_per_run", 5.0)):
-        ready.choices.form.editor(field).set_value(value)
+        ready.choices.form.input(field).set_value(value)
     settled(ready)
     assert "36 trainings" in ready.summary.said
     assert len(asked) == len(CONFIGURATIONS)
@@ -927,7 +927,7 @@ def test_several_changes_are_looked_at_once_with_a_training_a_configuration(read
 
 def test_the_last_round_of_workers_counts_whole(ready):
     """Four runs of ten minutes, three at a time: two rounds."""
-    ready.choices.form.editor("workers").set_value(3)
+    ready.choices.form.input("workers").set_value(3)
     settled(ready)
     assert "They train for about 20 min, 3 at a time." in ready.summary.said
 
@@ -1018,7 +1018,7 @@ def test_a_study_whose_folder_was_removed_is_forgotten(opened):
     settled(opened)
     assert opened._opened is None
     assert opened.buttons.start.text() == "Start"
-    assert opened.choices.form.editor("minutes_per_run").isEnabled()
+    assert opened.choices.form.input("minutes_per_run").enabled
 
 
 def test_the_bar_does_not_go_back_when_the_report_is_written(qtbot, ready, fake):

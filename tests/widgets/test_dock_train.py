@@ -99,34 +99,34 @@ def test_the_model_goes_into_the_project_under_a_new_name(ready, cohort_table):
     assert ready._folder_label.said == f"Folder: {cohort_table.parent / 'models'}"
     assert ready.name.text() == "2d-ceT1-T2-1"
     (cohort_table.parent / "models" / "2d-ceT1-T2-1").mkdir(parents=True)
-    ready.form.editor("seed").set_value(3)
+    ready.form.input("seed").set_value(3)
     assert ready.name.text() == "2d-ceT1-T2-2"
-    ready.form.editor("sequences").set_value((Sequence.T2,))
+    ready.form.input("sequences").set_value((Sequence.T2,))
     assert ready.name.text() == "2d-T2-1"
 
 
 def test_a_name_that_was_typed_stays(qtbot, ready):
     ready.name.setText("")
     qtbot.keyClicks(ready.name, "mine")
-    ready.form.editor("seed").set_value(3)
+    ready.form.input("seed").set_value(3)
     assert ready.name.text() == "mine"
 
 
 def test_the_preset_fills_in_the_form_and_leaves_personal_choices(ready):
-    ready.form.editor("seed").set_value(5)
-    ready.form.editor("preset").set_value("paper")
+    ready.form.input("seed").set_value(5)
+    ready.form.input("preset").set_value("paper")
     assert ready.form.config() == train_preset("paper").changed(seed=5)
-    ready.form.editor("dimension").set_value("3d")
+    ready.form.input("dimension").set_value("3d")
     assert ready.form.config() == train_preset("paper", "3d").changed(seed=5)
     assert "1800 iterations" in ready.summary.said
 
 
 def test_choices_that_contradict_each_other_are_told_before_training(ready):
-    ready.form.editor("preset").set_value("paper")
-    ready.form.editor("minutes").set_value(3.0)
+    ready.form.input("preset").set_value("paper")
+    ready.form.input("minutes").set_value(3.0)
     assert "time limit" in ready.summary.said
     assert not ready.start_button.isEnabled()
-    ready.form.editor("sequences").set_value(())
+    ready.form.input("sequences").set_value(())
     assert not ready.start_button.isEnabled()
 
 
@@ -361,14 +361,14 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
     assert (config.preset, config.seed, config.intensity_spread, config.batch_size) == ("fast", 0, 0, 2)
     assert (config.slices, config.patch_side) == (64, 128)
     assert config.learning_rate == pytest.approx(2e-4)
-    assert not ready.form.editor("patch_side").isEnabled()
-    assert not ready.form.editor("dimension").isEnabled()
+    assert not ready.form.input("patch_side").enabled
+    assert not ready.form.input("dimension").enabled
     assert "from the weights of before" in ready.summary.said
     # The one case that it does not know; the others show what it forgets.
     assert ready.cases.ticked() == ("c",)
-    ready.form.editor("preset").set_value("paper")
+    ready.form.input("preset").set_value("paper")
     assert ready.form.config().dimension == "3d"
-    ready.form.editor("preset").set_value("fast")
+    ready.form.input("preset").set_value("fast")
     ready.start()
     qtbot.waitUntil(lambda: len(ready.curve.points) == 1)
     assert asked[0][:2] == (config, ("c",))
@@ -376,8 +376,8 @@ def test_a_model_is_gone_on_from_with_what_it_takes_for_granted(qtbot, ready, mo
     with qtbot.waitSignal(ready.runner.finished):
         job.go_on.set()
     ready.model.combo.setCurrentIndex(0)
-    assert ready.form.editor("dimension").isEnabled()
-    assert ready.form.editor("patch_side").isEnabled()
+    assert ready.form.input("dimension").enabled
+    assert ready.form.input("patch_side").enabled
     assert ready.form.config().whitening == "tissue"
     assert ready.form.config().learning_rate == 2e-3
 
@@ -401,10 +401,10 @@ def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, 
 
 
 def test_the_real_training_ends_in_a_model(qtbot, ready, cohort_table):
-    ready.form.editor("minutes").set_value(None)
-    ready.form.editor("steps").set_value(1)
-    ready.form.editor("batch_size").set_value(1)
-    ready.form.editor("device").set_value("cpu")
+    ready.form.input("minutes").set_value(None)
+    ready.form.input("steps").set_value(1)
+    ready.form.input("batch_size").set_value(1)
+    ready.form.input("device").set_value("cpu")
     results = []
     ready.runner.finished.connect(results.append)
     ready.runner.failed.connect(results.append)
@@ -416,7 +416,7 @@ def test_the_real_training_ends_in_a_model(qtbot, ready, cohort_table):
 
 
 def test_an_unknown_device_is_told_in_words(qtbot, ready):
-    ready.form.editor("device").set_value("abacus")
+    ready.form.input("device").set_value("abacus")
     with qtbot.waitSignal(ready.runner.failed, timeout=60_000) as failed:
         ready.start()
     assert "abacus" in failed.args[0]

@@ -186,7 +186,7 @@ def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cut_off):
     assert not ready.interrupted.isHidden()
     assert ready.interrupted.go_on.text() == "Go on with mine"
     # Whatever the form says now: the training has its own choices.
-    ready.form.editor("seed").set_value(9)
+    ready.form.input("seed").set_value(9)
     results = []
     ready.runner.finished.connect(results.append)
     ready.runner.failed.connect(results.append)

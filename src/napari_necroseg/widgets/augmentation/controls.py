@@ -29,7 +29,7 @@ from napari_necroseg.core.config import (
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.project.augmentation_file import read_augment, write_augment
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.config_form import Editor, make_editor, unit_of
+from napari_necroseg.widgets.shared.config_form import Input, make_input, unit_of
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, button, row
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -82,7 +82,7 @@ class AugmentControls(QWidget):
         self.sections: dict[str, Section] = {}
         self.ranges: dict[str, QLabeledDoubleRangeSlider] = {}
         self.singles: dict[str, QLabeledDoubleSlider] = {}
-        self.numbers: dict[str, Editor] = {}
+        self.numbers: dict[str, Input] = {}
         self.flips = [QCheckBox(name) for name in _AXES]
         for box, ends in zip(self.flips, _AXES.values(), strict=True):
             box.setToolTip(f"Swap {ends}.")
@@ -101,7 +101,7 @@ class AugmentControls(QWidget):
         """Return the ranges."""
         choices: dict[str, Any] = {name: box.isChecked() for name, box in self.switches.items()}
         choices |= {name: tuple(map(float, slider.value())) for name, slider in self.ranges.items()}
-        choices |= {name: editor.value() for name, editor in self.numbers.items()}
+        choices |= {name: number.value for name, number in self.numbers.items()}
         return AugmentConfig.checked(**choices)
 
     def set_config(self, config: AugmentConfig) -> None:
@@ -111,8 +111,8 @@ class AugmentControls(QWidget):
             box.setChecked(getattr(config, name))
         for name, slider in self.ranges.items():
             slider.setValue(getattr(config, name))
-        for name, editor in self.numbers.items():
-            editor.set_value(getattr(config, name))
+        for name, number in self.numbers.items():
+            number.set_value(getattr(config, name))
         self._is_filling = False
         self.changed.emit()
 
@@ -129,10 +129,10 @@ class AugmentControls(QWidget):
         if self.switches["translation"].isChecked():
             found["shift_voxels"] = tuple(int(slider.value()) for slider in self.shifts)
         if self.switches["elastic"].isChecked():
-            in_plane = float(self.numbers["elastic_in_plane_voxels"].value())
-            across = float(self.numbers["elastic_through_plane_voxels"].value())
+            in_plane = float(self.numbers["elastic_in_plane_voxels"].value)
+            across = float(self.numbers["elastic_through_plane_voxels"].value)
             found["elastic_voxels"] = (across, in_plane, in_plane)
-            found["elastic_points"] = self.numbers["elastic_points"].value()
+            found["elastic_points"] = self.numbers["elastic_points"].value
         return found
 
     def show_single(self, is_single: bool) -> None:
@@ -161,7 +161,7 @@ class AugmentControls(QWidget):
         content = QWidget()
         form = QFormLayout(content)
         form.setContentsMargins(0, 0, 0, 4)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for inner in FIELDS[name]:
             self._add_row(form, inner)
         section.addWidget(content)
@@ -195,12 +195,11 @@ class AugmentControls(QWidget):
             self.ranges[name] = slider
             self.singles[name] = _slider(least, most, decimals=2 if most < 10 else 0)
             return self._stacked(slider, self.singles[name], field)
-        editor = self.numbers[name] = make_editor(field)
-        if name == "mirror_probability":
-            return self._stacked(editor, _row(self.flips, QHBoxLayout), field)
-        if name == "shift_voxels":
-            return self._stacked(editor, _row(self.shifts, QVBoxLayout), field)
-        return editor
+        number = self.numbers[name] = make_input(field, name)
+        single = {"mirror_probability": (self.flips, QHBoxLayout), "shift_voxels": (self.shifts, QVBoxLayout)}
+        # In a row of its own, so that it stays as high as it is.
+        of_range = _row([number.native], QHBoxLayout)
+        return self._stacked(of_range, _row(*single[name]), field) if name in single else of_range
 
     def _stacked(self, of_range: QWidget, single: QWidget, field: FieldInfo) -> QStackedWidget:
         stack = QStackedWidget()
@@ -217,8 +216,8 @@ class AugmentControls(QWidget):
         for slider in (*self.ranges.values(), *self.singles.values(), *self.shifts):
             slider.valueChanged.connect(self._on_changed)
             slider.sliderReleased.connect(self.released)
-        for editor in self.numbers.values():
-            editor.changed.connect(self._on_changed)
+        for number in self.numbers.values():
+            number.changed.connect(self._on_changed)
 
     def _on_changed(self, *_: object) -> None:
         if not self._is_filling:

@@ -1,4 +1,8 @@
-"""A form made from the fields of a config: titles, help, bounds and units are those of the config."""
+"""A form made from the fields of a config: titles, help, bounds and units are those of the config.
+
+It is a container of magicgui, filled through a type map. An input of our own stands in where magicgui's shows
+no unit, only two decimals, no None, or reads a decimal comma as it likes.
+"""
 
 import json
 import subprocess
@@ -6,22 +10,24 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator
+from typing import Any, Union, get_args, get_origin
 
+from magicgui.backends._qtpy.widgets import Container as QtContainer
+from magicgui.backends._qtpy.widgets import QBaseValueWidget, QBaseWidget
+from magicgui.type_map import TypeMap
+from magicgui.widgets import CheckBox
+from magicgui.widgets.bases import (
+    BaseValueWidget,
+    ContainerWidget,
+    ValuedContainerWidget,
+    ValueWidget,
+    Widget,
+)
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.config import Config, Range, range_bounds
@@ -30,7 +36,11 @@ from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.widgets.shared.qt_parts import DecimalBox, Section, WholeBox, guard_inputs, on_destroyed
 from napari_necroseg.widgets.shared.worker import JobRunner
 
+Input = BaseValueWidget[Any]
+Point = tuple[float, float, float]
+
 _MOST_INT = 2**31 - 1
+_LEAST_WIDTH = 90
 
 # World coordinates of anything that was ever in a scanner.
 _SCANNER_MM = (-10_000.0, 10_000.0)
@@ -44,27 +54,6 @@ _MOST_SECONDS = 60.0
 # Free memory changes; an older list is made anew when it is opened.
 _FRESH_SECONDS = 30.0
 _COMMAND = ("-m", "napari_necroseg.cli", "devices", "--json")
-
-
-class Editor(QWidget):
-    """An input with a typed value; the base of all editors."""
-
-    changed = Signal()
-
-    def value(self) -> Any:
-        """Return what the person chose."""
-        raise NotImplementedError
-
-    def set_value(self, value: Any) -> None:
-        """Show a value, without emitting `changed` more than once."""
-        raise NotImplementedError
-
-    def _hold(self, *widgets: QWidget) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        for widget in widgets:
-            row.addWidget(widget, 1 if widget is widgets[-1] else 0)
-        guard_inputs(self)
 
 
 class ConfigForm(QWidget):
@@ -86,8 +75,8 @@ class ConfigForm(QWidget):
     def __init__(self, config: Config, *, plain: tuple[str, ...], hidden: tuple[str, ...] = ()) -> None:
         super().__init__()
         self._config = config
-        self._editors: dict[str, Editor] = {}
-        self._filling = False
+        self._inputs: dict[str, Input] = {}
+        self._is_filling = False
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._rows(plain))
@@ -96,6 +85,7 @@ class ConfigForm(QWidget):
             self.advanced = Section("Advanced")
             self.advanced.addWidget(self._rows(names))
             column.addWidget(self.advanced)
+        guard_inputs(self)
         self.set_config(config)
 
     def config(self) -> Config:
@@ -107,49 +97,42 @@ class ConfigForm(QWidget):
             For choices that contradict each other.
         """
         changes: dict[str, object] = {}
-        for name, editor in self._editors.items():
+        for name, one in self._inputs.items():
             outer, dot, inner = name.partition(".")
             if dot:
                 nested = changes.setdefault(outer, getattr(self._config, outer).model_dump())
                 assert isinstance(nested, dict)
-                nested[inner] = editor.value()
+                nested[inner] = one.value
             else:
-                changes[name] = editor.value()
+                changes[name] = one.value
         return self._config.changed(**changes)
 
     def set_config(self, config: Config) -> None:
         """Show other choices; `changed` is emitted once."""
         self._config = config
-        self._filling = True
-        for name, editor in self._editors.items():
+        self._is_filling = True
+        for name, one in self._inputs.items():
             value: object = config
             for part in name.split("."):
                 value = getattr(value, part)
-            editor.set_value(value)
-        self._filling = False
+            one.set_value(value)
+        self._is_filling = False
         self.changed.emit()
 
-    def editor(self, name: str) -> Editor:
+    def input(self, name: str) -> Input:
         """Return the input of a field."""
-        return self._editors[name]
+        return self._inputs[name]
 
     def _rows(self, names: Iterable[str]) -> QWidget:
-        rows = QWidget()
-        form = QFormLayout(rows)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        for name in names:
-            field = _field(type(self._config), name)
-            editor = make_editor(field)
-            editor.changed.connect(self._on_changed)
-            label = QLabel(field.title or name)
-            label.setToolTip(field.description or "")
-            form.addRow(label, editor)
-            self._editors[name] = editor
-        return rows
+        inputs = {name: make_input(_field(type(self._config), name), name) for name in names}
+        self._inputs |= inputs
+        rows = ContainerWidget(widgets=[*inputs.values()], labels=False, widget_type=_FormRows)
+        rows.changed.connect(self._on_changed)
+        native: QWidget = rows.native
+        return native
 
     def _on_changed(self) -> None:
-        if not self._filling:
+        if not self._is_filling:
             self.changed.emit()
 
 
@@ -172,230 +155,225 @@ def _field(config_type: type[Config], name: str) -> FieldInfo:
     return config_type.model_fields[last]
 
 
-class NumberEditor(Editor):
-    """A whole number, or a decimal one shown with as many digits as it has; `step` if it goes by steps."""
+class _FormRows(QtContainer):
+    """The Qt half of a container whose inputs stand below each other, with their titles on the left."""
+
+    def __init__(self, *, parent: QWidget | None = None, **_layout: object) -> None:
+        QBaseWidget.__init__(self, QWidget, parent=parent)
+        self._layout = QFormLayout(self._qwidget)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+
+    def _mgui_insert_widget(self, position: int, widget: Widget) -> None:
+        title = QLabel(widget.label)
+        title.setToolTip(widget.tooltip or "")
+        self._layout.insertRow(position, title, widget.native)
+
+
+def make_input(field: FieldInfo, name: str = "") -> Input:
+    """Make the input that fits a field of a config."""
+    annotation, is_optional = _without_none(field.annotation)
+    slides = {} if _step_of(field) is None else {"widget_type": SliderInput}
+    kind, options = _TYPES.get_widget_class(annotation=annotation, options=slides)
+    texts = {"name": name, "label": field.title or name, "tooltip": field.description}
+    made = kind(annotation=annotation, **texts, **options)
+    assert isinstance(made, BaseValueWidget)
+    if isinstance(made, CheckBox):
+        # Its title stands beside it, as for all others.
+        made.text = ""
+    if isinstance(made, NumberInput | NumbersInput | SliderInput):
+        made.fit(field)
+    return OptionalInput(made) if is_optional else made
+
+
+class _NativeInput(ValueWidget[Any]):
+    """A widget of Qt as an input of magicgui."""
 
     def __init__(
-        self, kind: type, *, bounds: tuple[float, float], unit: str, step: int | None = None
+        self,
+        native: type[QWidget],
+        *,
+        getter: str = "value",
+        setter: str = "setValue",
+        signal: str = "valueChanged",
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        self._spin: WholeBox | DecimalBox = WholeBox() if kind is int else _FreeSpinBox()
-        self._bounds = kind(bounds[0]), kind(bounds[1])
-        self._spin.setRange(*self._bounds)
-        if step is None:
-            self._spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-        else:
-            self._spin.setSingleStep(step)
-        self._spin.setSuffix(f" {unit}" if unit else "")
-        self._spin.setMinimumWidth(90)
-        self._spin.valueChanged.connect(self.changed)
-        self._hold(self._spin)
+        half = {"qwidg": native, "getter": getter, "setter": setter, "onchange": signal}
+        super().__init__(widget_type=QBaseValueWidget, backend_kwargs=half, **kwargs)
 
-    def value(self) -> float:
-        """Return the number."""
-        return self._spin.value()
 
-    def set_value(self, value: float) -> None:
-        """Show a number."""
-        self._spin.setValue(value)  # type: ignore[arg-type]  # an int where the field is one
+class NumberInput(_NativeInput):
+    """A whole number, or a decimal one that is shown with as many digits as it has."""
+
+    kind: type = int
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(WholeBox if self.kind is int else _FreeSpinBox, **kwargs)
+        self.native.setMinimumWidth(_LEAST_WIDTH)
+        self.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+
+    def fit(self, field: FieldInfo) -> None:
+        """Take over the unit, the bounds and, if there are any, the steps of a field."""
+        self._least, most = map(self.kind, _bounds(field))
+        self.native.setRange(self._least, most)
+        unit = unit_of(field)
+        self.native.setSuffix(f" {unit}" if unit else "")
+        for step in (rule.multiple_of for rule in field.metadata if hasattr(rule, "multiple_of")):
+            self.native.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
+            self.native.setSingleStep(int(step))
 
     def set_least(self, value: float | None) -> None:
         """Allow no smaller number, or again all that the field allows."""
-        self._spin.setMinimum(self._bounds[0] if value is None else value)  # type: ignore[arg-type]  # as above
+        self.native.setMinimum(self._least if value is None else value)
 
 
-class SliderEditor(Editor):
+class DecimalInput(NumberInput):
+    """A decimal number."""
+
+    kind = float
+
+
+class SliderInput(_NativeInput):
     """A decimal number that one slides; for a field that names its ``step``."""
 
-    def __init__(self, *, bounds: tuple[float, float], step: float) -> None:
-        super().__init__()
-        self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self._slider.setDecimals(2)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(QLabeledDoubleSlider, **kwargs)
+        self.native.setOrientation(Qt.Orientation.Horizontal)
+        self.native.setDecimals(2)
+
+    def fit(self, field: FieldInfo) -> None:
+        """Take over the bounds and the step of a field."""
+        (low, high), step = _bounds(field), _step_of(field)
+        assert step is not None
         # The bounds themselves may be excluded.
-        self._slider.setRange(bounds[0] + step, bounds[1] - step)
-        self._slider.setSingleStep(step)
-        self._slider.valueChanged.connect(self.changed)
-        self._hold(self._slider)
+        self.native.setRange(low + step, high - step)
+        self.native.setSingleStep(step)
 
-    def value(self) -> float:
+    def get_value(self) -> float:
         """Return the number, as it is shown."""
-        return round(float(self._slider.value()), 2)
-
-    def set_value(self, value: float) -> None:
-        """Slide to a number."""
-        self._slider.setValue(value)
+        return round(float(super().get_value()), 2)
 
 
-class NumbersEditor(Editor):
-    """Several decimal numbers side by side: the ends of a range, the coordinates of a point."""
+class DeviceInput(_NativeInput):
+    """One of the devices of this computer: the only free word in a config."""
 
-    def __init__(self, count: int, *, bounds: tuple[float, float], unit: str) -> None:
-        super().__init__()
-        self._numbers = [NumberEditor(float, bounds=bounds, unit=unit) for _ in range(count)]
-        for number in self._numbers:
-            number.changed.connect(self.changed)
-        self._hold(*self._numbers)
-
-    def value(self) -> tuple[float, ...]:
-        """Return all numbers."""
-        return tuple(number.value() for number in self._numbers)
-
-    def set_value(self, value: tuple[float, ...]) -> None:
-        """Show all numbers."""
-        for editor, number in zip(self._numbers, value, strict=True):
-            editor.set_value(number)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(DeviceChoice, getter="name", setter="choose", signal="chosen", **kwargs)
 
 
-class ChoiceEditor(Editor):
-    """One of a few words."""
+class _RowInput(ValuedContainerWidget[Any]):
+    """Several inputs side by side that make one value."""
 
-    def __init__(self, choices: tuple[str, ...]) -> None:
-        super().__init__()
-        self._combo = QComboBox()
-        self._combo.addItems(choices)
-        self._combo.currentTextChanged.connect(self.changed)
-        self._hold(self._combo)
+    def __init__(self, *parts: Input, **kwargs: Any) -> None:
+        self._parts = parts
+        super().__init__(widgets=parts, layout="horizontal", labels=False, **kwargs)
+        self.margins = (0, 0, 0, 0)
+        self.native.layout().setStretch(len(parts) - 1, 1)
+        for part in parts:
+            part.changed.connect(self._tell)
 
-    def value(self) -> str:
-        """Return the word."""
-        return self._combo.currentText()
+    def get_value(self) -> Any:
+        """Return the values of all."""
+        return tuple(part.value for part in self._parts)
 
-    def set_value(self, value: str) -> None:
-        """Show a word."""
-        self._combo.setCurrentText(value)
+    def set_value(self, value: Any) -> None:
+        """Show the values of all."""
+        for part, one in zip(self._parts, value, strict=True):
+            part.set_value(one)
 
-
-class DeviceEditor(Editor):
-    """One of the devices of this computer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._choice = DeviceChoice()
-        self._choice.chosen.connect(self.changed)
-        self._hold(self._choice)
-
-    def value(self) -> str:
-        """Return the device's name."""
-        return self._choice.name()
-
-    def set_value(self, value: str) -> None:
-        """Show a device."""
-        self._choice.choose(value)
+    def _tell(self) -> None:
+        self.changed.emit(self.value)
 
 
-class SwitchEditor(Editor):
-    """Yes or no."""
+class NumbersInput(_RowInput):
+    """Several decimal numbers: the ends of a range, the coordinates of a point."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._box = QCheckBox()
-        self._box.toggled.connect(self.changed)
-        self._hold(self._box)
+    def __init__(self, *, annotation: Any, **kwargs: Any) -> None:
+        super().__init__(*(DecimalInput() for _ in get_args(annotation)), annotation=annotation, **kwargs)
 
-    def value(self) -> bool:
-        """Whether it is on."""
-        return self._box.isChecked()
-
-    def set_value(self, value: bool) -> None:
-        """Switch it on or off."""
-        self._box.setChecked(value)
+    def fit(self, field: FieldInfo) -> None:
+        """Take over the unit and the bounds of a field."""
+        for part in self._parts:
+            assert isinstance(part, DecimalInput)
+            part.fit(field)
 
 
-class SeveralEditor(Editor):
-    """Any of a few words, as a row of checkboxes."""
+class SeveralInput(_RowInput):
+    """Any of a few words, each with a checkbox."""
 
-    def __init__(self, choices: tuple[Any, ...]) -> None:
-        super().__init__()
-        self._boxes = {choice: QCheckBox(str(choice)) for choice in choices}
-        for box in self._boxes.values():
-            box.toggled.connect(self.changed)
-        self._hold(*self._boxes.values())
+    def __init__(self, *, annotation: Any, **kwargs: Any) -> None:
+        self._words = tuple(get_args(annotation)[0])
+        super().__init__(*(CheckBox(text=str(word)) for word in self._words), annotation=annotation, **kwargs)
 
-    def value(self) -> tuple[Any, ...]:
+    def get_value(self) -> Any:
         """Return the ticked words, in their order."""
-        return tuple(choice for choice, box in self._boxes.items() if box.isChecked())
+        return tuple(word for word, part in zip(self._words, self._parts, strict=True) if part.value)
 
-    def set_value(self, value: tuple[Any, ...]) -> None:
+    def set_value(self, value: Any) -> None:
         """Tick these words, and no other."""
-        for choice, box in self._boxes.items():
-            box.setChecked(choice in value)
+        super().set_value([word in value for word in self._words])
 
 
-class OptionalEditor(Editor):
-    """Another editor that can be left out: a checkbox before it."""
+class OptionalInput(_RowInput):
+    """Another input that can be left out: a checkbox before it."""
 
-    def __init__(self, inner: Editor) -> None:
-        super().__init__()
-        self._inner = inner
-        self._box = QCheckBox()
-        self._box.toggled.connect(inner.setEnabled)
-        self._box.toggled.connect(self.changed)
-        inner.changed.connect(self.changed)
-        inner.setEnabled(False)
-        self._hold(self._box, inner)
+    def __init__(self, inner: Input) -> None:
+        self.is_given, self.inner = CheckBox(text=" "), inner
+        self.is_given.text = ""
+        self.is_given.changed.connect(self._on_given)
+        super().__init__(self.is_given, inner, name=inner.name, label=inner.label, tooltip=inner.tooltip)
+        inner.enabled = False
 
-    def value(self) -> Any:
+    def get_value(self) -> Any:
         """Return the inner value, or None where it is left out."""
-        return self._inner.value() if self._box.isChecked() else None
+        return self.inner.value if self.is_given.value else None
 
     def set_value(self, value: Any) -> None:
         """Show a value; None leaves it out, and keeps what was last typed."""
         if value is not None:
-            self._inner.set_value(value)
-        self._box.setChecked(value is not None)
+            self.inner.set_value(value)
+        self.is_given.set_value(value is not None)
+
+    def _on_given(self, is_given: bool) -> None:
+        self.inner.enabled = is_given
+
+
+_TYPES = TypeMap()
+# In this order: a bool is an int, and a range is a tuple.
+for _kind, _input in (
+    (bool, CheckBox),
+    (int, NumberInput),
+    (float, DecimalInput),
+    (str, DeviceInput),
+    (Range, NumbersInput),
+    (Point, NumbersInput),
+    (tuple, SeveralInput),
+):
+    _TYPES.register_type(_kind, widget_type=_input)
 
 
 class _FreeSpinBox(DecimalBox):
     """A decimal number with as many digits as it has; napari's own would show 0.001 as 0.0."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setDecimals(8)
 
     def textFromValue(self, value: float) -> str:  # noqa: N802  # Qt's name
         return f"{value:.8f}".rstrip("0").rstrip(".") or "0"
 
 
-def make_editor(field: FieldInfo) -> Editor:
-    """Make the input that fits a field of a config."""
-    editor = _editor_for(field.annotation, field)
-    editor.setToolTip(field.description or "")
-    return editor
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """Return the type of a field that may be left out, and whether it may."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation, False
+    return next(part for part in get_args(annotation) if part is not type(None)), True
 
 
-def _editor_for(annotation: Any, field: FieldInfo) -> Editor:
-    if get_origin(annotation) in (Union, types.UnionType):
-        inner = next(part for part in get_args(annotation) if part is not type(None))
-        return OptionalEditor(_editor_for(inner, field))
-    if get_origin(annotation) is Literal:
-        return ChoiceEditor(get_args(annotation))
-    if annotation == Range:
-        return NumbersEditor(2, bounds=range_bounds(field), unit=unit_of(field))
-    if get_args(annotation) == (float, float, float):
-        return NumbersEditor(3, bounds=_SCANNER_MM, unit=unit_of(field))
-    if get_origin(annotation) is tuple:
-        return SeveralEditor(tuple(get_args(annotation)[0]))
-    simple: dict[Any, Callable[[], Editor]] = {
-        bool: SwitchEditor,
-        # The only free word in a config is the device.
-        str: DeviceEditor,
-        int: lambda: NumberEditor(int, bounds=_bounds(field), unit=unit_of(field), step=_multiple(field)),
-        float: lambda: _decimal_editor(field),
-    }
-    return simple[annotation]()
-
-
-def _decimal_editor(field: FieldInfo) -> Editor:
-    extra = field.json_schema_extra
-    step = extra.get("step") if isinstance(extra, dict) else None
-    if isinstance(step, float):
-        return SliderEditor(bounds=_bounds(field), step=step)
-    return NumberEditor(float, bounds=_bounds(field), unit=unit_of(field))
-
-
-def _multiple(field: FieldInfo) -> int | None:
-    """Return what the numbers of a field are multiples of, if it says so."""
-    return next((int(rule.multiple_of) for rule in field.metadata if hasattr(rule, "multiple_of")), None)
+def _step_of(field: FieldInfo) -> float | None:
+    """Return the step that a field names, if it is one to slide."""
+    step = field.json_schema_extra.get("step") if isinstance(field.json_schema_extra, dict) else None
+    return step if isinstance(step, float) else None
 
 
 def unit_of(field: FieldInfo) -> str:
@@ -405,15 +383,14 @@ def unit_of(field: FieldInfo) -> str:
 
 
 def _bounds(field: FieldInfo) -> tuple[float, float]:
-    """Bounds of the field; an excluded bound is left out by the smallest step that can be typed."""
-    low, high = 0.0, float(_MOST_INT)
+    """Bounds of a field; an excluded bound is left out by the smallest step that can be typed."""
+    annotation, _ = _without_none(field.annotation)
+    if annotation == Range:
+        return range_bounds(field)
+    low, high = _SCANNER_MM if annotation == Point else (0.0, float(_MOST_INT))
     for rule in field.metadata:
-        low = getattr(rule, "ge", low)
-        high = getattr(rule, "le", high)
-        if hasattr(rule, "gt"):
-            low = rule.gt + 1e-8
-        if hasattr(rule, "lt"):
-            high = rule.lt - 1e-8
+        low = getattr(rule, "ge", rule.gt + 1e-8 if hasattr(rule, "gt") else low)
+        high = getattr(rule, "le", rule.lt - 1e-8 if hasattr(rule, "lt") else high)
     return low, min(high, float(_MOST_INT))
 
 
@@ -424,7 +401,7 @@ class DeviceChoice(QComboBox):
     viewer stand still, and to ask a card for its free memory takes some of it until the process ends.
     """
 
-    chosen = Signal()
+    chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -434,7 +411,7 @@ class DeviceChoice(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(4)
         self._fill(_ALWAYS, "auto")
-        self.currentIndexChanged.connect(self.chosen)
+        self.currentIndexChanged.connect(lambda _: self.chosen.emit(self.name()))
         self.looker.finished.connect(self._on_found)
         self.looker.failed.connect(lambda _: self._on_found({}))
         on_destroyed(self, self.looker.stop_flag())

@@ -163,7 +163,7 @@ class Study(Dock):
             # Said where it is checked.
             return
         if folds:
-            self.choices.form.editor("folds").set_value(folds)
+            self.choices.form.input("folds").set_value(folds)
 
     def _open(self) -> None:
         folder = self.place.folder()

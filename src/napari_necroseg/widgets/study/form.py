@@ -21,7 +21,7 @@ from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.labels import drawn_cases, marked
 from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
 from napari_necroseg.core.study.record import StudyRecord
-from napari_necroseg.widgets.shared.config_form import ConfigForm, NumberEditor
+from napari_necroseg.widgets.shared.config_form import ConfigForm, NumberInput
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -75,8 +75,8 @@ class StudyForm(QWidget):
         self.show_cohort()
         self._tick(PAPER_CONFIGURATIONS)
         for name, proposal in _PROPOSALS.items():
-            self.form.editor(name).set_value(proposal)
-            self.form.editor(name).set_value(None)
+            self.form.input(name).set_value(proposal)
+            self.form.input(name).set_value(None)
         for box in self.boxes.values():
             box.toggled.connect(self._on_changed)
         for box in (self.corrected, self.unsigned):
@@ -174,17 +174,17 @@ class StudyForm(QWidget):
         self.changed.emit()
 
     @property
-    def _seeds(self) -> NumberEditor:
-        editor = self.form.editor("seeds")
-        assert isinstance(editor, NumberEditor)
-        return editor
+    def _seeds(self) -> NumberInput:
+        seeds = self.form.input("seeds")
+        assert isinstance(seeds, NumberInput)
+        return seeds
 
     def _enable_all(self) -> None:
         """Let be changed what may; of configurations and seeds there may be more, but not fewer."""
         locked = self._locked
         fixed = {} if locked is None else locked.what()
         for name in set(StudyConfig.model_fields) - set(_HIDDEN):
-            self.form.editor(name).setEnabled(name not in fixed)
+            self.form.input(name).enabled = name not in fixed
         for name, box in self.boxes.items():
             box.setEnabled(locked is None or name not in locked.config.configurations)
         self.corrected.setEnabled(self._corrected_there is None)

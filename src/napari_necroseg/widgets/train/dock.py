@@ -175,9 +175,9 @@ class Train(Dock):
 
     def _on_form(self) -> None:
         """Follow the preset and the network, then show what the choices come to."""
-        preset, dimension = self.form.editor("preset").value(), self.form.editor("dimension").value()
+        preset, dimension = self.form.input("preset").value, self.form.input("dimension").value
         if (preset, dimension) != self._shown:
-            keep = {name: self.form.editor(name).value() for name in _PERSONAL}
+            keep = {name: self.form.input(name).value for name in _PERSONAL}
             config = starting_point(preset, dimension, keep, self.model.run())
             self._shown = (config.preset, config.dimension)
             self.form.set_config(config)
@@ -189,12 +189,12 @@ class Train(Dock):
 
     def _on_model(self) -> None:
         """Take over what a model that is gone on from takes for granted, and let it be chosen no more."""
-        run, is_tuning = self.model.run(), not self.form.editor(TAKEN[0]).isEnabled()
+        run, is_tuning = self.model.run(), not self.form.input(TAKEN[0]).enabled
         if run is None and not is_tuning:
             return
         taken = taken_by(run)
         for name in TAKEN:
-            self.form.editor(name).setEnabled(name not in taken)
+            self.form.input(name).enabled = name not in taken
         if run is not None:
             self.validates.setChecked(True)
             self.cases.tick(self.chooser.new_to(learned_cases(run)) or self.cases.ticked())
