@@ -127,7 +127,9 @@ def start_training(
     from napari_necroseg.core.events import TrainingStep
 
     steps: list[Any] = []
-    dock.runner.event.connect(lambda event: steps.append(event) if isinstance(event, TrainingStep) else None)
+    dock.runner.reported.connect(
+        lambda event: steps.append(event) if isinstance(event, TrainingStep) else None
+    )
     minutes = math.ceil((seconds + LONGEST_WAIT_S) / 60)
     dock.form.set_config(train_preset("fast", "2d").changed(threads=threads, minutes=minutes))
     watch.begin()

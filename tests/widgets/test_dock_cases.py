@@ -172,7 +172,7 @@ def test_a_damaged_saved_mask_is_told_and_the_case_opens(qtbot, dock, cohort_tab
     labels.mkdir()
     (labels / "a.nii.gz").write_bytes(b"no image")
     warnings = []
-    dock.runner.event.connect(warnings.append)
+    dock.runner.reported.connect(warnings.append)
     dock.open_table(cohort_table)
     wait_for(qtbot, dock, "a")
     assert any("is not shown" in getattr(event, "message", "") for event in warnings)

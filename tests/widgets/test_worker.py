@@ -21,7 +21,7 @@ def runner(qtbot):
 def test_reports_events_then_the_result_in_the_thread_of_the_screen(qtbot, runner, steered_job):
     job = steered_job(result=42)
     seen, threads = [], []
-    runner.event.connect(lambda event: (seen.append(event), threads.append(threading.current_thread())))
+    runner.reported.connect(lambda event: (seen.append(event), threads.append(threading.current_thread())))
     runner.start(job)
     qtbot.waitUntil(lambda: len(seen) == 1)
     with qtbot.waitSignal(runner.finished) as finished:
@@ -57,7 +57,7 @@ def test_a_result_that_comes_after_cancel_is_not_delivered(qtbot, runner):
         yield Progress(done=1, total=1)
 
     delivered = []
-    runner.event.connect(delivered.append)
+    runner.reported.connect(delivered.append)
     runner.finished.connect(delivered.append)
     runner.start(stubborn)
     with qtbot.waitSignal(runner.cancelled):
@@ -128,7 +128,7 @@ def test_long_jobs_of_other_docks_do_not_keep_a_job_waiting(qtbot, steered_job):
     runners, jobs = [JobRunner() for _ in range(3)], [steered_job() for _ in range(3)]
     seen = []
     for number, (runner, job) in enumerate(zip(runners, jobs, strict=True)):
-        runner.event.connect(lambda _event, number=number: seen.append(number))
+        runner.reported.connect(lambda _event, number=number: seen.append(number))
         runner.start(job)
     qtbot.waitUntil(lambda: sorted(seen) == [0, 1, 2])
     for job in jobs:

@@ -131,7 +131,7 @@ def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
         image.header.set_xyzt_units("mm")
     else:
         is_nifti2 = len(origin.nifti_header) == NIFTI2_HEADER_BYTES
-        of_kind = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
+        of_kind: Any = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
         image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
     # In memory first: nibabel leaves its file open when the disk is full, so that it could not be removed.
     content: bytes = image.to_bytes()

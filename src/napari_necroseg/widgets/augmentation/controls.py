@@ -30,7 +30,7 @@ from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.project.augmentation_file import read_augment, write_augment
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import Input, make_input, unit_of
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, button, row
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, button, given, row
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 # The fields of each transform, in the order of the form.
@@ -168,7 +168,7 @@ class AugmentControls(QWidget):
         # What is off has no effect, neither as a range nor as one value.
         switch.toggled.connect(content.setEnabled)
         content.setEnabled(switch.isChecked())
-        section.layout().setContentsMargins(0, 0, 0, 0)
+        given(section.layout()).setContentsMargins(0, 0, 0, 0)
         # In line with the heading, not with the middle of an open section.
         switch.setFixedHeight(section.toggleButton().sizeHint().height() + 4)
         row = QHBoxLayout(holder)
@@ -190,16 +190,19 @@ class AugmentControls(QWidget):
         if name in SINGLE:
             least, most = range_bounds(field)
             slider = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
-            slider.setRange(least, most)
+            slider.setRange(least, most)  # type: ignore[arg-type]  # of decimals, whatever the base says
             slider.setDecimals(2 if most < 10 else 0)
             self.ranges[name] = slider
             self.singles[name] = _slider(least, most, decimals=2 if most < 10 else 0)
             return self._stacked(slider, self.singles[name], field)
         number = self.numbers[name] = make_input(field, name)
-        single = {"mirror_probability": (self.flips, QHBoxLayout), "shift_voxels": (self.shifts, QVBoxLayout)}
         # In a row of its own, so that it stays as high as it is.
         of_range = _row([number.native], QHBoxLayout)
-        return self._stacked(of_range, _row(*single[name]), field) if name in single else of_range
+        if name == "mirror_probability":
+            return self._stacked(of_range, _row(self.flips, QHBoxLayout), field)
+        if name == "shift_voxels":
+            return self._stacked(of_range, _row(self.shifts, QVBoxLayout), field)
+        return of_range
 
     def _stacked(self, of_range: QWidget, single: QWidget, field: FieldInfo) -> QStackedWidget:
         stack = QStackedWidget()

@@ -6,17 +6,14 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import Table, WrappedLabel
 
 _COLUMNS = {
     "Case": "Name of the case. Double-click a row to open it.",
@@ -29,55 +26,42 @@ _COLUMNS = {
 _YES, _NO = "✓", "–"
 
 
-class CaseTable(QTableWidget):
+class CaseTable(Table):
     """Shows a cohort; `chosen` carries the name of the case that was double-clicked."""
 
     chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, len(_COLUMNS), parent)
-        self.setHorizontalHeaderLabels(list(_COLUMNS))
-        for column, help_text in enumerate(_COLUMNS.values()):
-            self.horizontalHeaderItem(column).setToolTip(help_text)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        super().__init__(_COLUMNS, parent=parent)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(24)
         self.setMinimumHeight(180)
-        self._fit_columns()
-        self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.item(item.row(), 0).text()))
+        self.head.setMinimumSectionSize(36)
+        self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.cell(item.row(), 0).text()))
 
     def show_cohort(self, cohort: Cohort) -> None:
         """Fill the table."""
         self.setRowCount(len(cohort))
         for row, case in enumerate(cohort):
             for column, (text, help_text) in enumerate(_cells(case)):
-                item = QTableWidgetItem(text)
-                item.setToolTip(help_text)
-                if 0 < column < len(_COLUMNS) - 1:
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
-                self.setItem(row, column, item)
+                is_tick = 0 < column < len(_COLUMNS) - 1
+                self.put(
+                    row, column, text, help_text, align=Qt.AlignmentFlag.AlignCenter if is_tick else None
+                )
 
     def mark(self, name: str) -> None:
         """Show which case is open."""
         for row in range(self.rowCount()):
-            item = self.item(row, 0)
-            is_open = item is not None and item.text() == name
+            item = self.cell(row, 0)
+            is_open = item.text() == name
             for column in range(self.columnCount()):
-                cell = self.item(row, column)
+                cell = self.cell(row, column)
                 font = cell.font()
                 font.setBold(is_open)
                 cell.setFont(font)
             if is_open:
                 self.selectRow(row)
                 self.scrollToItem(item)
-
-    def _fit_columns(self) -> None:
-        header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(36)
 
 
 def _cells(case: CaseFiles) -> list[tuple[str, str]]:

@@ -48,8 +48,9 @@ class ProposalLayer:
         active = viewer.layers.selection.active
         source = case_source(case, Role.PREVIEW)
         voxels, kwargs, _ = mask_layer(Volume(mask.astype(np.uint8), case.grid), source, "first mask?")
-        added = viewer.add_layer(Labels(voxels, **kwargs | {"opacity": _OPACITY}))
-        self._layer = ref(added)
+        layer = Labels(voxels, **kwargs | {"opacity": _OPACITY})
+        viewer.add_layer(layer)
+        self._layer = ref(layer)
         if active is not None:
             viewer.layers.selection.active = active
 

@@ -67,7 +67,7 @@ class Reviewing(QObject):
         self.part.step_wanted.connect(self.step)
         self.part.improve_wanted.connect(self.improve)
         self._quiet.finished.connect(self._on_progress)
-        self._quiet.event.connect(dock.panel.show_event)
+        self._quiet.reported.connect(dock.panel.show_event)
         self._quiet.failed.connect(self._on_failed)
 
     @property

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
     QListWidget,
-    QListWidgetItem,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -24,7 +23,7 @@ from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Warned
 from napari_necroseg.core.project.models import run_title
 from napari_necroseg.jobs.predict import Place
 from napari_necroseg.widgets.shared.plane import ClickOnce, Index, index_of
-from napari_necroseg.widgets.shared.qt_parts import Section
+from napari_necroseg.widgets.shared.qt_parts import Section, TickList
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _ENSEMBLE_HELP = (
@@ -51,7 +50,7 @@ class EnsembleChoice(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Average with other models", parent)
         self.toggleButton().setToolTip(_ENSEMBLE_HELP)
-        self._list = QListWidget()
+        self._list = TickList()
         self._list.setFixedHeight(90)
         self._list.setToolTip(_ENSEMBLE_HELP)
         self._list.itemChanged.connect(self._on_changed)
@@ -61,26 +60,13 @@ class EnsembleChoice(Section):
     def show_runs(self, runs: list[Path]) -> None:
         """List models; ticks stay where the model is still listed."""
         ticked = self.ticked()
-        self._list.blockSignals(True)
-        self._list.clear()
-        for run in runs:
-            item = QListWidgetItem(run_title(run))
-            item.setData(Qt.ItemDataRole.UserRole, run)
-            item.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled)
-            item.setCheckState(Qt.CheckState.Checked if run in ticked else Qt.CheckState.Unchecked)
-            self._list.addItem(item)
-        self._list.blockSignals(False)
+        self._list.fill((run_title(run), run, run in ticked) for run in runs)
         self.setVisible(bool(runs))
         self._on_changed()
 
     def ticked(self) -> list[Path]:
         """Return the ticked models."""
-        items = [self._list.item(row) for row in range(self._list.count())]
-        return [
-            item.data(Qt.ItemDataRole.UserRole)
-            for item in items
-            if item.checkState() == Qt.CheckState.Checked
-        ]
+        return self._list.ticked()
 
     def _on_changed(self) -> None:
         n = len(self.ticked())

@@ -154,7 +154,7 @@ class Predict(Dock):
         self.doubt_button.clicked.connect(self.show_next_doubt)
         self.fills.toggled.connect(self._on_style)
         self.batch.wanted.connect(self.start_all)
-        self.runner.event.connect(self.batch.show_event)
+        self.runner.reported.connect(self.batch.show_event)
         self.form.changed.connect(self._on_form)
         self.model.chosen.connect(self._on_model)
         self.ensemble.chosen.connect(self._follow_preset)

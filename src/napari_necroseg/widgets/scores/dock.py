@@ -154,7 +154,7 @@ class Scores(Dock):
         self.cohort.export_wanted.connect(self.export_cohort)
         self.cohort.reader_wanted.connect(self._ask_reader)
         self.cohort.case_wanted.connect(self.workspace.case_wanted.emit)
-        self.runner.event.connect(self._on_event)
+        self.runner.reported.connect(self._on_event)
         self.runner.finished.connect(self._on_cohort_scored)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.plot.chosen.connect(self._go_to)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from weakref import ref
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
@@ -136,7 +136,7 @@ class ScoreMap:
     def __init__(self, workspace: Workspace, make: Make) -> None:
         self._workspace = workspace
         self._make = make
-        self._layer: ref[Labels | Image] | None = None
+        self._layer: ref[Layer] | None = None
 
     def forget(self) -> None:
         """Let go of the layer: another case is shown."""
@@ -146,19 +146,19 @@ class ScoreMap:
         """Add it, bring it up to date or remove it; one that the person drew on is left alone."""
         layer = None if self._layer is None else self._layer()
         layers, case = self._workspace.layers, self._workspace.case
-        is_there = layer is not None and layer in layers.viewer.layers
+        there = layer if layer in layers.viewer.layers else None
         if not wanted or scored is None or case is None:
-            if is_there:
-                layers.viewer.layers.remove(layer)
+            if there is not None:
+                layers.viewer.layers.remove(there)
             self._layer = None
             return
         data = self._make(scored, case)
-        if not is_there:
+        if there is None:
             self._add(data)
-        elif isinstance(layer, Labels):
-            layers.keep_up(layer, data[0])
-        elif layer is not None and not np.array_equal(layer.data, data[0]):
-            layer.data = data[0]
+        elif isinstance(there, Labels):
+            layers.keep_up(there, data[0])
+        elif not np.array_equal(there.data, data[0]):
+            there.data = data[0]
 
     def _add(self, data: LayerData) -> None:
         viewer = self._workspace.layers.viewer

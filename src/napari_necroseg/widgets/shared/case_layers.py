@@ -265,7 +265,7 @@ class CaseLayers:
     def _lock(self, layer: Layer) -> None:
         """Lock an expert's mask, and what repeats it; a duplicate that somebody made is theirs to change."""
         is_original = layer in self._own or self.panes.is_mirror(layer) or layer.source.reader_plugin
-        if is_expert(layer) and is_original:
+        if isinstance(layer, Labels) and is_expert(layer) and is_original:
             lock(layer, partial(self.copy_to_mine, layer))
 
     def _is_ours(self, layer: Layer) -> bool:
@@ -294,7 +294,7 @@ class CaseLayers:
             # napari keeps the history of edits of the last voxels, and an undo would write them into these.
             # There is no public way to clear it.
             layer._reset_history()
-        else:
+        elif isinstance(layer, Image):
             _set_contrast(layer, kwargs["contrast_limits"])
         return layer
 
@@ -349,7 +349,7 @@ def lock(layer: Labels, copy: Callable[[], object]) -> None:
     """
     if _MODE_HOOK in layer.__dict__:
         return
-    refuse = layer._mode_setter_helper
+    refuse: Callable[[Any], Any] = layer._mode_setter_helper
 
     def choose(mode: Any) -> Any:
         if str(mode) not in _HARMLESS:
@@ -368,5 +368,6 @@ def lock(layer: Labels, copy: Callable[[], object]) -> None:
 
 def _offer(layer: Labels, copy: Callable[[], object]) -> None:
     text = f"Locked: {layer.name} is an expert's mask. Draw on a copy."
-    actions = ((COPY_TITLE, lambda _notification: copy()),)
+    # napari hands the notification over, whatever its types say.
+    actions: Any = ((COPY_TITLE, lambda _notification: copy()),)
     notification_manager.dispatch(Notification(text, "info", actions))

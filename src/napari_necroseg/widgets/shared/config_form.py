@@ -160,23 +160,24 @@ class _FormRows(QtContainer):
 
     def __init__(self, *, parent: QWidget | None = None, **_layout: object) -> None:
         QBaseWidget.__init__(self, QWidget, parent=parent)
-        self._layout = QFormLayout(self._qwidget)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form = QFormLayout(self._qwidget)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
     def _mgui_insert_widget(self, position: int, widget: Widget) -> None:
         title = QLabel(widget.label)
         title.setToolTip(widget.tooltip or "")
-        self._layout.insertRow(position, title, widget.native)
+        self._form.insertRow(position, title, widget.native)
 
 
 def make_input(field: FieldInfo, name: str = "") -> Input:
     """Make the input that fits a field of a config."""
     annotation, is_optional = _without_none(field.annotation)
-    slides = {} if _step_of(field) is None else {"widget_type": SliderInput}
-    kind, options = _TYPES.get_widget_class(annotation=annotation, options=slides)
-    texts = {"name": name, "label": field.title or name, "tooltip": field.description}
-    made = kind(annotation=annotation, **texts, **options)
+    options: dict[str, Any] = {"name": name, "label": field.title or name, "tooltip": field.description}
+    if _step_of(field) is not None:
+        options["widget_type"] = SliderInput
+    kind, options = _TYPES.get_widget_class(annotation=annotation, options=options)
+    made = kind(annotation=annotation, **options)
     assert isinstance(made, BaseValueWidget)
     if isinstance(made, CheckBox):
         # Its title stands beside it, as for all others.
@@ -338,17 +339,18 @@ class OptionalInput(_RowInput):
         self.inner.enabled = is_given
 
 
-_TYPES = TypeMap()
 # In this order: a bool is an int, and a range is a tuple.
-for _kind, _input in (
-    (bool, CheckBox),
-    (int, NumberInput),
-    (float, DecimalInput),
-    (str, DeviceInput),
-    (Range, NumbersInput),
-    (Point, NumbersInput),
-    (tuple, SeveralInput),
-):
+_KINDS: dict[Any, type[Widget]] = {
+    bool: CheckBox,
+    int: NumberInput,
+    float: DecimalInput,
+    str: DeviceInput,
+    Range: NumbersInput,
+    Point: NumbersInput,
+    tuple: SeveralInput,
+}
+_TYPES = TypeMap()
+for _kind, _input in _KINDS.items():
     _TYPES.register_type(_kind, widget_type=_input)
 
 

@@ -31,7 +31,7 @@ from napari_necroseg.core.events import (
 )
 from napari_necroseg.core.plan import duration
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, guard_inputs, on_destroyed
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, given, guard_inputs, on_destroyed
 from napari_necroseg.widgets.shared.worker import Job, JobRunner
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 
@@ -149,7 +149,7 @@ class JobPanel(QWidget):
         self._cancel.clicked.connect(self.runner.cancel)
         self._details.clicked.connect(self._copy_report)
         self.runner.started.connect(self._on_started)
-        self.runner.event.connect(self.show_event)
+        self.runner.reported.connect(self.show_event)
         self.runner.cancelling.connect(self._on_cancelling)
         self.runner.cancelled.connect(lambda: self._on_over("Cancelled."))
         self.runner.finished.connect(lambda _: self._on_over(self._done()))
@@ -186,7 +186,7 @@ class JobPanel(QWidget):
     def _show_notes(self) -> None:
         self._notes.setPlainText("\n".join(self._marked()))
         lines = min(_MOST_LINES, 2 * len(self._warnings))
-        frame = self._notes.frameWidth() + int(self._notes.document().documentMargin())
+        frame = self._notes.frameWidth() + int(given(self._notes.document()).documentMargin())
         spacing = self._notes.fontMetrics().lineSpacing()
         # Half a line more: what fits to the pixel gets a scroll bar from Qt all the same.
         self._notes.setFixedHeight(lines * spacing + spacing // 2 + 2 * frame)

@@ -178,7 +178,8 @@ class Panes:
             if grid.enabled and abs(grid.stride) > 1:
                 grid.enabled, grid.stride = False, 1
             return
-        in_right = [right, *(self._mirrors[base].layer for base in viewer.layers if base in self._mirrors)]
+        mirrors = (self._mirrors.get(layer) for layer in viewer.layers if isinstance(layer, Labels))
+        in_right = [right, *(mirror.layer for mirror in mirrors if mirror is not None)]
         for place, layer in enumerate(in_right):
             now = viewer.layers.index(layer)
             if now != place:

@@ -6,9 +6,9 @@ where "2.5" may be read as 25 and "1.800" as 1800.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from qtpy.QtCore import QChildEvent, QEvent, QLocale, QObject, QPoint, Qt
 from qtpy.QtGui import QDoubleValidator, QKeyEvent, QValidator
@@ -19,13 +19,18 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QLineEdit,
+    QListWidget,
+    QListWidgetItem,
     QMessageBox,
     QPushButton,
     QScrollBar,
     QSizePolicy,
     QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
     QToolTip,
     QWidget,
 )
@@ -52,6 +57,8 @@ TABLES = "Cohort tables (*.csv);;All files (*)"
 PRESETS = "Augmentations (*.json)"
 MASKS = "NIfTI masks (*.nii.gz *.nii)"
 Answer = Literal["save", "later", "discard", "cancel"]
+ROW_HEIGHT = 24
+_T = TypeVar("_T")
 
 
 def on_destroyed(widget: QObject, *calls: Callable[[], object]) -> None:
@@ -237,6 +244,101 @@ def _is_float(text: str) -> bool:
         return abs(float(text)) < float("inf") and "_" not in text
     except ValueError:
         return False
+
+
+class Table(QTableWidget):
+    """A table to look at, whose first column takes what room there is.
+
+    Parameters
+    ----------
+    titles
+        Of the columns, each with an explanation.
+    """
+
+    def __init__(self, titles: Mapping[str, str], *, rows: int = 0, parent: QWidget | None = None) -> None:
+        super().__init__(rows, len(titles), parent)
+        for column, (title, help_text) in enumerate(titles.items()):
+            header = QTableWidgetItem(title)
+            header.setToolTip(help_text)
+            self.setHorizontalHeaderItem(column, header)
+        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.side.hide()
+        self.side.setDefaultSectionSize(ROW_HEIGHT)
+        self.head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    @property
+    def head(self) -> QHeaderView:
+        """The titles of the columns."""
+        return given(self.horizontalHeader())
+
+    @property
+    def side(self) -> QHeaderView:
+        """The titles of the rows."""
+        return given(self.verticalHeader())
+
+    def cell(self, row: int, column: int) -> QTableWidgetItem:
+        """Return a cell that is there."""
+        return given(self.item(row, column))
+
+    def put(
+        self, row: int, column: int, text: str, help_text: str, *, align: Qt.AlignmentFlag | None = None
+    ) -> None:
+        """Put a new cell with an explanation into the table."""
+        item = QTableWidgetItem(text)
+        item.setToolTip(help_text)
+        if align is not None:
+            item.setTextAlignment(align)
+        self.setItem(row, column, item)
+
+
+class TickList(QListWidget):
+    """A list whose entries are ticked or not; each stands for a value."""
+
+    def fill(self, entries: Iterable[tuple[str, object, bool]], *, greyed: Sequence[object] = ()) -> None:
+        """List other entries without telling: the text, the value, and whether it is ticked.
+
+        Values among `greyed` cannot be ticked.
+        """
+        self.blockSignals(True)
+        self.clear()
+        for text, value, is_ticked in entries:
+            item, is_enabled = QListWidgetItem(text), value not in greyed
+            item.setData(Qt.ItemDataRole.UserRole, value)
+            flags = Qt.ItemFlag.ItemIsUserCheckable
+            item.setFlags(flags | Qt.ItemFlag.ItemIsEnabled if is_enabled else flags)
+            item.setCheckState(_check_state(is_ticked and is_enabled))
+            self.addItem(item)
+        self.blockSignals(False)
+
+    def ticked(self) -> list[Any]:
+        """Return the values of the ticked entries, the greyed ones left out."""
+        enabled = [one for one in self.entries() if one.flags() & Qt.ItemFlag.ItemIsEnabled]
+        return [value_of(one) for one in enabled if one.checkState() == Qt.CheckState.Checked]
+
+    def tick(self, values: Sequence[object]) -> None:
+        """Tick the entries of these values, and no other."""
+        for one in self.entries():
+            one.setCheckState(_check_state(value_of(one) in values))
+
+    def entries(self) -> list[QListWidgetItem]:
+        """Return all entries."""
+        return [given(self.item(row)) for row in range(self.count())]
+
+
+def value_of(item: QListWidgetItem) -> Any:
+    """Return the value that an entry of a list stands for."""
+    return item.data(Qt.ItemDataRole.UserRole)
+
+
+def _check_state(is_ticked: bool) -> Qt.CheckState:
+    return Qt.CheckState.Checked if is_ticked else Qt.CheckState.Unchecked
+
+
+def given(thing: _T | None) -> _T:
+    """Return what Qt may leave out by its types, but does not here."""
+    assert thing is not None
+    return thing
 
 
 def is_input(widget: QObject | None) -> bool:

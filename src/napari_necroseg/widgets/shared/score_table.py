@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPalette
-from qtpy.QtWidgets import QApplication, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QApplication, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_necroseg.core.scoring.overlap import Counts, dice, sensitivity, specificity
 from napari_necroseg.core.scoring.published import COHORT, Published, published
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores
+from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, Table, given
 
 # Name of the score, how it is written, its unit, and what it means.
 _ROWS = (
@@ -93,6 +94,13 @@ _PAPER_HELP = (
     f"The paper's Table 1, {{what}}: {COHORT}, mean ± standard deviation. Other patients than yours, for "
     "orientation only; the paper does not say in which region it counted specificity."
 )
+_TITLES = {
+    "Score": "",
+    "Value": "The prediction against the reference.",
+    "Paper": "",
+    "Reader 2": "The second reader against the reference: how far two people agree.",
+    "vs. reader 2": "The prediction against the second reader.",
+}
 _COLUMNS = (
     ("dice", "Dice\n%", "Overlap with the reference."),
     ("hd95_mm", "HD95\nmm", "95 % of either surface is no further than this from the other."),
@@ -105,27 +113,15 @@ _MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "sco
 # With this a short name of a case is not cut off.
 _CASES_WIDTH = 285
 _ORDER = Qt.ItemDataRole.UserRole
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class ScoreTable(QTableWidget):
+class ScoreTable(Table):
     """One row a score, the paper's beside it, and a second reader's; hover to read what it means."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(len(_ROWS), 5, parent)
-        self.setHorizontalHeaderLabels(["Score", "Value", "Paper", "Reader 2", "vs. reader 2"])
-        helps = {
-            _VALUE: "The prediction against the reference.",
-            _READER: "The second reader against the reference: how far two people agree.",
-            _AGAINST_READER: "The prediction against the second reader.",
-        }
-        for column, help_text in helps.items():
-            self.horizontalHeaderItem(column).setToolTip(help_text)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(24)
-        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setSectionResizeMode(_SCORE, QHeaderView.ResizeMode.Stretch)
-        self.setFixedHeight(24 * (len(_ROWS) + 1) + 10)
+        super().__init__(_TITLES, rows=len(_ROWS), parent=parent)
+        self.setFixedHeight(ROW_HEIGHT * (len(_ROWS) + 1) + 10)
         self.show_scores(None)
         self.show_paper("2D, ceT1 and T2", published())
 
@@ -161,7 +157,7 @@ class ScoreTable(QTableWidget):
         faint = self.palette().brush(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text)
         for row, (name, _, unit, _) in enumerate(_ROWS):
             for column in (_VALUE, _READER, _AGAINST_READER):
-                item = self.item(row, column)
+                item = self.cell(row, column)
                 if column == _VALUE and name in now:
                     item.setText(written(name, unit, now[name]))
                 else:
@@ -169,7 +165,7 @@ class ScoreTable(QTableWidget):
 
     def show_paper(self, what: str, values: Mapping[str, Published]) -> None:
         """Show what the paper measured with a configuration."""
-        self.horizontalHeaderItem(_PAPER).setToolTip(_PAPER_HELP.format(what=what))
+        given(self.horizontalHeaderItem(_PAPER)).setToolTip(_PAPER_HELP.format(what=what))
         for row, (name, *_) in enumerate(_ROWS):
             text = str(values[name]) if name in values else ""
             self._set(row, _PAPER, text, _PAPER_HELP.format(what=what) if text else "")
@@ -177,18 +173,14 @@ class ScoreTable(QTableWidget):
     def copy(self) -> None:
         """Copy the table to the clipboard, with tabs, as spreadsheets take it; the columns that are seen."""
         columns = [column for column in range(self.columnCount()) if not self.isColumnHidden(column)]
-        lines = [[self.horizontalHeaderItem(column).text() for column in columns]]
-        lines += [[self.item(row, column).text() for column in columns] for row in range(self.rowCount())]
+        lines = [[given(self.horizontalHeaderItem(column)).text() for column in columns]]
+        lines += [[self.cell(row, column).text() for column in columns] for row in range(self.rowCount())]
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText("\n".join("\t".join(line) for line in lines))
 
     def _set(self, row: int, column: int, text: str, help_text: str) -> None:
-        item = QTableWidgetItem(text)
-        item.setToolTip(help_text)
-        if column != _SCORE:
-            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.setItem(row, column, item)
+        self.put(row, column, text, help_text, align=None if column == _SCORE else _RIGHT)
 
 
 def written(name: str, unit: str, value: float | None) -> str:
@@ -209,17 +201,13 @@ def written(name: str, unit: str, value: float | None) -> str:
     return f"{sign}{value:.2f} {unit}"
 
 
-class ScoredCases(QTableWidget):
+class ScoredCases(Table):
     """Sorted by the column whose title was clicked; `case_wanted` is emitted with the name of a case."""
 
     case_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 1 + len(_COLUMNS), parent)
-        for column, (title, help_text) in enumerate((("Case", ""), *(one[1:] for one in _COLUMNS))):
-            header = QTableWidgetItem(title)
-            header.setToolTip(help_text)
-            self.setHorizontalHeaderItem(column, header)
+        super().__init__({"Case": ""} | dict(one[1:] for one in _COLUMNS), parent=parent)
         self.setWordWrap(False)
         # Names of cases most often differ at their ends.
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -227,15 +215,10 @@ class ScoredCases(QTableWidget):
             "Double-click a row to open the case; click a title to sort.\n"
             "✗ missed, ! false alarm, ○ nothing to find, ⚠ not scored."
         )
-        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self.verticalHeader().hide()
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().setDefaultSectionSize(24)
         self.setFixedHeight(180)
         self.setMinimumWidth(_CASES_WIDTH)
-        self.horizontalHeader().setSortIndicator(1, Qt.SortOrder.AscendingOrder)
+        self.head.setSortIndicator(1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self.cellDoubleClicked.connect(lambda row, _column: self._want(row))
 
@@ -263,7 +246,7 @@ class ScoredCases(QTableWidget):
 
     def fill(self, rows: Sequence[tuple[str, Scores]]) -> None:
         """Show these rows in place of all others; order, selection and what is in sight stay."""
-        chosen, bar = self.chosen(), self.verticalScrollBar()
+        chosen, bar = self.chosen(), given(self.verticalScrollBar())
         scrolled = bar.value()
         self.setUpdatesEnabled(False)
         # Once, and not for each row.
@@ -286,7 +269,7 @@ class ScoredCases(QTableWidget):
 
     def choose(self, case: str) -> None:
         """Select the row of a case; none if it has none."""
-        rows = (row for row in range(self.rowCount()) if self.item(row, 0).data(_ORDER) == case)
+        rows = (row for row in range(self.rowCount()) if self.cell(row, 0).data(_ORDER) == case)
         row = next(rows, None)
         if row is None:
             self.setCurrentItem(None)
@@ -307,7 +290,7 @@ class ScoredCases(QTableWidget):
 
     def _put_cells(self, row: int, cells: list["Cell"]) -> None:
         # Qt moves the row to where it belongs as soon as it gets that cell.
-        last = self.horizontalHeader().sortIndicatorSection()
+        last = self.head.sortIndicatorSection()
         for column in sorted(range(len(cells)), key=lambda column: column == last):
             self.setItem(row, column, cells[column])
 
@@ -324,7 +307,7 @@ def _number(score: str, title: str, scores: Scores) -> "Cell":
     # A false alarm has a Dice of 0, too, and no zone that was overlooked.
     is_missed = score == "dice" and scores.state == "missed"
     cell = Cell(text, -math.inf if is_missed else value)
-    cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    cell.setTextAlignment(_RIGHT)
     return cell
 
 

@@ -39,7 +39,7 @@ def explain(error: BaseException) -> str:
     )
 
 
-class JobWorker(WorkerBase):
+class JobWorker(WorkerBase[None]):
     """A job in a pool thread.
 
     napari's generator workers swallow a ``RuntimeError`` (every error of torch is one) and do not close
@@ -50,6 +50,8 @@ class JobWorker(WorkerBase):
     job
         Gets the flag that asks it to stop, and returns the generator of its events.
     """
+
+    signals: GeneratorWorkerSignals
 
     def __init__(self, job: Job) -> None:
         super().__init__(SignalsClass=GeneratorWorkerSignals)
@@ -84,7 +86,7 @@ class JobRunner(QObject):
     """
 
     started = Signal()
-    event = Signal(object)
+    reported = Signal(object)
     cancelling = Signal()
     finished = Signal(object)
     failed = Signal(str)
@@ -147,7 +149,7 @@ class JobRunner(QObject):
         if isinstance(event, Finished):
             self._result = event
         else:
-            self.event.emit(event)
+            self.reported.emit(event)
 
     def _on_error(self, error: Exception) -> None:
         self._error = error

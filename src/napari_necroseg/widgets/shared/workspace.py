@@ -169,7 +169,8 @@ def _guard(viewer: ViewerModel, workspace: Workspace) -> None:
 
 def unwrapped(viewer: Any) -> ViewerModel:
     """Return the viewer itself; plugins get a proxy, which cannot be a key."""
-    return getattr(viewer, "__wrapped__", viewer)
+    model: ViewerModel = getattr(viewer, "__wrapped__", viewer)
+    return model
 
 
 def masks_to_save(

@@ -155,10 +155,9 @@ class StudyCases(Section):
     def _on_found(self, found: FoundPrediction) -> None:
         if self._workspace.case is not found.case:
             return
-        shown = self._shown(found.layer, found.case.name)
-        if shown is None:
-            shown = self._workspace.layers.add(found.layer, is_saved=True)
-        self._workspace.layers.viewer.layers.selection.active = shown
+        layers = self._workspace.layers
+        shown = self._shown(found.layer, found.case.name) or layers.add(found.layer, is_saved=True)
+        layers.viewer.layers.selection.active = shown
 
     def _shown(self, data: LayerData, case: str) -> Labels | None:
         """Return the layer that shows just that already; one that was drawn on is not it."""

@@ -112,7 +112,7 @@ class Study(Dock):
         self.cases.said.connect(self.panel.say)
         self.reading.done.connect(self._on_read)
         self.reading.failed.connect(self._on_unread)
-        self.runner.event.connect(self._on_event)
+        self.runner.reported.connect(self._on_event)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._on_over)

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs.study_status import RunStatus, StudyStatus, status_in_words
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, WrappedLabel, given
 
 # Okabe and Ito's colours, told apart with any colour vision; each state has a sign of its own, too.
 _COLOURS = {"running": "#56b4e9", "done": "#009e73", "failed": "#d55e00", "interrupted": "#f0e442"}
@@ -41,7 +41,7 @@ _MEAN_HELP = (
     "done. The report averages by patient and seed."
 )
 _STANDING = Qt.ItemDataRole.UserRole
-_ROW_HEIGHT, _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 24, 34, 12
+_LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 34, 12
 # More cells take the window too long to draw, and nobody looks at them one by one.
 _MOST_RUNS = 1200
 
@@ -62,13 +62,13 @@ class StudyGrid(QWidget):
         self.table.setToolTip(
             "A row a configuration, a column a fold that is left out; click a run to see it below."
         )
-        columns = self.table.horizontalHeader()
+        columns, rows = given(self.table.horizontalHeader()), given(self.table.verticalHeader())
         columns.setMinimumSectionSize(_LEAST_COLUMN_WIDTH)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         columns.setSectionsClickable(False)
-        columns.setFixedHeight(_ROW_HEIGHT)
-        self.table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
-        self.table.verticalHeader().setSectionsClickable(False)
+        columns.setFixedHeight(ROW_HEIGHT)
+        rows.setDefaultSectionSize(ROW_HEIGHT)
+        rows.setSectionsClickable(False)
         self.table.currentItemChanged.connect(self._on_current)
         self._legend = QLabel(" ".join(_swatch(*entry) for entry in _LEGEND))
         self._legend.setWordWrap(True)
@@ -188,10 +188,10 @@ class StudyGrid(QWidget):
 
     def _fit_height(self) -> None:
         rows = min(max(1, self.table.rowCount()), _MOST_ROWS_SEEN)
-        room = self.width() - self.table.verticalHeader().sizeHint().width()
+        room = self.width() - given(self.table.verticalHeader()).sizeHint().width()
         is_wide = self.table.columnCount() * _LEAST_COLUMN_WIDTH > room
-        bar = self.table.horizontalScrollBar().sizeHint().height() if is_wide else 0
-        self.table.setFixedHeight((rows + 1) * _ROW_HEIGHT + bar + 4)
+        bar = given(self.table.horizontalScrollBar()).sizeHint().height() if is_wide else 0
+        self.table.setFixedHeight((rows + 1) * ROW_HEIGHT + bar + 4)
 
     def _on_current(self, item: QTableWidgetItem | None, _before: QTableWidgetItem | None) -> None:
         one: RunStatus | None = None if item is None else item.data(_STANDING)

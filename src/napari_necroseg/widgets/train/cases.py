@@ -4,13 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QGroupBox,
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -22,7 +20,7 @@ from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.labels import drawn_cases, marked
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import Section, TickList, WrappedLabel
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.train.layer_case import LayerCase, layer_case
 
@@ -218,8 +216,9 @@ class CaseList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cohort = Cohort(cases=())
+        self._usable: list[CaseFiles] = []
         self._wanted: set[str] = set()
-        self._list = QListWidget()
+        self._list = TickList()
         self._list.setFixedHeight(150)
         self._list.setToolTip(
             "Ticked cases are trained on. Score the model on the others only: on cases that it has seen, any "
@@ -233,41 +232,27 @@ class CaseList(QWidget):
         """Fill the list and tick the proposal; ticks stay where the cohort is the same."""
         ticked = set(self.ticked()) if self._is_more_of(cohort) else None
         self._cohort = cohort
-        usable = [case for case in cohort if not lacks(case, config)]
-        chosen = (set(proposal(usable)) if ticked is None else ticked) | self._wanted
+        self._usable = [case for case in cohort if not lacks(case, config)]
+        chosen = (set(proposal(self._usable)) if ticked is None else ticked) | self._wanted
         self._wanted.clear()
-        self._list.blockSignals(True)
-        self._list.clear()
-        for case in cohort:
-            self._list.addItem(_item(case, config, is_ticked=case.name in chosen))
-        self._list.blockSignals(False)
+        entries = ((_described(case, config), case.name, case.name in chosen) for case in cohort)
+        usable = {case.name for case in self._usable}
+        self._list.fill(entries, greyed=[name for name in cohort.names if name not in usable])
         self._on_changed()
 
     def ticked(self) -> tuple[str, ...]:
         """Return the names of the cases to train on."""
-        items = [self._list.item(row) for row in range(self._list.count())]
-        return tuple(
-            item.data(Qt.ItemDataRole.UserRole)
-            for item in items
-            if item.flags() & Qt.ItemFlag.ItemIsEnabled and item.checkState() == Qt.CheckState.Checked
-        )
+        return tuple(self._list.ticked())
 
     def held_out(self) -> tuple[str, ...]:
         """Return the names of the cases that could be trained on, but are not, and whose patient is not."""
         ticked = set(self.ticked())
         patients = {case.patient_or_name for case in self._cohort if case.name in ticked}
-        return tuple(
-            case.name
-            for case in self._cohort
-            if case.patient_or_name not in patients and self._is_usable(case)
-        )
+        return tuple(case.name for case in self._usable if case.patient_or_name not in patients)
 
     def tick(self, names: tuple[str, ...]) -> None:
         """Tick these cases, and no other."""
-        for row in range(self._list.count()):
-            item = self._list.item(row)
-            is_ticked = item.data(Qt.ItemDataRole.UserRole) in names
-            item.setCheckState(Qt.CheckState.Checked if is_ticked else Qt.CheckState.Unchecked)
+        self._list.tick(names)
 
     def want(self, name: str) -> None:
         """Tick a case as soon as it is listed."""
@@ -284,7 +269,7 @@ class CaseList(QWidget):
             ("None", lambda: (), "Untick all cases."),
             (
                 "Hold some out",
-                lambda: proposal([case for case in self._cohort if self._is_usable(case)]),
+                lambda: proposal(self._usable),
                 "Tick about four in five patients, and leave the others to score the model on.",
             ),
         ):
@@ -297,10 +282,6 @@ class CaseList(QWidget):
         column.addWidget(self._list)
         column.addLayout(buttons)
         column.addWidget(self._summary)
-
-    def _is_usable(self, case: CaseFiles) -> bool:
-        row = self._cohort.names.index(case.name)
-        return bool(self._list.item(row).flags() & Qt.ItemFlag.ItemIsEnabled)
 
     def _on_changed(self) -> None:
         ticked = set(self.ticked())
@@ -354,13 +335,9 @@ def _known_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
     return [case.name for case in cohort if case.name not in ticked and case.patient_or_name in trained]
 
 
-def _item(case: CaseFiles, config: TrainConfig, *, is_ticked: bool) -> QListWidgetItem:
+def _described(case: CaseFiles, config: TrainConfig) -> str:
+    """Name a case, and say what it lacks and which mask counts."""
     missing = lacks(case, config)
     remarks = [f"no {' and no '.join(missing)}" if missing else "", _whose(case, config)]
     remark = "; ".join(one for one in remarks if one)
-    item = QListWidgetItem(f"{case.name}  ({remark})" if remark else case.name)
-    item.setData(Qt.ItemDataRole.UserRole, case.name)
-    flags = Qt.ItemFlag.ItemIsUserCheckable
-    item.setFlags(flags if missing else flags | Qt.ItemFlag.ItemIsEnabled)
-    item.setCheckState(Qt.CheckState.Checked if is_ticked and not missing else Qt.CheckState.Unchecked)
-    return item
+    return f"{case.name}  ({remark})" if remark else case.name

@@ -154,7 +154,7 @@ class Train(Dock):
         self.interrupted.discarded.connect(self._on_discarded)
         self.panel.given_up.connect(self.meanwhile.give_up)
         self.meanwhile.kept.connect(self._on_kept)
-        self.runner.event.connect(self._on_event)
+        self.runner.reported.connect(self._on_event)
         self.runner.finished.connect(self._on_finished)
         for over in (self.runner.failed, self.runner.cancelled):
             over.connect(self._look_again)
