@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from scipy.ndimage import zoom
 
-from napari_necroseg.core.augment.draw import Cut, draw_batch, draw_sample
+from napari_necroseg.core.augment.draw import Sampling, draw_batch, draw_sample
 from napari_necroseg.core.augment.sample import make_batch, make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.config import AugmentConfig
@@ -166,20 +166,20 @@ def spatial_peers(patch: tuple[int, ...]) -> dict[str, peers.Peer]:
 
 def ours_3d(source: Source) -> Contender:
     """One patch."""
-    generator, cut = np.random.default_rng(0), Cut(patch_shape=PATCH, is_2d=False)
-    return lambda: make_sample(
-        source, draw_sample(AugmentConfig(), source, generator, cut=cut), patch_shape=PATCH
-    )
+    sampling = Sampling(patch_shape=PATCH, is_2d=False, augment=AugmentConfig())
+    generator = np.random.default_rng(0)
+    return lambda: make_sample(source, draw_sample(source, sampling, generator=generator), patch_shape=PATCH)
 
 
 def ours_2d(sources: list[Source]) -> Contender:
     """A mini-batch of slices."""
     chosen = [sources[number % len(sources)] for number in range(BATCH)]
-    seeds, cut = np.random.SeedSequence(0), Cut(patch_shape=PATCH, is_2d=True)
+    sampling = Sampling(patch_shape=PATCH, is_2d=True, augment=AugmentConfig())
+    seeds = np.random.SeedSequence(0)
 
     def run() -> object:
         generators = [np.random.default_rng(seed) for seed in seeds.spawn(BATCH)]
-        return make_batch(chosen, draw_batch(AugmentConfig(), chosen, generators, cut=cut), patch_shape=PATCH)
+        return make_batch(chosen, draw_batch(chosen, sampling, generators=generators), patch_shape=PATCH)
 
     return run
 

@@ -286,7 +286,7 @@ def test_what_windows_calls_in_use_is_in_use(project: Path, command: Command, fa
 def test_a_lack_of_memory_is_no_lack_of_space(
     project: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_necroseg.core.training import write_samples
+    from napari_necroseg.core.training import samples
 
     for error in (
         MemoryError("Unable to allocate 2.00 GiB"),
@@ -296,7 +296,7 @@ def test_a_lack_of_memory_is_no_lack_of_space(
         def short(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(write_samples, "sample", short)
+        monkeypatch.setattr(samples, "make_sample", short)
         ended = command("augment", project / "case-1", "--out", project / "new")
         assert ended.code == 2
         assert "not enough memory" in ended.last

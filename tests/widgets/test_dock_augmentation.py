@@ -8,12 +8,12 @@ import pytest
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtTest import QTest
 
-from napari_necroseg.core.augment.draw import Cut, draw_sample
+from napari_necroseg.core.augment.draw import Sampling, draw_sample, generator_of, sampling_of
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
 from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
-from napari_necroseg.core.training.mini_batches import batch, cut_of, drawn_contrast, generator_of, vary
+from napari_necroseg.core.training.mini_batches import batch
 from napari_necroseg.jobs.preview import Sheet, View
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.augmentation.dock import Augmentation
@@ -21,7 +21,7 @@ from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.train.dock import Train
 
 PATCH_SHAPE = (64, 128, 128)
-CUT = Cut(patch_shape=PATCH_SHAPE, is_2d=False)
+PLAIN = Sampling(patch_shape=PATCH_SHAPE, is_2d=False, augment=only())
 
 
 @pytest.fixture
@@ -98,7 +98,9 @@ def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_cas
     source = training_source(case, training, n_slices=training.slices)
     plan = plan_of(training, case)
     for number in (7, 8):
-        drawn = draw_sample(training.augment, source, generator_of(4, number), cut=cut_of(plan))
+        drawn = draw_sample(
+            source, sampling_of(training, plan.patch_shape), generator=generator_of(4, number)
+        )
         index = 21 if drawn.slice_index is None else drawn.slice_index
         dock.number.setValue(number)
         dock.slice.setValue(index)
@@ -130,14 +132,15 @@ def test_the_original_is_of_the_same_place_also_where_a_patch_lies_elsewhere(qtb
     dock.controls.set_config(only())
     training = train_preset("fast").changed(augment=only())
     source = training_source(case, training, n_slices=64)
-    cut = Cut(patch_shape=(64, 64, 64), is_2d=False, target_share=training.target_share)
+    sampling = sampling_of(training, (64, 64, 64))
     places = set()
     for number in range(6):
         dock.number.setValue(number)
         settle(qtbot, dock)
-        drawn = draw_sample(only(), source, generator_of(0, number), cut=cut)
+        drawn = draw_sample(source, sampling, generator=generator_of(0, number))
         places.add(drawn.centre_voxels)
-        original = make_sample(source, replace(drawn, slice_index=32), patch_shape=(64, 64, 64)).images
+        plain = replace(drawn, slice_index=32, contrast=(), brightness=())
+        original = make_sample(source, plain, patch_shape=(64, 64, 64)).images
         for shown, expected in zip(dock.picture.shown.originals, grey(original, source), strict=True):
             np.testing.assert_array_equal(shown[::2, ::2, 0], expected)
     assert len(places) > 1
@@ -154,7 +157,7 @@ def test_one_value_is_exactly_that_value(qtbot, dock, open_case):
     dock.controls.flips[1].setChecked(True)
     settle(qtbot, dock)
     source = training_source(case, TrainConfig(), n_slices=64)
-    plain = draw_sample(only(), source, generator_of(0, 0), cut=CUT)
+    plain = draw_sample(source, PLAIN, generator=generator_of(0, 0))
     drawn = replace(plain, scale=0.75, gamma=(1.5, 1.5), is_mirrored=(False, True, False))
     assert dock.picture.shown.drawn == drawn
     assert_shown(
@@ -190,17 +193,15 @@ def test_the_contact_sheet_shows_the_samples_of_a_training(qtbot, dock, open_cas
     training = train_preset(preset, dimension).changed(batch_size=1)
     source = training_source(case, training, n_slices=training.slices)
     plan = plan_of(training, case)
-    at_necrosis = replace(cut_of(plan), is_2d=True, slice_share=1.0)
+    sampling = sampling_of(training, plan.patch_shape)
+    at_necrosis = replace(sampling, is_2d=True, slice_share=1.0)
     for number, tile in enumerate(dock.picture.shown.tiles):
-        index = draw_sample(training.augment, source, generator_of(0, number), cut=at_necrosis).slice_index
+        index = draw_sample(source, at_necrosis, generator=generator_of(0, number)).slice_index
         if dimension == "3d":
             made = batch([source], plan, number).images[0, :, index]
         else:
-            drawn = draw_sample(training.augment, source, generator_of(0, number), cut=cut_of(plan))
+            drawn = draw_sample(source, sampling, generator=generator_of(0, number))
             made = make_sample(source, replace(drawn, slice_index=index), patch_shape=plan.patch_shape).images
-            generator = generator_of(0, number)
-            draw_sample(training.augment, source, generator, cut=cut_of(plan))
-            vary(made[None], *drawn_contrast([generator], 2, training.intensity_spread))
         np.testing.assert_array_equal(tile[::2, ::2, 0], grey(made, source)[0])
 
 

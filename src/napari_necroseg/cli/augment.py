@@ -56,7 +56,7 @@ def augment_job(options: argparse.Namespace) -> Generator[Event]:
     named = TrainConfig.checked(preset=options.preset, dimension=options.dimension)
     config = train_preset(named.preset, named.dimension).changed(**given)
     n, files = _number(options.n), find_files(options)
-    from napari_necroseg.core.training.write_samples import write_samples
+    from napari_necroseg.core.training.samples import write_samples
 
     return write_samples(files, config, out=options.out, n=n)
 

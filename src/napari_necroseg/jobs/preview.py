@@ -15,8 +15,7 @@ from napari_necroseg.core.plan import patch_shape_of
 from napari_necroseg.core.tissue import blank_in_words
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from napari_necroseg.core.augment.draw import Sampling
     from napari_necroseg.core.augment.mapping import Drawn
     from napari_necroseg.core.augment.sample import Sample
     from napari_necroseg.core.augment.source import Source
@@ -154,8 +153,6 @@ class View:
         ``(Y, X, 3)`` for each sequence.
     drawn
         The values of the draw.
-    contrast
-        Factor and what is added, of each sequence; none where a training changes neither.
     before_ml, after_ml
         Volume of the necrosis in the case and in the whole patch; None as long as only a slice was made.
     aspect
@@ -167,7 +164,6 @@ class View:
     originals: tuple[Pixels, ...]
     augmented: tuple[Pixels, ...]
     drawn: "Drawn"
-    contrast: tuple[tuple[float, float], ...]
     before_ml: float | None
     after_ml: float | None
     aspect: float
@@ -204,7 +200,7 @@ class CasePreview:
         from napari_necroseg.core.augment.sample import make_sample
 
         source, patch_shape = source or self._loaded(subject, wish.training), patch_shape_of(wish.training)
-        drawn, contrast = self._drawn(source, wish)
+        drawn = _drawn(source, wish)
         one, after_ml = make_sample(source, drawn, patch_shape=patch_shape), None
         if has_patch:
             patch = make_sample(source, replace(drawn, slice_index=None), patch_shape=patch_shape)
@@ -217,13 +213,9 @@ class CasePreview:
             names=subject.names,
             originals=self._originals_of(source, wish, drawn.centre_voxels),
             augmented=pictures(
-                _varied(one.images, contrast),
-                one.target.numpy() * wish.has_outline,
-                lines,
-                black=black_of(source),
+                one.images.numpy(), one.target.numpy() * wish.has_outline, lines, black=black_of(source)
             ),
             drawn=replace(drawn, slice_index=None),
-            contrast=contrast,
             before_ml=_volume_ml(source.target, source) if has_patch else None,
             after_ml=after_ml,
             aspect=subject.spacing_mm[1] / subject.spacing_mm[2],
@@ -231,40 +223,22 @@ class CasePreview:
 
     def sheet(self, subject: Subject, wish: PreviewRequest) -> Sheet:
         """Make the draws from the wished one on; those at the necrosis at a slice that shows it."""
-        from napari_necroseg.core.augment.draw import Cut, draw_batch
+        from napari_necroseg.core.augment.draw import draw_batch, generator_of
 
         source, n, training = self._loaded(subject, wish.training), wish.n_draws, wish.training
-        generators = [np.random.default_rng([training.seed, wish.number + step]) for step in range(n)]
-        shape = patch_shape_of(training)
-        cut = Cut(patch_shape=shape, is_2d=True, target_share=training.target_share, slice_share=1.0)
-        draws = draw_batch(training.augment, [source] * n, generators, cut=cut)
+        draws = draw_batch(
+            [source] * n,
+            replace(_sampling(training), is_2d=True, slice_share=1.0),
+            generators=[generator_of(training.seed, wish.number + step) for step in range(n)],
+        )
         if not source.target.any():
             draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
         tiles = []
-        for drawn, generator in zip(draws, generators, strict=True):
+        for drawn in draws:
             one = _slice_sample(source, drawn, training)
-            varied = _varied(one.images, _contrast(training, generator, len(one.images)))
             outlined = one.target.numpy() * wish.has_outline
-            tiles.append(pictures(varied[:1], outlined, None, black=black_of(source)[:1])[0])
+            tiles.append(pictures(one.images.numpy()[:1], outlined, None, black=black_of(source)[:1])[0])
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
-
-    def _drawn(
-        self, source: "Source", wish: PreviewRequest
-    ) -> "tuple[Drawn, tuple[tuple[float, float], ...]]":
-        """Return the draw that is wished for: of a training's random numbers, or of given values.
-
-        Of the patch that is drawn it is the slice that is looked at.
-        """
-        from napari_necroseg.core.augment.draw import Cut, draw_sample
-
-        training, n = wish.training, source.n_sequences
-        if wish.values is not None:
-            values = values_of(wish.values, n) | {"slice_index": wish.slice_index}
-            return replace(plain_draw(source, training), **values), ()
-        generator = np.random.default_rng([training.seed, wish.number])
-        cut = Cut(patch_shape=patch_shape_of(training), is_2d=False, target_share=training.target_share)
-        drawn = draw_sample(training.augment, source, generator, cut=cut)
-        return replace(drawn, slice_index=wish.slice_index), _contrast(training, generator, n)
 
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
         """Bring the images to the network's slices, as a training does, once."""
@@ -307,12 +281,35 @@ class CasePreview:
         return originals
 
 
+def _drawn(source: "Source", wish: PreviewRequest) -> "Drawn":
+    """Return the draw that is wished for, of a training's random numbers or of given values.
+
+    Of the patch that is drawn it is the slice that is looked at.
+    """
+    from napari_necroseg.core.augment.draw import draw_sample, generator_of
+
+    training = wish.training
+    if wish.values is not None:
+        values = values_of(wish.values, source.n_sequences) | {"slice_index": wish.slice_index}
+        return replace(plain_draw(source, training), **values)
+    generator = generator_of(training.seed, wish.number)
+    return replace(
+        draw_sample(source, _sampling(training), generator=generator), slice_index=wish.slice_index
+    )
+
+
 def plain_draw(source: "Source", training: TrainConfig) -> "Drawn":
     """Return the patch at the necrosis with nothing done to it."""
-    from napari_necroseg.core.augment.draw import Cut, draw_sample
+    from napari_necroseg.core.augment.draw import Sampling, draw_sample
 
-    cut = Cut(patch_shape=patch_shape_of(training), is_2d=False)
-    return draw_sample(only(), source, np.random.default_rng(0), cut=cut)
+    plain = Sampling(patch_shape=patch_shape_of(training), is_2d=False, augment=only())
+    return draw_sample(source, plain, generator=np.random.default_rng(0))
+
+
+def _sampling(training: TrainConfig) -> "Sampling":
+    from napari_necroseg.core.augment.draw import sampling_of
+
+    return sampling_of(training, patch_shape_of(training))
 
 
 def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
@@ -324,28 +321,6 @@ def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
 def _preparation(training: TrainConfig) -> tuple[object, ...]:
     """Return what decides how a case is brought into memory."""
     return (training.slices, training.whitening)
-
-
-def _contrast(
-    training: TrainConfig, generator: np.random.Generator, n_sequences: int
-) -> tuple[tuple[float, float], ...]:
-    """Return contrast and brightness of each sequence; `generator` has made the draw."""
-    from napari_necroseg.core.training.mini_batches import drawn_contrast
-
-    if not training.intensity_spread:
-        return ()
-    factor, offset = drawn_contrast([generator], n_sequences, training.intensity_spread)
-    return tuple(zip(factor[0].tolist(), offset[0].tolist(), strict=True))
-
-
-def _varied(images: "Tensor", contrast: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
-    """Return images ``(C, Y, X)`` with another contrast and brightness."""
-    from napari_necroseg.core.training.mini_batches import vary
-
-    if contrast:
-        factor, offset = np.array([contrast], np.float32).transpose(2, 0, 1)
-        vary(images[None], factor, offset)
-    return images.numpy()
 
 
 def _slice_sample(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
@@ -386,9 +361,8 @@ def in_words(view: View) -> str:
         f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
         f"bent by {max(drawn.elastic_voxels):.1f} voxels" if drawn.is_elastic else "not bent",
     ]
-    if view.contrast:
-        factors, offsets = zip(*view.contrast, strict=True)
-        parts.append(f"contrast {_list(factors, '.2f')}, brightness {_list(offsets, '+.2f')}")
+    if drawn.contrast:
+        parts.append(f"contrast {_list(drawn.contrast, '.2f')}, brightness {_list(drawn.brightness, '+.2f')}")
     return "; ".join(parts) + "."
 
 

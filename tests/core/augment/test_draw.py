@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from crops import crop_centre
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy.stats import kstest
 
-from napari_necroseg.core.augment.draw import Cut, draw_batch, draw_sample
-from napari_necroseg.core.augment.mapping import Drawn, crop_centre
+from napari_necroseg.core.augment.draw import Sampling, draw_batch, draw_sample
+from napari_necroseg.core.augment.mapping import Drawn
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 from napari_necroseg.core.config import AUGMENT_SWITCHES, AugmentConfig, only
@@ -26,15 +27,15 @@ def source(target: np.ndarray | None = None, *, size: tuple[int, int, int] = (8,
 
 
 def draws(
-    of: Source, config: AugmentConfig = PAPER, *, n: int = 400, seed: int = 3, **cut: object
+    of: Source, config: AugmentConfig = PAPER, *, n: int = 400, seed: int = 3, **choices: object
 ) -> list[Drawn]:
     generators = [np.random.default_rng([seed, number]) for number in range(n)]
-    wanted = Cut(**({"patch_shape": SHAPE, "is_2d": False} | cut))
-    return draw_batch(config, [of] * n, generators, cut=wanted)
+    wanted = Sampling(**({"patch_shape": SHAPE, "is_2d": False, "augment": config} | choices))
+    return draw_batch([of] * n, wanted, generators=generators)
 
 
-def cut_of(*, is_2d: bool = False) -> Cut:
-    return Cut(patch_shape=SHAPE, is_2d=is_2d)
+def sampling(config: AugmentConfig, *, is_2d: bool = False) -> Sampling:
+    return Sampling(patch_shape=SHAPE, is_2d=is_2d, augment=config)
 
 
 def is_uniform(values: ArrayLike, low: float, high: float) -> bool:
@@ -107,11 +108,10 @@ def test_a_transform_that_is_off_leaves_nothing_and_changes_no_other() -> None:
     # Moved so little that the target never leaves the patch, and no shift is drawn again.
     few = PAPER.changed(shift_voxels=2, elastic_in_plane_voxels=0.5, elastic_through_plane_voxels=0.2)
     case = source(np.ones((8, 40, 30), np.uint8))
-    with_all = vars(draw_sample(few, case, np.random.default_rng(1), cut=cut_of()))
+    with_all = vars(draw_sample(case, sampling(few), generator=np.random.default_rng(1)))
     for switch, left in fields.items():
-        drawn = vars(
-            draw_sample(few.changed(**{switch: False}), case, np.random.default_rng(1), cut=cut_of())
-        )
+        without = sampling(few.changed(**{switch: False}))
+        drawn = vars(draw_sample(case, without, generator=np.random.default_rng(1)))
         assert drawn == with_all | left, switch
 
 
@@ -125,7 +125,7 @@ def test_every_patch_shows_some_of_the_target(seed: int, is_scattered: bool) -> 
     else:
         target[3:5, 20:24, 15:18] = 1
     case, config = source(target), PAPER.changed(shift_voxels=30)
-    drawn = draw_sample(config, case, np.random.default_rng(seed), cut=cut_of())
+    drawn = draw_sample(case, sampling(config), generator=np.random.default_rng(seed))
     assert make_sample(case, drawn, patch_shape=SHAPE).target.any()
 
 
@@ -166,12 +166,12 @@ def test_a_case_without_a_target_is_drawn_from_its_middle() -> None:
 
 def test_a_draw_is_the_same_alone_and_in_a_batch_and_again() -> None:
     cases = [source(), source(np.zeros((8, 40, 30), np.uint8)), source(np.ones((8, 40, 30), np.uint8))]
-    cut = cut_of(is_2d=True)
+    wanted = sampling(PAPER, is_2d=True)
 
     def generators() -> list[np.random.Generator]:
         return [np.random.default_rng(number) for number in range(3)]
 
-    together = draw_batch(PAPER, cases, generators(), cut=cut)
-    alone = [draw_sample(PAPER, case, one, cut=cut) for case, one in zip(cases, generators(), strict=True)]
+    together = draw_batch(cases, wanted, generators=generators())
+    alone = [draw_sample(case, wanted, generator=one) for case, one in zip(cases, generators(), strict=True)]
     assert together == alone
     assert eval(repr(together)) == together

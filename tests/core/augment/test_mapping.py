@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from crops import crop_centre
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 from scipy.ndimage import gaussian_filter
 
-from napari_necroseg.core.augment.mapping import Drawn, Mapping, crop_centre, map_draws
-from napari_necroseg.core.augment.sample import resampled, whole
+from napari_necroseg.core.augment.mapping import Drawn, Mapping, lattice_of, map_draws
+from napari_necroseg.core.augment.sample import resampled
 from napari_necroseg.core.augment.source import make_source
 
 SHAPE = (8, 16, 12)
@@ -74,7 +75,7 @@ def test_a_random_draw_agrees_with_simpleitk(seed: int) -> None:
         **PLAIN,
     )
     case = make_source(image[None], None, spacing_mm=SPACING_MM)
-    made = resampled([case], map_draws([drawn], [SPACING_MM], SHAPE), [whole(SHAPE)], channels=1)[0, 0]
+    made = resampled([case], map_draws([drawn], [SPACING_MM], SHAPE), [lattice_of(SHAPE)], channels=1)[0, 0]
     np.testing.assert_allclose(made, by_simpleitk(image - image.min(), drawn), atol=2e-4)
 
 
@@ -131,7 +132,7 @@ def test_an_image_turned_there_and_back_is_nearly_itself(name: str) -> None:
     def turned(voxels: np.ndarray, angle: float) -> np.ndarray:
         case = make_source(voxels[None], None, spacing_mm=(1.2, 0.8, 0.8))
         drawn = Drawn(centre_voxels=centre, **({name: angle} | PLAIN))
-        return resampled([case], map_draws([drawn], [(1.2, 0.8, 0.8)], size), [whole(size)], channels=1)[
+        return resampled([case], map_draws([drawn], [(1.2, 0.8, 0.8)], size), [lattice_of(size)], channels=1)[
             0, 0
         ].numpy()
 
@@ -149,7 +150,7 @@ def test_to_mirror_twice_is_to_leave_as_it_is(flips: tuple[bool, bool, bool]) ->
 
     def mirrored(voxels: np.ndarray) -> torch.Tensor:
         case = make_source(voxels, None, spacing_mm=SPACING_MM)
-        return resampled([case], map_draws([drawn], [SPACING_MM], SHAPE), [whole(SHAPE)], channels=2)[0]
+        return resampled([case], map_draws([drawn], [SPACING_MM], SHAPE), [lattice_of(SHAPE)], channels=2)[0]
 
     lowest = image.min(axis=(1, 2, 3), keepdims=True)
     np.testing.assert_array_equal(mirrored(mirrored(image).numpy()), image - lowest)

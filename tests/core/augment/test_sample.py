@@ -7,15 +7,17 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from crops import crop_centre
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
+from napari_necroseg.core.augment import _kernel, sample
 from napari_necroseg.core.augment._kernel import engine
 from napari_necroseg.core.augment._kernel.llvm_intrinsics import exp2, log2
 from napari_necroseg.core.augment.intensity import apply_gamma, blur
-from napari_necroseg.core.augment.mapping import Drawn, Mapping, crop_centre, map_draws
-from napari_necroseg.core.augment.sample import make_batch, make_sample, resampled, whole
+from napari_necroseg.core.augment.mapping import Drawn, Mapping, lattice_of, map_draws
+from napari_necroseg.core.augment.sample import make_batch, make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 
 SHAPE = (8, 16, 12)
@@ -77,11 +79,13 @@ def random_draw(seed: int, **choices: object) -> Drawn:
 
 
 @pytest.fixture(params=["numba", "torch"], autouse=True)
-def _each_way_of_interpolating(request, monkeypatch) -> None:
+def resampled(request, monkeypatch):
+    """Each way of interpolating."""
     if request.param == "torch":
-        monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+        monkeypatch.setattr(_kernel, "find_spec", lambda _name: None)
     else:
         assert find_spec("numba"), "numba is one of the packages that the tests need"
+    return sample.resampled if request.param == "torch" else engine.resampled
 
 
 def mapped(drawn: Drawn) -> Mapping:
@@ -90,14 +94,14 @@ def mapped(drawn: Drawn) -> Mapping:
 
 @pytest.mark.parametrize("flips", list(itertools.product([False, True], repeat=3)))
 @pytest.mark.parametrize("corner", [(0, 10, 12), (0, -5, 25), (2, 35, -3)])
-def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(corner, flips) -> None:
+def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(resampled, corner, flips) -> None:
     case = source()
     drawn = Drawn(centre_voxels=crop_centre(corner, SHAPE), is_mirrored=flips, **PLAIN)
     padded = np.pad(case.voxels.numpy(), ((0, 0), (50, 50), (50, 50), (50, 50)))
     place = tuple(slice(50 + start, 50 + start + n) for start, n in zip(corner, SHAPE, strict=True))
     axes = [axis for axis, is_flipped in enumerate(flips, start=1) if is_flipped]
     patch = torch.from_numpy(np.flip(padded[:, *place], axes).copy())
-    copied = resampled([case], mapped(drawn), [whole(SHAPE)], channels=3)[0]
+    copied = resampled([case], mapped(drawn), [lattice_of(SHAPE)], channels=3)[0]
     assert torch.equal(copied, patch)
     made = make_sample(case, drawn, patch_shape=SHAPE)
     assert torch.equal(made.target, patch[-1].to(torch.uint8))
@@ -180,7 +184,7 @@ def test_the_volume_of_the_target_scales_with_the_cube_of_the_factor(scale: floa
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("corner", [(0, 8, 6), (4, 33, 22), (-5, -4, -6)])
-def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel(seed, corner) -> None:
+def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel(resampled, seed, corner) -> None:
     case, drawn = source(), random_draw(seed, centre_voxels=crop_centre(corner, SHAPE))
     one = make_sample(case, replace(drawn, slice_index=3), patch_shape=SHAPE)
     assert torch.equal(one.target, make_sample(case, drawn, patch_shape=SHAPE).target[3])
@@ -190,7 +194,7 @@ def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel(see
     is_inside = ((block >= 0) & (block < -(-np.array(case.shape) // 4))).all(axis=1)
     z, y, x = np.minimum(np.abs(block) * 4 + 2, np.array(case.shape) - 1).T
     shown = case.voxels.numpy()[:-1, z % 8, y % 40, x % 30] * is_inside
-    raw = resampled([case], mapped(drawn), [whole(SHAPE)], channels=2)[0, :, 3].numpy()
+    raw = resampled([case], mapped(drawn), [lattice_of(SHAPE)], channels=2)[0, :, 3].numpy()
     mean, deviation = (of(shown, axis=1)[:, None, None] for of in (np.mean, np.std))
     np.testing.assert_allclose(one.images, (raw - mean) / deviation, atol=1e-4)
 
@@ -254,7 +258,7 @@ def test_numba_and_torch_make_the_same_sample(monkeypatch, seed: int, slice_inde
     drawn = random_draw(seed, slice_index=slice_index, **blurred)
     case = source()
     by_one = make_sample(case, drawn, patch_shape=SHAPE)
-    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+    monkeypatch.setattr(_kernel, "find_spec", lambda _name: None)
     by_other = make_sample(case, drawn, patch_shape=SHAPE)
     torch.testing.assert_close(by_one.images, by_other.images, atol=1e-3, rtol=0)
     assert (by_one.target != by_other.target).float().mean() < 0.01

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+from crops import crop_centre
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_necroseg.core.augment.draw import centred_on_witness, voxels_shown
-from napari_necroseg.core.augment.mapping import Drawn, crop_centre, map_draws
+from napari_necroseg.core.augment.mapping import Drawn, map_draws
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.augment.source import Source, make_source
 

@@ -16,8 +16,8 @@ from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.training.cost import plan_training
+from napari_necroseg.core.training.samples import write_samples
 from napari_necroseg.core.training.train import train
-from napari_necroseg.core.training.write_samples import write_samples
 from napari_necroseg.core.volume import Volume
 
 CONFIG = PredictConfig(threads=1, precision="fp32")

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from napari_necroseg.core.augment.draw import draw_sample
+from napari_necroseg.core.augment.draw import draw_sample, generator_of, sampling_of
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.augment.source import Source, make_source
-from napari_necroseg.core.training.mini_batches import batch, batches, cut_of, generator_of
+from napari_necroseg.core.training.mini_batches import batch, batches
 
 PLAIN = {"mirror": False, "scaling": False, "rotation": False, "elastic": False, "translation": False}
 
@@ -39,7 +39,8 @@ def test_any_batch_can_be_made_without_those_before_it(cohort, plan_tiny) -> Non
 
 def test_a_sample_is_the_draw_with_its_number(cohort, plan_tiny) -> None:
     case, plan = source(), plan_tiny(cohort, dimension="3d", batch_size=2, seed=7)
-    drawn = draw_sample(plan.config.augment, case, generator_of(7, 3), cut=cut_of(plan))
+    sampling = sampling_of(plan.config, plan.patch_shape)
+    drawn = draw_sample(case, sampling, generator=generator_of(7, 3))
     alone = make_sample(case, drawn, patch_shape=plan.patch_shape)
     assert torch.equal(batch([case], plan, 1).images[1], alone.images)
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_necroseg.core.augment.mapping import Drawn
-from napari_necroseg.core.augment.sample import Sample
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,9 +45,8 @@ class Tile:
     caption: str
 
 
-def make_tile(made: Sample, drawn: Drawn, *, number: int) -> Tile:
-    """Choose what stands for a sample: of a volume patch the slice with most of the target."""
-    images, target = made.images.numpy(), made.target.numpy()
+def make_tile(images: NDArray[np.float32], target: NDArray[np.uint8], drawn: Drawn, *, number: int) -> Tile:
+    """Choose what stands for a sample ``(C, *S)``: of a volume patch the slice with most of the target."""
     if images.ndim == 4:
         area = target.sum(axis=(1, 2))
         index = int(area.argmax()) if area.any() else len(target) // 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_necroseg.core.augment.mapping import Drawn, Mapping, map_draws
 from napari_necroseg.core.augment.source import Shape, Source
-from napari_necroseg.core.config import AugmentConfig, Range
+from napari_necroseg.core.config import AugmentConfig, Range, TrainConfig
 
 # How often the translation is drawn again before the patch is centred on the target.
 MOST_SHIFTS = 20
@@ -26,8 +26,8 @@ _NOWHERE = -1e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
-    """What is cut from a case.
+class Sampling:
+    """How the samples of a training are drawn from its cases; `sampling_of` takes it from the choices.
 
     Parameters
     ----------
@@ -35,25 +35,33 @@ class Cut:
         Voxels of the patch, all its slices included, in 2D, too.
     is_2d
         Whether a sample is one slice of the patch.
+    augment
+        The ranges of the transforms.
     target_share
         Share of the patches that stand at the target (without one: in the middle of the image) and surely
         show some of it; the others lie anywhere in the image.
     slice_share
         Of the 2D samples from patches at the target the share whose slice surely shows it; the other slices
         are drawn from all of the patch, as in the paper.
+    intensity_spread
+        Standard deviation of the brightness and of the logarithm of the contrast of white images. They stand
+        for what whitening by whole images cannot know: other scanners, and how much of it is ill.
     """
 
     patch_shape: Shape
     is_2d: bool
+    augment: AugmentConfig
     target_share: float = 1.0
     slice_share: float = 0.0
+    intensity_spread: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Chances:
-    """The numbers from 0 to 1 behind B draws, for each always the same in number and order.
+    """The random numbers behind B draws, for each always the same in number and order.
 
-    So changing one range, or switching a transform off, changes nothing else of the draw.
+    So changing one range, or switching a transform off, changes nothing else of the draw. All lie from 0 to 1
+    but `contrast`, which holds standard normal numbers ``(B, 2, C)``.
     """
 
     blur: Array
@@ -68,35 +76,53 @@ class _Chances:
     pick: Array
     shifts: Array
     elastic_seeds: list[int]
+    contrast: Array
 
 
-def draw_sample(config: AugmentConfig, source: Source, generator: np.random.Generator, *, cut: Cut) -> Drawn:
+def sampling_of(config: TrainConfig, patch_shape: Shape) -> Sampling:
+    """Return how a training draws its samples."""
+    return Sampling(
+        patch_shape=patch_shape,
+        is_2d=config.dimension == "2d",
+        augment=config.augment,
+        target_share=config.target_share,
+        slice_share=config.slice_share,
+        intensity_spread=config.intensity_spread,
+    )
+
+
+def generator_of(seed: int, number: int) -> np.random.Generator:
+    """Return the random numbers of a training's sample: each has its own, so that none needs those before."""
+    return np.random.default_rng([seed, number])
+
+
+def draw_sample(source: Source, sampling: Sampling, *, generator: np.random.Generator) -> Drawn:
     """Draw one sample of a case.
 
     Where the translation leaves nothing of the target in the patch, it is drawn again; after `MOST_SHIFTS`
     draws the patch is centred on a voxel of the target.
     """
-    return draw_batch(config, [source], [generator], cut=cut)[0]
+    return draw_batch([source], sampling, generators=[generator])[0]
 
 
 def draw_batch(
-    config: AugmentConfig, sources: Sequence[Source], generators: Sequence[np.random.Generator], *, cut: Cut
+    sources: Sequence[Source], sampling: Sampling, *, generators: Sequence[np.random.Generator]
 ) -> list[Drawn]:
-    """Draw a sample of each source, each by its own generator: as `draw` one by one, but faster."""
+    """Draw a sample of each source, each by its own generator: as `draw_sample` one by one, but faster."""
     chances = _chances(sources[0].n_sequences, generators)
-    is_at_target = chances.target < cut.target_share
-    most_shift = config.shift_voxels if config.translation else 0
+    is_at_target = chances.target < sampling.target_share
+    most_shift = sampling.augment.shift_voxels if sampling.augment.translation else 0
     shifts = np.floor(chances.shifts * (2 * most_shift + 1)).astype(int) - most_shift
-    values: dict[str, list[Any]] = _varied(config, chances) | {
-        "centre_voxels": _tuples(_centres(sources, chances, is_at_target, cut.patch_shape)),
+    values: dict[str, list[Any]] = _varied(sampling, chances) | {
+        "centre_voxels": _tuples(_centres(sources, chances, is_at_target, sampling.patch_shape)),
         "shift_voxels": _tuples(np.where(is_at_target[:, None], shifts[:, 0], 0)),
     }
-    if cut.is_2d:
-        values["slice_index"] = (chances.pick * cut.patch_shape[0]).astype(int).tolist()
+    if sampling.is_2d:
+        values["slice_index"] = (chances.pick * sampling.patch_shape[0]).astype(int).tolist()
     draws = [
         Drawn(**dict(zip(values, of_draw, strict=True))) for of_draw in zip(*values.values(), strict=True)
     ]
-    return _target_guaranteed(draws, sources, chances, shifts, cut)
+    return _with_target_guaranteed(draws, sources, chances, shifts, sampling)
 
 
 def _centres(
@@ -112,8 +138,9 @@ def _centres(
     return np.where(is_at_target[:, None], at_target, corners) + (patch - 1) / 2
 
 
-def _varied(config: AugmentConfig, chances: _Chances) -> dict[str, list[Any]]:
+def _varied(sampling: Sampling, chances: _Chances) -> dict[str, list[Any]]:
     """Return for each field of `Drawn` that is the same wherever the patch stands its B values."""
+    config = sampling.augment
     n_draws, in_plane = len(chances.scale), config.elastic_in_plane_voxels
     blur, gamma = np.zeros_like(chances.blur), np.ones_like(chances.gamma)
     if config.blur:
@@ -137,23 +164,32 @@ def _varied(config: AugmentConfig, chances: _Chances) -> dict[str, list[Any]]:
         values["elastic_points"] = [config.elastic_points] * n_draws
         values["elastic_sigma_cells"] = _between(config.elastic_sigma_cells, chances.sigma).tolist()
         values["elastic_seed"] = chances.elastic_seeds
+    if sampling.intensity_spread:
+        spread = sampling.intensity_spread * chances.contrast
+        # As float32, in which they act.
+        values["contrast"] = _tuples(np.exp(spread[:, 0]).astype(np.float32))
+        values["brightness"] = _tuples(spread[:, 1].astype(np.float32))
     return values
 
 
-def _target_guaranteed(
-    draws: list[Drawn], sources: Sequence[Source], chances: _Chances, shifts: NDArray[np.int64], cut: Cut
+def _with_target_guaranteed(
+    draws: list[Drawn],
+    sources: Sequence[Source],
+    chances: _Chances,
+    shifts: NDArray[np.int64],
+    sampling: Sampling,
 ) -> list[Drawn]:
     """Replace the shifts of draws that should show the target and do not, and the slices that should."""
-    shows_target = (chances.slice < cut.slice_share) & cut.is_2d
+    shows_target = (chances.slice < sampling.slice_share) & sampling.is_2d
 
     def unseen(numbers: list[int], *, most: int | None = None) -> list[int]:
-        views = _views(draws, sources, numbers, patch_shape=cut.patch_shape, most=most)
+        views = _views(draws, sources, numbers, patch_shape=sampling.patch_shape, most=most)
         for number in [number for number, view in views.items() if len(view) and shows_target[number]]:
             seen = views[number][int(chances.pick[number] * len(views[number])), 0]
             draws[number] = replace(draws[number], slice_index=int(seen))
         return [number for number, view in views.items() if not len(view)]
 
-    at_target = np.nonzero(chances.target < cut.target_share)[0].tolist()
+    at_target = np.nonzero(chances.target < sampling.target_share)[0].tolist()
     left = [number for number in at_target if len(sources[number].witnesses)]
     left = unseen(left, most=None if shows_target.any() else _FEW_WITNESSES)
     # Of those that showed none of a few slices some may show others.
@@ -165,7 +201,7 @@ def _target_guaranteed(
         left = unseen(left)
     for number in left:
         draws[number] = centred_on_witness(
-            sources[number], draws[number], patch_shape=cut.patch_shape, pick=chances.pick[number]
+            sources[number], draws[number], patch_shape=sampling.patch_shape, pick=chances.pick[number]
         )
     unseen(left)
     return draws
@@ -202,6 +238,7 @@ def _chances(n_sequences: int, generators: Sequence[np.random.Generator]) -> _Ch
         pick=pick,
         shifts=shifts.reshape(len(numbers), MOST_SHIFTS, 2),
         elastic_seeds=[int(generator.integers(2**31)) for generator in generators],
+        contrast=np.array([generator.standard_normal((2, n_sequences)) for generator in generators]),
     )
 
 

@@ -97,6 +97,17 @@ def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
             image[chosen] = part
 
 
+def apply_contrast(
+    images: Tensor, contrast: Sequence[tuple[float, ...]], brightness: Sequence[tuple[float, ...]]
+) -> None:
+    """Multiply white images ``(B, C, *S)`` by one number ``(B, C)`` and add another, in place."""
+    shape = (*images.shape[:2], *[1] * (images.ndim - 2))
+    factor, offset = (
+        torch.tensor(values, device=images.device).view(shape) for values in (contrast, brightness)
+    )
+    images.mul_(factor).add_(offset)
+
+
 def _raise(images: list[Tensor], power: Tensor) -> None:
     """Raise images ``(..., Z, Y, X)`` in place to powers ``(..., 1, 1, 1)``."""
     low = torch.stack([image.amin(dim=(-3, -2, -1), keepdim=True) for image in images]).amin(dim=0)

@@ -1,4 +1,4 @@
-"""Maps the voxels of a patch to the case: the values of a draw, their formula, and a tensor for grids.
+"""Maps the voxels of a patch to its case: the values of a draw, their formula, and a tensor for grids.
 
 For a patch index o, with p = o - (patch - 1) / 2 - shift measured from the middle of the unshifted patch::
 
@@ -6,7 +6,8 @@ For a patch index o, with p = o - (patch - 1) / 2 - shift measured from the midd
 
 F mirrors, k is the scaling factor, D takes voxels to millimetres, R is the rotation in millimetres, u the
 elastic displacement, a cubic B-spline of the control points. Axes are always Z, Y, X; B counts the draws of
-a mini-batch, which are mapped together.
+a mini-batch, which are mapped together. A lattice is a range of patch indices along each axis: a whole patch,
+one slice of it, every fourth voxel.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_necroseg.core.augment.intensity import STATISTICS_STEP, block_middles
 from napari_necroseg.core.augment.source import Shape
 
 Array = NDArray[np.float64]
+Lattice = tuple[range, range, range]
+
+# Of planes, rows and columns, as `place_terms` gives them.
+Terms = NDArray[np.float32]
+PlaceTerms = tuple[Terms, Terms, Terms]
 
 # Standard deviation along Z, Y, X in voxels, control points, sigma in cells, seed.
 _Bend = tuple[tuple[float, float, float], int, float, int]
@@ -29,7 +36,8 @@ class Drawn:
     """All that is random about one sample; the defaults are a plain crop.
 
     The transforms act in this order, as in the paper: blur and gamma on the intensities; mirroring, scaling
-    and rotation about `centre_voxels`; the elastic displacement; the shift; the crop.
+    and rotation about `centre_voxels`; the elastic displacement; the shift; the crop. Contrast and brightness
+    come last, on the whitened sample.
 
     Parameters
     ----------
@@ -60,6 +68,9 @@ class Drawn:
         Sigma of the Gaussian blur of each sequence, in the plane of the slices.
     gamma
         Exponent of each sequence.
+    contrast, brightness
+        What the white intensities of each sequence are multiplied by, and what is then added; empty where
+        neither is varied.
     slice_index
         The slice of the patch that is a 2D sample; None for the whole patch.
     """
@@ -76,18 +87,14 @@ class Drawn:
     elastic_seed: int = 0
     blur_sigma_voxels: tuple[float, ...]
     gamma: tuple[float, ...]
+    contrast: tuple[float, ...] = ()
+    brightness: tuple[float, ...] = ()
     slice_index: int | None = None
 
     @property
     def is_elastic(self) -> bool:
         """Whether anything is displaced."""
         return any(amplitude > 0 for amplitude in self.elastic_voxels)
-
-
-def crop_centre(corner: tuple[int, int, int], patch_shape: Shape) -> tuple[float, float, float]:
-    """Return `Drawn.centre_voxels` of the plain crop whose first voxel is `corner`."""
-    z, y, x = (first + (size - 1) / 2 for first, size in zip(corner, patch_shape, strict=True))
-    return (z, y, x)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -203,6 +210,52 @@ def map_draws(
         control=_control(tuple(map(_bend, draws))) if any(drawn.is_elastic for drawn in draws) else None,
         patch_shape=patch_shape,
     )
+
+
+def lattice_of(patch_shape: Shape, slice_index: int | None = None) -> Lattice:
+    """Return all voxels of a patch, or those of one of its slices."""
+    z, y, x = (range(n) for n in patch_shape)
+    return (z if slice_index is None else range(slice_index, slice_index + 1), y, x)
+
+
+def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
+    """Return the `place_terms` of lattices for `Source.padded`."""
+    tensor = mapped.tensor()
+    tensor[:, -2, -2, -2] += 1
+    return place_terms(tensor, mapped, lattices)
+
+
+def places_in_coarse(mapped: Mapping) -> PlaceTerms:
+    """Return the `place_terms` of the patches' every fourth voxels for `Source.coarse`."""
+    z, y, x = (
+        range(axis.min(), axis.max() + 1, STATISTICS_STEP) for axis in block_middles(mapped.patch_shape)
+    )
+    # From voxels to blocks of them, counted from the border of zeros: the first begins half a voxel before 0.
+    tensor = mapped.tensor() / STATISTICS_STEP
+    tensor[:, -2, -2, -2] += 0.5 / STATISTICS_STEP + 1
+    return place_terms(tensor, mapped, [(z, y, x)] * len(tensor))
+
+
+def place_terms(tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
+    """Contract the tensors ``(B, n, n, n, 3)`` of maps for the slices of lattices.
+
+    Returns
+    -------
+    planes
+        ``(B, z, n, n 3)``, filled up with zeros to a multiple of 8 numbers a line, which processors like.
+    rows, columns
+        ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k + 3]``
+        over j and k is the place of a voxel.
+    """
+    n_draws, n = tensor.shape[:2]
+    terms = [axis_terms(size, mapped.points) for size in mapped.patch_shape]
+    z, y, x = lattices[0]
+    firsts = np.array([lattice[0].start for lattice in lattices])
+    slices = terms[0][firsts[:, None] + range(0, len(z) * z.step, z.step)]
+    rows, columns = terms[1][y], terms[2][x]
+    planes = np.zeros((n_draws, len(z), n, -(-n * 3 // 8) * 8), np.float32)
+    planes[..., : n * 3] = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
+    return planes, np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns.T, np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,5 @@
 """Makes the sample that a draw describes; nothing here is random, so a draw can be replayed.
 
-A lattice is a range of patch indices along each axis: a whole patch, one slice of it, every fourth voxel.
 Axes: B batch, C channels (sequences), Z slices, Y rows, X columns, n points of a lattice; S is (Z, Y, X) in
 3D and (Y, X) in 2D.
 """
@@ -14,21 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from napari_necroseg.core.augment._kernel import engine
-from napari_necroseg.core.augment._kernel.engine import PlaceTerms
-from napari_necroseg.core.augment.intensity import (
-    STATISTICS_STEP,
-    apply_gamma,
-    block_middles,
-    blur,
-    blur_weights,
-    whiten,
+from napari_necroseg.core.augment import _kernel
+from napari_necroseg.core.augment.intensity import apply_contrast, apply_gamma, blur, whiten
+from napari_necroseg.core.augment.mapping import (
+    Drawn,
+    Lattice,
+    Mapping,
+    PlaceTerms,
+    lattice_of,
+    map_draws,
+    place_terms,
+    places_in_coarse,
 )
-from napari_necroseg.core.augment.mapping import Drawn, Mapping, axis_terms, map_draws
 from napari_necroseg.core.augment.source import Shape, Source
-
-Array = NDArray[np.float64]
-Lattice = tuple[range, range, range]
 
 # On a CPU `grid_sample` works in parallel over its batch only, so the points of each draw are handed over in
 # this many parts of one volume.
@@ -67,57 +64,34 @@ def make_sample(source: Source, drawn: Drawn, *, patch_shape: Shape) -> Sample:
 
 
 def make_batch(sources: Sequence[Source], draws: Sequence[Drawn], *, patch_shape: Shape) -> Sample:
-    """Make a mini-batch: a draw from each source, in turn; each as `sample` alone makes it.
+    """Make a mini-batch: a draw from each source, in turn; each as `make_sample` alone makes it.
 
     The sources are on one device and have the same sequences. The draws are of one configuration: all 2D or
     all 3D, and with the same number of elastic control points.
     """
     mapped = map_draws(draws, [source.spacing_mm for source in sources], patch_shape)
-    blur_sigma, gamma = (
-        np.array([getattr(drawn, name) for drawn in draws]) for name in ("blur_sigma_voxels", "gamma")
-    )
-    if draws[0].slice_index is None:
-        return _volumes(sources, mapped, blur_sigma, gamma)
-    return _slices(sources, mapped, blur_sigma, gamma, [drawn.slice_index or 0 for drawn in draws])
+    images, target = _kernel.make_samples(sources, draws, mapped) or _made_by_torch(sources, draws, mapped)
+    if draws[0].contrast:
+        apply_contrast(images, [drawn.contrast for drawn in draws], [drawn.brightness for drawn in draws])
+    return Sample(images=images, target=target)
 
 
-def _volumes(sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamma: Array) -> Sample:
-    lattices = [whole(mapped.patch_shape)] * len(sources)
+def _made_by_torch(
+    sources: Sequence[Source], draws: Sequence[Drawn], mapped: Mapping
+) -> tuple[Tensor, Tensor]:
+    """Return images and target as `_kernel.make_samples` does, on any device."""
+    lattices = [lattice_of(mapped.patch_shape, drawn.slice_index) for drawn in draws]
     voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
-    images = voxels[:, :-1]
-    if engine.is_usable(images):
-        finish = zip(images, blur_weights(blur_sigma), gamma, sources, strict=True)
-        for image, weights, powers, source in finish:
-            engine.finish_volume(image, weights, powers, source.air)
-    else:
-        blur(images, blur_sigma)
-        apply_gamma([images], gamma)
-        _whiten(images, sources)
-    return Sample(images=images, target=_binary(voxels[:, -1]))
-
-
-def _slices(
-    sources: Sequence[Source], mapped: Mapping, blur_sigma: Array, gamma: Array, indices: list[int]
-) -> Sample:
-    lattices = [one_slice(mapped.patch_shape, index) for index in indices]
-    if engine.is_usable(sources[0].padded):
-        images, target = engine.make_slices(
-            ([source.padded for source in sources], places_in_padded(mapped, lattices)),
-            ([source.coarse for source in sources], places_in_coarse(mapped)),
-            blur_weights(blur_sigma),
-            gamma,
-            [source.air for source in sources if source.air is not None] or None,
-        )
-        return Sample(images=images, target=target)
-    voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
-    images = voxels[:, :-1]
-    # Its patch decides how a slice is raised to a power or whitened; otherwise nothing asks for it.
-    is_asked = sources[0].air is None or bool((gamma != 1).any())
-    of_patch = picked(sources, mapped) if is_asked else None
-    blur(images, blur_sigma)
+    images, target = voxels[:, :-1], (voxels[:, -1] >= 0.5).view(torch.uint8)
+    gamma = np.array([drawn.gamma for drawn in draws])
+    is_2d = draws[0].slice_index is not None
+    # The patch of a slice decides how it is raised to a power or whitened; nothing else asks for the patch.
+    needs_patch = is_2d and (sources[0].air is None or bool((gamma != 1).any()))
+    of_patch = picked(sources, mapped) if needs_patch else None
+    blur(images, np.array([drawn.blur_sigma_voxels for drawn in draws]))
     apply_gamma([images] if of_patch is None else [images, of_patch], gamma)
     _whiten(images, sources, by=of_patch)
-    return Sample(images=images[:, :, 0], target=_binary(voxels[:, -1, 0]))
+    return (images[:, :, 0], target[:, 0]) if is_2d else (images, target)
 
 
 def _whiten(images: Tensor, sources: Sequence[Source], *, by: Tensor | None = None) -> None:
@@ -127,22 +101,6 @@ def _whiten(images: Tensor, sources: Sequence[Source], *, by: Tensor | None = No
     else:
         air = torch.from_numpy(np.stack([source.air for source in sources if source.air is not None]))
         images += air.to(images.device)[:, :, None, None, None]
-
-
-def _binary(occupancy: Tensor) -> Tensor:
-    return (occupancy >= 0.5).view(torch.uint8)
-
-
-def whole(patch_shape: Shape) -> Lattice:
-    """Return all voxels of a patch."""
-    z, y, x = (range(n) for n in patch_shape)
-    return (z, y, x)
-
-
-def one_slice(patch_shape: Shape, slice_index: int) -> Lattice:
-    """Return one slice of a patch."""
-    _, y, x = whole(patch_shape)
-    return (range(slice_index, slice_index + 1), y, x)
 
 
 def resampled(
@@ -160,9 +118,6 @@ def resampled(
     """
     size = [len(indices) for indices in lattices[0]]
     values = torch.empty(len(sources), channels, *size, device=sources[0].padded.device)
-    if engine.is_usable(values):
-        engine.interpolate([source.padded for source in sources], places_in_padded(mapped, lattices), values)
-        return values
     bent = []
     for number, is_crop in enumerate(_are_crops(mapped).tolist()):
         if is_crop:
@@ -189,24 +144,6 @@ def picked(sources: Sequence[Source], mapped: Mapping) -> Tensor:
     last = torch.tensor([source.coarse.shape[1:] for source in sources], device=places.device) - 1
     inside = places.movedim(-1, 1).clamp(min=0).minimum(last[..., None, None, None]).long()
     return torch.stack([source.coarse[:, *place] for source, place in zip(sources, inside, strict=True)])
-
-
-def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
-    """Return the `place_terms` of lattices for `Source.padded`."""
-    tensor = mapped.tensor()
-    tensor[:, -2, -2, -2] += 1
-    return place_terms(tensor, mapped, lattices)
-
-
-def places_in_coarse(mapped: Mapping) -> PlaceTerms:
-    """Return the `place_terms` of the patches' every fourth voxels for `Source.coarse`."""
-    z, y, x = (
-        range(axis.min(), axis.max() + 1, STATISTICS_STEP) for axis in block_middles(mapped.patch_shape)
-    )
-    # From voxels to blocks of them, counted from the border of zeros: the first begins half a voxel before 0.
-    tensor = mapped.tensor() / STATISTICS_STEP
-    tensor[:, -2, -2, -2] += 0.5 / STATISTICS_STEP + 1
-    return place_terms(tensor, mapped, [(z, y, x)] * len(tensor))
 
 
 def _interpolate(
@@ -243,28 +180,6 @@ def grid(terms: PlaceTerms, device: torch.device | None) -> Tensor:
     n = len(columns)
     of_planes = planes[..., : n * 3].reshape(*planes.shape[:3], n, 3)
     return torch.einsum("bzjkd,yj,kx->bzyxd", of_planes, rows, columns)
-
-
-def place_terms(tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
-    """Contract the tensors ``(B, n, n, n, 3)`` of maps for the slices of lattices.
-
-    Returns
-    -------
-    planes
-        ``(B, z, n, n 3)``, filled up with zeros to a multiple of 8 numbers a line, which processors like.
-    rows, columns
-        ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k + 3]``
-        over j and k is the place of a voxel.
-    """
-    n_draws, n = tensor.shape[:2]
-    terms = [axis_terms(size, mapped.points) for size in mapped.patch_shape]
-    z, y, x = lattices[0]
-    firsts = np.array([lattice[0].start for lattice in lattices])
-    slices = terms[0][firsts[:, None] + range(0, len(z) * z.step, z.step)]
-    rows, columns = terms[1][y], terms[2][x]
-    planes = np.zeros((n_draws, len(z), n, -(-n * 3 // 8) * 8), np.float32)
-    planes[..., : n * 3] = (slices @ tensor.reshape(n_draws, n, -1)).reshape(n_draws, -1, n, n * 3)
-    return planes, np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(columns.T, np.float32)
 
 
 def _sample_grids(source: Source, grids: Tensor, values: list[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Mini-batches of a training: which cases are drawn from, in which order, by which random numbers.
+"""Makes the mini-batches of a training: from which cases, in which order, by which random numbers.
 
 Every sample has a random generator of its own, made of the seed and the sample's number. So the n-th
 mini-batch needs none of those before it, and the preview's n-th draw has the random numbers of a training's.
@@ -8,11 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from napari_necroseg.core.augment.draw import Cut, draw_batch
+from napari_necroseg.core.augment.draw import draw_batch, generator_of, sampling_of
 from napari_necroseg.core.augment.sample import Sample, make_batch
 from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.plan import Plan
@@ -26,64 +23,12 @@ def batches(sources: Sequence[Source], plan: Plan, *, first: int = 0) -> Iterato
 
 def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
     """Make one mini-batch, counted from 0."""
-    first = iteration * plan.config.batch_size
+    first, seed = iteration * plan.config.batch_size, plan.config.seed
     numbers = range(first, first + plan.config.batch_size)
-    chosen = [sources[_case_of(number, len(sources), plan.config.seed)] for number in numbers]
-    generators = [generator_of(plan.config.seed, number) for number in numbers]
-    draws = draw_batch(plan.config.augment, chosen, generators, cut=cut_of(plan))
-    made = make_batch(chosen, draws, patch_shape=plan.patch_shape)
-    if plan.config.intensity_spread:
-        vary(made.images, *drawn_contrast(generators, made.images.shape[1], plan.config.intensity_spread))
-    return made
-
-
-def cut_of(plan: Plan) -> Cut:
-    """Return what a training cuts from its cases."""
-    return Cut(
-        patch_shape=plan.patch_shape,
-        is_2d=plan.config.dimension == "2d",
-        target_share=plan.config.target_share,
-        slice_share=plan.config.slice_share,
-    )
-
-
-def generator_of(seed: int, number: int) -> np.random.Generator:
-    """Return the random numbers of a sample."""
-    return np.random.default_rng([seed, number])
-
-
-def drawn_contrast(
-    generators: Sequence[np.random.Generator], n_sequences: int, spread: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw another contrast and brightness for each sequence of each sample.
-
-    They stand for what whitening by whole images cannot know: other scanners, and how much of it is ill.
-
-    Parameters
-    ----------
-    generators
-        Of each sample, after it was drawn.
-    n_sequences
-        C, the channels of a sample.
-    spread
-        `TrainConfig.intensity_spread`.
-
-    Returns
-    -------
-    ndarray
-        Factors ``(B, C)`` and what is added to the products ``(B, C)``, for white intensities.
-    """
-    drawn = np.stack([generator.normal(0, spread, (2, n_sequences)) for generator in generators])
-    drawn[:, 0] = np.exp(drawn[:, 0])
-    factor, offset = np.moveaxis(drawn.astype(np.float32), 1, 0)
-    return factor, offset
-
-
-def vary(images: Tensor, factor: NDArray[np.float32], offset: NDArray[np.float32]) -> None:
-    """Give white samples ``(B, C, *S)`` the contrast and brightness ``(B, C)`` that was drawn, in place."""
-    shape = (*factor.shape, *[1] * (images.ndim - 2))
-    by, more = (torch.tensor(values, device=images.device).view(shape) for values in (factor, offset))
-    images.mul_(by).add_(more)
+    chosen = [sources[_case_of(number, len(sources), seed)] for number in numbers]
+    generators = [generator_of(seed, number) for number in numbers]
+    draws = draw_batch(chosen, sampling_of(plan.config, plan.patch_shape), generators=generators)
+    return make_batch(chosen, draws, patch_shape=plan.patch_shape)
 
 
 def _case_of(number: int, n_cases: int, seed: int) -> int:

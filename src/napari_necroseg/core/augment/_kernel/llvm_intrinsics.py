@@ -1,6 +1,6 @@
 """Adds what numba lacks: reading a few numbers at once, fetching memory ahead, logarithms in vector code.
 
-`loops` is made of these; numba keeps its code, and does not see changes here: then delete ``__pycache__``.
+`engine` is made of these; numba keeps its code, and does not see changes here: then delete ``__pycache__``.
 """
 
 import math
