@@ -10,7 +10,7 @@ endif
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: install demo test lint bench-install
+.PHONY: install demo test lint style types contracts docs bench-install
 
 install: .venv/installed
 
@@ -28,13 +28,28 @@ demo: install
 test: lint
 	$(BIN)/python -m pytest
 
-lint: install
+lint: style types contracts
+
+style: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: install
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typed_front_door.py
+
+contracts: install
 	$(BIN)/lint-imports --no-cache
 
-bench-install: install
+# The guide and the API as a site in build/docs; a dead link fails.
+docs: .venv/docs-installed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+
+.venv/docs-installed: .venv/installed
 	$(PIP_INSTALL) "pip>=25.1"  # the first that knows groups
+	$(PIP_INSTALL) --group docs
+	$(BIN)/python -c "open('.venv/docs-installed', 'w').close()"
+
+bench-install: install
+	$(PIP_INSTALL) "pip>=25.1"
 	$(PIP_INSTALL) --group bench
