@@ -1,5 +1,6 @@
 """Cases in memory, a viewer without a window, and jobs that a test steers."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.core.cohort.table import write_cohort
+from napari_necroseg.core.cohort.table import read_cohort, write_cohort
 from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.widgets.shared import qt_parts
@@ -142,3 +143,33 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[qt_parts.Answer], list[
         return asked
 
     return set_answer
+
+
+@pytest.fixture
+def two_patients(cohort_table):
+    """A cohort whose cases all have a reference; two folds of one case each."""
+    cohort = read_cohort(cohort_table).only(("a", "b"))
+    write_cohort(cohort_table, cohort)
+    return cohort_table
+
+
+@pytest.fixture
+def make_folds(two_patients):
+    def write(cohort, folds):
+        cases = [dataclasses.replace(case, fold=fold) for case, fold in zip(cohort, folds, strict=True)]
+        write_cohort(two_patients, Cohort(cases=tuple(cases)))
+
+    return write
+
+
+@pytest.fixture
+def other_cohort(tmp_path, write_case):
+    """A cohort of other patients in another project, whose cases are called a and b, too."""
+    rows = []
+    for case in ("a", "b"):
+        folder = write_case(tmp_path / "other" / case, shape=(6, 40, 36))
+        sequences = {sequence: folder / f"{sequence}.nii.gz" for sequence in Sequence}
+        rows.append(CaseFiles(name=case, sequences=sequences, reference=folder / "necrosis.nii.gz"))
+    table = tmp_path / "other" / "cohort.csv"
+    write_cohort(table, Cohort(cases=tuple(rows)))
+    return table

@@ -1,120 +1,49 @@
-"""The dock Study: a grid that fills in, runs again, a study from its files, and cases as predicted unseen."""
+"""The dock Study: its choices, a study from its files, and what a person is told."""
 
 import dataclasses
 import shutil
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication
+from faked_study import (
+    CONFIGURATIONS,
+    Job,
+    Result,
+    about,
+    done,
+    predictions,
+    result_of,
+    run,
+    settled,
+    state_of,
+    texts,
+    type_name,
+    write_study,
+)
 
-from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.cohort.load import load_case
-from napari_necroseg.core.cohort.table import read_cohort, write_cohort
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.events import Finished, Progress, Started
+from napari_necroseg.core.events import Finished
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
-from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
+from napari_necroseg.core.study.record import read_study, write_record
 from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.study.run import (
-    Run,
-    RunAdvanced,
-    RunDone,
-    RunFailed,
-    RunPlanned,
     RunStarted,
-    runs_of,
 )
 from napari_necroseg.jobs import study, study_status
-from napari_necroseg.jobs.study_status import StudyStatus, status_in_words, title_of
-from napari_necroseg.layerdata import Role, case_layers
+from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.cases.dock import Cases
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.study.dock import QDesktopServices, Study
-from napari_necroseg.widgets.study.grid import _brief
-
-CONFIGURATIONS = ("2d:ceT1", "3d:ceT1+T2")
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    folder: Path
-    done: int = 4
-    failed: int = 0
-    total: int = 4
-    report: Path | None = None
-
-    def __str__(self):
-        return f"{self.done} of {self.total} runs done."
-
-
-def run(configuration="2d:ceT1", fold=1):
-    return Run(configuration=configuration, fold=fold, seed=0)
-
-
-def about(one):
-    return {"configuration": one.configuration, "fold": one.fold, "seed": one.seed}
-
-
-def planned(one, state="waiting", **more):
-    length = {"iterations": None, "minutes": 10.0}
-    return RunPlanned(
-        **about(one), **length, training=1, validation=1, state=state, key=one.key, estimated_s=720.0, **more
-    )
-
-
-def done(one, dice=0.8, scored=1, **more):
-    return RunDone(**about(one), done=1, total=4, seconds=60.0, mean_dice=dice, scored=scored, **more)
-
-
-def advanced(one, share, loss=0.5, iteration=10):
-    return RunAdvanced(
-        **about(one),
-        phase="training",
-        share=share,
-        iteration=iteration,
-        loss=loss,
-        seconds=3.0,
-        seconds_left=90.0,
-    )
-
-
-def settled(dock):
-    """Let the dock look at all that was changed just now."""
-    QApplication.processEvents()
-    return dock
-
-
-def name(dock, text):
-    """Type a name, and press Enter."""
-    dock.place.combo.setEditText(text)
-    dock.place.combo.lineEdit().editingFinished.emit()
 
 
 @pytest.fixture
 def dock(open_dock):
     return open_dock(Study)
-
-
-@pytest.fixture
-def two_patients(cohort_table):
-    """A cohort whose cases all have a reference; two folds of one case each."""
-    cohort = read_cohort(cohort_table).only(("a", "b"))
-    write_cohort(cohort_table, cohort)
-    return cohort_table
-
-
-@pytest.fixture
-def make_folds(two_patients):
-    def write(cohort, folds):
-        cases = [dataclasses.replace(case, fold=fold) for case, fold in zip(cohort, folds, strict=True)]
-        write_cohort(two_patients, Cohort(cases=tuple(cases)))
-
-    return write
 
 
 @pytest.fixture
@@ -126,23 +55,6 @@ def ready(dock, two_patients):
     return settled(dock)
 
 
-class Job:
-    """A study that yields what the test gives it, then waits for its word; notes what was asked for."""
-
-    def __init__(self, *events):
-        self.events, self.asked = list(events), []
-        self.go_on = threading.Event()
-
-    def __call__(self, to_do, stop):
-        self.asked.append(to_do)
-        yield Started(message="A study of 4 runs.")
-        yield from self.events
-        while not self.go_on.wait(0.005):
-            if stop.is_set():
-                return
-        yield Finished(result=Result(to_do.out))
-
-
 @pytest.fixture
 def fake(monkeypatch):
     def make(*events):
@@ -151,32 +63,6 @@ def fake(monkeypatch):
         return job
 
     return make
-
-
-def texts(dock, configuration="2d:ceT1"):
-    return [dock.progress.grid.text(run(configuration, fold)) for fold in (1, 2)]
-
-
-def write_study(folder, table, states=()):
-    """Write a study of the cases a (fold 1) and b (fold 2), with what has become of its runs."""
-    config = StudyConfig(configurations=CONFIGURATIONS, folds=2, minutes_per_run=3.0)
-    folder.mkdir(parents=True, exist_ok=True)
-    cases = {
-        name: StudyCase(patient=name, fold=fold, target_ml=1.0, images_sha256={})
-        for name, fold in (("a", 1), ("b", 2))
-    }
-    write_record(
-        folder / "study.json", StudyRecord(config=config, cohort=str(table), cases=cases, versions={})
-    )
-    (folder / "runs").mkdir(exist_ok=True)
-    for state in states:
-        write_record(folder / "runs" / f"{state.run.key}.json", state)
-    return folder
-
-
-def state_of(one, state="done", **more):
-    seen = ("a",) if one.fold == 1 else ("b",)
-    return RunState(**about(one), state=state, training=("x",), validation=seen, **more)
 
 
 def test_without_a_cohort_it_says_what_to_do(dock):
@@ -256,7 +142,7 @@ def test_folds_that_a_table_gives_are_proposed_and_must_be_kept(ready, two_patie
     folder = two_patients.parent / "study" / "checked"
     folder.mkdir(parents=True)
     (folder / "folds.csv").write_text("case,patient,fold\na,a,1\nb,b,3\n")
-    name(ready, "checked")
+    type_name(ready, "checked")
     assert "the cases are in the folds 1, 3" in ready.summary.said
 
 
@@ -284,86 +170,6 @@ def test_signed_masks_are_used_if_wanted(qtbot, dock, cohort_table, fake, sign_o
     assert used["a"].reference == cohort_table.parent / "a" / "necrosis.nii.gz"
     dock.choices.unsigned.setChecked(True)
     assert dock.choices.cohort()["a"].reference == labels / "a.nii.gz"
-
-
-def test_checking_shows_how_long_each_run_takes(qtbot, ready, fake):
-    job = fake(*[planned(one) for one in runs_of(ready.choices.config())])
-    job.go_on.set()
-    with qtbot.waitSignal(ready.runner.finished):
-        ready.buttons.check.click()
-    assert job.asked[0].is_plan
-    assert texts(ready) == ["12m", "12m"]
-    assert "4 of 4 runs done." in ready.panel.message
-
-
-def test_the_grid_fills_in_while_it_runs(qtbot, ready, fake, two_patients):
-    first, second, third = run(), run(fold=2), run("3d:ceT1+T2")
-    job = fake(
-        *[planned(one) for one in runs_of(ready.choices.config())],
-        RunStarted(**about(first)),
-        done(first, dice=0.812),
-        RunStarted(**about(second)),
-        RunFailed(**about(second), done=1, total=4, reason="The memory did not suffice."),
-        RunStarted(**about(third)),
-        advanced(third, 0.25),
-    )
-    ready.start()
-    ready.start()
-    qtbot.waitUntil(lambda: ready.progress.grid.text(third) == "25%")
-    assert texts(ready) == ["81", "✗"]
-    assert texts(ready, "3d:ceT1+T2")[1] == "12m"
-    assert list(ready.progress.grid.means()) == ["81.2 ⚠", ""]
-    qtbot.waitUntil(lambda: ready.progress.said.said.startswith("1 of 4 runs done, 1 failed"))
-    # The run that began last is followed.
-    assert ready.progress.run_view.key == third.key
-    assert ready.progress.run_view.curve.points == ((10, 0.5),)
-    assert not ready.choices.isEnabled()
-    assert [to_do.out for to_do in job.asked] == [two_patients.parent / "study" / "study-1"]
-    assert job.asked[0].table == two_patients
-    assert job.asked[0].config.configurations == CONFIGURATIONS
-
-
-def test_a_cell_shows_its_run_and_a_failed_one_is_done_again(qtbot, ready, fake):
-    first, second = run(), run(fold=2)
-    job = fake(
-        RunStarted(**about(first)),
-        advanced(first, 0.1, loss=0.9, iteration=5),
-        advanced(first, 0.2, loss=0.7, iteration=10),
-        RunStarted(**about(second)),
-        RunFailed(**about(second), done=1, total=4, reason="The memory did not suffice."),
-    )
-    ready.start()
-    qtbot.waitUntil(lambda: ready.progress.grid.text(second) == "✗")
-    ready.progress.grid.table.setCurrentCell(0, 0)
-    assert ready.progress.run_view.curve.points == ((5, 0.9), (10, 0.7))
-    assert "2D ceT1, fold 1: training, 20% of the run." in ready.progress.run_view.details.said
-    assert not ready.progress.run_view.again_button.isVisibleTo(ready.progress.run_view)
-    ready.progress.grid.table.setCurrentCell(0, 1)
-    assert "The memory did not suffice." in ready.progress.run_view.details.said
-    assert not ready.progress.run_view.again_button.isEnabled()
-    with qtbot.waitSignal(ready.runner.finished):
-        job.go_on.set()
-    assert ready.progress.run_view.again_button.isEnabled()
-    again = fake(RunStarted(**about(second)), done(second))
-    with qtbot.waitSignal(ready.runner.finished):
-        ready.progress.run_view.again_button.click()
-        again.go_on.set()
-    assert again.asked[0].only == (second.key,)
-    assert ready.progress.grid.text(second) == "80"
-
-
-def test_after_a_cancel_what_ran_is_interrupted_and_it_can_go_on(qtbot, ready, fake, two_patients):
-    fake(RunStarted(**about(run())), advanced(run(), 0.5))
-    ready.start()
-    qtbot.waitUntil(lambda: texts(ready)[0] == "50%")
-    write_study(two_patients.parent / "study" / "study-1", two_patients)
-    with qtbot.waitSignal(ready.runner.cancelled):
-        ready.runner.cancel()
-    qtbot.waitUntil(lambda: ready._opened is not None)
-    assert texts(ready) == ["‖", "·"]
-    assert ready.buttons.start.text() == "Go on"
-    assert ready.buttons.start.isEnabled()
-    assert "left" not in ready.progress.said.said
 
 
 def test_a_study_that_is_there_is_shown_from_its_files(qtbot, dock, two_patients):
@@ -450,166 +256,6 @@ def scored(qtbot, dock, two_patients):
     return dock
 
 
-def predictions(dock, name):
-    return dock.workspace.layers.find(name, [Role.PREDICTION])
-
-
-def test_a_mean_over_fewer_cases_than_the_study_has_says_so(scored):
-    shown = scored._opened
-    scored.cases.show_results(shown.folder, shown.table, shown.results, 6)
-    assert "2 of the 6 cases, mean Dice 75.0 %" in scored.cases.summary.said
-
-
-def test_a_case_opens_with_the_prediction_of_the_network_that_has_not_seen_it(qtbot, scored, open_dock):
-    assert [scored.cases.table.item(row, 0).text() for row in range(2)] == ["a", "b"]
-    assert scored.cases.table.item(0, 1).text() == "50.0"
-    assert "2 cases, mean Dice 75.0 %" in scored.cases.summary.said
-    open_dock(Cases)
-    scored.cases.table.cellDoubleClicked.emit(0, 0)
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1)
-    (layer,) = predictions(scored, "a")
-    reference = scored.workspace.case.reference.voxels
-    np.testing.assert_array_equal(layer.data, np.roll(reference, 5, axis=1))
-    assert layer.contour == 1
-    # Nothing is shown twice, and what was drawn on stays beside what is on disk.
-    scored.cases.open("a")
-    qtbot.waitUntil(lambda: not scored.cases.reading.is_busy)
-    assert predictions(scored, "a") == [layer]
-    layer.data[0, 0, 0] = 1
-    scored.cases.open("a")
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 2)
-    assert layer.data[0, 0, 0] == 1
-
-
-def test_next_goes_to_the_case_with_the_next_best_dice(qtbot, scored, open_dock):
-    open_dock(Cases)
-    scored.cases.table.step(1)
-    qtbot.waitUntil(lambda: len(predictions(scored, "a")) == 1)
-    list(scored.workspace.layers.show((), first_slice=0))
-    scored.cases.table.step(1)
-    qtbot.waitUntil(lambda: len(predictions(scored, "b")) == 1)
-    scored.cases.table.step(1)
-    assert scored.workspace.case.name == "b"
-
-
-def test_another_case_that_was_opened_instead_gets_no_prediction(qtbot, scored, make_case):
-    def begin(name):
-        scored.workspace.opening = name
-
-    scored.workspace.case_wanted.connect(begin)
-    scored.cases.open("a")
-    assert scored.cases._awaited[0] == "a"
-    other = make_case("b")
-    for data in case_layers(other):
-        scored.workspace.layers.add(data, is_saved=True)
-    scored.workspace.set_case(other, None)
-    scored.workspace.set_case(make_case("a"), None)
-    assert not scored.cases.reading.is_busy
-    assert predictions(scored, "a") == []
-
-
-def test_more_scores_leave_the_row_that_was_chosen(scored):
-    scored.cases.table.selectRow(1)
-    results = [one for group in scored.cases._results.values() for one in group]
-    scored.cases.show_results(scored._opened.folder, scored._opened.table, tuple(results))
-    assert scored.cases.table.chosen() == "b"
-
-
-def test_a_case_of_the_same_name_in_another_cohort_is_not_taken_for_it(scored, make_case, tmp_path):
-    scored.workspace.set_case(make_case("a"), None)
-    scored.workspace.cohort_path = tmp_path / "other" / "cohort.csv"
-    scored.cases.open("a")
-    assert f"This study is of the cohort {tmp_path / 'study' / 'cohort.csv'}" in scored.panel.message
-    assert not scored.cases.reading.is_busy
-
-
-def test_without_the_dock_cases_a_double_click_says_so(scored):
-    scored.cases.table.cellDoubleClicked.emit(0, 0)
-    assert "Open the dock Cases" in scored.panel.message
-
-
-def test_a_prediction_that_is_gone_is_told(qtbot, scored, make_case):
-    (scored._opened.folder / "predictions" / "2d-ceT1_seed-0" / "a.nii.gz").unlink()
-    scored.workspace.set_case(make_case("a"), None)
-    scored.cases.open("a")
-    qtbot.waitUntil(lambda: "a.nii.gz" in scored.panel.message)
-
-
-def test_many_points_of_a_loss_are_thinned_and_the_pace_tells_the_time_left(monkeypatch):
-    board, one = StudyStatus(), run()
-    board.show([one, run(fold=2)], {})
-    now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    board.take(RunStarted(**about(one)))
-    for n in range(3000):
-        board.take(advanced(one, 0.5, iteration=n))
-    assert 500 <= len(board.points(one.key)) <= 1000
-    now[0] = 100.0
-    # A quarter of all took 100 s.
-    assert board.total().seconds_left == pytest.approx(300.0)
-    assert board.take(Started(message="")) is None
-    board.interrupt()
-    assert board.total().seconds_left is None
-
-
-def test_what_was_measured_stays_when_a_study_begins():
-    board, one = StudyStatus(), run()
-    board.take(planned(one))
-    board.take(dataclasses.replace(planned(one), estimated_s=None, training=7))
-    plan = board.standings[one.key].plan
-    assert (plan.estimated_s, plan.training) == (720.0, 7)
-
-
-def test_what_was_learned_stays_known_after_the_training():
-    board, one = StudyStatus(), run()
-    board.take(RunStarted(**about(one)))
-    board.take(advanced(one, 0.5, loss=0.25, iteration=40))
-    board.take(RunAdvanced(**about(one), phase="scoring", share=0.98))
-    standing = board.standings[one.key]
-    assert (standing.phase, standing.iteration, standing.loss) == ("scoring", 40, 0.25)
-    # Begun again, it knows nothing of that.
-    board.take(RunStarted(**about(one)))
-    assert (board.standings[one.key].iteration, board.points(one.key)) == (0, ())
-
-
-def test_the_mean_is_over_the_cases_that_have_something_to_find():
-    """0.4 over one of three cases, and 0.8 over three: (0.4 + 3 * 0.8) / 4 = 0.7."""
-    board, four = StudyStatus(), ("b", "c", "d", "e")
-    states = [
-        RunState(
-            **about(run()), state="done", training=(), validation=("a", "x", "y"), mean_dice=0.4, scored=1
-        ),
-        RunState(**about(run(fold=2)), state="done", training=(), validation=four, mean_dice=0.8, scored=3),
-        state_of(run(fold=3)),
-    ]
-    board.show([one.run for one in states], {one.run.key: one for one in states})
-    assert board.mean_dice("2d:ceT1", 0) == pytest.approx(0.7)
-    assert board.mean_dice("2d:ceT1", 1) is None
-    said = status_in_words(board.standings[run().key])
-    assert "Mean Dice 40.0 % over 1 case that it has not seen; 2 more have nothing to find." in said
-    board.take(done(run(fold=3), dice=0.0, scored=4))
-    assert board.mean_dice("2d:ceT1", 0) == pytest.approx(0.35)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(20, "20s"), (60, "1m"), (640, "11m"), (4640, "1.3h"), (36_000, "10h"), (200_000, "2.3d")],
-)
-def test_a_time_fits_into_a_cell(seconds, text):
-    assert _brief(seconds) == text
-
-
-def test_a_run_is_told_in_words():
-    board, one = StudyStatus(), Run(configuration="3d:ceT1+T2", fold=2, seed=1)
-    assert title_of(one) == "3D ceT1+T2, fold 2, seed 1"
-    board.take(planned(one, memory_gib=2.5, estimated_iterations=900))
-    said = status_in_words(board.standings[one.key])
-    assert "10 min (about 900 iterations) on 1 case, scored on 1." in said
-    assert "It takes about 12 min and 2.5 GiB." in said
-    board.take(done(one, dice=None))
-    assert "Mean Dice undefined: none of the cases" in status_in_words(board.standings[one.key])
-
-
 def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
     ready.choices.boxes["3d:ceT1+T2"].setChecked(False)
     for name, value in (("steps_per_run", 2), ("workers", 1), ("threads", 1), ("device", "cpu")):
@@ -646,26 +292,6 @@ def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
     assert ready.buttons.start.text() == "Go on"
 
 
-@pytest.fixture
-def other_cohort(tmp_path, write_case):
-    """A cohort of other patients in another project, whose cases are called a and b, too."""
-    rows = []
-    for case in ("a", "b"):
-        folder = write_case(tmp_path / "other" / case, shape=(6, 40, 36))
-        sequences = {sequence: folder / f"{sequence}.nii.gz" for sequence in Sequence}
-        rows.append(CaseFiles(name=case, sequences=sequences, reference=folder / "necrosis.nii.gz"))
-    table = tmp_path / "other" / "cohort.csv"
-    write_cohort(table, Cohort(cases=tuple(rows)))
-    return table
-
-
-def result_of(case, fold, dice, configuration="2d:ceT1", seed=0):
-    reference, grid = case.reference.voxels, case.grid
-    scores = score_masks(reference, reference, grid, tolerance_mm=2.0)
-    scores = dataclasses.replace(scores, dice=dice)
-    return CaseResult(configuration=configuration, fold=fold, seed=seed, case=case.name, scores=scores)
-
-
 def test_another_cohort_that_is_opened_while_a_study_runs_gets_none_of_its_masks(
     qtbot, ready, fake, make_case, two_patients, other_cohort
 ):
@@ -691,42 +317,6 @@ def test_another_cohort_that_is_opened_while_a_study_runs_gets_none_of_its_masks
     assert ready.buttons.start.text() == "Start"
 
 
-def test_another_image_under_the_name_of_a_case_gets_no_prediction(qtbot, scored, make_case, two_patients):
-    scored.workspace.set_case(make_case("a", shape=(7, 44, 38)), None)
-    scored.cases.open("a")
-    qtbot.waitUntil(lambda: "The a that is open is another image" in scored.panel.message)
-    assert predictions(scored, "a") == []
-    # Nor on the same grid.
-    scored.panel.say("")
-    path = scored._opened.folder / "study.json"
-    record = scored._opened.record
-    a = record.cases["a"].model_copy(update={"images_sha256": {"ceT1": "0" * 64}})
-    write_record(path, record.model_copy(update={"cases": {**record.cases, "a": a}}))
-    scored.workspace.set_case(load_case(read_cohort(two_patients)["a"]), None)
-    scored.cases.open("a")
-    qtbot.waitUntil(lambda: "The a that is open is another image" in scored.panel.message)
-    assert predictions(scored, "a") == []
-
-
-def test_a_case_that_comes_later_with_another_cohort_is_not_the_one_that_was_wanted(
-    scored, make_case, other_cohort
-):
-    scored.workspace.case_wanted.connect(lambda name: setattr(scored.workspace, "opening", name))
-    scored.cases.open("a")
-    scored.workspace.set_cohort(read_cohort(other_cohort), other_cohort)
-    scored.workspace.set_case(make_case("a"), None)
-    assert not scored.cases.reading.is_busy
-
-
-def test_a_case_that_cannot_be_opened_is_told_and_not_waited_for(scored, two_patients):
-    scored.workspace.case_wanted.connect(lambda _: None)
-    scored.cases.open("a")
-    assert scored.cases._awaited is None
-    scored.workspace.set_cohort(read_cohort(two_patients).only(("b",)), two_patients)
-    scored.cases.open("a")
-    assert "a is not in the cohort that is open" in scored.panel.message
-
-
 @pytest.fixture
 def opened(qtbot, dock, two_patients):
     """The dock with a study that was there, of two configurations in two folds."""
@@ -748,7 +338,7 @@ def test_what_a_study_has_stays_part_of_it(opened):
     opened.choices.lock(more, None)
     opened.choices.form.input("seeds").set_value(1)
     assert opened.choices.config().seeds == 3
-    name(opened, "new")
+    type_name(opened, "new")
     opened.choices.form.input("seeds").set_value(1)
     assert opened.choices.config().seeds == 1
     assert box.isEnabled()
@@ -774,7 +364,7 @@ def test_one_core_is_left_and_the_result_needs_no_pytorch_here(monkeypatch, two_
 def test_nothing_starts_before_the_study_that_is_there_was_read(qtbot, ready, fake, two_patients):
     folder = write_study(two_patients.parent / "study" / "before", two_patients)
     job = fake()
-    name(ready, "before")
+    type_name(ready, "before")
     assert ready._opened is None
     assert ready.summary.said == "Reading this study ..."
     assert not ready.buttons.start.isEnabled()
@@ -784,9 +374,9 @@ def test_nothing_starts_before_the_study_that_is_there_was_read(qtbot, ready, fa
     qtbot.waitUntil(lambda: ready._opened is not None)
     assert ready.buttons.start.isEnabled()
     # Nor after that failed; what was greyed is not any more.
-    name(ready, "new")
+    type_name(ready, "new")
     (folder / "study.json").write_text("{}")
-    name(ready, "before")
+    type_name(ready, "before")
     qtbot.waitUntil(lambda: "damaged" in ready.summary.said)
     ready.start()
     assert job.asked == []
@@ -846,9 +436,9 @@ def test_a_study_goes_on_with_the_masks_that_it_began_with(qtbot, dock, two_pati
 @pytest.mark.parametrize("odd", ["results, v2", "-old", "x" * 130])
 def test_a_study_in_a_folder_of_any_name_opens(qtbot, ready, two_patients, odd):
     write_study(two_patients.parent / "study" / odd, two_patients)
-    name(ready, odd)
+    type_name(ready, odd)
     qtbot.waitUntil(lambda: ready._opened is not None)
-    name(ready, f"{odd} 2, new")
+    type_name(ready, f"{odd} 2, new")
     assert "cannot be called" in ready.summary.said
 
 
@@ -877,7 +467,7 @@ def test_what_was_only_checked_is_listed_and_its_name_is_free(ready, two_patient
 
 def test_a_name_on_its_way_opens_nothing(qtbot, ready, two_patients):
     write_study(two_patients.parent / "study" / "study-1", two_patients)
-    name(ready, "other")
+    type_name(ready, "other")
     ready.choices.form.input("minutes_per_run").set_value(7.0)
     for text in ("study-", "study-1", "study-10"):
         ready.place.combo.setEditText(text)
@@ -895,7 +485,7 @@ def test_a_name_on_its_way_opens_nothing(qtbot, ready, two_patients):
 def test_a_study_of_another_cohort_says_so_first(qtbot, ready, other_cohort):
     folder = write_study(ready.place.folder().parent / "foreign", other_cohort)
     (folder / "folds.csv").write_text("case,patient,fold\nx,x,1\ny,y,2\n")
-    name(ready, "foreign")
+    type_name(ready, "foreign")
     qtbot.waitUntil(lambda: ready._opened is not None)
     assert f"This study is of another cohort, {other_cohort}" in ready.summary.said
     assert not ready.buttons.start.isEnabled()
@@ -932,86 +522,6 @@ def test_the_last_round_of_workers_counts_whole(ready):
     assert "They train for about 20 min, 3 at a time." in ready.summary.said
 
 
-def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
-    board = StudyStatus()
-    board.show(runs_of(StudyConfig(folds=50, seeds=5)), {})
-    ready.progress.grid.show_board(board)
-    assert ready.progress.grid.table.rowCount() * 50 == 1200
-    assert "the first 1200 of these 1500 runs" in ready.progress.grid._rest.said
-    last = Run(configuration="3d:ceT1+T2", fold=50, seed=4)
-    board.take(done(last))
-    ready.progress.grid.refresh(last.key, board)
-    ready.progress.grid.show_board(StudyStatus())
-    assert ready.progress.grid._rest.isHidden()
-
-
-def test_the_progress_is_that_of_the_runs_that_are_done_now(monkeypatch):
-    """One run again of four, at a half after 100 s: 100 s are left, whatever the other three wait for."""
-    now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    board, one = StudyStatus(), run()
-    runs = runs_of(StudyConfig(configurations=CONFIGURATIONS, folds=2))
-    board.show(runs, {one.key: state_of(one, "failed", reason="No memory.")})
-    board.begin((one.key,))
-    assert board.total().share == 0.0
-    board.take(planned(one, state="failed"))
-    board.take(planned(run(fold=2)))
-    board.take(RunStarted(**about(one)))
-    now[0] = 100.0
-    board.take(advanced(one, 0.5))
-    assert board.total().share == pytest.approx(0.5)
-    assert board.total().seconds_left == pytest.approx(100.0)
-    board.take(RunFailed(**about(one), done=1, total=4, reason="No memory."))
-    assert board.total().share == 1.0
-
-
-def test_going_on_counts_what_is_left_and_failed_runs_as_to_come():
-    board = StudyStatus()
-    first, second, *_ = runs = runs_of(StudyConfig(configurations=CONFIGURATIONS, folds=2))
-    board.show(runs, {first.key: state_of(first, mean_dice=0.5), second.key: state_of(second, "failed")})
-    board.begin()
-    # The files of the first were found to be gone, those of the third to be there.
-    board.take(planned(first))
-    board.take(done(runs[2], was_done=True))
-    assert board.total().share == 0.0
-    board.take(RunStarted(**about(second)))
-    board.take(done(second))
-    assert board.total().share == pytest.approx(1 / 3)
-
-
-def test_a_burst_of_events_adds_up_all_runs_a_few_times(qtbot, dock, monkeypatch):
-    added = []
-    total = StudyStatus.total
-    monkeypatch.setattr(StudyStatus, "total", lambda board: added.append(1) or total(board))
-    for one in runs_of(StudyConfig(folds=20, seeds=10)):
-        dock.progress.take(planned(one))
-    qtbot.waitUntil(lambda: dock.progress.said.said == "0 of 1200 runs done.")
-    assert len(added) <= 3
-    assert dock.progress.grid.table.rowCount() * 20 == 1200
-
-
-def test_a_long_history_is_thinned_to_what_can_be_seen(opened):
-    folder = opened._opened.folder
-    path = folder / "models" / run().key / "history.csv"
-    path.parent.mkdir(parents=True)
-    rows = "".join(f"{n},1,0.5,\n" for n in range(1, 100_001))
-    path.write_text(f"iteration,seconds,loss,validation_dice\n{rows}")
-    (event,) = study.read_curve(folder, run().key, threading.Event())
-    losses = event.result.losses
-    assert len(losses) == 2000
-    assert losses[-1] == (100_000, 0.5)
-
-
-def test_the_choice_of_predictions_stays_when_a_second_seed_renames_it(dock, make_case, tmp_path):
-    a = make_case("a")
-    results = [result_of(a, 1, 0.5, name) for name in CONFIGURATIONS]
-    dock.cases.show_results(tmp_path, tmp_path, tuple(results))
-    dock.cases.choice.setCurrentIndex(1)
-    results.append(result_of(a, 1, 0.5, seed=1))
-    dock.cases.show_results(tmp_path, tmp_path, tuple(results))
-    assert dock.cases.choice.currentText() == "3D ceT1+T2, seed 0"
-
-
 def test_a_study_whose_folder_was_removed_is_forgotten(opened):
     shutil.rmtree(opened._opened.folder)
     opened.choices.changed.emit()
@@ -1019,41 +529,6 @@ def test_a_study_whose_folder_was_removed_is_forgotten(opened):
     assert opened._opened is None
     assert opened.buttons.start.text() == "Start"
     assert opened.choices.form.input("minutes_per_run").enabled
-
-
-def test_the_bar_does_not_go_back_when_the_report_is_written(qtbot, ready, fake):
-    one = run()
-    job = fake(
-        Progress(done=3, total=4, message="Reading d"),
-        RunStarted(**about(one)),
-        advanced(one, 0.5),
-        Progress(done=0, total=9, message="Drawing"),
-    )
-    ready.start()
-    qtbot.waitUntil(lambda: ready.panel.message == "Drawing")
-    assert ready.panel._bar.value() / ready.panel._bar.maximum() == pytest.approx(0.125)
-    job.go_on.set()
-    qtbot.waitUntil(lambda: not ready.runner.is_busy)
-
-
-def test_the_wheel_scrolls_the_dock_and_not_its_lists(qtbot, ready, two_patients):
-    for before in ("one", "two"):
-        write_study(two_patients.parent / "study" / before, two_patients)
-    ready.place.show_project(two_patients.parent)
-    chosen = ready.place.combo.currentText()
-    at = QPointF(5, 5)
-    turn = QWheelEvent(
-        at,
-        at,
-        QPoint(),
-        QPoint(0, -120),
-        Qt.MouseButton.NoButton,
-        Qt.KeyboardModifier.NoModifier,
-        Qt.ScrollPhase.NoScrollPhase,
-        False,
-    )
-    QApplication.sendEvent(ready.place.combo, turn)
-    assert ready.place.combo.currentText() == chosen
 
 
 def test_a_dock_that_was_closed_while_it_ran_reads_nothing_until_it_is_shown(
