@@ -18,7 +18,7 @@ from napari_necroseg.jobs import train
 from napari_necroseg.layerdata import Role, case_layers
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.workspace import masks_to_save
-from napari_necroseg.widgets.train.cases import lacks, proposal
+from napari_necroseg.widgets.train.cases import proposal
 from napari_necroseg.widgets.train.dock import Train
 
 
@@ -424,11 +424,11 @@ def test_an_unknown_device_is_told_in_words(qtbot, ready):
 
 
 def test_what_a_case_lacks():
-    config = train_preset("fast")
-    assert lacks(case("a"), config) == ()
-    assert lacks(case("a", has_t2=False), config) == ("T2",)
-    assert lacks(case("a", has_t2=False), config.changed(sequences=("ceT1",))) == ()
-    assert lacks(case("a"), config.changed(target="tumour")) == ("tumour mask",)
+    both = (Sequence.CET1, Sequence.T2)
+    assert case("a").missing(both, "reference") == ()
+    assert case("a", has_t2=False).missing(both, "reference") == ("T2",)
+    assert case("a", has_t2=False).missing(("ceT1",), "reference") == ()
+    assert case("a").missing(both, "tumour") == ("tumour mask",)
 
 
 def test_the_proposal_holds_out_a_fifth_of_the_patients():

@@ -1,4 +1,4 @@
-"""A case: the paired sequences of one follow-up examination, as paths or voxels; a cohort: many cases."""
+"""Holds a case (the paired sequences of one examination, as files or voxels) and a cohort of cases."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,24 +19,24 @@ class Sequence(StrEnum):
     T2 = "T2"
 
 
-# Whose a mask is: that of the cohort's table; one of a project's labels, signed off or not; or open layers.
+# Where a mask is from: the cohort's table; a project's labels, signed off or not; or an open layer.
 Whose = Literal["cohort", "signed", "unsigned", "layers"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A mask that a person drew in a project, beside the one that the cohort's table names.
+class DrawnMask:
+    """A mask that a person drew in a project, beside the one that the cohort's table may name.
 
     Parameters
     ----------
     whose
-        Whether it is signed off, or open layers.
+        Whether it is signed off, not signed off, or an open layer.
     reader
-        Initials of who signed it off.
+        Initials of the reader who signed it off.
     is_used
-        Whether it is taken; the cohort's is otherwise.
+        Whether it is used instead of the cohort's.
     is_first
-        Whether the cohort's table names no mask.
+        Whether the cohort's table names no mask of this kind.
     """
 
     whose: Literal["signed", "unsigned", "layers"]
@@ -47,7 +47,7 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFiles:
-    """One row of a cohort: where the files of a case are.
+    """One row of a cohort: the files of a case.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ class CaseFiles:
     reference, tumour
         Mask files of the necrosis zone and of the metastasis, where they exist.
     patient
-        Cases with the same patient never stand on both sides of a split; the case's name if unknown.
+        Cases of one patient are never on both sides of a split; the case's name if unknown.
     days_since_rfa, fold, status
-        The columns of ``cohort.csv`` of that name.
+        The columns of these names in ``cohort.csv``.
     spacing_mm
-        Slice, row and column spacing, for TIFF stacks that do not state theirs.
+        Slice, row and column spacing, for TIFF stacks that do not state it.
     own_masks
-        Which of ``reference`` and ``tumour`` this program wrote: whatever is not 0 in them is inside.
+        Which of ``reference`` and ``tumour`` this program wrote: every voxel that is not 0 is inside them.
     loaded
-        The voxels, where they are in memory already (the layers of a viewer): the files are not read then.
+        The voxels, if they are in memory already (layers of a viewer); the files are not read then.
     drawn
-        What a person drew of it, by ``reference`` and ``tumour``.
+        Masks that a person drew, by ``reference`` and ``tumour``.
     """
 
     name: str
@@ -82,36 +82,45 @@ class CaseFiles:
     spacing_mm: tuple[float, float, float] | None = None
     own_masks: frozenset[str] = frozenset()
     loaded: "Case | None" = None
-    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    drawn: Mapping[str, DrawnMask] = field(default_factory=dict)
 
     @property
     def patient_or_name(self) -> str:
-        """The patient that the case belongs to: its own if the cohort names none."""
+        """The patient of the case; the case's name if the cohort names no patient."""
         return self.patient or self.name
 
     @property
     def shares_file(self) -> bool:
-        """Whether one TIFF stack holds ceT1 and T2 as its channels."""
+        """Whether ceT1 and T2 are channels of the same TIFF stack."""
         return len({path.resolve() for path in self.sequences.values()}) < len(self.sequences)
 
     def only_sequences(self, names: Collection[str]) -> "CaseFiles":
-        """Return the files without the images that are not named, which then cannot fail.
+        """Return the case with the named images only, so that the others are not read.
 
-        ceT1 stays in any case, since it says where the voxels lie; so does what stands in the same file.
+        ceT1 always stays, since it defines the grid; so do the channels of a shared file.
         """
         wanted = set(Sequence) if self.shares_file else {Sequence.CET1, *names}
         kept = {sequence: path for sequence, path in self.sequences.items() if sequence in wanted}
         return replace(self, sequences=kept)
 
+    def mask(self, target: str) -> Path | None:
+        """Return the mask file of a target, ``reference`` or ``tumour``."""
+        return self.reference if target == "reference" else self.tumour
+
+    def missing(self, sequences: Collection[Sequence], target: str) -> tuple[str, ...]:
+        """Name the images and the mask that a training needs and this case lacks."""
+        images = [str(sequence) for sequence in sequences if sequence not in self.sequences]
+        return (*images, *(() if self.mask(target) else (f"{target} mask",)))
+
     def whose(self, target: str) -> Whose:
-        """Return whose the mask is that is learned from and scored against."""
+        """Return where the mask is from that is learned and scored against."""
         drawn = self.drawn.get(target)
         return drawn.whose if drawn is not None and drawn.is_used else "cohort"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:
-    """Cases that are studied together; their voxels are loaded one by one, never all at once."""
+    """Cases that are studied together; their voxels are loaded case by case, never all at once."""
 
     cases: tuple[CaseFiles, ...]
 
@@ -123,22 +132,22 @@ class Cohort:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The cases' names, in the order of the table."""
+        """The names of the cases, in the order of the table."""
         return tuple(case.name for case in self.cases)
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is a case of that name, however it is written."""
+        """Whether there is a case of that name, whatever its letter case or Unicode form."""
         return name_key(name) in self._by_name
 
     def __getitem__(self, name: str) -> CaseFiles:
-        """Return the case of that name, however it is written; see `case_names.name_key`."""
+        """Return the case of that name; see `case_names.name_key`."""
         found = self._by_name.get(name, self._by_name.get(name_key(name)))
         if found is None:
             raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")
         return found
 
     def only(self, names: Iterable[str]) -> "Cohort":
-        """Return the cohort of the named cases, in the order of the table; an unknown name is an error."""
+        """Return the cohort of the named cases in the order of the table; an unknown name is an error."""
         wanted = {self[name].name for name in names}
         return replace(self, cases=tuple(case for case in self.cases if case.name in wanted))
 
@@ -149,7 +158,7 @@ class Cohort:
 
     @cached_property
     def _by_name(self) -> dict[str, CaseFiles]:
-        """By the key of the name and by the name itself, which counts first."""
+        """Cases by their exact name, which takes precedence, and by its key."""
         by_key = {name_key(case.name): case for case in reversed(self.cases)}
         return by_key | {case.name: case for case in self.cases}
 
@@ -167,9 +176,9 @@ class Case:
     origin
         The ceT1 file; masks are saved onto its grid.
     notes
-        What the user should know of how the case was read (resampled, replaced, unusual), one sentence each.
+        Remarks for the user on how the case was read (resampled, replaced, unusual), one sentence each.
     patient
-        As the cohort's table names them; empty if none does.
+        The patient as the cohort's table names them; empty if it does not.
     """
 
     name: str
@@ -184,6 +193,10 @@ class Case:
     def grid(self) -> Grid:
         """The working grid of the ceT1 image, which all volumes of the case share."""
         return self.sequences[Sequence.CET1].grid
+
+    def mask(self, target: str) -> Volume | None:
+        """Return the mask of a target, ``reference`` or ``tumour``."""
+        return self.reference if target == "reference" else self.tumour
 
 
 def _some(names: tuple[str, ...], most: int = 8) -> str:

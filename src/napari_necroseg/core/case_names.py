@@ -1,4 +1,4 @@
-"""Names of cases: what may be one, which two are the same, where their files lie, and how they are shown."""
+"""Checks, compares and shows the names of cases, and finds the files named after them."""
 
 import re
 import unicodedata
@@ -23,26 +23,26 @@ _MARKDOWN_SPECIAL = "\\`*_[]<>|#$"
 
 
 def name_key(name: str) -> str:
-    """What two names of one case, or one patient, have in common: they are compared by it everywhere.
+    """Return the key by which names of cases and patients are compared everywhere.
 
-    An umlaut may be one character or two (macOS writes two); capitals, blanks around and dots behind do not
-    count: not every file system tells such names apart.
+    Letter case, surrounding blanks, trailing dots and the Unicode form do not count: an umlaut may be one
+    character or two (macOS writes two), and not every file system tells such names apart.
     """
     return unicodedata.normalize("NFC", tidy_name(name).casefold())
 
 
 def is_among(name: str, names: Iterable[str]) -> bool:
-    """Whether a name is one of these, however it is written."""
+    """Whether one of the names has the same `name_key`."""
     return name_key(name) in set(map(name_key, names))
 
 
 def tidy_name(name: str) -> str:
-    """The name that a folder, file or cell gives: letters composed, without blanks around or dots behind."""
+    """Return a name with composed letters, without surrounding blanks or trailing dots."""
     return re.sub(r"[\s.]+$", "", unicodedata.normalize("NFC", name).strip())
 
 
 def check_case_name(name: str) -> str | None:
-    """Why a name cannot be that of a case, as the end of a sentence; None if it can."""
+    """Return why a name cannot be that of a case, as the end of a sentence; None if it can."""
     if not name:
         return "the case has no name"
     bad = next((char for char in name if char in FORBIDDEN or _is_invisible(char)), None)
@@ -66,33 +66,33 @@ def _why_too_long(name: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """Text as it may go onto a terminal or into a file: invisible characters are spelled out.
+    """Return text that is safe on a terminal and in a file: invisible characters are escaped.
 
-    A name of a file may hold line ends, escape sequences that colour or erase a terminal, marks that turn
-    the direction of writing, or bytes that are no text at all.
+    The name of a file may hold line ends, escape sequences that colour or erase a terminal, marks that
+    reverse the direction of writing, or bytes that are not text.
     """
     return "".join(_spelled(char) if _is_invisible(char) else char for char in text)
 
 
 def in_markdown(text: str) -> str:
-    """Text as part of a Markdown file: nothing in it is taken for a link, a tag or the end of a cell."""
+    """Return text for a Markdown file, escaped so that it makes no link, tag or end of a cell."""
     escaped = "".join(f"\\{char}" if char in _MARKDOWN_SPECIAL else char for char in shown(text))
     return " ".join(escaped.split())
 
 
 def csv_cell(text: str) -> str:
-    """Text as a cell of a table: visible, with an apostrophe before what a spreadsheet would compute."""
+    """Return text for a cell of a table, with an apostrophe before anything that looks like a formula."""
     visible = shown(text)
     return f"'{visible}" if visible[:1] in tuple(FORMULA_STARTS) else visible
 
 
 def is_unicode(path: Path) -> bool:
-    """Whether a path is text; the names of files may be any bytes, which no table can hold."""
+    """Whether a path is text: names of files may be any bytes, which no table can hold."""
     return not any(unicodedata.category(char) == "Cs" for char in str(path))
 
 
 def names_in(folder: Path) -> dict[str, str]:
-    """What is in a folder: each name by itself and by its `name_key`; nothing if there is no folder."""
+    """Return the names in a folder, by themselves and by their `name_key`; none if there is no folder."""
     if not folder.is_dir():
         return {}
     names = sorted((path.name for path in folder.iterdir()), reverse=True)
@@ -100,29 +100,29 @@ def names_in(folder: Path) -> dict[str, str]:
 
 
 def name_among(there: Mapping[str, str], name: str) -> str | None:
-    """A name as a folder has it, of its `names_in`: the very same, else the same in other writing."""
+    """Return a name as `names_in` has it: the same one, else one with the same key, else None."""
     return there.get(name, there.get(name_key(name)))
 
 
 def named_file(folder: Path, name: str) -> Path:
-    """The file of that name in a folder, however the disk has it written; else where it would be.
+    """Return the file in a folder whose name has the same `name_key`, or the path that it would have.
 
     Parameters
     ----------
     folder
         Need not exist.
     name
-        With its suffix: ``<case>.nii.gz``.
+        Name with suffix: ``<case>.nii.gz``.
     """
     path = folder / name
-    # Names of plain letters can differ from the disk's by their case alone, which costs no listing.
+    # This costs no listing of the folder.
     if path.exists():
         return path
     return folder / (name_among(names_in(folder), name) or name)
 
 
 def _is_invisible(char: str) -> bool:
-    """Whether a character is a control, a direction mark, half a character, unassigned, or ends a line."""
+    """Whether a character is a control, a direction mark, a surrogate, unassigned, or a line end."""
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 

@@ -1,4 +1,4 @@
-"""Mistakes that a user can act on: the message says what happened, with numbers, and what to do next."""
+"""Errors that a user can act on: each message says what happened, with numbers, and what to do next."""
 
 import errno
 import re
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What to do about an error of the system, by its name (not every system knows each); what it is, the system
-# says itself.
+# What to do about an error of the system, by the error's name (not every system has all of them). The system
+# itself says what has happened.
 _ADVICE = {
     "EACCES": "Ask for access to it, or choose another place.",
     "EPERM": "Ask for access to it, or choose another place.",
@@ -31,7 +31,7 @@ _ADVICE = {
     "ETIMEDOUT": "The network drive does not answer: connect it again.",
     "ENOMEM": "Close other programs, and try again.",
 }
-# Lack of memory, as torch, numba and the system's loader say it in errors of other kinds.
+# How torch, numba and the system's loader report a lack of memory in errors of other types.
 _NO_MEMORY = (
     "out of memory",
     "not enough memory",
@@ -39,32 +39,32 @@ _NO_MEMORY = (
     "cannot allocate memory",
     "failed to map segment",
 )
-# Python, of a limit of processes, and pathlib up to Python 3.12.
+# Messages of Python at a limit of processes, and of pathlib up to Python 3.12.
 _NO_THREAD = "can't start new thread"
 _LOOP = "Symlink loop"
 _FEWER = "Close other programs, or raise the limit (ulimit -u)."
-# Windows: another process has the file, or a part of it.
+# Windows errors of a file that another process has open or locked.
 _IN_USE = (32, 33)
 
 
 class NecrosegError(Exception):
-    """A mistake that the user can mend; shown as one sentence, never as a traceback."""
+    """A problem that the user can solve; shown as one sentence, never as a traceback."""
 
 
 class FileError(NecrosegError):
-    """A file that is missing, foreign, damaged, or of a kind that this program refuses."""
+    """A file that is missing, damaged, another program's, or of a kind that this program refuses."""
 
 
 class GeometryError(NecrosegError):
-    """Voxels whose place in the patient is unknown, impossible, or contradicts another image."""
+    """Voxels whose place in the patient is unknown, impossible, or in contradiction to another image."""
 
 
 class CohortError(NecrosegError):
-    """A table or folder of cases with a row that is wrong, missing or ambiguous."""
+    """A table or folder of cases with a wrong, missing or ambiguous case."""
 
 
 class SettingsError(NecrosegError):
-    """A choice that is out of bounds or contradicts another choice."""
+    """A setting that is out of bounds or contradicts another one."""
 
 
 class ModelError(NecrosegError):
@@ -72,16 +72,16 @@ class ModelError(NecrosegError):
 
 
 class ResourceError(NecrosegError):
-    """Too little memory, disk space or an absent device."""
+    """Too little memory or disk space, or a device that is not there."""
 
 
-# What `mistake_of` may know a sentence for.
+# The types of errors for which `mistake_of` may have a sentence.
 SYSTEM_ERRORS = (OSError, MemoryError, UnicodeEncodeError, RuntimeError, ImportError)
 
 
 @contextmanager
 def as_mistakes() -> Iterator[None]:
-    """Raise errors of the system as the mistakes that they mean; those that nobody foresaw stay."""
+    """Raise known errors of the system as a `NecrosegError`; others are raised as they are."""
     try:
         yield
     except SYSTEM_ERRORS as error:
@@ -92,22 +92,22 @@ def as_mistakes() -> Iterator[None]:
 
 
 def unreadable(path: Path, error: OSError) -> FileError:
-    """Return the sentence for a file that could not be read."""
+    """Return the error for a file that could not be read."""
     said = "may not be read" if error.errno in (errno.EACCES, errno.EPERM) else "could not be read"
     return FileError(f"{path} {said}: {_reason(error)}")
 
 
 def unwritable(path: Path, error: OSError, *, done: str = "written") -> ResourceError:
-    """Return the sentence for a file or folder that could not be written, or what else was to be `done`."""
+    """Return the error for a file or folder that could not be written (or removed: `done`)."""
     if error.errno == errno.ENOMEM:
         return _no_memory(error)
     return ResourceError(f"{path} could not be {done}: {_reason(error)}")
 
 
 def mistake_of(error: BaseException) -> NecrosegError | None:
-    """Return what an error of the system means for a person; None for one that nobody foresaw.
+    """Return an error of the system as a `NecrosegError`; None for one that is not known.
 
-    Mistakes are returned as they are.
+    A `NecrosegError` is returned as it is.
     """
     if isinstance(error, NecrosegError):
         return error
@@ -147,7 +147,7 @@ def _no_memory(error: BaseException) -> ResourceError:
 
 
 def _reason(error: OSError) -> str:
-    """What happened, in the system's words, and what to do about it; starts with a capital letter."""
+    """Return what happened, in the system's words, and what to do about it."""
     said = error.strerror or str(error) or type(error).__name__
     is_in_use = getattr(error, "winerror", None) in _IN_USE
     name = "EBUSY" if is_in_use else errno.errorcode.get(error.errno or 0, "")

@@ -1,7 +1,7 @@
-"""What a long job reports while it runs.
+"""Defines the events that a long job reports while it runs.
 
-A job is a generator of these small frozen values; the last one is `Finished`. Closing the generator
-cancels the job. The command line prints them, a dock draws them, a test puts them in a list.
+A job is a generator of these small frozen values, of which the last is `Finished`. Closing the generator
+cancels the job. The command line prints events, a dock shows them, a test collects them in a list.
 """
 
 import math
@@ -18,14 +18,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened in a job; `event` is its name in ``--json`` output."""
+    """Something that happened in a job; `event` is its name in the ``--json`` output."""
 
     event: ClassVar[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """The job begins; `message` says in a sentence what it is about to do."""
+    """The job begins; `message` is a sentence on what it is about to do."""
 
     event: ClassVar[str] = "started"
     message: str
@@ -33,7 +33,7 @@ class Started(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Event):
-    """`done` of `total` steps are behind us; `message` names the step."""
+    """`done` of `total` steps are finished; `message` names the current one."""
 
     event: ClassVar[str] = "progress"
     done: int
@@ -43,7 +43,7 @@ class Progress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Warned(Event):
-    """Something that the user should know, and that does not stop the job."""
+    """Something that the user should know, and that does not end the job."""
 
     event: ClassVar[str] = "warning"
     message: str
@@ -53,10 +53,10 @@ class Warned(Event):
 class TrainingStep(Event):
     """State of a training, at most ten times a second.
 
-    `iteration` of `iterations` (None where only time bounds the training) are done; `loss` is the
-    mean since the last such event; `seconds` have passed, about `seconds_left` remain; since the last such
-    event `samples_per_s` were learned from. `memory_gib` are in use: of the graphics card by torch, else of
-    the computer by the whole program.
+    `iteration` of `iterations` are done (None if only a time limits the training); `loss` is the mean since
+    the last such event, and `samples_per_s` is the speed since then; `seconds` have passed, about
+    `seconds_left` remain. `memory_gib` are in use: on a graphics card by torch, otherwise in the computer by
+    the whole program.
     """
 
     event: ClassVar[str] = "step"
@@ -71,10 +71,9 @@ class TrainingStep(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Validated(Event):
-    """A training looked at whole cases that it does not learn from.
+    """A training was scored on whole cases that it does not learn from.
 
-    `dice` is the Dice coefficient of each, undefined (nan) where there was nothing to find and nothing was
-    found; `mean_dice` is their mean.
+    `dice` is the Dice coefficient of each case, nan if both masks are empty; `mean_dice` is their mean.
     """
 
     event: ClassVar[str] = "validated"
@@ -90,7 +89,7 @@ class Validated(Event):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ValidationPicture(Event):
-    """What the network in training makes of a case that it does not learn from; only where it was asked for.
+    """The present prediction for a case that the training does not learn from; only on request.
 
     `labels` are uint8, 0 and 1, on the case's grid; `dice` is as in `Validated`.
     """
@@ -103,7 +102,7 @@ class ValidationPicture(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpointed(Event):
-    """What a training learned until an iteration is on disk: it could go on from there."""
+    """A training was saved after an iteration, so that it can go on from there."""
 
     event: ClassVar[str] = "checkpoint"
     iteration: int
@@ -111,7 +110,7 @@ class Checkpointed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Paused(Event):
-    """A training stands still after an iteration, as asked; what it learned is on disk."""
+    """A training was saved and paused after an iteration, as requested."""
 
     event: ClassVar[str] = "paused"
     iteration: int
@@ -119,7 +118,7 @@ class Paused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseDone(Event):
-    """A case of a batch is finished, `done` of `total`; `path` is what was written for it."""
+    """A case of a batch is finished, as number `done` of `total`; `path` was written for it."""
 
     event: ClassVar[str] = "case"
     case: str
@@ -135,7 +134,7 @@ class CaseDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFailed(Event):
-    """A case of a batch could not be done, for `reason`; the others go on."""
+    """A case of a batch failed for a `reason`; the others go on."""
 
     event: ClassVar[str] = "failed"
     case: str
@@ -190,7 +189,7 @@ def run(job: Generator[Event, None, Any], on_event: Callable[[Event], object] | 
 
 
 def to_record(event: Event) -> dict[str, Any]:
-    """Turn an event into what ``--json`` prints: its name, then its fields, those of a `result` unfolded.
+    """Return what ``--json`` prints of an event: its name, its fields, and those of its `result`.
 
     Parameters
     ----------
@@ -209,7 +208,7 @@ def to_record(event: Event) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Turn dataclasses, mappings, lists, paths and numbers that JSON does not know into what it knows."""
+    """Return dataclasses, mappings, lists, paths, infinities and nan as values that JSON has."""
     if is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):

@@ -1,11 +1,11 @@
-"""Voxels, and where they lie in the patient.
+"""Holds voxels and their place in the patient.
 
 Conventions of the whole project, stated here once:
 
 - A *working* array is ``(slice, row, column)`` = right-to-left, superior-to-inferior,
   anterior-to-posterior: ``nibabel.aff2axcodes(affine) == ("L", "I", "P")``. A sagittal stack then
   stands upright in a viewer that shows (row, column), with positive scale.
-- A *file* array is in the axis order of the file that it came from.
+- A *file* array is in the axis order of its file.
 - Channels come first, ``(C, Z, Y, X)``; batches are ``(B, C, *spatial)``.
 - Lengths are millimetres, volumes millilitres; affines map voxel indices to RAS+ world millimetres,
   integer indices being voxel centres.
@@ -21,24 +21,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_necroseg.core.errors import GeometryError
+from napari_necroseg.core.errors import GeometryError, SettingsError
 
 Affine = NDArray[np.float64]
 Voxels = NDArray[Any]
 
 # Two grids are the same when no corner differs by more than this share of the smallest spacing:
-# far above the float32 rounding of NIfTI headers, far below anything that a reader could see.
+# far above the float32 rounding of NIfTI headers, far below anything visible.
 SAME_GRID_TOLERANCE_VOXELS = 0.01
 WORKING_AXIS_CODES = ("L", "I", "P")
 
 
 class Position(StrEnum):
-    """How it is known where a grid lies in the patient."""
+    """How the place of a grid in the patient is known."""
 
     STATED = "stated"
-    # A TIFF stack: taken for upright sagittal slices; its directions are a convention, its place is unknown.
+    # A TIFF stack, taken for upright sagittal slices: its directions are a convention, its place is unknown.
     UPRIGHT = "upright"
-    # A NIfTI header without a place: directions and place are a guess, and each program guesses otherwise.
+    # A NIfTI header without a place: directions and place are a guess that differs between programs.
     UNKNOWN = "unknown"
 
 
@@ -51,11 +51,11 @@ class Grid:
     shape
         Number of voxels along the three axes.
     affine_ras
-        ``(4, 4)``; maps a voxel index to the millimetre position of its centre, RAS+.
+        ``(4, 4)``; maps a voxel index to the position of its centre in mm, RAS+.
     position
-        How it is known where the grid lies.
+        How the place of the grid is known.
     in_file
-        For a grid in working order: the same voxels in the axis order of their file, where there is one.
+        For a grid in working order: the grid of the same voxels in the axis order of their file.
 
     Raises
     ------
@@ -83,12 +83,12 @@ class Grid:
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of one voxel, the determinant of the affine (right for sheared grids, too)."""
+        """Volume of one voxel: the determinant of the affine, which also holds for sheared grids."""
         return float(abs(np.linalg.det(self.affine_ras[:3, :3]))) / 1000.0
 
     @cached_property
     def axis_codes(self) -> tuple[str, str, str]:
-        """Anatomical direction in which each axis grows, e.g. ``("L", "I", "P")``."""
+        """Anatomical direction in which each axis increases, e.g. ``("L", "I", "P")``."""
         import nibabel  # 0.15 s: kept out of the start of the program
 
         return tuple(nibabel.aff2axcodes(self.affine_ras))
@@ -108,13 +108,43 @@ class Grid:
         offset = np.asarray(world_mm, dtype=np.float64) - self.affine_ras[:3, 3]
         return np.asarray(offset @ np.linalg.inv(self.affine_ras[:3, :3]).T)
 
+    def index_of(self, point_mm: ArrayLike, *, what: str = "point") -> tuple[int, int, int]:
+        """Return the voxel in which a world position lies.
+
+        Parameters
+        ----------
+        point_mm
+            RAS+.
+        what
+            What the error calls the position.
+
+        Raises
+        ------
+        SettingsError
+            If the position lies outside of the grid.
+        """
+        at = self.to_index(point_mm)
+        last = np.asarray(self.shape) - 1
+        if (at < -0.5).any() or (at > last + 0.5).any():
+            corners = self.corners_mm()
+            low, high = (
+                ", ".join(f"{x:.0f}" for x in ends) for ends in (corners.min(axis=0), corners.max(axis=0))
+            )
+            point = ", ".join(f"{x:g}" for x in np.asarray(point_mm, dtype=float))
+            raise SettingsError(
+                f"The {what} ({point}) mm lies outside of the image, which reaches from ({low}) to ({high}) "
+                "mm; name one inside, in world coordinates (right, anterior, superior)."
+            )
+        z, y, x = np.clip(np.round(at), 0, last).astype(int).tolist()
+        return (z, y, x)
+
     def corners_mm(self) -> NDArray[np.float64]:
         """World positions of the eight outermost voxel centres, ``(8, 3)``."""
         last = np.asarray(self.shape) - 1
         return self.to_world_mm(np.array(list(np.ndindex(2, 2, 2))) * last)
 
     def matches(self, other: "Grid") -> bool:
-        """Whether both grids have the same shape and place, to a hundredth of a voxel."""
+        """Whether both grids have the same shape and the same place to a hundredth of a voxel."""
         if self.shape != other.shape:
             return False
         gap_mm = float(np.abs(self.corners_mm() - other.corners_mm()).max())
@@ -130,7 +160,7 @@ class Volume:
     voxels
         ``(Z, Y, X)`` for a working volume; any real dtype for an image, bool or uint8 for a mask.
     grid
-        Where the voxels lie; its shape is that of `voxels`.
+        The place of the voxels; it has the shape of `voxels`.
     """
 
     voxels: Voxels
@@ -142,7 +172,7 @@ class Volume:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """The file that a case's voxels came from: enough to save a mask exactly onto it.
+    """The file that voxels were read from, as far as a mask that is saved onto its grid depends on it.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_necroseg.core.case import CaseFiles, Cohort, Drawn, Sequence
+from napari_necroseg.core.case import CaseFiles, Cohort, DrawnMask, Sequence
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.project.labels import drawn_cases, marked, masks_in_words, with_corrected
 
@@ -28,7 +28,7 @@ def labels(tmp_path: Path, sign_off) -> Path:
 def test_a_signed_mask_takes_the_place_of_the_references(labels) -> None:
     a, b, c = with_corrected(COHORT, labels)
     assert (a.reference, a.tumour) == (labels / "a.nii.gz", None)
-    assert a.drawn["reference"] == Drawn(whose="signed", reader="AB")
+    assert a.drawn["reference"] == DrawnMask(whose="signed", reader="AB")
     assert (b.reference, b.tumour) == (None, None)
     assert c == COHORT["c"]
     assert drawn_cases(COHORT, labels) == (("a",), ("b",))

@@ -22,7 +22,7 @@ from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.masks.components import Mask, Size, measure
 from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.project.case_files import save_mask_version
-from napari_necroseg.core.volume import Grid, Voxels
+from napari_necroseg.core.volume import Voxels
 
 Stop = threading.Event | None
 Point = tuple[float, float, float]
@@ -167,11 +167,12 @@ def assist_files(
     """
     check_out(out, files)
     check_out_file(out)
-    yield Started(message=f"Outlining what lies about {_words(seed_mm)} mm in {files.name}: {config.method}.")
+    at = ", ".join(f"{value:.1f}" for value in seed_mm)
+    yield Started(message=f"Outlining what lies about ({at}) mm in {files.name}: {config.method}.")
     case = load_case(replace(files.only_sequences(config.sequences), reference=None, tumour=None))
     for note in case.notes:
         yield Warned(message=f"{case.name}: {note}")
-    seed = voxel_at(case.grid, seed_mm)
+    seed = case.grid.index_of(seed_mm, what="seed")
     started = time.monotonic()
     images = {
         name: volume.voxels
@@ -210,30 +211,6 @@ def check_out(out: Path, files: CaseFiles) -> None:
     used = (*files.sequences.values(), files.reference, files.tumour)
     if any(path is not None and path.resolve() == out.resolve() for path in used):
         raise SettingsError(f"{out} is a file of the case itself; write the mask under another name.")
-
-
-def voxel_at(grid: Grid, point_mm: Point) -> Index:
-    """Return the voxel in which a world position lies.
-
-    Raises
-    ------
-    SettingsError
-        If it lies outside of the image.
-    """
-    index = grid.to_index(point_mm)
-    if not all(-0.5 <= at <= n - 0.5 for at, n in zip(index, grid.shape, strict=True)):
-        corners = grid.corners_mm()
-        low, high = (_words(ends, digits=0) for ends in (corners.min(axis=0), corners.max(axis=0)))
-        raise SettingsError(
-            f"The seed {_words(point_mm)} mm lies outside of the image, which reaches from {low} to {high} "
-            "mm; name one inside, in world coordinates (right, anterior, superior)."
-        )
-    z, y, x = (min(max(0, round(float(at))), n - 1) for at, n in zip(index, grid.shape, strict=True))
-    return (z, y, x)
-
-
-def _words(point_mm: Point | np.ndarray, *, digits: int = 1) -> str:
-    return "(" + ", ".join(f"{value:.{digits}f}" for value in np.asarray(point_mm, dtype=float)) + ")"
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong

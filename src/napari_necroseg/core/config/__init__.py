@@ -1,4 +1,4 @@
-"""What a person chooses: frozen values with bounds and help, from which forms and ``--help`` are made."""
+"""Settings that a person chooses: frozen values with bounds and help, the source of forms and ``--help``."""
 
 from napari_necroseg.core.config.assist import AssistConfig, AssistMethod
 from napari_necroseg.core.config.augment import (

@@ -1,4 +1,4 @@
-"""How a first mask is made from a click."""
+"""Settings of the first mask that is made from a click."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ AssistMethod = Literal["graph-cut", "region-growing", "watershed", "fuzzy-c-mean
 
 
 class AssistConfig(Config):
-    """How a first mask is made from a click, without a model."""
+    """Settings of the first mask that is made from a click, without a model."""
 
     method: AssistMethod = Field(
         "graph-cut", title="Method", description="How what belongs to the click is told from the rest."

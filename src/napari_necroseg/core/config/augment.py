@@ -1,4 +1,4 @@
-"""How training samples are varied: a switch and its ranges for each transform of the paper."""
+"""Settings of the augmentation: a switch and ranges for each transform of the paper."""
 
 from typing import Self
 
@@ -13,9 +13,9 @@ AUGMENT_SWITCHES = ("blur", "gamma", "mirror", "scaling", "rotation", "elastic",
 
 
 class AugmentConfig(Config):
-    """How training samples are varied, drawn anew for every sample; the defaults are the paper's.
+    """Settings of the augmentation of training samples; the defaults are the paper's.
 
-    A range is drawn from uniformly, unless its help says otherwise; both its ends are part of it.
+    Each sample is drawn anew: uniformly from each range, both ends included, unless its help says otherwise.
     """
 
     blur: bool = Field(True, title="Blur", description="Blur each sequence in the plane of its slices.")
@@ -125,12 +125,12 @@ class AugmentConfig(Config):
 
 
 def only(*switches: str) -> AugmentConfig:
-    """Return the paper's augmentation with nothing but the named transforms."""
+    """Return the paper's augmentation with the named transforms only."""
     return AugmentConfig().changed(**{name: name in switches for name in AUGMENT_SWITCHES})
 
 
 def describe(config: AugmentConfig) -> str:
-    """Name the transforms that are on, for one line of a dock or a log."""
+    """Name the transforms that are switched on, in one line."""
     if config == AugmentConfig():
         return "all of the paper's, with its ranges"
     names = [name for name in AUGMENT_SWITCHES if getattr(config, name)]
@@ -142,7 +142,7 @@ def describe(config: AugmentConfig) -> str:
 
 
 def range_bounds(field: FieldInfo) -> tuple[float, float]:
-    """Return between what a range must lie."""
+    """Return the bounds of a range."""
     assert isinstance(field.json_schema_extra, dict)
     least, most = field.json_schema_extra["least"], field.json_schema_extra["most"]
     assert isinstance(least, float)

@@ -1,4 +1,4 @@
-"""What every set of choices is: frozen, checked, and explained where it is wrong."""
+"""The base of all settings: frozen and checked, with a sentence on what is wrong."""
 
 from typing import Annotated, Literal, Self
 
@@ -24,18 +24,18 @@ Threads = Annotated[
 
 
 class Config(BaseModel):
-    """A frozen set of choices; an unknown name or a value out of bounds is refused."""
+    """A frozen set of settings, which refuses unknown names and values out of bounds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def checked(cls, /, **choices: object) -> Self:
-        """Make the config, or say in one sentence which choice is wrong.
+        """Return the settings, or raise an error that names the wrong one.
 
         Raises
         ------
         SettingsError
-            For an unknown choice, a value out of bounds, or choices that contradict each other.
+            For an unknown setting, a value out of bounds, or settings that contradict each other.
         """
         try:
             return cls.model_validate(choices)
@@ -43,7 +43,7 @@ class Config(BaseModel):
             raise SettingsError(_first_problem(error)) from None
 
     def changed(self, /, **choices: object) -> Self:
-        """Return a checked copy with some choices replaced."""
+        """Return a checked copy with some settings replaced."""
         return type(self).checked(**(self.model_dump() | choices))
 
 

@@ -1,16 +1,16 @@
-"""How a trained network is applied."""
+"""Settings of a prediction."""
 
 from pydantic import Field
 
 from napari_necroseg.core.config.base import Config, Device, Precision, Threads
 from napari_necroseg.core.config.train import TrainConfig
 
-# What `usual_prediction` decides.
+# The settings that depend on the preset; see `usual_prediction`.
 BY_PRESET = ("smallest_share", "tta", "slice_smoothing_mm")
 
 
 class PredictConfig(Config):
-    """How a trained model is applied, and how its probability becomes an outline."""
+    """Settings of a prediction: how a model is applied, and how its probability becomes a mask."""
 
     threshold: float = Field(
         0.5,
@@ -68,11 +68,12 @@ class PredictConfig(Config):
 
 
 def usual_prediction(*trained: TrainConfig) -> PredictConfig:
-    """Return how models are applied unless a person says otherwise, by the presets they were trained with.
+    """Return the default settings of a prediction, by the presets that the models were trained with.
 
-    ``paper``: the probability cut at one half, nothing else. ``fast``: the mean over mirrored images (if it
-    has learned from such), which agrees across slices and has no small parts beside the zone: what a network
-    still lacks after some minutes. Models of which these are not the same are applied as the paper's.
+    ``paper``: the probability is cut at one half, and nothing else is done. ``fast``: mirrored images are
+    averaged (if the model was trained with mirroring), slices are smoothed, and small parts beside the zone
+    are left out, because a network needs that after a few minutes of training. Models that differ in this are
+    applied as the paper's.
     """
     first, *others = map(_usual, trained)
     return first if all(other == first for other in others) else PredictConfig()

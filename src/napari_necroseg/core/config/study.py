@@ -1,4 +1,4 @@
-"""How an experiment is done: which networks on which sequences, how many folds, how long each run."""
+"""Settings of an experiment: its networks and their sequences, folds, and the length of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def _normalised(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class StudyConfig(Config):
-    """What an experiment is: configurations, folds, seeds, and the length of a run; and where it runs."""
+    """Settings of an experiment: configurations, folds, seeds, the length of a run, and where it runs."""
 
     preset: Preset = Field(
         "fast",

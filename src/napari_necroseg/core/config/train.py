@@ -1,4 +1,4 @@
-"""How a network is trained: the choices, and the presets that a person starts from."""
+"""Settings of a training, and the presets to start from."""
 
 from typing import Annotated, Literal, Self
 
@@ -16,7 +16,7 @@ Whitening = Literal["patch", "volume", "tissue"]
 
 
 def _in_channel_order(sequences: tuple[Sequence, ...]) -> tuple[Sequence, ...]:
-    """Channels stand in one order everywhere, whatever order a person typed."""
+    """Return the sequences in the order of the channels, which is the same everywhere."""
     if not sequences or len(set(sequences)) != len(sequences):
         raise ValueError("name one or two different sequences")
     return tuple(sequence for sequence in Sequence if sequence in sequences)
@@ -28,7 +28,7 @@ FAST_LEARNING_RATE = 2e-3
 
 
 class TrainConfig(Config):
-    """How a network is trained."""
+    """Settings of a training."""
 
     preset: Preset = Field(
         "fast",
@@ -163,9 +163,9 @@ class TrainConfig(Config):
         return self.whitening != "patch"
 
     def changed(self, /, **choices: object) -> Self:
-        """Return a checked copy with some choices replaced.
+        """Return a checked copy with some settings replaced.
 
-        A number of iterations takes the place of a time limit that was there, and the other way round.
+        A number of iterations replaces a time limit, and a time limit a number of iterations.
         """
         if choices.get("steps") is not None:
             choices = {"minutes": None} | choices
@@ -195,20 +195,20 @@ class TrainConfig(Config):
 
 
 def train_preset(name: Preset, dimension: Dimension = "2d") -> TrainConfig:
-    """Return the starting point that a preset's name stands for.
+    """Return the settings of a preset.
 
     Parameters
     ----------
     name
-        ``paper``: every number as published, in fp32, of fixed length. ``fast``: ten minutes unless
-        changed, reduced precision where the device has it, and a third of the patches away from the
-        target, so that the network also learns what is not necrosis; Dice and cross-entropy as loss, and
-        a learning rate that falls to zero, since Tversky alone hardly moves in the first minutes; whole
-        images whitened, then varied a little, since a patch by itself does not tell how bright it is.
+        ``paper``: every number as published, in fp32, of fixed length. ``fast``: ten minutes unless changed,
+        and reduced precision where the device has it. A third of the patches lies away from the target, so
+        that the network also learns what is not necrosis. The loss is Dice and cross-entropy, with a learning
+        rate that falls to zero, because Tversky alone hardly improves in the first minutes. Whole images are
+        whitened and then varied a little, because a single patch does not show how bright it is.
     dimension
         Decides the batch: 32 slices of 128 x 128 pixels (``fast``: 16 of 64 x 64) or 2 volumes of
-        64 x 128 x 128 voxels (``fast``: 32 x 64 x 64). Small samples make many times the steps in the same
-        time; the network sees whole images when it predicts.
+        64 x 128 x 128 voxels (``fast``: 32 x 64 x 64). Small samples allow many more steps in the same time;
+        the network sees whole images when it predicts.
     """
     if name == "paper":
         batch_size = 32 if dimension == "2d" else 2

@@ -64,21 +64,8 @@ def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
     SettingsError
         If the point lies outside of the image.
     """
-    index = grid.to_index(point_mm)
-    if not all(-0.5 <= place <= size - 0.5 for place, size in zip(index, grid.shape, strict=True)):
-        corners = grid.corners_mm()
-        low, high = (
-            ", ".join(f"{x:.0f}" for x in ends) for ends in (corners.min(axis=0), corners.max(axis=0))
-        )
-        point = ", ".join(f"{x:g}" for x in np.asarray(point_mm, dtype=float))
-        raise SettingsError(
-            f"The point ({point}) mm lies outside of the image, which reaches from ({low}) to ({high}) mm; "
-            "name one inside, in world coordinates (right, anterior, superior)."
-        )
-    ends = [
-        _span(round(float(place)), _SIDE_PIXELS, size)
-        for place, size in zip(index[1:], grid.shape[1:], strict=True)
-    ]
+    index = grid.index_of(point_mm)
+    ends = [_span(middle, _SIDE_PIXELS, size) for middle, size in zip(index[1:], grid.shape[1:], strict=True)]
     return Region(rows=ends[0], columns=ends[1])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_necroseg.core.case import CaseFiles, Cohort, Drawn
+from napari_necroseg.core.case import CaseFiles, Cohort, DrawnMask
 from napari_necroseg.core.case_names import name_among, names_in
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.files import check_readable, file_sha256
@@ -107,7 +107,7 @@ def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from")
 
 
 def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: bool) -> CaseFiles:
-    drawn: dict[str, Drawn] = {}
+    drawn: dict[str, DrawnMask] = {}
     paths: dict[str, Path] = {}
     for role, suffix in _SUFFIXES.items():
         name = name_among(there, f"{files.name}{suffix}.nii.gz")
@@ -117,7 +117,7 @@ def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: 
         reader = _reader(labels, files.name, path) if role == "reference" else ""
         is_used = bool(reader) or unsigned
         is_first = getattr(files, role) is None
-        drawn[role] = Drawn(
+        drawn[role] = DrawnMask(
             whose="signed" if reader else "unsigned", reader=reader, is_used=is_used, is_first=is_first
         )
         if is_used:
@@ -165,7 +165,7 @@ def _check_unsigned(cohort: Cohort, labels: Path) -> None:
             check_readable(labels / name)
 
 
-def _named(name: str, drawn: Drawn) -> str:
+def _named(name: str, drawn: DrawnMask) -> str:
     remarks = [drawn.reader, "the cohort has none" if drawn.is_first else ""]
     remark = ", ".join(one for one in remarks if one)
     return f"{name} ({remark})" if remark else name

@@ -45,10 +45,7 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
     sequences = {sequence for configuration in parsed for sequence in configuration.sequences}
     lacking = {}
     for case in cohort:
-        missing = [str(sequence) for sequence in sorted(sequences) if sequence not in case.sequences]
-        if target_file(case, config) is None:
-            missing.append(f"{config.target} mask" if config.target == "tumour" else "reference mask")
-        if missing:
+        if missing := case.missing(sorted(sequences), config.target):
             lacking[case.name] = missing
     if lacking:
         name, missing = next(iter(lacking.items()))
@@ -146,7 +143,7 @@ def read_study_cases(
         case = store.load(files)
         for note in case.notes:
             yield Warned(message=f"{case.name}: {note}")
-        mask = case.reference if config.target == "reference" else case.tumour
+        mask = case.mask(config.target)
         assert mask is not None, "checked before"
         volumes[files.name] = measure(mask.voxels > 0, case.grid).volume_ml
         targets[files.name] = voxels_sha256(mask)
@@ -164,7 +161,7 @@ def read_study_cases(
             images_sha256={str(sequence): mark.sha256 for sequence, mark in marks[name].items()},
             images_likeness={str(sequence): mark.likeness for sequence, mark in marks[name].items()},
             target_sha256=targets[name],
-            target_file=relative_path(target_file(cohort[name], config), out),
+            target_file=relative_path(cohort[name].mask(config.target), out),
             target_from=cohort[name].whose(config.target),
         )
         for name, fold in folds.items()
@@ -236,7 +233,7 @@ def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:
     if not used:
         return files
     mask, target = folder / used, record.config.target
-    named = files.reference if target == "reference" else files.tumour
+    named = files.mask(target)
     # Another mask than the table's is a corrected one.
     is_own = named is None or named.resolve() != mask.resolve()
     own = files.own_masks | ({target} if is_own else set())
@@ -254,11 +251,6 @@ def relative_path(path: Path | None, folder: Path) -> str:
     except ValueError:
         # Another drive of Windows.
         return path.resolve().as_posix()
-
-
-def target_file(case: CaseFiles, config: StudyConfig) -> Path | None:
-    """Return the mask that is learned and scored."""
-    return case.reference if config.target == "reference" else case.tumour
 
 
 def _stamps(files: CaseFiles) -> _Stamps:

@@ -121,7 +121,7 @@ class TrainCases(QGroupBox):
         return tuple(
             files.name
             for files in self._cohort
-            if not lacks(files, self.config)
+            if not files.missing(self.config.sequences, self.config.target)
             and (files.name not in learned or files.whose(target) != "cohort")
         )
 
@@ -232,7 +232,7 @@ class CaseList(QWidget):
         """Fill the list and tick the proposal; ticks stay where the cohort is the same."""
         ticked = set(self.ticked()) if self._is_more_of(cohort) else None
         self._cohort = cohort
-        self._usable = [case for case in cohort if not lacks(case, config)]
+        self._usable = [case for case in cohort if not case.missing(config.sequences, config.target)]
         chosen = (set(proposal(self._usable)) if ticked is None else ticked) | self._wanted
         self._wanted.clear()
         entries = ((_described(case, config), case.name, case.name in chosen) for case in cohort)
@@ -296,13 +296,6 @@ class CaseList(QWidget):
         self.changed.emit()
 
 
-def lacks(case: CaseFiles, config: TrainConfig) -> tuple[str, ...]:
-    """Return what a case lacks to be trained on."""
-    missing = [str(sequence) for sequence in config.sequences if sequence not in case.sequences]
-    mask = case.reference if config.target == "reference" else case.tumour
-    return (*missing, *(() if mask is not None else (f"{config.target} mask",)))
-
-
 def _whose(case: CaseFiles, config: TrainConfig) -> str:
     """Say which mask counts, if it is another than the cohort's table names."""
     drawn = case.drawn.get(config.target)
@@ -337,7 +330,7 @@ def _known_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
 
 def _described(case: CaseFiles, config: TrainConfig) -> str:
     """Name a case, and say what it lacks and which mask counts."""
-    missing = lacks(case, config)
+    missing = case.missing(config.sequences, config.target)
     remarks = [f"no {' and no '.join(missing)}" if missing else "", _whose(case, config)]
     remark = "; ".join(one for one in remarks if one)
     return f"{case.name}  ({remark})" if remark else case.name

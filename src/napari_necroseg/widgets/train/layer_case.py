@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Labels, Layer
 
-from napari_necroseg.core.case import CaseFiles, Drawn, Sequence
+from napari_necroseg.core.case import CaseFiles, DrawnMask, Sequence
 from napari_necroseg.core.case_names import check_case_name, tidy_name
 from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError, GeometryError
@@ -73,7 +73,7 @@ def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]
     yield Progress(done=0, total=1, message=f"Taking over the layers of {taken.name} ...")
     case = assemble_case(taken.name, taken.images, {taken.target: taken.mask})
     paths = {sequence: image.origin.path or Path(taken.name) for sequence, image in taken.images.items()}
-    drawn: dict[str, Drawn] = {taken.target: Drawn(whose="layers")}
+    drawn: dict[str, DrawnMask] = {taken.target: DrawnMask(whose="layers")}
     files = CaseFiles(name=taken.name, sequences=paths, patient=taken.patient, loaded=case, drawn=drawn)
     mask = Path(taken.name)
     is_reference = taken.target == "reference"

@@ -197,7 +197,7 @@ def _of_ranks(ordered: list[str]) -> dict[str, str]:
 
 def _reference(case: Case, record: StudyRecord) -> Volume:
     target, known = record.config.target, record.cases[case.name]
-    mask = case.reference if target == "reference" else case.tumour
+    mask = case.mask(target)
     if mask is None or not mask.voxels.any():
         raise FileError(f"The {target} mask of {case.name} is gone or empty.")
     are_same = [known.target_sha256 in ("", voxels_sha256(mask))]

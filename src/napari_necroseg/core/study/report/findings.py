@@ -11,7 +11,7 @@ from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.files import read_text
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, trained_config
 from napari_necroseg.core.scoring.statistics import mean
-from napari_necroseg.core.study.cases import relative_path, target_file
+from napari_necroseg.core.study.cases import relative_path
 from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
 from napari_necroseg.core.study.results import (
@@ -194,7 +194,7 @@ def _is_phantom(record: StudyRecord, table: Path) -> bool:
 def _n_other_masks(folder: Path, record: StudyRecord) -> int:
     try:
         table = read_cohort(folder / record.cohort)
-        given = {files.name: target_file(files, record.config) for files in table}
+        given = {files.name: files.mask(record.config.target) for files in table}
     except (NecrosegError, ValueError):
         return 0
     used = {name: case.target_file for name, case in record.cases.items() if case.target_file}
