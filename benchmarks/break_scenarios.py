@@ -420,16 +420,14 @@ def _strokes_are_there(place: Path) -> str:
 
 def _make_small() -> None:
     """Let all networks be tiny, and checkpoints be written after each step."""
-    import napari_necroseg.cli.train as of_command
     import napari_necroseg.core.study.experiment as of_study
-    import napari_necroseg.core.study.run_job as of_run
     from napari_necroseg.core.plan import make_plan
-    from napari_necroseg.core.training import train
+    from napari_necroseg.core.training import start, train
 
     def small(*arguments: Any, **choices: Any) -> Any:
         return replace(make_plan(*arguments, **choices), widths=WIDTHS)
 
-    for module in (of_command, of_run, of_study):
+    for module in (start, of_study):
         module.make_plan = small
     train._SECONDS_BETWEEN_CHECKPOINTS = train._SECONDS_BETWEEN_EVENTS = 0.0
 

@@ -140,11 +140,9 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     from napari_necroseg.core.case import Cohort
     from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.config import train_preset
-    from napari_necroseg.core.network.device import resolve_device
     from napari_necroseg.core.network.model import load_model
-    from napari_necroseg.core.plan import make_plan
     from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
-    from napari_necroseg.core.training.train import Start, train
+    from napari_necroseg.core.training.start import prepare_training
 
     changes = RECIPES[run["recipe"]] | {"steps": run["steps"], "seed": run["seed"], "minutes": None}
     config = train_preset("fast", "2d").changed(**changes)
@@ -152,10 +150,10 @@ def train_and_score(options: argparse.Namespace, run: Run) -> Run:
     if options.quick:
         learned, left_out = learned[:2], left_out[:1]
     cohort = Cohort(cases=tuple(learned))
-    plan = make_plan(config, cohort, device=resolve_device(config.device), threads=run["threads"])
+    prepared = prepare_training(config, cohort, threads=run["threads"])
     folder = options.work / model_name(run)
     if not (folder / WEIGHTS_NAME).exists():
-        list(train(plan, cohort, run=folder, start=Start(may_go_on=True)))
+        list(prepared.train(cohort, run=folder, on_existing="resume_or_begin"))
     model = load_model(folder)
     scores = {one.name: scored(model, load_case(one), run["threads"]) for one in left_out}
     return {"seconds": model.record.seconds, "device": model.record.device, "dice": scores}

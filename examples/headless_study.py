@@ -12,13 +12,11 @@ from napari_necroseg.core.cohort.prepare import prepare
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.core.network.device import default_threads, resolve_device
 from napari_necroseg.core.network.model import load_model
-from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.scoring.files import find_pairs, score_files
 from napari_necroseg.core.scoring.summary import Summary
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.start import train
 
 
 def main(folder: Path, *, minutes: float = 10.0) -> Summary:
@@ -29,8 +27,7 @@ def main(folder: Path, *, minutes: float = 10.0) -> Summary:
 
     config = train_preset("fast", "2d").changed(minutes=minutes)
     training_cases = cohort.without((held_out,))
-    plan = make_plan(config, training_cases, device=resolve_device(config.device), threads=default_threads())
-    run = result_of(train(plan, training_cases, run=folder / "models" / "example")).run
+    run = result_of(train(training_cases, config, out=folder / "models" / "example")).run
 
     predictions = folder / "predictions" / "example"
     model = load_model(run)

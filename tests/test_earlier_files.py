@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.cli import main, train
+from napari_necroseg.cli import main
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.images.read import read_mask
@@ -21,6 +21,7 @@ from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.project.journal import recover
 from napari_necroseg.core.project.labels import with_corrected
 from napari_necroseg.core.project.review import Status, statuses
+from napari_necroseg.core.training import start
 
 WRITTEN = Path(__file__).parent / "data" / "written_by_0.1.0"
 # Words of an alarm that none of these files deserves.
@@ -104,12 +105,12 @@ def test_predictions_are_scored_as_before_and_known_cases_named(project: Path, c
 def test_an_interrupted_training_goes_on(
     project: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train.make_plan
+    whole = start.make_plan
 
     def small(*arguments: Any, **choices: Any) -> Plan:
         return replace(whole(*arguments, **choices), widths=(4, 6, 8))
 
-    monkeypatch.setattr(train, "make_plan", small)
+    monkeypatch.setattr(start, "make_plan", small)
     choices = "--cases case-1,case-2 --steps 6 --slices 32 --patch-side 32 --batch-size 4 --threads 1"
     run = project / "models" / "interrupted"
     code, _, text = command(

@@ -19,11 +19,11 @@ from napari_necroseg.core.cohort.find import find_case
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.events import Progress
-from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.core.project.augmentation_file import write_augment
 from napari_necroseg.core.training.mini_batches import batch
 from napari_necroseg.core.training.samples import write_samples
+from napari_necroseg.core.training.sources import training_source
 
 
 @pytest.fixture

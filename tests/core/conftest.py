@@ -13,7 +13,7 @@ import pytest
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.plan import Plan, make_plan
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 
 # Working order (L, I, P) with slices 4 mm apart: the files need no reordering.
 AFFINE = np.array([[-4.0, 0, 0, 10], [0, 0, -1.0, 20], [0, -1.0, 0, 30], [0, 0, 0, 1]])
@@ -58,8 +58,9 @@ def plan_tiny() -> PlanTiny:
     """Make plans of a few small steps; in fp32, so that they compute the same on every processor."""
 
     def make(cohort: Cohort, **choices: object) -> Plan:
-        config = TrainConfig.checked(**({"steps": 3, "batch_size": 4, "precision": "fp32"} | choices))
-        plan = make_plan(config, cohort, device="cpu", threads=1)
+        usual = {"steps": 3, "batch_size": 4, "precision": "fp32", "device": "cpu", "threads": 1}
+        config = TrainConfig.checked(**(usual | choices))
+        plan = make_plan(config, cohort)
         return replace(plan, patch_shape=(8, 16, 16), widths=(4, 6, 8))
 
     return make
@@ -79,7 +80,7 @@ def trained_run(plan_tiny: PlanTiny, tmp_path_factory: pytest.TempPathFactory) -
         # At a constant rate the last step decides how good it is, and rounding decides the last step.
         choices |= {"learning_rate": 1e-2, "learning_rate_decay": True}
         plan = plan_tiny(cases, steps=120, batch_size=8, **choices)
-        for _ in train(plan, cases, run=folder / "run"):
+        for _ in train_planned(plan, cases, run=folder / "run"):
             pass
         return folder / "run"
 

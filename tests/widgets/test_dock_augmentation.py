@@ -11,9 +11,9 @@ from qtpy.QtTest import QTest
 from napari_necroseg.core.augment.draw import Sampling, draw_sample, generator_of, sampling_of
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
-from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.core.training.mini_batches import batch
+from napari_necroseg.core.training.sources import training_source
 from napari_necroseg.jobs.preview import Sheet, View
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.augmentation.dock import Augmentation

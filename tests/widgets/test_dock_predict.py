@@ -17,7 +17,7 @@ from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.prediction.predict import Prediction
 from napari_necroseg.core.project.case_files import CaseOutput, write_case
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.jobs import predict as predict_module
 from napari_necroseg.jobs.predict import about_mask
@@ -377,8 +377,8 @@ def test_a_drawn_box_is_the_part(qtbot, ready, viewer, fake_prediction):
 def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, cohort_table):
     cohort = read_cohort(cohort_table)
     config = train_preset("fast").changed(steps=1, batch_size=1, device="cpu", threads=1)
-    plan = make_plan(config, cohort.only(("a",)), device="cpu", threads=1)
-    list(train(plan, cohort, run=cohort_table.parent / "models" / "tiny"))
+    plan = make_plan(config, cohort.only(("a",)))
+    list(train_planned(plan, cohort, run=cohort_table.parent / "models" / "tiny"))
     (cohort_table.parent / "b" / "T2.nii.gz").write_bytes(b"damaged")
     out = cohort_table.parent / "predictions" / "tiny"
     out.mkdir(parents=True)
@@ -416,12 +416,12 @@ def test_a_mask_that_is_left_alone_is_told_apart(tmp_path):
 def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, cohort_table, make_case):
     from napari_necroseg.core.config import train_preset
     from napari_necroseg.core.plan import make_plan
-    from napari_necroseg.core.training.train import train
+    from napari_necroseg.core.training.train import train_planned
 
     cohort = read_cohort(cohort_table).only(("a",))
-    config = train_preset("fast").changed(minutes=None, steps=1, batch_size=1)
+    config = train_preset("fast").changed(minutes=None, steps=1, batch_size=1, device="cpu", threads=1)
     run = cohort_table.parent / "models" / "tiny"
-    list(train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run))
+    list(train_planned(make_plan(config, cohort), cohort, run=run))
     dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
     open_case(dock, make_case("a"))
     assert dock.model.combo.currentText() == "tiny"

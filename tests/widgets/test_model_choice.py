@@ -27,7 +27,7 @@ from napari_necroseg.core.project.models import (
     run_title,
     write_ensemble,
 )
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.jobs import predict as predict_module
 from napari_necroseg.jobs.predict import WarmModels
@@ -151,7 +151,7 @@ def trained_once(cohort_table):
     cohort = read_cohort(cohort_table).only(("a",))
     config = train_preset("fast").changed(steps=1, batch_size=1, device="cpu", threads=1)
     run = cohort_table.parent / "models" / "tiny"
-    list(train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run))
+    list(train_planned(make_plan(config, cohort), cohort, run=run))
     return run
 
 

@@ -19,7 +19,7 @@ from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.project.model_folder import lock_path
 from napari_necroseg.core.project.models import find_interrupted
 from napari_necroseg.core.training import train as train_module
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 from napari_necroseg.jobs import train as train_py
 from napari_necroseg.jobs.train import TrainingControls
 from napari_necroseg.widgets.shared import qt_parts
@@ -39,7 +39,7 @@ def cut_off(ready, cohort_table):
     cohort = read_cohort(cohort_table).only(("a", "b"))
     config = train_preset("fast").changed(steps=3, batch_size=1, device="cpu", threads=1)
     run = cohort_table.parent / "models" / "mine"
-    job = train(make_plan(config, cohort, device="cpu", threads=1), cohort, run=run)
+    job = train_planned(make_plan(config, cohort), cohort, run=run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_module, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
         patch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)

@@ -115,15 +115,11 @@ def _phantoms(table: Path) -> Generator[Event, None, Cohort]:
 
 def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
     from napari_necroseg.core.config import train_preset
-    from napari_necroseg.core.network.device import default_threads, resolve_device
-    from napari_necroseg.core.plan import make_plan
-    from napari_necroseg.core.training.train import train
+    from napari_necroseg.core.training.start import train
 
-    config = train_preset("fast").changed(minutes=minutes)
     # Nothing else is going on in a demonstration: all cores may train.
-    threads = os.cpu_count() or default_threads()
-    plan = make_plan(config, cohort, device=resolve_device(config.device), threads=threads)
-    yield from _without_end(train(plan, cohort, run=folder))
+    config = train_preset("fast").changed(minutes=minutes, threads=os.cpu_count())
+    yield from _without_end(train(cohort, config, out=folder))
 
 
 def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:

@@ -21,19 +21,10 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import CohortError, NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.plan import (
-    SAME_NETWORK,
-    Plan,
-    fine_tuned,
-    fine_tuning_preset,
-    make_plan,
-    may_validate,
-    seen_by,
-    watched,
-)
+from napari_necroseg.core.plan import SAME_NETWORK, fine_tuned, fine_tuning_preset, seen_by
 
 if TYPE_CHECKING:
-    from napari_necroseg.core.network.model import Model
+    from napari_necroseg.core.training.start import PreparedTraining
 
 
 FIELDS = (
@@ -90,18 +81,17 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train_job(options: argparse.Namespace) -> Generator[Event]:
     """Train on the chosen cases."""
-    from napari_necroseg.core.training.train import Start, train
-
-    model = start_model(options)
-    plan, cohort, validation = planned(options, learned=None if model is None else model.config)
-    if model is not None and not len(validation):
-        others = may_validate(cohort, cohort.only(plan.cases), plan.config)
-        validation = others.only(watched(others.names, model.cases))
+    prepared, cohort, validation = _prepared(options)
+    plan = prepared.plan
     if plan.seconds is not None:
         # The limit holds for the whole command; starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
-    start = Start(model=model, resumes=options.resume)
-    return train(plan, cohort, run=options.out, start=start, validation=validation)
+    return replace(prepared, plan=plan).train(
+        cohort,
+        run=options.out,
+        validation=validation if len(validation) else prepared.to_watch(cohort),
+        on_existing="resume" if options.resume else "refuse",
+    )
 
 
 def train_left_behind(options: argparse.Namespace) -> str:
@@ -120,30 +110,18 @@ def train_left_behind(options: argparse.Namespace) -> str:
     return f"{kept}; the same command with --resume goes on."
 
 
-def start_model(options: argparse.Namespace) -> "Model | None":
-    """The model to go on from, if one was named."""
+def _prepared(options: argparse.Namespace) -> "tuple[PreparedTraining, Cohort, Cohort]":
+    """Return the chosen training, all cases of the cohort, and those to validate on."""
     from napari_necroseg.core.network.model import load_model
+    from napari_necroseg.core.training.start import prepare_training
 
-    return None if options.start_from is None else load_model(options.start_from)
-
-
-def planned(
-    options: argparse.Namespace, *, learned: TrainConfig | None = None
-) -> tuple[Plan, Cohort, Cohort]:
-    """The plan of the chosen training, all cases of the cohort, and those to validate on.
-
-    `learned` are the choices of the model that it goes on from.
-    """
-    from napari_necroseg.core.network.device import default_threads, resolve_device
-
-    config = read_config(options, learned)
+    model = None if options.start_from is None else load_model(options.start_from)
+    config = read_config(options, None if model is None else model.config)
     everything = read_cases(options)
     validation = everything.only(split_names(options.validate or ""))
     cohort = choose_cases(everything, options)
     cohort = cohort.only(tuple(name for name in cohort.names if name not in validation.names))
-    device = resolve_device(config.device)
-    plan = make_plan(config, cohort, device=device, threads=config.threads or default_threads())
-    return plan, everything, validation
+    return prepare_training(config, cohort, start_from=model), everything, validation
 
 
 def read_config(options: argparse.Namespace, learned: TrainConfig | None = None) -> TrainConfig:
@@ -160,7 +138,10 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
         given["minutes"] = None
     preset = train_preset if learned is None else fine_tuning_preset
     config = preset(named.preset, named.dimension).changed(**given | _as_begun(options))
-    return config if learned is None else _tuned(config, learned, given)
+    if learned is None:
+        return config
+    _check_given(config, learned, given)
+    return fine_tuned(config, learned)
 
 
 def _as_begun(options: argparse.Namespace) -> dict[str, object]:
@@ -206,7 +187,8 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
     return cohort.without(tuple(case.name for case in cohort if case.fold == int(left)))
 
 
-def _tuned(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object]) -> TrainConfig:
+def _check_given(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object]) -> None:
+    """Refuse an option that contradicts the model to start from."""
     taken = {name: getattr(learned, name) for name in ("dimension", "sequences")} | seen_by(learned)
     for name, value in taken.items():
         chosen_value = getattr(config, name)
@@ -216,7 +198,6 @@ def _tuned(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object
                 f"The model of --from was trained with {option} {was}, so {option} {wanted} contradicts it; "
                 f"leave {option} out."
             )
-    return fine_tuned(config, learned)
 
 
 def _in_option(value: object) -> str:
@@ -234,7 +215,7 @@ def plan_job(options: argparse.Namespace) -> Generator[Event]:
     from napari_necroseg.core.training.cost import plan_training
     from napari_necroseg.core.training.leakage import name_left_out
 
-    model = start_model(options)
-    plan, cohort, validation = planned(options, learned=None if model is None else model.config)
-    yield from name_left_out(plan, cohort, validation, Learned() if model is None else model.learned)
-    yield from plan_training(plan, cohort)
+    prepared, cohort, validation = _prepared(options)
+    earlier = Learned() if prepared.model is None else prepared.model.learned
+    yield from name_left_out(prepared.plan, cohort, validation, earlier)
+    yield from plan_training(prepared.plan, cohort, hardware=prepared.hardware)

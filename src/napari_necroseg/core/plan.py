@@ -44,18 +44,12 @@ class Plan:
         of them.
     widths
         Channels of the resolution levels.
-    device
-        Torch's name of the device, never ``auto``.
-    threads
-        CPU threads.
     """
 
     config: TrainConfig
     cases: tuple[str, ...]
     iterations: int | None
     seconds: float | None
-    device: str
-    threads: int
     patch_shape: tuple[int, int, int]
     widths: tuple[int, ...] = WIDTHS
 
@@ -68,7 +62,7 @@ class Plan:
         return len(self.config.sequences)
 
 
-def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int) -> Plan:
+def make_plan(config: TrainConfig, cohort: Cohort) -> Plan:
     """Derive the plan of a training.
 
     Parameters
@@ -77,10 +71,6 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
         What the person chose.
     cohort
         The training cases; each must have the chosen sequences and the target mask.
-    device
-        Torch's name of the device, resolved from ``auto`` by the caller.
-    threads
-        CPU threads, resolved by the caller.
 
     Raises
     ------
@@ -95,8 +85,6 @@ def make_plan(config: TrainConfig, cohort: Cohort, *, device: str, threads: int)
         cases=cohort.names,
         iterations=_iterations(config, len(cohort)),
         seconds=None if config.minutes is None else config.minutes * 60.0,
-        device=device,
-        threads=threads,
         patch_shape=patch_shape_of(config),
     )
 

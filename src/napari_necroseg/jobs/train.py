@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def starting_point(
 ) -> TrainConfig:
     """Return a preset with a person's own choices, and what a model takes for granted in place of both.
 
-    What goes on from a model starts from the preset for that (`tuning_preset`).
+    What goes on from a model starts from the preset for that (`fine_tuning_preset`).
 
     A model that cannot be read changes nothing here; the training itself says what is wrong with it.
     """
@@ -139,27 +138,22 @@ class _Training:
     left_out: Cohort = _NONE
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
-        from napari_necroseg.core.network.device import default_threads, resolve_device
-        from napari_necroseg.core.network.model import load_model
         from napari_necroseg.core.network.stopping import Wishes
-        from napari_necroseg.core.plan import make_plan
-        from napari_necroseg.core.training.train import Start, train
+        from napari_necroseg.core.training.start import train
 
         config, cohort, validation, start_from = self._what()
-        model = None if start_from is None else load_model(start_from)
-        if model is not None:
-            config = fine_tuned(config, model.config)
-        threads = config.threads or default_threads()
-        plan = make_plan(config, cohort, device=resolve_device(config.device), threads=threads)
         # Asked for by name: they are made when they are first looked at.
         told = {name: flags[name] for name in ("leave", "keep", "pause", "stop")}
-        wishes = Wishes(**told, picture=self.picture)
-        start = Start(resumes=self.config is None, model=model)
-        rows = {files.name: files for files in (*self.left_out, *cohort)}
-        everything = Cohort(cases=tuple(rows.values()))
-        job = train(plan, everything, run=self.run, start=start, validation=validation, wishes=wishes)
-        with closing(job) as events:
-            yield from events
+        yield from train(
+            cohort,
+            config,
+            out=self.run,
+            start_from=start_from,
+            validation=validation,
+            left_out=self.left_out,
+            on_existing="resume" if self.config is None else "refuse",
+            wishes=Wishes(**told, picture=self.picture),
+        )
 
     def _what(self) -> tuple[TrainConfig, Cohort, Cohort, Path | None]:
         """Configuration, cases, cases to score, and model to start from: as given, or as they were."""

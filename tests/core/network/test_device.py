@@ -6,14 +6,17 @@ import os
 import pytest
 import torch
 
+from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.network.device import (
+    Hardware,
     default_threads,
     free_bytes,
     memory_errors,
     precision_context,
     reduced_dtype,
     resolve_device,
+    resolve_hardware,
     torch_settings,
 )
 
@@ -62,7 +65,7 @@ def test_the_cpu_computes_in_bfloat16_only_where_its_hardware_does(monkeypatch, 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
 def test_the_precision_holds_within_the_context(dtype: torch.dtype | None) -> None:
-    with precision_context("cpu", dtype):
+    with precision_context(Hardware(device="cpu", threads=1, short_dtype=dtype)):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (dtype or torch.float32)
 
 
@@ -130,3 +133,12 @@ def test_the_number_format_is_that_of_the_very_card(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: supports[current[-1]])
     assert reduced_dtype("cuda:1", "auto") == torch.bfloat16
     assert reduced_dtype("cuda:0", "auto") is None
+
+
+def test_hardware_is_that_of_the_choices_unless_another_is_given() -> None:
+    config = train_preset("fast").changed(device="cpu", threads=3, precision="fp32")
+    assert resolve_hardware(config) == Hardware(device="cpu", threads=3, short_dtype=None)
+    assert resolve_hardware(config, threads=2).threads == 2
+    assert resolve_hardware(config.changed(threads=None)).threads == default_threads()
+    with pytest.raises(ResourceError, match="cuda:99"):
+        resolve_hardware(config, device="cuda:99")

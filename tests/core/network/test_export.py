@@ -20,7 +20,7 @@ from napari_necroseg.core.network import export as module
 from napari_necroseg.core.network.export import ExportedModel, check_onnx, export, write_onnx
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import predict
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 from napari_necroseg.core.volume import Origin, Volume
 
 DIMENSIONS = pytest.mark.parametrize("dimension", ["2d", "3d"])
@@ -79,7 +79,7 @@ def test_other_sizes_than_the_patch_agree_with_torch(
     cohort, plan_tiny, tmp_path, dimension, upsampling
 ) -> None:
     plan = plan_tiny(cohort, dimension=dimension, upsampling=upsampling, steps=20, learning_rate=1e-2)
-    list(train(plan, cohort, run=tmp_path / "run"))
+    list(train_planned(plan, cohort, run=tmp_path / "run"))
     model = load_model(tmp_path / "run")
     write_onnx(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
@@ -151,7 +151,7 @@ def test_the_card_counts_the_cases_and_names_none(trained_run, tmp_path) -> None
 @pytest.fixture
 def run(cohort, plan_tiny, tmp_path) -> Path:
     """A run that the test may change; one sequence, the T2."""
-    list(train(plan_tiny(cohort, sequences=("T2",)), cohort, run=tmp_path / "run"))
+    list(train_planned(plan_tiny(cohort, sequences=("T2",)), cohort, run=tmp_path / "run"))
     return tmp_path / "run"
 
 

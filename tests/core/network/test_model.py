@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.network.model import load_model, new_network
 from napari_necroseg.core.project.model_folder import RunRecord
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 
 KEY = "napari-necroseg"
 
@@ -19,7 +19,9 @@ KEY = "napari-necroseg"
 @pytest.fixture
 def run(cohort, plan_tiny, tmp_path) -> Path:
     list(
-        train(plan_tiny(cohort, sequences=("T2", "ceT1"), upsampling="linear"), cohort, run=tmp_path / "run")
+        train_planned(
+            plan_tiny(cohort, sequences=("T2", "ceT1"), upsampling="linear"), cohort, run=tmp_path / "run"
+        )
     )
     return tmp_path / "run"
 

@@ -17,7 +17,7 @@ from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.training.cost import plan_training
 from napari_necroseg.core.training.samples import write_samples
-from napari_necroseg.core.training.train import train
+from napari_necroseg.core.training.train import train_planned
 from napari_necroseg.core.volume import Volume
 
 CONFIG = PredictConfig(threads=1, precision="fp32")
@@ -103,7 +103,7 @@ def test_a_training_tells_the_outliers_of_its_cases(cohort, plan_tiny, tmp_path)
     voxels[2, 5, 5] = -32768
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
     plan = plan_tiny(cohort, steps=1, whitening="tissue")
-    said = [e.message for e in train(plan, cohort, run=tmp_path / "run") if isinstance(e, Warned)]
+    said = [e.message for e in train_planned(plan, cohort, run=tmp_path / "run") if isinstance(e, Warned)]
     assert [words.partition(";")[0] for words in said] == [
         "case-1: In the T2 image 1 voxel is no signal (-32768"
     ]
@@ -126,7 +126,7 @@ def test_a_blank_image_is_refused_by_all_that_look_at_it(model, cohort, plan_tin
     assert not (tmp_path / "out" / "case-1.nii.gz").exists()
     plan = plan_tiny(cohort.only(("case-1",)))
     jobs = (
-        train(plan, cohort, run=tmp_path / "run"),
+        train_planned(plan, cohort, run=tmp_path / "run"),
         plan_training(plan, cohort),
         write_samples(files, plan.config, out=tmp_path / "samples", n=1),
     )

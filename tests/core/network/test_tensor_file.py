@@ -23,8 +23,6 @@ PLAN = Plan(
     cases=("a", "b"),
     iterations=4,
     seconds=None,
-    device="cpu",
-    threads=1,
     patch_shape=(32, 32, 32),
     widths=WIDTHS,
 )

@@ -10,6 +10,7 @@ from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Finished, Progress, Warned
+from napari_necroseg.core.network import device
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.prediction import inference
 from napari_necroseg.core.prediction import members as members_module
@@ -149,7 +150,7 @@ def test_a_short_format_that_would_change_the_result_is_not_used_and_said(
     import torch
 
     asked = []
-    monkeypatch.setattr(members_module, "reduced_dtype", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(device, "reduced_dtype", lambda *_: torch.bfloat16)
     monkeypatch.setattr(members_module, "precision_holds", lambda *args: asked.append(args) or holds)
     config = PredictConfig(threads=1)
     for _ in range(2):

@@ -18,15 +18,17 @@ from safetensors.torch import load_file, save_file
 from napari_necroseg.core.cohort.table import write_cohort as write_table
 from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.events import Finished, Paused, TrainingStep, Warned
+from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.stopping import Wishes
 from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME
 from napari_necroseg.core.training import train as train_module
 from napari_necroseg.core.training.checkpoint import read_progress
 from napari_necroseg.core.training.learner import Learner
-from napari_necroseg.core.training.train import Start, train
+from napari_necroseg.core.training.train import train_planned
 
-RESUME = Start(resumes=True)
+CPU = Hardware(device="cpu", threads=1)
+
 SPREAD = {"whitening": "volume", "intensity_spread": 0.3}
 
 
@@ -42,7 +44,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 def interrupt(plan, cohort, run: Path, *, after: int) -> None:
     """Close a training after an iteration, as the end of a program does."""
-    job = train(plan, cohort, run=run)
+    job = train_planned(plan, cohort, run=run)
     next(event for event in job if isinstance(event, TrainingStep) and event.iteration > after)
     job.close()
 
@@ -58,9 +60,9 @@ def test_an_interrupted_training_ends_with_the_very_weights_of_one_that_was_not(
     cohort, plan_tiny, tmp_path, dimension, choices
 ) -> None:
     plan = plan_tiny(cohort, dimension=dimension, steps=6, batch_size=2, **choices)
-    list(train(plan, cohort, run=tmp_path / "whole"))
+    list(train_planned(plan, cohort, run=tmp_path / "whole"))
     interrupt(plan, cohort, tmp_path / "parts", after=1)
-    events = list(train(plan, cohort, run=tmp_path / "parts", start=RESUME))
+    events = list(train_planned(plan, cohort, run=tmp_path / "parts", on_existing="resume"))
     assert [event.iteration for event in events if isinstance(event, TrainingStep)] == [2, 3, 4, 5, 6]
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
@@ -75,26 +77,28 @@ def test_the_time_before_an_interruption_counts(cohort, plan_tiny, tmp_path) -> 
     interrupt(plan, cohort, tmp_path / "run", after=1)
     header = _header(tmp_path / "run")
     steps = [
-        e for e in train(plan, cohort, run=tmp_path / "run", start=RESUME) if isinstance(e, TrainingStep)
+        e
+        for e in train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume")
+        if isinstance(e, TrainingStep)
     ]
     assert steps[0].seconds > header["seconds"] > 0
 
 
 def test_a_training_killed_before_its_first_checkpoint_begins_anew(cohort, plan_tiny, tmp_path) -> None:
-    events = list(train(plan_tiny(cohort), cohort, run=tmp_path / "run", start=RESUME))
+    events = list(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "run", on_existing="resume"))
     assert any("begins anew" in event.message for event in events if isinstance(event, Warned))
     assert isinstance(events[-1], Finished)
 
 
 def test_what_is_finished_or_foreign_is_not_resumed(cohort, plan_tiny, tmp_path) -> None:
     plan = plan_tiny(cohort)
-    list(train(plan, cohort, run=tmp_path / "run"))
+    list(train_planned(plan, cohort, run=tmp_path / "run"))
     with pytest.raises(FileError, match="is finished; there is nothing to resume"):
-        next(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+        next(train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("precious")
     with pytest.raises(FileError, match="holds no interrupted training"):
-        next(train(plan, cohort, run=tmp_path / "other", start=RESUME))
+        next(train_planned(plan, cohort, run=tmp_path / "other", on_existing="resume"))
     assert (tmp_path / "other" / "thesis.txt").read_text() == "precious"
 
 
@@ -109,18 +113,22 @@ def test_what_is_finished_or_foreign_is_not_resumed(cohort, plan_tiny, tmp_path)
 def test_other_choices_are_refused(cohort, plan_tiny, tmp_path, choices, message) -> None:
     interrupt(plan_tiny(cohort, steps=9), cohort, tmp_path / "run", after=1)
     with pytest.raises(SettingsError, match=message):
-        list(train(plan_tiny(cohort, steps=9, **choices), cohort, run=tmp_path / "run", start=RESUME))
+        list(
+            train_planned(
+                plan_tiny(cohort, steps=9, **choices), cohort, run=tmp_path / "run", on_existing="resume"
+            )
+        )
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")
 def test_a_fine_tuning_is_not_resumed_as_if_it_were_none(cohort, plan_tiny, tmp_path) -> None:
     plan = plan_tiny(cohort, steps=9)
-    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
-    job = train(plan, cohort, run=tmp_path / "run", start=Start(model=load_model(tmp_path / "first")))
+    list(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    job = train_planned(plan, cohort, run=tmp_path / "run", model=load_model(tmp_path / "first"))
     next(event for event in job if isinstance(event, TrainingStep) and event.iteration > 1)
     job.close()
     with pytest.raises(SettingsError, match="started from other weights"):
-        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+        list(train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume"))
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")
@@ -135,7 +143,7 @@ def test_other_images_are_refused(cohort, plan_tiny, tmp_path) -> None:
     voxels[2, 3, 4] += 50
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
     with pytest.raises(SettingsError, match="began with other images or another mask of case-1"):
-        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+        list(train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume"))
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")
@@ -145,10 +153,10 @@ def test_a_damaged_checkpoint_is_refused(cohort, plan_tiny, tmp_path) -> None:
     path = tmp_path / "run" / CHECKPOINT_NAME
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match="is damaged"):
-        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+        list(train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume"))
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match="is damaged"):
-        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+        list(train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume"))
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")
@@ -162,12 +170,12 @@ def test_a_checkpoint_with_an_optimiser_of_other_weights_is_refused(cohort, plan
     assert tensors["optimiser.0.exp_avg"].ndim > 1
     save_file(tensors | {"optimiser.0.exp_avg": torch.zeros(3)}, path, metadata=header)
     with pytest.raises(ModelError, match="of another network"):
-        list(train(plan, cohort, run=tmp_path / "run", start=RESUME))
+        list(train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume"))
 
 
 @pytest.mark.parametrize("dimension", ["2d", "3d"])
 def test_what_the_optimiser_remembers_is_laid_out_as_the_weights(cohort, plan_tiny, dimension) -> None:
-    learner, other = (Learner(plan_tiny(cohort, dimension=dimension)) for _ in range(2))
+    learner, other = (Learner(plan_tiny(cohort, dimension=dimension), CPU) for _ in range(2))
     for weight in learner.network.parameters():
         weight.grad = torch.ones_like(weight)
     learner.optimiser.step()
@@ -179,7 +187,7 @@ def test_what_the_optimiser_remembers_is_laid_out_as_the_weights(cohort, plan_ti
 
 
 def test_a_lack_of_memory_is_not_taken_for_a_foreign_checkpoint(cohort, plan_tiny, monkeypatch) -> None:
-    learner = Learner(plan_tiny(cohort))
+    learner = Learner(plan_tiny(cohort), CPU)
 
     def fails(*_args):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -194,14 +202,14 @@ def test_a_stopped_training_leaves_nothing_and_a_closed_one_its_checkpoint(
     cohort, plan_tiny, tmp_path
 ) -> None:
     wishes = Wishes()
-    for event in train(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "stopped", wishes=wishes):
+    for event in train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "stopped", wishes=wishes):
         if isinstance(event, TrainingStep) and event.iteration == 3:
             wishes.stop.set()
     assert not (tmp_path / "stopped").exists()
     interrupt(plan_tiny(cohort, steps=999), cohort, tmp_path / "closed", after=2)
     assert [path.name for path in (tmp_path / "closed").iterdir()] == [CHECKPOINT_NAME]
     with pytest.raises(FileError, match="was interrupted; go on with it by --resume"):
-        next(train(plan_tiny(cohort), cohort, run=tmp_path / "closed"))
+        next(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "closed"))
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")
@@ -209,7 +217,7 @@ def test_a_wish_to_stop_that_the_drawer_of_the_events_sees_first_leaves_nothing_
     cohort, plan_tiny, tmp_path
 ) -> None:
     wishes = Wishes()
-    job = train(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes)
+    job = train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes)
     next(event for event in job if isinstance(event, TrainingStep) and event.iteration > 2)
     wishes.stop.set()
     job.close()
@@ -220,7 +228,7 @@ def test_a_wish_to_stop_that_the_drawer_of_the_events_sees_first_leaves_nothing_
 def test_a_resumed_training_that_is_stopped_keeps_what_it_had_learned(cohort, plan_tiny, tmp_path) -> None:
     plan, wishes = plan_tiny(cohort, steps=999), Wishes()
     interrupt(plan, cohort, tmp_path / "run", after=2)
-    for event in train(plan, cohort, run=tmp_path / "run", start=RESUME, wishes=wishes):
+    for event in train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume", wishes=wishes):
         if isinstance(event, TrainingStep) and event.iteration == 5:
             wishes.stop.set()
     assert read_progress(tmp_path / "run").iteration >= 4
@@ -229,11 +237,11 @@ def test_a_resumed_training_that_is_stopped_keeps_what_it_had_learned(cohort, pl
 def test_keeping_ends_the_training_with_the_model_as_it_is(cohort, plan_tiny, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
     wishes = Wishes()
-    for event in train(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes):
+    for event in train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes):
         if isinstance(event, TrainingStep) and event.iteration == 2:
             wishes.keep.set()
     assert event.result.iterations == 3
-    list(train(plan_tiny(cohort, steps=3), cohort, run=tmp_path / "three"))
+    list(train_planned(plan_tiny(cohort, steps=3), cohort, run=tmp_path / "three"))
     kept, three = weights(tmp_path / "run"), weights(tmp_path / "three")
     assert all(torch.equal(kept[name], three[name]) for name in three)
 
@@ -242,7 +250,7 @@ def test_a_pause_saves_what_was_learned_and_changes_nothing(cohort, plan_tiny, t
     monkeypatch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
     wishes, seen = Wishes(), []
     plan = plan_tiny(cohort, steps=4)
-    for event in train(plan, cohort, run=tmp_path / "run", wishes=wishes):
+    for event in train_planned(plan, cohort, run=tmp_path / "run", wishes=wishes):
         seen.append(event)
         if isinstance(event, TrainingStep) and event.iteration == 1:
             wishes.pause.set()
@@ -256,7 +264,7 @@ def test_a_pause_saves_what_was_learned_and_changes_nothing(cohort, plan_tiny, t
     step = next(event for event in seen if isinstance(event, TrainingStep) and event.iteration == 2)
     before = next(event for event in seen if isinstance(event, TrainingStep) and event.iteration == 1)
     assert step.seconds - before.seconds < 0.4
-    list(train(plan, cohort, run=tmp_path / "whole"))
+    list(train_planned(plan, cohort, run=tmp_path / "whole"))
     ours, whole = weights(tmp_path / "run"), weights(tmp_path / "whole")
     assert all(torch.equal(ours[name], whole[name]) for name in whole)
 

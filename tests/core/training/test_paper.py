@@ -6,6 +6,7 @@ from torch import nn
 
 from napari_necroseg.core.config import AugmentConfig, train_preset
 from napari_necroseg.core.network import unet
+from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import new_network
 from napari_necroseg.core.network.unet import UNet, n_parameters
 from napari_necroseg.core.plan import WIDTHS, Plan, patch_shape_of
@@ -31,8 +32,6 @@ def plan_of(dimension: str) -> Plan:
         cases=("a",),
         iterations=1,
         seconds=None,
-        device="cpu",
-        threads=1,
         patch_shape=patch_shape_of(config),
     )
 
@@ -91,7 +90,7 @@ def test_upsampling_leads_up_and_no_transposed_convolution_is_learned(dimension:
 @DIMENSIONS
 def test_adam_keeps_its_learning_rate_of_a_thousandth(dimension: str) -> None:
     small = plan_of(dimension)
-    learner = Learner(small)
+    learner = Learner(small, Hardware(device="cpu", threads=1))
     assert type(learner.optimiser) is torch.optim.Adam
     (group,) = learner.optimiser.param_groups
     assert (group["lr"], group["weight_decay"]) == (1e-3, 0)

@@ -18,7 +18,7 @@ from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.stopping import Wishes
 from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice
-from napari_necroseg.core.training.train import Start, train
+from napari_necroseg.core.training.train import train_planned
 
 SHORT = {"steps": 4, "validation_minutes": 1e-9}
 
@@ -32,7 +32,7 @@ def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
 ) -> None:
     learned, others = split(cohort)
     plan = plan_tiny(learned, **SHORT)
-    events = list(train(plan, learned, run=tmp_path / "run", validation=others))
+    events = list(train_planned(plan, learned, run=tmp_path / "run", validation=others))
     validations = [event for event in events if isinstance(event, Validated)]
     assert [event.iteration for event in validations] == [1, 2, 3, 4]
     model, case = load_model(tmp_path / "run"), load_case(others.cases[0])
@@ -42,7 +42,7 @@ def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
     expected = dice(count(case.reference.voxels > 0, last.result.labels.voxels > 0))
     assert validations[-1].dice == {"case-2": expected}
     assert validations[-1].mean_dice == expected
-    list(train(plan, learned, run=tmp_path / "blind"))
+    list(train_planned(plan, learned, run=tmp_path / "blind"))
     seeing, blind = (load_file(tmp_path / name / "weights.safetensors") for name in ("run", "blind"))
     assert all(torch.equal(seeing[name], blind[name]) for name in blind)
     lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
@@ -54,7 +54,7 @@ def test_the_labels_of_one_case_are_seen_where_they_were_asked_for(cohort, plan_
     learned, others = split(cohort)
     plan = plan_tiny(learned, steps=2)
     wishes = Wishes(picture="case-2")
-    events = list(train(plan, learned, run=tmp_path / "run", validation=others, wishes=wishes))
+    events = list(train_planned(plan, learned, run=tmp_path / "run", validation=others, wishes=wishes))
     (picture,) = [event for event in events if isinstance(event, ValidationPicture)]
     (validated,) = [event for event in events if isinstance(event, Validated)]
     assert picture.case == "case-2"
@@ -62,37 +62,41 @@ def test_the_labels_of_one_case_are_seen_where_they_were_asked_for(cohort, plan_
     config = usual_prediction(plan.config).changed(threads=1, tta=False)
     *_, last = predict(load_model(tmp_path / "run"), load_case(others.cases[0]), config)
     assert np.array_equal(picture.labels.voxels, last.result.labels.voxels)
-    silent = train(plan, learned, run=tmp_path / "silent", validation=others)
+    silent = train_planned(plan, learned, run=tmp_path / "silent", validation=others)
     assert not any(isinstance(event, ValidationPicture) for event in silent)
 
 
 def test_a_case_is_not_trained_and_validated_on(cohort, plan_tiny, tmp_path) -> None:
     with pytest.raises(CohortError, match="case-1 cannot be validated on: it is one of the training cases"):
-        list(train(plan_tiny(cohort), cohort, run=tmp_path / "run", validation=cohort.only(("case-1",))))
+        list(
+            train_planned(
+                plan_tiny(cohort), cohort, run=tmp_path / "run", validation=cohort.only(("case-1",))
+            )
+        )
 
 
 def test_two_cases_of_a_patient_are_not_on_both_sides(cohort, plan_tiny, tmp_path) -> None:
     one_patient = Cohort(cases=tuple(replace(case, patient="P1") for case in cohort))
     learned, others = split(one_patient)
     with pytest.raises(CohortError, match="case-2 cannot be validated on: its patient is that of case-1"):
-        list(train(plan_tiny(learned), learned, run=tmp_path / "run", validation=others))
+        list(train_planned(plan_tiny(learned), learned, run=tmp_path / "run", validation=others))
 
 
 def test_a_validation_case_without_a_mask_is_refused(cohort, plan_tiny, tmp_path) -> None:
     learned, others = split(cohort)
     bare = Cohort(cases=tuple(type(c)(name=c.name, sequences=c.sequences) for c in others))
     with pytest.raises(CohortError, match="case-2 cannot be validated on: it has no reference mask"):
-        list(train(plan_tiny(learned), learned, run=tmp_path / "run", validation=bare))
+        list(train_planned(plan_tiny(learned), learned, run=tmp_path / "run", validation=bare))
 
 
 def test_fine_tuning_starts_from_the_weights_and_remembers_the_cases(cohort, plan_tiny, tmp_path) -> None:
     learned, others = split(cohort)
     first = plan_tiny(learned, steps=40, learning_rate=1e-2, batch_size=8)
-    list(train(first, learned, run=tmp_path / "first"))
+    list(train_planned(first, learned, run=tmp_path / "first"))
     model = load_model(tmp_path / "first")
     small = plan_tiny(others, steps=1, learning_rate=1e-12)
-    events = list(train(small, others, run=tmp_path / "second", start=Start(model=model)))
-    scratch = list(train(small, others, run=tmp_path / "scratch"))
+    events = list(train_planned(small, others, run=tmp_path / "second", model=model))
+    scratch = list(train_planned(small, others, run=tmp_path / "scratch"))
     losses = [next(event.loss for event in of if isinstance(event, TrainingStep)) for of in (events, scratch)]
     assert losses[0] < losses[1]
     before, after = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second"))
@@ -107,47 +111,47 @@ def test_fine_tuning_starts_from_the_weights_and_remembers_the_cases(cohort, pla
 def test_fine_tuning_shows_what_is_forgotten(cohort, plan_tiny, tmp_path) -> None:
     learned, others = split(cohort)
     first = plan_tiny(learned, steps=120, learning_rate=1e-2, batch_size=8)
-    list(train(first, learned, run=tmp_path / "first"))
-    start = Start(model=load_model(tmp_path / "first"))
+    list(train_planned(first, learned, run=tmp_path / "first"))
+    model = load_model(tmp_path / "first")
     # Learns at a rate that ruins whatever was there.
     ruinous = plan_tiny(others, steps=2, learning_rate=1.0)
-    events = list(train(ruinous, others, run=tmp_path / "ruined", start=start, validation=learned))
+    events = list(train_planned(ruinous, others, run=tmp_path / "ruined", model=model, validation=learned))
     validated = [event for event in events if isinstance(event, Validated)]
     assert [event.iteration for event in validated] == [0, 2]
     assert validated[0].mean_dice > 0.8 > validated[1].mean_dice + 0.05
     assert any("the model forgets" in event.message for event in events if isinstance(event, Warned))
     gentle = plan_tiny(others, steps=2, learning_rate=1e-9)
-    events = list(train(gentle, others, run=tmp_path / "kept", start=start, validation=learned))
+    events = list(train_planned(gentle, others, run=tmp_path / "kept", model=model, validation=learned))
     assert not any("forgets" in event.message for event in events if isinstance(event, Warned))
 
 
 def test_a_model_that_learned_other_whitening_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
-    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
-    start = Start(model=load_model(tmp_path / "first"))
+    list(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    model = load_model(tmp_path / "first")
     plan = plan_tiny(cohort, whitening="volume")
     with pytest.raises(ModelError, match="whitened by patch, the training whitens by volume"):
-        list(train(plan, cohort, run=tmp_path / "second", start=start))
+        list(train_planned(plan, cohort, run=tmp_path / "second", model=model))
 
 
 def test_a_model_that_learned_more_slices_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
-    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
-    start = Start(model=load_model(tmp_path / "first"))
+    list(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    model = load_model(tmp_path / "first")
     plan = replace(plan_tiny(cohort), patch_shape=(4, 16, 16))
     with pytest.raises(ModelError, match="has learned stacks of 8 slices, the training makes 4; choose"):
-        list(train(plan, cohort, run=tmp_path / "second", start=start))
+        list(train_planned(plan, cohort, run=tmp_path / "second", model=model))
 
 
 def test_a_model_that_whitens_patches_is_not_fine_tuned_on_smaller_ones(cohort, plan_tiny, tmp_path) -> None:
-    list(train(plan_tiny(cohort), cohort, run=tmp_path / "first"))
-    start = Start(model=load_model(tmp_path / "first"))
+    list(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "first"))
+    model = load_model(tmp_path / "first")
     plan = replace(plan_tiny(cohort), patch_shape=(8, 24, 24))
     with pytest.raises(ModelError, match="has learned patches of 16 pixels, each whitened by itself, the"):
-        list(train(plan, cohort, run=tmp_path / "second", start=start))
+        list(train_planned(plan, cohort, run=tmp_path / "second", model=model))
 
 
 def test_a_model_of_another_kind_is_not_fine_tuned(cohort, plan_tiny, tmp_path) -> None:
-    list(train(plan_tiny(cohort, sequences=("ceT1",)), cohort, run=tmp_path / "first"))
+    list(train_planned(plan_tiny(cohort, sequences=("ceT1",)), cohort, run=tmp_path / "first"))
     model = load_model(tmp_path / "first")
     with pytest.raises(ModelError, match="is a 2D network on ceT1, the training one in 2D on ceT1 and T2"):
-        list(train(plan_tiny(cohort), cohort, run=tmp_path / "second", start=Start(model=model)))
+        list(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "second", model=model))
     assert not (tmp_path / "second").exists()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from napari_necroseg.core.config import Precision
+from napari_necroseg.core.config import Precision, PredictConfig, TrainConfig
 from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.process import available_bytes
 
@@ -22,6 +22,55 @@ _OUT_OF_MEMORY = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """Where a network computes.
+
+    Parameters
+    ----------
+    device
+        Torch's name of the device, never ``auto``.
+    threads
+        CPU threads.
+    short_dtype
+        The short number format of its convolutions; None for 32 bits.
+    """
+
+    device: str
+    threads: int
+    short_dtype: torch.dtype | None = None
+
+    @property
+    def name(self) -> str:
+        """The device's name, as a person knows it."""
+        return device_in_words(self.device).partition(" (")[0]
+
+
+def resolve_hardware(
+    config: TrainConfig | PredictConfig, *, device: str | None = None, threads: int | None = None
+) -> Hardware:
+    """Decide where a network computes: where a configuration leaves it open, this computer decides.
+
+    Parameters
+    ----------
+    config
+        Its device, threads and precision.
+    device, threads
+        Given, they count in place of the configuration's.
+
+    Raises
+    ------
+    SettingsError, ResourceError
+        As `resolve_device`.
+    """
+    resolved = resolve_device(device or config.device)
+    return Hardware(
+        device=resolved,
+        threads=threads or config.threads or default_threads(),
+        short_dtype=reduced_dtype(resolved, config.precision),
+    )
 
 
 def resolve_device(name: str) -> str:
@@ -101,9 +150,11 @@ def reduced_dtype(device: str, precision: Precision) -> torch.dtype | None:
     return torch.bfloat16 if device == "cpu" and _cpu_computes_bfloat16() else None
 
 
-def precision_context(device: str, dtype: torch.dtype | None) -> AbstractContextManager[object]:
-    """Return the autocast to a reduced format, or a context that does nothing for None."""
-    return nullcontext() if dtype is None else torch.autocast(device.partition(":")[0], dtype=dtype)
+def precision_context(hardware: Hardware) -> AbstractContextManager[object]:
+    """Return the autocast to the short number format, or a context that does nothing."""
+    if hardware.short_dtype is None:
+        return nullcontext()
+    return torch.autocast(hardware.device.partition(":")[0], dtype=hardware.short_dtype)
 
 
 @contextmanager

@@ -1,72 +1,18 @@
 """The images as a network sees them: checked, whitened, and interpolated to its slices."""
 
-import hashlib
-import threading
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_necroseg.core.augment.intensity import for_network
-from napari_necroseg.core.augment.source import Source, make_source
-from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.core.cohort.load import load_case
-from napari_necroseg.core.cohort.seen_cases import ImageMark, marks_of
+from napari_necroseg.core.case import Case, CaseFiles, Sequence
 from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.events import Event, Progress, Warned
-from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid
-from napari_necroseg.core.network.device import free_bytes
-from napari_necroseg.core.network.stopping import check
-from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.tissue import blank_in_words, tissue_of, unreal_in_words, wild_in_words
 from napari_necroseg.core.volume import Volume
 
 _MISLED = "the whitening of this network is misled by that, so mend the image."
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Loaded:
-    """The training cases that have a target, and by what the images of each are recognised."""
-
-    sources: tuple[Source, ...]
-    marks: Mapping[str, tuple[ImageMark, ...]]
-
-
-def load_sources(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Event, None, Loaded]:
-    """Load the training cases one by one; yield progress, return those that have a target.
-
-    Raises
-    ------
-    CohortError
-        If the target mask of every case is empty, or an image has one value everywhere.
-    """
-    sources: list[Source] = []
-    marks: dict[str, tuple[ImageMark, ...]] = {}
-    for number, files in enumerate(cohort):
-        check(stop)
-        yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
-        case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
-        for note in case.notes:
-            yield Warned(message=f"{case.name}: {note}")
-        check_images(case, plan.config.sequences)
-        for note in image_notes(case, plan.config):
-            yield Warned(message=f"{case.name}: {note}")
-        source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
-        if source.target.any():
-            sources.append(source)
-            marks[files.name] = tuple(marks_of(case, plan.config.sequences).values())
-        else:
-            yield Warned(message=f"{case.name} is left out: its {plan.config.target} mask is empty.")
-    if not sources:
-        raise CohortError(
-            f"No case is left to train on: the {plan.config.target} mask of each of the {len(cohort)} is "
-            "empty. Outline the target in at least one case."
-        )
-    yield Progress(done=len(cohort), total=len(cohort), message=f"{len(sources)} cases in memory")
-    return Loaded(sources=on_device(sources, plan.device, n_cases=len(sources)), marks=marks)
 
 
 def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Target | None = None) -> CaseFiles:
@@ -81,29 +27,9 @@ def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Targe
     )
 
 
-def training_source(case: Case, config: TrainConfig, *, n_slices: int) -> Source:
-    """Bring the chosen sequences and the target of a case to the network's slices."""
-    mask = target_mask(case, config.target)
-    return make_source(
-        network_images(case, config, n_slices=n_slices),
-        None if mask is None else mask_to_slices(mask.voxels, n_slices),
-        spacing_mm=slices_grid(case.grid, n_slices).spacing_mm,
-        name=case.name,
-        is_white=config.whitens_images,
-    )
-
-
 def target_mask(case: Case, target: Target) -> Volume | None:
     """Return the mask of a case that is to be learned."""
     return case.reference if target == "reference" else case.tumour
-
-
-def source_sha256(source: Source) -> str:
-    """Return the hash of what a case contributes to a training: its images and its target, voxel by voxel."""
-    digest = hashlib.sha256(repr((source.shape, source.spacing_mm)).encode())
-    # In memory the channels come last.
-    digest.update(source.padded.cpu().movedim(0, -1).contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
@@ -147,16 +73,3 @@ def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray
     """Stack the chosen sequences of a case as `for_network` makes them: ``(C, Z, Y, X)``, float32."""
     images = [case.sequences[sequence].voxels for sequence in config.sequences]
     return for_network(images, config.whitening, n_slices=n_slices)
-
-
-def on_device(sources: list[Source], device: str, *, n_cases: int) -> tuple[Source, ...]:
-    """Move cases onto a graphics card, where samples are then made, unless all `n_cases` would fill half."""
-    if torch.device(device).type != "cuda":
-        return tuple(sources)
-    n_bytes = sum(source.padded.nbytes for source in sources) * n_cases / len(sources)
-    if n_bytes > free_bytes(device) / 2:
-        return tuple(sources)
-    return tuple(
-        replace(source, padded=source.padded.to(device), coarse=source.coarse.to(device))
-        for source in sources
-    )

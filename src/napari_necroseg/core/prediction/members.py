@@ -16,7 +16,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Warned
 from napari_necroseg.core.grids.slices import linear_matrix, probability_from_slices
-from napari_necroseg.core.network.device import reduced_dtype
+from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model
 from napari_necroseg.core.network.stopping import interruptible
@@ -35,7 +35,7 @@ class Task:
 
     case: Case
     config: PredictConfig
-    device: str
+    hardware: Hardware
     region: Region | None
     stop: threading.Event
 
@@ -105,7 +105,7 @@ def _add_model(
         return
     dtype = yield from _format(model, images[:, :, *outer], task)
     members.precisions.add("fp32" if dtype is None else str(dtype).removeprefix("torch."))
-    network = ready_network(model.network, task.device, dtype)
+    network = ready_network(model.network, task.hardware.device, dtype)
     n_slices = task.case.grid.shape[0]
     needed = np.asarray(linear_matrix(images.shape[1], n_slices).any(axis=0))
     smoothing = _smoothing_slices(network, task)
@@ -134,16 +134,16 @@ def _format(
     model: Model, images: NDArray[np.float32], task: Task
 ) -> Generator[Event, None, torch.dtype | None]:
     """Choose the number format: the short one of the device, if this model's probability stays the same."""
-    dtype = reduced_dtype(task.device, task.config.precision)
+    device, dtype = task.hardware.device, task.hardware.short_dtype
     if dtype is None:
         return None
-    if task.device not in model.holds:
+    if device not in model.holds:
         sample = sample_of(model.network, images, is_white=model.config.whitens_images)
-        model.holds[task.device] = precision_holds(model.network, sample, task.device, dtype)
-    if not model.holds[task.device]:
+        model.holds[device] = precision_holds(model.network, sample, device, dtype)
+    if not model.holds[device]:
         name = str(dtype).removeprefix("torch.")
         yield Warned(message=f"{model.run.name}: {name} would change the result, so 32 bits are used.")
-    return dtype if model.holds[task.device] else None
+    return dtype if model.holds[device] else None
 
 
 def _outer(region: Region | None, images: NDArray[np.float32]) -> tuple[slice, slice]:

@@ -19,7 +19,7 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.masks.components import cleaning_of, left_out_ml, outline
-from napari_necroseg.core.network.device import default_threads, memory_errors, resolve_device, torch_settings
+from napari_necroseg.core.network.device import memory_errors, resolve_hardware, torch_settings
 from napari_necroseg.core.network.images import image_notes
 from napari_necroseg.core.network.model import Model, software_versions
 from napari_necroseg.core.network.stopping import Stopped
@@ -99,19 +99,19 @@ def predict(
         yield Warned(message=f"{case.name}: {note}")
     if region is None and config.around is not None:
         region = region_around(case.grid, config.around)
-    device, threads = resolve_device(config.device), config.threads or default_threads()
     started = time.monotonic()
-    task = Task(case=case, config=config, device=device, region=region, stop=stop or threading.Event())
+    hardware, stop = resolve_hardware(config), stop or threading.Event()
+    task = Task(case=case, config=config, hardware=hardware, region=region, stop=stop)
     with (
         memory_errors(f"the prediction of {case.name}", "close other programs or choose the device cpu"),
-        torch_settings(threads),
+        torch_settings(hardware.threads),
     ):
         try:
             found = yield from members_of(members, task)
         except Stopped:
             return
-    made = _provenance(members, config, found, region) | {"device": device, "threads": threads}
-    made |= {"trained_on": known_by(members, case)}
+    made = _provenance(members, config, found, region)
+    made |= {"device": hardware.device, "threads": hardware.threads, "trained_on": known_by(members, case)}
     yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.network.device import resolve_hardware
 from napari_necroseg.core.plan import duration
 from napari_necroseg.core.study.compute import places_of
 from napari_necroseg.core.study.experiment import Underway, begin, plan_of
 from napari_necroseg.core.study.folds import fold_sizes
 from napari_necroseg.core.study.run import RunPlanned
-from napari_necroseg.core.training.cost import PlannedTraining, plan_training
+from napari_necroseg.core.training.cost import plan_training
+from napari_necroseg.core.training.description import PlannedTraining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,10 @@ def _measured(
         dimension = Configuration.parse(run.configuration).dimension
         if dimension in costs or stop.is_set():
             continue
-        for event in plan_training(plan_of(study.unit(run)), study.cohort, stop=stop):
+        unit = study.unit(run)
+        plan = plan_of(unit)
+        hardware = resolve_hardware(plan.config, device=unit.device, threads=unit.threads)
+        for event in plan_training(plan, study.cohort, hardware=hardware, stop=stop):
             if isinstance(event, Finished):
                 costs[dimension] = event.result
             else:

@@ -527,7 +527,7 @@ def plan_of(unit: Unit) -> Plan:
     """Return the plan of a run's training, wherever it will be."""
     cohort = unit.cohort.without(unit.validation)
     config = tuned_training_of(unit.config, unit.run)
-    return make_plan(config, cohort, device=unit.device, threads=unit.threads or 1)
+    return make_plan(config, cohort)
 
 
 def _engine(places: Places) -> Engine:

@@ -17,11 +17,11 @@ from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, a
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
 from napari_necroseg.core.images.on_grid import read_mask_on
-from napari_necroseg.core.network.device import default_threads, device_in_words, resolve_device
+from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.images import target_mask
 from napari_necroseg.core.network.model import Model, load_model, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check
-from napari_necroseg.core.plan import Plan, fine_tuned, make_plan
+from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, RECORD_NAME, WEIGHTS_NAME
 from napari_necroseg.core.scoring.scores import score_masks
@@ -30,7 +30,7 @@ from napari_necroseg.core.study.folds import check_unseen
 from napari_necroseg.core.study.record import RunState, StudyCase, scores_path, write_state
 from napari_necroseg.core.study.results import CaseResult, results_sha256, results_text
 from napari_necroseg.core.study.run import Run, RunAdvanced, RunStarted, training_of
-from napari_necroseg.core.training.train import Start, train
+from napari_necroseg.core.training.start import PreparedTraining, prepare_training
 
 # Shares of a run that lie behind when a phase begins; most of it is training.
 _BEGINS = {"reading": 0.0, "training": 0.02, "predicting": 0.9, "scoring": 0.98}
@@ -133,7 +133,7 @@ class _Job:
     store: CaseStore
     stop: threading.Event
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    plan: Plan | None = None
+    hardware: Hardware | None = None
     reported_s: float = -_SECONDS_BETWEEN_EVENTS
     started_s: float = field(default_factory=time.monotonic)
 
@@ -169,14 +169,14 @@ class _Job:
 
     def state(self, **values: object) -> RunState:
         """Write down how it went."""
-        unit, plan = self.unit, self.plan
+        unit, hardware = self.unit, self.hardware
         common = {
             **unit.run.names,
             "training": tuple(name for name in unit.cases if name not in unit.validation),
             "validation": unit.validation,
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
-            "device": "" if plan is None else device_in_words(plan.device).partition(" (")[0],
-            "threads": 0 if plan is None else plan.threads,
+            "device": "" if hardware is None else hardware.name,
+            "threads": 0 if hardware is None else hardware.threads,
             "versions": software_versions(),
         }
         return RunState.model_validate(common | values)
@@ -213,27 +213,28 @@ class _Job:
         config = training_of(unit.config, unit.run)
         start_from = None if unit.config.start_from is None else load_model(unit.config.start_from)
         if start_from is not None:
-            config = fine_tuned(config, start_from.config)
             self._check(start_from)
             if not start_from.record.images_sha256:
                 yield Warned(
                     message=f"The model {start_from.run.name} does not say which images it has learned from: "
                     "it is compared with the cases by their names alone."
                 )
-        device = resolve_device(unit.device)
-        self.plan = make_plan(config, cohort, device=device, threads=unit.threads or default_threads())
+        prepared = prepare_training(
+            config, cohort, start_from=start_from, device=unit.device, threads=unit.threads
+        )
+        self.hardware = prepared.hardware
         if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / RECORD_NAME).exists():
-            yield from self._steps(cohort, start_from)
+            yield from self._steps(prepared, cohort)
         model = load_model(unit.model)
-        _check_same(model, self.plan)
+        _check_same(model, prepared.plan)
         # Of all sessions, if it was interrupted.
         self.seconds["training"] = model.record.seconds
         return model
 
-    def _steps(self, cohort: Cohort, start_from: Model | None) -> Generator[Event, None, None]:
-        assert self.plan is not None
-        start = Start(model=start_from, may_go_on=True)
-        job = train(self.plan, cohort, run=self.unit.model, start=start, wishes=Wishes(stop=self.stop))
+    def _steps(self, prepared: PreparedTraining, cohort: Cohort) -> Generator[Event, None, None]:
+        job = prepared.train(
+            cohort, run=self.unit.model, on_existing="resume_or_begin", wishes=Wishes(stop=self.stop)
+        )
         with closing(job):
             for event in job:
                 if isinstance(event, TrainingStep):
@@ -250,11 +251,10 @@ class _Job:
         )
 
     def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:
-        assert self.plan is not None
-        trained = self.plan.config
+        assert self.hardware is not None
         # The number format that training took counts here, too.
         config = self.unit.prediction.changed(
-            device=self.plan.device, threads=self.plan.threads, precision=trained.precision
+            device=self.hardware.device, threads=self.hardware.threads, precision=model.config.precision
         )
         job = predict_cohort(model, cohort, config, Wanted(out=self.unit.predictions), stop=self.stop)
         with self._timed("predicting"), closing(job):

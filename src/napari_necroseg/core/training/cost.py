@@ -14,15 +14,22 @@ from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.events import Event, Finished, Progress, Started
-from napari_necroseg.core.network.device import device_in_words, memory_errors, reduced_dtype, torch_settings
-from napari_necroseg.core.network.images import check_images, on_device, only_needed, training_source
+from napari_necroseg.core.network.device import (
+    Hardware,
+    device_in_words,
+    memory_errors,
+    resolve_hardware,
+    torch_settings,
+)
+from napari_necroseg.core.network.images import check_images, only_needed
 from napari_necroseg.core.network.stopping import Stopped, check, interruptible
 from napari_necroseg.core.network.unet import n_parameters
-from napari_necroseg.core.plan import Plan, duration
-from napari_necroseg.core.training.description import training_in_words
+from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.training.description import PlannedTraining, smaller_in_words, training_in_words
 from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.training.mini_batches import batch
 from napari_necroseg.core.training.preflight import whose_masks
+from napari_necroseg.core.training.sources import on_device, training_source
 
 _MOST_STEPS = 5
 _SECONDS_OF_STEPS = 6.0
@@ -33,7 +40,7 @@ _TARGET_SHARE = 0.02
 
 
 def plan_training(
-    plan: Plan, cohort: Cohort, *, stop: threading.Event | None = None
+    plan: Plan, cohort: Cohort, *, hardware: Hardware | None = None, stop: threading.Event | None = None
 ) -> Generator[Event, None, None]:
     """Say what a training would do, and measure what it costs here.
 
@@ -43,6 +50,8 @@ def plan_training(
         From `make_plan`.
     cohort
         Where the files of the plan's cases are; the first is read.
+    hardware
+        Where to compute; as the plan's configuration says if None.
     stop
         Set it to end the job.
 
@@ -58,21 +67,23 @@ def plan_training(
     ResourceError
         If the memory does not suffice for a single step.
     """
-    stop = stop or threading.Event()
+    stop, hardware = stop or threading.Event(), hardware or resolve_hardware(plan.config)
     size = (
         f"a mini-batch of {plan.config.batch_size} patches of {' x '.join(map(str, plan.patch_shape))} voxels"
     )
-    yield Started(message=f"Measuring a few steps on {plan.device}; nothing is trained.")
+    yield Started(message=f"Measuring a few steps on {hardware.device}; nothing is trained.")
     for words in whose_masks(plan, cohort, Cohort(cases=())):
         yield Started(message=words)
     try:
-        with memory_errors(size, smaller_in_words(plan)), torch_settings(plan.threads):
-            yield from _measure(plan, cohort.only(plan.cases), stop)
+        with memory_errors(size, smaller_in_words(plan)), torch_settings(hardware.threads):
+            yield from _measure(plan, cohort.only(plan.cases), hardware, stop)
     except Stopped:
         return
 
 
-def _measure(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Event, None, None]:
+def _measure(
+    plan: Plan, cohort: Cohort, hardware: Hardware, stop: threading.Event
+) -> Generator[Event, None, None]:
     yield Progress(done=0, total=3, message=f"Reading {cohort.cases[0].name}")
     started = time.monotonic()
     needed = only_needed(cohort.cases[0], plan.config.sequences, plan.config.target)
@@ -83,19 +94,19 @@ def _measure(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Eve
     check(stop)
     yield Progress(done=1, total=3, message="Making samples")
     # Where the training makes them, if the whole cohort fits.
-    (sampled,) = on_device([source], plan.device, n_cases=len(cohort))
+    (sampled,) = on_device([source], hardware.device, n_cases=len(cohort))
     batch_s = _median_seconds(lambda number: float(batch([sampled], plan, number).images[0].sum()))
     check(stop)
     yield Progress(done=2, total=3, message="Learning")
-    learner = Learner(plan)
-    sample = _random_sample(plan)
-    with interruptible(learner.network, stop), _memory(plan.device) as memory:
+    learner = Learner(plan, hardware)
+    sample = _random_sample(plan, hardware.device)
+    with interruptible(learner.network, stop), _memory(hardware.device) as memory:
         step_s = _median_seconds(lambda _: float(learner.step(sample, 0.0)))
     limit_s = (plan.seconds or 0.0) - loading_s
     iterations = plan.iterations or max(1, int(limit_s / (step_s + batch_s)))
     yield Finished(
         result=PlannedTraining(
-            **choices_in_words(plan),
+            **_choices_in_words(plan, hardware),
             parameters=n_parameters(learner.network),
             step_s=step_s,
             batch_s=batch_s,
@@ -108,12 +119,12 @@ def _measure(plan: Plan, cohort: Cohort, stop: threading.Event) -> Generator[Eve
     )
 
 
-def _random_sample(plan: Plan) -> Sample:
+def _random_sample(plan: Plan, device: str) -> Sample:
     spatial = plan.patch_shape[1:] if plan.config.dimension == "2d" else plan.patch_shape
     generator = torch.Generator().manual_seed(plan.config.seed)
     images = torch.randn(plan.config.batch_size, plan.channels, *spatial, generator=generator)
     target = torch.rand(plan.config.batch_size, *spatial, generator=generator) < _TARGET_SHARE
-    return Sample(images=images.to(plan.device), target=target.to(torch.uint8).to(plan.device))
+    return Sample(images=images.to(device), target=target.to(torch.uint8).to(device))
 
 
 def _median_seconds(work: Callable[[int], object]) -> float:
@@ -168,87 +179,9 @@ def _resident_bytes(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedTraining:
-    """A training as it would be.
-
-    Parameters
-    ----------
-    preset, dimension, sequences, target, cases, seed
-        As chosen.
-    network, parameters, loss, optimiser, augmentation, whitening, keeps
-        In words, and the number of trained weights.
-    batch_size, patch, iterations, minutes
-        Samples of a mini-batch, and their voxels in words; a number of mini-batches, or a time limit: the
-        other is None.
-    device, threads, precision
-        Where, and in which precision convolutions are computed.
-    step_s, batch_s
-        Measured: learning from one mini-batch, and making one.
-    memory_gib
-        Measured: what learning takes beside the program and the cases; None where it cannot be measured.
-    cohort_gib, loading_s
-        The first case, times the number of cases: memory that they fill, and the time to read them.
-    estimated_s, estimated_iterations
-        Time of the whole, and the mini-batches that are done in it.
-    """
-
-    preset: str
-    dimension: str
-    sequences: tuple[str, ...]
-    target: str
-    cases: int
-    seed: int
-    network: str
-    parameters: int
-    loss: str
-    optimiser: str
-    augmentation: str
-    whitening: str
-    keeps: str
-    batch_size: int
-    patch: str
-    iterations: int | None
-    minutes: float | None
-    device: str
-    threads: int
-    precision: str
-    step_s: float
-    batch_s: float
-    memory_gib: float | None
-    cohort_gib: float
-    loading_s: float
-    estimated_s: float
-    estimated_iterations: int
-
-    def __str__(self) -> str:
-        length = f"{self.iterations:,} iterations" if self.iterations else f"{self.minutes:g} min"
-        memory = "not measured on this system" if self.memory_gib is None else f"{self.memory_gib:.1f} GiB"
-        sequences = " and ".join(self.sequences)
-        lines = {
-            "preset": self.preset,
-            "network": f"{self.network}; {self.parameters:,} parameters",
-            "learns": f"{self.target} on {sequences} of {self.cases} cases, seed {self.seed}",
-            "loss": self.loss,
-            "optimiser": self.optimiser,
-            "augmentation": self.augmentation,
-            "whitening": self.whitening,
-            "length": f"{length} of {self.batch_size} {'slices' if self.dimension == '2d' else 'volumes'} of "
-            f"{self.patch} voxels",
-            "keeps": self.keeps,
-            "device": f"{self.device}, {self.threads} threads, {self.precision}",
-            "memory": f"{memory} to learn, {self.cohort_gib:.1f} GiB for the cases",
-            "a step": f"{self.step_s:.2f} s to learn, {self.batch_s:.3f} s to make its samples",
-            "time": f"about {duration(self.estimated_s)} for {self.estimated_iterations:,} iterations, "
-            f"{duration(self.loading_s)} of it to read the cases",
-        }
-        return "\n".join(f"{name:<13}{text}" for name, text in lines.items())
-
-
-def choices_in_words(plan: Plan) -> dict[str, Any]:
+def _choices_in_words(plan: Plan, hardware: Hardware) -> dict[str, Any]:
     """Return what a plan says, as fields of `PlannedTraining`."""
     config = plan.config
-    reduced = reduced_dtype(plan.device, config.precision)
     return {
         "preset": config.preset,
         "dimension": config.dimension,
@@ -262,18 +195,9 @@ def choices_in_words(plan: Plan) -> dict[str, Any]:
         "patch": " x ".join(map(str, plan.patch_shape[1:] if config.dimension == "2d" else plan.patch_shape)),
         "iterations": plan.iterations,
         "minutes": None if plan.seconds is None else plan.seconds / 60,
-        "device": device_in_words(plan.device),
-        "threads": plan.threads,
-        "precision": "32 bits" if reduced is None else f"{reduced} convolutions".removeprefix("torch."),
+        "device": device_in_words(hardware.device),
+        "threads": hardware.threads,
+        "precision": "32 bits"
+        if hardware.short_dtype is None
+        else f"{hardware.short_dtype} convolutions".removeprefix("torch."),
     }
-
-
-def smaller_in_words(plan: Plan) -> str:
-    """Say what would take less memory than a plan for which it did not suffice."""
-    config = plan.config
-    if config.batch_size > 1:
-        half = config.batch_size // 2
-        return f"a batch size of {half} takes about half of it (under Advanced, or --batch-size {half})"
-    if config.dimension == "3d":
-        return "the 2d network takes far less"
-    return "train on fewer cases, or on the device cpu"

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from napari_necroseg.core.augment.sample import Sample
 from napari_necroseg.core.errors import ModelError
-from napari_necroseg.core.network.device import is_out_of_memory, precision_context, reduced_dtype
+from napari_necroseg.core.network.device import Hardware, is_out_of_memory, precision_context
 from napari_necroseg.core.network.losses import training_loss
 from napari_necroseg.core.network.model import Model, new_network
 from napari_necroseg.core.network.unet import UNet
@@ -21,6 +21,8 @@ class Learner:
     ----------
     plan
         Of the training.
+    hardware
+        Where it computes.
     initial
         A trained model whose weights it starts from; its own random ones if None.
 
@@ -30,15 +32,14 @@ class Learner:
         If `initial` is another network than the plan's.
     """
 
-    def __init__(self, plan: Plan, *, initial: Model | None = None) -> None:
+    def __init__(self, plan: Plan, hardware: Hardware, *, initial: Model | None = None) -> None:
         self.config = plan.config
-        self.device = plan.device
-        self.dtype = reduced_dtype(plan.device, plan.config.precision)
+        self.hardware = hardware
         network = _initial_network(plan)
         if initial is not None:
             _check_same_network(initial, plan)
             network.load_state_dict(initial.network.state_dict())
-        self.network = network.placed(plan.device).train()
+        self.network = network.placed(hardware.device).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
 
     def step(self, sample: Sample, progress: float) -> Tensor:
@@ -46,9 +47,9 @@ class Learner:
         if self.config.learning_rate_decay:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        images = self.network.laid_out(sample.images.to(self.device))
-        target = sample.target.to(self.device)
-        with precision_context(self.device, self.dtype):
+        images = self.network.laid_out(sample.images.to(self.hardware.device))
+        target = sample.target.to(self.hardware.device)
+        with precision_context(self.hardware):
             logits = self.network(images)
         loss = training_loss(logits[:, 0], target, self.config)
         self.optimiser.zero_grad(set_to_none=True)

@@ -10,19 +10,20 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import describe
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Warned
+from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import Model, new_network
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.project.labels import masks_in_words
 
 
-def announcement(plan: Plan, model: Model | None) -> str:
+def announcement(plan: Plan, hardware: Hardware, model: Model | None) -> str:
     """Say what a training, from the weights of a model or random ones, is about to do."""
     sequences = " and ".join(plan.config.sequences)
     length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
     origin = "" if model is None else f", from the weights of {model.run.name},"
     return (
         f"Training a {plan.config.dimension.upper()} network{origin} on {sequences} of {len(plan.cases)} "
-        f"cases for {length} on {plan.device} with {plan.threads} threads; augmentation: "
+        f"cases for {length} on {hardware.device} with {hardware.threads} threads; augmentation: "
         f"{describe(plan.config.augment)}."
     )
 

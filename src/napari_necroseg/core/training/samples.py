@@ -21,9 +21,10 @@ from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import atomic_folder, atomic_path, write_text
 from napari_necroseg.core.images.nifti import write_nifti
-from napari_necroseg.core.network.images import check_images, image_notes, only_needed, training_source
+from napari_necroseg.core.network.images import check_images, image_notes, only_needed
 from napari_necroseg.core.output import check_out_folder, sweep
 from napari_necroseg.core.plan import patch_shape_of
+from napari_necroseg.core.training.sources import training_source
 from napari_necroseg.core.volume import Grid, Origin
 
 # Working order: slices towards the left, rows towards the feet, columns towards the back.

@@ -1,18 +1,22 @@
-"""Trains a network: a generator of events that ends with a folder of files."""
+"""Trains a network as planned: a generator of events that ends with a folder of files.
+
+Read it from the top: `train_planned` guards the folder, `_Job` reads the cases and writes the model, `_Steps`
+learns from one mini-batch after the other.
+"""
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from napari_necroseg.core.augment.source import Source
-from napari_necroseg.core.case import Case, Cohort, Whose
-from napari_necroseg.core.cohort.seen_cases import ImageMark, Learned, patient_sha256
+from napari_necroseg.core.case import Case, Cohort
+from napari_necroseg.core.cohort.seen_cases import Learned, patient_sha256
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.events import (
@@ -26,14 +30,13 @@ from napari_necroseg.core.events import (
     Warned,
 )
 from napari_necroseg.core.network.device import (
-    device_in_words,
+    Hardware,
     hand_back_memory,
     memory_errors,
-    reduced_dtype,
+    resolve_hardware,
     torch_settings,
     used_memory_gib,
 )
-from napari_necroseg.core.network.images import load_sources, source_sha256
 from napari_necroseg.core.network.model import Model, save_run, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check, interruptible
 from napari_necroseg.core.network.unet import n_parameters
@@ -49,62 +52,45 @@ from napari_necroseg.core.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from napari_necroseg.core.training.cost import smaller_in_words
+from napari_necroseg.core.training.description import smaller_in_words
 from napari_necroseg.core.training.leakage import known_by_image, known_by_table, left_out
 from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.training.mini_batches import batches
 from napari_necroseg.core.training.preflight import announcement, check_space, remarks, whose_masks
-from napari_necroseg.core.training.validation import Validator, load_validation_cases
+from napari_necroseg.core.training.sources import Loaded, load_sources, source_sha256
+from napari_necroseg.core.training.validation import dice_of_cases, load_validation_cases
 
 # A training that was just killed may hold its lock for a moment.
 _SECONDS_TO_WAIT = 2.0
 _SECONDS_BETWEEN_EVENTS = 0.1
-
-# So much work is lost at most when the computer fails.
+# At most this much work is lost when the computer fails.
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
-
 # Kept back from a time limit for writing the model.
 _SECONDS_TO_SAVE = 0.5
 _SECONDS_BETWEEN_LOOKS = 0.05
-
-# A fine-tuning that costs more than this is told.
+# A fine-tuning that loses more than this on the cases of its start model is warned of.
 _FORGOTTEN_DICE = 0.05
-Validate = Callable[[], Generator[Event, None, Mapping[str, float]]]
+
+# What to do with a folder in which a training was interrupted; a study resumes what there is, or begins.
+OnExisting = Literal["refuse", "resume", "resume_or_begin"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Start:
-    """From where a training starts; the defaults are random weights and an empty folder.
-
-    Parameters
-    ----------
-    model
-        A trained model whose weights it goes on from (fine-tuning).
-    resumes
-        Go on from the checkpoint of an interrupted training of the same plan.
-    may_go_on
-        Go on from whatever an interrupted training left there, or begin; a stop leaves what it has.
-    """
-
-    model: Model | None = None
-    resumes: bool = False
-    may_go_on: bool = False
-
-
-def train(
+def train_planned(
     plan: Plan,
     cohort: Cohort,
     *,
     run: Path,
-    start: Start | None = None,
+    hardware: Hardware | None = None,
+    model: Model | None = None,
     validation: Cohort | None = None,
+    on_existing: OnExisting = "refuse",
     wishes: Wishes | None = None,
 ) -> Generator[Event, None, None]:
-    """Train a network.
+    """Train a network as planned; `core.training.start.train` makes the plan, too.
 
-    Every half minute a checkpoint is written into the folder; it goes when the training ends or is stopped,
-    and stays when the program is killed or the generator is closed, when a resumed training is stopped, or
-    one that `wishes.leave` says to leave.
+    Every half minute a checkpoint is written into the folder. It is removed when the training ends or is
+    stopped, and stays when the program is killed or the generator is closed, when a resumed training is
+    stopped, or one for which `wishes.leave` is set.
 
     Parameters
     ----------
@@ -115,10 +101,14 @@ def train(
         or an image with one that is, is named before the training begins.
     run
         A folder that is new or empty (or holds the checkpoint to resume); gets the model at the end.
-    start
-        From where; random weights if None.
+    hardware
+        Where to compute; as the plan's configuration says if None.
+    model
+        A trained model whose weights to start from (fine-tuning); random weights if None.
     validation
-        Cases to predict and score now and then; what comes of it changes nothing in the training.
+        Cases to predict and score now and then; the scores change nothing in the training.
+    on_existing
+        What to do where a training was interrupted: refuse, resume it, or resume it if there is one.
     wishes
         To stop within two seconds, also in the middle of a step, leaving nothing and without `Finished`; to
         keep the model as it is; to pause.
@@ -145,37 +135,55 @@ def train(
     NecrosegError
         If the loss is no longer a number.
     """
-    start, wishes = start or Start(), wishes or Wishes()
-    goes_on = start.resumes or start.may_go_on
-    if not goes_on:
+    wishes, hardware = wishes or Wishes(), hardware or resolve_hardware(plan.config)
+    resumes = on_existing != "refuse"
+    if not resumes:
         check_new(run)
     size = f"{plan.config.batch_size} patches of {' x '.join(str(n) for n in plan.patch_shape)}"
-    job = _Job(plan=plan, run=run, start=start, wishes=wishes)
     with (
         memory_errors(f"a mini-batch of {size} voxels and {len(plan.cases)} cases", smaller_in_words(plan)),
-        torch_settings(plan.threads),
+        torch_settings(hardware.threads),
         file_lock(lock_path(run), f"The training in {run}", wait_s=_SECONDS_TO_WAIT, stop=wishes.stop),
     ):
-        # Another one may have been here until now.
-        (check_resumable if goes_on else check_new)(run)
+        # Another program may have trained here until the lock was free.
+        (check_resumable if resumes else check_new)(run)
         try:
-            cohort.only(plan.cases)
-            yield from job.events(cohort, validation or Cohort(cases=()))
+            job = _Job(
+                plan=plan,
+                cohort=cohort,
+                trained=cohort.only(plan.cases),
+                validation=validation or Cohort(cases=()),
+                run=run,
+                hardware=hardware,
+                model=model,
+                on_existing=on_existing,
+                wishes=wishes,
+            )
+            yield from job.events()
         except Stopped:
             pass
         finally:
-            # What was learned before an interruption is not this training's to throw away. Nor does it depend
-            # on whether a step or the one who draws the events saw the wish first.
-            if wishes.stop.is_set() and not (goes_on or wishes.leave.is_set()):
+            # A stopped training leaves nothing, unless it resumed another, whose work it must not throw away.
+            # The wish decides, not who saw it first: a step, or whoever draws the events.
+            if wishes.stop.is_set() and not (resumes or wishes.leave.is_set()):
                 drop_checkpoint(run)
-            hand_back_memory(plan.device)
+            hand_back_memory(hardware.device)
 
 
 @dataclass(kw_only=True)
 class State:
-    """How far a training is: mini-batches done, their seconds, last loss and validation Dice, its history.
+    """How far a training is.
 
-    `validation_s` is what the last look at the validation cases took.
+    Parameters
+    ----------
+    iteration, seconds
+        Mini-batches done, and the time until the last of them.
+    loss, dice
+        As last reported, and the mean of the last validation.
+    validation_s
+        How long the last validation took.
+    history
+        The lines of ``history.csv`` below its header.
     """
 
     iteration: int = 0
@@ -185,187 +193,18 @@ class State:
     validation_s: float = 0.0
     history: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Job:
-    """A training, from reading the cases to writing the model."""
-
-    plan: Plan
-    run: Path
-    start: Start
-    wishes: Wishes
-
-    def events(self, cohort: Cohort, validation: Cohort) -> Generator[Event, None, None]:
-        clock = Clock()
-        yield Started(message=announcement(self.plan, self.start.model))
-        for words in whose_masks(self.plan, cohort, validation):
-            yield Started(message=words)
-        check_space(self.run, self.plan)
-        others = left_out(self.plan, cohort, validation)
-        cohort = cohort.only(self.plan.cases)
-        yield from known_by_table(self.plan, cohort, others, self._earlier, watched=validation.names)
-        loaded = yield from load_sources(self.plan, cohort, self.wishes.stop)
-        sources = loaded.sources
-        yield from known_by_image(self.plan, loaded.marks, others, self._earlier, self.wishes.stop)
-        # A study scores each network on whole folds afterwards.
-        if not self.start.may_go_on:
-            yield from remarks(self.start.model, n_cases=len(sources), validation=validation.names)
-        plan = with_fewer_cases(self.plan, len(sources))
-        cases = yield from load_validation_cases(self.plan, validation, cohort, self.wishes)
-        digests = {source.name: source_sha256(source) for source in sources}
-        learner, state = Learner(self.plan, initial=self.start.model), State()
-        if self.start.resumes or self.start.may_go_on:
-            yield from self._resume(learner, state, digests)
-            clock.set_back(state.seconds + clock.seconds())
-        around = Surroundings(
-            clock=clock,
-            wishes=self.wishes,
-            save=partial(self._save_checkpoint, learner, digests),
-            validate=partial(self._validator(cases, digests, state).dice, learner) if cases else None,
-            is_tuning=self.start.model is not None,
-        )
-        with interruptible(learner.network, self.wishes.stop):
-            yield from run_steps(learner, sources, plan, state, around)
-        record = self._record(digests, state).model_copy(
-            update={"validation": validation.names, "masks": self._masks(cohort, validation, digests)}
-            | self._learned(cohort, loaded.marks)
-        )
-        save_run(self.run, learner.network, record, _csv(state))
-        drop_checkpoint(self.run)
-        yield Finished(
-            result=TrainedRun(
-                run=self.run,
-                cases=len(sources),
-                parameters=n_parameters(learner.network),
-                iterations=state.iteration,
-                seconds=clock.seconds(),
-                loss=state.loss,
-            )
-        )
-
     @property
-    def _started_from(self) -> str | None:
-        return None if self.start.model is None else self.start.model.sha256
-
-    def _resume(
-        self, learner: Learner, state: State, digests: Mapping[str, str]
-    ) -> Generator[Event, None, None]:
-        """Bring the learner and the state to where the checkpoint is; without one, begin anew."""
-        checkpoint = load_checkpoint(self.run, self.plan)
-        if checkpoint is None and self.start.may_go_on:
-            return
-        if checkpoint is None:
-            yield Warned(message=f"{self.run} holds no checkpoint yet: the training begins anew.")
-            return
-        done = checkpoint.progressed
-        check_same_voxels(self.run, done, digests)
-        if done.started_from != self._started_from:
-            raise SettingsError(
-                f"The training in {self.run} started from other weights; resume it with its own --from."
-            )
-        learner.load_state(checkpoint.tensors)
-        state.iteration, state.seconds, state.history = done.iteration, done.seconds, list(done.history)
-        yield Started(message=f"Going on after iteration {done.iteration}.")
-
-    def _save_checkpoint(self, learner: Learner, digests: Mapping[str, str], state: State) -> None:
-        progressed = Progressed(
-            config=self.plan.config,
-            cases=self.plan.cases,
-            case_sha256=digests,
-            started_from=self._started_from,
-            iteration=state.iteration,
-            seconds=state.seconds,
-            history=tuple(state.history),
-        )
-        save_checkpoint(self.run, Checkpoint(tensors=learner.state(), progressed=progressed))
-
-    def _validator(self, cases: tuple[Case, ...], digests: Mapping[str, str], state: State) -> Validator:
-        record = self._record(digests, state)
-        return Validator(cases=cases, plan=self.plan, record=record, run=self.run, wishes=self.wishes)
-
-    @property
-    def _earlier(self) -> Learned:
-        """What the model has learned from that this one starts from."""
-        return Learned() if self.start.model is None else self.start.model.learned
-
-    def _learned(
-        self, cohort: Cohort, marks: Mapping[str, tuple[ImageMark, ...]]
-    ) -> dict[str, tuple[str, ...]]:
-        """Return by what those are recognised whom the model has learned from, earlier trainings included."""
-        images, earlier = [mark for of_case in marks.values() for mark in of_case], self._earlier
-        likenesses = set(earlier.likenesses)
-        patients = {patient_sha256(cohort[name].patient_or_name) for name in marks}
-        return {
-            "images_sha256": tuple(sorted({mark.sha256 for mark in images} | earlier.images_sha256)),
-            "images_likeness": tuple(sorted({mark.likeness for mark in images} - {""} | likenesses)),
-            "patients_sha256": tuple(sorted(patients | earlier.patients)),
-        }
-
-    def _masks(self, cohort: Cohort, validation: Cohort, learned: Iterable[str]) -> dict[str, Whose]:
-        target = self.plan.config.target
-        used = (*cohort.only(tuple(learned)), *validation)
-        return {files.name: files.whose(target) for files in used}
-
-    def _record(
-        self,
-        digests: Mapping[str, str],
-        state: State,
-    ) -> RunRecord:
-        plan, model = self.plan, self.start.model
-        dtype = reduced_dtype(plan.device, plan.config.precision) or torch.float32
-        return RunRecord(
-            config=plan.config,
-            cases=tuple(digests),
-            patch_shape=plan.patch_shape,
-            widths=plan.widths,
-            device=plan.device,
-            threads=plan.threads,
-            iterations=state.iteration,
-            seconds=state.seconds,
-            loss=state.loss,
-            versions=software_versions(),
-            case_sha256=dict(digests),
-            started_from=self._started_from,
-            earlier_cases=() if model is None else model.cases,
-            device_name=device_in_words(plan.device).partition(" (")[0],
-            number_format=str(dtype).removeprefix("torch."),
-        )
-
-
-def _csv(state: State) -> str:
-    return "\n".join(["iteration,seconds,loss,validation_dice", *state.history]) + "\n"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What a training does beside its steps.
-
-    Parameters
-    ----------
-    clock
-        Counts its seconds.
-    wishes
-        What the person wants of it meanwhile.
-    save
-        Writes a checkpoint.
-    validate
-        Yields events, and returns the Dice coefficient of each validation case; None without such cases.
-    is_tuning
-        Whether the network was trained before.
-    """
-
-    clock: "Clock"
-    wishes: Wishes
-    save: Callable[[State], None]
-    validate: Validate | None = None
-    is_tuning: bool = False
+    def dice_at_start(self) -> float:
+        """The mean Dice before the first step; a training that was resumed knows it from its history."""
+        columns = [line.split(",") for line in self.history]
+        return next((float(dice) for iteration, _, _, dice in columns if iteration == "0" and dice), math.nan)
 
 
 class Clock:
-    """Seconds of a training: those before it was interrupted included, pauses left out."""
+    """Seconds of a training: those before an interruption included, pauses left out."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._zero = time.monotonic() - seconds
+    def __init__(self) -> None:
+        self._zero = time.monotonic()
 
     def seconds(self) -> float:
         """Return the seconds until now."""
@@ -376,46 +215,243 @@ class Clock:
         self._zero = time.monotonic() - seconds
 
 
-def run_steps(
-    learner: Learner, sources: tuple[Source, ...], plan: Plan, state: State, around: Surroundings
-) -> Generator[Event, None, None]:
-    """Do the steps that are left, and keep `state` up to date.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Job:
+    """A training, from reading the cases to writing the model."""
 
-    What was trained before is validated before the first step, too, so that it shows what it forgets.
+    plan: Plan
+    cohort: Cohort
+    trained: Cohort
+    validation: Cohort
+    run: Path
+    hardware: Hardware
+    model: Model | None
+    on_existing: OnExisting
+    wishes: Wishes
 
-    Yields
-    ------
-    Event
-        `TrainingStep` at most ten times a second, `Validated` every `validation_minutes`, `Checkpointed`,
-        `Paused`.
+    def events(self) -> Generator[Event, None, None]:
+        """Read the cases, learn, and write the model."""
+        clock = Clock()
+        loaded = yield from self._read()
+        watched = yield from load_validation_cases(self.plan, self.validation, self.trained, self.wishes)
+        steps = _Steps(
+            job=self,
+            plan=with_fewer_cases(self.plan, len(loaded.sources)),
+            learner=Learner(self.plan, self.hardware, initial=self.model),
+            sources=loaded.sources,
+            digests={source.name: source_sha256(source) for source in loaded.sources},
+            watched=watched,
+            clock=clock,
+        )
+        if self.on_existing != "refuse":
+            yield from steps.resume()
+        network, state = steps.learner.network, steps.state
+        with interruptible(network, self.wishes.stop):
+            yield from steps.events()
+        save_run(self.run, network, self._final_record(steps, loaded), _csv(state))
+        drop_checkpoint(self.run)
+        yield Finished(
+            result=TrainedRun(
+                run=self.run,
+                cases=len(loaded.sources),
+                parameters=n_parameters(network),
+                iterations=state.iteration,
+                seconds=clock.seconds(),
+                loss=state.loss,
+            )
+        )
+
+    def _read(self) -> Generator[Event, None, Loaded]:
+        """Load the training cases; say before and after whatever makes a poor model or too good a score."""
+        yield Started(message=announcement(self.plan, self.hardware, self.model))
+        for words in whose_masks(self.plan, self.cohort, self.validation):
+            yield Started(message=words)
+        check_space(self.run, self.plan)
+        others = left_out(self.plan, self.cohort, self.validation)
+        watched = self.validation.names
+        yield from known_by_table(self.plan, self.trained, others, self._earlier, watched=watched)
+        loaded = yield from load_sources(self.plan, self.trained, self.hardware.device, self.wishes.stop)
+        yield from known_by_image(self.plan, loaded.marks, others, self._earlier, self.wishes.stop)
+        # A study scores each network on whole folds afterwards.
+        if self.on_existing != "resume_or_begin":
+            yield from remarks(self.model, n_cases=len(loaded.sources), validation=watched)
+        return loaded
+
+    @property
+    def _earlier(self) -> Learned:
+        """What the model to start from has learned from."""
+        return Learned() if self.model is None else self.model.learned
+
+    @property
+    def started_from(self) -> str | None:
+        """SHA-256 of the weights of the model to start from."""
+        return None if self.model is None else self.model.sha256
+
+    def record(self, digests: Mapping[str, str], state: State) -> RunRecord:
+        """Say how the network was made, as far as it is."""
+        plan, hardware = self.plan, self.hardware
+        return RunRecord(
+            config=plan.config,
+            cases=tuple(digests),
+            patch_shape=plan.patch_shape,
+            widths=plan.widths,
+            device=hardware.device,
+            threads=hardware.threads,
+            iterations=state.iteration,
+            seconds=state.seconds,
+            loss=state.loss,
+            versions=software_versions(),
+            case_sha256=dict(digests),
+            started_from=self.started_from,
+            earlier_cases=() if self.model is None else self.model.cases,
+            device_name=hardware.name,
+            number_format=str(hardware.short_dtype or torch.float32).removeprefix("torch."),
+        )
+
+    def _final_record(self, steps: "_Steps", loaded: Loaded) -> RunRecord:
+        """Add by which images and patients a known case is recognised, and whose masks counted."""
+        images, earlier = [mark for marks in loaded.marks.values() for mark in marks], self._earlier
+        patients = {patient_sha256(self.trained[name].patient_or_name) for name in loaded.marks}
+        likenesses = {mark.likeness for mark in images} - {""} | set(earlier.likenesses)
+        used = (*self.trained.only(tuple(steps.digests)), *self.validation)
+        return self.record(steps.digests, steps.state).model_copy(
+            update={
+                "validation": self.validation.names,
+                "masks": {files.name: files.whose(self.plan.config.target) for files in used},
+                "images_sha256": tuple(sorted({mark.sha256 for mark in images} | earlier.images_sha256)),
+                "images_likeness": tuple(sorted(likenesses)),
+                "patients_sha256": tuple(sorted(patients | earlier.patients)),
+            }
+        )
+
+
+def _csv(state: State) -> str:
+    return "\n".join(["iteration,seconds,loss,validation_dice", *state.history]) + "\n"
+
+
+@dataclass(kw_only=True, eq=False)
+class _Steps:
+    """The steps of a training.
+
+    Parameters
+    ----------
+    job
+        The training.
+    plan
+        Its plan, with the iterations for the cases that were loaded.
+    learner
+        The network.
+    sources, digests
+        The cases in memory, and the SHA-256 of what each contributes.
+    watched
+        Validation cases.
+    clock, state
+        How far it is.
     """
-    losses: list[Tensor] = []
-    clock = around.clock
-    if around.validate and around.is_tuning and state.iteration == 0:
-        yield from _validate(learner, around, state)
-    before = reported = saved = validated = clock.seconds()
-    yield from _tell_reading(plan, state, before)
-    for sample in batches(sources, plan, first=state.iteration):
-        losses.append(learner.step(sample, _progress(plan, state.iteration, before)))
-        state.iteration, state.seconds = state.iteration + 1, clock.seconds()
-        is_last = _is_last(plan, state, around.wishes, step_s=state.seconds - before)
-        before = state.seconds
-        if is_last or state.seconds - reported >= _SECONDS_BETWEEN_EVENTS:
-            yield _report(plan, state, losses, seconds=state.seconds - reported)
-            losses, reported = [], state.seconds
-        if around.validate and (is_last or state.seconds - validated >= plan.config.validation_minutes * 60):
-            yield from _validate(learner, around, state)
-            before = reported = validated = clock.seconds()
-        if is_last:
-            yield from _tell_forgetting(state)
+
+    job: _Job
+    plan: Plan
+    learner: Learner
+    sources: tuple[Source, ...]
+    digests: Mapping[str, str]
+    watched: tuple[Case, ...]
+    clock: Clock
+    state: State = field(default_factory=State)
+
+    def resume(self) -> Iterator[Event]:
+        """Bring the learner and the state to where the checkpoint is; without one, begin anew."""
+        run, checkpoint = self.job.run, load_checkpoint(self.job.run, self.job.plan)
+        if checkpoint is None:
+            if self.job.on_existing == "resume":
+                yield Warned(message=f"{run} holds no checkpoint yet: the training begins anew.")
             return
-        if state.seconds - saved >= _SECONDS_BETWEEN_CHECKPOINTS or around.wishes.pause.is_set():
-            around.save(state)
-            yield Checkpointed(iteration=state.iteration)
-            saved = state.seconds
-        if around.wishes.pause.is_set():
-            yield from _pause(around.wishes, state)
-            clock.set_back(state.seconds)
+        done = checkpoint.progressed
+        check_same_voxels(run, done, self.digests)
+        if done.started_from != self.job.started_from:
+            raise SettingsError(
+                f"The training in {run} started from other weights; resume it with its own --from."
+            )
+        self.learner.load_state(checkpoint.tensors)
+        self.state = State(iteration=done.iteration, seconds=done.seconds, history=list(done.history))
+        self.clock.set_back(done.seconds + self.clock.seconds())
+        yield Started(message=f"Going on after iteration {done.iteration}.")
+
+    def events(self) -> Generator[Event, None, None]:
+        """Do the steps that are left.
+
+        A network that was trained before is validated before the first step, too: that shows what it forgets.
+        """
+        plan, state, clock, wishes = self.plan, self.state, self.clock, self.job.wishes
+        losses: list[Tensor] = []
+        if self.watched and self.job.model is not None and state.iteration == 0:
+            yield from self._validate()
+        before = reported = saved = validated = clock.seconds()
+        yield from _tell_reading(plan, state, before)
+        for sample in batches(self.sources, plan, first=state.iteration):
+            losses.append(self.learner.step(sample, _progress(plan, state.iteration, before)))
+            state.iteration, state.seconds = state.iteration + 1, clock.seconds()
+            is_last = _is_last(plan, state, wishes, step_s=state.seconds - before)
+            before = state.seconds
+            if is_last or state.seconds - reported >= _SECONDS_BETWEEN_EVENTS:
+                yield self._report(losses, seconds=state.seconds - reported)
+                losses, reported = [], state.seconds
+            if self.watched and (is_last or state.seconds - validated >= plan.config.validation_minutes * 60):
+                yield from self._validate()
+                before = reported = validated = clock.seconds()
+            if is_last:
+                yield from _tell_forgetting(state)
+                return
+            if state.seconds - saved >= _SECONDS_BETWEEN_CHECKPOINTS or wishes.pause.is_set():
+                self._save_checkpoint()
+                yield Checkpointed(iteration=state.iteration)
+                saved = state.seconds
+            if wishes.pause.is_set():
+                yield from _pause(wishes, state)
+                clock.set_back(state.seconds)
+
+    def _report(self, losses: list[Tensor], *, seconds: float) -> TrainingStep:
+        plan, state = self.plan, self.state
+        state.loss = float(torch.stack(losses).mean())
+        if not math.isfinite(state.loss):
+            raise NecrosegError(
+                f"The training diverged: after {state.iteration} iterations the loss is not a number. Train "
+                f"again with a learning rate below {plan.config.learning_rate:g}, or with the precision fp32."
+            )
+        state.history.append(f"{state.iteration},{state.seconds:.3f},{state.loss:.6f},")
+        return TrainingStep(
+            iteration=state.iteration,
+            iterations=plan.iterations,
+            loss=state.loss,
+            seconds=state.seconds,
+            seconds_left=_seconds_left(plan, state),
+            samples_per_s=len(losses) * plan.config.batch_size / seconds if seconds > 0 else None,
+            memory_gib=used_memory_gib(self.job.hardware.device),
+        )
+
+    def _validate(self) -> Generator[Event, None, None]:
+        job, state, network = self.job, self.state, self.learner.network
+        began_s = self.clock.seconds()
+        model = Model(network=network.eval(), record=job.record(self.digests, state), run=job.run, sha256="")
+        dice = yield from dice_of_cases(model, self.watched, job.hardware, job.wishes)
+        network.train()
+        state.validation_s = self.clock.seconds() - began_s
+        # As everywhere: nothing to find and nothing found is undefined, and counts in no mean.
+        defined = [value for value in dice.values() if not math.isnan(value)]
+        mean = state.dice = sum(defined) / len(defined) if defined else math.nan
+        state.history.append(f"{state.iteration},{state.seconds:.3f},,{mean:.6f}")
+        yield Validated(iteration=state.iteration, dice=dice, mean_dice=mean)
+
+    def _save_checkpoint(self) -> None:
+        progressed = Progressed(
+            config=self.plan.config,
+            cases=self.plan.cases,
+            case_sha256=self.digests,
+            started_from=self.job.started_from,
+            iteration=self.state.iteration,
+            seconds=self.state.seconds,
+            history=tuple(self.state.history),
+        )
+        save_checkpoint(self.job.run, Checkpoint(tensors=self.learner.state(), progressed=progressed))
 
 
 def _is_last(plan: Plan, state: State, wishes: Wishes, *, step_s: float) -> bool:
@@ -428,55 +464,22 @@ def _is_last(plan: Plan, state: State, wishes: Wishes, *, step_s: float) -> bool
 
 
 def _progress(plan: Plan, iteration: int, elapsed_s: float) -> float:
-    """How much of the training is behind: by its iterations where these are fixed, so that it can repeat."""
+    """Return the share that is done: by iterations where these are fixed, so that a training can repeat."""
     if plan.iterations is not None:
         return iteration / plan.iterations
     return elapsed_s / plan.seconds if plan.seconds else 0.0
 
 
-def _report(plan: Plan, state: State, losses: list[Tensor], *, seconds: float) -> TrainingStep:
-    state.loss = float(torch.stack(losses).mean())
-    if not math.isfinite(state.loss):
-        raise NecrosegError(
-            f"The training diverged: after {state.iteration} iterations the loss is not a number. Train "
-            f"again with a learning rate below {plan.config.learning_rate:g}, or with the precision fp32."
-        )
-    state.history.append(f"{state.iteration},{state.seconds:.3f},{state.loss:.6f},")
-    return TrainingStep(
-        iteration=state.iteration,
-        iterations=plan.iterations,
-        loss=state.loss,
-        seconds=state.seconds,
-        seconds_left=_seconds_left(plan, state.iteration, state.seconds),
-        samples_per_s=len(losses) * plan.config.batch_size / seconds if seconds > 0 else None,
-        memory_gib=used_memory_gib(plan.device),
-    )
-
-
-def _seconds_left(plan: Plan, iteration: int, elapsed_s: float) -> float | None:
+def _seconds_left(plan: Plan, state: State) -> float | None:
     if plan.seconds is not None:
-        return max(0.0, plan.seconds - elapsed_s)
+        return max(0.0, plan.seconds - state.seconds)
     if plan.iterations is None:
         return None
-    return elapsed_s / iteration * (plan.iterations - iteration)
+    return state.seconds / state.iteration * (plan.iterations - state.iteration)
 
 
-def _validate(learner: Learner, around: Surroundings, state: State) -> Generator[Event, None, None]:
-    assert around.validate is not None
-    began_s = around.clock.seconds()
-    learner.network.eval()
-    dice = yield from around.validate()
-    learner.network.train()
-    state.validation_s = around.clock.seconds() - began_s
-    # As everywhere: nothing to find and nothing found is undefined, and in no mean.
-    defined = [value for value in dice.values() if not math.isnan(value)]
-    mean = state.dice = sum(defined) / len(defined) if defined else math.nan
-    state.history.append(f"{state.iteration},{state.seconds:.3f},,{mean:.6f}")
-    yield Validated(iteration=state.iteration, dice=dict(dice), mean_dice=mean)
-
-
-def _tell_reading(plan: Plan, state: State, seconds: float) -> Generator[Event, None, None]:
-    """Tell a time limit of which most is over before the first step."""
+def _tell_reading(plan: Plan, state: State, seconds: float) -> Iterator[Event]:
+    """Warn if most of a time limit is over before the first step."""
     if state.iteration == 0 and plan.seconds is not None and seconds > plan.seconds / 2:
         yield Warned(
             message=f"Reading the cases took {duration(seconds)} of the {duration(plan.seconds)} that the "
@@ -484,8 +487,8 @@ def _tell_reading(plan: Plan, state: State, seconds: float) -> Generator[Event, 
         )
 
 
-def _tell_forgetting(state: State) -> Generator[Event, None, None]:
-    before = _dice_at_start(state)
+def _tell_forgetting(state: State) -> Iterator[Event]:
+    before = state.dice_at_start
     if state.dice < before - _FORGOTTEN_DICE:
         yield Warned(
             message=f"The mean Dice of the watched cases fell from {before:.3f} to {state.dice:.3f}: "
@@ -493,13 +496,7 @@ def _tell_forgetting(state: State) -> Generator[Event, None, None]:
         )
 
 
-def _dice_at_start(state: State) -> float:
-    """Return the mean Dice before the first step, of which an interrupted training knows by its history."""
-    columns = [line.split(",") for line in state.history]
-    return next((float(dice) for iteration, _, _, dice in columns if iteration == "0" and dice), math.nan)
-
-
-def _pause(wishes: Wishes, state: State) -> Generator[Event, None, None]:
+def _pause(wishes: Wishes, state: State) -> Iterator[Event]:
     """Wait until the person wants something else; the memory stays in use, the processor does not."""
     yield Paused(iteration=state.iteration)
     while wishes.pause.is_set() and not wishes.keep.is_set():

@@ -1,61 +1,46 @@
 """Scores a network in training on whole cases that it does not learn from, by the real prediction."""
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator
 
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.cohort.load import load_case
-from napari_necroseg.core.config import PredictConfig, usual_prediction
+from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
+from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed, target_mask
 from napari_necroseg.core.network.model import Model
 from napari_necroseg.core.network.stopping import Wishes, check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.prediction.predict import predict
-from napari_necroseg.core.project.model_folder import RunRecord
 from napari_necroseg.core.scoring.overlap import count, dice
-from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.volume import Volume
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Validator:
-    """Cases in memory, ready to be predicted again and again."""
+def dice_of_cases(
+    model: Model, cases: tuple[Case, ...], hardware: Hardware, wishes: Wishes
+) -> Generator[Event, None, dict[str, float]]:
+    """Predict each case with a network as it is; return the Dice coefficients by the cases' names.
 
-    cases: tuple[Case, ...]
-    plan: Plan
-    record: RunRecord
-    run: Path
-    wishes: Wishes
-
-    def dice(self, learner: Learner) -> Generator[Event, None, Mapping[str, float]]:
-        """Predict each case with the network as it is; return its Dice coefficient."""
-        model = Model(network=learner.network, record=self.record, run=self.run, sha256="")
-        # Mirrored images would take three more passes of the training's time.
-        config = usual_prediction(self.plan.config).changed(
-            device=self.plan.device, threads=self.plan.threads, tta=False
-        )
-        found: dict[str, float] = {}
-        for case in self.cases:
-            labels = self._labels(model, case, config)
-            mask = target_mask(case, self.plan.config.target)
-            assert mask is not None, "checked when the cases were loaded"
-            found[case.name] = dice(count(mask.voxels > 0, labels.voxels > 0))
-            if case.name == self.wishes.picture:
-                yield ValidationPicture(case=case.name, labels=labels, dice=found[case.name])
-            yield Progress(
-                done=len(found), total=len(self.cases), message=f"Validation: {case.name} is predicted"
-            )
-        return found
-
-    def _labels(self, model: Model, case: Case, config: PredictConfig) -> Volume:
-        *_, last = predict(model, case, config, stop=self.wishes.stop)
-        check(self.wishes.stop)
+    Yields `Progress`, and the `ValidationPicture` of the case `wishes.picture`.
+    """
+    # Mirrored images would take three more passes of the training's time.
+    config = usual_prediction(model.config).changed(
+        device=hardware.device, threads=hardware.threads, tta=False
+    )
+    found: dict[str, float] = {}
+    for case in cases:
+        *_, last = predict(model, case, config, stop=wishes.stop)
+        check(wishes.stop)
         assert isinstance(last, Finished)
         labels: Volume = last.result.labels
-        return labels
+        mask = target_mask(case, model.config.target)
+        assert mask is not None, "checked when the cases were loaded"
+        found[case.name] = dice(count(mask.voxels > 0, labels.voxels > 0))
+        if case.name == wishes.picture:
+            yield ValidationPicture(case=case.name, labels=labels, dice=found[case.name])
+        yield Progress(done=len(found), total=len(cases), message=f"Validation: {case.name} is predicted")
+    return found
 
 
 def load_validation_cases(

@@ -246,7 +246,7 @@ class Train(Dock):
         try:
             config = self._config()
             cohort = self.chooser.cohort.only(self.cases.ticked())
-            plan = make_plan(config, cohort, device=config.device, threads=config.threads or 1)
+            plan = make_plan(config, cohort)
         except NecrosegError as error:
             has_cases = bool(len(self.chooser.cohort))
             self.summary.say(str(error) if has_cases else "Open a cohort in the dock Cases first.")
