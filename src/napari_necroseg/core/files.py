@@ -310,6 +310,18 @@ def voxels_sha256(volume: Volume) -> str:
     return digest.hexdigest()
 
 
+def relative_path(path: Path, folder: Path) -> str:
+    """Return the path from a folder to a file, with slashes; the whole path if there is none.
+
+    Links to the folder are resolved, since ``..`` leads through them; those of `path` are left to the caller.
+    """
+    try:
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    except ValueError:
+        # Another drive of Windows.
+        return path.as_posix()
+
+
 def beside(path: Path) -> Path:
     """Return a hidden name beside a file that nothing else has; see `output.sweep`."""
     # Begins with a letter: a person's hidden copy may begin with a date, whose digits are hexadecimal, too.

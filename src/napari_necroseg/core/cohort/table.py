@@ -12,7 +12,7 @@ from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.case_names import FORMULA_STARTS, check_case_name, name_key
 from napari_necroseg.core.cohort.csv_table import Table, read_table, short, table_text
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.files import write_text
+from napari_necroseg.core.files import relative_path, write_text
 from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, image_suffix
 
 COLUMNS = ("case", "ceT1", "T2", "reference", "tumour", "patient", "days_since_rfa", "fold", "status")
@@ -238,7 +238,7 @@ def row_of_case(case: CaseFiles, folder: Path) -> dict[str, str]:
     spacing = case.spacing_mm
     return {
         "case": case.name,
-        **{column: relative_path(file, folder) for column, file in files.items() if file is not None},
+        **{column: _path_cell(file, folder) for column, file in files.items() if file is not None},
         "patient": case.patient,
         "days_since_rfa": "" if case.days_since_rfa is None else f"{case.days_since_rfa:.10g}",
         "fold": "" if case.fold is None else str(case.fold),
@@ -247,21 +247,12 @@ def row_of_case(case: CaseFiles, folder: Path) -> dict[str, str]:
     }
 
 
-def relative_path(file: Path, folder: Path) -> str:
-    """The way from a folder to a file, with slashes; the absolute path where there is none.
-
-    The folders' own links are resolved, since ``..`` leads through them; the file's own name is kept, also
-    where it is a link, since its target may have another name.
-    """
-    real = file.parent.resolve() / file.name
-    try:
-        relative = Path(os.path.relpath(real, folder.resolve())).as_posix()
-    except ValueError:
-        # Another drive on Windows.
-        return str(real)
-    # Cells are read without blanks around, and a spreadsheet computes what begins like a formula.
-    is_misread = relative[0] in FORMULA_STARTS or relative[0].isspace()
-    return f"./{relative}" if is_misread else relative
+def _path_cell(file: Path, folder: Path) -> str:
+    """Return the path of a file as a cell: its own name is kept, also where it is a link to another name."""
+    path = relative_path(file.parent.resolve() / file.name, folder)
+    # Cells are read without surrounding blanks, and a spreadsheet computes what looks like a formula.
+    is_misread = path[0] in FORMULA_STARTS or path[0].isspace()
+    return f"./{path}" if is_misread else path
 
 
 def _file(text: str, column: str, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_necroseg.core.disk import is_locked
 from napari_necroseg.core.errors import FileError, ModelError
-from napari_necroseg.core.files import file_sha256, read_json, write_text
+from napari_necroseg.core.files import file_sha256, read_json, relative_path, write_text
 from napari_necroseg.core.project.model_folder import (
     CHECKPOINT_NAME,
     MODELS_FOLDER,
@@ -190,7 +190,7 @@ def write_ensemble(folder: Path, runs: Sequence[Path]) -> None:
     """
     members = tuple(
         Member(
-            run=Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix(),
+            run=relative_path(run.resolve(), folder),
             weights_sha256=file_sha256(run / WEIGHTS_NAME),
         )
         for run in runs

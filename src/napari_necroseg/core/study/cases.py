@@ -1,6 +1,5 @@
 """The cases of a study: checked, read once, given their folds, and kept in memory as far as they fit."""
 
-import os
 import threading
 from collections.abc import Generator, Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event, Progress, Warned
-from napari_necroseg.core.files import voxels_sha256
+from napari_necroseg.core.files import relative_path, voxels_sha256
 from napari_necroseg.core.masks.components import measure
 from napari_necroseg.core.process import available_bytes
 from napari_necroseg.core.study.folds import (
@@ -161,7 +160,7 @@ def read_study_cases(
             images_sha256={str(sequence): mark.sha256 for sequence, mark in marks[name].items()},
             images_likeness={str(sequence): mark.likeness for sequence, mark in marks[name].items()},
             target_sha256=targets[name],
-            target_file=relative_path(cohort[name].mask(config.target), out),
+            target_file=stored_path(cohort[name].mask(config.target), out),
             target_from=cohort[name].whose(config.target),
         )
         for name, fold in folds.items()
@@ -242,15 +241,9 @@ def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:
     return replace(files, tumour=mask, own_masks=own)
 
 
-def relative_path(path: Path | None, folder: Path) -> str:
-    """Return a path relative to a folder, as text with slashes; the whole one where there is no way."""
-    if path is None:
-        return ""
-    try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:
-        # Another drive of Windows.
-        return path.resolve().as_posix()
+def stored_path(path: Path | None, folder: Path) -> str:
+    """Return a path as the record of a study in a folder stores it; empty if there is none."""
+    return "" if path is None else relative_path(path.resolve(), folder)
 
 
 def _stamps(files: CaseFiles) -> _Stamps:

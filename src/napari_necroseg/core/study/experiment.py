@@ -28,7 +28,7 @@ from napari_necroseg.core.study.cases import (
     CaseStore,
     check_cases,
     read_study_cases,
-    relative_path,
+    stored_path,
     without_voxels,
 )
 from napari_necroseg.core.study.compute import Places, places_of
@@ -183,10 +183,10 @@ def begin(
     start = config.start_from
     record = StudyRecord(
         # What is written travels with the folder, and tells nothing of the computer.
-        config=config if start is None else config.changed(start_from=relative_path(start, out)),
+        config=config if start is None else config.changed(start_from=stored_path(start, out)),
         start_from_sha256="" if start is None else _weights_sha256(start),
         prediction=usual_prediction(train_preset(config.preset)),
-        cohort=relative_path(table, out),
+        cohort=stored_path(table, out),
         cases=dict(cases),
         versions=software_versions(),
     )

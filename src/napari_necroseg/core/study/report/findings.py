@@ -11,7 +11,7 @@ from napari_necroseg.core.errors import FileError, NecrosegError
 from napari_necroseg.core.files import read_text
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, trained_config
 from napari_necroseg.core.scoring.statistics import mean
-from napari_necroseg.core.study.cases import relative_path
+from napari_necroseg.core.study.cases import stored_path
 from napari_necroseg.core.study.folds import draw_folds
 from napari_necroseg.core.study.record import RunState, StudyRecord, read_states, read_study
 from napari_necroseg.core.study.results import (
@@ -198,4 +198,4 @@ def _n_other_masks(folder: Path, record: StudyRecord) -> int:
     except (NecrosegError, ValueError):
         return 0
     used = {name: case.target_file for name, case in record.cases.items() if case.target_file}
-    return sum(relative_path(given.get(name), folder) != path for name, path in used.items())
+    return sum(stored_path(given.get(name), folder) != path for name, path in used.items())
