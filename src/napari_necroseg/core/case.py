@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from napari_necroseg.core.case_names import name_key
+from napari_necroseg.core.case_names import listed, name_key
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.volume import Grid, Origin, Volume
 
@@ -143,7 +143,9 @@ class Cohort:
         """Return the case of that name; see `case_names.name_key`."""
         found = self._by_name.get(name, self._by_name.get(name_key(name)))
         if found is None:
-            raise CohortError(f"There is no case {name!r} in the cohort; it has {_some(self.names)}.")
+            raise CohortError(
+                f"There is no case {name!r} in the cohort; it has {listed(self.names, 8) or 'no cases'}."
+            )
         return found
 
     def only(self, names: Iterable[str]) -> "Cohort":
@@ -197,8 +199,3 @@ class Case:
     def mask(self, target: str) -> Volume | None:
         """Return the mask of a target, ``reference`` or ``tumour``."""
         return self.reference if target == "reference" else self.tumour
-
-
-def _some(names: tuple[str, ...], most: int = 8) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown}, ..." if len(names) > most else shown or "no cases"

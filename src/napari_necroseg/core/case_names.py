@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 # Names that Windows refuses as files, whatever their suffix.
@@ -72,6 +72,11 @@ def shown(text: str) -> str:
     reverse the direction of writing, or bytes that are not text.
     """
     return "".join(_spelled(char) if _is_invisible(char) else char for char in text)
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names as a sentence lists them, with an ellipsis if there are more."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def in_markdown(text: str) -> str:

@@ -33,15 +33,7 @@ def journal_path(labels: Path, case: str) -> Path:
 
 
 def is_in_project(mask: Path, stem: str) -> bool:
-    """Whether this program keeps a mask: it lies in a folder ``labels``, beside its review or its journal.
-
-    Parameters
-    ----------
-    mask
-        Its file.
-    stem
-        The file's name without its suffix.
-    """
+    """Whether this program keeps a mask: it lies in ``labels``, beside the review or journal of its stem."""
     labels = mask.parent.parent if mask.parent.name == DRAFTS_FOLDER else mask.parent
     if labels.name != LABELS_FOLDER:
         return False

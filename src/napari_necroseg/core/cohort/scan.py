@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from napari_necroseg.core.case_names import is_unicode, name_key, shown
+from napari_necroseg.core.case_names import is_unicode, listed, name_key, shown
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.images.file_image import image_suffix
@@ -249,7 +249,7 @@ def litter_sentence(places: Sequence[str]) -> tuple[str, ...]:
     """Say how many such entries were left out, and name the first ones; nothing if there are none."""
     if not places:
         return ()
-    named = ", ".join(map(shown, places[:_MOST_NAMED])) + (", ..." if len(places) > _MOST_NAMED else "")
+    named = listed([*map(shown, places)], _MOST_NAMED)
     entries = "1 entry" if len(places) == 1 else f"{len(places)} entries"
     were = "was" if len(places) == 1 else "were"
     return (f"{entries} of the file system's own, or hidden, {were} left out: {named}.",)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from napari_necroseg.core.case import Case, CaseFiles, Sequence
-from napari_necroseg.core.case_names import is_among, name_key
+from napari_necroseg.core.case_names import is_among, listed, name_key
 from napari_necroseg.core.cohort.duplicates import alike, likeness
 from napari_necroseg.core.files import voxels_sha256
 
@@ -148,5 +148,5 @@ def known_in_words(known: Mapping[str, Known | None], total: int) -> str:
 
 
 def _some(cases: Several[str], total: int) -> str:
-    named = ", ".join(cases[:3]) + (", ..." if len(cases) > 3 else "")
+    named = listed(cases)
     return f"The case {named}" if total == 1 else f"{len(cases)} of the {total} cases ({named})"

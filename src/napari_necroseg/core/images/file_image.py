@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_necroseg.core.case_names import check_case_name, tidy_name
+from napari_necroseg.core.case_names import check_case_name, listed, tidy_name
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable
 from napari_necroseg.core.files import check_readable
 from napari_necroseg.core.process import available_bytes
@@ -167,7 +167,7 @@ def _refuse_labels(labels: Voxels, name: str) -> None:
 
 
 def _shown(values: Voxels) -> str:
-    return ", ".join(f"{value:.6g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
+    return listed([f"{value:.6g}" for value in values], 6)
 
 
 def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) -> None:

@@ -111,17 +111,8 @@ def map_path(mask: Path, name: str) -> Path:
 def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None:
     """Write the files of a case, and keep an earlier mask that may be a person's work under another name.
 
-    Parameters
-    ----------
-    output
-        The files.
-    keeps_all
-        Keep any earlier mask, also one that the program made and nobody changed.
-
-    Returns
-    -------
-    Earlier or None
-        The earlier file that was kept, if one was.
+    With `keeps_all` any earlier mask is kept, also one that the program made and nobody changed. Returns the
+    earlier file that was kept, if one was.
 
     Raises
     ------
@@ -368,27 +359,10 @@ def _undoable(old: _Old) -> Iterator[dict[Path, Path]]:
 
 
 def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None:
-    """Save a mask onto the grid of its file; an earlier mask of that name is kept.
+    """Save a mask ``(Z, Y, X)`` in working order onto the grid of `origin`; see `write_case` for errors.
 
-    Parameters
-    ----------
-    path
-        Where the mask goes; what is there now is copied to ``<name>_earlier-001.nii.gz`` (or the next free
-        number) first, and so is its record, which is not of the new mask.
-    voxels
-        ``(Z, Y, X)`` in working order.
-    origin
-        The ceT1 file that the mask belongs to.
-
-    Returns
-    -------
-    Path or None
-        The copy of the earlier mask, if there was one.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full; nothing has changed then.
+    Returns the copy of the earlier mask of that name (``<name>_earlier-001.nii.gz`` or the next free number),
+    beside which its record is kept, too; None if there was none.
     """
     earlier = write_case(CaseOutput(path=path, mask=voxels, origin=origin), keeps_all=True)
     return None if earlier is None else earlier.kept

@@ -109,16 +109,8 @@ class Recovered:
 def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> Recovered:
     """Read the mask that the edits in a journal lead to; nothing on disk changes.
 
-    Parameters
-    ----------
-    path
-        The journal.
-    base
-        ``(Z, Y, X)``; the mask as it is on disk, or zeros where there is none.
-    case
-        Name of the case.
-    any_base
-        Do not raise `OtherBaseError`: the journal holds the whole mask.
+    `base` is the mask ``(Z, Y, X)`` of the case on disk, or zeros if there is none. With `any_base`,
+    `OtherBaseError` is not raised, because the journal holds the whole mask.
 
     Raises
     ------
@@ -240,20 +232,11 @@ class Journal:
         now: Voxels | None = None,
         note: Mapping[str, str] | None = None,
     ) -> Self:
-        """Begin the journal of a mask.
+        """Begin the journal of a mask; missing folders are made.
 
-        Parameters
-        ----------
-        path
-            For instance `journal_path`; missing folders are made.
-        base
-            ``(Z, Y, X)``, whole numbers; the mask as it is on disk, or zeros where there is none.
-        case
-            Name of the case, of which only the hash is written.
-        now
-            ``(Z, Y, X)``; the mask as it is now, if it is not the one on disk.
-        note
-            Which layer the mask is, if the name of the file does not say so.
+        `base` is the mask ``(Z, Y, X)`` on disk, of whole numbers, or zeros if there is none; `now` is the
+        mask if it has changed since. Only a hash of the name of the `case` is written. The `note` says which
+        layer the mask is, if the name of the file does not.
 
         Raises
         ------
@@ -297,14 +280,7 @@ class Journal:
         return self._size > LARGE_BYTES
 
     def append(self, box: Box, voxels: Voxels) -> None:
-        """Write an edit, which is on disk when this returns.
-
-        Parameters
-        ----------
-        box
-            Slices, rows and columns, each with a start and a stop inside the mask; not empty.
-        voxels
-            ``(Z, Y, X)``; the voxels of the box as they are now.
+        """Write an edit: the voxels ``(Z, Y, X)`` of a box inside the mask, on disk when this returns.
 
         Raises
         ------

@@ -105,17 +105,10 @@ class JournalFolder:
         return cls(key=f"image {image}", grid=case.grid, own=own, others=place / "layers", case=case.name)
 
     def begin(self, voxels: Voxels, *, is_own: bool, note: Mapping[str, str]) -> Journal:
-        """Begin the journal of a mask ``(Z, Y, X)`` under a free name.
+        """Begin the journal of a mask ``(Z, Y, X)``, and note which layer it is, under a free name.
 
-        Parameters
-        ----------
-        voxels
-            The mask as it is now.
-        is_own
-            Whether it is the person's own mask. If there is a journal of that already, or another window is
-            writing it, the new one is kept among those of other layers.
-        note
-            Which layer the mask is.
+        If there is a journal of the person's own mask already, or another window is writing it, that of
+        another own mask is kept among those of other layers.
 
         Raises
         ------

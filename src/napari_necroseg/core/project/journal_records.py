@@ -176,14 +176,9 @@ class Damage:
 def read_records(
     file: BinaryIO, start: int, size: int, header: Header
 ) -> Iterator[Record | dict[str, str] | Damage]:
-    """Yield the undamaged records and notes of a file, and the damage between them.
+    """Yield the undamaged records and notes of a file from a byte on, and the damage between them.
 
-    Parameters
-    ----------
-    file, start, size
-        The file, the byte at which its records begin, and its length.
-    header
-        Bounds the size of a record, so that no more is allocated whatever the file says.
+    The header bounds the size of a record, so that no more is allocated whatever the file says.
     """
     at = start
     while at < size:

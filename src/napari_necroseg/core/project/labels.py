@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_necroseg.core.case import CaseFiles, Cohort, DrawnMask
-from napari_necroseg.core.case_names import name_among, names_in
+from napari_necroseg.core.case_names import listed, name_among, names_in
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.files import check_readable, file_sha256
 from napari_necroseg.core.images.on_grid import read_mask_on
@@ -76,14 +76,7 @@ def drawn_cases(cohort: Cohort, labels: Path) -> tuple[tuple[str, ...], tuple[st
 def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from") -> tuple[str, ...]:
     """Say for which cases a drawn mask replaces the cohort's, and which drawn masks are not used.
 
-    Parameters
-    ----------
-    cohort
-        From `with_corrected`.
-    target
-        ``reference`` or ``tumour``.
-    doing
-        How each sentence begins: what the masks are used for.
+    `target` is ``reference`` or ``tumour``; `doing` begins each sentence with what the masks are used for.
     """
     drawn = [(files.name, files.drawn[target]) for files in cohort if target in files.drawn]
     instead = "" if target == "reference" else " tumour"
@@ -179,7 +172,7 @@ def _nothing_counts(cohort: Iterable[CaseFiles], labels: Path) -> str:
             f"{labels} holds no mask of any of the {len(cases)} cases; a case's corrected mask is called "
             "CASE.nii.gz, with the name of the case in place of CASE."
         )
-    named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+    named = listed(left)
     return (
         f"{labels} has masks of {len(left)} of the {len(cases)} cases ({named}), but none of them is signed "
         "off as it is now (a mask changed after its sign-off counts as unsigned, and tumours cannot be "

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_necroseg.core.case_names import listed
 from napari_necroseg.core.disk import is_locked
 from napari_necroseg.core.errors import FileError, ModelError
 from napari_necroseg.core.files import file_sha256, read_json, relative_path, write_text
@@ -240,7 +241,7 @@ def distinct_runs(runs: Sequence[Path]) -> tuple[list[Path], str]:
         times[of_place[place]] += 1
         first.setdefault(of_place[place], run)
     repeated = [f"{first[key].name} ({n} times)" for key, n in times.items() if n > 1]
-    named = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
+    named = listed(repeated)
     words = f"Given more than once, but used once: the model {named}." if repeated else ""
     return list(first.values()), words
 

@@ -121,15 +121,7 @@ def hash_of(record: Mapping[str, Any], role: str, kind: str = "sha256") -> objec
 
 
 def described(volume: Volume, content: bytes) -> dict[str, Any]:
-    """Return the entry of a mask in its record: its hashes and its affine.
-
-    Parameters
-    ----------
-    volume
-        ``(Z, Y, X)`` in working order.
-    content
-        The bytes of its file.
-    """
+    """Return the entry of a mask (a volume in working order, and its file's bytes) in its record."""
     return {
         "sha256": hashlib.sha256(content).hexdigest(),
         "voxels_sha256": _voxels_sha256(volume),

@@ -93,18 +93,9 @@ class Review(Config):
     def signed_off(
         self, mask: Path, *, reader: str, changes: Changes | None = None, date: datetime | None = None
     ) -> "Review":
-        """Return the review of a mask that a reader signs off; count the time with `worked` first.
+        """Return the review of a mask file that a reader signs off by initials, now if no date is given.
 
-        Parameters
-        ----------
-        mask
-            The file, as it is now.
-        reader
-            Initials.
-        changes
-            How it differs from the prediction, where there was one.
-        date
-            When; now if not given.
+        Count the time with `worked` first. `changes` says how the mask differs from the prediction, if any.
 
         Raises
         ------
@@ -171,23 +162,10 @@ def next_case(
     status: Status | None = None,
     backwards: bool = False,
 ) -> str | None:
-    """Return the next case of the table; after the last one comes the first.
+    """Return the next case of the table after a case, or the first one of all; None if there is none.
 
-    Parameters
-    ----------
-    cohort, of_case
-        The cases and their `statuses`.
-    after
-        Where to start; this case itself is never returned. If not given, the search starts at the first case.
-    status
-        The status to look for; any if not given.
-    backwards
-        Return the previous case instead.
-
-    Returns
-    -------
-    str or None
-        The name of the case; None if there is none.
+    After the last case comes the first; the case `after` itself is never returned. With a `status`, only
+    cases with it in `of_case` (see `statuses`) count.
     """
     names = list(reversed(cohort.names)) if backwards else list(cohort.names)
     start = 0 if after is None else names.index(cohort[after].name) + 1

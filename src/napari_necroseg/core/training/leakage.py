@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 from napari_necroseg.core.case import CaseFiles, Cohort
-from napari_necroseg.core.case_names import is_among
+from napari_necroseg.core.case_names import is_among, listed
 from napari_necroseg.core.cohort.duplicates import alike
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.seen_cases import ImageMark, Learned, marks_of, patient_sha256
@@ -126,7 +126,7 @@ def _said(same: Mapping[str, str], before: Sequence[str], unread: Sequence[str])
     if before:
         yield _known_before(before)
     if unread:
-        names = ", ".join(unread[:3]) + (", ..." if len(unread) > 3 else "")
+        names = listed(unread)
         yield Warned(
             message=f"{len(unread)} of the cases that are left out ({names}) were not compared with the "
             "images that are trained on, as that would take too long now; `necroseg predict` says of each "

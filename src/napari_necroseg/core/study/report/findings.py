@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_necroseg.core.case_names import listed
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.config.study import Configuration
@@ -144,7 +145,7 @@ def changed_scores(results: Iterable[CaseResult], states: Mapping[str, RunState]
     ]
     if not changed:
         return ()
-    named = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+    named = listed(changed)
     return (
         f"The scores of {named} in {SCORES_NAME} are not those that were written when the run was scored: "
         "somebody or something has changed them. `necroseg study` writes them again.",
