@@ -300,7 +300,7 @@ def test_a_case_whose_only_mask_is_in_work_is_not_trained_on(
     (labels / "case-1.review.json").unlink()
     for command in (["train", "--out", str(study / "a")], ["study", "--out", str(study / "b")], ["plan"]):
         assert main([command[0], str(study), *command[1:], "--labels", str(labels)]) == 2
-        assert "Sign them off in the dock Correct, or take them as they are with --unsigned" in (
+        assert "Sign them off in the dock Correct, or use them as they are with --unsigned" in (
             capsys.readouterr().err
         )
 

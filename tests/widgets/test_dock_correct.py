@@ -18,7 +18,6 @@ from napari_necroseg.core.project.journal import Journal, recover
 from napari_necroseg.core.project.review import Status, read_review, statuses
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.jobs import cases
-from napari_necroseg.jobs.correct import Stopwatch
 from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
 from napari_necroseg.widgets.correct.dock import Correct
 from napari_necroseg.widgets.correct.edit_tools import TOOLS
@@ -458,22 +457,6 @@ def test_begun_anew_is_an_edit_that_can_be_undone(qtbot, opened):
     mask.undo()
     np.testing.assert_array_equal(mask.data, drawn)
     qtbot.waitUntil(lambda: np.array_equal(written(opened), drawn))
-
-
-def test_pauses_are_no_work():
-    now = [0.0]
-    watch = Stopwatch(clock=lambda: now[0])
-    watch.start()
-    for seconds in (5, 10, 3600, 5):
-        now[0] += seconds
-        watch.touch()
-    assert watch.lap() == 5 + 10 + 60 + 5
-    now[0] += 7
-    watch.touch()
-    assert watch.stop() == 7
-    now[0] += 7
-    watch.touch()
-    assert watch.stop() == 0
 
 
 def test_a_new_layer_over_a_saved_mask_is_signed_off_as_it_is(qtbot, opened):

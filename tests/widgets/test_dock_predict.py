@@ -1,7 +1,6 @@
 """The dock Predict: a layer a prediction, on the right case, saved without loss."""
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import get_args
 
@@ -13,14 +12,11 @@ from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.cohort.seen_cases import Known
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
-from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.prediction.predict import Prediction
-from napari_necroseg.core.project.case_files import CaseOutput, write_case
 from napari_necroseg.core.training.train import train_planned
-from napari_necroseg.core.volume import Grid, Origin, Volume
+from napari_necroseg.core.volume import Volume
 from napari_necroseg.jobs import predict as predict_module
-from napari_necroseg.jobs.predict import about_mask
 from napari_necroseg.widgets.predict import dock as predict_dock
 from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.shared import qt_parts
@@ -394,23 +390,6 @@ def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, co
     assert (out / "a.nii.gz").exists()
     assert (out / "c.nii.gz").read_bytes() == b"mine"
     assert "1 predicted, 1 not" in dock.panel.message
-
-
-def test_a_mask_that_is_left_alone_is_told_apart(tmp_path):
-    grid = Grid((3, 4, 5), np.diag((-4.0, -1.0, -1.0, 1.0)) @ np.eye(4)[[0, 2, 1, 3]])
-    mask = np.zeros(grid.shape, np.uint8)
-    record = {"case": "a", "models": [{"model": "m", "sha256": "one"}]}
-    output = CaseOutput(path=tmp_path / "a.nii.gz", mask=mask, origin=Origin(grid), record=record)
-    write_case(output)
-    assert about_mask(output.path, {"one"}) == ""
-    assert (
-        about_mask(output.path, {"two"}) == " by another model; remove it to predict the case with this one"
-    )
-    assert about_mask(output.path, {"one", "two"}) != ""
-    write_case(replace(output, record=record | {"corrected_by_hand": True}))
-    assert about_mask(output.path, {"one"}) == ", corrected by hand"
-    save_mask(output.path, mask + 1, output.origin)
-    assert about_mask(output.path, {"one"}) == ", which was changed after it was written"
 
 
 def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, cohort_table, make_case):

@@ -2,14 +2,13 @@
 
 import dataclasses
 import shutil
-import threading
 
 import numpy as np
 import pytest
+
 from faked_study import (
     CONFIGURATIONS,
     Job,
-    Result,
     about,
     done,
     predictions,
@@ -21,12 +20,9 @@ from faked_study import (
     type_name,
     write_study,
 )
-
 from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
-from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.events import Finished
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.record import read_study, write_record
@@ -342,23 +338,6 @@ def test_what_a_study_has_stays_part_of_it(opened):
     opened.choices.form.input("seeds").set_value(1)
     assert opened.choices.config().seeds == 1
     assert box.isEnabled()
-
-
-def test_one_core_is_left_and_the_result_needs_no_pytorch_here(monkeypatch, two_patients):
-    asked = []
-
-    def run_study(config, _cohort, **_):
-        asked.append(config)
-        yield Finished(result=Result(two_patients))
-
-    monkeypatch.setattr("napari_necroseg.core.study.experiment.run_study", run_study)
-    config = StudyConfig(folds=2)
-    to_do = study.StudyToDo(
-        config=config, cohort=read_cohort(two_patients), table=two_patients, out=two_patients.parent
-    )
-    (event,) = to_do({"stop": threading.Event()})
-    assert asked[0].spare_cores == 1
-    assert event.result == "4 of 4 runs done."
 
 
 def test_nothing_starts_before_the_study_that_is_there_was_read(qtbot, ready, fake, two_patients):

@@ -14,7 +14,7 @@ from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, ModelError
-from napari_necroseg.core.events import Paused, Progress, TrainingStep
+from napari_necroseg.core.events import Paused, TrainingStep
 from napari_necroseg.core.plan import make_plan
 from napari_necroseg.core.project.model_folder import lock_path
 from napari_necroseg.core.project.models import find_interrupted
@@ -156,30 +156,6 @@ def test_what_is_wanted_meanwhile_reaches_the_process(cohort_table, tmp_path):
     assert any(isinstance(event, Paused) for event in events)
     assert events[-1].result.iterations < 400
     assert (tmp_path / "run" / "run.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("was_there", "gives_up", "stays"), [(False, True, False), (False, False, True), (True, True, True)]
-)
-def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
-    tmp_path, monkeypatch, was_there, gives_up, stays
-):
-    run, wants, nobody = tmp_path / "mine", TrainingControls(), Cohort(cases=())
-    checkpoint = run / "checkpoint.safetensors"
-
-    def killed(_training, flags):
-        run.mkdir(exist_ok=True)
-        checkpoint.touch()
-        yield Progress(done=0, total=0)
-        flags["stop"].set()
-
-    monkeypatch.setattr(train_py, "run_remotely", killed)
-    if was_there:
-        run.mkdir()
-    if gives_up:
-        wants.leave.clear()
-    list(train_py.train_on(train_preset("fast"), (nobody, nobody), run, wants, threading.Event()))
-    assert checkpoint.exists() == stays
 
 
 def test_an_interrupted_training_is_gone_on_with(qtbot, ready, cut_off):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from faked_study import CONFIGURATIONS, predictions, result_of, write_study
 
+from faked_study import CONFIGURATIONS, predictions, result_of, write_study
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.images.save import save_mask

@@ -1,54 +1,41 @@
 """The progress of a study: a grid that fills in, runs that are done again, and words for each."""
 
-import dataclasses
-import threading
-
 import numpy as np
 import pytest
-from faked_study import CONFIGURATIONS, Job, about, done, run, settled, state_of, texts, write_study
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
+from faked_study import (
+    CONFIGURATIONS,
+    Job,
+    about,
+    advanced,
+    done,
+    planned,
+    run,
+    settled,
+    state_of,
+    texts,
+    write_study,
+)
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config.study import StudyConfig
-from napari_necroseg.core.events import Progress, Started
+from napari_necroseg.core.events import Progress
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
-from napari_necroseg.core.study.record import RunState
 from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.study.run import (
     Run,
-    RunAdvanced,
     RunFailed,
-    RunPlanned,
     RunStarted,
     runs_of,
 )
 from napari_necroseg.jobs import study
-from napari_necroseg.jobs.study_status import StudyStatus, status_in_words, title_of
+from napari_necroseg.jobs.study_status import StudyStatus
 from napari_necroseg.widgets.study.dock import Study
 from napari_necroseg.widgets.study.grid import _brief
-
-
-def planned(one, state="waiting", **more):
-    length = {"iterations": None, "minutes": 10.0}
-    return RunPlanned(
-        **about(one), **length, training=1, validation=1, state=state, key=one.key, estimated_s=720.0, **more
-    )
-
-
-def advanced(one, share, loss=0.5, iteration=10):
-    return RunAdvanced(
-        **about(one),
-        phase="training",
-        share=share,
-        iteration=iteration,
-        loss=loss,
-        seconds=3.0,
-        seconds_left=90.0,
-    )
 
 
 @pytest.fixture
@@ -174,79 +161,12 @@ def scored(qtbot, dock, two_patients):
     return dock
 
 
-def test_many_points_of_a_loss_are_thinned_and_the_pace_tells_the_time_left(monkeypatch):
-    board, one = StudyStatus(), run()
-    board.show([one, run(fold=2)], {})
-    now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    board.take(RunStarted(**about(one)))
-    for n in range(3000):
-        board.take(advanced(one, 0.5, iteration=n))
-    assert 500 <= len(board.points(one.key)) <= 1000
-    now[0] = 100.0
-    # A quarter of all took 100 s.
-    assert board.total().seconds_left == pytest.approx(300.0)
-    assert board.take(Started(message="")) is None
-    board.interrupt()
-    assert board.total().seconds_left is None
-
-
-def test_what_was_measured_stays_when_a_study_begins():
-    board, one = StudyStatus(), run()
-    board.take(planned(one))
-    board.take(dataclasses.replace(planned(one), estimated_s=None, training=7))
-    plan = board.standings[one.key].plan
-    assert (plan.estimated_s, plan.training) == (720.0, 7)
-
-
-def test_what_was_learned_stays_known_after_the_training():
-    board, one = StudyStatus(), run()
-    board.take(RunStarted(**about(one)))
-    board.take(advanced(one, 0.5, loss=0.25, iteration=40))
-    board.take(RunAdvanced(**about(one), phase="scoring", share=0.98))
-    standing = board.standings[one.key]
-    assert (standing.phase, standing.iteration, standing.loss) == ("scoring", 40, 0.25)
-    # Begun again, it knows nothing of that.
-    board.take(RunStarted(**about(one)))
-    assert (board.standings[one.key].iteration, board.points(one.key)) == (0, ())
-
-
-def test_the_mean_is_over_the_cases_that_have_something_to_find():
-    """0.4 over one of three cases, and 0.8 over three: (0.4 + 3 * 0.8) / 4 = 0.7."""
-    board, four = StudyStatus(), ("b", "c", "d", "e")
-    states = [
-        RunState(
-            **about(run()), state="done", training=(), validation=("a", "x", "y"), mean_dice=0.4, scored=1
-        ),
-        RunState(**about(run(fold=2)), state="done", training=(), validation=four, mean_dice=0.8, scored=3),
-        state_of(run(fold=3)),
-    ]
-    board.show([one.run for one in states], {one.run.key: one for one in states})
-    assert board.mean_dice("2d:ceT1", 0) == pytest.approx(0.7)
-    assert board.mean_dice("2d:ceT1", 1) is None
-    said = status_in_words(board.standings[run().key])
-    assert "Mean Dice 40.0 % over 1 case that it has not seen; 2 more have nothing to find." in said
-    board.take(done(run(fold=3), dice=0.0, scored=4))
-    assert board.mean_dice("2d:ceT1", 0) == pytest.approx(0.35)
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(20, "20s"), (60, "1m"), (640, "11m"), (4640, "1.3h"), (36_000, "10h"), (200_000, "2.3d")],
 )
 def test_a_time_fits_into_a_cell(seconds, text):
     assert _brief(seconds) == text
-
-
-def test_a_run_is_told_in_words():
-    board, one = StudyStatus(), Run(configuration="3d:ceT1+T2", fold=2, seed=1)
-    assert title_of(one) == "3D ceT1+T2, fold 2, seed 1"
-    board.take(planned(one, memory_gib=2.5, estimated_iterations=900))
-    said = status_in_words(board.standings[one.key])
-    assert "10 min (about 900 iterations) on 1 case, scored on 1." in said
-    assert "It takes about 12 min and 2.5 GiB." in said
-    board.take(done(one, dice=None))
-    assert "Mean Dice undefined: none of the cases" in status_in_words(board.standings[one.key])
 
 
 @pytest.fixture
@@ -271,40 +191,6 @@ def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
     assert ready.progress.grid._rest.isHidden()
 
 
-def test_the_progress_is_that_of_the_runs_that_are_done_now(monkeypatch):
-    """One run again of four, at a half after 100 s: 100 s are left, whatever the other three wait for."""
-    now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    board, one = StudyStatus(), run()
-    runs = runs_of(StudyConfig(configurations=CONFIGURATIONS, folds=2))
-    board.show(runs, {one.key: state_of(one, "failed", reason="No memory.")})
-    board.begin((one.key,))
-    assert board.total().share == 0.0
-    board.take(planned(one, state="failed"))
-    board.take(planned(run(fold=2)))
-    board.take(RunStarted(**about(one)))
-    now[0] = 100.0
-    board.take(advanced(one, 0.5))
-    assert board.total().share == pytest.approx(0.5)
-    assert board.total().seconds_left == pytest.approx(100.0)
-    board.take(RunFailed(**about(one), done=1, total=4, reason="No memory."))
-    assert board.total().share == 1.0
-
-
-def test_going_on_counts_what_is_left_and_failed_runs_as_to_come():
-    board = StudyStatus()
-    first, second, *_ = runs = runs_of(StudyConfig(configurations=CONFIGURATIONS, folds=2))
-    board.show(runs, {first.key: state_of(first, mean_dice=0.5), second.key: state_of(second, "failed")})
-    board.begin()
-    # The files of the first were found to be gone, those of the third to be there.
-    board.take(planned(first))
-    board.take(done(runs[2], was_done=True))
-    assert board.total().share == 0.0
-    board.take(RunStarted(**about(second)))
-    board.take(done(second))
-    assert board.total().share == pytest.approx(1 / 3)
-
-
 def test_a_burst_of_events_adds_up_all_runs_a_few_times(qtbot, dock, monkeypatch):
     added = []
     total = StudyStatus.total
@@ -314,18 +200,6 @@ def test_a_burst_of_events_adds_up_all_runs_a_few_times(qtbot, dock, monkeypatch
     qtbot.waitUntil(lambda: dock.progress.said.said == "0 of 1200 runs done.")
     assert len(added) <= 3
     assert dock.progress.grid.table.rowCount() * 20 == 1200
-
-
-def test_a_long_history_is_thinned_to_what_can_be_seen(opened):
-    folder = opened._opened.folder
-    path = folder / "models" / run().key / "history.csv"
-    path.parent.mkdir(parents=True)
-    rows = "".join(f"{n},1,0.5,\n" for n in range(1, 100_001))
-    path.write_text(f"iteration,seconds,loss,validation_dice\n{rows}")
-    (event,) = study.read_curve(folder, run().key, threading.Event())
-    losses = event.result.losses
-    assert len(losses) == 2000
-    assert losses[-1] == (100_000, 0.5)
 
 
 def test_the_bar_does_not_go_back_when_the_report_is_written(qtbot, ready, fake):

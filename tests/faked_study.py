@@ -11,10 +11,7 @@ from napari_necroseg.core.events import Finished, Started
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, write_record
 from napari_necroseg.core.study.results import CaseResult
-from napari_necroseg.core.study.run import (
-    Run,
-    RunDone,
-)
+from napari_necroseg.core.study.run import Run, RunAdvanced, RunDone, RunPlanned
 from napari_necroseg.layerdata import Role
 
 CONFIGURATIONS = ("2d:ceT1", "3d:ceT1+T2")
@@ -38,6 +35,25 @@ def run(configuration="2d:ceT1", fold=1):
 
 def about(one):
     return {"configuration": one.configuration, "fold": one.fold, "seed": one.seed}
+
+
+def planned(one, state="waiting", **more):
+    length = {"iterations": None, "minutes": 10.0}
+    return RunPlanned(
+        **about(one), **length, training=1, validation=1, state=state, key=one.key, estimated_s=720.0, **more
+    )
+
+
+def advanced(one, share, loss=0.5, iteration=10):
+    return RunAdvanced(
+        **about(one),
+        phase="training",
+        share=share,
+        iteration=iteration,
+        loss=loss,
+        seconds=3.0,
+        seconds_left=90.0,
+    )
 
 
 def done(one, dice=0.8, scored=1, **more):
