@@ -19,7 +19,7 @@ import torch
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.grids.slices import probability_from_slices
-from napari_necroseg.core.masks.components import cleaning_of, outline
+from napari_necroseg.core.masks.components import outline
 from napari_necroseg.core.volume import Grid
 
 # What `nnUNetv2_plan_experiment -gpu_memory_target` is given, in GB.
@@ -146,7 +146,7 @@ def by_recipe(probability: np.ndarray, grid: Grid, *, is_2d: bool) -> np.ndarray
     if is_2d:
         smoothing = recipe.slice_smoothing_mm / grid.spacing_mm[0]
         probability = probability_from_slices(probability, len(probability), smoothing_slices=smoothing)
-    return outline(probability, recipe.threshold, cleaning_of(recipe), voxel_ml=grid.voxel_ml) > 0
+    return outline(probability, recipe, voxel_ml=grid.voxel_ml) > 0
 
 
 def train_nnunet(options: argparse.Namespace, train: list[Case], test: list[Case], work: Path) -> Masks:

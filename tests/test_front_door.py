@@ -9,8 +9,8 @@ import napari_necroseg
 
 PUBLIC = {
     "Case", "Cohort", "Grid", "PredictConfig", "Sequence", "StudyConfig", "TrainConfig", "Volume",
-    "find_cases", "load_case", "load_model", "predict", "predict_cohort", "read_cohort", "run",
-    "run_study", "save_mask",
+    "draw_samples", "find_cases", "load_case", "load_model", "predict", "predict_cohort", "read_cohort",
+    "run", "run_study", "save_mask",
     "score_files", "score_masks", "train", "train_preset",
 }  # fmt: skip
 HEAVY = ("torch", "napari", "nibabel", "numpy", "scipy", "qtpy", "pydantic")

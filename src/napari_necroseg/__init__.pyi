@@ -16,6 +16,7 @@ from .core.prediction.predict_cohort import predict_cohort as predict_cohort
 from .core.scoring.files import score_files as score_files
 from .core.scoring.scores import score_masks as score_masks
 from .core.study.experiment import run_study as run_study
+from .core.training.samples import draw_samples as draw_samples
 from .core.training.start import train as train
 from .core.volume import Grid as Grid
 from .core.volume import Volume as Volume

@@ -12,7 +12,7 @@ import numpy as np
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
-from napari_necroseg.core.masks.components import fill_holes, keep_largest
+from napari_necroseg.core.masks.components import clean
 from napari_necroseg.core.masks.reshape import grow, interpolate, smooth
 from napari_necroseg.core.project.journal import Journal, Recovered, put_aside
 from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
@@ -92,7 +92,7 @@ def _warm_up() -> None:
     spacing = (1.0, 1.0, 1.0)
     for use in (interpolate, partial(smooth, mm=1.0), partial(grow, mm=1.0)):
         use(mask, spacing)
-    fill_holes(keep_largest(mask))
+    clean(mask, fill_holes=True, largest=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

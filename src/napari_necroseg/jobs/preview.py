@@ -242,9 +242,9 @@ class CasePreview:
 
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
         """Bring the images to the network's slices, as a training does, once."""
-        from napari_necroseg.core.augment.intensity import for_network
         from napari_necroseg.core.augment.source import make_source
         from napari_necroseg.core.grids.slices import mask_to_slices
+        from napari_necroseg.core.network.images import for_network
 
         source = self.ready(subject, training)
         if source is None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_necroseg.core.augment.intensity import whiten, whiten_volume
+from napari_necroseg.core.augment.intensity import whiten
 
 
 def patch(*, seed: int = 0) -> Tensor:
@@ -43,31 +43,3 @@ def test_a_constant_sequence_gives_zeros(value: float) -> None:
 def test_brightness_and_contrast_of_a_scanner_make_no_difference() -> None:
     images = torch.rand(1, 1, 6, 6, 6, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(white(images), white(340 * images + 25), atol=1e-4, rtol=0)
-
-
-def test_a_volume_is_whitened_by_its_tissue_however_much_air_surrounds_it() -> None:
-    tissue = patch()[0].numpy() + np.float32(50)
-    image = np.pad(tissue, ((0, 0), (0, 0), (9, 9), (9, 9)))
-    bright = [sequence[sequence > sequence.mean()] for sequence in image]
-    expected = [(sequence - of.mean()) / of.std() for sequence, of in zip(image, bright, strict=True)]
-    np.testing.assert_allclose(whiten_volume(image), expected, rtol=1e-4, atol=1e-4)
-    # All of the tissue is brighter than the mean: more air changes nothing of it.
-    wider = np.pad(image, ((0, 0), (0, 0), (5, 5), (5, 5)))
-    np.testing.assert_allclose(whiten_volume(wider)[..., 5:-5, 5:-5], expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 40.0])
-def test_a_white_volume_does_not_depend_on_the_scanners_units(scale: float) -> None:
-    image = patch()[0].numpy()
-    np.testing.assert_allclose(whiten_volume(image * scale + 7 * scale), whiten_volume(image), atol=2e-3)
-
-
-@pytest.mark.parametrize("value", [0.0, 1000.1, -4e6])
-def test_a_constant_volume_gives_zeros(value: float) -> None:
-    assert not whiten_volume(np.full((1, 4, 4, 4), value, np.float32)).any()
-
-
-def test_one_bright_voxel_alone_is_finite() -> None:
-    image = np.zeros((1, 4, 4, 4), np.float32)
-    image[0, 1, 1, 1] = 5
-    assert np.ptp(whiten_volume(image)) == pytest.approx(1)

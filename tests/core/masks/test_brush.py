@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_necroseg.core.masks.edits import disk_mm, stroke_mm, within_range
+from napari_necroseg.core.masks.edits import disk_mm, within_range
 
 SHAPE = (6, 12, 14)
 spacings = st.sampled_from([(4.0, 0.9, 0.8), (1.0, 1.0, 1.0), (0.5, 2.0, 3.3)])
@@ -63,25 +63,6 @@ def test_two_millimetres_are_five_rows_and_six_columns_wide() -> None:
         [1, 1, 1, 1, 1],
         [0, 1, 1, 1, 0],
     ]
-
-
-@given(spacing_mm=spacings, ends=st.tuples(points, points), radius_mm=radii)
-def test_a_stroke_is_what_the_brush_passes(spacing_mm, ends, radius_mm) -> None:
-    stroke = painted(*stroke_mm(spacing_mm, ends, radius_mm=radius_mm, shape=SHAPE, in_3d=True))
-    start, stop = np.asarray(ends)
-    step_mm = float(np.linalg.norm((stop - start) * spacing_mm)) / 200
-    on_the_way = [start + share * (stop - start) for share in np.linspace(0, 1, 201)]
-    nearest = np.min([distances_mm(spacing_mm, point) for point in on_the_way], axis=0)
-    assert stroke[nearest <= radius_mm].all()
-    # A point of the line is no further than half a step from one of those tried.
-    assert not stroke[nearest > radius_mm + step_mm / 2 + 2e-6].any()
-
-
-def test_a_flat_stroke_stays_in_the_slice_where_the_brush_is_now() -> None:
-    stroke = painted(*stroke_mm((1.0, 1.0, 1.0), ((1, 2, 2), (3, 2, 8)), radius_mm=1.0, shape=SHAPE))
-    assert np.flatnonzero(stroke.any(axis=(1, 2))).tolist() == [3]
-    # 7 on the line, 2 x 7 beside it, and one before and after.
-    assert int(stroke.sum()) == 7 + 14 + 2
 
 
 def test_beside_the_image_nothing_is_painted() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from napari_necroseg.core.errors import SettingsError
-from napari_necroseg.core.masks.components import fill_holes, keep_largest, remove_island
+from napari_necroseg.core.masks.components import clean, remove_island
 from napari_necroseg.core.masks.edits import copy_slice, erase_box, swap_box
 
 BOX = (slice(1, 3), slice(0, 4), slice(2, 6))
@@ -45,14 +45,14 @@ def test_where_nothing_is_there_is_no_part(mask, index) -> None:
 
 def test_the_largest_stays_and_holes_are_filled_on_a_copy(mask) -> None:
     before = mask.copy()
-    assert n(keep_largest(mask)) == 27
-    filled = fill_holes(mask)
+    assert n(clean(mask, largest=True)) == 27
+    filled = clean(mask, fill_holes=True)
     assert n(filled) == 38
     assert filled[1, 3, 3]
-    for operation in (keep_largest, fill_holes):
-        operation(mask)[...] = True
+    for choice in ({"largest": True}, {"fill_holes": True}):
+        clean(mask, **choice)[...] = True
         empty = np.zeros_like(mask)
-        operation(empty)[...] = True
+        clean(empty, **choice)[...] = True
         assert not empty.any()
     np.testing.assert_array_equal(mask, before)
 

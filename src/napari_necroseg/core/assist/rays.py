@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_necroseg.core.assist.scene import MOST_Z, Floats, Scene, Spacing, distances_mm
-from napari_necroseg.core.masks.components import NEIGHBOURS, Cleaning, Mask, clean
+from napari_necroseg.core.masks.components import NEIGHBOURS, Mask, clean
 
 Numbers = NDArray[np.int64]
 N_LEVELS = 200
@@ -166,7 +166,7 @@ def tidied(mask: Mask, scene: Scene, smooth_mm: float) -> Mask:
     near = distances_mm(mask.shape, scene.seed, scene.spacing_mm) <= smooth_mm
     # What lies beyond the box may go on: its border is not an edge to cut along.
     opened = ndimage.binary_dilation(ndimage.binary_erosion(mask, ball, border_value=1), ball) | (mask & near)
-    filled = clean(connected(opened, scene), Cleaning(fill_holes=True), voxel_ml=1.0)
+    filled = clean(connected(opened, scene), fill_holes=True)
     return connected(filled, scene)
 
 

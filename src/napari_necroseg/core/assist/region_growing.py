@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from napari_necroseg.core.assist.rays import ball_of, best_tolerance, connected
 from napari_necroseg.core.assist.scene import Floats, Scene
-from napari_necroseg.core.masks.components import Cleaning, Mask, clean
+from napari_necroseg.core.masks.components import Mask, clean
 
 _FACES = ndimage.generate_binary_structure(3, 1)
 
@@ -37,7 +37,7 @@ class RegionGrowing:
     def at(self, tolerance: float) -> Mask:
         """Return the region ``(Z, Y, X)`` of the box; a greater tolerance only adds to it."""
         region = connected(self.cost <= tolerance, self.scene)
-        return connected(clean(region, Cleaning(fill_holes=True), voxel_ml=1.0), self.scene)
+        return connected(clean(region, fill_holes=True), self.scene)
 
     @cached_property
     def tolerance(self) -> float:

@@ -1,6 +1,5 @@
-"""Changes and whitens the intensities of patches and of whole images.
+"""Blurs, brightens and whitens patches, in place, since memory is what takes the time here.
 
-Patches are changed in place, since memory is what takes the time here.
 Axes: B draws, C sequences, Z slices, Y rows, X columns.
 """
 
@@ -12,11 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from napari_necroseg.core.config import Whitening
-from napari_necroseg.core.grids.slices import to_slices
-from napari_necroseg.core.tissue import BRIGHTEST, DARKEST, whiten_by_tissue
-from napari_necroseg.core.volume import Voxels
 
 # Weights further out than this many sigmas are left away, as in `scipy.ndimage.gaussian_filter1d`.
 _TRUNCATE = 4.0
@@ -166,47 +160,7 @@ def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
     images.mul_(scale)
 
 
-def whiten_volume(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Whiten whole images by the voxels that are brighter than their mean: tissue, however much air there is.
-
-    Parameters
-    ----------
-    images
-        ``(C, Z, Y, X)``.
-
-    Returns
-    -------
-    ndarray
-        ``(C, Z, Y, X)``, float32; zeros where a sequence is constant, never nan.
-    """
-    white = np.zeros(images.shape, np.float32)
-    for image, made in zip(images, white, strict=True):
-        tissue = image[image > image.mean(dtype=np.float64)].astype(np.float64)
-        low, high = float(image.min()), float(image.max())
-        if high - low > FLOAT32_NOISE * abs(high):
-            # One bright voxel alone has no spread: it stands one above everything else.
-            spread = tissue.std() if np.ptp(tissue) > FLOAT32_NOISE * abs(high) else high - low
-            made[:] = (image - tissue.mean()) / spread
-    return white
-
-
 def is_constant(images: Tensor) -> Tensor:
     """``(B, C)``; which sequences of ``(B, C, ...)`` show nothing but the noise of arithmetic."""
     low, high = torch.aminmax(images.flatten(2), dim=2)
     return high - low <= FLOAT32_NOISE * high.abs()
-
-
-def for_network(images: Sequence[Voxels], whitening: Whitening, *, n_slices: int) -> NDArray[np.float32]:
-    """Bring images ``(N, Y, X)`` to the network's slices and whiten them; patches are whitened when cut.
-
-    Returns
-    -------
-    ndarray
-        ``(C, Z, Y, X)``, float32.
-    """
-    if whitening == "tissue":
-        # Before the spline between slices, which would spread what is cut off; it overshoots itself, too.
-        white = np.stack([to_slices(whiten_by_tissue(image), n_slices) for image in images])
-        return white.clip(DARKEST, BRIGHTEST, out=white)
-    stacked = np.stack([to_slices(image, n_slices) for image in images])
-    return whiten_volume(stacked) if whitening == "volume" else stacked

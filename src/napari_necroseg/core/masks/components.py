@@ -3,7 +3,7 @@
 Components share no face, edge or corner.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,51 +19,21 @@ Mask = NDArray[np.bool_]
 
 # Voxels that share a face, an edge or a corner belong together, as in the scores of single lesions.
 NEIGHBOURS = np.ones((3, 3, 3), bool)
+_WITHIN_SLICE = np.array([[[0, 0, 0]] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0, 0, 0]] * 3], bool)
 Index = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
 Shape = tuple[int, int, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cleaning:
-    """What is tidied up in a mask, in this order.
-
-    Parameters
-    ----------
-    fill_holes
-        Fill what is enclosed within a slice.
-    min_volume_ml
-        Remove components that are smaller; 0 keeps all.
-    smallest_share
-        Remove components that are smaller than this share of the largest one; 0 keeps all.
-    largest
-        Keep the largest component only.
-    """
-
-    fill_holes: bool = False
-    min_volume_ml: float = 0.0
-    smallest_share: float = 0.0
-    largest: bool = False
-
-
-def cleaning_of(config: PredictConfig) -> Cleaning:
-    """Return what is tidied up in the outlines of a configuration."""
-    return Cleaning(**{field.name: getattr(config, field.name) for field in fields(Cleaning)})
-
-
-def outline(
-    probability: Voxels, threshold: float, cleaning: Cleaning, *, voxel_ml: float
-) -> NDArray[np.uint8]:
-    """Turn a probability into a mask.
+def outline(probability: Voxels, config: PredictConfig, *, voxel_ml: float) -> NDArray[np.uint8]:
+    """Turn a probability into a mask, and clean it.
 
     Parameters
     ----------
     probability
         ``(Z, Y, X)``, float16 or float32, not negative.
-    threshold
-        Probability from which a voxel is inside.
-    cleaning
-        What is tidied up then.
+    config
+        Its threshold, from which a voxel is inside, and what of the mask is cleaned.
     voxel_ml
         Volume of a voxel.
 
@@ -72,41 +42,57 @@ def outline(
     ndarray
         ``(Z, Y, X)``, uint8, 0 and 1.
     """
-    return clean(_reaches(probability, threshold), cleaning, voxel_ml=voxel_ml).astype(np.uint8)
+    cleaned = clean(
+        _reaches(probability, config.threshold),
+        voxel_ml=voxel_ml,
+        fill_holes=config.fill_holes,
+        min_volume_ml=config.min_volume_ml,
+        smallest_share=config.smallest_share,
+        largest=config.largest,
+    )
+    return cleaned.astype(np.uint8)
 
 
 def left_out_ml(probability: Voxels, threshold: float, labels: Voxels, *, voxel_ml: float) -> float:
-    """Return the volume that reaches the threshold and is not in the outline that was made of it."""
+    """Return the volume that reaches the threshold and was cleaned out of the mask that was made of it."""
     return int(np.count_nonzero(_reaches(probability, threshold) & (labels == 0))) * voxel_ml
 
 
-def clean(mask: Mask, cleaning: Cleaning, *, voxel_ml: float) -> Mask:
-    """Tidy up a mask ``(Z, Y, X)``; the given one stays as it is."""
-    if cleaning == Cleaning() or not mask.any():
-        return mask
+def clean(
+    mask: Mask,
+    *,
+    voxel_ml: float = 1.0,
+    fill_holes: bool = False,
+    min_volume_ml: float = 0.0,
+    smallest_share: float = 0.0,
+    largest: bool = False,
+) -> Mask:
+    """Return a mask ``(Z, Y, X)``, cleaned.
+
+    Parameters
+    ----------
+    fill_holes
+        First fill what is enclosed within a slice.
+    min_volume_ml, smallest_share, largest
+        Then remove components that are smaller than a volume or than this share of the largest one, or all
+        but the largest one.
+    """
+    if not mask.any():
+        return mask.copy()
     box = ndimage.find_objects(mask.view(np.uint8), 1)[0]
-    inside = _tidied(mask[box], cleaning, voxel_ml)
-    tidied = np.zeros_like(mask)
-    tidied[box] = inside
-    return tidied
-
-
-def _tidied(mask: Mask, cleaning: Cleaning, voxel_ml: float) -> Mask:
-    if cleaning.fill_holes:
-        in_slice = ndimage.generate_binary_structure(3, 1)
-        in_slice[[0, 2]] = False
-        mask = ndimage.binary_fill_holes(mask, in_slice)
-    if not (cleaning.largest or cleaning.min_volume_ml or cleaning.smallest_share):
-        return mask
-    components, n = ndimage.label(mask, NEIGHBOURS)
+    cleaned = np.zeros_like(mask)
+    cleaned[box] = ndimage.binary_fill_holes(mask[box], _WITHIN_SLICE) if fill_holes else mask[box]
+    if not (largest or min_volume_ml or smallest_share):
+        return cleaned
+    components, n = ndimage.label(cleaned[box], NEIGHBOURS)
     sizes = np.bincount(components.ravel(), minlength=n + 1)
     sizes[0] = 0
-    keeps = (sizes * voxel_ml >= cleaning.min_volume_ml) & (sizes >= cleaning.smallest_share * sizes.max())
-    if cleaning.largest:
+    keeps = (sizes * voxel_ml >= min_volume_ml) & (sizes >= smallest_share * sizes.max())
+    if largest:
         keeps &= np.arange(n + 1) == sizes.argmax()
     keeps[0] = False
-    kept: Mask = keeps[components]
-    return kept
+    cleaned[box] = keeps[components]
+    return cleaned
 
 
 def _reaches(probability: Voxels, threshold: float) -> Mask:
@@ -119,30 +105,8 @@ def _reaches(probability: Voxels, threshold: float) -> Mask:
     return np.asarray(np.ascontiguousarray(probability).view(np.uint16) >= least.view(np.uint16))
 
 
-def keep_largest(mask: Mask) -> Mask:
-    """Return the largest part of a mask ``(Z, Y, X)`` alone; of equal ones the first."""
-    return clean(mask, Cleaning(largest=True), voxel_ml=1.0).copy()
-
-
-def fill_holes(mask: Mask) -> Mask:
-    """Return a mask ``(Z, Y, X)`` with what it encloses within a slice."""
-    return clean(mask, Cleaning(fill_holes=True), voxel_ml=1.0).copy()
-
-
 def remove_island(mask: Mask, index: Index) -> Mask:
-    """Return a mask ``(Z, Y, X)`` without the part at a voxel; see `island_at`."""
-    return mask & ~island_at(mask, index)
-
-
-def island_at(mask: Mask, index: Index) -> Mask:
-    """Return the part of a mask that holds a voxel.
-
-    Parameters
-    ----------
-    mask
-        ``(Z, Y, X)``.
-    index
-        Slice, row and column of the voxel.
+    """Return a mask ``(Z, Y, X)`` without the part that holds a voxel.
 
     Raises
     ------
@@ -155,10 +119,10 @@ def island_at(mask: Mask, index: Index) -> Mask:
     box = bounding_box(mask)
     assert box is not None
     parts, _ = ndimage.label(mask[box], NEIGHBOURS)
-    island = np.zeros_like(mask)
     number = parts[tuple(place - part.start for place, part in zip(index, box, strict=True))]
-    island[box] = parts == number
-    return island
+    left = mask.copy()
+    left[box] &= parts != number
+    return left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +176,7 @@ def _longest_diameter_mm(mask: Mask, grid: Grid) -> float:
 
 
 def _row_ends(mask: Mask) -> NDArray[np.float64]:
-    """Return the corners of the first and last voxel of each row, as voxel indices ``(N, 3)``."""
+    """Corners of the first and last voxel of each row, as voxel indices ``(N, 3)``."""
     z, y = np.nonzero(mask.any(axis=2))
     rows = mask[z, y]
     first = rows.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Edits of a mask: what a tool covers and changes, as a value that can be shown, journalled and undone."""
+"""Edits of a mask: which voxels a tool covers, and what it changes, as a value to be shown and journalled."""
 
 import math
 from dataclasses import dataclass
@@ -49,18 +49,6 @@ class Edit:
     def values(self) -> Voxels:
         """What the changed voxels are now, in the order of `indices`."""
         return self.after[self.changed]
-
-    def old_values(self) -> Voxels:
-        """What the changed voxels were, in the order of `indices`."""
-        return self.before[self.changed]
-
-    def apply(self, voxels: Voxels) -> None:
-        """Do the edit in place, on ``(Z, Y, X)``."""
-        voxels[self.indices()] = self.values()
-
-    def undo(self, voxels: Voxels) -> None:
-        """Take the edit back in place, to the bit."""
-        voxels[self.indices()] = self.old_values()
 
     def added_ml(self, voxel_ml: float) -> float:
         """By how much the volume grew; negative where it shrank. What is not 0 is inside."""
@@ -140,30 +128,13 @@ def disk_mm(
         The slices, rows and columns that the brush reaches (of length 0 where it is beside the image), and
         which of their voxels it covers.
     """
-    return stroke_mm(spacing_mm, (centre_index, centre_index), radius_mm=radius_mm, shape=shape, in_3d=in_3d)
-
-
-def stroke_mm(
-    spacing_mm: Spacing, ends: tuple[Point, Point], *, radius_mm: float, shape: Shape, in_3d: bool = False
-) -> tuple[Box, Mask]:
-    """Return what the brush covers on its way from one place to another, in a straight line.
-
-    Parameters
-    ----------
-    spacing_mm, radius_mm, shape, in_3d
-        See `disk_mm`.
-    ends
-        Where the brush comes from, and where it is now; a flat brush paints in the slice where it is now.
-    """
-    lengths = np.asarray(spacing_mm)
-    start, stop = np.asarray(ends, np.float64)
-    if not in_3d:
-        start, stop = _in_slice(start, stop)
+    lengths, centre = np.asarray(spacing_mm), np.asarray(centre_index, np.float64)
     reach = np.full(3, radius_mm + _ROUNDING_MM) / lengths
-    reach[0] *= in_3d
-    box = _clipped(np.minimum(start, stop) - reach, np.maximum(start, stop) + reach, shape)
-    places = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij"), -1)
-    distance_mm = _to_segment_mm(places * lengths, start * lengths, stop * lengths)
+    if not in_3d:
+        centre[0], reach[0] = math.floor(centre[0] + 0.5), 0
+    box = _whole_box(centre - reach, centre + reach, shape)
+    voxels = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij"), -1)
+    distance_mm = np.sqrt(((voxels * lengths - centre * lengths) ** 2).sum(axis=-1))
     return box, distance_mm <= radius_mm + _ROUNDING_MM
 
 
@@ -172,26 +143,10 @@ def within_range(image: Voxels, *, low: float, high: float) -> Mask:
     return np.asarray((image >= low) & (image <= high))
 
 
-def _in_slice(start: Floats, stop: Floats) -> tuple[Floats, Floats]:
-    nearest = math.floor(stop[0] + 0.5)
-    flat = np.array([nearest, 0.0, 0.0])
-    only = np.array([0.0, 1.0, 1.0])
-    return flat + start * only, flat + stop * only
-
-
-def _clipped(first: Floats, last: Floats, shape: Shape) -> Box:
+def _whole_box(first: Floats, last: Floats, shape: Shape) -> Box:
     """Return the box of the whole indices from first to last that an image has."""
     z, y, x = (
         slice(start := min(max(math.ceil(low), 0), n), max(min(math.floor(high) + 1, n), start))
         for low, high, n in zip(first, last, shape, strict=True)
     )
     return (z, y, x)
-
-
-def _to_segment_mm(points: Floats, start: Floats, stop: Floats) -> Floats:
-    """Distance of points ``(..., 3)`` to the line between two, all in mm."""
-    along = stop - start
-    length2 = float(along @ along)
-    share = np.clip((points - start) @ along / length2, 0, 1) if length2 else np.zeros(points.shape[:-1])
-    gap = points - start - share[..., np.newaxis] * along
-    return np.asarray(np.sqrt((gap**2).sum(axis=-1)))

@@ -1,16 +1,26 @@
 """The images as a network sees them: checked, whitened, and interpolated to its slices."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.augment.intensity import for_network
+from napari_necroseg.core.augment.intensity import FLOAT32_NOISE
 from napari_necroseg.core.case import Case, CaseFiles, Sequence
-from napari_necroseg.core.config import Target, TrainConfig
+from napari_necroseg.core.config import Target, TrainConfig, Whitening
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.tissue import blank_in_words, tissue_of, unreal_in_words, wild_in_words
-from napari_necroseg.core.volume import Volume
+from napari_necroseg.core.grids.slices import to_slices
+from napari_necroseg.core.tissue import (
+    BRIGHTEST,
+    DARKEST,
+    blank_in_words,
+    tissue_of,
+    unreal_in_words,
+    whiten_by_tissue,
+    wild_in_words,
+)
+from napari_necroseg.core.volume import Volume, Voxels
 
 _MISLED = "the whitening of this network is misled by that, so mend the image."
 
@@ -73,3 +83,43 @@ def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray
     """Stack the chosen sequences of a case as `for_network` makes them: ``(C, Z, Y, X)``, float32."""
     images = [case.sequences[sequence].voxels for sequence in config.sequences]
     return for_network(images, config.whitening, n_slices=n_slices)
+
+
+def for_network(images: Iterable[Voxels], whitening: Whitening, *, n_slices: int) -> NDArray[np.float32]:
+    """Bring images ``(N, Y, X)`` to the network's slices and whiten them; patches are whitened when cut.
+
+    Returns
+    -------
+    ndarray
+        ``(C, Z, Y, X)``, float32.
+    """
+    if whitening == "tissue":
+        # Before the spline between slices, which would spread what is cut off; it overshoots itself, too.
+        white = np.stack([to_slices(whiten_by_tissue(image), n_slices) for image in images])
+        return white.clip(DARKEST, BRIGHTEST, out=white)
+    stacked = np.stack([to_slices(image, n_slices) for image in images])
+    return whiten_volume(stacked) if whitening == "volume" else stacked
+
+
+def whiten_volume(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whiten whole images by the voxels that are brighter than their mean: tissue, however much air there is.
+
+    Parameters
+    ----------
+    images
+        ``(C, Z, Y, X)``.
+
+    Returns
+    -------
+    ndarray
+        ``(C, Z, Y, X)``, float32; zeros where a sequence is constant, never nan.
+    """
+    white = np.zeros(images.shape, np.float32)
+    for image, made in zip(images, white, strict=True):
+        tissue = image[image > image.mean(dtype=np.float64)].astype(np.float64)
+        low, high = float(image.min()), float(image.max())
+        if high - low > FLOAT32_NOISE * abs(high):
+            # One bright voxel alone has no spread: it stands one above everything else.
+            spread = tissue.std() if np.ptp(tissue) > FLOAT32_NOISE * abs(high) else high - low
+            made[:] = (image - tissue.mean()) / spread
+    return white

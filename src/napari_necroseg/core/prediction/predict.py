@@ -18,7 +18,7 @@ from napari_necroseg.core.cohort.seen_cases import Known, marks_of
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
-from napari_necroseg.core.masks.components import cleaning_of, left_out_ml, outline
+from napari_necroseg.core.masks.components import left_out_ml, outline
 from napari_necroseg.core.network.device import memory_errors, resolve_hardware, torch_settings
 from napari_necroseg.core.network.images import image_notes
 from napari_necroseg.core.network.model import Model, software_versions
@@ -146,7 +146,7 @@ def _prediction(
     # What is kept and shown is what the outline is made of, to the last bit.
     probability = found.mean.astype(np.float16)
     voxel_ml = case.grid.voxel_ml
-    labels = outline(probability, config.threshold, cleaning_of(config), voxel_ml=voxel_ml)
+    labels = outline(probability, config, voxel_ml=voxel_ml)
     left_out = left_out_ml(probability, config.threshold, labels, voxel_ml=voxel_ml)
     return Prediction(
         case=case.name,

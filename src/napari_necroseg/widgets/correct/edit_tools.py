@@ -12,7 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QPushButton, QWidget
 
 from napari_necroseg.core.errors import NecrosegError, SettingsError
-from napari_necroseg.core.masks.components import Box, Mask, fill_holes, keep_largest, remove_island
+from napari_necroseg.core.masks.components import Box, Mask, clean, remove_island
 from napari_necroseg.core.masks.edits import copy_slice, edit_between, erase_box, swap_box
 from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, interpolate, smooth
 from napari_necroseg.core.volume import Grid
@@ -141,8 +141,8 @@ class EditTools(QWidget):
             "smooth": lambda: smooth(turned, spacing, mm=self.smooth_mm.value(), per_slice=flat),
             "grow": lambda: grow(turned, spacing, mm=self.grow_mm.value(), per_slice=flat),
             "shrink": lambda: grow(turned, spacing, mm=-self.grow_mm.value(), per_slice=flat),
-            "holes": lambda: fill_holes(turned),
-            "largest": lambda: keep_largest(turned),
+            "holes": lambda: clean(turned, fill_holes=True),
+            "largest": lambda: clean(turned, largest=True),
             "island": lambda: plane.turned(remove_island(mask, self._pointed_at())),
             "next": lambda: self._copied(turned, plane, 1),
             "previous": lambda: self._copied(turned, plane, -1),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QSignalBlocker
 
 from napari_necroseg.core.config import BY_PRESET, Config, PredictConfig, train_preset, usual_prediction
-from napari_necroseg.core.masks.components import Size, cleaning_of, left_out_ml, measure, outline
+from napari_necroseg.core.masks.components import Size, left_out_ml, measure, outline
 from napari_necroseg.core.project.model_folder import trained_config
 from napari_necroseg.core.project.models import members_of
 from napari_necroseg.jobs.predict import CasePrediction
@@ -79,7 +79,7 @@ class LiveOutline:
         config = made.config.changed(**choices)
         volume = made.shown.prediction.probability
         voxel_ml = volume.grid.voxel_ml
-        voxels = outline(volume.voxels, config.threshold, cleaning_of(config), voxel_ml=voxel_ml)
+        voxels = outline(volume.voxels, config, voxel_ml=voxel_ml)
         if not np.array_equal(voxels, made.voxels):
             self._workspace.layers.redraw(layer, voxels)
         made.voxels, made.config = voxels, config
