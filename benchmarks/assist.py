@@ -16,16 +16,19 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from scipy import ndimage
 
-from napari_necroseg.core.assist.assist import METHODS, assist
+from napari_necroseg.core.assist.assist import assist
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.cohort.find import find_case
 from napari_necroseg.core.cohort.load import load_case
-from napari_necroseg.core.config import AssistConfig
+from napari_necroseg.core.config import AssistConfig, AssistMethod
 from napari_necroseg.core.scoring.overlap import count, dice
+
+METHODS = get_args(AssistMethod)
 
 NEIGHBOURS = np.ones((3, 3, 3), bool)
 SHAPE, SPACING_MM = (64, 320, 320), (4.0, 0.9, 0.9)

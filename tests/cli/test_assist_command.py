@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import nibabel
 import numpy as np
 import pytest
 
 from napari_necroseg.cli import main
-from napari_necroseg.core.assist.assist import METHODS
+from napari_necroseg.core.config import AssistMethod
 from napari_necroseg.core.volume import Grid
 
 SHAPE = (12, 60, 56)
@@ -44,7 +45,7 @@ def dice(case: Path, mask: Path) -> float:
     return float(2 * (truth * found).sum() / (truth.sum() + found.sum()))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", get_args(AssistMethod))
 def test_each_method_writes_the_zone_on_the_grid_of_the_file(case, tmp_path, capsys, method) -> None:
     out = tmp_path / "masks" / "first.nii.gz"
     assert main(["assist", method, str(case), "--seed", SEED, "--out", str(out), "--json"]) == 0

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_necroseg.core.assist.assist import METHODS, assist
+from napari_necroseg.core.assist.assist import assist
 from napari_necroseg.core.assist.scene import Strokes
 from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.config import AssistConfig
+from napari_necroseg.core.config import AssistConfig, AssistMethod
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.scoring.overlap import count, dice
+
+METHODS = get_args(AssistMethod)
 
 NEIGHBOURS = np.ones((3, 3, 3), bool)
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -54,7 +57,7 @@ def test_a_click_off_the_middle_finds_it_too(make_zone: Callable, method) -> Non
 
 
 @settings(max_examples=10)
-@given(rng=st.integers(0, 10_000), method=st.sampled_from(list(METHODS)))
+@given(rng=st.integers(0, 10_000), method=st.sampled_from(METHODS))
 def test_wherever_one_clicks_the_click_is_in_one_part_within_the_radius(rng: int, method: str) -> None:
     generator = np.random.default_rng(rng)
     shape, spacing = (9, 20, 22), (3.5, 0.8, 1.1)

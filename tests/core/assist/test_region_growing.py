@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from napari_necroseg.core.assist.rays import best_tolerance, closed, most_on_ray, next_on_ray
-from napari_necroseg.core.assist.region_growing import RegionGrowing, growing_cost
+from napari_necroseg.core.assist.region_growing import growing_cost, region_growing
 from napari_necroseg.core.assist.scene import Scene, make_scene
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config import AssistConfig
@@ -38,19 +38,21 @@ def drawn(unlike: np.ndarray, seed, spacing_mm=(1.0, 1.0, 1.0)) -> Scene:
 
 
 def test_a_greater_tolerance_only_adds(make_zone: Callable) -> None:
-    flood = RegionGrowing(scene_of(make_zone(noise=25)), smooth_mm=1.5)
-    regions = [flood.at(tolerance) for tolerance in np.linspace(0.05, 4, 25)]
+    scene = scene_of(make_zone(noise=25))
+    cost = growing_cost(scene, smooth_mm=1.5)
+    regions = [region_growing(scene, cost, tolerance) for tolerance in np.linspace(0.05, 4, 25)]
     sizes = [int(region.sum()) for region in regions]
     assert all(not (smaller & ~larger).any() for smaller, larger in pairwise(regions))
     assert sizes[0] < sizes[12] < sizes[-1]
 
 
 def test_another_tolerance_takes_no_time_to_speak_of(make_zone: Callable) -> None:
-    flood = RegionGrowing(scene_of(make_zone()), smooth_mm=1.5)
+    scene = scene_of(make_zone())
+    cost = growing_cost(scene, smooth_mm=1.5)
     took = []
     for tolerance in (0.5, 1.0, 1.5, 2.0, 3.0):
         started = time.perf_counter()
-        flood.at(tolerance)
+        region_growing(scene, cost, tolerance)
         took.append(time.perf_counter() - started)
     assert np.median(took) < 0.1
 
@@ -77,7 +79,8 @@ def room(door: int) -> np.ndarray:
 
 def test_a_gap_that_the_ball_does_not_pass_is_no_door() -> None:
     for door, smooth_mm, leaks in ((1, 0, True), (1, 1.0, False), (3, 1.0, True), (0, 0, False)):
-        region = RegionGrowing(drawn(room(door), (0, 12, 12)), smooth_mm=smooth_mm).at(1.0)
+        scene = drawn(room(door), (0, 12, 12))
+        region = region_growing(scene, growing_cost(scene, smooth_mm=smooth_mm), 1.0)
         assert bool(region[0, 2, 2]) == leaks
         assert region[0, 9:16, 9:16].all()
 

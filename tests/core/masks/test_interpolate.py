@@ -1,12 +1,10 @@
 """Contoured slices, and what is filled in between."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.masks.reshape import interpolate
 
 SPACING_MM = (4.0, 0.9, 0.8)
@@ -86,22 +84,8 @@ def test_a_slice_that_is_full_ends_at_the_border_of_the_image() -> None:
     assert (inside[0], inside[-1]) == (30 - 18, 30 + 18)
 
 
-def test_only_the_given_slices_are_filled() -> None:
-    contour = disc(5.0)
-    mask = stack(9, {0: contour, 2: contour, 4: contour, 8: contour})
-    assert np.flatnonzero(interpolate(mask, SPACING_MM, between=(2, 6)).any(axis=(1, 2))).tolist() == [
-        *(0, 2, 3, 4, 8)
-    ]
-
-
 def test_nothing_comes_from_nothing() -> None:
     empty = np.zeros((4, 5, 6), bool)
     assert not interpolate(empty, SPACING_MM).any()
     one = stack(3, {1: disc(5.0)})
     np.testing.assert_array_equal(interpolate(one, SPACING_MM), one)
-
-
-@pytest.mark.parametrize("between", [(-1, 2), (2, 1), (0, 9)])
-def test_a_range_that_the_mask_does_not_have_is_said(between) -> None:
-    with pytest.raises(SettingsError, match="slices are 0 to 3"):
-        interpolate(np.ones((4, 5, 6), bool), SPACING_MM, between=between)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from napari_necroseg.core.assist.fuzzy_c_means import fuzzy_c_means
 from napari_necroseg.core.assist.graph_cut import graph_cut
 from napari_necroseg.core.assist.markers import markers, random_walker, watershed
 from napari_necroseg.core.assist.rays import best_tolerance, closed, most_on_ray
-from napari_necroseg.core.assist.region_growing import RegionGrowing
-from napari_necroseg.core.assist.scene import Floats, Index, Scene, Spacing, Strokes, check_seed, make_scene
+from napari_necroseg.core.assist.region_growing import growing_cost, region_growing
+from napari_necroseg.core.assist.scene import Index, Scene, Spacing, Strokes, check_seed, make_scene
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.cohort.load import load_case
-from napari_necroseg.core.config import AssistConfig, AssistMethod
+from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.masks.components import Mask, Size, measure
@@ -37,28 +37,13 @@ def assist(
     strokes: Strokes | None = None,
     stop: Stop = None,
 ) -> Mask | None:
-    """Outline what was clicked.
-
-    Parameters
-    ----------
-    images
-        ``(Z, Y, X)`` each, on one grid.
-    seed
-        The voxel that was clicked.
-    spacing_mm
-        Voxel spacing along the three axes.
-    config
-        The method, and how far it may go.
-    strokes
-        What was painted as inside and outside; always obeyed.
-    stop
-        Set it to end the computation after its present stage.
+    """Outline what was clicked, in images ``(Z, Y, X)`` on one grid.
 
     Returns
     -------
     ndarray or None
-        ``(Z, Y, X)``, bool: one part that holds the click (parts that hold a stroke inside may lie
-        apart); None if it was stopped.
+        ``(Z, Y, X)``, bool: one part that holds the voxel `seed`; strokes are always obeyed, and parts that
+        hold a stroke inside may lie apart. None if `stop` was set, which ends the present stage.
 
     Raises
     ------
@@ -72,55 +57,40 @@ def assist(
         check_stop(stop)
         scene = make_scene(images, seed, spacing_mm=spacing_mm, config=config, strokes=strokes)
         check_stop(stop)
-        mask = METHODS[config.method](scene, config, stop)
+        mask = _outlined(scene, config, stop)
         check_stop(stop)
     except Stopped:
         return None
     return scene.in_image(mask)
 
 
-def _graph_cut(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    seen, tolerance = _unlike_and_tolerance(scene, config)
+def _outlined(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+    """Outline the zone in the box about the click."""
+    if config.method == "fuzzy-c-means":
+        return fuzzy_c_means(scene, clusters=config.clusters, smooth_mm=config.smooth_mm)
+    if config.method == "region-growing":
+        cost = growing_cost(scene, smooth_mm=config.smooth_mm)
+        check_stop(stop)
+        return region_growing(scene, cost, config.tolerance or best_tolerance(scene, cost))
+    unlike = most_on_ray(scene, closed(scene.unlike, scene, config.smooth_mm))
+    tolerance = config.tolerance or best_tolerance(scene, unlike)
     check_stop(stop)
-    return graph_cut(scene, seen, tolerance)
+    if config.method == "graph-cut":
+        return graph_cut(scene, unlike, tolerance)
+    marks = markers(scene, unlike, tolerance)
+    if config.method == "watershed":
+        return watershed(scene, marks, smooth_mm=config.smooth_mm)
+    return random_walker(scene, marks, tolerance)
 
 
-def _region_growing(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    flood = RegionGrowing(scene, smooth_mm=config.smooth_mm)
-    check_stop(stop)
-    return flood.at(config.tolerance or flood.tolerance)
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The computation was asked to stop; raised and caught within this module."""
 
 
-def _watershed(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    marks = markers(scene, *_unlike_and_tolerance(scene, config))
-    check_stop(stop)
-    return watershed(scene, marks, smooth_mm=config.smooth_mm)
-
-
-def _random_walker(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    seen, tolerance = _unlike_and_tolerance(scene, config)
-    check_stop(stop)
-    return random_walker(scene, markers(scene, seen, tolerance), tolerance)
-
-
-def _fuzzy_c_means(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
-    check_stop(stop)
-    return fuzzy_c_means(scene, clusters=config.clusters, smooth_mm=config.smooth_mm)
-
-
-def _unlike_and_tolerance(scene: Scene, config: AssistConfig) -> tuple[Floats, float]:
-    """How unlike the click what one sees from it is, and how much it may be."""
-    seen = most_on_ray(scene, closed(scene.unlike, scene, config.smooth_mm))
-    return seen, config.tolerance or best_tolerance(scene, seen)
-
-
-METHODS: Mapping[AssistMethod, Callable[[Scene, AssistConfig, Stop], Mask]] = {
-    "graph-cut": _graph_cut,
-    "region-growing": _region_growing,
-    "watershed": _watershed,
-    "fuzzy-c-means": _fuzzy_c_means,
-    "random-walker": _random_walker,
-}
+def check_stop(stop: Stop) -> None:
+    """Raise `Stopped` if the computation is to stop."""
+    if stop is not None and stop.is_set():
+        raise Stopped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +112,10 @@ class AssistedMask:
 def assist_files(
     files: CaseFiles, config: AssistConfig, *, seed_mm: Point, out: Path
 ) -> Generator[Event, None, None]:
-    """Read a case, outline what is about a point, write the mask on the grid of the ceT1 file.
+    """Read a case without its masks, outline what is about a point, write a mask on the grid of ceT1.
 
     Parameters
     ----------
-    files
-        The case; its masks are not read.
-    config
-        The method, and how far it may go.
     seed_mm
         World position of the click, RAS+.
     out
@@ -167,11 +133,10 @@ def assist_files(
     """
     check_out(out, files)
     check_out_file(out)
-    at = ", ".join(f"{value:.1f}" for value in seed_mm)
-    yield Started(message=f"Outlining what lies about ({at}) mm in {files.name}: {config.method}.")
+    point = ", ".join(f"{value:.1f}" for value in seed_mm)
+    yield Started(message=f"Outlining what lies about ({point}) mm in {files.name}: {config.method}.")
     case = load_case(replace(files.only_sequences(config.sequences), reference=None, tumour=None))
-    for note in case.notes:
-        yield Warned(message=f"{case.name}: {note}")
+    yield from (Warned(message=f"{case.name}: {note}") for note in case.notes)
     seed = case.grid.index_of(seed_mm, what="seed")
     started = time.monotonic()
     images = {
@@ -199,31 +164,9 @@ def assist_files(
 
 
 def check_out(out: Path, files: CaseFiles) -> None:
-    """Refuse to write a mask over an image of the case or its reference, or into a file of another kind.
-
-    Raises
-    ------
-    SettingsError
-        Which of both it is.
-    """
+    """Refuse to write a mask over a file of the case, or into a file of another kind, by `SettingsError`."""
     if not out.name.lower().endswith((".nii", ".nii.gz")) or out.is_dir():
         raise SettingsError(f"{out} is no name for a mask; end it with .nii.gz or .nii.")
     used = (*files.sequences.values(), files.reference, files.tumour)
     if any(path is not None and path.resolve() == out.resolve() for path in used):
         raise SettingsError(f"{out} is a file of the case itself; write the mask under another name.")
-
-
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """The computation was asked to stop; raised and caught within the package."""
-
-
-def check_stop(stop: threading.Event | None) -> None:
-    """Return, unless the computation is to stop.
-
-    Raises
-    ------
-    Stopped
-        If `stop` is set.
-    """
-    if stop is not None and stop.is_set():
-        raise Stopped

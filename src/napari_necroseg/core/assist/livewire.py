@@ -25,14 +25,7 @@ CREST_MM = 2.0
 
 
 class LiveWire:
-    """Cheapest paths in one slice.
-
-    Parameters
-    ----------
-    slices
-        ``(Y, X)`` of each sequence.
-    spacing_mm
-        Row and column spacing.
+    """Cheapest paths in one slice ``(Y, X)`` of each sequence.
 
     Raises
     ------
@@ -51,7 +44,7 @@ class LiveWire:
         self._start: Pixel | None = None
 
     def anchor(self, start: Pixel) -> None:
-        """Start from a pixel: what takes time for the paths from there is done now.
+        """Find the paths that start at a pixel; that is what takes time.
 
         Raises
         ------
@@ -64,7 +57,7 @@ class LiveWire:
             self._start = start
 
     def path(self, start: Pixel, end: Pixel) -> NDArray[np.int64]:
-        """Return the pixels ``(N, 2)`` of the cheapest path, both ends with it.
+        """Return the pixels ``(N, 2)`` of the cheapest path, both ends included.
 
         Raises
         ------
@@ -75,18 +68,13 @@ class LiveWire:
         self._check(end)
         return np.asarray(self._paths.traceback(end), dtype=np.int64)
 
-    def contour(self, anchors: Sequence[Pixel]) -> NDArray[np.int64]:
-        """Return the pixels ``(N, 2)`` of the closed contour through all clicks, in their order."""
-        ends = [*anchors[1:], anchors[0]]
-        return np.concatenate([self.path(start, end)[:-1] for start, end in zip(anchors, ends, strict=True)])
-
     def _check(self, pixel: Pixel) -> None:
         if not all(0 <= at < n for at, n in zip(pixel, self.shape, strict=True)):
             raise SettingsError(f"Pixel {pixel} lies outside of the slice, which has {self.shape} pixels.")
 
 
 def enclosed(contour: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return what a closed contour ``(N, 2)`` encloses, and its own pixels, ``(Y, X)``."""
+    """Return the mask ``(Y, X)`` that a closed contour ``(N, 2)`` encloses, its own pixels included."""
     from skimage.draw import polygon
 
     mask = np.zeros(shape, bool)
@@ -96,9 +84,9 @@ def enclosed(contour: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.b
 
 
 def edge_cost(slices: Sequence[Voxels], spacing_mm: PixelSpacing) -> NDArray[np.float64]:
-    """Return what a mm of path costs in each pixel ``(Y, X)``: 1 without any edge, 0.03 on the crest of one.
+    """Return the cost of a mm of path in each pixel ``(Y, X)``: 1 without any edge, 0.03 on the crest of one.
 
-    Where several sequences are given, the steepest counts, each in units of its own steep edges.
+    Of several sequences the steepest counts, each in units of its own steep edges.
     """
     steepness = [found for pixels in slices if (found := _steepness(pixels, spacing_mm)) is not None]
     if not steepness:

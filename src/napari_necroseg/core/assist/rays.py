@@ -1,4 +1,4 @@
-"""Rays from the click: what lies on them, how much of it a region may tolerate, and which part is kept.
+"""Rays from the click: what lies on them, how much a region on them may tolerate, and which part is kept.
 
 A zone is nearly star-shaped about its middle: from the click a straight line leads to each of its voxels
 without leaving it, which is not so where a region leaks around a corner. Egger's rays (2015) say so, as does
@@ -20,25 +20,15 @@ N_LEVELS = 200
 # A region smaller than this is noise about the click.
 LEAST_ML = 0.2
 
-# A region of which much of the outline is but the end of what is looked at has leaked.
+# If much of the outline lies on the border of the box, the region has leaked.
 CLOSED_POWER = 2
 Sums = NDArray[np.float64]
 
 
 def most_on_ray(scene: Scene, obstacle: Floats) -> Floats:
-    """Return the greatest obstacle on the straight way from the click, or from the nearest stroke inside.
+    """Return the greatest obstacle on the straight line from the click, or from the nearest stroke inside.
 
-    Parameters
-    ----------
-    scene
-        The box about the click.
-    obstacle
-        ``(Z, Y, X)``; how much each voxel is in the way.
-
-    Returns
-    -------
-    ndarray
-        ``(Z, Y, X)``; 0 at the click and on strokes, infinite behind what is out of reach.
+    ``(Z, Y, X)``, as the obstacle; 0 at the click and on strokes, infinite behind what is out of reach.
     """
     seen = np.where(scene.reach, obstacle, np.float32(np.inf))
     seen[scene.seeds] = 0
@@ -47,12 +37,11 @@ def most_on_ray(scene: Scene, obstacle: Floats) -> Floats:
     for _ in range(max(seen.shape).bit_length()):
         flat = np.maximum(flat, flat[ahead])
         ahead = ahead[ahead]
-    seen_from_click: Floats = flat.reshape(seen.shape)
-    return seen_from_click
+    return np.asarray(flat.reshape(seen.shape))
 
 
 def next_on_ray(scene: Scene) -> Numbers:
-    """Return the number of the next voxel on the straight line to the nearest seed ``(Z, Y, X)``.
+    """Return for each voxel the flat index of the next one on the straight line to the nearest seed.
 
     The lines are those of Bresenham: one voxel a step along the longest side. A seed is its own next voxel.
     """
@@ -61,33 +50,25 @@ def next_on_ray(scene: Scene) -> Numbers:
     way = nearest - here
     steps = np.maximum(np.abs(way).max(axis=0), 1)
     ahead = here + np.rint(way / steps).astype(np.int64)
-    numbers: Numbers = np.ravel_multi_index(tuple(ahead), scene.unlike.shape)
-    return numbers
+    return np.asarray(np.ravel_multi_index(tuple(ahead), scene.unlike.shape))
 
 
 def closed(obstacle: Floats, scene: Scene, gap_mm: float) -> Floats:
     """Close gaps that a ball of this radius does not pass; what is beyond the box is no obstacle to it."""
-    ball: Mask = ball_of(gap_mm, scene.spacing_mm)
+    ball = ball_of(gap_mm, scene.spacing_mm)
     dilated = ndimage.grey_dilation(obstacle, footprint=ball, mode="constant", cval=0.0)
-    # The ball's own middle stays in the box: in a single slice it would else pass beside every wall.
-    without_gaps: Floats = ndimage.grey_erosion(dilated, footprint=ball, mode="constant", cval=np.inf)
-    return without_gaps
+    # The middle of the ball stays in the box; otherwise it would pass beside every wall of a single slice.
+    return np.asarray(ndimage.grey_erosion(dilated, footprint=ball, mode="constant", cval=np.inf))
 
 
 def best_tolerance(scene: Scene, cost: Floats) -> float:
-    """Return the tolerance whose region is set off most clearly, and roundest.
+    """Return the tolerance whose region stands out most clearly and is roundest.
 
-    That is the greatest product of three numbers. The contrast: the mean, over the area of the outline, of
-    the unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler 1998). The
-    sphericity: the area of a ball of the same volume over that of the outline. The square of the share of
-    the outline that is not merely the end of what is looked at, as it is where a region leaks.
-
-    Parameters
-    ----------
-    scene
-        The box about the click.
-    cost
-        ``(Z, Y, X)``; the tolerance from which on each voxel belongs to the region, infinite out of reach.
+    It is that with the greatest product of three numbers. The contrast: the mean, over the area of the
+    outline, of the unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler
+    1998). The sphericity: the area of a ball of the same volume over that of the outline. The square of the
+    share of the outline that is not on the border of what is looked at, where a region leaks. `cost`
+    ``(Z, Y, X)`` is the smallest tolerance of the regions that hold each voxel, infinite out of reach.
     """
     levels = np.linspace(0, np.sqrt(2) * MOST_Z, N_LEVELS + 1)[1:]
     area, contrast, is_open = _outlines(scene, cost, levels)
@@ -96,15 +77,15 @@ def best_tolerance(scene: Scene, cost: Floats) -> float:
     worth = np.divide(contrast * volume ** (2 / 3), area**2, out=np.zeros_like(area), where=area > 0)
     worth *= closed**CLOSED_POWER
     worth[volume < LEAST_ML * 1000] = 0
-    # Where there is no outline at all: what is like the click to half a deviation.
+    # Without any outline, half a deviation has to do.
     return float(levels[int(worth.argmax())]) if worth.any() else 0.5
 
 
 def _outlines(scene: Scene, cost: Floats, levels: Sums) -> tuple[Sums, Sums, Sums]:
-    """Return area in mm2, contrast times area, and area that is out of reach, of the region of each level.
+    """Return area in mm2, contrast times area, and area towards what is out of reach, for each level.
 
-    Two neighbours lie on both sides of the outline for all tolerances from the cost of the one to that of
-    the other: each pair adds to a span of levels, all pairs at once by sums of differences.
+    Two neighbours lie on either side of the outline for all tolerances from the cost of one to that of the
+    other: each pair adds to a span of levels, all pairs at once by sums of differences.
     """
     totals = np.zeros((3, len(levels)))
     at = np.searchsorted(levels, cost)
@@ -133,46 +114,26 @@ def _neighbours(field: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[A
 
 
 def connected(mask: Mask, scene: Scene) -> Mask:
-    """Keep the part that holds the click, and parts with a stroke that says inside.
-
-    Parameters
-    ----------
-    mask
-        ``(Z, Y, X)`` of the box; click and strokes are added if they are missing.
-    scene
-        The box.
-    """
+    """Keep the part that holds the click, and parts that hold a stroke inside; both are added if missing."""
     with_seeds = (mask & scene.reach) | scene.seeds
     components, _ = ndimage.label(with_seeds, NEIGHBOURS)
-    kept: Mask = np.isin(components, np.unique(components[scene.seeds]))
-    return kept
+    return np.isin(components, np.unique(components[scene.seeds]))
 
 
 def tidied(mask: Mask, scene: Scene, smooth_mm: float) -> Mask:
-    """Cut off what is thin, keep what holds the click, fill holes in its slices.
+    """Cut off what is thinner than a ball of this radius, keep what holds the click, fill holes in slices.
 
-    A larger mask never becomes a smaller one by this.
-
-    Parameters
-    ----------
-    mask
-        ``(Z, Y, X)`` of the box.
-    scene
-        The box.
-    smooth_mm
-        Radius of the ball that must fit; about the click nothing is cut off.
+    About the click nothing is cut off. A larger mask never becomes a smaller one by this.
     """
     ball = ball_of(smooth_mm, scene.spacing_mm)
     near = distances_mm(mask.shape, scene.seed, scene.spacing_mm) <= smooth_mm
-    # What lies beyond the box may go on: its border is not an edge to cut along.
+    # The zone may go on beyond the box: its border is no edge to cut along.
     opened = ndimage.binary_dilation(ndimage.binary_erosion(mask, ball, border_value=1), ball) | (mask & near)
-    filled = clean(connected(opened, scene), fill_holes=True)
-    return connected(filled, scene)
+    return connected(clean(connected(opened, scene), fill_holes=True), scene)
 
 
 def ball_of(radius_mm: float, spacing_mm: Spacing) -> NDArray[np.bool_]:
     """Return the voxels whose centres lie within a radius: a structuring element with odd sides."""
     reach = [int(radius_mm / mm + 1e-6) for mm in spacing_mm]
     shape = tuple(2 * n + 1 for n in reach)
-    ball: Mask = distances_mm(shape, tuple(reach), spacing_mm) <= radius_mm + 1e-6
-    return ball
+    return np.asarray(distances_mm(shape, tuple(reach), spacing_mm) <= radius_mm + 1e-6)

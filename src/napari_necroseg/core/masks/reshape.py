@@ -28,19 +28,14 @@ _REACH = 3.0
 
 # A blurred mask is half inside at a straight outline, and hardly ever so little at the level of its volume.
 _FAR_OUTSIDE = 0.1
-InPlane = tuple[float, float]
 Floats64 = NDArray[np.float64]
 
 
 def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
-    """Grow a mask by a distance, or shrink it.
+    """Return a mask ``(Z, Y, X)``, grown or shrunk by a distance.
 
     Parameters
     ----------
-    mask
-        ``(Z, Y, X)``; stays as it is.
-    spacing_mm
-        Voxel spacing along the three axes.
     mm
         Grown: a voxel is inside if its centre is no further than this from the centre of a voxel of the
         mask. Negative shrinks: a voxel stays inside if its centre is further than this from the centre of
@@ -72,28 +67,19 @@ def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False)
 
 
 def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
-    """Smooth the outline of a mask, at the same volume.
+    """Return a mask ``(Z, Y, X)`` with a smoother outline, at the same volume.
 
-    The mask is blurred by a Gaussian. Parts whose blurred value reaches one half nowhere, single voxels and
-    threads, go; of what remains as many of the highest blurred values stay inside as there were voxels, so
-    that a ball does not shrink as it would at the level of one half (by a share of 3 mm^2 / radius^2).
+    The mask is blurred by a Gaussian. Parts that are nowhere half inside then, single voxels and threads,
+    go; of the rest as many of the highest values stay inside as there were voxels, so that a ball does not
+    shrink as it would at the level of one half (by a share of 3 mm^2 / radius^2). Equal values at that level
+    are in or out together, whichever is nearer.
 
     Parameters
     ----------
-    mask
-        ``(Z, Y, X)``; stays as it is.
-    spacing_mm
-        Voxel spacing along the three axes.
     mm
         Standard deviation of the Gaussian; roughness that is finer than about twice this goes.
     per_slice
         Within each slice on its own, each at its own area, rather than in space.
-
-    Returns
-    -------
-    ndarray
-        ``(Z, Y, X)``, bool. Its volume is that of the parts that stayed, but for equal values at the level,
-        which are in or out together, whichever is nearer. The caller tells by how much it changed.
 
     Raises
     ------
@@ -175,55 +161,22 @@ def _highest(values: Floats, number: int) -> Mask:
     return np.asarray(with_level if excess <= lack else without)
 
 
-def interpolate(mask: Mask, spacing_mm: Spacing, *, between: tuple[int, int] | None = None) -> Mask:
-    """Fill every empty slice between two slices that have voxels; those that have stay as they are.
+def interpolate(mask: Mask, spacing_mm: Spacing) -> Mask:
+    """Fill every empty slice between two contoured slices of a mask ``(Z, Y, X)``; these stay as they are.
 
-    Parameters
-    ----------
-    mask
-        ``(Z, Y, X)``; stays as it is.
-    spacing_mm
-        Voxel spacing along the three axes.
-    between
-        First and last slice to look at, both included; all slices if not given.
-
-    Returns
-    -------
-    ndarray
-        ``(Z, Y, X)``, bool. A voxel of a filled slice is inside where the signed distance to the outline,
-        weighted by the distance to the two contoured slices, is. Outlines that do not overlap are first
-        moved along the line between their centres, so that no slice between two contoured ones is empty.
-
-    Raises
-    ------
-    SettingsError
-        If `between` is no range of slices of the mask.
+    A voxel of a filled slice is inside where the mean of the signed distances to the two outlines, weighted
+    by how near they are, is positive. Outlines that do not overlap are first moved along the line between
+    their centres, so that no slice between two contoured ones is empty.
     """
-    first, last = _checked(between, len(mask))
     filled = mask.copy()
-    box = bounding_box(mask)
-    if box is None:
-        return filled
-    z, y, x = box
-    start, stop = max(first, z.start), min(last + 1, z.stop)
-    contoured = start + np.flatnonzero(mask[start:stop, y, x].any(axis=(1, 2)))
+    contoured = np.flatnonzero(mask.any(axis=(1, 2)))
     for below, above in pairwise(map(int, contoured)):
         if above - below > 1:
             _fill_between(filled, (below, above), spacing_mm[1:])
     return filled
 
 
-def _checked(between: tuple[int, int] | None, slices: int) -> tuple[int, int]:
-    first, last = between or (0, slices - 1)
-    if not 0 <= first <= last < slices:
-        raise SettingsError(
-            f"Slices {first} to {last} are no range of this mask, whose slices are 0 to {slices - 1}; choose "
-            "the lower number first."
-        )
-    return first, last
-
-
-def _fill_between(mask: Mask, ends: tuple[int, int], spacing_mm: InPlane) -> None:
+def _fill_between(mask: Mask, ends: tuple[int, int], spacing_mm: tuple[float, float]) -> None:
     """Fill the slices between two that are contoured, in place."""
     below, above = ends
     shift = np.zeros(2)
@@ -266,7 +219,7 @@ def _moved(outline: Mask, by: Floats64) -> Mask:
     return moved
 
 
-def _signed_distance_mm(outline: Mask, spacing_mm: InPlane) -> Floats64:
+def _signed_distance_mm(outline: Mask, spacing_mm: tuple[float, float]) -> Floats64:
     """Distance of each voxel of ``(Y, X)`` to the nearest on the other side; positive inside."""
     # A frame of background, also at the border of the image: a slice may be filled to its edges.
     padded = np.pad(outline, 1)
