@@ -69,7 +69,7 @@ def open_docks(viewer: Any) -> dict[str, Any]:
 def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace) -> None:
     """Open the case, add its predicted mask, and wait until the scores stand in their dock."""
     from napari_necroseg.core.cohort.table import read_cohort
-    from napari_necroseg.core.images.on_grid import read_mask_on
+    from napari_necroseg.core.images.read import read_mask_on
     from napari_necroseg.layerdata import Role, case_source, mask_layer
     from napari_necroseg.widgets.shared.workspace import Workspace
 

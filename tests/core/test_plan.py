@@ -7,8 +7,9 @@ import pytest
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import TrainConfig, train_preset
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.plan import Plan, duration, make_plan, with_fewer_cases
+from napari_necroseg.core.plan import Plan, make_plan, with_fewer_cases
 
 
 def cohort_of(n: int) -> Cohort:

@@ -190,10 +190,9 @@ class _Window:
 
 def _new_folder(parent: Path) -> Path:
     """A folder name that is still free, so that a second demonstration keeps the first one's model."""
-    number = 1
-    while (parent / f"demo-{number}").exists():
-        number += 1
-    return parent / f"demo-{number}"
+    from napari_necroseg.core.files import free_path
+
+    return free_path(lambda number: parent / f"demo-{number}")
 
 
 def _without_end(events: Generator[Event]) -> Generator[Event]:

@@ -94,6 +94,26 @@ class CaseFiles:
         """Whether ceT1 and T2 are channels of the same TIFF stack."""
         return len({path.resolve() for path in self.sequences.values()}) < len(self.sequences)
 
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files by their column in ``cohort.csv``: ceT1, T2, reference and tumour, where they exist."""
+        masks = {"reference": self.reference, "tumour": self.tumour}
+        found = {str(sequence): self.sequences.get(sequence) for sequence in Sequence} | masks
+        return {column: path for column, path in found.items() if path is not None}
+
+    def with_file(self, column: str, path: Path | None) -> "CaseFiles":
+        """Return the files with another one in a column of ``cohort.csv``, or with none."""
+        if column == "reference":
+            return replace(self, reference=path)
+        if column == "tumour":
+            return replace(self, tumour=path)
+        others = {sequence: file for sequence, file in self.sequences.items() if sequence != column}
+        return replace(self, sequences=others if path is None else {**others, Sequence(column): path})
+
+    def channel(self, sequence: Sequence) -> int | None:
+        """Return which channel of its file an image is, where both share one."""
+        return list(Sequence).index(sequence) if self.shares_file else None
+
     def only_sequences(self, names: Collection[str]) -> "CaseFiles":
         """Return the case with the named images only, so that the others are not read.
 

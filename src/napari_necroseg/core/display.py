@@ -19,3 +19,12 @@ def display_range(voxels: Voxels) -> tuple[float, float]:
     if high <= low:
         low, high = float(voxels.min()), float(voxels.max())
     return float(low), float(high) if high > low else float(low) + 1.0
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.1f} days"

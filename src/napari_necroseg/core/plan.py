@@ -102,15 +102,6 @@ def patch_shape_of(config: TrainConfig) -> tuple[int, int, int]:
     return (config.slices, config.patch_side, config.patch_side)
 
 
-def duration(seconds: float) -> str:
-    """Return a time span as a person says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.1f} days"
-
-
 def _iterations(config: TrainConfig, n_cases: int) -> int | None:
     """One pass over all samples in mini-batches, unless steps or a time limit say otherwise.
 
@@ -127,11 +118,7 @@ def _iterations(config: TrainConfig, n_cases: int) -> int | None:
 
 def _check_cases(config: TrainConfig, cohort: Cohort) -> None:
     for case in cohort:
-        missing = [str(sequence) for sequence in config.sequences if sequence not in case.sequences]
-        mask = case.reference if config.target == "reference" else case.tumour
-        if mask is None:
-            missing.append(_mask_name(config))
-        if missing:
+        if missing := case.missing(config.sequences, config.target):
             raise CohortError(
                 f"Case {case.name!r} cannot be trained on: it has no {' and no '.join(missing)}. "
                 f"Add the file to the cohort, or leave the case out.{_unsigned(case, config)}"
@@ -143,10 +130,6 @@ def _unsigned(case: CaseFiles, config: TrainConfig) -> str:
     if drawn is None or drawn.is_used:
         return ""
     return " The labels hold a mask of it that nobody has signed off: sign it off, or take it as it is."
-
-
-def _mask_name(config: TrainConfig) -> str:
-    return "reference mask" if config.target == "reference" else "tumour mask"
 
 
 def fine_tuning_preset(name: Preset, dimension: Dimension) -> TrainConfig:
@@ -190,8 +173,6 @@ def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort
         cases=tuple(
             case
             for case in cohort
-            if case.patient_or_name not in patients
-            and set(config.sequences) <= set(case.sequences)
-            and (case.reference if config.target == "reference" else case.tumour) is not None
+            if case.patient_or_name not in patients and not case.missing(config.sequences, config.target)
         )
     )

@@ -206,7 +206,7 @@ def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:
-    from napari_necroseg.core.images.on_grid import read_mask_on
+    from napari_necroseg.core.images.read import read_mask_on
 
     what = "the mask that you saved"
     try:

@@ -249,7 +249,7 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
 
 def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) -> Iterator[Event]:
     """Read the prediction of a case by the network that has not seen it, as a layer on the case's grid."""
-    from napari_necroseg.core.images.on_grid import read_mask_on
+    from napari_necroseg.core.images.read import read_mask_on
 
     yield Progress(done=0, total=1, message=f"Reading the prediction of {case.name} ...")
     path = named_file(folder / "predictions" / run.out_of_fold, f"{case.name}.nii.gz")

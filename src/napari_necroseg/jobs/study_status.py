@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.plan import duration
 from napari_necroseg.core.study.record import RunState
 from napari_necroseg.core.study.run import (
     Run,

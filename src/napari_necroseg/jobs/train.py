@@ -7,13 +7,13 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, describe, train_preset
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.plan import (
     SAME_IMAGES,
     SAME_NETWORK,
     Plan,
-    duration,
     fine_tuned,
     fine_tuning_preset,
     may_validate,

@@ -14,8 +14,7 @@ from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.prepare import check_case
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.grids.orient import to_working, working_grid
-from napari_necroseg.core.images.on_grid import read_mask_on
-from napari_necroseg.core.images.read import read_image
+from napari_necroseg.core.images.read import read_image, read_mask_on
 from napari_necroseg.core.images.save import save_mask
 from orientations import ORIENTATIONS, affine_of
 

@@ -111,7 +111,7 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.images.nifti import write_nifti
+from napari_necroseg.core.images.save import write_nifti
 from napari_necroseg.core.volume import Grid, Origin
 
 noise = np.random.default_rng(0).random((10, 30, 30), dtype=np.float32)

@@ -167,6 +167,5 @@ def check_out(out: Path, files: CaseFiles) -> None:
     """Refuse to write a mask over a file of the case, or into a file of another kind, by `SettingsError`."""
     if not out.name.lower().endswith((".nii", ".nii.gz")) or out.is_dir():
         raise SettingsError(f"{out} is no name for a mask; end it with .nii.gz or .nii.")
-    used = (*files.sequences.values(), files.reference, files.tumour)
-    if any(path is not None and path.resolve() == out.resolve() for path in used):
+    if out.resolve() in (path.resolve() for path in files.paths.values()):
         raise SettingsError(f"{out} is a file of the case itself; write the mask under another name.")

@@ -30,7 +30,7 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.grids.orient import to_working, working_grid
-from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.images.file_image import image_suffix, is_tiff
 from napari_necroseg.core.images.read import read_image
 from napari_necroseg.core.volume import Grid, Volume
 
@@ -96,7 +96,7 @@ def _images(cases: tuple[CaseFiles, ...]) -> Generator[Event, None, list[_Image]
 
 
 def _header(path: Path) -> tuple[object, object]:
-    if image_suffix(path) in TIFF_SUFFIXES:
+    if is_tiff(path):
         # Its spacing may be anywhere; a copy has the same size.
         size = path.stat().st_size
         return size, size
@@ -130,7 +130,7 @@ def _alike(places: Iterable[int], keys: "dict[int, object] | list[object]") -> l
 def _beginning(path: Path) -> object:
     """What the first voxels of a file are that differ from each other; the path where that cannot be told."""
     if not image_suffix(path).startswith(".nii"):
-        return path.stat().st_size if image_suffix(path) in TIFF_SUFFIXES else path
+        return path.stat().st_size if is_tiff(path) else path
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
             file.read(_BLOCK_BYTES)
@@ -148,7 +148,7 @@ def _voxels(image: _Image) -> str | None:
     What has two values or one, such as a mask or a blank image, may be equal in two patients.
     """
     try:
-        channel = list(Sequence).index(Sequence(image.sequence)) if image.case.shares_file else None
+        channel = image.case.channel(Sequence(image.sequence))
         found = read_image(image.path, spacing_mm=image.case.spacing_mm, channel=channel)
     except NecrosegError:
         return None

@@ -11,10 +11,9 @@ from napari_necroseg.core.cohort.find import find_case
 from napari_necroseg.core.errors import FileError, as_mistakes
 from napari_necroseg.core.grids.orient import method_warnings, working_grid
 from napari_necroseg.core.images.file_image import (
-    TIFF_SUFFIXES,
     FileImage,
     case_name_of,
-    image_suffix,
+    is_tiff,
     memory_for,
 )
 from napari_necroseg.core.images.on_grid import image_onto, mask_onto
@@ -59,7 +58,7 @@ def load_case(source: CaseFiles | str | Path | Mapping[str, str | Path]) -> Case
         return files.loaded
     with memory_for(f"the images of {files.name}"):
         images = _read_images(files)
-        masks = {role: _read_mask(path, role, files) for role, path in _mask_paths(files).items()}
+        masks = {role: _read_mask(files, role) for role in _ROLES}
         return replace(assemble_case(files.name, images, masks), patient=files.patient)
 
 
@@ -130,22 +129,18 @@ def _files_of(source: CaseFiles | str | Path | Mapping[str, str | Path]) -> Case
 def _read_images(files: CaseFiles) -> dict[Sequence, FileImage]:
     if Sequence.CET1 not in files.sequences:
         raise FileError(f"Case {files.name!r} has no ceT1 image, and everything is placed on its grid.")
-    shared = files.shares_file
-    if shared and image_suffix(files.sequences[Sequence.CET1]) not in TIFF_SUFFIXES:
+    if files.shares_file and not is_tiff(files.sequences[Sequence.CET1]):
         raise FileError(f"Case {files.name!r} names the same file for ceT1 and T2; name one file for each.")
     images = {}
-    for channel, sequence in enumerate(seq for seq in Sequence if seq in files.sequences):
+    for sequence in (one for one in Sequence if one in files.sequences):
         path = files.sequences[sequence]
-        _check_exists(path, str(sequence), files.name)
-        images[sequence] = read_image(path, spacing_mm=files.spacing_mm, channel=channel if shared else None)
+        _check_exists(path, sequence, files.name)
+        images[sequence] = read_image(path, spacing_mm=files.spacing_mm, channel=files.channel(sequence))
     return images
 
 
-def _mask_paths(files: CaseFiles) -> dict[str, Path | None]:
-    return {"reference": files.reference, "tumour": files.tumour}
-
-
-def _read_mask(path: Path | None, role: str, files: CaseFiles) -> FileImage | None:
+def _read_mask(files: CaseFiles, role: str) -> FileImage | None:
+    path = files.mask(role)
     if path is None:
         return None
     _check_exists(path, role, files.name)

@@ -23,10 +23,10 @@ from napari_necroseg.core.events import Event, Finished, Progress, Started, Warn
 from napari_necroseg.core.files import back_up
 from napari_necroseg.core.grids.orient import fits_by_index, has_place, working_grid
 from napari_necroseg.core.grids.resample import overlap_share
-from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.images.file_image import is_tiff
 from napari_necroseg.core.images.on_grid import check_onto, outside_notes
 from napari_necroseg.core.images.pair_checks import LEAST_OVERLAP
-from napari_necroseg.core.images.read import read_image, read_mask
+from napari_necroseg.core.images.read import read_grid, read_mask
 from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.volume import Grid
 
@@ -133,8 +133,8 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
 def _all_cases(earlier: CohortTable, found: tuple[CaseFiles, ...]) -> tuple[CaseFiles, ...]:
     """Return the cases of the table, and those that were found and are not among them."""
     rows = earlier.cohort
-    images = {case.sequences[Sequence.CET1].resolve() for case in rows}
-    new = (case for case in found if case.sequences[Sequence.CET1].resolve() not in images)
+    images = {_image(case) for case in rows}
+    new = (case for case in found if _image(case) not in images)
     return (*rows, *(case for case in new if case.name not in rows))
 
 
@@ -173,9 +173,9 @@ def _prepared(path: Path, rows: tuple[Row, ...], problems: tuple[str, ...], back
     listing = tuple(
         Listed(
             case=row.case.name,
-            has_t2=Sequence.T2 in row.case.sequences,
-            has_reference=row.case.reference is not None,
-            has_tumour=row.case.tumour is not None,
+            has_t2="T2" in row.case.paths,
+            has_reference="reference" in row.case.paths,
+            has_tumour="tumour" in row.case.paths,
         )
         for row in rows
     )
@@ -224,11 +224,14 @@ def check_case(case: CaseFiles, *, root: Path) -> Checked:
         return Checked(case=None, problems=(f"{case.name}: {error} The case was left out.",))
     problems = list(notes)
     kept = case
-    for column, path in _other_files(case).items():
+    for column, path in case.paths.items():
+        if column == Sequence.CET1:
+            continue
         name = relative_name(path, root)
         try:
             if column == Sequence.T2:
-                problems += _check_t2(case, grid, name)
+                other, t2_notes = _image_grid(case, Sequence.T2)
+                problems += [*t2_notes, *_compare(grid, other, name)]
             else:
                 problems += _check_mask(case, path, grid, name)
         except ResourceError as error:
@@ -236,43 +239,23 @@ def check_case(case: CaseFiles, *, root: Path) -> Checked:
         except NecrosegError as error:
             stays = _lacks_spacing(path, error)
             problems.append(f"{error} {TIFF_ADVICE if stays else 'It was left out of the case.'}")
-            kept = kept if stays else _without(kept, column)
+            kept = kept if stays else kept.with_file(column, None)
     said = tuple(f"{case.name}: {problem}" for problem in dict.fromkeys(problems))
     return Checked(case=kept, problems=said)
 
 
 def _lacks_spacing(path: Path, error: NecrosegError) -> bool:
     """Whether a stack is sound but for what the table can add to it."""
-    return isinstance(error, GeometryError) and _is_tiff(path)
-
-
-def _other_files(case: CaseFiles) -> dict[str, Path]:
-    files = {
-        Sequence.T2: case.sequences.get(Sequence.T2),
-        "reference": case.reference,
-        "tumour": case.tumour,
-    }
-    return {column: path for column, path in files.items() if path is not None}
+    return isinstance(error, GeometryError) and is_tiff(path)
 
 
 @as_mistakes()
 def _image_grid(case: CaseFiles, sequence: Sequence) -> tuple[Grid, tuple[str, ...]]:
-    """The working grid of an image, and what its header makes doubtful."""
-    from napari_necroseg.core.images.nifti import read_header
-
-    path = case.sequences[sequence]
-    if _is_tiff(path):
-        channel = list(Sequence).index(sequence) if case.shares_file else None
-        image = read_image(path, spacing_mm=case.spacing_mm, channel=channel)
-        return working_grid(image.volume.grid), image.notes
-    grid, notes = read_header(path)
+    """Return the working grid of an image, and notes on what its header leaves in doubt."""
+    grid, notes = read_grid(
+        case.sequences[sequence], spacing_mm=case.spacing_mm, channel=case.channel(sequence)
+    )
     return working_grid(grid), notes
-
-
-def _check_t2(case: CaseFiles, grid: Grid, name: str) -> list[str]:
-    """What is remarkable about a T2 image, which must cover the ceT1 image."""
-    other, notes = _image_grid(case, Sequence.T2)
-    return [*notes, *_compare(grid, other, name)]
 
 
 def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]:
@@ -301,18 +284,6 @@ def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> li
     share = overlap_share(grid, other)
     few = f"{name} covers only {share:.0%} of the ceT1 image; are both of the same examination?"
     return [few] if share < LEAST_OVERLAP else []
-
-
-def _without(case: CaseFiles, column: str) -> CaseFiles:
-    if column == Sequence.T2:
-        sequences = dict(case.sequences)
-        del sequences[Sequence.T2]
-        return replace(case, sequences=sequences)
-    return replace(case, reference=None) if column == "reference" else replace(case, tumour=None)
-
-
-def _is_tiff(path: Path) -> bool:
-    return image_suffix(path) in TIFF_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,19 +324,10 @@ def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> Merged:
 
 def _filled(row: Row, found: CaseFiles) -> tuple[Row, list[str]]:
     case = row.case
-    new = {
-        "T2": (case.sequences.get(Sequence.T2), found.sequences.get(Sequence.T2)),
-        "reference": (case.reference, found.reference),
-        "tumour": (case.tumour, found.tumour),
-    }
-    added = {column: theirs for column, (ours, theirs) in new.items() if ours is None and theirs is not None}
-    sequences = dict(case.sequences) | ({Sequence.T2: added["T2"]} if "T2" in added else {})
-    filled = replace(
-        case,
-        sequences=sequences,
-        reference=added.get("reference", case.reference),
-        tumour=added.get("tumour", case.tumour),
-    )
+    added = {column: path for column, path in found.paths.items() if column not in case.paths}
+    filled = case
+    for column, path in added.items():
+        filled = filled.with_file(column, path)
     notes = [
         f"{case.name}: {column} was empty in the table and is now {path.name}; empty it again if that was "
         "on purpose."

@@ -13,7 +13,7 @@ from napari_necroseg.core.case_names import FORMULA_STARTS, check_case_name, nam
 from napari_necroseg.core.cohort.csv_table import Table, read_table, short, table_text
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.files import relative_path, write_text
-from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, image_suffix
+from napari_necroseg.core.images.file_image import image_suffix
 
 COLUMNS = ("case", "ceT1", "T2", "reference", "tumour", "patient", "days_since_rfa", "fold", "status")
 
@@ -233,8 +233,6 @@ def case_of_row(cells: Mapping[str, str], folder: Path) -> CaseFiles:
 
 def row_of_case(case: CaseFiles, folder: Path) -> dict[str, str]:
     """The cells of a case, files relative to `folder` where that is possible."""
-    files: dict[str, Path | None] = {str(sequence): path for sequence, path in case.sequences.items()}
-    files |= {"reference": case.reference, "tumour": case.tumour}
     spacing = case.spacing_mm
     return {
         "case": case.name,
@@ -274,7 +272,7 @@ def _check_different(files: Mapping[str, Path]) -> None:
     seen: dict[Path, str] = {}
     for column, path in files.items():
         other = seen.setdefault(path.resolve(), column)
-        is_channels = column == "T2" and other == "ceT1" and image_suffix(path) in TIFF_SUFFIXES
+        is_channels = column == "T2" and other == "ceT1" and is_tiff(path)
         if other != column and not is_channels:
             raise CohortError(f"{other} and {column} name the same file, {path.name}")
 

@@ -65,6 +65,16 @@ def image_stem(path: Path) -> str:
     return path.name[: len(path.name) - len(image_suffix(path))]
 
 
+def is_tiff(path: Path) -> bool:
+    """Whether a file is named as a TIFF stack."""
+    return image_suffix(path) in TIFF_SUFFIXES
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is named as one that is compressed."""
+    return path.name.lower().endswith(".gz")
+
+
 def case_name_of(path: Path) -> str:
     """The name of the case that a single file is of: its own, without the suffix.
 

@@ -20,6 +20,7 @@ from napari_necroseg.core.images.file_image import (
     finite_or_zero,
     image_stem,
     image_suffix,
+    is_gzip,
     one_label,
     times,
 )
@@ -135,7 +136,7 @@ def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
         image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
     # In memory first: nibabel leaves its file open when the disk is full, so that it could not be removed.
     content: bytes = image.to_bytes()
-    if path.name.lower().endswith(".gz"):
+    if is_gzip(path):
         content = gzip.compress(content, GZIP_LEVEL, mtime=0)
     return content
 
@@ -172,8 +173,7 @@ def open_nifti(path: Path) -> Any:
     import nibabel
 
     check_is_file(path)
-    _check_pair(path)
-    check_extensions(_header_path(path))
+    check_extensions(_header_file(path))
     image = _load(path)
     if not isinstance(image, nibabel.Nifti1Pair):
         raise FileError(
@@ -197,7 +197,7 @@ def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxel
         If memory does not suffice; nothing was read then.
     """
     # What was inflated and what is made of it stand beside each other.
-    copies = 2 if _is_gzip(_data_path(image)) else 1
+    copies = 2 if is_gzip(_data_path(image)) else 1
     item_bytes = int(image.get_data_dtype().itemsize)
     check_room(image.shape, path.name, file_bytes_a_voxel=copies * item_bytes)
     try:
@@ -223,22 +223,21 @@ def holds_fractions(path: Path) -> bool:
         return False
 
 
-def _check_pair(path: Path) -> None:
-    suffix = path.name[len(image_stem(path)) :]
+def _header_file(path: Path) -> Path:
+    """Return the file that the header is in, once both halves of a pair of files are there."""
+    stem = image_stem(path)
+    suffix = path.name[len(stem) :]
     for half, other in (("hdr", "img"), ("img", "hdr"), ("HDR", "IMG"), ("IMG", "HDR")):
-        partner = path.with_name(image_stem(path) + suffix.replace(half, other))
-        if half in suffix and not partner.is_file():
-            raise FileError(
-                f"{path.name} is one half of a pair of files, and {partner.name} is not beside it; copy both."
-            )
         if half in suffix:
+            partner = path.with_name(stem + suffix.replace(half, other))
+            if not partner.is_file():
+                raise FileError(
+                    f"{path.name} is one half of a pair of files, and {partner.name} is not beside it; copy "
+                    "both."
+                )
             check_readable(partner)
-
-
-def _header_path(path: Path) -> Path:
-    """The file that the header of an image is in: of a pair, its first half."""
-    suffix = path.name[len(image_stem(path)) :]
-    return path.with_name(image_stem(path) + suffix.replace("img", "hdr").replace("IMG", "HDR"))
+            return partner if other.lower() == "hdr" else path
+    return path
 
 
 def _load(path: Path) -> Any:
@@ -287,7 +286,7 @@ def _check_kind(image: Any, name: str) -> None:
 def _check_size(image: Any, path: Path) -> None:
     """Refuse a file too short for its header before anything of that size is allocated."""
     data = _data_path(image)
-    held = data.stat().st_size * (MOST_DEFLATE_RATIO if _is_gzip(data) else 1)
+    held = data.stat().st_size * (MOST_DEFLATE_RATIO if is_gzip(data) else 1)
     if int(image.dataobj.offset) + _n_bytes(image) > held:
         raise FileError(
             f"{path.name} is truncated: its header announces {times(image.shape)} voxels, the file is too "
@@ -299,12 +298,12 @@ def _whole_gzip(image: Any) -> Any:
     """Return the image with its compressed files inflated to the end and their checksums compared."""
     from nibabel.fileholders import FileHolder
 
-    if not _is_gzip(_data_path(image)):
+    if not is_gzip(_data_path(image)):
         return image
     most_bytes = int(image.dataobj.offset) + _n_bytes(image) + TRAILING_BYTES
     paths = {part: Path(holder.filename) for part, holder in image.file_map.items()}
     contents = {
-        part: inflated(read_bytes(path), most_bytes=most_bytes) if _is_gzip(path) else read_bytes(path)
+        part: inflated(read_bytes(path), most_bytes=most_bytes) if is_gzip(path) else read_bytes(path)
         for part, path in paths.items()
     }
     holders = {part: FileHolder(fileobj=BytesIO(content)) for part, content in contents.items()}
@@ -313,10 +312,6 @@ def _whole_gzip(image: Any) -> Any:
 
 def _data_path(image: Any) -> Path:
     return Path(image.file_map["image"].filename)
-
-
-def _is_gzip(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")
 
 
 def _n_bytes(image: Any) -> int:

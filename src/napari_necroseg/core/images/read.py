@@ -4,12 +4,10 @@ from pathlib import Path
 
 from napari_necroseg.core.errors import as_mistakes
 from napari_necroseg.core.images.file_image import (
-    TIFF_SUFFIXES,
     FileImage,
     Spacing,
-    check_is_file,
     image_stem,
-    image_suffix,
+    is_tiff,
     memory_for,
 )
 from napari_necroseg.core.labels_folder import is_in_project
@@ -36,9 +34,8 @@ def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | 
     ResourceError
         If memory does not suffice.
     """
-    check_is_file(path)
     with memory_for(path.name):
-        if _is_tiff(path):
+        if is_tiff(path):
             from napari_necroseg.core.images.tiff import read_tiff
 
             return read_tiff(path, spacing_mm=spacing_mm, channel=channel)
@@ -64,10 +61,9 @@ def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = F
     FileError, GeometryError, ResourceError
         As `read_image`; also for fractional values and for more than one label.
     """
-    check_is_file(path)
     is_own = is_own or is_in_project(path, image_stem(path))
     with memory_for(path.name):
-        if _is_tiff(path):
+        if is_tiff(path):
             from napari_necroseg.core.images.tiff import read_tiff_mask
 
             return read_tiff_mask(path, spacing_mm=spacing_mm, is_own=is_own)
@@ -76,15 +72,13 @@ def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = F
         return read_nifti_mask(path, is_own=is_own)
 
 
-def read_grid(path: Path, *, spacing_mm: Spacing | None = None) -> tuple[Grid, tuple[str, ...]]:
+def read_grid(
+    path: Path, *, spacing_mm: Spacing | None = None, channel: int | None = 0
+) -> tuple[Grid, tuple[str, ...]]:
     """Return the grid of an image file in the file's axis order, and notes on it; see `read_image`."""
-    if _is_tiff(path):
-        image = read_image(path, spacing_mm=spacing_mm, channel=0)
+    if is_tiff(path):
+        image = read_image(path, spacing_mm=spacing_mm, channel=channel)
         return image.volume.grid, image.notes
     from napari_necroseg.core.images.nifti import read_header
 
     return read_header(path)
-
-
-def _is_tiff(path: Path) -> bool:
-    return image_suffix(path) in TIFF_SUFFIXES

@@ -20,7 +20,7 @@ from napari_necroseg.core.tissue import (
     whiten_by_tissue,
     wild_in_words,
 )
-from napari_necroseg.core.volume import Volume, Voxels
+from napari_necroseg.core.volume import Voxels
 
 _MISLED = "the whitening of this network is misled by that, so mend the image."
 
@@ -35,11 +35,6 @@ def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Targe
         reference=files.reference if target == "reference" else None,
         tumour=files.tumour if target == "tumour" else None,
     )
-
-
-def target_mask(case: Case, target: Target) -> Volume | None:
-    """Return the mask of a case that is to be learned."""
-    return case.reference if target == "reference" else case.tumour
 
 
 def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:

@@ -17,7 +17,7 @@ from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.events import CaseDone, Event, Finished, Started
 from napari_necroseg.core.files import atomic_folder, write_text
 from napari_necroseg.core.grids.resample import resample_image
-from napari_necroseg.core.images.nifti import write_nifti
+from napari_necroseg.core.images.save import write_nifti
 from napari_necroseg.core.output import check_out_folder
 from napari_necroseg.core.phantom.anatomy import Field, Spine, draw_spine
 from napari_necroseg.core.phantom.lesion import (

@@ -168,7 +168,7 @@ def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
     SettingsError
         Which file it is.
     """
-    used = {path.resolve(): files.name for files in cohort for path in _files_of(files)}
+    used = {path.resolve(): files.name for files in cohort for path in files.paths.values()}
     owner: dict[str, str] = {}
     for files in cohort:
         mask = wanted.out / f"{files.name}.nii.gz"
@@ -191,7 +191,7 @@ def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
 def _second_masks(cohort: Cohort, out: Path) -> Iterator[str]:
     """Name what lies in the folder of the masks, belongs to a case, and is not what will be written of it."""
     names = {name_key(files.name): files.name for files in cohort}
-    read = {path.resolve() for files in cohort for path in _files_of(files)}
+    read = {path.resolve() for files in cohort for path in files.paths.values()}
     for path in list_images(out).images if out.is_dir() else ():
         name = names.get(name_key(image_stem(path)))
         is_replaced = name_key(path.name) == name_key(f"{name}.nii.gz")
@@ -200,11 +200,6 @@ def _second_masks(cohort: Cohort, out: Path) -> Iterator[str]:
                 f"{path.name} is another mask of the case {name} in {out}, and stays there; scoring refuses "
                 "a case with two masks, so move one of them away."
             )
-
-
-def _files_of(files: CaseFiles) -> tuple[Path, ...]:
-    paths = (*files.sequences.values(), files.reference, files.tumour)
-    return tuple(path for path in paths if path is not None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import FileIO
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +20,7 @@ import numpy as np
 
 from napari_necroseg.core.disk import disk, lock
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable
-from napari_necroseg.core.files import atomic_path, copy_file, fill, open_to_read, remove
+from napari_necroseg.core.files import atomic_path, copy_file, fill, free_path, open_to_read, remove
 from napari_necroseg.core.project.journal_records import (
     Box,
     Damage,
@@ -405,8 +404,7 @@ def put_aside(path: Path, kind: str = "aside") -> Path:
 
 def free_name(path: Path, kind: str) -> Path:
     """Return the first free name of this kind beside a journal."""
-    names = (path.with_name(f"{path.name}-{kind}-{number:03d}") for number in count(1))
-    return next(name for name in names if not name.exists())
+    return free_path(lambda number: path.with_name(f"{path.name}-{kind}-{number:03d}"))
 
 
 def _write_all(file: FileIO, record: bytes) -> None:

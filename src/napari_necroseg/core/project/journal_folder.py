@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.case_names import named_file
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import FileError, NecrosegError
-from napari_necroseg.core.files import remove, user_data_folder
+from napari_necroseg.core.files import free_path, remove, user_data_folder
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.labels_folder import JOURNAL_SUFFIX, draft_path, journal_path
 from napari_necroseg.core.project.journal import Journal, OtherBaseError, Recovered, check_free, recover
@@ -154,8 +153,7 @@ class JournalFolder:
             save_mask(path, voxels, origin)
 
     def _free(self) -> Path:
-        paths = (self.others / f"{_LAYER}{number:03d}{JOURNAL_SUFFIX}" for number in count(1))
-        return next(path for path in paths if not path.exists())
+        return free_path(lambda number: self.others / f"{_LAYER}{number:03d}{JOURNAL_SUFFIX}")
 
     def _base(self, path: Path) -> Voxels:
         saved = self.saved() if path == self.own else None

@@ -11,7 +11,7 @@ from napari_necroseg.core.case import CaseFiles, Cohort, DrawnMask
 from napari_necroseg.core.case_names import listed, name_among, names_in
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.files import check_readable, file_sha256
-from napari_necroseg.core.images.on_grid import read_mask_on
+from napari_necroseg.core.images.read import read_mask_on
 from napari_necroseg.core.labels_folder import TUMOUR_SUFFIX, corrected_path, review_path
 from napari_necroseg.core.project.review import Status, read_review
 from napari_necroseg.core.volume import Grid, Voxels

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_necroseg.core.case_names import listed
 from napari_necroseg.core.disk import is_locked
 from napari_necroseg.core.errors import FileError, ModelError
-from napari_necroseg.core.files import file_sha256, read_json, relative_path, write_text
+from napari_necroseg.core.files import file_sha256, free_path, read_json, relative_path, write_text
 from napari_necroseg.core.project.model_folder import (
     CHECKPOINT_NAME,
     MODELS_FOLDER,
@@ -134,10 +134,7 @@ def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]
     name = f"{dimension}-{'-'.join(sequences)}"
     if models is None:
         return name
-    number = 1
-    while (models / f"{name}-{number}").exists():
-        number += 1
-    return f"{name}-{number}"
+    return free_path(lambda number: models / f"{name}-{number}").name
 
 
 def modified_s(path: Path) -> float:

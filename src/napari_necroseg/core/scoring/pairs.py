@@ -14,8 +14,7 @@ from napari_necroseg.core.errors import CohortError, FileError
 from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.images.file_image import Spacing, case_name_of, image_stem
 from napari_necroseg.core.images.nifti import holds_fractions
-from napari_necroseg.core.images.on_grid import read_mask_on
-from napari_necroseg.core.images.read import read_grid
+from napari_necroseg.core.images.read import read_grid, read_mask_on
 from napari_necroseg.core.volume import Grid, Voxels
 
 # What is written beside a mask, under a name made of the mask's.

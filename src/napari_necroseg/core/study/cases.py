@@ -248,13 +248,8 @@ def stored_path(path: Path | None, folder: Path) -> str:
 
 def _stamps(files: CaseFiles) -> _Stamps:
     """What changes when a file of the case does; nothing for a file that is not there."""
-    named: Mapping[str, Path | None] = dict(files.sequences) | {"r": files.reference, "t": files.tumour}
-    found = []
-    for path in named.values():
-        if path is not None and path.exists():
-            stat = path.stat()
-            found.append((path, stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
+    there = {path: path.stat() for path in files.paths.values() if path.exists()}
+    return tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in there.items())
 
 
 def _n_bytes(case: Case) -> int:

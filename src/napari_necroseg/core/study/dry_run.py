@@ -7,9 +7,9 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.device import resolve_hardware
-from napari_necroseg.core.plan import duration
 from napari_necroseg.core.study.compute import places_of
 from napari_necroseg.core.study.experiment import Underway, begin, plan_of
 from napari_necroseg.core.study.folds import fold_sizes

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort
@@ -500,11 +500,9 @@ def _begun_with(model: Path) -> TrainConfig | None:
 
 def _absolute(files: CaseFiles) -> CaseFiles:
     """Return the row of a case with paths that hold wherever the program runs."""
-    sequences = {name: path.absolute() for name, path in files.sequences.items()}
-    reference, tumour = (
-        None if path is None else path.absolute() for path in (files.reference, files.tumour)
-    )
-    return replace(files, sequences=sequences, reference=reference, tumour=tumour)
+    for column, path in files.paths.items():
+        files = files.with_file(column, path.absolute())
+    return files
 
 
 def planned_run(unit: Unit, state: RunState | None) -> RunPlanned:

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event
-from napari_necroseg.core.plan import duration, fine_tuned
+from napari_necroseg.core.plan import fine_tuned
 from napari_necroseg.core.project.model_folder import trained_config
 
 

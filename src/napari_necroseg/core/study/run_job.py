@@ -16,9 +16,8 @@ from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, as_mistakes
 from napari_necroseg.core.events import CaseFailed, Event, Finished, TrainingStep, Warned
 from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
-from napari_necroseg.core.images.on_grid import read_mask_on
+from napari_necroseg.core.images.read import read_mask_on
 from napari_necroseg.core.network.device import Hardware
-from napari_necroseg.core.network.images import target_mask
 from napari_necroseg.core.network.model import Model, load_model, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check
 from napari_necroseg.core.plan import Plan
@@ -201,7 +200,7 @@ class _Job:
 
     def _check_target(self, case: Case) -> None:
         known = self.unit.cases[case.name].target_sha256
-        mask = target_mask(case, self.unit.config.target)
+        mask = case.mask(self.unit.config.target)
         if known and (mask is None or voxels_sha256(mask) != known):
             raise CohortError(
                 f"The {self.unit.config.target} mask of {case.name} was changed since the study began; "
@@ -273,7 +272,7 @@ class _Job:
             for files in cohort:
                 check(self.stop)
                 case = self.store.load(files)
-                reference = target_mask(case, self.unit.config.target)
+                reference = case.mask(self.unit.config.target)
                 assert reference is not None, "the plan has looked for it"
                 # Read back from the file: what is scored is what a user gets.
                 prediction = read_mask_on(self._mask(files.name), case.grid).volume

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from napari_necroseg.core.config import TrainConfig, describe
-from napari_necroseg.core.plan import Plan, duration
+from napari_necroseg.core.display import duration
+from napari_necroseg.core.plan import Plan
 
 
 def training_in_words(config: TrainConfig, widths: tuple[int, ...]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import atomic_folder, atomic_path, write_text
-from napari_necroseg.core.images.nifti import write_nifti
+from napari_necroseg.core.images.save import write_nifti
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed
 from napari_necroseg.core.output import check_out_folder, sweep
 from napari_necroseg.core.plan import patch_shape_of

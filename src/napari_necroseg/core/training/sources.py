@@ -21,7 +21,6 @@ from napari_necroseg.core.network.images import (
     image_notes,
     network_images,
     only_needed,
-    target_mask,
 )
 from napari_necroseg.core.network.stopping import check
 from napari_necroseg.core.plan import Plan
@@ -73,7 +72,7 @@ def load_sources(
 
 def training_source(case: Case, config: TrainConfig, *, n_slices: int) -> Source:
     """Bring the chosen sequences and the target of a case to the network's slices."""
-    mask = target_mask(case, config.target)
+    mask = case.mask(config.target)
     return make_source(
         network_images(case, config, n_slices=n_slices),
         None if mask is None else mask_to_slices(mask.voxels, n_slices),

@@ -18,6 +18,7 @@ from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.case import Case, Cohort
 from napari_necroseg.core.cohort.seen_cases import Learned, patient_sha256
 from napari_necroseg.core.disk import file_lock
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.events import (
     Checkpointed,
@@ -40,7 +41,7 @@ from napari_necroseg.core.network.device import (
 from napari_necroseg.core.network.model import Model, save_run, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check, interruptible
 from napari_necroseg.core.network.unet import n_parameters
-from napari_necroseg.core.plan import Plan, duration, with_fewer_cases
+from napari_necroseg.core.plan import Plan, with_fewer_cases
 from napari_necroseg.core.project.model_folder import RunRecord, TrainedRun, lock_path
 from napari_necroseg.core.training.checkpoint import (
     Checkpoint,

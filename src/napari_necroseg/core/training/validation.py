@@ -8,7 +8,7 @@ from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
 from napari_necroseg.core.network.device import Hardware
-from napari_necroseg.core.network.images import check_images, image_notes, only_needed, target_mask
+from napari_necroseg.core.network.images import check_images, image_notes, only_needed
 from napari_necroseg.core.network.model import Model
 from napari_necroseg.core.network.stopping import Wishes, check
 from napari_necroseg.core.plan import Plan
@@ -34,7 +34,7 @@ def dice_of_cases(
         check(wishes.stop)
         assert isinstance(last, Finished)
         labels: Volume = last.result.labels
-        mask = target_mask(case, model.config.target)
+        mask = case.mask(model.config.target)
         assert mask is not None, "checked when the cases were loaded"
         found[case.name] = dice(count(mask.voxels > 0, labels.voxels > 0))
         if case.name == wishes.picture:
@@ -66,7 +66,7 @@ def load_validation_cases(
         check(wishes.stop)
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
         case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
-        if target_mask(case, plan.config.target) is None:
+        if case.mask(plan.config.target) is None:
             raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
         check_images(case, plan.config.sequences)
         for note in image_notes(case, plan.config):

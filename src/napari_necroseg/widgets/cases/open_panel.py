@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
-from napari_necroseg.core.images.file_image import TIFF_SUFFIXES, case_name_of, image_suffix
+from napari_necroseg.core.images.file_image import case_name_of, is_tiff
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.qt_parts import DecimalBox, Section
 
@@ -183,7 +183,7 @@ class PairForm(QWidget):
 
     def _on_changed(self) -> None:
         paths = [path for name in _HELP if (path := self._path(name)) is not None]
-        has_tiff = any(image_suffix(path) in TIFF_SUFFIXES for path in paths)
+        has_tiff = any(is_tiff(path) for path in paths)
         self._form.setRowVisible(self._spacing_row, has_tiff)
         self._spacing_row.setHidden(not has_tiff)
         self._open.setEnabled(self._path("ceT1") is not None)

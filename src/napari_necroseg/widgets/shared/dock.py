@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import (
     CaseDone,
     CaseFailed,
@@ -29,7 +30,6 @@ from napari_necroseg.core.events import (
     TrainingStep,
     Warned,
 )
-from napari_necroseg.core.plan import duration
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, given, guard_inputs, on_destroyed
 from napari_necroseg.widgets.shared.worker import Job, JobRunner

@@ -132,11 +132,7 @@ class Workspace:
     @property
     def input_files(self) -> tuple[Path, ...]:
         """The images and the expert's masks of the open case."""
-        files = self.case_files
-        if files is None:
-            return ()
-        masks = (mask for mask in (files.reference, files.tumour) if mask is not None)
-        return (*files.sequences.values(), *masks)
+        return () if self.case_files is None else tuple(self.case_files.paths.values())
 
     def set_cohort(self, cohort: Cohort, path: Path | None) -> None:
         """Open a cohort; `path` is its table, or None for a pair that was opened by hand."""

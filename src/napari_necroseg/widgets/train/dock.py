@@ -8,9 +8,10 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
-from napari_necroseg.core.plan import Plan, duration, make_plan
+from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, learned_cases
 from napari_necroseg.core.project.models import new_run_name
 from napari_necroseg.jobs import train

@@ -75,9 +75,7 @@ def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]
     paths = {sequence: image.origin.path or Path(taken.name) for sequence, image in taken.images.items()}
     drawn: dict[str, DrawnMask] = {taken.target: DrawnMask(whose="layers")}
     files = CaseFiles(name=taken.name, sequences=paths, patient=taken.patient, loaded=case, drawn=drawn)
-    mask = Path(taken.name)
-    is_reference = taken.target == "reference"
-    yield Finished(result=replace(files, reference=mask) if is_reference else replace(files, tumour=mask))
+    yield Finished(result=files.with_file(taken.target, Path(taken.name)))
 
 
 def _file_image(layer: Layer, directions: Affine) -> FileImage:

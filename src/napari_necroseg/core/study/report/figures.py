@@ -15,7 +15,7 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR, display_range
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.files import file_sha256, voxels_sha256
-from napari_necroseg.core.images.on_grid import read_mask_on
+from napari_necroseg.core.images.read import read_mask_on
 from napari_necroseg.core.masks.components import bounding_box
 from napari_necroseg.core.scoring.statistics import mean
 from napari_necroseg.core.study.record import StudyRecord

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_necroseg.core.plan import duration
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.study.record import without_places
 from napari_necroseg.core.study.report.findings import Findings, title_of
 from napari_necroseg.core.study.report.tables import (
