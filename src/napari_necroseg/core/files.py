@@ -234,28 +234,6 @@ def copy_file(source: Path, target: Path) -> None:
         shutil.copy2(source, temporary)
 
 
-def relative_path(path: Path | None, folder: Path, *, keeps_link: bool = False) -> str:
-    """Return the way from a folder to a file, with slashes; the whole path where there is none.
-
-    The folders' own links are resolved, since ``..`` leads through them.
-
-    Parameters
-    ----------
-    path
-        None gives an empty text.
-    keeps_link
-        Whether a file that is a link is named itself, and not its target, whose name may be another.
-    """
-    if path is None:
-        return ""
-    real = path.parent.resolve() / path.name if keeps_link else path.resolve()
-    try:
-        return Path(os.path.relpath(real, folder.resolve())).as_posix()
-    except ValueError:
-        # Another drive of Windows.
-        return real.as_posix()
-
-
 def free_path(path_of: Callable[[int], Path]) -> Path:
     """Return the first of the paths, numbered from 1, that is not there."""
     return next(path for number in count(1) if not (path := path_of(number)).exists())

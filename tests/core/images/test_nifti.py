@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from napari_necroseg.core.errors import FileError, GeometryError, NecrosegError
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.images.nifti import read_nifti, write_nifti
+from napari_necroseg.core.images.nifti import read_nifti
 from napari_necroseg.core.images.read import read_image, read_mask
-from napari_necroseg.core.images.save import probability_bytes, save_mask
+from napari_necroseg.core.images.save import probability_bytes, save_mask, write_nifti
 from napari_necroseg.core.volume import Grid, Origin
 from orientations import ORIENTATIONS, affine_of
 

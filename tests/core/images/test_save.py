@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_necroseg.core.grids.orient import to_working
-from napari_necroseg.core.images.nifti import read_nifti, write_nifti
+from napari_necroseg.core.images.nifti import read_nifti
 from napari_necroseg.core.images.read import read_image, read_mask
-from napari_necroseg.core.images.save import save_mask
+from napari_necroseg.core.images.save import save_mask, write_nifti
 from orientations import ORIENTATIONS, affine_of
 
 SHAPE = (4, 6, 5)

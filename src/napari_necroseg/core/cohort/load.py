@@ -17,7 +17,7 @@ from napari_necroseg.core.images.file_image import (
     memory_for,
 )
 from napari_necroseg.core.images.on_grid import image_onto, mask_onto
-from napari_necroseg.core.images.pair_checks import pair_alarms
+from napari_necroseg.core.images.pair_checks import pair_checks
 from napari_necroseg.core.images.read import read_image, read_mask
 from napari_necroseg.core.volume import Grid, Volume
 
@@ -89,20 +89,18 @@ def assemble_case(
     cet1 = images[Sequence.CET1]
     grid = working_grid(cet1.volume.grid)
     notes = list(method_warnings(grid))
-    sequences: dict[Sequence, Volume] = {}
-    for sequence, image in images.items():
-        notes += image.notes
-        there = image_onto(image.volume, grid, f"the {sequence} image")
-        sequences[sequence] = _float32(there.volume)
-        notes += there.notes
-    notes += pair_alarms(images)
-    placed = {role: _mask_on(masks.get(role), role, grid, notes) for role in _ROLES}
+    placed = {one: image_onto(image.volume, grid, f"the {one} image") for one, image in images.items()}
+    for sequence, there in placed.items():
+        notes += (*images[sequence].notes, *there.notes)
+    if Sequence.T2 in images:
+        notes += pair_checks(cet1, images[Sequence.T2], placed[Sequence.T2])
+    drawn = {role: _mask_on(masks.get(role), role, grid, notes) for role in _ROLES}
     return Case(
         name=name,
-        sequences=sequences,
+        sequences={one: _contiguous(there.volume, np.float32) for one, there in placed.items()},
         origin=cet1.origin,
-        reference=placed["reference"],
-        tumour=placed["tumour"],
+        reference=drawn["reference"],
+        tumour=drawn["tumour"],
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -153,11 +151,11 @@ def _mask_on(image: FileImage | None, role: str, grid: Grid, notes: list[str]) -
         return None
     placed = mask_onto(image.volume, grid, f"the {role} mask")
     notes += (*image.notes, *placed.notes)
-    return Volume(np.ascontiguousarray(placed.volume.voxels), placed.volume.grid)
+    return _contiguous(placed.volume)
 
 
-def _float32(volume: Volume) -> Volume:
-    return Volume(np.ascontiguousarray(volume.voxels, dtype=np.float32), volume.grid)
+def _contiguous(volume: Volume, dtype: type[np.float32] | None = None) -> Volume:
+    return Volume(np.ascontiguousarray(volume.voxels, dtype=dtype), volume.grid)
 
 
 def _check_exists(path: Path, role: str, case: str) -> None:

@@ -21,11 +21,9 @@ from napari_necroseg.core.cohort.table import (
 from napari_necroseg.core.errors import CohortError, GeometryError, NecrosegError, ResourceError, as_mistakes
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import back_up
-from napari_necroseg.core.grids.orient import fits_by_index, has_place, working_grid
-from napari_necroseg.core.grids.resample import overlap_share
+from napari_necroseg.core.grids.orient import has_place, working_grid
 from napari_necroseg.core.images.file_image import is_tiff
-from napari_necroseg.core.images.on_grid import check_onto, outside_notes
-from napari_necroseg.core.images.pair_checks import LEAST_OVERLAP
+from napari_necroseg.core.images.on_grid import LEAST_OVERLAP, fit_onto, outside_notes
 from napari_necroseg.core.images.read import read_grid, read_mask
 from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.volume import Grid
@@ -272,18 +270,17 @@ def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]
 def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> list[str]:
     """What is remarkable about the place of an image or mask on the ceT1 image."""
     try:
-        how = check_onto(other, grid, name)
+        fit = fit_onto(other, grid, name)
     except GeometryError as error:
         if not (has_place(grid) and has_place(other)):
             return [str(error)]
         return [f"{name} does not overlap with the ceT1 image at all; are both of the same examination?"]
-    if not how or fits_by_index(other, grid):
-        return [how] if how else []
+    if not fit.is_resampled:
+        return [fit.note] if fit.note else []
     if is_mask:
         return [f"{name} is not on the grid of the ceT1 image and will be resampled onto it."]
-    share = overlap_share(grid, other)
-    few = f"{name} covers only {share:.0%} of the ceT1 image; are both of the same examination?"
-    return [few] if share < LEAST_OVERLAP else []
+    few = f"{name} covers only {fit.covered:.0%} of the ceT1 image; are both of the same examination?"
+    return [few] if fit.covered < LEAST_OVERLAP else []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from napari_necroseg.core.case_names import FORMULA_STARTS, check_case_name, nam
 from napari_necroseg.core.cohort.csv_table import Table, read_table, short, table_text
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.files import relative_path, write_text
-from napari_necroseg.core.images.file_image import image_suffix
+from napari_necroseg.core.images.file_image import image_suffix, is_tiff
 
 COLUMNS = ("case", "ceT1", "T2", "reference", "tumour", "patient", "days_since_rfa", "fold", "status")
 
@@ -236,7 +236,7 @@ def row_of_case(case: CaseFiles, folder: Path) -> dict[str, str]:
     spacing = case.spacing_mm
     return {
         "case": case.name,
-        **{column: _path_cell(file, folder) for column, file in files.items() if file is not None},
+        **{column: _path_cell(file, folder) for column, file in case.paths.items()},
         "patient": case.patient,
         "days_since_rfa": "" if case.days_since_rfa is None else f"{case.days_since_rfa:.10g}",
         "fold": "" if case.fold is None else str(case.fold),

@@ -128,8 +128,8 @@ def fits_by_index(source: Grid, target: Grid) -> bool:
     return _reorder(source, target) is not None
 
 
-def by_index(volume: Volume, target: Grid) -> Volume | None:
-    """Lay a volume onto a grid voxel for voxel, in the axis order of the files; None where that is no way.
+def by_index(volume: Volume, target: Grid) -> Volume:
+    """Lay a volume onto a grid that it `fits_by_index`, voxel for voxel in the axis order of the files.
 
     Where one file is a TIFF stack, whose axes are slices, rows and columns, its voxels are those of the other
     in working order if that one states its directions; else those of the reversed axes, as in programs whose
@@ -144,13 +144,11 @@ def by_index(volume: Volume, target: Grid) -> Volume | None:
 
     Returns
     -------
-    Volume or None
-        In working order, on the working grid of `target`. None if both files state their place, or if the
-        shapes or the spacings differ.
+    Volume
+        In working order, on the working grid of `target`.
     """
     reorder = _reorder(volume.grid, target)
-    if reorder is None:
-        return None
+    assert reorder is not None, "see fits_by_index"
     onto = in_file_order(target)
     return Volume(to_working(Volume(reorder(_file_voxels(volume)), onto)).voxels, working_grid(target))
 

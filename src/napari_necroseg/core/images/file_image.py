@@ -200,7 +200,7 @@ def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) ->
     needed = math.prod(shape) * (file_bytes_a_voxel + _BYTES_A_VOXEL)
     if needed > _SMALL_BYTES and needed > (free := available_bytes()):
         raise ResourceError(
-            f"{_capital(name)} has {times(shape)} voxels, and working on it takes about {_gib(needed)} of "
+            f"{capitalized(name)} has {times(shape)} voxels, and working on it takes about {_gib(needed)} of "
             f"memory; {_gib(free)} are free. Close other programs, or crop the image."
         )
 
@@ -242,7 +242,8 @@ def times(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
 
 
-def _capital(name: str) -> str:
+def capitalized(name: str) -> str:
+    """Return what begins a sentence: it takes a capital, while the name of a file stays as it is."""
     return f"T{name[1:]}" if name.startswith("the ") else name
 
 

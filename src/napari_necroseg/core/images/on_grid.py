@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from napari_necroseg.core.errors import GeometryError
 from napari_necroseg.core.grids.orient import (
@@ -19,16 +18,34 @@ from napari_necroseg.core.grids.resample import (
     resample_image,
     resample_mask,
 )
-from napari_necroseg.core.images.file_image import Spacing, check_room, memory_for
-from napari_necroseg.core.images.pair_checks import LEAST_OVERLAP
-from napari_necroseg.core.images.read import read_mask
+from napari_necroseg.core.images.file_image import capitalized, check_room, memory_for
 from napari_necroseg.core.tissue import fit_to_interpolate
 from napari_necroseg.core.volume import Grid, Volume
 
 CET1 = "the ceT1 image"
-
+# T2 covers most of the ceT1 stack in practice; below half, a wrong pair is likelier than a small field.
+LEAST_OVERLAP = 0.5
 # Of the ceT1 image: below, a T2 image is not said to cover all of it.
 _COVERS_ALL = 0.995
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How a volume can be brought onto a grid.
+
+    Parameters
+    ----------
+    note
+        A sentence on how; empty where the volume lies on the grid.
+    is_resampled
+        Whether it has to be interpolated; else each voxel of the grid is one of its own.
+    covered
+        The share of the grid that it covers.
+    """
+
+    note: str = ""
+    is_resampled: bool = False
+    covered: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,58 +55,23 @@ class Placed:
     Parameters
     ----------
     volume
-        The very voxels of the file, unless it `was_resampled`.
+        Its very voxels, unless it `was_resampled`.
     was_resampled
         Whether they lay on another grid.
     notes
         What the user should know of it, one sentence each.
+    covered
+        The share of the grid that they cover.
     """
 
     volume: Volume
     was_resampled: bool = False
     notes: tuple[str, ...] = ()
-
-
-def read_mask_on(
-    path: Path,
-    grid: Grid,
-    *,
-    what: str = "",
-    onto: str = CET1,
-    spacing_mm: Spacing | None = None,
-    is_own: bool = False,
-) -> Placed:
-    """Read a mask onto the grid of an image.
-
-    Parameters
-    ----------
-    path
-        The mask file.
-    grid
-        Of the image, in any axis order; the result is in working order.
-    what, onto
-        What notes call the mask and the image; the file's name by default.
-    spacing_mm
-        Slice, row and column spacing of a TIFF stack that does not state its own.
-    is_own
-        See `read_mask`.
-
-    Raises
-    ------
-    FileError, GeometryError, ResourceError
-        If it cannot be read, has several labels, or cannot be brought onto the grid.
-    """
-    what = what or path.name
-    with memory_for(what):
-        image = read_mask(path, spacing_mm=spacing_mm, is_own=is_own)
-        placed = mask_onto(image.volume, grid, what, onto=onto)
-    return Placed(
-        volume=placed.volume, was_resampled=placed.was_resampled, notes=(*image.notes, *placed.notes)
-    )
+    covered: float = 1.0
 
 
 def mask_onto(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> Placed:
-    """Bring a mask onto the grid of an image; what of it lies outside is told in mL.
+    """Bring a mask onto the grid of an image; a note tells in mL how much of it lies outside.
 
     Raises
     ------
@@ -102,7 +84,7 @@ def mask_onto(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> Place
     notes = (*placed.notes, *outside_notes(mask, grid, what, onto=onto))
     if mask.voxels.any() and not placed.volume.voxels.any():
         notes += (f"Check this case: {what} became empty on the grid of {onto}.",)
-    return Placed(volume=placed.volume, was_resampled=True, notes=notes)
+    return replace(placed, notes=notes)
 
 
 def outside_notes(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> tuple[str, ...]:
@@ -118,7 +100,7 @@ def outside_notes(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> t
 
 
 def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
-    """Bring an image onto the grid of the ceT1 image; how much of that it covers is told.
+    """Bring an image onto the grid of the ceT1 image; a note tells how much of that it covers.
 
     Raises
     ------
@@ -134,60 +116,67 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
         return resample_image(Volume(voxels, volume.grid), target)
 
     placed = _placed(image, grid, what, CET1, resample)
+    notes = placed.notes
     if mended:
-        before = f"{_capital(what)} was mended before it was resampled: {', '.join(mended)}."
-        placed = replace(placed, notes=(before, *placed.notes))
-    share = overlap_share(working_grid(grid), working_grid(image.grid)) if placed.was_resampled else 1.0
+        notes = (
+            f"{capitalized(what)} was mended before it was resampled: {', '.join(mended)}.",
+            *notes,
+        )
     # Less than half is an alarm of its own.
-    if share >= _COVERS_ALL or share < LEAST_OVERLAP:
-        return placed
-    covers = f"{_capital(what)} covers {share:.0%} of {CET1}; the rest is filled with its lowest value."
-    return Placed(volume=placed.volume, was_resampled=True, notes=(*placed.notes, covers))
+    if LEAST_OVERLAP <= placed.covered < _COVERS_ALL:
+        notes += (
+            f"{capitalized(what)} covers {placed.covered:.0%} of {CET1}; the rest is filled with its lowest "
+            "value.",
+        )
+    return replace(placed, notes=notes)
 
 
-def check_onto(source: Grid, grid: Grid, what: str, *, onto: str = CET1) -> str:
-    """Say how a volume would be brought onto a grid; nothing if it lies on it.
+def fit_onto(source: Grid, grid: Grid, what: str, *, onto: str = CET1) -> Fit:
+    """Decide how a volume is brought onto a grid.
 
     Raises
     ------
     GeometryError
         As for `mask_onto`.
     """
-    if working_grid(source).matches(working_grid(grid)):
-        return ""
+    upright, target = working_grid(source), working_grid(grid)
+    if upright.matches(target):
+        return Fit()
     if fits_by_index(source, grid):
-        return (
-            f"{_capital(what)} is taken voxel for voxel: {_who_is_lost(source, grid, what, onto)}, and both "
-            "have the same shape and voxel size."
+        return Fit(
+            note=f"{capitalized(what)} is taken voxel for voxel: {_who_is_lost(source, grid, what, onto)}, "
+            "and both have the same shape and voxel size."
         )
     if not (has_place(source) and has_place(grid)):
         raise GeometryError(
-            f"{_capital(what)} ({_measures(source)}) cannot be brought onto {onto} ({_measures(grid)}): "
+            f"{capitalized(what)} ({_measures(source)}) cannot be brought onto {onto} ({_measures(grid)}): "
             f"{_who_is_lost(source, grid, what, onto)}, and their shapes or voxel sizes differ. Export both "
             "with their position, or with the same voxels."
         )
-    grids = working_grid(grid), working_grid(source)
+    covered = overlap_share(target, upright)
     # Each looks at some points of the first: a small crop lies between those of a large image.
-    if not (overlap_share(*grids) or overlap_share(*reversed(grids))):
+    if not (covered or overlap_share(upright, target)):
         raise GeometryError(
-            f"{_capital(what)} and {onto} lie in different places in space; they are not of the same "
+            f"{capitalized(what)} and {onto} lie in different places in space; they are not of the same "
             "examination, or one has lost its position. Pair the right files."
         )
-    return f"{_capital(what)} was resampled onto the grid of {onto}."
+    note = f"{capitalized(what)} was resampled onto the grid of {onto}."
+    return Fit(note=note, is_resampled=True, covered=covered)
 
 
 def _placed(
     volume: Volume, grid: Grid, what: str, onto: str, resample: Callable[[Volume, Grid], Volume]
 ) -> Placed:
-    note = check_onto(volume.grid, grid, what, onto=onto)
+    fit = fit_onto(volume.grid, grid, what, onto=onto)
     target = working_grid(grid)
-    if not note:
+    if not fit.note:
         return Placed(volume=Volume(to_working(volume).voxels, target))
-    if (taken := by_index(volume, grid)) is not None:
-        return Placed(volume=taken, notes=(note,))
+    if not fit.is_resampled:
+        return Placed(volume=by_index(volume, grid), notes=(fit.note,))
     check_room(volume.voxels.shape, what, file_bytes_a_voxel=0)
     with memory_for(what):
-        return Placed(volume=resample(to_working(volume), target), was_resampled=True, notes=(note,))
+        there = resample(to_working(volume), target)
+    return Placed(volume=there, was_resampled=True, notes=(fit.note,), covered=fit.covered)
 
 
 def _who_is_lost(source: Grid, grid: Grid, what: str, onto: str) -> str:
@@ -203,11 +192,6 @@ def _measures(grid: Grid) -> str:
     in_file = in_file_order(grid)
     shape, spacing = (" x ".join(f"{n:.4g}" for n in three) for three in (in_file.shape, in_file.spacing_mm))
     return f"{shape} voxels of {spacing} mm"
-
-
-def _capital(what: str) -> str:
-    """A sentence begins with a capital, a file's name stays as it is."""
-    return f"T{what[1:]}" if what.startswith("the ") else what
 
 
 def _ml(volume_ml: float) -> str:

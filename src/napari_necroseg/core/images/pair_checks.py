@@ -1,43 +1,43 @@
 """Checks whether two images are a pair: of one patient, in one plane, of one part of the body."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from napari_necroseg.core.case import Sequence
-from napari_necroseg.core.grids.orient import fits_by_index, working_grid
-from napari_necroseg.core.grids.resample import overlap_share
+from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.images.file_image import FileImage
+from napari_necroseg.core.images.on_grid import LEAST_OVERLAP, Placed
 from napari_necroseg.core.volume import Grid
 
-# T2 covers most of the ceT1 stack in practice; below half, a wrong pair is likelier than a small field.
-LEAST_OVERLAP = 0.5
 MOST_TURN_DEG = 20.0
 PLANES = ("sagittal", "axial", "coronal")
 
 
-def pair_alarms(images: Mapping[Sequence, FileImage]) -> list[str]:
-    """Say what speaks against ceT1 and T2 being of one examination; never a name of a patient."""
-    if Sequence.T2 not in images:
-        return []
-    cet1, t2 = images[Sequence.CET1], images[Sequence.T2]
+def pair_checks(cet1: FileImage, t2: FileImage, placed: Placed) -> list[str]:
+    """Say what speaks against ceT1 and T2 being of one examination; never a name of a patient.
+
+    Parameters
+    ----------
+    cet1, t2
+        Both as their files hold them.
+    placed
+        T2 on the grid of ceT1.
+    """
     found = []
-    # What was taken voxel for voxel has no place that could speak against it.
-    if not fits_by_index(t2.volume.grid, cet1.volume.grid):
-        found += _place_alarms(working_grid(cet1.volume.grid), working_grid(t2.volume.grid))
+    # Only what is resampled has a place of its own that could speak against it.
+    if placed.was_resampled:
+        grids = working_grid(cet1.volume.grid), working_grid(t2.volume.grid)
+        found += _position_problems(*grids, covered=placed.covered)
     names = {name for name in (_patient_field(cet1), _patient_field(t2)) if name}
     if len(names) > 1:
         found.append("the files name different patients")
-    if _are_identical(cet1, t2):
+    if np.array_equal(cet1.volume.voxels, t2.volume.voxels):
         found.append("both files hold the very same image")
     return [f"Check this pair: {problem}." for problem in found]
 
 
-def _place_alarms(grid: Grid, t2_grid: Grid) -> list[str]:
+def _position_problems(grid: Grid, t2_grid: Grid, *, covered: float) -> list[str]:
     found = []
-    overlap = overlap_share(grid, t2_grid)
-    if overlap < LEAST_OVERLAP:
-        found.append(f"only {overlap:.0%} of the ceT1 image is covered by the T2 image")
+    if covered < LEAST_OVERLAP:
+        found.append(f"only {covered:.0%} of the ceT1 image is covered by the T2 image")
     if _plane(grid) != _plane(t2_grid):
         found.append(f"ceT1 is a {_plane(grid)} stack, T2 a {_plane(t2_grid)} one")
     elif _turn_deg(grid, t2_grid) > MOST_TURN_DEG:
@@ -65,9 +65,3 @@ def _patient_field(image: FileImage) -> str:
     if header is None or len(header) != 348:
         return ""
     return header[14:32].split(b"\0")[0].decode("latin-1").strip().casefold()
-
-
-def _are_identical(a: FileImage, b: FileImage) -> bool:
-    return a.volume.voxels.shape == b.volume.voxels.shape and bool(
-        np.array_equal(a.volume.voxels, b.volume.voxels)
-    )

@@ -1,5 +1,6 @@
 """Reading an image or a mask, whatever the format."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from napari_necroseg.core.errors import as_mistakes
@@ -10,6 +11,7 @@ from napari_necroseg.core.images.file_image import (
     is_tiff,
     memory_for,
 )
+from napari_necroseg.core.images.on_grid import CET1, Placed, mask_onto
 from napari_necroseg.core.labels_folder import is_in_project
 from napari_necroseg.core.volume import Grid
 
@@ -82,3 +84,39 @@ def read_grid(
     from napari_necroseg.core.images.nifti import read_header
 
     return read_header(path)
+
+
+def read_mask_on(
+    path: Path,
+    grid: Grid,
+    *,
+    what: str = "",
+    onto: str = CET1,
+    spacing_mm: Spacing | None = None,
+    is_own: bool = False,
+) -> Placed:
+    """Read a mask onto the grid of an image.
+
+    Parameters
+    ----------
+    path
+        The mask file.
+    grid
+        Of the image, in any axis order; the result is in working order.
+    what, onto
+        What notes call the mask and the image; the file's name by default.
+    spacing_mm
+        Slice, row and column spacing of a TIFF stack that does not state its own.
+    is_own
+        See `read_mask`.
+
+    Raises
+    ------
+    FileError, GeometryError, ResourceError
+        If it cannot be read, has several labels, or cannot be brought onto the grid.
+    """
+    what = what or path.name
+    with memory_for(what):
+        image = read_mask(path, spacing_mm=spacing_mm, is_own=is_own)
+        placed = mask_onto(image.volume, grid, what, onto=onto)
+    return replace(placed, notes=(*image.notes, *placed.notes))

@@ -1,14 +1,27 @@
-"""Saving what was made in working order onto the grid of the file that it belongs to."""
+"""Saves masks and probabilities as NIfTI files, on the grid of the file that they belong to."""
 
+import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.files import write_bytes
 from napari_necroseg.core.grids.orient import from_working
-from napari_necroseg.core.images.nifti import nifti_bytes
+from napari_necroseg.core.images.file_image import is_gzip
 from napari_necroseg.core.volume import Origin, Volume, Voxels
+
+# All that a saved file takes from the header of its origin. Everything else stays behind: the free text,
+# in which scanners and converters leave names of patients, and the scaling of the origin's own voxels.
+PLACE_FIELDS = (
+    *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y"),
+    *("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
+)
+NIFTI2_HEADER_BYTES = 540
+
+# As nibabel's: masks shrink to a hundredth at any level, and probabilities hardly at the best.
+GZIP_LEVEL = 1
 
 
 def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> None:
@@ -44,3 +57,58 @@ def probability_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
 
 def _bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
     return nifti_bytes(path, np.asarray(from_working(voxels, origin.grid)), origin)
+
+
+def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
+    """Write voxels atomically onto the grid of the file that they belong to.
+
+    Parameters
+    ----------
+    path
+        ``.nii`` or ``.nii.gz``.
+    voxels
+        In the axis order of `origin`'s grid; their dtype is kept, no scaling is written.
+    origin
+        Its NIfTI header, where it has one, gives version, byte order, qform, sform, their codes and the
+        units exactly; nothing else of the header is handed on, since it may hold a name.
+
+    Raises
+    ------
+    ResourceError
+        If the folder cannot be written to or the disk is full; what was there before is untouched.
+    """
+    write_bytes(path, nifti_bytes(path, voxels, origin))
+
+
+def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+    """Return what `write_nifti` would write; the name of the file says whether it is zipped."""
+    import nibabel
+
+    assert voxels.shape == origin.grid.shape, (voxels.shape, origin.grid.shape)
+    if origin.nifti_header is None:
+        image = nibabel.Nifti1Image(voxels, origin.grid.affine_ras)
+        image.set_qform(origin.grid.affine_ras, code=1, strip_shears=True)
+        image.set_sform(origin.grid.affine_ras, code=1)
+        image.header.set_xyzt_units("mm")
+    else:
+        is_nifti2 = len(origin.nifti_header) == NIFTI2_HEADER_BYTES
+        of_kind: Any = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
+        image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
+    # In memory first: nibabel leaves its file open when the disk is full, so that it could not be removed.
+    content: bytes = image.to_bytes()
+    if is_gzip(path):
+        content = gzip.compress(content, GZIP_LEVEL, mtime=0)
+    return content
+
+
+def _header_at(header_bytes: bytes, of_kind: Any, voxels: Voxels) -> Any:
+    """Return a new header for `voxels`, with the place that another header gives."""
+    source = of_kind(header_bytes, check=False)
+    header = of_kind(endianness=source.endianness)
+    header.set_data_dtype(voxels.dtype)
+    header.set_data_shape(voxels.shape)
+    for field in PLACE_FIELDS:
+        header[field] = source[field]
+    # The first is the handedness of the qform; set last, since the shape resets them.
+    header["pixdim"][:4] = source["pixdim"][:4]
+    return header
