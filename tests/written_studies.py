@@ -13,7 +13,7 @@ from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.case import Sequence as MRSequence
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort, write_cohort
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, read_study, write_record
@@ -49,7 +49,9 @@ def nothing(found_ml: float = 0.0) -> Scores:
 
 
 def result(configuration: str, case: str, scores: Scores, *, fold: int = 1, seed: int = 0) -> CaseResult:
-    return CaseResult(configuration=configuration, fold=fold, seed=seed, case=case, scores=scores)
+    return CaseResult(
+        configuration=Configuration(configuration), fold=fold, seed=seed, case=case, scores=scores
+    )
 
 
 def make_record(cases: Mapping[str, tuple[str, int]], **config: Any) -> StudyRecord:

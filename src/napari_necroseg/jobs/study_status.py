@@ -166,7 +166,7 @@ class StudyStatus:
             seconds_left=self._seconds_left(share),
         )
 
-    def mean_dice(self, configuration: str, seed: int) -> float | None:
+    def mean_dice(self, configuration: Configuration, seed: int) -> float | None:
         """Return the mean Dice of all cases with something to find that were scored so far; None without any.
 
         Of a configuration and a seed.
@@ -181,7 +181,7 @@ class StudyStatus:
         cases = sum(n for _, n in scored)
         return sum(dice * n for dice, n in scored) / cases if cases else None
 
-    def failed(self, configuration: str, seed: int) -> int:
+    def failed(self, configuration: Configuration, seed: int) -> int:
         """Return how many runs of a configuration and a seed failed: the mean lacks their cases."""
         keys = self._of_row.get((configuration, seed), ())
         return sum(self.standings[key].state == "failed" for key in keys)
@@ -323,7 +323,7 @@ def total_in_words(total: Total) -> str:
 def title_of(run: Run) -> str:
     """Name a run as a heading."""
     seed = f", seed {run.seed}" if run.seed else ""
-    return f"{Configuration.parse(run.configuration).title}, fold {run.fold}{seed}"
+    return f"{run.configuration.heading}, fold {run.fold}{seed}"
 
 
 def status_in_words(one: RunStatus) -> str:

@@ -17,7 +17,7 @@ def test_the_papers_experiment_is_36_runs() -> None:
         "3d:T2",
         "3d:ceT1+T2",
     ]
-    assert runs[7] == Run(configuration="2d:T2", fold=2, seed=0)
+    assert runs[7] == Run(configuration=Configuration("2d:T2"), fold=2, seed=0)
     assert runs[7].key == "2d-T2_fold-2_seed-0"
     assert runs[7].out_of_fold == "2d-T2_seed-0"
 
@@ -28,9 +28,9 @@ def test_seeds_come_one_after_the_other() -> None:
 
 
 def test_a_configuration_is_read_whatever_the_order() -> None:
-    assert str(Configuration.parse(" 3d:T2+ceT1")) == "3d:ceT1+T2"
-    assert Configuration.parse("2d:T2").sequences == (Sequence.T2,)
-    assert Configuration.parse("2d:ceT1+T2").title == "2D ceT1+T2"
+    assert str(Configuration(" 3d:T2+ceT1")) == "3d:ceT1+T2"
+    assert Configuration("2d:T2").sequences == (Sequence.T2,)
+    assert Configuration("2d:ceT1+T2").heading == "2D ceT1+T2"
 
 
 @pytest.mark.parametrize("text", ["", "2d", "2d:", "4d:ceT1", "2d:T1", "2d:ceT1+ceT1", "ceT1"])
@@ -41,14 +41,14 @@ def test_what_is_no_configuration_is_refused(text: str) -> None:
 
 def test_the_paper_preset_has_the_papers_choices() -> None:
     config = StudyConfig.checked(preset="paper")
-    training = training_of(config, Run(configuration="3d:ceT1+T2", fold=1, seed=3))
+    training = training_of(config, Run(configuration=Configuration("3d:ceT1+T2"), fold=1, seed=3))
     assert (training.preset, training.dimension, training.batch_size, training.seed) == ("paper", "3d", 2, 3)
     assert training.sequences == (Sequence.CET1, Sequence.T2)
     assert training.minutes is training.steps is None
 
 
 def test_the_length_of_a_run_replaces_that_of_the_preset() -> None:
-    run = Run(configuration="2d:T2", fold=1, seed=0)
+    run = Run(configuration=Configuration("2d:T2"), fold=1, seed=0)
     assert training_of(StudyConfig(), run).minutes == 10.0
     assert training_of(StudyConfig.checked(minutes_per_run=5), run).minutes == 5.0
     by_steps = training_of(StudyConfig.checked(steps_per_run=7), run)

@@ -1,10 +1,10 @@
 """Settings of an experiment: its networks and their sequences, folds, and the length of a run."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import core_schema
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.config.base import Config, Device, Threads
@@ -14,63 +14,72 @@ MOST_FOLDS = 50
 MOST_SEEDS = 100
 
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """A network and what it sees; as text ``2d:ceT1+T2``."""
+class Configuration(str):
+    """A network and what it sees: a text such as ``2d:ceT1+T2``, checked once, and its parts.
+
+    Parameters
+    ----------
+    text
+        Sequences may be in any order, and blanks about each.
+
+    Attributes
+    ----------
+    dimension, sequences
+        The network, and the sequences that it sees.
+
+    Raises
+    ------
+    ValueError
+        If the text is none of a configuration.
+    """
 
     dimension: Dimension
     sequences: tuple[Sequence, ...]
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a configuration from its text.
-
-        Raises
-        ------
-        ValueError
-            If it is none.
-        """
+    def __new__(cls, text: str) -> Self:  # noqa: D102  # said by the class
         dimension, _, names = text.strip().partition(":")
         chosen = [name.strip() for name in names.split("+")]
-        if (
-            dimension not in get_args(Dimension)
-            or len(set(chosen)) < len(chosen)
-            or not set(chosen) <= set(Sequence)
-        ):
+        known = {str(one): one for one in get_args(Dimension)}
+        if dimension not in known or len(set(chosen)) < len(chosen) or not set(chosen) <= set(Sequence):
             raise ValueError(f"{text!r} is no configuration; write for example 2d:ceT1 or 3d:ceT1+T2")
         sequences = tuple(sequence for sequence in Sequence if sequence in chosen)
-        return cls(dimension=get_args(Dimension)[get_args(Dimension).index(dimension)], sequences=sequences)
-
-    def __str__(self) -> str:
-        return f"{self.dimension}:{'+'.join(self.sequences)}"
+        made = super().__new__(cls, f"{dimension}:{'+'.join(sequences)}")
+        made.dimension, made.sequences = known[dimension], sequences
+        return made
 
     @property
     def file_name(self) -> str:
         """The text as part of a file's name."""
-        return str(self).replace(":", "-")
+        return self.replace(":", "-")
 
     @property
-    def title(self) -> str:
-        """As a heading: ``2D ceT1+T2``."""
+    def heading(self) -> str:
+        """The text as a heading: ``2D ceT1+T2``."""
         return f"{self.dimension.upper()} {'+'.join(self.sequences)}"
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
-_INPUTS = ((Sequence.CET1,), (Sequence.T2,), (Sequence.CET1, Sequence.T2))
+
 # The six of the paper, in the order of its Table 1.
 PAPER_CONFIGURATIONS = tuple(
-    str(Configuration(dimension=dimension, sequences=sequences))
+    Configuration(f"{dimension}:{sequences}")
     for dimension in get_args(Dimension)
-    for sequences in _INPUTS
+    for sequences in ("ceT1", "T2", "ceT1+T2")
 )
 
 
-def _normalised(texts: tuple[str, ...]) -> tuple[str, ...]:
-    found = [str(Configuration.parse(text)) for text in texts]
+def _read(texts: object) -> object:
+    """Read all configurations at once, so that a complaint names the choice and not the place in it."""
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return texts
+    found = tuple(map(Configuration, texts))
     if not found:
         raise ValueError("name at least one configuration, for example 2d:ceT1+T2")
     if len(set(found)) < len(found):
         raise ValueError("a configuration is named twice")
-    return tuple(found)
+    return found
 
 
 class StudyConfig(Config):
@@ -81,7 +90,7 @@ class StudyConfig(Config):
         title="Preset",
         description="fast: useful models in minutes. paper: the published training, whose length is fixed.",
     )
-    configurations: Annotated[tuple[str, ...], AfterValidator(_normalised)] = Field(
+    configurations: Annotated[tuple[Configuration, ...], BeforeValidator(_read)] = Field(
         PAPER_CONFIGURATIONS,
         title="Configurations",
         description="Networks and what they see, such as 2d:ceT1,3d:ceT1+T2; the paper's six if not given.",

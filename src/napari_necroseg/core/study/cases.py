@@ -9,7 +9,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.seen_cases import ImageMark, marks_of
 from napari_necroseg.core.cohort.table import read_cohort
-from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.files import relative_path, voxels_sha256
@@ -40,8 +40,7 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
     CohortError
         With how many, and the first of them.
     """
-    parsed = [Configuration.parse(name) for name in config.configurations]
-    sequences = {sequence for configuration in parsed for sequence in configuration.sequences}
+    sequences = {sequence for configuration in config.configurations for sequence in configuration.sequences}
     lacking = {}
     for case in cohort:
         if missing := case.missing(sorted(sequences), config.target):

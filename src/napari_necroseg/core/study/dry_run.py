@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.device import resolve_hardware
@@ -111,8 +111,8 @@ def _measured(
     if study.places.scheduler is not None:
         # What its workers are is not known here.
         return costs
-    for run in sorted(study.runs, key=lambda run: -len(Configuration.parse(run.configuration).sequences)):
-        dimension = Configuration.parse(run.configuration).dimension
+    for run in sorted(study.runs, key=lambda run: -len(run.configuration.sequences)):
+        dimension = run.configuration.dimension
         if dimension in costs or stop.is_set():
             continue
         unit = study.unit(run)
@@ -127,7 +127,7 @@ def _measured(
 
 
 def _with_cost(event: RunPlanned, costs: Mapping[str, PlannedTraining]) -> RunPlanned:
-    cost = costs.get(Configuration.parse(event.configuration).dimension)
+    cost = costs.get(event.configuration.dimension)
     if cost is None:
         return event
     # The cases are read once for all runs.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import TrainConfig, train_preset, usual_prediction
-from napari_necroseg.core.config.study import Configuration, StudyConfig
+from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import FileError, ModelError, NecrosegError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
@@ -334,9 +334,9 @@ class Underway:
     def write_ensembles(self) -> None:
         """Let the models of each configuration stand together for one."""
         done = self.done()
-        for name in dict.fromkeys(run.configuration for run in done):
-            of_it = [run for run in done if run.configuration == name]
-            folder = self.out / "ensembles" / Configuration.parse(name).file_name
+        for configuration in dict.fromkeys(run.configuration for run in done):
+            of_it = [run for run in done if run.configuration == configuration]
+            folder = self.out / "ensembles" / configuration.file_name
             write_ensemble(folder, [self.out / MODELS_FOLDER / run.key for run in of_it])
 
     def unit(self, run: Run) -> Unit:

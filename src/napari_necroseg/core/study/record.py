@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_necroseg.core.case import Whose
 from napari_necroseg.core.cohort.seen_cases import ImageMark
@@ -171,7 +171,7 @@ class RunState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: Literal[1] = 1
-    configuration: Annotated[str, AfterValidator(lambda text: str(Configuration.parse(text)))]
+    configuration: Configuration
     fold: int
     seed: int
     state: Literal["done", "failed"]

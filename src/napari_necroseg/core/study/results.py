@@ -50,7 +50,7 @@ TESTED = {"dice": True, "sensitivity": True, "hd95_mm": False, "nsd": True, ABSO
 class CaseResult:
     """How well one network did on one case that it was not trained on."""
 
-    configuration: str
+    configuration: Configuration
     fold: int
     seed: int
     case: str
@@ -85,17 +85,12 @@ def read_results(path: Path) -> tuple[CaseResult, ...]:
     FileError
         If there is none, or it is not such a table.
     """
-    found: dict[tuple[str, int, int, str], dict[str, float]] = {}
+    found: dict[tuple[Configuration, int, int, str], dict[str, float]] = {}
     text = read_text(path, "a table of scores", LARGEST_TABLE_BYTES)
     try:
         for row in csv.DictReader(io.StringIO(text, newline="")):
-            key = (
-                str(Configuration.parse(row["configuration"])),
-                int(row["fold"]),
-                int(row["seed"]),
-                row["case"],
-            )
-            values = found.setdefault(key, {})
+            run = Configuration(row["configuration"]), int(row["fold"]), int(row["seed"])
+            values = found.setdefault((*run, row["case"]), {})
             values[_NAME_OF[row["metric"], row["region"]]] = float(row["value"] or "nan")
         return tuple(_result(*key, values) for key, values in found.items())
     except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
@@ -105,7 +100,9 @@ def read_results(path: Path) -> tuple[CaseResult, ...]:
         ) from error
 
 
-def _result(configuration: str, fold: int, seed: int, case: str, values: dict[str, float]) -> CaseResult:
+def _result(
+    configuration: Configuration, fold: int, seed: int, case: str, values: dict[str, float]
+) -> CaseResult:
     fields: dict[str, Any] = {name: values[name] for name in (*SCORE_NAMES, _TOLERANCE)}
     fields |= {name: int(value) for name, value in fields.items() if name.startswith("lesions_")}
     scores = Scores(state=_state(values), **fields)
@@ -128,7 +125,7 @@ class Outcome:
     Parameters
     ----------
     configuration
-        As text, such as ``2d:ceT1+T2``.
+        The network, and what it sees.
     values
         By score and case: the mean over the seeds. Only cases with something to find are here, missed ones
         with their Dice of 0 and their infinite distances; a case that is undefined from every seed is nan.
@@ -140,7 +137,7 @@ class Outcome:
         Of each case.
     """
 
-    configuration: str
+    configuration: Configuration
     values: Mapping[str, Mapping[str, float]]
     counts: Mapping[State, int]
     results: tuple[CaseResult, ...]
@@ -185,7 +182,9 @@ def outcomes_of(record: StudyRecord, results: Iterable[CaseResult]) -> tuple[Out
     FileError
         If there is a result of a case that the experiment does not have.
     """
-    by_configuration: dict[str, list[CaseResult]] = {name: [] for name in record.config.configurations}
+    by_configuration: dict[Configuration, list[CaseResult]] = {
+        name: [] for name in record.config.configurations
+    }
     for one in results:
         if one.case not in record.cases:
             raise FileError(
@@ -196,7 +195,7 @@ def outcomes_of(record: StudyRecord, results: Iterable[CaseResult]) -> tuple[Out
     return tuple(_outcome(name, found, record) for name, found in by_configuration.items() if found)
 
 
-def _outcome(configuration: str, results: list[CaseResult], record: StudyRecord) -> Outcome:
+def _outcome(configuration: Configuration, results: list[CaseResult], record: StudyRecord) -> Outcome:
     of_case: dict[str, list[Scores]] = defaultdict(list)
     counts: dict[State, int] = {"scored": 0, "missed": 0, "false_alarm": 0, "nothing_to_find": 0}
     for one in results:
@@ -268,8 +267,8 @@ class Pair:
     """
 
     score: str
-    first: str
-    other: str
+    first: Configuration
+    other: Configuration
     patients: int
     median_difference: float
     mean_difference: float
@@ -293,7 +292,7 @@ class SeedSpread:
         Standard deviation (ddof 1) over the seeds that have all cases; nan with less than two of them.
     """
 
-    configuration: str
+    configuration: Configuration
     mean_dice: Mapping[int, float]
     patients: Mapping[int, int]
     std: float

@@ -18,21 +18,21 @@ class Run:
     Parameters
     ----------
     configuration
-        As text, such as ``2d:ceT1+T2``.
+        The network, and what it sees.
     fold
         The one that is left out, from 1.
     seed
         Of the weights and of all random draws, from 0.
     """
 
-    configuration: str
+    configuration: Configuration
     fold: int
     seed: int
 
     @property
     def key(self) -> str:
         """Its name, and that of its files."""
-        return f"{Configuration.parse(self.configuration).file_name}_fold-{self.fold}_seed-{self.seed}"
+        return f"{self.configuration.file_name}_fold-{self.fold}_seed-{self.seed}"
 
     @property
     def names(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Run:
     @property
     def out_of_fold(self) -> str:
         """Folder of the predictions that all folds of this configuration and seed share."""
-        return f"{Configuration.parse(self.configuration).file_name}_seed-{self.seed}"
+        return f"{self.configuration.file_name}_seed-{self.seed}"
 
     def __str__(self) -> str:
         remark = f", seed {self.seed}" if self.seed else ""
@@ -61,7 +61,7 @@ def runs_of(config: StudyConfig) -> tuple[Run, ...]:
 
 def training_of(config: StudyConfig, run: Run) -> TrainConfig:
     """Return the choices of a run's training."""
-    configuration = Configuration.parse(run.configuration)
+    configuration = run.configuration
     length = {"minutes": config.minutes_per_run, "steps": config.steps_per_run}
     return train_preset(config.preset, configuration.dimension).changed(
         sequences=configuration.sequences,
@@ -84,7 +84,7 @@ def tuned_training_of(config: StudyConfig, run: Run) -> TrainConfig:
 class RunEvent(Event):
     """Something that happened in a run, named by its configuration, fold and seed."""
 
-    configuration: str
+    configuration: Configuration
     fold: int
     seed: int
 

@@ -24,6 +24,7 @@ from distributed import (
     get_worker,
 )
 
+from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import ResourceError, mistake_of
 from napari_necroseg.core.events import Event, Finished, Warned, to_record
 from napari_necroseg.core.study.cases import CaseStore
@@ -276,7 +277,10 @@ def _arrived(arrived: "queue.SimpleQueue[Any]") -> Iterator[Event]:
 
 def _event(record: dict[str, Any]) -> Event:
     kind = _KINDS[record["event"]]
-    return kind(**{field.name: record[field.name] for field in fields(kind)})
+    values = {field.name: record[field.name] for field in fields(kind)}
+    if "configuration" in values:
+        values["configuration"] = Configuration(values["configuration"])
+    return kind(**values)
 
 
 def _state(future: Future, unit: Unit) -> RunState:

@@ -8,7 +8,6 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.results import CaseResult
 from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs import study
@@ -76,7 +75,7 @@ class StudyCases(Section):
         self.choice.blockSignals(True)
         self.choice.clear()
         for configuration, seed in self._results:
-            title = Configuration.parse(configuration).title
+            title = configuration.heading
             self.choice.addItem(f"{title}, seed {seed}" if has_seeds else title, (configuration, seed))
         rows = list(self._results)
         self.choice.setCurrentIndex(rows.index(before) if before in rows else 0)

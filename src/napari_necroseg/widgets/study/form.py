@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, Configuration, StudyConfig
+from napari_necroseg.core.config.study import PAPER_CONFIGURATIONS, StudyConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.labels import drawn_cases, marked
@@ -206,9 +206,8 @@ class StudyForm(QWidget):
         )
         grid = QGridLayout(group)
         for place, (name, box) in enumerate(self.boxes.items()):
-            configuration = Configuration.parse(name)
-            box.setText(configuration.title)
-            box.setToolTip(f"A {configuration.title} network in every fold.")
+            box.setText(name.heading)
+            box.setToolTip(f"A {name.heading} network in every fold.")
             grid.addWidget(box, place // 3, place % 3)
         return group
 

@@ -45,7 +45,7 @@ _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 34, 12
 # More cells take the window too long to draw, and nobody looks at them one by one.
 _MOST_RUNS = 1200
 
-_Row = tuple[str, int]
+_Row = tuple[Configuration, int]
 
 
 class StudyGrid(QWidget):
@@ -155,7 +155,7 @@ class StudyGrid(QWidget):
             self._title(fold, str(fold + 1), f"Fold {fold + 1} is left out and scored.")
         self._title(folds, "Mean", _MEAN_HELP)
         for row, (configuration, seed) in enumerate(self._rows):
-            title = Configuration.parse(configuration).title
+            title = configuration.heading
             header = QTableWidgetItem(f"{title} · {seed}" if has_seeds else title)
             header.setToolTip(f"{title}, seed {seed}")
             self.table.setVerticalHeaderItem(row, header)

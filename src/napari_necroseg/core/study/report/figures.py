@@ -19,7 +19,7 @@ from napari_necroseg.core.images.read import read_mask_on
 from napari_necroseg.core.masks.components import bounding_box
 from napari_necroseg.core.scoring.statistics import mean
 from napari_necroseg.core.study.record import StudyRecord
-from napari_necroseg.core.study.report.findings import Findings, title_of
+from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.results import Outcome
 from napari_necroseg.core.study.run import Run
 from napari_necroseg.core.volume import Volume, Voxels
@@ -69,7 +69,7 @@ def box_plots(outcomes: Sequence[Outcome]) -> "Figure":
         for place, (one, values) in enumerate(zip(outcomes, columns, strict=True), start=1):
             half = _HALF_SPREAD if len(values) > 1 else 0.0
             spread = np.linspace(-half, half, len(values))
-            ink = _INK[one.configuration.partition(":")[0]]
+            ink = _INK[one.configuration.dimension]
             axes.plot(place + spread, values, "o", color=ink, alpha=0.65, markersize=4.5)
         axes.set(ylim=(-2, 102), ylabel=title)
         axes.grid(axis="y", alpha=0.3)
@@ -77,7 +77,7 @@ def box_plots(outcomes: Sequence[Outcome]) -> "Figure":
 
 
 def _label(outcome: Outcome, n_patients: int) -> str:
-    return f"{title_of(outcome.configuration).replace(' ', chr(10), 1)}\nn = {n_patients}"
+    return f"{outcome.configuration.heading.replace(' ', chr(10), 1)}\nn = {n_patients}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Example:
     images: Mapping[str, Voxels]
     ranges: Mapping[str, tuple[float, float]]
     reference: Voxels
-    predictions: Mapping[str, Shown]
+    predictions: Mapping[Configuration, Shown]
     spacing_mm: tuple[float, float]
     slice_number: int
 
@@ -143,15 +143,15 @@ def choose(outcomes: Sequence[Outcome], dimension: Dimension) -> Choice | None:
     Cases are ranked by the Dice coefficient (mean over the seeds) of the configuration that sees most
     sequences if there is one with both, else by its mean over the configurations; equal ones by name.
     """
-    shown = tuple(one for one in outcomes if _parsed(one).dimension == dimension)
-    both = [one for one in shown if len(_parsed(one).sequences) > 1]
+    shown = tuple(one for one in outcomes if one.configuration.dimension == dimension)
+    both = [one for one in shown if len(one.configuration.sequences) > 1]
     ranked_by = both or shown
     common = [name for name in shown[0].values["dice"] if all(name in one.values["dice"] for one in shown)]
     if not common:
         return None
     dice = {name: mean([one.values["dice"][name] for one in ranked_by]) for name in common}
     ordered = sorted(common, key=lambda name: (-dice[name], name))
-    by = title_of(both[0].configuration) if both else "the configurations shown (their mean)"
+    by = both[0].configuration.heading if both else "the configurations shown (their mean)"
     rule = (
         f"Of {len(ordered)} cases that all of these configurations have predicted, the ones with the "
         f"highest, the median and the lowest Dice of {by}; of an even number, the better of the two in the "
@@ -223,11 +223,7 @@ def _shown(findings: Findings, outcome: Outcome, case: Case, place: int) -> Show
     return Shown(mask=mask.volume.voxels[place] != 0, dice=first.scores.dice)
 
 
-def _parsed(outcome: Outcome) -> Configuration:
-    return Configuration.parse(outcome.configuration)
-
-
-def figure_4(examples: Sequence[Example], configurations: Sequence[str]) -> "Figure":
+def figure_4(examples: Sequence[Example], configurations: Sequence[Configuration]) -> "Figure":
     """Draw a row for each example: its sequences, then the outlines of each configuration."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -244,7 +240,7 @@ def figure_4(examples: Sequence[Example], configurations: Sequence[str]) -> "Fig
             _draw_result(axes, example, configuration)
         row[0].set_ylabel(f"{example.rank}\n{_short(example.case)}", parse_math=False)
         _draw_scale_bar(row[0])
-    for axes, title in zip(panels[0], [*sequences, *map(title_of, configurations)], strict=True):
+    for axes, title in zip(panels[0], [*sequences, *(one.heading for one in configurations)], strict=True):
         axes.set_title(title, fontsize=10)
     colours = {"reference": REFERENCE_COLOUR, "prediction": PREDICTION_COLOUR}
     lines = [Line2D([], [], color=colour, label=label) for label, colour in colours.items()]
@@ -272,9 +268,9 @@ def _draw_image(axes: "Axes", example: Example, sequence: str) -> None:
     axes.set(xlim=(left, right), ylim=(bottom, top))
 
 
-def _draw_result(axes: "Axes", example: Example, configuration: str) -> None:
+def _draw_result(axes: "Axes", example: Example, configuration: Configuration) -> None:
     """Draw the outlines on the first sequence that the network has seen."""
-    _draw_image(axes, example, str(Configuration.parse(configuration).sequences[0]))
+    _draw_image(axes, example, str(configuration.sequences[0]))
     shown = example.predictions[configuration]
     _draw_outline(axes, example.reference, example, REFERENCE_COLOUR)
     _draw_outline(axes, shown.mask, example, PREDICTION_COLOUR)

@@ -70,7 +70,7 @@ class Findings:
             return False
         return drawn == record.folds
 
-    def training(self, configuration: str) -> TrainConfig:
+    def training(self, configuration: Configuration) -> TrainConfig:
         """Return the choices of a configuration's trainings, from the model of one if there is any.
 
         A model that was gone on from decides some of them.
@@ -97,7 +97,7 @@ class Findings:
         return self.states[run.key].state if run.key in self.states else ""
 
     @property
-    def configurations(self) -> tuple[str, ...]:
+    def configurations(self) -> tuple[Configuration, ...]:
         """Those with scores."""
         return tuple(one.configuration for one in self.outcomes)
 
@@ -111,7 +111,7 @@ class Findings:
         return f"{cases}{patients} of {self.cohort_name}{phantoms}"
 
     @property
-    def mean_dice(self) -> dict[str, float]:
+    def mean_dice(self) -> dict[Configuration, float]:
         """Mean Dice coefficient over the patients, by configuration."""
         return {one.configuration: mean(list(one.by_patient("dice").values())) for one in self.outcomes}
 
@@ -173,11 +173,6 @@ def find(folder: Path) -> Findings:
         is_phantom=_is_phantom(record, table),
         n_other_masks=_n_other_masks(folder, record),
     )
-
-
-def title_of(configuration: str) -> str:
-    """Return a configuration as a heading: ``2D ceT1+T2``."""
-    return Configuration.parse(configuration).title
 
 
 def _is_phantom(record: StudyRecord, table: Path) -> bool:

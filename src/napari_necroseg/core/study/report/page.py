@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_necroseg.core.display import duration
 from napari_necroseg.core.study.record import without_places
-from napari_necroseg.core.study.report.findings import Findings, title_of
+from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.report.tables import (
     NOT_KNOWN,
     TextTable,
@@ -131,7 +131,7 @@ def _runs(findings: Findings) -> TextTable:
 
 
 def _run_row(findings: Findings, run: Run) -> tuple[str, ...]:
-    name = f"{title_of(run.configuration)}, fold {run.fold}, seed {run.seed}"
+    name = f"{run.configuration.heading}, fold {run.fold}, seed {run.seed}"
     title = _STATE_TITLES[findings.state_of(run)]
     if run.key not in findings.states:
         return (name, title, *(NOT_KNOWN for _ in range(len(_PHASES) + 4)))

@@ -19,7 +19,7 @@ from napari_necroseg.core.study.cases import cohort_of
 from napari_necroseg.core.study.record import without_places
 from napari_necroseg.core.study.report import figures as figures_module
 from napari_necroseg.core.study.report.figures import Choice, choose, read_example
-from napari_necroseg.core.study.report.findings import Findings, find, title_of
+from napari_necroseg.core.study.report.findings import Findings, find
 from napari_necroseg.core.study.report.page import NOT_A_DEVICE, PageFigure, page
 from napari_necroseg.core.study.report.tables import (
     as_latex,
@@ -65,8 +65,8 @@ class StudyReport:
     done: int
     total: int
     failed: int
-    mean_dice: dict[str, float]
-    cases: dict[str, int]
+    mean_dice: dict[Configuration, float]
+    cases: dict[Configuration, int]
     all_cases: int
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class StudyReport:
         for configuration, dice in self.mean_dice.items():
             shown = "-" if math.isnan(dice) else f"{100 * dice:.1f} %"
             over = f"{self.cases[configuration]} of {self.all_cases} cases"
-            lines.append(f"  {title_of(configuration):<14}{shown:>8}  ({over})")
+            lines.append(f"  {configuration.heading:<14}{shown:>8}  ({over})")
         return "\n".join([*lines, f"The report is {self.report}; tables and figures are beside it."])
 
 
@@ -196,9 +196,7 @@ def _drawings(findings: Findings) -> Iterator[_Drawing]:
     # The figure with the plain name is of the stacks, as in the paper.
     name = "figure4"
     for dimension in reversed(get_args(Dimension)):
-        of_dimension = [
-            one for one in findings.outcomes if Configuration.parse(one.configuration).dimension == dimension
-        ]
+        of_dimension = [one for one in findings.outcomes if one.configuration.dimension == dimension]
         choice = choose(of_dimension, dimension) if of_dimension else None
         if choice is not None:
             yield _Drawing(

@@ -14,7 +14,7 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.scoring.published import COHORT, published
 from napari_necroseg.core.scoring.scores import State
 from napari_necroseg.core.scoring.statistics import deviation, interval_of_mean, mean, quartiles
-from napari_necroseg.core.study.report.findings import Findings, title_of
+from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.results import ABSOLUTE_VOLUME, RATIOS, Outcome
 
 # LaTeX numbers tables itself.
@@ -179,7 +179,7 @@ def table_1(findings: Findings) -> TextTable:
     rows = _rows(findings.outcomes, RATIOS, _TABLE_1)
     return TextTable(
         title=f"Table 1. This study: {findings.who}",
-        columns=("Score", "Statistic", *map(title_of, findings.configurations)),
+        columns=("Score", "Statistic", *(one.heading for one in findings.configurations)),
         rows=(*rows, *_sizes(findings)),
         notes=(
             "Specificity is counted over the whole image (native), the reference's bounding box plus 10 mm "
@@ -204,7 +204,7 @@ def papers_table(findings: Findings) -> TextTable:
     ]
     return TextTable(
         title=f"For orientation only, the paper's Table 1: {COHORT}",
-        columns=("Score", "Statistic", *map(title_of, findings.configurations)),
+        columns=("Score", "Statistic", *(one.heading for one in findings.configurations)),
         rows=tuple(rows),
         notes=(
             f"Paper: 26 spine patients; ours: {findings.who}. {_how_other(findings)}, so this is no "
@@ -232,7 +232,7 @@ def table_2(findings: Findings) -> TextTable:
     tolerance = " and ".join(f"{one:g}" for one in tolerances) or NOT_KNOWN
     return TextTable(
         title=f"Table 2. Distances and volumes: {findings.who}",
-        columns=("Score", "Statistic", *map(title_of, findings.configurations)),
+        columns=("Score", "Statistic", *(one.heading for one in findings.configurations)),
         rows=(*_rows(findings.outcomes, _DISTANCES, _TABLE_2), *counts),
         notes=(
             "HD95: larger directed 95th percentile of the surface distances; ASSD: their mean; NSD: share "
@@ -280,10 +280,10 @@ def cases_table(findings: Findings) -> TextTable:
     names = sorted(findings.record.cases, key=lambda name: (-dice.get(name, -1.0), name))
     over = " over the cases that all have" if _unequal(findings) else ""
     none = "no case has a score of every configuration" if findings.outcomes else "no score yet"
-    by = f"sorted by {title_of(best)}, which has the highest mean{over}" if best else none
+    by = f"sorted by {best.heading}, which has the highest mean{over}" if best else none
     return TextTable(
         title=f"Dice of each case, %; {by}",
-        columns=("Case", "Patient", "Fold", "Target, mL", *map(title_of, findings.configurations)),
+        columns=("Case", "Patient", "Fold", "Target, mL", *(one.heading for one in findings.configurations)),
         rows=tuple(_case_row(findings, name) for name in names),
         notes=("Averaged over the seeds. A dash: not predicted yet.",),
         labels=2,
@@ -355,8 +355,7 @@ def _case_cell(outcome: Outcome, name: str) -> str:
     return f"{value} (missed)" if missed else value
 
 
-def _published(text: str) -> dict[str, tuple[float, float, float]]:
-    configuration = Configuration.parse(text)
+def _published(configuration: Configuration) -> dict[str, tuple[float, float, float]]:
     return {
         name: (math.nan if one.mean is None else one.mean, one.median, one.std)
         for name, one in published(configuration.dimension, configuration.sequences).items()

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from napari_necroseg.core.config import TrainConfig
+from napari_necroseg.core.config import Dimension, TrainConfig
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.plan import WIDTHS, patch_shape_of
 from napari_necroseg.core.study.record import StudyRecord
-from napari_necroseg.core.study.report.findings import Findings, title_of
+from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.report.tables import NOT_KNOWN, SCORE_TITLES, TextTable, number
 from napari_necroseg.core.study.results import TESTED, Friedman, Outcome, Pair, friedman, pairs, seed_spread
 from napari_necroseg.core.study.run import Run, training_of
@@ -72,7 +72,7 @@ def seeds_in_words(outcomes: Sequence[Outcome]) -> TextTable:
     seeds = sorted({seed for spread in spreads for seed in spread.mean_dice})
     rows = [
         (
-            title_of(spread.configuration),
+            spread.configuration.heading,
             *(number(spread.mean_dice.get(seed, math.nan), "dice") for seed in seeds),
             number(spread.std, "dice") if len(spread.mean_dice) > 1 else "one seed: not known",
         )
@@ -114,7 +114,7 @@ def _difference(pair: Pair) -> str:
     verdict = _verdict(pair)
     unit = SCORE_TITLES[pair.score].partition(", ")[2].replace("%", "percentage points")
     return (
-        f"{title_of(pair.other)} {verdict} {title_of(pair.first)}: median difference "
+        f"{pair.other.heading} {verdict} {pair.first.heading}: median difference "
         f"{_signed(pair.median_difference, pair.score)} {unit}, better in {pair.better} and worse in "
         f"{pair.worse} of {pair.patients} patients (p {_equal(pair.p)}, after Holm {_equal(pair.p_holm)})."
     )
@@ -169,8 +169,8 @@ def _pair_row(pair: Pair) -> tuple[str, ...]:
         mean += f" ({_signed(pair.mean_low, pair.score)} to {_signed(pair.mean_high, pair.score)})"
     return (
         SCORE_TITLES[pair.score],
-        title_of(pair.first),
-        title_of(pair.other),
+        pair.first.heading,
+        pair.other.heading,
         str(pair.patients),
         _signed(pair.median_difference, pair.score),
         mean,
@@ -187,7 +187,7 @@ def _signed(value: float, score: str) -> str:
 
 def methods(findings: Findings) -> tuple[str, ...]:
     """Return the paragraphs, ready to be pasted into a paper."""
-    dimensions = dict.fromkeys(name.partition(":")[0] for name in findings.record.config.configurations)
+    dimensions = dict.fromkeys(one.dimension for one in findings.record.config.configurations)
     return (
         _cohort(findings),
         _folds(findings),
@@ -255,21 +255,21 @@ def _folds(findings: Findings) -> str:
     )
 
 
-def _network(findings: Findings, dimension: str) -> str:
+def _network(findings: Findings, dimension: Dimension) -> str:
     config = findings.record.config
-    names = [name for name in config.configurations if name.startswith(f"{dimension}:")]
+    names = [one for one in config.configurations if one.dimension == dimension]
     first = findings.training(names[0])
     words = training_in_words(first, WIDTHS)
     counts = [
         f"{parameters_of(training_of(config, Run(configuration=name, fold=1, seed=0)), WIDTHS):,} for "
-        f"{'+'.join(Configuration.parse(name).sequences)}"
+        f"{'+'.join(name.sequences)}"
         for name in names
     ]
     start = _start(findings.record)
     return (
-        f"{dimension.upper()} networks ({', '.join(map(title_of, names))}). {words['network']}; trained "
-        f"parameters: {', '.join(counts)}. Preset: {config.preset}. Loss: {words['loss']}. Optimiser: "
-        f"{words['optimiser']}. Batch: {first.batch_size} {_UNITS[dimension]} of "
+        f"{dimension.upper()} networks ({', '.join(name.heading for name in names)}). {words['network']}; "
+        f"trained parameters: {', '.join(counts)}. Preset: {config.preset}. Loss: {words['loss']}. "
+        f"Optimiser: {words['optimiser']}. Batch: {first.batch_size} {_UNITS[dimension]} of "
         f"{' x '.join(map(str, _patch(first)))} voxels ({_share(first)}), drawn anew for every iteration. "
         f"Iterations: {_iterations(findings, names)}; the last weights were kept. Augmentation: "
         f"{words['augmentation']}. Whitening: {words['whitening']}. Precision: {_precision(first)}.{start}"
@@ -300,7 +300,7 @@ def _precision(config: TrainConfig) -> str:
     return "32 bits" if config.precision == "fp32" else "bfloat16 where the device has it, else 32 bits"
 
 
-def _iterations(findings: Findings, names: Sequence[str]) -> str:
+def _iterations(findings: Findings, names: Sequence[Configuration]) -> str:
     minutes = findings.training(next(iter(names))).minutes
     done = [
         state.iterations
@@ -321,7 +321,7 @@ def _prediction(findings: Findings) -> str:
     )
     smoothed = (
         f"Those of 2D networks were blurred across slices (Gaussian, {choices.slice_smoothing_mm:g} mm). "
-        if choices.slice_smoothing_mm and any(name.startswith("2d:") for name in names)
+        if choices.slice_smoothing_mm and any(name.dimension == "2d" for name in names)
         else ""
     )
     removed = (
