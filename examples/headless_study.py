@@ -14,7 +14,7 @@ from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
-from napari_necroseg.core.scoring.files import find_pairs, score_files
+from napari_necroseg.core.scoring.files import score_files
 from napari_necroseg.core.scoring.summary import Summary
 from napari_necroseg.core.training.start import train
 
@@ -33,7 +33,7 @@ def main(folder: Path, *, minutes: float = 10.0) -> Summary:
     model = load_model(run)
     how, wanted = usual_prediction(model.config), Wanted(out=predictions)
     result_of(predict_cohort(model, cohort.only((held_out,)), how, wanted))
-    summary: Summary = result_of(score_files(find_pairs(table, predictions)))
+    summary: Summary = result_of(score_files(table, predictions))
     return summary
 
 

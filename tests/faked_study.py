@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QApplication
 
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Finished, Started
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.record import RunState, StudyCase, StudyRecord, write_record
@@ -30,7 +30,7 @@ class Result:
 
 
 def run(configuration="2d:ceT1", fold=1):
-    return Run(configuration=configuration, fold=fold, seed=0)
+    return Run(configuration=Configuration(configuration), fold=fold, seed=0)
 
 
 def about(one):
@@ -123,4 +123,5 @@ def result_of(case, fold, dice, configuration="2d:ceT1", seed=0):
     reference, grid = case.reference.voxels, case.grid
     scores = score_masks(reference, reference, grid, tolerance_mm=2.0)
     scores = dataclasses.replace(scores, dice=dice)
-    return CaseResult(configuration=configuration, fold=fold, seed=seed, case=case.name, scores=scores)
+    network = Configuration(configuration)
+    return CaseResult(configuration=network, fold=fold, seed=seed, case=case.name, scores=scores)

@@ -15,7 +15,7 @@ from napari_necroseg.jobs import study
 def test_one_core_is_left_and_the_result_needs_no_pytorch_here(monkeypatch, tmp_path):
     asked = []
 
-    def run_study(config, _cohort, **_):
+    def run_study(_cohort, config, **_):
         asked.append(config)
         yield Finished(result=Result(tmp_path))
 

@@ -13,7 +13,7 @@ from faked_study import (
     run,
     state_of,
 )
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Started
 from napari_necroseg.core.study.record import RunState
 from napari_necroseg.core.study.run import (
@@ -83,7 +83,7 @@ def test_the_mean_is_over_the_cases_that_have_something_to_find():
 
 
 def test_a_run_is_told_in_words():
-    board, one = StudyStatus(), Run(configuration="3d:ceT1+T2", fold=2, seed=1)
+    board, one = StudyStatus(), Run(configuration=Configuration("3d:ceT1+T2"), fold=2, seed=1)
     assert title_of(one) == "3D ceT1+T2, fold 2, seed 1"
     board.take(planned(one, memory_gib=2.5, estimated_iterations=900))
     said = status_in_words(board.standings[one.key])

@@ -6,6 +6,7 @@ import pytest
 from faked_study import CONFIGURATIONS, predictions, result_of, write_study
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
+from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.record import write_record
@@ -29,7 +30,8 @@ def scored(qtbot, dock, two_patients):
         case = load_case(read_cohort(two_patients)[name])
         prediction = np.roll(case.reference.voxels, moved, axis=1)
         scores = score_masks(case.reference.voxels, prediction, case.grid, tolerance_mm=2.0)
-        results.append(CaseResult(configuration="2d:ceT1", fold=fold, seed=0, case=name, scores=scores))
+        network = Configuration("2d:ceT1")
+        results.append(CaseResult(configuration=network, fold=fold, seed=0, case=name, scores=scores))
         save = folder / "predictions" / "2d-ceT1_seed-0" / f"{name}.nii.gz"
         save.parent.mkdir(parents=True, exist_ok=True)
         save_mask(save, prediction, case.origin)

@@ -21,7 +21,7 @@ from faked_study import (
 )
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
-from napari_necroseg.core.config.study import StudyConfig
+from napari_necroseg.core.config.study import Configuration, StudyConfig
 from napari_necroseg.core.events import Progress
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.scoring.scores import score_masks
@@ -151,7 +151,8 @@ def scored(qtbot, dock, two_patients):
         case = load_case(read_cohort(two_patients)[name])
         prediction = np.roll(case.reference.voxels, moved, axis=1)
         scores = score_masks(case.reference.voxels, prediction, case.grid, tolerance_mm=2.0)
-        results.append(CaseResult(configuration="2d:ceT1", fold=fold, seed=0, case=name, scores=scores))
+        network = Configuration("2d:ceT1")
+        results.append(CaseResult(configuration=network, fold=fold, seed=0, case=name, scores=scores))
         save = folder / "predictions" / "2d-ceT1_seed-0" / f"{name}.nii.gz"
         save.parent.mkdir(parents=True, exist_ok=True)
         save_mask(save, prediction, case.origin)
@@ -184,7 +185,7 @@ def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
     ready.progress.grid.show_board(board)
     assert ready.progress.grid.table.rowCount() * 50 == 1200
     assert "the first 1200 of these 1500 runs" in ready.progress.grid._rest.said
-    last = Run(configuration="3d:ceT1+T2", fold=50, seed=4)
+    last = Run(configuration=Configuration("3d:ceT1+T2"), fold=50, seed=4)
     board.take(done(last))
     ready.progress.grid.refresh(last.key, board)
     ready.progress.grid.show_board(StudyStatus())

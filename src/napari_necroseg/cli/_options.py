@@ -146,7 +146,8 @@ def read_input(options: argparse.Namespace, given: Path | None) -> Cohort:
         raise FileError(f"There is no file or folder {given}.")
     cohort = read_cohort(given) if is_cohort(given) else Cohort(cases=(find_case(given),))
     spacing = read_spacing(options.spacing_mm)
-    return Cohort(cases=tuple(replace(case, spacing_mm=case.spacing_mm or spacing) for case in cohort))
+    cases = (replace(case, spacing_mm=case.spacing_mm or spacing) for case in cohort)
+    return replace(cohort, cases=tuple(cases))
 
 
 def is_cohort(path: Path) -> bool:

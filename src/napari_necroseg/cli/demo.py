@@ -135,12 +135,11 @@ def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:
 def _score(table: Path, predictions: Path) -> Generator[Event, None, tuple[Path, dict[str, float]]]:
     from napari_necroseg.core.files import write_text
     from napari_necroseg.core.scoring.files import CaseScored, score_files
-    from napari_necroseg.core.scoring.pairs import find_pairs
 
     scores_file = predictions / "scores.json"
     mean: dict[str, float] = {}
     records = []
-    for event in score_files(find_pairs(table, predictions)):
+    for event in score_files(table, predictions):
         if isinstance(event, CaseScored):
             records.append(to_record(event))
         if isinstance(event, Finished):

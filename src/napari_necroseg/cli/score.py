@@ -60,7 +60,7 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
 
 def score_job(options: argparse.Namespace) -> Generator[Event]:
     """Score the pairs that were found."""
-    from napari_necroseg.core.scoring.files import Wanted, other_pairs, score_files
+    from napari_necroseg.core.scoring.files import ScoringOptions, other_pairs, score_pairs
     from napari_necroseg.core.scoring.pairs import find_pairs, with_spacing
 
     if options.figures is not None:
@@ -77,7 +77,7 @@ def score_job(options: argparse.Namespace) -> Generator[Event]:
     if len(against) < len(options.against):
         raise SettingsError("Two of the sets to compare with have the same name; rename one of the folders.")
     reader = options.second_reader
-    wanted = Wanted(
+    scoring = ScoringOptions(
         tolerance_mm=options.tolerance_mm,
         against=against,
         second_reader=(
@@ -87,7 +87,7 @@ def score_job(options: argparse.Namespace) -> Generator[Event]:
         export=options.export,
         figures=options.figures,
     )
-    return _complete(score_files(pairs, wanted), is_strict=options.strict)
+    return _complete(score_pairs(pairs, scoring), is_strict=options.strict)
 
 
 def _check_csv(options: argparse.Namespace) -> None:

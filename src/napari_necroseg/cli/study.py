@@ -74,14 +74,13 @@ def study_job(options: argparse.Namespace) -> Generator[Event]:
     if options.out.exists() and not options.out.is_dir():
         raise CohortError(f"{options.out} is a file; choose the folder of the study.")
     cohort = choose_named(read_cases(options), options)
-    table = options.cohort / "cohort.csv" if options.cohort.is_dir() else options.cohort
     given = chosen(options, FIELDS)
     given.setdefault("folds", number_of_folds(cohort, options.out) or StudyConfig().folds)
     config = StudyConfig.checked(**given, start_from=options.start_from)
     if options.dry_run:
-        return plan_study(config, cohort, table=table, out=options.out)
+        return plan_study(cohort, config, out=options.out)
     only = tuple(key.strip() for key in (options.only or "").split(",") if key.strip())
-    return run_study(config, cohort, table=table, out=options.out, only=only)
+    return run_study(cohort, config, out=options.out, only=only)
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:

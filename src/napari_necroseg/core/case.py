@@ -140,9 +140,18 @@ class CaseFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:
-    """Cases that are studied together; their voxels are loaded case by case, never all at once."""
+    """Cases that are studied together; their voxels are loaded case by case, never all at once.
+
+    Parameters
+    ----------
+    cases
+        In the order of the table.
+    table
+        The file that they were read from; None for cases that are in none.
+    """
 
     cases: tuple[CaseFiles, ...]
+    table: Path | None = field(default=None, compare=False)
 
     def __iter__(self) -> Iterator[CaseFiles]:
         return iter(self.cases)

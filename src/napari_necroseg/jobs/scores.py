@@ -118,21 +118,18 @@ class CohortScoring:
 
 def score_cohort(table: Path, folder: Path, wishes: CohortScoring, stop: threading.Event) -> Iterator[Event]:
     """Score every prediction in a folder against the reference of its case."""
-    from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
-    from napari_necroseg.core.scoring.pairs import find_pairs
+    from napari_necroseg.core.scoring.files import CaseScored, score_files
 
-    pairs = find_pairs(table, folder)
-    others = None if wishes.against is None else other_pairs(pairs, table, wishes.against)
-    wanted = Wanted(
+    other, scores = wishes.against, dict[str, Scores]()
+    events = score_files(
+        table,
+        folder,
         tolerance_mm=wishes.tolerance_mm,
-        against={wishes.against.name: others}
-        if wishes.against and others is not None and not wishes.is_reader
-        else {},
-        second_reader=others if wishes.is_reader else None,
+        against={other.name: other} if other is not None and not wishes.is_reader else {},
+        second_reader=other if wishes.is_reader else None,
         export=wishes.export,
     )
-    scores: dict[str, Scores] = {}
-    for event in score_files(pairs, wanted):
+    for event in events:
         if stop.is_set():
             return
         if isinstance(event, CaseScored):

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import Case, Cohort
@@ -109,12 +109,12 @@ class StudyToDo:
         from napari_necroseg.core.study.experiment import run_study
 
         # One stays free for the viewer.
-        config = self.config.changed(spare_cores=1)
+        config, cohort = self.config.changed(spare_cores=1), replace(self.cohort, table=self.table)
         stop = flags["stop"]
         if self.is_plan:
-            events = plan_study(config, self.cohort, table=self.table, out=self.out, stop=stop)
+            events = plan_study(cohort, config, out=self.out, stop=stop)
         else:
-            events = run_study(config, self.cohort, table=self.table, out=self.out, only=self.only, stop=stop)
+            events = run_study(cohort, config, out=self.out, only=self.only, stop=stop)
         return _in_plain_words(events)
 
 

@@ -16,7 +16,6 @@ from napari_necroseg.core.labels_folder import corrected_path
 from napari_necroseg.core.project.case_files import save_mask_version
 from napari_necroseg.core.project.labels import saved_voxels
 from napari_necroseg.core.scoring.files import CaseScored, score_files
-from napari_necroseg.core.scoring.pairs import find_pairs
 from napari_necroseg.jobs.cases import open_case
 
 SHAPE = (4, 6, 5)
@@ -70,7 +69,7 @@ def test_it_is_scored(project: Path) -> None:
     (project / "labels" / "a.review.json").write_text("{}")
     save_mask(project / "reference.nii.gz", PAINTED, load_case(files_of(project)).origin)
     (project / "cohort.csv").write_text("case,ceT1,reference\na,ceT1.nii.gz,reference.nii.gz\n")
-    events = score_files(find_pairs(project, project / "labels"))
+    events = score_files(project, project / "labels")
     (scored,) = (event.result for event in events if isinstance(event, CaseScored))
     assert scored.dice == 1.0
 

@@ -12,7 +12,13 @@ from napari_necroseg.core.events import CaseFailed, Finished, Warned
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.images.read import read_mask
 from napari_necroseg.core.project.case_files import CaseOutput, write_case
-from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
+from napari_necroseg.core.scoring.files import (
+    CaseScored,
+    ScoringOptions,
+    other_pairs,
+    score_files,
+    score_pairs,
+)
 from napari_necroseg.core.scoring.pairs import find_pairs
 from napari_necroseg.core.scoring.scores import SCORE_NAMES
 from napari_necroseg.core.scoring.tables import read_scores
@@ -30,7 +36,7 @@ def cube(shape: tuple[int, int, int] = (8, 30, 30)) -> np.ndarray:
 def test_two_files_of_the_same_mask_score_one(tmp_path: Path, write_image: WriteImage) -> None:
     a, b = write_image(tmp_path / "a.nii.gz", cube()), write_image(tmp_path / "b.nii.gz", cube())
 
-    events = list(score_files(find_pairs(a, b)))
+    events = list(score_files(a, b))
 
     scored = next(event for event in events if isinstance(event, CaseScored))
     assert (scored.case, scored.result.dice, scored.result.state) == ("b", 1.0, "scored")
@@ -45,7 +51,7 @@ def test_the_axis_order_of_a_file_does_not_matter(tmp_path: Path, write_image: W
     flipped_affine = affine @ np.array([[-1, 0, 0, 7], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
     prediction = write_image(tmp_path / "b.nii.gz", cube()[::-1].copy(), flipped_affine)
 
-    scored = next(e for e in score_files(find_pairs(reference, prediction)) if isinstance(e, CaseScored))
+    scored = next(e for e in score_files(reference, prediction) if isinstance(e, CaseScored))
 
     assert scored.result.dice == 1.0
 
@@ -59,7 +65,7 @@ def test_a_prediction_on_another_grid_is_resampled_and_that_is_said(
     affine = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.45, 0, 0.225], [0, 0, 0, 1]])
     prediction = write_image(tmp_path / "b.nii.gz", finer, affine)
 
-    events = list(score_files(find_pairs(reference, prediction)))
+    events = list(score_files(reference, prediction))
 
     assert any(isinstance(event, Warned) and "resampled" in event.message for event in events)
     assert next(e for e in events if isinstance(e, CaseScored)).result.dice == 1.0
@@ -74,7 +80,7 @@ def test_folders_are_paired_by_name_and_one_bad_file_stops_nothing(
     (tmp_path / "prediction" / "one.nii.gz").write_bytes(b"no image")
     table = tmp_path / "scores.csv"
 
-    events = list(score_files(find_pairs(tmp_path / "reference", tmp_path / "prediction"), Wanted(csv=table)))
+    events = list(score_files(tmp_path / "reference", tmp_path / "prediction", csv=table))
 
     assert [event.case for event in events if isinstance(event, CaseFailed)] == ["one"]
     with table.open(newline="") as file:
@@ -96,7 +102,7 @@ def test_a_cohort_is_scored_on_the_grid_of_its_ce_t1(
 
     pairs = find_pairs(tmp_path / "cohort.csv", tmp_path / "out")
     assert pairs == find_pairs(tmp_path, tmp_path / "out")
-    events = list(score_files(pairs))
+    events = list(score_pairs(pairs))
 
     scored = next(event for event in events if isinstance(event, CaseScored))
     assert (scored.result.dice, scored.result.state) == (0.0, "missed")
@@ -125,7 +131,7 @@ def test_a_cohort_without_a_prediction_is_said(tmp_path: Path, write_case: Calla
 def test_an_undefined_score_comes_back_undefined(tmp_path: Path, write_image: WriteImage) -> None:
     empty = write_image(tmp_path / "a.nii.gz", np.zeros_like(cube()))
     prediction = write_image(tmp_path / "b.nii.gz", cube())
-    list(score_files(find_pairs(empty, prediction), Wanted(csv=tmp_path / "scores.csv")))
+    list(score_files(empty, prediction, csv=tmp_path / "scores.csv"))
     read = read_scores(tmp_path / "scores.csv")["b"]
     assert read.state == "false_alarm"
     assert np.isnan([read.dice, read.sensitivity, read.specificity_box]).tolist() == [False, True, True]
@@ -147,7 +153,7 @@ def readers(tmp_path: Path, write_image: WriteImage) -> dict[str, Path]:
 def test_another_run_is_compared_on_the_same_references(readers: dict[str, Path]) -> None:
     pairs = find_pairs(readers["reference"], readers["run-1"])
     against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
-    *_, last = score_files(pairs, Wanted(against=against))
+    *_, last = score_pairs(pairs, ScoringOptions(against=against))
     (comparison,) = last.result.comparisons
     dice = comparison.changes[0]
     # Overlaps of 6, 7 and 8 columns of 10 against 9 each.
@@ -161,7 +167,7 @@ def test_another_run_is_compared_on_the_same_references(readers: dict[str, Path]
 def test_a_second_reader_is_compared_and_judges_the_predictions(readers: dict[str, Path]) -> None:
     pairs = find_pairs(readers["reference"], readers["run-1"])
     reader = other_pairs(pairs, readers["reference"], readers["reader"])
-    *_, last = score_files(pairs, Wanted(second_reader=reader))
+    *_, last = score_pairs(pairs, ScoringOptions(second_reader=reader))
     (comparison,) = last.result.comparisons
     assert comparison.other == "second reader"
     # The second reader agrees with the first on 10, 9 and 9 columns, the predictions with her on 6, 8 and 9.
@@ -174,7 +180,7 @@ def test_a_file_of_another_set_that_cannot_be_read_is_left_out_and_said(readers:
     (readers["run-2"] / "case-1.nii.gz").write_bytes(b"no image")
     pairs = find_pairs(readers["reference"], readers["run-1"])
     against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
-    events = list(score_files(pairs, Wanted(against=against)))
+    events = list(score_pairs(pairs, ScoringOptions(against=against)))
     assert events[-1].result.comparisons[0].cases == 2
     assert any(isinstance(event, Warned) and "run-2, case-1" in event.message for event in events)
 
@@ -183,7 +189,8 @@ def test_a_second_file_is_the_same_case_whatever_its_name(readers: dict[str, Pat
     files = {name: folder / "case-0.nii.gz" for name, folder in readers.items()}
     renamed = files["reader"].rename(files["reader"].with_name("hers.nii.gz"))
     pairs = find_pairs(files["reference"], files["run-1"])
-    *_, last = score_files(pairs, Wanted(second_reader=other_pairs(pairs, files["reference"], renamed)))
+    reader = other_pairs(pairs, files["reference"], renamed)
+    *_, last = score_pairs(pairs, ScoringOptions(second_reader=reader))
     assert last.result.comparisons[0].cases == 1
     assert last.result.against_second_reader.mean["dice"] == pytest.approx(0.6)
 
@@ -191,7 +198,7 @@ def test_a_second_file_is_the_same_case_whatever_its_name(readers: dict[str, Pat
 def test_the_export_says_how_it_was_made(readers: dict[str, Path], tmp_path: Path) -> None:
     pairs = find_pairs(readers["reference"], readers["run-1"])
     out = tmp_path / "export"
-    *_, last = score_files(pairs, Wanted(export=out, tolerance_mm=1.5))
+    *_, last = score_pairs(pairs, ScoringOptions(export=out, tolerance_mm=1.5))
     made = json.loads((out / "scores.json").read_text())
     case = made["cases"][0]
     assert made["nsd_tolerance_mm"] == 1.5
@@ -214,7 +221,7 @@ def test_the_export_says_how_it_was_made(readers: dict[str, Path], tmp_path: Pat
 def test_infinite_and_undefined_scores_are_written_as_such(tmp_path: Path, write_image: WriteImage) -> None:
     write_image(tmp_path / "r" / "a.nii.gz", cube())
     write_image(tmp_path / "p" / "a.nii.gz", np.zeros_like(cube()))
-    list(score_files(find_pairs(tmp_path / "r", tmp_path / "p"), Wanted(export=tmp_path / "out")))
+    list(score_files(tmp_path / "r", tmp_path / "p", export=tmp_path / "out"))
     assert "a,hd95_mm,native,inf\n" in (tmp_path / "out" / "scores.csv").read_text()
     assert "| HD95, mm | ∞ | ∞ | - | ∞ to ∞ |" in (tmp_path / "out" / "scores.md").read_text()
     json.loads((tmp_path / "out" / "scores.json").read_text(), parse_constant=pytest.fail)
@@ -237,7 +244,7 @@ def test_cases_that_the_model_has_learned_from_are_named(tmp_path: Path, write_i
         (tmp_path / "prediction" / f"{name}.json").write_text(json.dumps(made))
     (tmp_path / "prediction" / "g.json").write_text("[" * 100_000)
     pairs = find_pairs(tmp_path / "reference", tmp_path / "prediction")
-    events = list(score_files(pairs, Wanted(export=tmp_path / "out", against={"other": pairs})))
+    events = list(score_pairs(pairs, ScoringOptions(export=tmp_path / "out", against={"other": pairs})))
     assert isinstance(events[-1], Finished)
     said = (
         "1 of the 8 cases (a) is among those that the model was trained on: scores there are too good. "
@@ -260,7 +267,7 @@ def test_a_mean_never_rises_because_a_case_has_no_prediction_without_that_being_
     (readers["run-1"] / "case-0.nii.gz").unlink()
     (readers["run-1"] / "case-1.nii.gz").write_bytes(b"no image")
     pairs = find_pairs(readers["reference"], readers["run-1"])
-    *_, last = score_files(pairs, Wanted(export=tmp_path / "out"))
+    *_, last = score_pairs(pairs, ScoringOptions(export=tmp_path / "out"))
     said = (
         "2 of the 3 cases with a reference have a prediction; without one: case-0.",
         "1 of the 3 cases with a reference could not be scored: case-1.",
@@ -278,7 +285,8 @@ def test_another_set_and_a_second_reader_tell_what_they_lack(readers: dict[str, 
     (readers["reader"] / "case-0.nii.gz").unlink()
     pairs = find_pairs(readers["reference"], readers["run-1"])
     sets = {name: other_pairs(pairs, readers["reference"], readers[name]) for name in ("run-2", "reader")}
-    *_, last = score_files(pairs, Wanted(against={"run-2": sets["run-2"]}, second_reader=sets["reader"]))
+    options = ScoringOptions(against={"run-2": sets["run-2"]}, second_reader=sets["reader"])
+    *_, last = score_pairs(pairs, options)
     run, reader = last.result.comparisons
     assert (run.cases, run.without_prediction, run.without_reference) == (2, ("case-2",), ("x",))
     assert "run-2: 2 of the 3 cases with a reference have a mask; without one: case-2." in str(last.result)
@@ -293,7 +301,7 @@ def test_twins_of_another_set_are_told_and_left_out(readers: dict[str, Path]) ->
     twin.write_bytes(b"whatever")
     pairs = find_pairs(readers["reference"], readers["run-1"])
     against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
-    events = list(score_files(pairs, Wanted(against=against)))
+    events = list(score_pairs(pairs, ScoringOptions(against=against)))
     assert list(events[-1].result.comparisons[0].failed) == ["case-1"]
     told = [event.message for event in events if isinstance(event, Warned)]
     assert told == [
@@ -315,7 +323,7 @@ def test_masks_that_were_changed_or_corrected_are_named(tmp_path: Path, write_im
     # Of d nothing is recorded, and nothing is said.
     write_image(tmp_path / "pred" / "d.nii.gz", cube())
     pairs = find_pairs(tmp_path / "ref", tmp_path / "pred")
-    events = list(score_files(pairs, Wanted(export=tmp_path / "out", against={"other": pairs})))
+    events = list(score_pairs(pairs, ScoringOptions(export=tmp_path / "out", against={"other": pairs})))
     summary = events[-1].result
     assert (summary.changed_since_written, summary.corrected_by_hand) == (("c",), ("b",))
     # What the record of c says is of another mask.

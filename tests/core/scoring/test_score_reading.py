@@ -12,7 +12,13 @@ from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.events import Warned
 from napari_necroseg.core.images.save import save_mask
-from napari_necroseg.core.scoring.files import CaseScored, Wanted, other_pairs, score_files
+from napari_necroseg.core.scoring.files import (
+    CaseScored,
+    ScoringOptions,
+    other_pairs,
+    score_files,
+    score_pairs,
+)
 from napari_necroseg.core.scoring.pairs import find_pairs
 
 WriteImage = Callable[..., Path]
@@ -51,11 +57,11 @@ def test_a_cohort_of_tiff_stacks_is_scored_with_the_spacing_of_its_table(
         case = load_case(read_cohort(cohort)["a"])
         save_mask(tmp_path / "out" / name, tiff_mask(), case.origin)
     pairs = find_pairs(cohort, tmp_path / "out")
-    wanted = Wanted(
+    wanted = ScoringOptions(
         against={"again": other_pairs(pairs, cohort, tmp_path / "out")},
         second_reader=other_pairs(pairs, cohort, tmp_path / "out"),
     )
-    *events, last = score_files(pairs, wanted)
+    *events, last = score_pairs(pairs, wanted)
     (scored,) = (event for event in events if isinstance(event, CaseScored))
     assert scored.result.dice == 1.0
     assert scored.result.prediction_ml == pytest.approx(50 * 4 * 0.9 * 0.8 / 1000)
@@ -73,7 +79,7 @@ def test_what_lies_beyond_the_border_of_the_image_is_told_in_ml(
     write_image(tmp_path / "zone.nii.gz", larger, affine)
     write_image(tmp_path / "out" / "a.nii.gz", larger[:, :10], affine)
     (tmp_path / "cohort.csv").write_text("case,ceT1,reference\na,ceT1.nii.gz,zone.nii.gz\n")
-    events = list(score_files(find_pairs(tmp_path, tmp_path / "out")))
+    events = list(score_files(tmp_path, tmp_path / "out"))
     told = [event.message for event in events if isinstance(event, Warned)]
     assert "a: 0.20 mL of the 0.40 mL of zone.nii.gz lie outside of ceT1.nii.gz and are left out." in told
 
@@ -87,7 +93,7 @@ def test_what_was_done_to_the_masks_of_another_set_is_told(tmp_path: Path, write
     write_image(tmp_path / "second" / "a.nii.gz", mask, affine)
     pairs = find_pairs(tmp_path / "reference", tmp_path / "first")
     other = other_pairs(pairs, tmp_path / "reference", tmp_path / "second")
-    events = list(score_files(pairs, Wanted(against={"second": other})))
+    events = list(score_pairs(pairs, ScoringOptions(against={"second": other})))
     told = [event.message for event in events if isinstance(event, Warned)]
     assert "second, a: a.nii.gz was resampled onto the grid of a.nii.gz." in told
     assert "second, a: 0.20 mL of the 0.40 mL of a.nii.gz lie outside of a.nii.gz and are left out." in told

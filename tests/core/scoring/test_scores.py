@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from napari_necroseg.core.errors import GeometryError
 from napari_necroseg.core.grids.slices import mask_to_slices
 from napari_necroseg.core.scoring.overlap import count, specificity
 from napari_necroseg.core.scoring.scores import Scores, box_region, patch_about, score_masks
 from napari_necroseg.core.scoring.summary import summarise
-from napari_necroseg.core.volume import Grid
+from napari_necroseg.core.volume import Grid, Volume
 
 
 def block(shape: tuple[int, int, int], where: tuple[slice, slice, slice]) -> np.ndarray:
@@ -197,3 +198,17 @@ def test_several_cases_of_a_single_patient_have_no_interval() -> None:
     summary = summarise(by_case(scored("scored", 0.2), scored("scored", 0.8)), {"case-0": "p", "case-1": "p"})
     assert math.isnan(summary.mean_low["dice"])
     assert summary.std["dice"] == pytest.approx(np.std([0.2, 0.8], ddof=1))
+
+
+def test_volumes_bring_their_grid_and_must_share_it(grid: Grid) -> None:
+    reference = block(grid.shape, (slice(3, 5), slice(20, 30), slice(20, 30)))
+    prediction = block(grid.shape, (slice(3, 5), slice(20, 25), slice(20, 30)))
+    volumes = Volume(reference, grid), Volume(prediction, grid)
+    assert score_masks(*volumes) == score_masks(reference, prediction, grid)
+    moved = Volume(prediction, Grid(grid.shape, grid.affine_ras + np.eye(4, k=3)))
+    with pytest.raises(GeometryError, match="not on one grid"):
+        score_masks(volumes[0], moved)
+    with pytest.raises(GeometryError, match=r"10 x 50 x 50 voxels.*9 x 50 x 50"):
+        score_masks(reference, prediction[1:], grid)
+    with pytest.raises(GeometryError, match="size of a voxel"):
+        score_masks(reference, prediction)

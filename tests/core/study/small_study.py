@@ -25,7 +25,7 @@ CHOICES: dict[str, Any] = {
 def run(project: Path, *, only: tuple[str, ...] = (), **choices: Any) -> list[Event]:
     table = project / "cohort.csv"
     config = StudyConfig.checked(**CHOICES | choices)
-    return list(run_study(config, read_cohort(table), table=table, out=project / "study" / "a", only=only))
+    return list(run_study(read_cohort(table), config, out=project / "study" / "a", only=only))
 
 
 def of_kind(events: list[Event], name: str) -> list[Any]:

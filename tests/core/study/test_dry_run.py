@@ -12,7 +12,7 @@ from napari_necroseg.core.study.dry_run import plan_study
 def test_a_dry_run_writes_the_folds_alone_and_says_what_each_run_is(project: Path) -> None:
     table, out = project / "cohort.csv", project / "study" / "a"
     config = StudyConfig.checked(**CHOICES | {"minutes_per_run": 3, "steps_per_run": None})
-    events = list(plan_study(config, read_cohort(table), table=table, out=out))
+    events = list(plan_study(read_cohort(table), config, out=out))
     planned = of_kind(events, "run")
     assert [(event.fold, event.iterations, event.minutes) for event in planned] == [
         (1, None, 3),
@@ -28,5 +28,5 @@ def test_the_paper_preset_is_as_long_as_published(project: Path) -> None:
     """Two training cases of 1,800 patches: 3,600 volumes of 64 slices, 32 a mini-batch."""
     table, out = project / "cohort.csv", project / "study" / "a"
     config = StudyConfig.checked(**CHOICES | {"preset": "paper", "steps_per_run": None})
-    planned = of_kind(list(plan_study(config, read_cohort(table), table=table, out=out)), "run")
+    planned = of_kind(list(plan_study(read_cohort(table), config, out=out)), "run")
     assert [event.iterations for event in planned] == [7200, 7200]

@@ -113,7 +113,7 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_weights(
     table, out, stop = project / "cohort.csv", project / "study" / "a", threading.Event()
     config = StudyConfig.checked(**CHOICES | {"steps_per_run": 6})
     seen = []
-    for event in run_study(config, read_cohort(table), table=table, out=out, stop=stop):
+    for event in run_study(read_cohort(table), config, out=out, stop=stop):
         seen.append(event)
         if event.event == "run_step" and event.iteration == 3:
             stop.set()
@@ -342,7 +342,7 @@ def test_relative_paths_hold_wherever_a_worker_is(project: Path, monkeypatch: py
 
     monkeypatch.setattr(experiment, "_one_by_one", collect)
     config = StudyConfig.checked(**CHOICES)
-    list(run_study(config, read_cohort(table), table=table, out=Path(project.name) / "study" / "a"))
+    list(run_study(read_cohort(table), config, out=Path(project.name) / "study" / "a"))
     assert units
     for unit in units:
         assert unit.out.is_absolute()

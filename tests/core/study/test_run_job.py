@@ -21,7 +21,7 @@ from napari_necroseg.core.errors import FileError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.images.save import save_mask
 from napari_necroseg.core.prediction.predict_cohort import Wanted
-from napari_necroseg.core.scoring.files import CaseScored, find_pairs, score_files
+from napari_necroseg.core.scoring.files import CaseScored, score_files
 from napari_necroseg.core.study import run_job
 from napari_necroseg.core.study.experiment import run_study
 from napari_necroseg.core.study.record import read_states
@@ -44,8 +44,8 @@ def test_the_scores_are_those_of_the_masks_on_disk(project: Path, monkeypatch: p
     run(project)
     out = project / "study" / "a"
     ours = {one.case: one.scores for one in read_results(out / "scores.csv")}
-    pairs = find_pairs(project / "cohort.csv", out / "predictions" / "2d-ceT1_seed-0")
-    again = {event.case: event.result for event in score_files(pairs) if isinstance(event, CaseScored)}
+    events = score_files(project / "cohort.csv", out / "predictions" / "2d-ceT1_seed-0")
+    again = {event.case: event.result for event in events if isinstance(event, CaseScored)}
     assert ours.keys() == again.keys()
     # Ten rows, of which seven are still within.
     assert [one.dice for one in ours.values()] == pytest.approx([0.7] * 4)
@@ -173,7 +173,7 @@ def test_a_mask_that_is_moved_while_a_study_runs_fails_what_is_left(project: Pat
     image = nibabel.load(path)
     moved = nibabel.Nifti1Image(np.roll(np.asarray(image.dataobj), 1, axis=1), image.affine)
     events = []
-    for event in run_study(StudyConfig.checked(**CHOICES), read_cohort(table), table=table, out=out):
+    for event in run_study(read_cohort(table), StudyConfig.checked(**CHOICES), out=out):
         events.append(event)
         if event.event == "run_done":
             nibabel.save(moved, path)

@@ -17,7 +17,7 @@ from napari_necroseg.core.errors import CohortError, SettingsError
 from napari_necroseg.core.project.labels import with_corrected
 from napari_necroseg.core.study import experiment
 from napari_necroseg.core.study.cases import CaseStore, cohort_of
-from napari_necroseg.core.study.experiment import run_study
+from napari_necroseg.core.study.experiment import run_study, usual_study
 from napari_necroseg.core.study.record import read_study
 
 
@@ -143,8 +143,8 @@ def test_corrected_masks_are_those_of_the_report_too(project: Path) -> None:
     labels.mkdir()
     shutil.copy(project / "case-1" / "necrosis.nii.gz", labels / "case-2.nii.gz")
     cohort = with_corrected(read_cohort(project / "cohort.csv"), labels, unsigned=True)
-    table, out = project / "cohort.csv", project / "study" / "a"
-    assert list(run_study(StudyConfig.checked(**CHOICES), cohort, table=table, out=out))
+    out = project / "study" / "a"
+    assert list(run_study(cohort, StudyConfig.checked(**CHOICES), out=out))
     record = read_study(out)
     assert record.cohort == "../../cohort.csv"
     assert record.cases["case-2"].target_file == "../../labels/case-2.nii.gz"
@@ -155,3 +155,17 @@ def test_corrected_masks_are_those_of_the_report_too(project: Path) -> None:
     references = {files.name: files.reference for files in cohort_of(moved, read_study(moved))}
     assert all(path is not None and path.is_file() for path in references.values())
     assert references["case-2"].resolve() == (moved.parents[1] / "labels" / "case-2.nii.gz").resolve()
+
+
+def test_a_cohort_without_a_table_is_refused(project: Path) -> None:
+    cohort = replace(read_cohort(project / "cohort.csv"), table=None)
+    with pytest.raises(CohortError, match="a table on disk"):
+        list(run_study(cohort, StudyConfig.checked(**CHOICES), out=project / "study" / "a"))
+
+
+def test_the_usual_study_has_the_folds_that_there_are(project: Path) -> None:
+    cohort = read_cohort(project / "cohort.csv")
+    assert usual_study(cohort, project / "study") == StudyConfig()
+    numbered = enumerate(cohort)
+    given = replace(cohort, cases=tuple(replace(case, fold=1 + number % 2) for number, case in numbered))
+    assert usual_study(given, project / "study").folds == 2

@@ -49,7 +49,7 @@ def study(
     table = project / "cohort.csv"
     config = StudyConfig.checked(**CHOICES | choices)
     events = []
-    for event in run_study(config, read_cohort(table), table=table, out=project / "study" / name):
+    for event in run_study(read_cohort(table), config, out=project / "study" / name):
         look(event)
         events.append(event)
     return events
@@ -149,7 +149,7 @@ def test_a_stopped_study_is_gone_within_two_seconds(project: Path) -> None:
     stop, stopped_s = threading.Event(), 0.0
     table = project / "cohort.csv"
     config = StudyConfig.checked(**CHOICES | {"workers": 2, "steps_per_run": 1000})
-    for event in run_study(config, read_cohort(table), table=table, out=project / "a", stop=stop):
+    for event in run_study(read_cohort(table), config, out=project / "a", stop=stop):
         if event.event == "run_step" and event.phase == "training" and not stop.is_set():
             stop.set()
             stopped_s = time.monotonic()
@@ -181,7 +181,7 @@ def test_two_studies_share_a_scheduler(project: Path) -> None:
         n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
     ) as cluster:
         long = config.changed(scheduler=cluster.scheduler_address, configurations=("2d:T2",), folds=3)
-        events = run_study(long, read_cohort(table), table=table, out=project / "long", stop=stop)
+        events = run_study(read_cohort(table), long, out=project / "long", stop=stop)
         while next(events).event != "run_step":
             pass
         other: list[Event] = []
@@ -201,7 +201,7 @@ def test_two_studies_share_a_scheduler(project: Path) -> None:
 def test_a_plan_for_a_scheduler_measures_nothing_here(project: Path) -> None:
     table = project / "cohort.csv"
     config = StudyConfig.checked(**CHOICES | {"scheduler": "tcp://127.0.0.1:9"})
-    events = list(plan_study(config, read_cohort(table), table=table, out=project / "a"))
+    events = list(plan_study(read_cohort(table), config, out=project / "a"))
     planned = [event for event in events if event.event == "run"]
     assert [(event.iterations, event.estimated_s) for event in planned] == [(4, None)] * 3
     assert events[-1].result.estimated_s is None

@@ -40,10 +40,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class CohortTable:
-    """A cohort as its table has it: the rows, and how the file was written."""
+    """A cohort as its table has it: the rows, how the file was written, and where it is."""
 
     rows: tuple[Row, ...]
     layout: Table
+    path: Path | None = None
 
     @property
     def cohort(self) -> Cohort:
@@ -54,7 +55,7 @@ class CohortTable:
             patient = spelling.setdefault(name_key(case.patient_or_name), case.patient_or_name)
             is_same = patient == case.patient_or_name
             cases.append(case if is_same else replace(case, patient=patient))
-        return Cohort(cases=tuple(cases))
+        return Cohort(cases=tuple(cases), table=self.path)
 
 
 def read_cohort(path: str | Path) -> Cohort:
@@ -93,7 +94,7 @@ def read_cohort_table(path: Path) -> CohortTable:
         raise CohortError(_as_sentence(mistakes, path.name))
     if not rows:
         raise CohortError(f"{path.name} lists no case; add a row, or run necroseg prepare again.")
-    return CohortTable(rows=tuple(rows), layout=table)
+    return CohortTable(rows=tuple(rows), layout=table, path=path)
 
 
 def write_cohort(path: Path, cohort: Cohort) -> None:

@@ -43,8 +43,8 @@ class CaseScored(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is wanted of a scoring beside the scores.
+class ScoringOptions:
+    """How masks are scored, what they are compared with, and what is written.
 
     Parameters
     ----------
@@ -74,14 +74,68 @@ class Wanted:
 SECOND_READER = "second reader"
 
 
-def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Event]:
+def score_files(
+    reference: str | Path,
+    prediction: str | Path,
+    *,
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
+    against: Mapping[str, str | Path] | None = None,
+    second_reader: str | Path | None = None,
+    csv: str | Path | None = None,
+    export: str | Path | None = None,
+    figures: str | Path | None = None,
+) -> Generator[Event]:
+    """Score masks on disk against their references.
+
+    Parameters
+    ----------
+    reference, prediction
+        Two files; two folders, whose files are paired by equal names; or a ``cohort.csv`` (or its folder) and
+        a folder with ``<case>.nii.gz`` for each of its cases.
+    tolerance_mm
+        Distance that counts as agreement of surfaces.
+    against
+        Further predictions of the same cases by name, each compared with the first.
+    second_reader
+        Masks of a second reader: compared likewise, and the predictions are scored against them, too.
+    csv, export, figures
+        Where to write a table with a row a case; a folder for all tables; a folder for figures.
+
+    Yields
+    ------
+    Event
+        `CaseScored` or `CaseFailed` a case, `Progress` for those of other sets, then `Finished` with a
+        `Summary`.
+
+    Raises
+    ------
+    NecrosegError
+        If nothing fits together, or a result cannot be written.
+    """
+    pairs = find_pairs(Path(reference), Path(prediction))
+
+    def others(path: str | Path) -> MaskPairs:
+        return other_pairs(pairs, Path(reference), Path(path))
+
+    options = ScoringOptions(
+        tolerance_mm=tolerance_mm,
+        against={name: others(path) for name, path in (against or {}).items()},
+        second_reader=None if second_reader is None else others(second_reader),
+        csv=None if csv is None else Path(csv),
+        export=None if export is None else Path(export),
+        figures=None if figures is None else Path(figures),
+    )
+    yield from score_pairs(pairs, options)
+
+
+def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Generator[Event]:
     """Score pairs of masks; one that cannot be read is reported and does not stop the others.
 
     Parameters
     ----------
     pairs
         From `find_pairs`.
-    wanted
+    options
         What is compared with them, and what is written.
 
     Yields
@@ -90,11 +144,11 @@ def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Eve
         `CaseScored` or `CaseFailed` a case, `Progress` for those of other sets, then `Finished` with a
         `Summary`.
     """
-    wanted = Wanted() if wanted is None else wanted
-    _check_out(wanted)
+    options = ScoringOptions() if options is None else options
+    _check_out(options)
     yield Started(message=f"Scoring {len(pairs)} {'case' if len(pairs) == 1 else 'cases'}.")
     yield from (Warned(message=note) for note in pairs.notes)
-    first = yield from _first(pairs, wanted)
+    first = yield from _first(pairs, options)
     if not first.scored:
         raise FileError("No case could be scored; the lines above say why.")
     patients = {case.pair.case: case.pair.patient for case in first.scored}
@@ -108,18 +162,18 @@ def score_files(pairs: MaskPairs, wanted: Wanted | None = None) -> Generator[Eve
         without_reference=pairs.without_reference,
         failed=first.failed,
     )
-    summary = yield from _beside(first, summary, patients, wanted)
-    yield from _write(first.scored, summary, wanted)
+    summary = yield from _beside(first, summary, patients, options)
+    yield from _write(first.scored, summary, options)
     yield Finished(result=summary)
 
 
-def _check_out(wanted: Wanted) -> None:
+def _check_out(options: ScoringOptions) -> None:
     """Refuse, before any mask is read, what cannot be written."""
-    for folder in (wanted.export, wanted.figures):
+    for folder in (options.export, options.figures):
         if folder is not None:
             check_out_folder(folder)
-    if wanted.csv is not None:
-        check_out_file(wanted.csv)
+    if options.csv is not None:
+        check_out_file(options.csv)
 
 
 def other_pairs(pairs: MaskPairs, reference: Path, other: Path) -> MaskPairs:
@@ -175,7 +229,7 @@ class _ScoredSet:
         yield from altered_in_words(self.changed, self.corrected, total=total)
 
 
-def _first(pairs: MaskPairs, wanted: Wanted) -> Generator[Event, None, _ScoredSet]:
+def _first(pairs: MaskPairs, options: ScoringOptions) -> Generator[Event, None, _ScoredSet]:
     """Score the set that is asked for."""
     found = _ScoredSet(failed=dict(pairs.refused))
     total = len(pairs.refused) + len(pairs)
@@ -184,7 +238,7 @@ def _first(pairs: MaskPairs, wanted: Wanted) -> Generator[Event, None, _ScoredSe
     for done, pair in enumerate(pairs, start=1 + len(pairs.refused)):
         started = time.perf_counter()
         try:
-            scored, masks = _score_pair(pair, wanted.tolerance_mm)
+            scored, masks = _score_pair(pair, options.tolerance_mm)
         except NecrosegError as error:
             found.failed[pair.case] = str(error)
             yield CaseFailed(case=pair.case, done=done, total=total, reason=str(error))
@@ -197,19 +251,19 @@ def _first(pairs: MaskPairs, wanted: Wanted) -> Generator[Event, None, _ScoredSe
 
 
 def _beside(
-    first: _ScoredSet, summary: Summary, patients: Mapping[str, str], wanted: Wanted
+    first: _ScoredSet, summary: Summary, patients: Mapping[str, str], options: ScoringOptions
 ) -> Generator[Event, None, Summary]:
     """Score the other sets, and add to the summary what comes of it."""
-    sets = dict(wanted.against)
-    if wanted.second_reader is not None:
-        sets[SECOND_READER] = wanted.second_reader
+    sets = dict(options.against)
+    if options.second_reader is not None:
+        sets[SECOND_READER] = options.second_reader
     others: dict[str, _ScoredSet] = {}
     for name, pairs in sets.items():
-        others[name] = yield from _other(pairs, name, wanted)
+        others[name] = yield from _other(pairs, name, options)
         yield from (Warned(message=f"{name}: {words}") for words in others[name].remarks())
     against_reader = None
-    if wanted.second_reader is not None:
-        against_reader = yield from _against_reader(first, wanted.second_reader, patients, wanted)
+    if options.second_reader is not None:
+        against_reader = yield from _against_reader(first, options.second_reader, patients, options)
     compared = compare(first.scores, {name: one.scores for name, one in others.items()}, patients)
     return replace(
         summary,
@@ -228,7 +282,7 @@ def _beside(
 
 
 def _against_reader(
-    first: _ScoredSet, reader: MaskPairs, patients: Mapping[str, str], wanted: Wanted
+    first: _ScoredSet, reader: MaskPairs, patients: Mapping[str, str], options: ScoringOptions
 ) -> Generator[Event, None, Summary | None]:
     """Score the same predictions against the masks of a second reader."""
     masks = {pair.case: pair.prediction for pair in reader}
@@ -236,7 +290,7 @@ def _against_reader(
     pairs = MaskPairs(
         pairs=tuple(replace(pair, reference=masks[pair.case]) for pair in scored if pair.case in masks)
     )
-    found = yield from _other(pairs, f"predictions against the {SECOND_READER}", wanted)
+    found = yield from _other(pairs, f"predictions against the {SECOND_READER}", options)
     if not found.scored:
         return None
     return replace(
@@ -248,7 +302,7 @@ def _against_reader(
     )
 
 
-def _other(pairs: MaskPairs, name: str, wanted: Wanted) -> Generator[Event, None, _ScoredSet]:
+def _other(pairs: MaskPairs, name: str, options: ScoringOptions) -> Generator[Event, None, _ScoredSet]:
     """Score another set of masks of the same cases."""
     found = _ScoredSet(failed=dict(pairs.refused))
     yield from (Warned(message=f"{name}: {note}") for note in pairs.notes)
@@ -257,7 +311,7 @@ def _other(pairs: MaskPairs, name: str, wanted: Wanted) -> Generator[Event, None
     for done, pair in enumerate(pairs, start=1):
         yield Progress(done=done - 1, total=len(pairs), message=f"{name}: {pair.case}")
         try:
-            scored, masks = _score_pair(pair, wanted.tolerance_mm)
+            scored, masks = _score_pair(pair, options.tolerance_mm)
         except NecrosegError as error:
             found.failed[pair.case] = str(error)
             yield Warned(message=f"{name}, {pair.case}: not done. {error}")
@@ -276,24 +330,24 @@ def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, ReadPa
     return ScoredCase(pair=pair, grid=masks.grid, scores=scores, made=made), masks
 
 
-def _write(scored: list[ScoredCase], summary: Summary, wanted: Wanted) -> Iterator[Event]:
-    """Write what is wanted; a file of someone else under one of these names is kept, and that is told."""
+def _write(scored: list[ScoredCase], summary: Summary, options: ScoringOptions) -> Iterator[Event]:
+    """Write what is options; a file of someone else under one of these names is kept, and that is told."""
     scores = {case.pair.case: case.scores for case in scored}
     texts: dict[Path, str] = {}
-    if wanted.csv is not None:
-        texts[wanted.csv] = wide_table(scores)
-    if wanted.export is not None:
-        made = record(scored, summary, tolerance_mm=wanted.tolerance_mm)
+    if options.csv is not None:
+        texts[options.csv] = wide_table(scores)
+    if options.export is not None:
+        made = record(scored, summary, tolerance_mm=options.tolerance_mm)
         texts |= {
-            wanted.export / "cases.csv": wide_table(scores),
-            wanted.export / "scores.csv": tidy_table(scores),
-            wanted.export / "scores.json": json.dumps(made, indent=2, ensure_ascii=False) + "\n",
-            wanted.export / "scores.md": markdown_table(summary),
+            options.export / "cases.csv": wide_table(scores),
+            options.export / "scores.csv": tidy_table(scores),
+            options.export / "scores.json": json.dumps(made, indent=2, ensure_ascii=False) + "\n",
+            options.export / "scores.md": markdown_table(summary),
         }
     for path, text in texts.items():
         if path.is_file() and not is_alike(path, text):
             yield Warned(message=f"{path} is of another kind; it is kept as {back_up(path).name}.")
         write_text(path, text)
-    if wanted.figures is not None:
-        yield from (Warned(message=note) for note in keep_foreign(wanted.figures))
-        write_figures(scores, wanted.figures, n_unscored=summary.unscored.count)
+    if options.figures is not None:
+        yield from (Warned(message=note) for note in keep_foreign(options.figures))
+        write_figures(scores, options.figures, n_unscored=summary.unscored.count)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from napari_necroseg.core.errors import GeometryError
 from napari_necroseg.core.grids.slices import mask_to_slices
 from napari_necroseg.core.masks.components import NEIGHBOURS, Box, bounding_box
 from napari_necroseg.core.scoring.overlap import Mask, count, dice, sensitivity, specificity
 from napari_necroseg.core.scoring.surface import surface_distances
-from napari_necroseg.core.volume import Grid, Voxels
+from napari_necroseg.core.volume import Grid, Volume, Voxels
 
 State = Literal["scored", "missed", "false_alarm", "nothing_to_find"]
 
@@ -73,21 +74,33 @@ SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name not in 
 
 
 def score_masks(
-    reference: Voxels, prediction: Voxels, grid: Grid, *, tolerance_mm: float = DEFAULT_TOLERANCE_MM
+    reference: Volume | Voxels,
+    prediction: Volume | Voxels,
+    grid: Grid | None = None,
+    *,
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
 ) -> Scores:
     """Score a predicted mask against its reference.
 
     Parameters
     ----------
     reference, prediction
-        ``(Z, Y, X)`` on `grid`, in working order; a voxel that is not 0 is inside.
+        ``(Z, Y, X)`` in working order, as volumes or as arrays on `grid`; a voxel that is not 0 is inside.
     grid
-        The working grid of the case's ceT1 image.
+        The working grid of the case's ceT1 image; that of the volumes if not given.
     tolerance_mm
         Distance that counts as agreement in `nsd`.
+
+    Raises
+    ------
+    GeometryError
+        If the masks are not on one grid, or no grid is given.
     """
-    assert reference.shape == prediction.shape == grid.shape, (reference.shape, prediction.shape, grid.shape)
-    reference, prediction = reference != 0, prediction != 0
+    common = _common_grid(reference, prediction, grid)
+    return _scores(_inside(reference), _inside(prediction), common, tolerance_mm=tolerance_mm)
+
+
+def _scores(reference: Mask, prediction: Mask, grid: Grid, *, tolerance_mm: float) -> Scores:
     box = bounding_box(reference | prediction)
     if box is None:
         box = (slice(0, 1), slice(0, 1), slice(0, 1))
@@ -117,6 +130,30 @@ def score_masks(
         lesions_extra=lesions.extra,
         state=_state(bool(counts.reference), bool(counts.prediction)),
     )
+
+
+def _common_grid(reference: Volume | Voxels, prediction: Volume | Voxels, grid: Grid | None) -> Grid:
+    """The grid that both masks are on."""
+    grids = [mask.grid for mask in (reference, prediction) if isinstance(mask, Volume)]
+    if grid is None and not grids:
+        raise GeometryError("Scores need the size of a voxel: give volumes, or arrays with their grid.")
+    common = grid or grids[0]
+    shapes = [np.shape(mask.voxels if isinstance(mask, Volume) else mask) for mask in (reference, prediction)]
+    if not all(common.matches(other) for other in grids) or any(shape != common.shape for shape in shapes):
+        raise GeometryError(
+            f"The reference ({_by(shapes[0])} voxels) and the prediction ({_by(shapes[1])}) are not on one "
+            "grid; read or resample them onto that of the ceT1 image."
+        )
+    return common
+
+
+def _inside(mask: Volume | Voxels) -> Mask:
+    inside: Mask = (mask.voxels if isinstance(mask, Volume) else np.asarray(mask)) != 0
+    return inside
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def shown(value: float) -> str:

@@ -223,7 +223,7 @@ def cohort_of(folder: Path, record: StudyRecord) -> Cohort:
         If the cohort's table is gone, or no longer has one of them.
     """
     table = read_cohort(folder / record.cohort)
-    return Cohort(cases=tuple(_as_used(table[name], folder, record) for name in record.cases))
+    return replace(table, cases=tuple(_as_used(table[name], folder, record) for name in record.cases))
 
 
 def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:

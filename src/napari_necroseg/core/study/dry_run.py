@@ -11,7 +11,7 @@ from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.device import resolve_hardware
 from napari_necroseg.core.study.compute import places_of
-from napari_necroseg.core.study.experiment import Underway, begin, plan_of
+from napari_necroseg.core.study.experiment import Underway, begin, plan_of, usual_study
 from napari_necroseg.core.study.folds import fold_sizes
 from napari_necroseg.core.study.run import RunPlanned
 from napari_necroseg.core.training.cost import plan_training
@@ -47,11 +47,10 @@ class StudyPlanned:
 
 
 def plan_study(
-    config: StudyConfig,
     cohort: Cohort,
+    config: StudyConfig | None = None,
     *,
-    table: Path,
-    out: Path,
+    out: str | Path,
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
     """Say what an experiment would do, and measure a few steps of each network on this computer.
@@ -60,7 +59,7 @@ def plan_study(
 
     Parameters
     ----------
-    config, cohort, table, out, stop
+    cohort, config, out, stop
         As in `run_study`.
 
     Yields
@@ -73,9 +72,10 @@ def plan_study(
     NecrosegError
         As `run_study`.
     """
-    stop = stop or threading.Event()
+    stop, out = stop or threading.Event(), Path(out)
+    config = config or usual_study(cohort, out)
     places = places_of(config)
-    began = yield from begin(config, cohort, (table, out), stop)
+    began = yield from begin(config, cohort, out, stop)
     if began is None:
         return
     study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)

@@ -10,7 +10,14 @@ from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import TrainConfig, train_preset, usual_prediction
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.disk import file_lock
-from napari_necroseg.core.errors import FileError, ModelError, NecrosegError, ResourceError, SettingsError
+from napari_necroseg.core.errors import (
+    CohortError,
+    FileError,
+    ModelError,
+    NecrosegError,
+    ResourceError,
+    SettingsError,
+)
 from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.files import file_sha256, write_text
 from napari_necroseg.core.network.model import software_versions
@@ -27,6 +34,7 @@ from napari_necroseg.core.project.models import write_ensemble
 from napari_necroseg.core.study.cases import (
     CaseStore,
     check_cases,
+    number_of_folds,
     read_study_cases,
     stored_path,
     without_voxels,
@@ -83,11 +91,10 @@ class StudyDone:
 
 
 def run_study(
-    config: StudyConfig,
     cohort: Cohort,
+    config: StudyConfig | None = None,
     *,
-    table: Path,
-    out: Path,
+    out: str | Path,
     only: Sequence[str] = (),
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
@@ -95,12 +102,10 @@ def run_study(
 
     Parameters
     ----------
-    config
-        What it is, and where it runs.
     cohort
-        Its cases.
-    table
-        The cohort's table.
+        Its cases, as `read_cohort` returns them.
+    config
+        What it is, and where it runs; `usual_study` if not given.
     out
         Folder of the experiment; what is done in there is not done again.
     only
@@ -119,14 +124,15 @@ def run_study(
     NecrosegError
         If it cannot begin: cases, folds, choices, or a folder that holds another experiment.
     """
-    stop = stop or threading.Event()
+    stop, out = stop or threading.Event(), Path(out)
+    config = config or usual_study(cohort, out)
     places = places_of(config)
     check_out_folder(out)
     if config.start_from is not None:
         check_start(config.start_from)
     with file_lock(out / _LOCK_NAME, f"The study in {out}"):
         sweep_all(out)
-        began = yield from begin(config, cohort, (table, out), stop)
+        began = yield from begin(config, cohort, out, stop)
         if began is None:
             return
         study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
@@ -147,11 +153,14 @@ class Begun:
     store: CaseStore
 
 
+def usual_study(cohort: Cohort, out: Path) -> StudyConfig:
+    """Return the usual study of a cohort: of the paper's six configurations, in the folds that there are."""
+    folds = number_of_folds(cohort, out)
+    return StudyConfig() if folds is None else StudyConfig(folds=folds)
+
+
 def begin(
-    config: StudyConfig,
-    cohort: Cohort,
-    places: tuple[Path, Path],
-    stop: threading.Event,
+    config: StudyConfig, cohort: Cohort, out: Path, stop: threading.Event
 ) -> Generator[Event, None, Begun | None]:
     """Check and read the cases, and say what the experiment is; return None if it was stopped.
 
@@ -159,19 +168,17 @@ def begin(
 
     Parameters
     ----------
-    config, cohort, stop
+    config, cohort, out, stop
         As in `run_study`.
-    places
-        The cohort's table, and the folder of the experiment.
 
     Raises
     ------
     NecrosegError
         As `run_study`.
     """
-    table, out = places
     _check_folder(out)
     check_cases(config, without_voxels(cohort))
+    table = _table_of(cohort)
     n_runs = len(runs_of(config))
     yield Started(message=f"A study of {n_runs} runs in {config.folds} folds of {len(cohort)} cases.")
     for words in masks_in_words(cohort, config.target, doing="Learning from, and scoring against,"):
@@ -195,6 +202,13 @@ def begin(
         _check_same_study(earlier, record)
         record = record.model_copy(update={"config": _together(earlier.config, record.config)})
     return Begun(record=record, store=store)
+
+
+def _table_of(cohort: Cohort) -> Path:
+    """Return the table that a cohort was read from: the record of a study names it."""
+    if cohort.table is None:
+        raise CohortError("A study needs a cohort with a table on disk; write it with `necroseg prepare`.")
+    return cohort.table
 
 
 def _check_folder(out: Path) -> None:

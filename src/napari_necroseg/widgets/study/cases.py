@@ -8,6 +8,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.results import CaseResult
 from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs import study
@@ -37,7 +38,7 @@ class StudyCases(Section):
         self._workspace = workspace
         self._folder = self._table = Path()
         self._n_cases: int | None = None
-        self._results: dict[tuple[str, int], list[CaseResult]] = {}
+        self._results: dict[tuple[Configuration, int], list[CaseResult]] = {}
         # The case that is being opened, and the run folder of the prediction that is to be shown on it.
         self._awaited: tuple[str, Run] | None = None
         self.reading = NewestJob(self)
@@ -133,7 +134,7 @@ class StudyCases(Section):
         row = self._chosen_row()
         return [] if row is None else self._results.get(row, [])
 
-    def _chosen_row(self) -> tuple[str, int] | None:
+    def _chosen_row(self) -> tuple[Configuration, int] | None:
         # A tuple comes back from Qt as a list under some bindings.
         data = self.choice.currentData()
         return None if data is None else (data[0], data[1])

@@ -1,5 +1,6 @@
 """The choices of a study: configurations as a grid of ticks, the rest as a form."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -116,7 +117,8 @@ class StudyForm(QWidget):
         # Masks that were corrected since are of no study that was begun before; signed off or not, it takes
         # those that it began with.
         drawn = marked(cohort, labels, unsigned=True)
-        return Cohort(cases=tuple(drawn[case.name] if case.name in there else case for case in cohort))
+        cases = (drawn[case.name] if case.name in there else case for case in cohort)
+        return replace(cohort, cases=tuple(cases))
 
     def show_cohort(self) -> None:
         """Look which masks of the cohort were corrected, and list the models to start from."""
