@@ -10,10 +10,10 @@ from typing import Any
 
 from napari_necroseg.core.cohort.prepare import prepare
 from napari_necroseg.core.cohort.table import read_cohort
-from napari_necroseg.core.config import train_preset, usual_prediction
+from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.model import load_model
-from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 from napari_necroseg.core.scoring.files import score_files
 from napari_necroseg.core.scoring.summary import Summary
 from napari_necroseg.core.training.start import train
@@ -31,8 +31,7 @@ def main(folder: Path, *, minutes: float = 10.0) -> Summary:
 
     predictions = folder / "predictions" / "example"
     model = load_model(run)
-    how, wanted = usual_prediction(model.config), Wanted(out=predictions)
-    result_of(predict_cohort(model, cohort.only((held_out,)), how, wanted))
+    result_of(predict_cohort(model, cohort.only((held_out,)), out=predictions))
     summary: Summary = result_of(score_files(table, predictions))
     return summary
 

@@ -125,11 +125,11 @@ def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
 def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:
     from napari_necroseg.core.config import usual_prediction
     from napari_necroseg.core.network.model import load_model
-    from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+    from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 
     model = load_model(model_folder)
     config = usual_prediction(model.config).changed(threads=os.cpu_count())
-    yield from _without_end(predict_cohort(model, cohort, config, Wanted(out=out)))
+    yield from _without_end(predict_cohort(model, cohort, config, out=out))
 
 
 def _score(table: Path, predictions: Path) -> Generator[Event, None, tuple[Path, dict[str, float]]]:

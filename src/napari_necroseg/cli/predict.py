@@ -59,14 +59,14 @@ def predict_job(options: argparse.Namespace) -> Generator[Event]:
     runs, given = split_input(options)
     cohort = read_input(options, given)
     from napari_necroseg.core.network.model import load_model
-    from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+    from napari_necroseg.core.prediction.predict_cohort import predict_cohort
     from napari_necroseg.core.project.models import distinct_runs
 
-    wanted = Wanted(out=options.out, probability=options.probability, uncertainty=options.uncertainty)
     runs, repeated = distinct_runs(runs)
     models = [load_model(run) for run in runs]
     config = usual_prediction(*(model.config for model in models)).changed(**choices)
-    return _told(repeated, predict_cohort(models, cohort, config, wanted))
+    maps = {"probability": options.probability, "uncertainty": options.uncertainty}
+    return _told(repeated, predict_cohort(models, cohort, config, out=options.out, **maps))
 
 
 def _told(repeated: str, job: Generator[Event]) -> Generator[Event]:

@@ -123,7 +123,7 @@ def predict_all(
     models = yield from warm.load(runs, stop)
     if not models:
         return
-    from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+    from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 
     there = names_in(out)
     masks = {name: name_among(there, f"{name}.nii.gz") for name in cohort.names}
@@ -132,7 +132,7 @@ def predict_all(
             remark = about_mask(out / mask, {model.sha256 for model in models})
             yield Warned(message=f"{name} is left out: {out.name} holds a mask of it already{remark}.")
     left = tuple(name for name, mask in masks.items() if mask is None)
-    yield from predict_cohort(models, cohort.only(left), config, Wanted(out=out), stop=stop)
+    yield from predict_cohort(models, cohort.only(left), config, out=out, stop=stop)
 
 
 def about_mask(mask: Path, models: Set[str]) -> str:

@@ -14,7 +14,7 @@ from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Warned
 from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import predict
-from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 from napari_necroseg.core.training.cost import plan_training
 from napari_necroseg.core.training.samples import write_samples
 from napari_necroseg.core.training.train import train_planned
@@ -120,7 +120,7 @@ def test_a_blank_image_is_refused_by_all_that_look_at_it(model, cohort, plan_tin
     voxels.reshape(-1)[:n_hot] = 32767
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), files.sequences["T2"])
     words = "The T2 image of case-1 has the same value "
-    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out")))
+    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
     assert [event.reason[: len(words)] for event in events if isinstance(event, CaseFailed)] == [words]
     assert sum(isinstance(event, CaseDone) for event in events) == 2
     assert not (tmp_path / "out" / "case-1.nii.gz").exists()

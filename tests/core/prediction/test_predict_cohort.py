@@ -18,7 +18,7 @@ from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import CaseDone, CaseFailed, Finished, Progress, Warned
 from napari_necroseg.core.network.model import Model, load_model
 from napari_necroseg.core.prediction.predict import known_by
-from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.volume import Volume
 
@@ -36,7 +36,7 @@ def names(folder: Path) -> list[str]:
 
 def test_each_case_gets_its_files_on_the_grid_of_its_cet1_file(model, cohort, tmp_path) -> None:
     out = tmp_path / "new" / "out"
-    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=out, probability=True)))
+    events = list(predict_cohort(model, cohort, CONFIG, out=out, probability=True))
     assert names(out) == [
         f"case-{n}{suffix}" for n in range(3) for suffix in (".json", ".nii.gz", "_probability.nii.gz")
     ]
@@ -58,14 +58,14 @@ def test_each_case_gets_its_files_on_the_grid_of_its_cet1_file(model, cohort, tm
 
 
 def test_without_probability_only_labels_and_records_are_written(model, cohort, tmp_path) -> None:
-    list(predict_cohort(model, cohort.only(("case-2",)), CONFIG, Wanted(out=tmp_path / "out")))
+    list(predict_cohort(model, cohort.only(("case-2",)), CONFIG, out=tmp_path / "out"))
     assert names(tmp_path / "out") == ["case-2.json", "case-2.nii.gz"]
 
 
 def test_a_bad_case_stops_no_other(model, cohort, tmp_path) -> None:
     cohort.cases[0].sequences["T2"].write_bytes(b"no image")
     del cohort.cases[1].sequences["T2"]
-    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out")))
+    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
     failed = [event for event in events if isinstance(event, CaseFailed)]
     assert [(event.case, event.done) for event in failed] == [("case-0", 1), ("case-1", 2)]
     assert "has no T2" in failed[1].reason
@@ -75,14 +75,14 @@ def test_a_bad_case_stops_no_other(model, cohort, tmp_path) -> None:
 
 def test_a_damaged_reference_does_not_matter(model, cohort, tmp_path) -> None:
     cohort.cases[0].reference.write_bytes(b"no mask")
-    events = list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out")))
+    events = list(predict_cohort(model, cohort, CONFIG, out=tmp_path / "out"))
     assert events[-1].result.done == 3
 
 
 def test_a_stop_keeps_finished_cases_and_ends_without_a_result(model, cohort, tmp_path) -> None:
     stop = threading.Event()
     seen = []
-    for event in predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"), stop=stop):
+    for event in predict_cohort(model, cohort, CONFIG, out=tmp_path / "out", stop=stop):
         seen.append(event)
         if isinstance(event, CaseDone):
             stop.set()
@@ -92,7 +92,7 @@ def test_a_stop_keeps_finished_cases_and_ends_without_a_result(model, cohort, tm
 
 
 def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tmp_path) -> None:
-    job = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
+    job = predict_cohort(model, cohort, CONFIG, out=tmp_path / "out")
     next(event for event in job if isinstance(event, Progress))
     job.close()
     assert not (tmp_path / "out").exists()
@@ -100,7 +100,7 @@ def test_a_closed_generator_writes_nothing_of_the_case_at_hand(model, cohort, tm
 
 def test_what_is_left_out_of_the_outlines_is_told(model, cohort, tmp_path) -> None:
     nothing_stays = CONFIG.changed(threshold=1e-6, min_volume_ml=1000)
-    *_, last = predict_cohort(model, cohort, nothing_stays, Wanted(out=tmp_path / "out"))
+    *_, last = predict_cohort(model, cohort, nothing_stays, out=tmp_path / "out")
     assert isinstance(last, Finished)
     records = [json.loads((tmp_path / "out" / f"case-{n}.json").read_text()) for n in range(3)]
     most = max(record["left_out_ml"] for record in records)
@@ -111,7 +111,7 @@ def test_what_is_left_out_of_the_outlines_is_told(model, cohort, tmp_path) -> No
 
 
 def test_cases_that_the_model_has_learned_from_are_told(model, cohort, tmp_path) -> None:
-    *_, warned, last = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
+    *_, warned, last = predict_cohort(model, cohort, CONFIG, out=tmp_path / "out")
     assert isinstance(last, Finished)
     assert isinstance(warned, Warned)
     assert warned.message == (
@@ -158,12 +158,12 @@ def drawn_on(mask: Path) -> bytes:
 
 
 def test_a_mask_that_a_person_has_drawn_on_is_kept_and_told(model, cohort, tmp_path) -> None:
-    wanted, out = Wanted(out=tmp_path / "out"), tmp_path / "out"
-    list(predict_cohort(model, cohort, CONFIG, wanted))
+    out = tmp_path / "out"
+    list(predict_cohort(model, cohort, CONFIG, out=out))
     drawn = drawn_on(out / "case-1.nii.gz")
     made = provenance_of(out / "case-1.nii.gz")
     assert (made.state, known_by_record(made.record)) == (MaskState.CHANGED, None)
-    events = list(predict_cohort(model, cohort, CONFIG, wanted))
+    events = list(predict_cohort(model, cohort, CONFIG, out=out))
     told = [event.message for event in events if isinstance(event, Warned)]
     assert told[0] == (
         "case-1.nii.gz was changed after it was written; it is kept as case-1_earlier-001.nii.gz."
@@ -177,8 +177,8 @@ def test_a_mask_that_a_person_has_drawn_on_is_kept_and_told(model, cohort, tmp_p
 
 def test_the_record_has_the_hashes_of_what_was_written(model, cohort, tmp_path) -> None:
     out = tmp_path / "out"
-    everything = Wanted(out=out, probability=True, uncertainty=True)
-    list(predict_cohort(model, cohort.only(("case-0",)), CONFIG, everything))
+    everything = {"out": out, "probability": True, "uncertainty": True}
+    list(predict_cohort(model, cohort.only(("case-0",)), CONFIG, **everything))
     hashes = json.loads((out / "case-0.json").read_text())["files"]
     for role, name in (("mask", ""), ("probability", "_probability"), ("uncertainty", "_uncertainty")):
         content = (out / f"case-0{name}.nii.gz").read_bytes()
@@ -190,7 +190,7 @@ def test_no_prediction_is_written_over_a_file_of_a_case(model, cohort, tmp_path)
     cohort.cases[0].sequences["T2"].rename(image)
     cohort.cases[0].sequences["T2"] = image
     with pytest.raises(SettingsError, match=r"case-2.nii.gz is a file of the case case-0"):
-        list(predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path)))
+        list(predict_cohort(model, cohort, CONFIG, out=tmp_path))
     assert not (tmp_path / "case-1.nii.gz").exists()
 
 
@@ -199,14 +199,14 @@ def test_a_case_that_is_called_like_the_probability_of_another_is_refused(model,
     both = Cohort(cases=(first, replace(second, name="Case-0_probability")))
     out = tmp_path / "out"
     with pytest.raises(SettingsError, match=r"would be written of two cases, case-0 and Case-0_probability"):
-        list(predict_cohort(model, both, CONFIG, Wanted(out=out, probability=True)))
-    *_, last = predict_cohort(model, both, CONFIG, Wanted(out=out))
+        list(predict_cohort(model, both, CONFIG, out=out, probability=True))
+    *_, last = predict_cohort(model, both, CONFIG, out=out)
     assert last.result.done == 2
 
 
 def test_cases_that_failed_are_named_at_the_end(model, cohort, tmp_path) -> None:
     del cohort.cases[1].sequences["T2"]
-    *_, last = predict_cohort(model, cohort, CONFIG, Wanted(out=tmp_path / "out"))
+    *_, last = predict_cohort(model, cohort, CONFIG, out=tmp_path / "out")
     assert (last.result.failed, last.result.failed_cases) == (1, ("case-1",))
     assert "2 predicted, 1 not (case-1)" in str(last.result)
 
@@ -216,11 +216,11 @@ def test_a_mask_in_another_format_is_told_before_a_second_one_stands_beside_it(
 ) -> None:
     first = cohort.cases[0].name
     out = tmp_path / "out"
-    list(predict_cohort(model, cohort, PredictConfig(), Wanted(out=out)))
+    list(predict_cohort(model, cohort, PredictConfig(), out=out))
     by_hand = out / f"{first.upper()}.nii"
     nibabel.save(nibabel.load(out / f"{first}.nii.gz"), by_hand)
     before = by_hand.read_bytes()
-    events = list(predict_cohort(model, cohort, PredictConfig(), Wanted(out=out)))
+    events = list(predict_cohort(model, cohort, PredictConfig(), out=out))
     told = [
         event.message for event in events if isinstance(event, Warned) and "another mask" in event.message
     ]
@@ -235,6 +235,6 @@ def test_an_image_beside_its_prediction_is_no_second_mask(model, cohort, tmp_pat
     image.parent.mkdir()
     nibabel.save(nibabel.load(files.sequences[Sequence.CET1]), image)
     moved = replace(files, sequences=dict(files.sequences) | {Sequence.CET1: image})
-    events = list(predict_cohort(model, Cohort(cases=(moved,)), PredictConfig(), Wanted(out=image.parent)))
+    events = list(predict_cohort(model, Cohort(cases=(moved,)), PredictConfig(), out=image.parent))
     assert isinstance(events[-1], Finished)
     assert not any("another mask" in str(event) for event in events if isinstance(event, Warned))

@@ -20,7 +20,6 @@ from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import FileError, ResourceError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.images.save import save_mask
-from napari_necroseg.core.prediction.predict_cohort import Wanted
 from napari_necroseg.core.scoring.files import CaseScored, score_files
 from napari_necroseg.core.study import run_job
 from napari_necroseg.core.study.experiment import run_study
@@ -32,12 +31,12 @@ def test_the_scores_are_those_of_the_masks_on_disk(project: Path, monkeypatch: p
     """The masks are the references, shifted."""
 
     def shifted(
-        _model: object, cohort: Cohort, _config: object, wanted: Wanted, **_: object
+        _model: object, cohort: Cohort, _config: object, *, out: Path, **_: object
     ) -> Iterator[Event]:
         for files in cohort:
             case = load_case(files)
             mask = np.roll(case.reference.voxels, 3, axis=1)
-            save_mask(wanted.out / f"{files.name}.nii.gz", mask, case.origin)
+            save_mask(out / f"{files.name}.nii.gz", mask, case.origin)
         yield from ()
 
     monkeypatch.setattr(run_job, "predict_cohort", shifted)

@@ -131,7 +131,7 @@ def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
         raise
 
 
-def load_model(run: Path) -> Model:
+def load_model(run: str | Path) -> Model:
     """Read a trained model; anything that is not exactly one is refused.
 
     Parameters
@@ -145,6 +145,7 @@ def load_model(run: Path) -> Model:
         If there is no model, or it is damaged, foreign, of another format version, or not the one that its
         ``run.json`` describes.
     """
+    run = Path(run)
     path = run / WEIGHTS_NAME
     if not path.is_file():
         raise ModelError(f"There is no trained model in {run} (no {WEIGHTS_NAME}). {_CHOOSE}.")

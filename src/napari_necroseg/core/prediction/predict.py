@@ -1,4 +1,4 @@
-"""Applying trained networks to a case: whole slices, a whole volume, or overlapping patches that are blended.
+"""Applies trained networks to a case: its probability, outline and uncertainty, and how they were made.
 
 Axes: C channels (sequences), Z the network's slices, Y rows, X columns; N the case's own slices.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_necroseg.core.case import Case, CaseFiles
 from napari_necroseg.core.cohort.seen_cases import Known, marks_of
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.masks.components import left_out_ml, outline
@@ -30,22 +30,22 @@ from napari_necroseg.core.volume import Volume
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
-    """What one or more models say of a case, on the case's own grid in working order.
+    """What one or more models found in a case, on the case's own grid in working order.
 
     Parameters
     ----------
     case
         The case's name.
     labels
-        uint8, 1 where `probability` reaches the threshold, tidied up as configured.
+        uint8, 1 where `probability` reaches the threshold, cleaned up as configured.
     probability
         float16, in [0, 1]; the mean over the models, and over mirrored images and neighbouring slices if
         configured.
     uncertainty
-        float16; the standard deviation between these members. For a single one it is that of a coin which
-        falls with the probability, sqrt(p (1 - p)).
+        float16; the standard deviation between these predictions. For a single one it is sqrt(p (1 - p)), the
+        standard deviation of a draw with this probability.
     provenance
-        Models, settings, versions and time that made it; plain values, ready for JSON.
+        The models, settings, versions and time that made it; plain values, ready for JSON.
     """
 
     case: str
@@ -56,9 +56,9 @@ class Prediction:
 
 
 def predict(
-    models: Model | Sequence[Model],
+    model: Model | Sequence[Model],
     case: Case,
-    config: PredictConfig,
+    config: PredictConfig | None = None,
     *,
     region: Region | None = None,
     stop: threading.Event | None = None,
@@ -67,14 +67,15 @@ def predict(
 
     Parameters
     ----------
-    models
-        From `load_model`; of several the mean probability counts, of each once.
+    model
+        One model from `load_model`, or several, whose mean probability counts, each once.
     case
         On its working grid; must have the sequences that the models were trained on.
     config
-        Threshold, what is tidied up, mirroring, smoothing across slices, device, threads.
+        Threshold, clean-up, mirroring, smoothing across slices, device, threads; what is usual for the
+        models' presets if None.
     region
-        Predict this part only, elsewhere the probability is 0; as `config.around` says if None.
+        Predict this part only, elsewhere the probability is 0; the part that `config.around` names if None.
     stop
         Set it to end the job within two seconds. A stopped job yields no `Finished`.
 
@@ -92,10 +93,11 @@ def predict(
     SettingsError
         If the point of `config.around` lies outside of the image.
     """
-    members = (models,) if isinstance(models, Model) else distinct(models)
-    for model in members:
-        check_sequences(model, case)
-    for note in dict.fromkeys(note for model in members for note in image_notes(case, model.config)):
+    models = (model,) if isinstance(model, Model) else distinct(model)
+    config = config or usual_prediction(*(one.config for one in models))
+    for one in models:
+        check_sequences(one, case)
+    for note in dict.fromkeys(note for one in models for note in image_notes(case, one.config)):
         yield Warned(message=f"{case.name}: {note}")
     if region is None and config.around is not None:
         region = region_around(case.grid, config.around)
@@ -107,16 +109,16 @@ def predict(
         torch_settings(hardware.threads),
     ):
         try:
-            found = yield from members_of(members, task)
+            found = yield from members_of(models, task)
         except Stopped:
             return
-    made = _provenance(members, config, found, region)
-    made |= {"device": hardware.device, "threads": hardware.threads, "trained_on": known_by(members, case)}
+    made = _provenance(models, config, found, region)
+    made |= {"device": hardware.device, "threads": hardware.threads, "trained_on": known_by(models, case)}
     yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
 
 
 def distinct(models: Sequence[Model]) -> tuple[Model, ...]:
-    """Return each model once: its mean with itself is itself, and tells of no uncertainty."""
+    """Return each model once: counted twice, it would only make the uncertainty too small."""
     found: dict[str | int, Model] = {}
     for model in models:
         found.setdefault(model.sha256 or id(model), model)
@@ -134,7 +136,7 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
 
 
 def known_by(models: Sequence[Model], case: Case) -> Known:
-    """Say whether one of the models has learned from a case, and by what it is known."""
+    """Say whether one of the models was trained on a case, and how the case was recognised."""
     learned = reduce(or_, (model.learned for model in models))
     seen = {sequence for model in models for sequence in model.config.sequences}
     return learned.knows(case, marks_of(case, seen).values())
@@ -143,7 +145,7 @@ def known_by(models: Sequence[Model], case: Case) -> Known:
 def _prediction(
     case: Case, config: PredictConfig, found: Members, provenance: Mapping[str, object]
 ) -> Prediction:
-    # What is kept and shown is what the outline is made of, to the last bit.
+    # The outline is made of the very numbers that are kept and shown.
     probability = found.mean.astype(np.float16)
     voxel_ml = case.grid.voxel_ml
     labels = outline(probability, config, voxel_ml=voxel_ml)

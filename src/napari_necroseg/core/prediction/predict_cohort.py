@@ -26,7 +26,7 @@ from napari_necroseg.core.project.provenance import record_path
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedCohort:
-    """What a batch came to.
+    """The result of predicting a cohort.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class PredictedCohort:
     failed_cases
         Names of those that could not be predicted.
     kept
-        Where the earlier mask of a case is now, if it may have been a person's; by the case's name.
+        By the case's name: where its earlier mask is now, if a person may have drawn it.
     seconds
-        Of all.
+        Time for all of them.
     left_out, most_left_out_ml
-        In how many cases parts that reach the threshold are not in the outline, as was chosen, and the most
-        that this is in one of them.
+        In how many cases clean-up removed parts above the threshold, as was chosen, and the largest volume
+        that it removed from one of them.
     """
 
     out: Path
@@ -67,92 +67,83 @@ class PredictedCohort:
         return words
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is written of each case into the folder `out`.
-
-    ``<case>.nii.gz`` (uint8, on the grid of the ceT1 file) and ``<case>.json`` (how it was made) always;
-    ``<case>_probability.nii.gz`` and ``<case>_uncertainty.nii.gz`` (float32) if asked for.
-    """
-
-    out: Path
-    probability: bool = False
-    uncertainty: bool = False
-
-
 def predict_cohort(
-    models: Model | Sequence[Model],
+    model: Model | Sequence[Model],
     cohort: Cohort,
-    config: PredictConfig,
-    wanted: Wanted,
+    config: PredictConfig | None = None,
     *,
+    out: str | Path,
+    probability: bool = False,
+    uncertainty: bool = False,
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
-    """Segment each case of a cohort and write what was found.
+    """Segment each case of a cohort and write the masks; a case that fails does not stop the others.
+
+    Written are ``<case>.nii.gz`` (uint8, on the grid of the ceT1 file) and ``<case>.json`` (how it was made).
 
     Parameters
     ----------
-    models
-        From `load_model`; of several the mean probability counts.
+    model
+        One model from `load_model`, or several, whose mean probability counts.
     cohort
         The cases.
     config
         As in `predict`.
-    wanted
-        What is written, and where.
+    out
+        The folder of the masks.
+    probability, uncertainty
+        Whether to write ``<case>_probability.nii.gz`` and ``<case>_uncertainty.nii.gz`` (float32), too.
     stop
         Set it to end the job within two seconds; cases that are written stay, and there is no `Finished`.
 
     Yields
     ------
     Event
-        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if models have
-        learned from some of them; `Finished` with a `PredictedCohort`.
+        `Warned` and `Progress` of each case, then its `CaseDone` or `CaseFailed`; a `Warned` if models were
+        trained on some of them; `Finished` with a `PredictedCohort`.
 
     Raises
     ------
     FileError, ResourceError, SettingsError
-        If nothing can be written where the masks go, or a file of the cohort would be overwritten; no case is
-        read then.
+        If the masks cannot be written there, or a file of the cohort would be overwritten; no case is read
+        then.
     """
-    check_out_folder(wanted.out)
-    check_outputs(cohort, wanted)
-    yield from (Warned(message=note) for note in _second_masks(cohort, wanted.out))
-    models = (models,) if isinstance(models, Model) else tuple(models)
+    chosen = {"probability": probability, "uncertainty": uncertainty}
+    output = _Output(out=Path(out), maps=tuple(name for name in MAPS if chosen[name]))
+    check_out_folder(output.out)
+    _check_outputs(cohort, output)
+    yield from (Warned(message=note) for note in _second_masks(cohort, output.out))
+    models = (model,) if isinstance(model, Model) else tuple(model)
     stop = stop or threading.Event()
     started = time.monotonic()
-    failed: list[str] = []
-    known: dict[str, Known | None] = {}
-    kept: dict[str, Path] = {}
-    left_out: list[float] = []
+    written: dict[str, _Written | None] = {}
     for number, files in enumerate(cohort, start=1):
         before = time.monotonic()
         try:
             with as_mistakes():
-                # Again: a disk that is full by now is told before a case is computed, not after.
-                check_out_folder(wanted.out)
-                written = yield from _predict_files(models, files, config, wanted, stop)
+                # Again: a disk that is full by now is noticed before a case is computed, not after.
+                check_out_folder(output.out)
+                one = yield from _predict_files(models, files, config, output, stop)
         except NecrosegError as error:
-            failed.append(files.name)
+            written[files.name] = None
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
             continue
-        if written is None:
+        if one is None:
             return
-        known[files.name] = written.known
-        if written.earlier is not None:
-            kept[files.name] = written.earlier.kept
-        left_out += [written.left_out_ml] if written.left_out_ml else []
+        written[files.name] = one
         seconds = time.monotonic() - before
-        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=written.path)
-    if words := known_in_words(known, len(cohort)):
+        yield CaseDone(case=files.name, done=number, total=len(cohort), seconds=seconds, path=one.path)
+    done = {name: one for name, one in written.items() if one is not None}
+    if words := known_in_words({name: one.known for name, one in done.items()}, len(cohort)):
         yield Warned(message=words)
+    left_out = [one.left_out_ml for one in done.values() if one.left_out_ml]
     yield Finished(
         result=PredictedCohort(
-            out=wanted.out,
-            done=len(cohort) - len(failed),
-            failed=len(failed),
-            failed_cases=tuple(failed),
-            kept=kept,
+            out=output.out,
+            done=len(done),
+            failed=len(written) - len(done),
+            failed_cases=tuple(name for name in written if name not in done),
+            kept={name: one.earlier.kept for name, one in done.items() if one.earlier is not None},
             seconds=time.monotonic() - started,
             left_out=len(left_out),
             most_left_out_ml=max(left_out, default=0.0),
@@ -160,19 +151,21 @@ def predict_cohort(
     )
 
 
-def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
-    """Refuse to write over a file of a case, or to write one file for two cases.
+@dataclass(frozen=True, kw_only=True)
+class _Output:
+    """The folder of the masks, and the maps that are written beside each."""
 
-    Raises
-    ------
-    SettingsError
-        Which file it is.
-    """
+    out: Path
+    maps: tuple[str, ...]
+
+
+def _check_outputs(cohort: Cohort, output: _Output) -> None:
+    """Refuse to write over a file of a case, or to write one file for two cases."""
     used = {path.resolve(): files.name for files in cohort for path in files.paths.values()}
     owner: dict[str, str] = {}
     for files in cohort:
-        mask = wanted.out / f"{files.name}.nii.gz"
-        written = [mask, *(map_path(mask, name) for name in MAPS if getattr(wanted, name))]
+        mask = output.out / f"{files.name}.nii.gz"
+        written = [mask, *(map_path(mask, name) for name in output.maps)]
         for path in (*written, record_path(mask)):
             if path.resolve() in used:
                 raise SettingsError(
@@ -189,7 +182,7 @@ def check_outputs(cohort: Cohort, wanted: Wanted) -> None:
 
 
 def _second_masks(cohort: Cohort, out: Path) -> Iterator[str]:
-    """Name what lies in the folder of the masks, belongs to a case, and is not what will be written of it."""
+    """Name the files in the folder that are masks of a case, too, and that no new mask replaces."""
     names = {name_key(files.name): files.name for files in cohort}
     read = {path.resolve() for files in cohort for path in files.paths.values()}
     for path in list_images(out).images if out.is_dir() else ():
@@ -215,8 +208,8 @@ class _Written:
 def _predict_files(
     models: Sequence[Model],
     files: CaseFiles,
-    config: PredictConfig,
-    wanted: Wanted,
+    config: PredictConfig | None,
+    output: _Output,
     stop: threading.Event,
 ) -> Generator[Event, None, _Written | None]:
     """Read, predict and write one case; return None if the job was stopped."""
@@ -231,7 +224,7 @@ def _predict_files(
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
             made = event.result.provenance
-            path, earlier = _write(wanted, case, event.result)
+            path, earlier = _write(output, case, event.result)
             if earlier is not None:
                 yield Warned(message=str(earlier))
             return _Written(
@@ -241,13 +234,13 @@ def _predict_files(
     return None
 
 
-def _write(wanted: Wanted, case: Case, prediction: Prediction) -> tuple[Path, Earlier | None]:
+def _write(output: _Output, case: Case, prediction: Prediction) -> tuple[Path, Earlier | None]:
     size = measure(prediction.labels.voxels > 0, case.grid)
-    output = CaseOutput(
-        path=named_file(wanted.out, f"{case.name}.nii.gz"),
+    written = CaseOutput(
+        path=named_file(output.out, f"{case.name}.nii.gz"),
         mask=prediction.labels.voxels,
         origin=case.origin,
         record={"case": case.name} | dict(prediction.provenance) | {"size": asdict(size)},
-        maps={name: getattr(prediction, name).voxels for name in MAPS if getattr(wanted, name)},
+        maps={name: getattr(prediction, name).voxels for name in output.maps},
     )
-    return output.path, write_case(output)
+    return written.path, write_case(written)

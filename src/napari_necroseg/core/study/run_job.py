@@ -21,7 +21,7 @@ from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import Model, load_model, software_versions
 from napari_necroseg.core.network.stopping import Stopped, Wishes, check
 from napari_necroseg.core.plan import Plan
-from napari_necroseg.core.prediction.predict_cohort import Wanted, predict_cohort
+from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, RECORD_NAME, WEIGHTS_NAME
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.cases import CaseStore
@@ -255,7 +255,7 @@ class _Job:
         config = self.unit.prediction.changed(
             device=self.hardware.device, threads=self.hardware.threads, precision=model.config.precision
         )
-        job = predict_cohort(model, cohort, config, Wanted(out=self.unit.predictions), stop=self.stop)
+        job = predict_cohort(model, cohort, config, out=self.unit.predictions, stop=self.stop)
         with self._timed("predicting"), closing(job):
             yield from self._advanced("predicting", 0.0)
             for event in job:
