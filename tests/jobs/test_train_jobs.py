@@ -7,8 +7,8 @@ import pytest
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.events import Progress
-from napari_necroseg.jobs import train as train_py
-from napari_necroseg.jobs.train import TrainingControls
+from napari_necroseg.jobs import train
+from napari_necroseg.jobs.train import NewTraining, TrainingControls, do_training
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from napari_necroseg.jobs.train import TrainingControls
 def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
     tmp_path, monkeypatch, was_there, gives_up, stays
 ):
-    run, wants, nobody = tmp_path / "mine", TrainingControls(), Cohort(cases=())
+    run, controls, nobody = tmp_path / "mine", TrainingControls(), Cohort(cases=())
     checkpoint = run / "checkpoint.safetensors"
 
     def killed(_training, flags):
@@ -26,10 +26,11 @@ def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
         yield Progress(done=0, total=0)
         flags["stop"].set()
 
-    monkeypatch.setattr(train_py, "run_remotely", killed)
+    monkeypatch.setattr(train, "run_remotely", killed)
     if was_there:
         run.mkdir()
     if gives_up:
-        wants.leave.clear()
-    list(train_py.train_on(train_preset("fast"), (nobody, nobody), run, wants, threading.Event()))
+        controls.leave.clear()
+    training = NewTraining(config=train_preset("fast"), cohort=nobody, validation=nobody, out=run)
+    list(do_training(training, controls, threading.Event()))
     assert checkpoint.exists() == stays

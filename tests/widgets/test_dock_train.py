@@ -47,19 +47,19 @@ def fake_training(monkeypatch, steered_job):
     job = steered_job()
     asked = []
 
-    def train_on(config, cohorts, run, wants, stop):
-        asked.append((config, cohorts[0].names, run))
-        job.cohort, job.start_from = cohorts[0], wants.start_from
-        job.validation = cohorts[1].names
-        job.keep, job.pause = wants.keep, wants.pause
-        if wants.picture is not None:
+    def do_training(training, controls, stop):
+        asked.append((training.config, training.cohort.names, training.out))
+        job.cohort, job.start_from = training.cohort, training.start_from
+        job.validation = training.validation.names
+        job.keep, job.pause = controls.keep, controls.pause
+        if training.picture is not None:
             yield job.picture
         yield TrainingStep(iteration=10, iterations=None, loss=0.9, seconds=1.0, seconds_left=9.0)
         yield Validated(iteration=10, dice={"b": 0.4}, mean_dice=0.4)
-        job.result = Trained(run)
+        job.result = Trained(training.out)
         yield from job(stop)
 
-    monkeypatch.setattr(train, "train_on", train_on)
+    monkeypatch.setattr(train, "do_training", do_training)
     return job, asked
 
 

@@ -21,7 +21,7 @@ from napari_necroseg.core.project.models import find_interrupted
 from napari_necroseg.core.training import train as train_module
 from napari_necroseg.core.training.train import train_planned
 from napari_necroseg.jobs import train as train_py
-from napari_necroseg.jobs.train import TrainingControls
+from napari_necroseg.jobs.train import NewTraining, ResumedTraining, TrainingControls, do_training
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.train.dock import Train
 
@@ -71,7 +71,7 @@ def test_a_mask_that_another_program_signed_counts_when_training_starts(
     ready, cohort_table, monkeypatch, sign_off
 ):
     asked = []
-    monkeypatch.setattr(ready, "_run", lambda job, *_: asked.append(job.args[1][0]))
+    monkeypatch.setattr(ready, "_run", lambda training, *_: asked.append(training.cohort))
     ready.cases.tick(("a",))
     labels = cohort_table.parent / "labels"
     labels.mkdir()
@@ -145,14 +145,15 @@ def _slowly(training, flags):
 def test_what_is_wanted_meanwhile_reaches_the_process(cohort_table, tmp_path):
     cohort = read_cohort(cohort_table).only(("a", "b"))
     config = train_preset("fast").changed(steps=400, batch_size=1, device="cpu", threads=1)
-    wants, nobody = TrainingControls(), Cohort(cases=())
+    controls, nobody = TrainingControls(), Cohort(cases=())
+    training = NewTraining(config=config, cohort=cohort, validation=nobody, out=tmp_path / "run")
     events = []
-    for event in train_py.train_on(config, (cohort, nobody), tmp_path / "run", wants, threading.Event()):
+    for event in do_training(training, controls, threading.Event()):
         events.append(event)
-        if isinstance(event, TrainingStep) and not wants.pause.is_set():
-            wants.pause.set()
+        if isinstance(event, TrainingStep) and not controls.pause.is_set():
+            controls.pause.set()
         if isinstance(event, Paused):
-            wants.keep.set()
+            controls.keep.set()
     assert any(isinstance(event, Paused) for event in events)
     assert events[-1].result.iterations < 400
     assert (tmp_path / "run" / "run.json").exists()
@@ -201,12 +202,12 @@ def test_a_training_that_another_program_does_is_neither_offered_nor_discarded(r
 
 
 def what_it_was(cut_off, cohort):
-    return train_py._Training(None, (cohort, cohort), cut_off, None, None)._what()
+    return ResumedTraining(out=cut_off, cohort=cohort, validation=cohort).as_begun()
 
 
 def test_a_case_that_is_not_there_is_named_when_a_training_goes_on(cut_off, cohort_table):
     cohort = read_cohort(cohort_table)
-    assert what_it_was(cut_off, cohort)[1].names == ("a", "b")
+    assert what_it_was(cut_off, cohort).cohort.names == ("a", "b")
     with pytest.raises(CohortError, match="mine was begun with b, which is not in the list"):
         what_it_was(cut_off, cohort.without(("b",)))
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.config import Dimension, Preset, TrainConfig, describe, train_preset
@@ -24,27 +25,26 @@ from napari_necroseg.core.process import run_remotely
 from napari_necroseg.core.project.model_folder import discard_interrupted, learned_cases, trained_config
 from napari_necroseg.core.project.models import find_weights
 
-# What a trained model may take for granted.
-TAKEN = (*SAME_NETWORK, *SAME_IMAGES)
-_NONE = Cohort(cases=())
+# Settings that the model to start from may dictate.
+DICTATED = (*SAME_NETWORK, *SAME_IMAGES)
+_NOBODY = Cohort(cases=())
 
 
-def taken_by(run: Path | None) -> tuple[str, ...]:
-    """Return which choices a model takes for granted: not to be made where it is gone on from."""
+def dictated_by(run: Path | None) -> tuple[str, ...]:
+    """Return which settings the model to start from dictates, so that they cannot be chosen."""
     if run is None:
         return ()
     learned = trained_config(run)
-    return TAKEN if learned is None else (*SAME_NETWORK, *seen_by(learned))
+    return DICTATED if learned is None else (*SAME_NETWORK, *seen_by(learned))
 
 
 def starting_point(
     preset: Preset, dimension: Dimension, personal: Mapping[str, object], run: Path | None
 ) -> TrainConfig:
-    """Return a preset with a person's own choices, and what a model takes for granted in place of both.
+    """Return a preset with a person's own choices; what the model to start from dictates replaces both.
 
-    What goes on from a model starts from the preset for that (`fine_tuning_preset`).
-
-    A model that cannot be read changes nothing here; the training itself says what is wrong with it.
+    A model to start from has a preset of its own (`fine_tuning_preset`). One that cannot be read changes
+    nothing here: the training itself says what is wrong with it.
     """
     learned = None if run is None else trained_config(run)
     if learned is None:
@@ -53,8 +53,12 @@ def starting_point(
     return config.changed(**{name: getattr(learned, name) for name in SAME_NETWORK})
 
 
-def to_score(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
-    """Return the cases to score meanwhile: a few that the model knows, so that forgetting shows, or all."""
+def cases_to_score(held_out: tuple[str, ...], run: Path | None) -> tuple[str, ...]:
+    """Return the cases to score during a training.
+
+    These are a few that the model to start from has learned, so that forgetting shows; if it has learned
+    none of them, or there is no such model, all that are held out.
+    """
     return watched(held_out, () if run is None else learned_cases(run)) or held_out
 
 
@@ -66,127 +70,158 @@ def _set_event() -> threading.Event:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingControls:
-    """What a training is given beside its plan: where it starts, and what the person does meanwhile.
+    """Flags by which a person steers a training while it runs.
 
     Parameters
     ----------
-    start_from
-        The model whose weights it goes on from; None for random ones.
     keep, pause
         End it with the model as it is; let it stand still.
     leave
-        Unless it is cleared, what was learned stays on disk when the training is stopped, to go on from.
-    picture
-        The case among those that are scored meanwhile which is to be seen.
-    left_out
-        Other cases of the cohort: those with a patient or an image that is learned from are named.
+        If it is cleared, a stop discards what was learned; otherwise the training can be resumed.
     """
 
-    start_from: Path | None = None
     keep: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
     leave: threading.Event = field(default_factory=_set_event)
-    picture: str | None = None
-    left_out: Cohort = _NONE
 
 
-def train_on(
-    config: TrainConfig,
-    cohorts: tuple[Cohort, Cohort],
-    run: Path,
-    wants: TrainingControls,
-    stop: threading.Event,
-) -> Iterator[Event]:
-    """Plan a training and do it; the `cohorts` are the cases to train on, and those to score meanwhile."""
-    training = _Training(config, cohorts, run, wants.start_from, wants.picture, wants.left_out)
-    yield from _remotely(training, wants, stop)
+@dataclass(frozen=True, kw_only=True)
+class NewTraining:
+    """A training, as it is handed to the process that does it.
 
-
-def resume_training(
-    cohorts: tuple[Cohort, Cohort], run: Path, wants: TrainingControls, stop: threading.Event
-) -> Iterator[Event]:
-    """Go on with an interrupted training, with the choices and cases that it had.
-
-    The `cohorts` are where its cases are, and those of which any that it does not train on may be scored.
+    Parameters
+    ----------
+    config, cohort, out
+        The choices, the cases to train on, and the folder of the model.
+    validation
+        The cases to score meanwhile.
+    start_from
+        The model whose weights it starts from; None for random ones.
+    left_out
+        Other cases of the cohort: those that share a patient or an image with the training are named.
+    picture
+        The case among `validation` of which each prediction is shown.
+    on_existing
+        What happens if `out` holds a checkpoint.
     """
-    yield from _remotely(_Training(None, cohorts, run, None, wants.picture, cohorts[0]), wants, stop)
 
-
-def _remotely(training: "_Training", wants: TrainingControls, stop: threading.Event) -> Iterator[Event]:
-    """Train in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
-    yield Progress(done=0, total=0, message="Loading PyTorch ...")
-    # They are told in this order: whether to leave something before the wish to stop.
-    flags = {"leave": wants.leave, "keep": wants.keep, "pause": wants.pause, "stop": stop}
-    is_new = training.config is not None and not training.run.exists()
-    try:
-        yield from run_remotely(training, flags)
-    finally:
-        # It may have had no time left to clean up by itself.
-        if is_new and stop.is_set() and not wants.leave.is_set():
-            discard_interrupted(training.run)
-
-
-@dataclass(frozen=True)
-class _Training:
-    """A training as it is handed to its process; without a configuration, one that was interrupted."""
-
-    config: TrainConfig | None
-    cohorts: tuple[Cohort, Cohort]
-    run: Path
-    start_from: Path | None
-    picture: str | None
-    left_out: Cohort = _NONE
+    config: TrainConfig
+    cohort: Cohort
+    validation: Cohort
+    out: Path
+    start_from: Path | None = None
+    left_out: Cohort = _NOBODY
+    picture: str | None = None
+    on_existing: Literal["refuse", "resume"] = "refuse"
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
+        """Train; called in its own process."""
         from napari_necroseg.core.network.stopping import Wishes
         from napari_necroseg.core.training.start import train
 
-        config, cohort, validation, start_from = self._what()
         # Asked for by name: they are made when they are first looked at.
         told = {name: flags[name] for name in ("leave", "keep", "pause", "stop")}
-        yield from train(
-            cohort,
-            config,
-            out=self.run,
-            start_from=start_from,
-            validation=validation,
+        return train(
+            self.cohort,
+            self.config,
+            out=self.out,
+            start_from=self.start_from,
+            validation=self.validation,
             left_out=self.left_out,
-            on_existing="resume" if self.config is None else "refuse",
+            on_existing=self.on_existing,
             wishes=Wishes(**told, picture=self.picture),
         )
 
-    def _what(self) -> tuple[TrainConfig, Cohort, Cohort, Path | None]:
-        """Configuration, cases, cases to score, and model to start from: as given, or as they were."""
-        if self.config is not None:
-            return self.config, *self.cohorts, self.start_from
+
+@dataclass(frozen=True, kw_only=True)
+class ResumedTraining:
+    """An interrupted training, with the choices and cases that it had.
+
+    Parameters
+    ----------
+    out
+        Its folder.
+    cohort
+        All cases that are there, among them those that it trains on.
+    validation
+        Cases to score meanwhile, as far as it does not train on them.
+    picture
+        As in `NewTraining`.
+    """
+
+    out: Path
+    cohort: Cohort
+    validation: Cohort
+    picture: str | None = None
+
+    def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
+        """Go on with it; called in its own process."""
+        return self.as_begun()(flags)
+
+    def as_begun(self) -> NewTraining:
+        """Read which training it was.
+
+        Raises
+        ------
+        CohortError, ModelError
+            If a case, or the model that it started from, is missing.
+        """
         from napari_necroseg.core.training.checkpoint import read_progress
 
-        progress = read_progress(self.run)
+        progress = read_progress(self.out)
         self._check_there(progress.cases)
-        cohort = self.cohorts[0].only(progress.cases)
-        validation = may_validate(self.cohorts[1], cohort, progress.config)
-        if progress.started_from is None:
-            return progress.config, cohort, validation, None
-        start_from = find_weights(self.run.parent, progress.started_from)
-        if start_from is None:
-            raise ModelError(
-                f"The model that {self.run.name} went on from is not in {self.run.parent}: copy its folder "
-                "there, or discard this training."
-            )
-        return progress.config, cohort, validation.only(to_score(validation.names, start_from)), start_from
+        cohort = self.cohort.only(progress.cases)
+        validation, start_from = may_validate(self.validation, cohort, progress.config), None
+        if progress.started_from is not None:
+            start_from = self._start_model(progress.started_from)
+            validation = validation.only(cases_to_score(validation.names, start_from))
+        return NewTraining(
+            config=progress.config,
+            cohort=cohort,
+            validation=validation,
+            out=self.out,
+            start_from=start_from,
+            left_out=self.cohort,
+            picture=self.picture,
+            on_existing="resume",
+        )
 
     def _check_there(self, cases: Sequence[str]) -> None:
-        """Refuse to go on without a case that the training began with."""
-        missing = [name for name in cases if name not in self.cohorts[0].names]
+        missing = [name for name in cases if name not in self.cohort.names]
         if missing:
             raise CohortError(
-                f"{self.run.name} was begun with {missing[0]}, which is not in the list: add its layers as "
+                f"{self.out.name} was begun with {missing[0]}, which is not in the list: add its layers as "
                 "they were, open the cohort that it is in, or discard this training."
             )
 
+    def _start_model(self, sha256: str) -> Path:
+        start_from = find_weights(self.out.parent, sha256)
+        if start_from is None:
+            raise ModelError(
+                f"The model that {self.out.name} went on from is not in {self.out.parent}: copy its folder "
+                "there, or discard this training."
+            )
+        return start_from
+
+
+def do_training(
+    training: NewTraining | ResumedTraining, controls: TrainingControls, stop: threading.Event
+) -> Iterator[Event]:
+    """Train in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
+    yield Progress(done=0, total=0, message="Loading PyTorch ...")
+    # The other process sees them change in this order: `leave` must arrive before `stop`.
+    flags = {"leave": controls.leave, "keep": controls.keep, "pause": controls.pause, "stop": stop}
+    is_new = isinstance(training, NewTraining) and not training.out.exists()
+    try:
+        yield from run_remotely(training, flags)
+    finally:
+        # That process may have had no time left to clean up.
+        if is_new and stop.is_set() and not controls.leave.is_set():
+            discard_interrupted(training.out)
+
 
 def augmentation_in_words(plan: Plan | None, *, is_chosen: bool) -> str:
-    """Say how samples are varied, and who chose that."""
+    """Say how samples are augmented, and who chose that."""
     if plan is None:
         return ""
     whose = "as chosen in the dock Augmentation preview" if is_chosen else "the preset's"

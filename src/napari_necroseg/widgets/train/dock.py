@@ -16,13 +16,15 @@ from napari_necroseg.core.project.model_folder import MODELS_FOLDER, learned_cas
 from napari_necroseg.core.project.models import new_run_name
 from napari_necroseg.jobs import train
 from napari_necroseg.jobs.train import (
-    TAKEN,
+    DICTATED,
+    NewTraining,
+    ResumedTraining,
     TrainingControls,
     augmentation_in_words,
+    cases_to_score,
+    dictated_by,
     plan_in_words,
     starting_point,
-    taken_by,
-    to_score,
 )
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import ConfigForm
@@ -30,7 +32,6 @@ from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
-from napari_necroseg.widgets.shared.worker import Job
 from napari_necroseg.widgets.train.cases import TrainCases
 from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
@@ -85,14 +86,16 @@ class Train(Dock):
         run = self._models / self.name.text().strip()
         held_out = self._held_out()
         cohort = self.chooser.cohort
-        cohorts = cohort.only(plan.cases), cohort.only(held_out)
-        wants = TrainingControls(
+        training = NewTraining(
+            config=plan.config,
+            cohort=cohort.only(plan.cases),
+            validation=cohort.only(held_out),
+            out=run,
             start_from=self.model.run(),
-            picture=self._live.begin(held_out, run.name),
             left_out=cohort.without(plan.cases),
+            picture=self._live.begin(held_out, run.name),
         )
-        job = partial(train.train_on, plan.config, cohorts, run, wants)
-        self._run(job, wants, f"Training {run.name} ...")
+        self._run(training, f"Training {run.name} ...")
 
     def resume(self) -> None:
         """Go on with the training that was interrupted last, with the choices and cases that it had."""
@@ -100,9 +103,9 @@ class Train(Dock):
         if self.runner.is_busy or run is None:
             return
         others = cohort if self.validates.isChecked() else Cohort(cases=())
-        wants = TrainingControls(picture=self._live.begin(others.names, run.name))
-        job = partial(train.resume_training, (cohort, others), run, wants)
-        self._run(job, wants, f"Going on with {run.name} ...")
+        picture = self._live.begin(others.names, run.name)
+        training = ResumedTraining(out=run, cohort=cohort, validation=others, picture=picture)
+        self._run(training, f"Going on with {run.name} ...")
 
     def add_layers(self) -> None:
         """Take the chosen layers, as they are now, as a case to train on."""
@@ -118,11 +121,12 @@ class Train(Dock):
         """Which cases are scored meanwhile: of a model's own, as far as they are left out, a few."""
         if not self.validates.isChecked():
             return ()
-        return to_score(self.cases.held_out(), self.model.run())
+        return cases_to_score(self.cases.held_out(), self.model.run())
 
-    def _run(self, job: Job, wants: TrainingControls, message: str) -> None:
-        if self.panel.run(job, message):
-            self.meanwhile.wants = wants
+    def _run(self, training: NewTraining | ResumedTraining, message: str) -> None:
+        controls = TrainingControls()
+        if self.panel.run(partial(train.do_training, training, controls), message):
+            self.meanwhile.controls = controls
             self.interrupted.show_run(None)
             self.curve.clear()
             self._refresh()
@@ -190,11 +194,11 @@ class Train(Dock):
 
     def _on_model(self) -> None:
         """Take over what a model that is gone on from takes for granted, and let it be chosen no more."""
-        run, is_tuning = self.model.run(), not self.form.input(TAKEN[0]).enabled
+        run, is_tuning = self.model.run(), not self.form.input(DICTATED[0]).enabled
         if run is None and not is_tuning:
             return
-        taken = taken_by(run)
-        for name in TAKEN:
+        taken = dictated_by(run)
+        for name in DICTATED:
             self.form.input(name).enabled = name not in taken
         if run is not None:
             self.validates.setChecked(True)

@@ -22,8 +22,8 @@ class RunControls(QWidget):
 
     Attributes
     ----------
-    wants
-        What they tell the training that was begun last.
+    controls
+        The flags of the training that was begun last.
     pause, keep
         The buttons.
     kept
@@ -34,7 +34,7 @@ class RunControls(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.wants = TrainingControls()
+        self.controls = TrainingControls()
         self.pause = QPushButton("Pause")
         self.pause.setCheckable(True)
         self.pause.setToolTip("Let the training stand still, so that the computer is free.")
@@ -56,15 +56,15 @@ class RunControls(QWidget):
 
     def give_up(self) -> None:
         """Let a stop leave nothing; otherwise it is an interruption, such as the end of the program."""
-        self.wants.leave.clear()
+        self.controls.leave.clear()
 
     def _on_pause(self, pauses: bool) -> None:
         """Let the training stand still after its step, or go on."""
         self.pause.setText("Go on" if pauses else "Pause")
-        (self.wants.pause.set if pauses else self.wants.pause.clear)()
+        (self.controls.pause.set if pauses else self.controls.pause.clear)()
 
     def _on_keep(self) -> None:
-        self.wants.keep.set()
+        self.controls.keep.set()
         self.keep.setEnabled(False)
         self.kept.emit()
 
