@@ -9,6 +9,7 @@ from npe2 import PluginManifest
 
 import napari_necroseg
 from napari_necroseg.core.images.file_image import NIFTI_SUFFIXES, TIFF_SUFFIXES
+from napari_necroseg.widgets import check_napari
 
 PACKAGE = Path(napari_necroseg.__file__).parent
 MANIFEST = PACKAGE / "napari.yaml"
@@ -29,6 +30,32 @@ def test_is_valid_and_names_the_plugin(manifest):
     manifest.validate_imports()
     assert manifest.name == "napari-necroseg"
     assert manifest.display_name == "Necrosis segmentation"
+
+
+def test_the_hub_finds_it_by_category_and_shows_its_icon(manifest):
+    assert "Segmentation" in manifest.categories
+    package, _, name = manifest.icon.partition(":")
+    assert package == "napari_necroseg"
+    assert (PACKAGE / name).read_text(encoding="utf-8").startswith("<svg ")
+
+
+@pytest.mark.parametrize("installed", ["0.9.0", "0.9.2", "0.10.0rc1", "1.0.0"])
+def test_docks_open_in_a_new_napari(installed):
+    check_napari(installed)
+
+
+def test_docks_tell_an_older_napari_what_they_need():
+    with pytest.raises(ImportError) as error:
+        check_napari("0.6.6")
+    assert str(error.value) == (
+        "The docks of napari-necroseg need napari 0.9 or newer, and this is napari 0.6.6; "
+        'update it by: pip install --upgrade "napari[all]>=0.9"'
+    )
+
+
+def test_docks_without_napari_tell_how_to_get_it():
+    with pytest.raises(ImportError, match="not installed; install it by: pip install"):
+        check_napari(None)
 
 
 def test_every_command_leads_to_something_callable(manifest):

@@ -39,3 +39,13 @@ def test_a_window_whose_program_the_system_ends_is_told_in_a_sentence(tmp_path: 
     window = demo._Window(cohort=tmp_path, case="a", prediction=tmp_path, model_folder=tmp_path)
     with pytest.raises(ResourceError, match="could not be drawn: its program ended with code -9"):
         list(window.draw(tmp_path / "window.png"))
+
+
+def test_without_napari_there_is_no_picture_and_the_reason_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    window = demo._Window(cohort=tmp_path, case="a", prediction=tmp_path, model_folder=tmp_path)
+    (warning,) = window.draw(tmp_path / "window.png")
+    assert warning.message == (
+        "napari is not installed, so no picture of its window was made; "
+        'install it by: pip install "napari-necroseg[all]"'
+    )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from napari_necroseg.core.case import Cohort
@@ -83,7 +84,7 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
     scores = yield from _score(out / "cohort.csv", predictions)
     window = _Window(out / "cohort.csv", held_out, predictions / f"{held_out}.nii.gz", model_folder)
     picture = None
-    if options.no_window or not _has_display():
+    if options.no_window or not _has_display() or find_spec("napari") is None:
         yield Started(message="Drawing the window on a virtual screen.")
         picture = out / "window.png"
         yield from window.draw(picture)
@@ -166,6 +167,12 @@ class _Window:
 
     def draw(self, picture: Path) -> Generator[Event]:
         """Draw the window into a PNG file, on a virtual screen where there is no real one."""
+        if find_spec("napari") is None:
+            yield Warned(
+                message="napari is not installed, so no picture of its window was made; "
+                'install it by: pip install "napari-necroseg[all]"'
+            )
+            return
         command = [*self._command(), "--picture", str(picture)]
         if not _has_display():
             if shutil.which("xvfb-run") is None:
