@@ -10,7 +10,7 @@ endif
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: install demo test lint style types contracts docs bench-install
+.PHONY: install demo test pytest lint style types contracts docs bench-install
 
 install: .venv/installed
 
@@ -25,7 +25,9 @@ install: .venv/installed
 demo: install
 	$(BIN)/necroseg demo
 
-test: lint
+test: lint pytest
+
+pytest: install
 	$(BIN)/python -m pytest
 
 lint: style types contracts
