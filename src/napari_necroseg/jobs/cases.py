@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import NecrosegError
@@ -19,6 +20,9 @@ from napari_necroseg.layerdata import (
     mask_layer,
     middle_slice,
 )
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.project.case_files import CaseOutput
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -195,14 +199,28 @@ def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[
     yield Finished(result=SavedMasks(masks=tuple(saves)))
 
 
+def save_if_changed(mask: MaskToSave) -> Iterator[Event]:
+    """Save a mask, unless its file holds the very same one."""
+    from napari_necroseg.core.project.case_files import holds_mask
+
+    if not holds_mask(_output(mask)):
+        yield from _save_all([mask])
+
+
 def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
-    from napari_necroseg.core.project.case_files import CaseOutput, corrected_record, write_case
+    from napari_necroseg.core.project.case_files import corrected_record, write_case
 
     for done, mask in enumerate(saves):
         yield Progress(done=done, total=len(saves), message=f"Saving {mask.path.name} ...")
-        output = CaseOutput(path=mask.path, mask=mask.voxels, origin=mask.origin)
+        output = _output(mask)
         record = mask.record if mask.record is not None else corrected_record(output)
         write_case(replace(output, record=record), keeps_all=True)
+
+
+def _output(mask: MaskToSave) -> "CaseOutput":
+    from napari_necroseg.core.project.case_files import CaseOutput
+
+    return CaseOutput(path=mask.path, mask=mask.voxels, origin=mask.origin)
 
 
 def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:

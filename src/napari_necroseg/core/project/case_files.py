@@ -142,11 +142,22 @@ def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None
 def corrected_record(output: CaseOutput) -> Mapping[str, object] | None:
     """Return the record of a mask for when a person saves another one over it; None if it has none."""
     stored = provenance_of(output.path).stored if output.path.is_file() else {}
-    if not stored or _is_same(output):
+    if not stored or holds_mask(output):
         return stored or None
     # These entries describe the mask before.
     kept = {name: value for name, value in stored.items() if name not in ("size", "left_out_ml", FILES)}
     return kept | {CORRECTED: True}
+
+
+def holds_mask(output: CaseOutput) -> bool:
+    """Whether the mask on disk has exactly the voxels of the one to be written."""
+    try:
+        there = to_working(read_mask(output.path).volume)
+    except NecrosegError:
+        return False
+    return there.grid.matches(working_grid(output.origin.grid)) and np.array_equal(
+        there.voxels != 0, output.mask != 0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +193,7 @@ class _Old:
     def to_keep(self, output: CaseOutput, *, keeps_all: bool) -> tuple[Path, str] | None:
         """Return which file must be kept, and why; None if no work of a person can be lost."""
         made = self.made
-        if self.digest is not None and (keeps_all or (made.is_of_a_person and not _is_same(output))):
+        if self.digest is not None and (keeps_all or (made.is_of_a_person and not holds_mask(output))):
             return self.mask, "was corrected by hand" if made.is_corrected else _WHY[made.state]
         if self.record is not None and output.record is not None and not self.has_own_record:
             return record_path(self.mask), _WHY[MaskState.UNRECORDED]
@@ -224,17 +235,6 @@ def _check_no_case(path: Path) -> None:
             f"{path.name} is the mask of a case of that name, which would be overwritten; choose another "
             "folder."
         )
-
-
-def _is_same(output: CaseOutput) -> bool:
-    """Whether the mask on disk has exactly the voxels of the one to be written."""
-    try:
-        there = to_working(read_mask(output.path).volume)
-    except NecrosegError:
-        return False
-    return there.grid.matches(working_grid(output.origin.grid)) and np.array_equal(
-        there.voxels != 0, output.mask != 0
-    )
 
 
 def _contents(output: CaseOutput, old: _Old) -> list[tuple[Path, bytes]]:

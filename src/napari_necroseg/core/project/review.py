@@ -5,6 +5,7 @@ is shown, but never written or read as a status. The two are independent, and re
 sign-off only.
 """
 
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,6 +29,9 @@ _MOST_ML = 1e6
 _MOST_SLICES = 10_000
 Ml = Annotated[float, Field(ge=0, le=_MOST_ML)]
 Slice = Annotated[int, Field(ge=0, le=1_000_000)]
+
+# Two threads of a window may change a review: each reads it, and writes it again.
+_REVIEWS = threading.Lock()
 
 
 class Status(StrEnum):
@@ -116,6 +120,23 @@ class Review(Config):
             mask_sha256=file_sha256(mask),
             changes=changes,
         )
+
+
+def sign_off(
+    labels: Path, case: str, *, mask: Path, reader: str, seconds: float, changes: Changes | None
+) -> Review:
+    """Sign off the mask of a case, after so many more seconds of work; see `Review.signed_off`."""
+    with _REVIEWS:
+        review = read_review(labels, case).worked(seconds)
+        review = review.signed_off(mask, reader=reader, changes=changes)
+        write_review(labels, review)
+    return review
+
+
+def add_work(labels: Path, case: str, seconds: float) -> None:
+    """Add time to a case whose mask was changed; it is no longer signed off then."""
+    with _REVIEWS:
+        write_review(labels, read_review(labels, case).worked(seconds))
 
 
 def write_review(labels: Path, review: Review) -> None:

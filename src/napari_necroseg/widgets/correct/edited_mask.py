@@ -10,8 +10,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.edits import edit_between
+from napari_necroseg.core.project.review import add_work
 from napari_necroseg.core.volume import Voxels
-from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import Stopwatch
 from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -82,7 +82,7 @@ class EditedMask(QObject):
         seconds = self.watch.stop()
         if labels is not None and self._is_changed(mask):
             # Written in a thread: a network drive may take a while.
-            note = self._notes.submit(partial(correct.add_work, labels, self._case, seconds))
+            note = self._notes.submit(partial(add_work, labels, self._case, seconds))
             note.add_done_callback(self._on_noted)
         self.mask = self.before = self._unchanged = None
 

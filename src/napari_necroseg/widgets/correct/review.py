@@ -91,7 +91,7 @@ class Reviewing(QObject):
 
     def on_signed_off(self, signed: SignedOff) -> None:
         """Take in that a mask was signed off."""
-        self._workspace.layers.mark_saved(signed.saved.masks)
+        self._workspace.layers.mark_saved((signed.mask,))
         self._hand.signed_off(signed.review.case)
         self._dock.panel.say(str(signed))
         self.look_up()
@@ -136,7 +136,7 @@ class Reviewing(QObject):
             reader=reader,
             mask=saves[0],
             before=predicted[0] if predicted else self._hand.before,
-            grid=case.grid,
+            voxel_ml=case.grid.voxel_ml,
             seconds=self._hand.watch.lap(),
         )
 
