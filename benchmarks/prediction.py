@@ -42,7 +42,7 @@ from napari_necroseg.core.grids.slices import linear_matrix
 from napari_necroseg.core.network.device import reduced_dtype
 from napari_necroseg.core.network.model import load_model
 from napari_necroseg.core.network.unet import UNet
-from napari_necroseg.core.prediction.folded_network import precision_holds, ready_network
+from napari_necroseg.core.prediction.folded_network import fold_network, precision_holds
 from napari_necroseg.core.prediction.inference import Pass, by_slices, sample_of, whole
 from napari_necroseg.core.process import keep_freed_memory
 
@@ -228,7 +228,7 @@ def our_contender(
     network: UNet, images: np.ndarray, dtype: torch.dtype | None, needed: np.ndarray
 ) -> Contender:
     """Whole slices, or the whole volume in slabs, with a network that is kept ready."""
-    ready = ready_network(network, "cpu", dtype)
+    ready = fold_network(network, "cpu", dtype)
     one = Pass(
         images=images,
         air=images.min(axis=(1, 2, 3)),

@@ -21,7 +21,7 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.events import Progress
 from napari_necroseg.core.plan import Plan, patch_shape_of
 from napari_necroseg.core.project.augmentation_file import write_augment
-from napari_necroseg.core.training.mini_batches import batch
+from napari_necroseg.core.training.mini_batches import mini_batch
 from napari_necroseg.core.training.samples import write_samples
 from napari_necroseg.core.training.sources import training_source
 
@@ -98,7 +98,7 @@ def test_the_samples_of_a_preset_are_those_that_it_trains_on(
         threads=1,
         patch_shape=shape,
     )
-    made = batch([source], plan, 0)
+    made = mini_batch([source], plan, 0)
     document = json.loads((out / "draws.json").read_text())
     draws = document["draws"]
     assert (document["preset"], document["dimension"], document["whitening"]) == ("fast", dimension, "tissue")

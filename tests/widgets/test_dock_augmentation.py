@@ -12,7 +12,7 @@ from napari_necroseg.core.augment.draw import Sampling, draw_sample, generator_o
 from napari_necroseg.core.augment.sample import make_sample
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, only, train_preset
 from napari_necroseg.core.plan import Plan, patch_shape_of
-from napari_necroseg.core.training.mini_batches import batch
+from napari_necroseg.core.training.mini_batches import mini_batch
 from napari_necroseg.core.training.sources import training_source
 from napari_necroseg.jobs.preview import Sheet, View
 from napari_necroseg.layerdata import case_layers
@@ -106,7 +106,7 @@ def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_cas
         dock.slice.setValue(index)
         settle(qtbot, dock)
         assert dock.picture.shown.drawn == replace(drawn, slice_index=None)
-        made = batch([source], plan, number).images[0]
+        made = mini_batch([source], plan, number).images[0]
         assert_shown(dock, made if dimension == "2d" else made[:, index], source)
 
 
@@ -198,7 +198,7 @@ def test_the_contact_sheet_shows_the_samples_of_a_training(qtbot, dock, open_cas
     for number, tile in enumerate(dock.picture.shown.tiles):
         index = draw_sample(source, at_necrosis, generator=generator_of(0, number)).slice_index
         if dimension == "3d":
-            made = batch([source], plan, number).images[0, :, index]
+            made = mini_batch([source], plan, number).images[0, :, index]
         else:
             drawn = draw_sample(source, sampling, generator=generator_of(0, number))
             made = make_sample(source, replace(drawn, slice_index=index), patch_shape=plan.patch_shape).images

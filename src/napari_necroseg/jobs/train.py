@@ -116,7 +116,7 @@ class NewTraining:
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
         """Train; called in its own process."""
-        from napari_necroseg.core.network.stopping import Wishes
+        from napari_necroseg.core.network.stopping import Controls
         from napari_necroseg.core.training.start import train
 
         # Asked for by name: they are made when they are first looked at.
@@ -129,7 +129,7 @@ class NewTraining:
             validation=self.validation,
             left_out=self.left_out,
             on_existing=self.on_existing,
-            wishes=Wishes(**told, picture=self.picture),
+            controls=Controls(**told, picture=self.picture),
         )
 
 

@@ -14,7 +14,12 @@ from napari_necroseg.core.errors import ModelError, NecrosegError
 from napari_necroseg.core.network.model import load_model, new_network, save_run
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME, RunRecord
-from napari_necroseg.core.training.checkpoint import Checkpoint, Progressed, load_checkpoint, save_checkpoint
+from napari_necroseg.core.training.checkpoint import (
+    Checkpoint,
+    TrainingProgress,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 CONFIG = train_preset("fast").changed(sequences=("ceT1",), slices=32, patch_side=32, steps=4, minutes=None)
 WIDTHS = (4, 6)
@@ -50,7 +55,7 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Path:
-    progressed = Progressed(
+    progress = TrainingProgress(
         config=CONFIG,
         cases=PLAN.cases,
         case_sha256={"a": "1" * 64, "b": "2" * 64},
@@ -62,7 +67,7 @@ def interrupted(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     tensors = {f"network.{name}": tensor for name, tensor in new_network(CONFIG, WIDTHS).state_dict().items()}
     tensors["optimiser.0.step"] = torch.tensor(2.0)
-    save_checkpoint(tmp_path / "run", Checkpoint(tensors=tensors, progressed=progressed))
+    save_checkpoint(tmp_path / "run", Checkpoint(tensors=tensors, progress=progress))
     return tmp_path / "run"
 
 
@@ -93,7 +98,7 @@ def test_one_bit_in_a_checkpoint_is_told_and_nothing_goes_on_from_it(interrupted
             continue
         # A bit in the name of the checksum: it is not there then, and all else is whole.
         assert read is not None
-        assert read.progressed == whole.progressed
+        assert read.progress == whole.progress
         assert is_same(read.tensors, whole.tensors)
     assert refused > 190
 

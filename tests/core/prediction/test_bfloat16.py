@@ -6,8 +6,8 @@ import torch
 from napari_necroseg.core.network.unet import Joining2d, Joining3d, doubled_taps
 from napari_necroseg.core.prediction import folded_network
 from napari_necroseg.core.prediction.folded_network import (
-    ShortConvolution,
-    ShortJoining,
+    Bfloat16Convolution,
+    Bfloat16Joining,
     rounded,
     rounded_by_phase,
 )
@@ -51,7 +51,7 @@ def test_each_phase_of_doubling_keeps_its_own_sum() -> None:
 def way(request, monkeypatch) -> None:
     """Both ways to a long bias; that of a processor without the former is tested on any."""
     if not request.param:
-        monkeypatch.setattr(folded_network, "takes_long_bias", lambda: False)
+        monkeypatch.setattr(folded_network, "takes_float32_bias", lambda: False)
 
 
 @pytest.mark.usefixtures("way")
@@ -62,12 +62,12 @@ def test_a_short_convolution_is_that_of_32_bits_but_for_what_is_rounded_in_the_e
     torch.manual_seed(0)
     exact = kind(6, 8, 3, stride=stride, padding=1)
     images = torch.randn(2, 6, *(8, 9, 10)[:axes]).bfloat16()
-    made = ShortConvolution(exact, torch.bfloat16)
+    made = Bfloat16Convolution(exact, torch.bfloat16)
     exact.weight = torch.nn.Parameter(made.weight.float())
     found, expected = made(images), exact(images.float())
     assert found.dtype == torch.bfloat16
     bound = HALF_STEP * expected.abs() + 1e-4
-    if not folded_network.takes_long_bias():
+    if not folded_network.takes_float32_bias():
         # What is rounded before the bias comes may be larger than what is left.
         bound += HALF_STEP * (expected - exact.bias.view(-1, *(1,) * axes)).abs()
     assert ((found.float() - expected).abs() <= bound).all()
@@ -79,7 +79,9 @@ def test_a_bias_that_short_numbers_do_not_have_is_not_rounded_by_itself() -> Non
     torch.nn.init.constant_(exact.weight, -1.0)
     torch.nn.init.constant_(exact.bias, 9 + 2.0**-6)
     # In the middle of an image of ones the bias is all that is left: nine ones are taken off.
-    assert ShortConvolution(exact, torch.bfloat16)(torch.ones(1, 1, 3, 3).bfloat16())[0, 0, 1, 1] == 2.0**-6
+    assert (
+        Bfloat16Convolution(exact, torch.bfloat16)(torch.ones(1, 1, 3, 3).bfloat16())[0, 0, 1, 1] == 2.0**-6
+    )
 
 
 @pytest.mark.parametrize("odd", [False, True])
@@ -91,7 +93,7 @@ def test_joining_in_short_numbers_is_joining_in_32_bits(axes, kind, odd) -> None
     sizes = [2 * size for size in (4, 6, 5)[:axes]]
     sizes[-1] -= odd
     pair = torch.randn(2, 5, *(4, 6, 5)[:axes]).bfloat16(), torch.randn(2, 5, *sizes).bfloat16()
-    found = ShortJoining(exact, torch.bfloat16)(pair).float()
+    found = Bfloat16Joining(exact, torch.bfloat16)(pair).float()
     expected = exact((pair[0].float(), pair[1].float()))
     assert (found - expected).abs().max() < 0.04
     assert (found - expected).mean().abs() < 1e-3

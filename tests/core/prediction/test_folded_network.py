@@ -5,7 +5,7 @@ import torch
 
 from napari_necroseg.core.network.unet import UNet
 from napari_necroseg.core.prediction import folded_network
-from napari_necroseg.core.prediction.folded_network import precision_holds, probability_of, ready_network
+from napari_necroseg.core.prediction.folded_network import fold_network, precision_holds, probability_of
 
 
 def network(spatial_axes: int, upsampling: str = "nearest") -> UNet:
@@ -33,7 +33,7 @@ def test_folding_changes_nothing_and_leaves_the_trained_network_alone(spatial_ax
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
     with torch.inference_mode():
         expected = trained(seen)[:, 0].sigmoid()
-    folded = ready_network(trained, "cpu", None)
+    folded = fold_network(trained, "cpu", None)
     assert not any("BatchNorm" in type(module).__name__ for module in folded.modules())
     torch.testing.assert_close(probability_of(folded, seen), expected, atol=1e-5, rtol=0)
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.state_dict().items())
@@ -42,7 +42,7 @@ def test_folding_changes_nothing_and_leaves_the_trained_network_alone(spatial_ax
 @pytest.mark.parametrize("upsampling", ["nearest", "linear"])
 @pytest.mark.parametrize("slices_at_once", [2, 8, 12])
 def test_slabs_are_the_very_result_of_one_pass(monkeypatch, upsampling, slices_at_once) -> None:
-    made, seen = ready_network(network(3, upsampling), "cpu", None), images(3)
+    made, seen = fold_network(network(3, upsampling), "cpu", None), images(3)
     expected = probability_of(made, seen)
     calls = []
     finish = UNet.finish
@@ -53,7 +53,7 @@ def test_slabs_are_the_very_result_of_one_pass(monkeypatch, upsampling, slices_a
 
 
 def test_an_odd_number_of_slices_is_seen_at_once(monkeypatch) -> None:
-    made, seen = ready_network(network(3), "cpu", None), images(3)[:, :, :19]
+    made, seen = fold_network(network(3), "cpu", None), images(3)[:, :, :19]
     expected = probability_of(made, seen)
     monkeypatch.setattr(folded_network, "_BYTES_AT_ONCE", 1)
     assert torch.equal(probability_of(made, seen), expected)
@@ -76,7 +76,7 @@ def test_a_short_format_holds_where_it_changes_little() -> None:
 
 
 def test_the_head_stays_in_32_bits() -> None:
-    made = ready_network(network(2), "cpu", torch.bfloat16)
+    made = fold_network(network(2), "cpu", torch.bfloat16)
     assert made.head.weight.dtype == torch.float32
     assert made.encoders[0][0][0].weight.dtype == torch.bfloat16
     probability = probability_of(made, images(2))
@@ -87,7 +87,7 @@ def test_the_head_stays_in_32_bits() -> None:
 
 @pytest.mark.parametrize("slices_at_once", [2, 8])
 def test_slabs_of_short_numbers_are_those_of_one_pass(monkeypatch, slices_at_once) -> None:
-    made, seen = ready_network(network(3), "cpu", torch.bfloat16), images(3)
+    made, seen = fold_network(network(3), "cpu", torch.bfloat16), images(3)
     expected = probability_of(made, seen)
     monkeypatch.setattr(folded_network, "_BYTES_AT_ONCE", slices_at_once * 26 * 22 * 2)
     torch.testing.assert_close(probability_of(made, seen), expected, atol=1e-3, rtol=0)

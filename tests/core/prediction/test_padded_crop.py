@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_necroseg.core.prediction.inference import span, window
+from napari_necroseg.core.prediction.inference import padded_crop, span
 
 sides = st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 7))
 corners = st.tuples(st.integers(-12, 12), st.integers(-12, 12), st.integers(-12, 12))
@@ -18,13 +18,13 @@ def test_a_window_is_a_slice_of_the_padded_volume(shape, corner, cut) -> None:
         [np.pad(one, 20, constant_values=value) for one, value in zip(voxels, outside, strict=True)]
     )
     z, y, x = (slice(20 + first, 20 + first + n) for first, n in zip(corner, cut, strict=True))
-    found = window(voxels, corner, cut, outside=outside)
+    found = padded_crop(voxels, corner, cut, outside=outside)
     np.testing.assert_array_equal(found, padded[:, z, y, x])
 
 
 def test_a_window_is_a_copy() -> None:
     voxels = np.zeros((1, 2, 2, 2), np.float32)
-    window(voxels, (0, 0, 0), (2, 2, 2), outside=np.zeros(1))[:] = 1
+    padded_crop(voxels, (0, 0, 0), (2, 2, 2), outside=np.zeros(1))[:] = 1
     assert not voxels.any()
 
 

@@ -20,7 +20,7 @@ from napari_necroseg.core.errors import FileError, ModelError, SettingsError
 from napari_necroseg.core.events import Finished, Paused, TrainingStep, Warned
 from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import load_model
-from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.network.stopping import Controls
 from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME
 from napari_necroseg.core.training import train as train_module
 from napari_necroseg.core.training.checkpoint import read_progress
@@ -201,10 +201,12 @@ def test_a_lack_of_memory_is_not_taken_for_a_foreign_checkpoint(cohort, plan_tin
 def test_a_stopped_training_leaves_nothing_and_a_closed_one_its_checkpoint(
     cohort, plan_tiny, tmp_path
 ) -> None:
-    wishes = Wishes()
-    for event in train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "stopped", wishes=wishes):
+    controls = Controls()
+    for event in train_planned(
+        plan_tiny(cohort, steps=999), cohort, run=tmp_path / "stopped", controls=controls
+    ):
         if isinstance(event, TrainingStep) and event.iteration == 3:
-            wishes.stop.set()
+            controls.stop.set()
     assert not (tmp_path / "stopped").exists()
     interrupt(plan_tiny(cohort, steps=999), cohort, tmp_path / "closed", after=2)
     assert [path.name for path in (tmp_path / "closed").iterdir()] == [CHECKPOINT_NAME]
@@ -216,30 +218,30 @@ def test_a_stopped_training_leaves_nothing_and_a_closed_one_its_checkpoint(
 def test_a_wish_to_stop_that_the_drawer_of_the_events_sees_first_leaves_nothing_either(
     cohort, plan_tiny, tmp_path
 ) -> None:
-    wishes = Wishes()
-    job = train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes)
+    controls = Controls()
+    job = train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", controls=controls)
     next(event for event in job if isinstance(event, TrainingStep) and event.iteration > 2)
-    wishes.stop.set()
+    controls.stop.set()
     job.close()
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.usefixtures("_saved_after_each_step")
 def test_a_resumed_training_that_is_stopped_keeps_what_it_had_learned(cohort, plan_tiny, tmp_path) -> None:
-    plan, wishes = plan_tiny(cohort, steps=999), Wishes()
+    plan, controls = plan_tiny(cohort, steps=999), Controls()
     interrupt(plan, cohort, tmp_path / "run", after=2)
-    for event in train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume", wishes=wishes):
+    for event in train_planned(plan, cohort, run=tmp_path / "run", on_existing="resume", controls=controls):
         if isinstance(event, TrainingStep) and event.iteration == 5:
-            wishes.stop.set()
+            controls.stop.set()
     assert read_progress(tmp_path / "run").iteration >= 4
 
 
 def test_keeping_ends_the_training_with_the_model_as_it_is(cohort, plan_tiny, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
-    wishes = Wishes()
-    for event in train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", wishes=wishes):
+    controls = Controls()
+    for event in train_planned(plan_tiny(cohort, steps=999), cohort, run=tmp_path / "run", controls=controls):
         if isinstance(event, TrainingStep) and event.iteration == 2:
-            wishes.keep.set()
+            controls.keep.set()
     assert event.result.iterations == 3
     list(train_planned(plan_tiny(cohort, steps=3), cohort, run=tmp_path / "three"))
     kept, three = weights(tmp_path / "run"), weights(tmp_path / "three")
@@ -248,16 +250,16 @@ def test_keeping_ends_the_training_with_the_model_as_it_is(cohort, plan_tiny, tm
 
 def test_a_pause_saves_what_was_learned_and_changes_nothing(cohort, plan_tiny, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(train_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
-    wishes, seen = Wishes(), []
+    controls, seen = Controls(), []
     plan = plan_tiny(cohort, steps=4)
-    for event in train_planned(plan, cohort, run=tmp_path / "run", wishes=wishes):
+    for event in train_planned(plan, cohort, run=tmp_path / "run", controls=controls):
         seen.append(event)
         if isinstance(event, TrainingStep) and event.iteration == 1:
-            wishes.pause.set()
+            controls.pause.set()
         if isinstance(event, Paused):
             assert (tmp_path / "run" / CHECKPOINT_NAME).exists()
             time.sleep(0.5)
-            wishes.pause.clear()
+            controls.pause.clear()
     (paused,) = [event for event in seen if isinstance(event, Paused)]
     assert paused.iteration == 1
     # The half second is not counted.

@@ -10,7 +10,7 @@ from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.network.images import training_source
-from napari_necroseg.core.training.mini_batches import batch
+from napari_necroseg.core.training.mini_batches import mini_batch
 from napari_necroseg.core.training.samples import draw_samples
 
 SMALL = {"slices": 32, "patch_side": 32, "batch_size": 1, "seed": 6, "steps": 1}
@@ -29,7 +29,7 @@ def test_each_is_the_sample_that_a_training_makes(case, cohort, plan_tiny, dimen
     samples = list(draw_samples(case, config, n=2, first=3))
     assert [one.number for one in samples] == [3, 4]
     for one in samples:
-        made = batch([source], plan, one.number)
+        made = mini_batch([source], plan, one.number)
         np.testing.assert_array_equal(one.images, made.images[0])
         np.testing.assert_array_equal(one.target, made.target[0])
         assert (one.images.shape, one.target.shape) == (shape, shape[1:])

@@ -18,13 +18,13 @@ from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, ResourceError
 from napari_necroseg.core.events import Finished, Progress, Started, TrainingStep, Warned
 from napari_necroseg.core.network.device import Hardware
-from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.network.stopping import Controls
 from napari_necroseg.core.project.model_folder import TrainedRun
 from napari_necroseg.core.training import learner as learner_module
 from napari_necroseg.core.training import train as loop_module
 from napari_necroseg.core.training.description import smaller_in_words
 from napari_necroseg.core.training.learner import Learner
-from napari_necroseg.core.training.mini_batches import batches
+from napari_necroseg.core.training.mini_batches import mini_batches
 from napari_necroseg.core.training.sources import load_sources
 from napari_necroseg.core.training.train import train_planned
 
@@ -152,12 +152,14 @@ def test_a_closed_generator_leaves_nothing(cohort, plan_tiny, tmp_path, last) ->
 
 @pytest.mark.parametrize("last", [Started, Progress, TrainingStep])
 def test_a_stop_flag_ends_the_job_without_a_result(cohort, plan_tiny, tmp_path, last) -> None:
-    wishes = Wishes()
+    controls = Controls()
     seen = []
-    for event in train_planned(plan_tiny(cohort, steps=10_000), cohort, run=tmp_path / "run", wishes=wishes):
+    for event in train_planned(
+        plan_tiny(cohort, steps=10_000), cohort, run=tmp_path / "run", controls=controls
+    ):
         seen.append(event)
         if isinstance(event, last):
-            wishes.stop.set()
+            controls.stop.set()
     assert isinstance(seen[-1], last)
     assert not (tmp_path / "run").exists()
 
@@ -269,7 +271,7 @@ def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
 ) -> None:
     falling = plan_tiny(cohort, learning_rate_decay=True, learning_rate=0.01)
     learner = Learner(falling, CPU)
-    sample = next(batches(_sources(falling, cohort), falling))
+    sample = next(mini_batches(_sources(falling, cohort), falling))
     rates = []
     for progress in (0.0, 0.5, 1.0):
         learner.step(sample, progress)

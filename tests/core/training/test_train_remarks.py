@@ -15,7 +15,7 @@ from napari_necroseg.core.disk import file_lock, is_locked
 from napari_necroseg.core.errors import CohortError, FileError, ModelError, ResourceError
 from napari_necroseg.core.events import Checkpointed, Finished, TrainingStep, Validated, Warned
 from napari_necroseg.core.network.model import load_model, new_network, save_run
-from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.network.stopping import Controls
 from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME, lock_path
 from napari_necroseg.core.training import train as train_module
 from napari_necroseg.core.training.checkpoint import read_progress
@@ -133,11 +133,11 @@ def test_each_checkpoint_is_an_event(cohort, plan_tiny, tmp_path) -> None:
 
 @pytest.mark.usefixtures("_saved_after_each_step")
 def test_a_stop_can_be_an_interruption(cohort, plan_tiny, tmp_path) -> None:
-    wishes, run = Wishes(), tmp_path / "run"
-    wishes.leave.set()
-    for event in train_planned(plan_tiny(cohort, steps=99), cohort, run=run, wishes=wishes):
+    controls, run = Controls(), tmp_path / "run"
+    controls.leave.set()
+    for event in train_planned(plan_tiny(cohort, steps=99), cohort, run=run, controls=controls):
         if isinstance(event, TrainingStep) and event.iteration == 3:
-            wishes.stop.set()
+            controls.stop.set()
     assert read_progress(run).iteration >= 2
 
 
@@ -160,9 +160,9 @@ def test_what_is_forgotten_is_told_after_an_interruption_too(cohort, plan_tiny, 
 def test_the_last_validation_is_within_the_limit(cohort, plan_tiny) -> None:
     plan = plan_tiny(cohort, steps=None, minutes=1.0)
     state = train_module.State(iteration=5, seconds=50.0, validation_s=12.0)
-    assert train_module._is_last(plan, state, Wishes(), step_s=1.0)
+    assert train_module._is_last(plan, state, Controls(), step_s=1.0)
     state.validation_s = 8.0
-    assert not train_module._is_last(plan, state, Wishes(), step_s=1.0)
+    assert not train_module._is_last(plan, state, Controls(), step_s=1.0)
 
 
 def test_the_record_says_how_it_was_computed(cohort, plan_tiny, tmp_path) -> None:

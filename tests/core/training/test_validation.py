@@ -15,7 +15,7 @@ from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError, ModelError
 from napari_necroseg.core.events import Finished, TrainingStep, Validated, ValidationPicture, Warned
 from napari_necroseg.core.network.model import load_model
-from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.network.stopping import Controls
 from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.training.train import train_planned
@@ -53,8 +53,8 @@ def test_validation_scores_whole_cases_as_prediction_does_and_changes_nothing(
 def test_the_labels_of_one_case_are_seen_where_they_were_asked_for(cohort, plan_tiny, tmp_path) -> None:
     learned, others = split(cohort)
     plan = plan_tiny(learned, steps=2)
-    wishes = Wishes(picture="case-2")
-    events = list(train_planned(plan, learned, run=tmp_path / "run", validation=others, wishes=wishes))
+    controls = Controls(picture="case-2")
+    events = list(train_planned(plan, learned, run=tmp_path / "run", validation=others, controls=controls))
     (picture,) = [event for event in events if isinstance(event, ValidationPicture)]
     (validated,) = [event for event in events if isinstance(event, Validated)]
     assert picture.case == "case-2"

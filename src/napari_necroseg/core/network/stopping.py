@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class Controls:
     """What a person wants of a training that runs; each may be set at any time, from any thread.
 
     Parameters

@@ -36,7 +36,7 @@ _MOST_DIFFERENCE = 1e-2
 _COMPARED_PERCENTILE = 99.9
 
 
-def ready_network(network: UNet, device: str, dtype: torch.dtype | None) -> UNet:
+def fold_network(network: UNet, device: str, dtype: torch.dtype | None) -> UNet:
     """Return a copy for prediction on a device, its batch normalisations folded into the convolutions.
 
     Parameters
@@ -81,7 +81,7 @@ def precision_holds(network: UNet, images: Tensor, device: str, dtype: torch.dty
         ``(B, C, *spatial)``, white; a few slices or a small block.
     """
     exact, short = (
-        probability_of(ready_network(network, device, format_), images).numpy() for format_ in (None, dtype)
+        probability_of(fold_network(network, device, format_), images).numpy() for format_ in (None, dtype)
     )
     return bool(np.percentile(np.abs(exact - short), _COMPARED_PERCENTILE) < _MOST_DIFFERENCE)
 
@@ -92,9 +92,9 @@ def _shorten(ready: UNet, dtype: torch.dtype) -> None:
         if isinstance(block, nn.Sequential) and isinstance(block[0], nn.Conv2d | nn.Conv3d):
             convolution = block[0]
             if isinstance(convolution, Joining2d | Joining3d):
-                block[0] = ShortJoining(convolution, dtype)
+                block[0] = Bfloat16Joining(convolution, dtype)
             else:
-                block[0] = ShortConvolution(convolution, dtype)
+                block[0] = Bfloat16Convolution(convolution, dtype)
 
 
 def _in_slabs(network: UNet, images: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class _Slab:
         self.coarse = slice(begin // 2, end // 2)
 
 
-class ShortConvolution(nn.Module):
+class Bfloat16Convolution(nn.Module):
     """A convolution of short numbers; sums and bias are 32 bits long.
 
     Parameters
@@ -156,7 +156,7 @@ class ShortConvolution(nn.Module):
         super().__init__()
         assert not isinstance(convolution.padding, str)
         assert convolution.bias is not None
-        assert dtype == torch.bfloat16, "what `takes_long_bias` has tried"
+        assert dtype == torch.bfloat16, "what `takes_float32_bias` has tried"
         assert convolution.groups == 1
         assert set(convolution.dilation) == {1}
         self.weight = _kept(rounded(convolution.weight if weight is None else weight, dtype))
@@ -167,7 +167,7 @@ class ShortConvolution(nn.Module):
     def forward(self, x_bcs: Tensor) -> Tensor:
         """Return ``(B, O, *spatial)``."""
         # `conv2d` and `conv3d` want a bias as short as the weights, whose rounding shifts a whole channel.
-        if x_bcs.device.type == "cpu" and takes_long_bias():
+        if x_bcs.device.type == "cpu" and takes_float32_bias():
             result: Tensor = torch.mkldnn_convolution(
                 x_bcs, self.weight, self.bias, self.padding, self.stride, self.ones, 1
             )
@@ -177,15 +177,15 @@ class ShortConvolution(nn.Module):
         return (without.float() + self.bias.view(-1, *self.ones)).to(x_bcs.dtype)
 
 
-class ShortJoining(nn.Module):
-    """As `ShortConvolution`, of a coarse level and its skip."""
+class Bfloat16Joining(nn.Module):
+    """As `Bfloat16Convolution`, of a coarse level and its skip."""
 
     def __init__(self, joining: Joining2d | Joining3d, dtype: torch.dtype) -> None:
         super().__init__()
         self.resize_mode = joining.resize_mode
         of_coarse, of_skip = joining.weight.chunk(2, dim=1)
-        self.of_both = ShortConvolution(joining, dtype)
-        self.of_skip = ShortConvolution(joining, dtype, of_skip)
+        self.of_both = Bfloat16Convolution(joining, dtype)
+        self.of_skip = Bfloat16Convolution(joining, dtype, of_skip)
         self.taps = _kept(rounded_by_phase(doubled_taps(of_coarse), dtype))
 
     def forward(self, pair: Pair) -> Tensor:
@@ -198,7 +198,7 @@ class ShortJoining(nn.Module):
 
 
 @cache
-def takes_long_bias() -> bool:
+def takes_float32_bias() -> bool:
     """Whether the processor's convolutions of short numbers take a bias of 32 bits."""
     image, bias = torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16), torch.zeros(1)
     try:

@@ -99,7 +99,7 @@ def by_patches(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.fl
     corners = tile_corners(one.images.shape[1:], one.patch_shape)
     blend = Blend(one.images.shape[1:], one.patch_shape)
     for number, corner in enumerate(corners, start=1):
-        patch = torch.from_numpy(window(one.images, corner, one.patch_shape, outside=one.air))[None]
+        patch = torch.from_numpy(padded_crop(one.images, corner, one.patch_shape, outside=one.air))[None]
         blend.add(_patch_probability(network, patch, one), corner)
         yield Progress(
             done=number, total=len(corners), message=f"Patch {number} of {len(corners)}{one.remark}"
@@ -203,7 +203,7 @@ def _starts(size: int, side: int) -> list[int]:
     return [min(index * step, size - side) for index in range(n_tiles)]
 
 
-def window(voxels: NDArray[Any], corner: Corner, shape: Shape, *, outside: NDArray[Any]) -> NDArray[Any]:
+def padded_crop(voxels: NDArray[Any], corner: Corner, shape: Shape, *, outside: NDArray[Any]) -> NDArray[Any]:
     """Copy a rectangle.
 
     Parameters
@@ -231,12 +231,12 @@ def window(voxels: NDArray[Any], corner: Corner, shape: Shape, *, outside: NDArr
 
 
 def span(start: int, count: int, size: int) -> tuple[slice, slice]:
-    """Return which part of a window along one axis lies inside the volume, and which voxels those are.
+    """Return which part of a crop along one axis lies inside the volume, and which voxels those are.
 
     Parameters
     ----------
     start, count
-        The window: `count` voxels from index `start` on.
+        The crop: `count` voxels from index `start` on.
     size
         Voxels of the volume along the axis.
     """

@@ -21,7 +21,7 @@ from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model
 from napari_necroseg.core.network.stopping import interruptible
 from napari_necroseg.core.network.unet import UNet
-from napari_necroseg.core.prediction.folded_network import precision_holds, ready_network
+from napari_necroseg.core.prediction.folded_network import fold_network, precision_holds
 from napari_necroseg.core.prediction.inference import Pass, by_patches, by_slices, sample_of, whole
 from napari_necroseg.core.prediction.region import Region
 
@@ -105,7 +105,7 @@ def _add_model(
         return
     dtype = yield from _format(model, images[:, :, *outer], task)
     members.precisions.add("fp32" if dtype is None else str(dtype).removeprefix("torch."))
-    network = ready_network(model.network, task.hardware.device, dtype)
+    network = fold_network(model.network, task.hardware.device, dtype)
     n_slices = task.case.grid.shape[0]
     needed = np.asarray(linear_matrix(images.shape[1], n_slices).any(axis=0))
     smoothing = _smoothing_slices(network, task)

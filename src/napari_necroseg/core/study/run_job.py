@@ -19,7 +19,7 @@ from napari_necroseg.core.files import file_sha256, voxels_sha256, write_text
 from napari_necroseg.core.images.read import read_mask_on
 from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import Model, load_model, software_versions
-from napari_necroseg.core.network.stopping import Stopped, Wishes, check
+from napari_necroseg.core.network.stopping import Controls, Stopped, check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.prediction.predict_cohort import predict_cohort
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, RECORD_NAME, WEIGHTS_NAME
@@ -232,7 +232,7 @@ class _Job:
 
     def _steps(self, prepared: PreparedTraining, cohort: Cohort) -> Generator[Event, None, None]:
         job = prepared.train(
-            cohort, run=self.unit.model, on_existing="resume_or_begin", wishes=Wishes(stop=self.stop)
+            cohort, run=self.unit.model, on_existing="resume_or_begin", controls=Controls(stop=self.stop)
         )
         with closing(job):
             for event in job:

@@ -31,7 +31,7 @@ _HEADER_KEY = "napari-necroseg-checkpoint"
 _MAY_DIFFER = ("device", "threads", "minutes")
 
 
-class Progressed(BaseModel):
+class TrainingProgress(BaseModel):
     """How far a training is.
 
     Parameters
@@ -64,7 +64,7 @@ class Checkpoint:
     """A training as it stood after an iteration: its tensors, and how far it is."""
 
     tensors: dict[str, Tensor]
-    progressed: Progressed
+    progress: TrainingProgress
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
@@ -75,7 +75,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     ResourceError
         If it cannot be written.
     """
-    record = checkpoint.progressed.model_dump_json()
+    record = checkpoint.progress.model_dump_json()
     write_bytes(run / CHECKPOINT_NAME, sealed(checkpoint.tensors, _HEADER_KEY, record))
 
 
@@ -133,18 +133,18 @@ def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
     path = run / CHECKPOINT_NAME
     if not path.exists():
         return None
-    with _opened(path) as (file, progressed):
-        _check_same_training(run, progressed, plan)
+    with _opened(path) as (file, progress):
+        _check_same_training(run, progress, plan)
         # Copies: the file is replaced while the training goes on.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()
     check_seal(f"The checkpoint {path}", tensors, metadata, metadata[_HEADER_KEY])
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
-    return Checkpoint(tensors=tensors, progressed=progressed)
+    return Checkpoint(tensors=tensors, progress=progress)
 
 
-def read_progress(run: Path) -> Progressed:
+def read_progress(run: Path) -> TrainingProgress:
     """Read how far an interrupted training is, and with which choices.
 
     Raises
@@ -157,24 +157,24 @@ def read_progress(run: Path) -> Progressed:
     path = run / CHECKPOINT_NAME
     if not path.exists():
         raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
-    with _opened(path) as (_, progressed):
-        return progressed
+    with _opened(path) as (_, progress):
+        return progress
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Progressed]]:
+def _opened(path: Path) -> Iterator[tuple[Any, TrainingProgress]]:
     check_readable(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(_HEADER_KEY, "")
-            yield file, Progressed.model_validate_json(header)
+            yield file, TrainingProgress.model_validate_json(header)
     except (SafetensorError, ValidationError) as error:
         raise ModelError(
             f"{path} is damaged or of another version; start the training anew in a new folder."
         ) from error
 
 
-def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[str, str]) -> None:
+def check_same_voxels(run: Path, progress: TrainingProgress, case_sha256: Mapping[str, str]) -> None:
     """Refuse to go on with other images than the training began with.
 
     Raises
@@ -182,9 +182,9 @@ def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[st
     SettingsError
         Naming the first case that is another.
     """
-    changed = [name for name, digest in case_sha256.items() if progressed.case_sha256.get(name) != digest]
-    if changed or set(case_sha256) != set(progressed.case_sha256):
-        name = changed[0] if changed else min(set(progressed.case_sha256) ^ set(case_sha256))
+    changed = [name for name, digest in case_sha256.items() if progress.case_sha256.get(name) != digest]
+    if changed or set(case_sha256) != set(progress.case_sha256):
+        name = changed[0] if changed else min(set(progress.case_sha256) ^ set(case_sha256))
         raise SettingsError(
             f"The training in {run} began with other images or another mask of {name} (a corrected one is "
             "another, and one that nobody has signed off counts only if asked for); restore them, or start "
@@ -192,8 +192,8 @@ def check_same_voxels(run: Path, progressed: Progressed, case_sha256: Mapping[st
         )
 
 
-def _check_same_training(run: Path, progressed: Progressed, plan: Plan) -> None:
-    was, wanted = (_comparable(config) for config in (progressed.config, plan.config))
+def _check_same_training(run: Path, progress: TrainingProgress, plan: Plan) -> None:
+    was, wanted = (_comparable(config) for config in (progress.config, plan.config))
     different = sorted(name for name in was if was[name] != wanted[name])
     if different:
         name = different[0]
@@ -201,9 +201,9 @@ def _check_same_training(run: Path, progressed: Progressed, plan: Plan) -> None:
             f"The training in {run} was started with {name} {json.dumps(was[name])}, not "
             f"{json.dumps(wanted[name])}; resume it with the choices that it had."
         )
-    if progressed.cases != plan.cases:
+    if progress.cases != plan.cases:
         raise SettingsError(
-            f"The training in {run} was started on other cases ({', '.join(progressed.cases)}); resume it "
+            f"The training in {run} was started on other cases ({', '.join(progress.cases)}); resume it "
             "with these."
         )
 

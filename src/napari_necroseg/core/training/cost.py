@@ -27,7 +27,7 @@ from napari_necroseg.core.network.unet import n_parameters
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.training.description import PlannedTraining, smaller_in_words, training_in_words
 from napari_necroseg.core.training.learner import Learner
-from napari_necroseg.core.training.mini_batches import batch
+from napari_necroseg.core.training.mini_batches import mini_batch
 from napari_necroseg.core.training.preflight import whose_masks
 from napari_necroseg.core.training.sources import on_device, training_source
 
@@ -95,7 +95,7 @@ def _measure(
     yield Progress(done=1, total=3, message="Making samples")
     # Where the training makes them, if the whole cohort fits.
     (sampled,) = on_device([source], hardware.device, n_cases=len(cohort))
-    batch_s = _median_seconds(lambda number: float(batch([sampled], plan, number).images[0].sum()))
+    batch_s = _median_seconds(lambda number: float(mini_batch([sampled], plan, number).images[0].sum()))
     check(stop)
     yield Progress(done=2, total=3, message="Learning")
     learner = Learner(plan, hardware)

@@ -1,7 +1,7 @@
 """Makes the mini-batches of a training: from which cases, in which order, by which random numbers.
 
-Every sample has a random generator of its own, made of the seed and the sample's number. So the n-th
-mini-batch needs none of those before it, and the preview's n-th draw has the random numbers of a training's.
+Every sample has a random generator of its own, made from the seed and the sample's number. So the n-th
+mini-batch does not depend on those before it, and the preview's n-th draw is the training's n-th draw.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from napari_necroseg.core.augment.source import Source
 from napari_necroseg.core.plan import Plan
 
 
-def batches(sources: Sequence[Source], plan: Plan, *, first: int = 0) -> Iterator[Sample]:
-    """Yield mini-batches for ever, from the first on; the same plan and sources give the same ones."""
+def mini_batches(sources: Sequence[Source], plan: Plan, *, first: int = 0) -> Iterator[Sample]:
+    """Yield mini-batches without end, from number `first` on; the same for the same plan and sources."""
     for iteration in count(first):
-        yield batch(sources, plan, iteration)
+        yield mini_batch(sources, plan, iteration)
 
 
-def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
+def mini_batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
     """Make one mini-batch, counted from 0."""
     first, seed = iteration * plan.config.batch_size, plan.config.seed
     numbers = range(first, first + plan.config.batch_size)
@@ -32,7 +32,7 @@ def batch(sources: Sequence[Source], plan: Plan, iteration: int) -> Sample:
 
 
 def _case_of(number: int, n_cases: int, seed: int) -> int:
-    """Every case equally often, in an order drawn anew for each round."""
+    """Return the case of a sample: all are used equally often, in an order drawn anew for each round."""
     round_number, place = divmod(number, n_cases)
-    # A third number: other random numbers than those of any sample.
+    # The third number keeps these random numbers apart from those of any sample.
     return int(np.random.default_rng([seed, round_number, 1]).permutation(n_cases)[place])

@@ -9,7 +9,7 @@ from napari_necroseg.core.config import TrainConfig, train_preset
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.network.device import Hardware, resolve_hardware
 from napari_necroseg.core.network.model import Model, load_model
-from napari_necroseg.core.network.stopping import Wishes
+from napari_necroseg.core.network.stopping import Controls
 from napari_necroseg.core.plan import Plan, fine_tuned, make_plan, may_validate, watched
 from napari_necroseg.core.training.train import OnExisting, train_planned
 
@@ -25,7 +25,7 @@ def train(
     validation: Cohort | None = None,
     left_out: Cohort = _NONE,
     on_existing: OnExisting = "refuse",
-    wishes: Wishes | None = None,
+    controls: Controls | None = None,
 ) -> Generator[Event, None, None]:
     """Train a network on a cohort; the plan is made from the configuration.
 
@@ -47,7 +47,7 @@ def train(
         Other cases of the same study: each that shares a patient or an image with a training case is named.
     on_existing
         What to do if `out` holds an interrupted training: refuse, resume it, or resume it if there is one.
-    wishes
+    controls
         To stop, pause, or keep the model as it is, from another thread.
 
     Yields
@@ -68,7 +68,7 @@ def train(
         run=Path(out),
         validation=prepared.to_watch(everything) if validation is None else validation,
         on_existing=on_existing,
-        wishes=wishes,
+        controls=controls,
     )
 
 
@@ -97,7 +97,7 @@ class PreparedTraining:
         run: Path,
         validation: Cohort | None = None,
         on_existing: OnExisting = "refuse",
-        wishes: Wishes | None = None,
+        controls: Controls | None = None,
     ) -> Generator[Event, None, None]:
         """Train as planned; the arguments are those of `train_planned`."""
         return train_planned(
@@ -108,7 +108,7 @@ class PreparedTraining:
             model=self.model,
             validation=validation,
             on_existing=on_existing,
-            wishes=wishes,
+            controls=controls,
         )
 
     def to_watch(self, cohort: Cohort) -> Cohort:

@@ -39,13 +39,13 @@ from napari_necroseg.core.network.device import (
     used_memory_gib,
 )
 from napari_necroseg.core.network.model import Model, save_run, software_versions
-from napari_necroseg.core.network.stopping import Stopped, Wishes, check, interruptible
+from napari_necroseg.core.network.stopping import Controls, Stopped, check, interruptible
 from napari_necroseg.core.network.unet import n_parameters
 from napari_necroseg.core.plan import Plan, with_fewer_cases
 from napari_necroseg.core.project.model_folder import RunRecord, TrainedRun, lock_path
 from napari_necroseg.core.training.checkpoint import (
     Checkpoint,
-    Progressed,
+    TrainingProgress,
     check_new,
     check_resumable,
     check_same_voxels,
@@ -56,7 +56,7 @@ from napari_necroseg.core.training.checkpoint import (
 from napari_necroseg.core.training.description import smaller_in_words
 from napari_necroseg.core.training.leakage import known_by_image, known_by_table, left_out
 from napari_necroseg.core.training.learner import Learner
-from napari_necroseg.core.training.mini_batches import batches
+from napari_necroseg.core.training.mini_batches import mini_batches
 from napari_necroseg.core.training.preflight import announcement, check_space, remarks, whose_masks
 from napari_necroseg.core.training.sources import Loaded, load_sources, source_sha256
 from napari_necroseg.core.training.validation import dice_of_cases, load_validation_cases
@@ -85,13 +85,13 @@ def train_planned(
     model: Model | None = None,
     validation: Cohort | None = None,
     on_existing: OnExisting = "refuse",
-    wishes: Wishes | None = None,
+    controls: Controls | None = None,
 ) -> Generator[Event, None, None]:
     """Train a network as planned; `core.training.start.train` makes the plan, too.
 
     Every half minute a checkpoint is written into the folder. It is removed when the training ends or is
     stopped, and stays when the program is killed or the generator is closed, when a resumed training is
-    stopped, or one for which `wishes.leave` is set.
+    stopped, or one for which `controls.leave` is set.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def train_planned(
         Cases to predict and score now and then; the scores change nothing in the training.
     on_existing
         What to do where a training was interrupted: refuse, resume it, or resume it if there is one.
-    wishes
+    controls
         To stop within two seconds, also in the middle of a step, leaving nothing and without `Finished`; to
         keep the model as it is; to pause.
 
@@ -136,7 +136,7 @@ def train_planned(
     NecrosegError
         If the loss is no longer a number.
     """
-    wishes, hardware = wishes or Wishes(), hardware or resolve_hardware(plan.config)
+    controls, hardware = controls or Controls(), hardware or resolve_hardware(plan.config)
     resumes = on_existing != "refuse"
     if not resumes:
         check_new(run)
@@ -144,7 +144,7 @@ def train_planned(
     with (
         memory_errors(f"a mini-batch of {size} voxels and {len(plan.cases)} cases", smaller_in_words(plan)),
         torch_settings(hardware.threads),
-        file_lock(lock_path(run), f"The training in {run}", wait_s=_SECONDS_TO_WAIT, stop=wishes.stop),
+        file_lock(lock_path(run), f"The training in {run}", wait_s=_SECONDS_TO_WAIT, stop=controls.stop),
     ):
         # Another program may have trained here until the lock was free.
         (check_resumable if resumes else check_new)(run)
@@ -158,7 +158,7 @@ def train_planned(
                 hardware=hardware,
                 model=model,
                 on_existing=on_existing,
-                wishes=wishes,
+                controls=controls,
             )
             yield from job.events()
         except Stopped:
@@ -166,7 +166,7 @@ def train_planned(
         finally:
             # A stopped training leaves nothing, unless it resumed another, whose work it must not throw away.
             # The wish decides, not who saw it first: a step, or whoever draws the events.
-            if wishes.stop.is_set() and not (resumes or wishes.leave.is_set()):
+            if controls.stop.is_set() and not (resumes or controls.leave.is_set()):
                 drop_checkpoint(run)
             hand_back_memory(hardware.device)
 
@@ -228,13 +228,13 @@ class _Job:
     hardware: Hardware
     model: Model | None
     on_existing: OnExisting
-    wishes: Wishes
+    controls: Controls
 
     def events(self) -> Generator[Event, None, None]:
         """Read the cases, learn, and write the model."""
         clock = Clock()
         loaded = yield from self._read()
-        watched = yield from load_validation_cases(self.plan, self.validation, self.trained, self.wishes)
+        watched = yield from load_validation_cases(self.plan, self.validation, self.trained, self.controls)
         steps = _Steps(
             job=self,
             plan=with_fewer_cases(self.plan, len(loaded.sources)),
@@ -247,7 +247,7 @@ class _Job:
         if self.on_existing != "refuse":
             yield from steps.resume()
         network, state = steps.learner.network, steps.state
-        with interruptible(network, self.wishes.stop):
+        with interruptible(network, self.controls.stop):
             yield from steps.events()
         save_run(self.run, network, self._final_record(steps, loaded), _csv(state))
         drop_checkpoint(self.run)
@@ -271,8 +271,8 @@ class _Job:
         others = left_out(self.plan, self.cohort, self.validation)
         watched = self.validation.names
         yield from known_by_table(self.plan, self.trained, others, self._earlier, watched=watched)
-        loaded = yield from load_sources(self.plan, self.trained, self.hardware.device, self.wishes.stop)
-        yield from known_by_image(self.plan, loaded.marks, others, self._earlier, self.wishes.stop)
+        loaded = yield from load_sources(self.plan, self.trained, self.hardware.device, self.controls.stop)
+        yield from known_by_image(self.plan, loaded.marks, others, self._earlier, self.controls.stop)
         # A study scores each network on whole folds afterwards.
         if self.on_existing != "resume_or_begin":
             yield from remarks(self.model, n_cases=len(loaded.sources), validation=watched)
@@ -366,7 +366,7 @@ class _Steps:
             if self.job.on_existing == "resume":
                 yield Warned(message=f"{run} holds no checkpoint yet: the training begins anew.")
             return
-        done = checkpoint.progressed
+        done = checkpoint.progress
         check_same_voxels(run, done, self.digests)
         if done.started_from != self.job.started_from:
             raise SettingsError(
@@ -382,16 +382,16 @@ class _Steps:
 
         A network that was trained before is validated before the first step, too: that shows what it forgets.
         """
-        plan, state, clock, wishes = self.plan, self.state, self.clock, self.job.wishes
+        plan, state, clock, controls = self.plan, self.state, self.clock, self.job.controls
         losses: list[Tensor] = []
         if self.watched and self.job.model is not None and state.iteration == 0:
             yield from self._validate()
         before = reported = saved = validated = clock.seconds()
         yield from _tell_reading(plan, state, before)
-        for sample in batches(self.sources, plan, first=state.iteration):
+        for sample in mini_batches(self.sources, plan, first=state.iteration):
             losses.append(self.learner.step(sample, _progress(plan, state.iteration, before)))
             state.iteration, state.seconds = state.iteration + 1, clock.seconds()
-            is_last = _is_last(plan, state, wishes, step_s=state.seconds - before)
+            is_last = _is_last(plan, state, controls, step_s=state.seconds - before)
             before = state.seconds
             if is_last or state.seconds - reported >= _SECONDS_BETWEEN_EVENTS:
                 yield self._report(losses, seconds=state.seconds - reported)
@@ -402,12 +402,12 @@ class _Steps:
             if is_last:
                 yield from _tell_forgetting(state)
                 return
-            if state.seconds - saved >= _SECONDS_BETWEEN_CHECKPOINTS or wishes.pause.is_set():
+            if state.seconds - saved >= _SECONDS_BETWEEN_CHECKPOINTS or controls.pause.is_set():
                 self._save_checkpoint()
                 yield Checkpointed(iteration=state.iteration)
                 saved = state.seconds
-            if wishes.pause.is_set():
-                yield from _pause(wishes, state)
+            if controls.pause.is_set():
+                yield from _pause(controls, state)
                 clock.set_back(state.seconds)
 
     def _report(self, losses: list[Tensor], *, seconds: float) -> TrainingStep:
@@ -433,7 +433,7 @@ class _Steps:
         job, state, network = self.job, self.state, self.learner.network
         began_s = self.clock.seconds()
         model = Model(network=network.eval(), record=job.record(self.digests, state), run=job.run, sha256="")
-        dice = yield from dice_of_cases(model, self.watched, job.hardware, job.wishes)
+        dice = yield from dice_of_cases(model, self.watched, job.hardware, job.controls)
         network.train()
         state.validation_s = self.clock.seconds() - began_s
         # As everywhere: nothing to find and nothing found is undefined, and counts in no mean.
@@ -443,7 +443,7 @@ class _Steps:
         yield Validated(iteration=state.iteration, dice=dice, mean_dice=mean)
 
     def _save_checkpoint(self) -> None:
-        progressed = Progressed(
+        progress = TrainingProgress(
             config=self.plan.config,
             cases=self.plan.cases,
             case_sha256=self.digests,
@@ -452,16 +452,16 @@ class _Steps:
             seconds=self.state.seconds,
             history=tuple(self.state.history),
         )
-        save_checkpoint(self.job.run, Checkpoint(tensors=self.learner.state(), progressed=progressed))
+        save_checkpoint(self.job.run, Checkpoint(tensors=self.learner.state(), progress=progress))
 
 
-def _is_last(plan: Plan, state: State, wishes: Wishes, *, step_s: float) -> bool:
+def _is_last(plan: Plan, state: State, controls: Controls, *, step_s: float) -> bool:
     """Whether the training ends here: at its length, before its limit would be passed, or as wished."""
     is_done = plan.iterations is not None and state.iteration >= plan.iterations
     # One more step takes about as long as the last, and so does the validation at the end.
     ahead_s = step_s + state.validation_s + _SECONDS_TO_SAVE
     is_late = plan.seconds is not None and state.seconds + ahead_s > plan.seconds
-    return is_done or is_late or wishes.keep.is_set()
+    return is_done or is_late or controls.keep.is_set()
 
 
 def _progress(plan: Plan, iteration: int, elapsed_s: float) -> float:
@@ -497,9 +497,9 @@ def _tell_forgetting(state: State) -> Iterator[Event]:
         )
 
 
-def _pause(wishes: Wishes, state: State) -> Iterator[Event]:
+def _pause(controls: Controls, state: State) -> Iterator[Event]:
     """Wait until the person wants something else; the memory stays in use, the processor does not."""
     yield Paused(iteration=state.iteration)
-    while wishes.pause.is_set() and not wishes.keep.is_set():
-        check(wishes.stop)
+    while controls.pause.is_set() and not controls.keep.is_set():
+        check(controls.stop)
         time.sleep(_SECONDS_BETWEEN_LOOKS)

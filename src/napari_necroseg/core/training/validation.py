@@ -10,7 +10,7 @@ from napari_necroseg.core.events import Event, Finished, Progress, ValidationPic
 from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed
 from napari_necroseg.core.network.model import Model
-from napari_necroseg.core.network.stopping import Wishes, check
+from napari_necroseg.core.network.stopping import Controls, check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.prediction.predict import predict
 from napari_necroseg.core.scoring.overlap import count, dice
@@ -18,11 +18,11 @@ from napari_necroseg.core.volume import Volume
 
 
 def dice_of_cases(
-    model: Model, cases: tuple[Case, ...], hardware: Hardware, wishes: Wishes
+    model: Model, cases: tuple[Case, ...], hardware: Hardware, controls: Controls
 ) -> Generator[Event, None, dict[str, float]]:
     """Predict each case with a network as it is; return the Dice coefficients by the cases' names.
 
-    Yields `Progress`, and the `ValidationPicture` of the case `wishes.picture`.
+    Yields `Progress`, and the `ValidationPicture` of the case `controls.picture`.
     """
     # Mirrored images would take three more passes of the training's time.
     config = usual_prediction(model.config).changed(
@@ -30,21 +30,21 @@ def dice_of_cases(
     )
     found: dict[str, float] = {}
     for case in cases:
-        *_, last = predict(model, case, config, stop=wishes.stop)
-        check(wishes.stop)
+        *_, last = predict(model, case, config, stop=controls.stop)
+        check(controls.stop)
         assert isinstance(last, Finished)
         labels: Volume = last.result.labels
         mask = case.mask(model.config.target)
         assert mask is not None, "checked when the cases were loaded"
         found[case.name] = dice(count(mask.voxels > 0, labels.voxels > 0))
-        if case.name == wishes.picture:
+        if case.name == controls.picture:
             yield ValidationPicture(case=case.name, labels=labels, dice=found[case.name])
         yield Progress(done=len(found), total=len(cases), message=f"Validation: {case.name} is predicted")
     return found
 
 
 def load_validation_cases(
-    plan: Plan, cohort: Cohort, trained: Cohort, wishes: Wishes
+    plan: Plan, cohort: Cohort, trained: Cohort, controls: Controls
 ) -> Generator[Event, None, tuple[Case, ...]]:
     """Load the cases to validate on; yield progress.
 
@@ -63,7 +63,7 @@ def load_validation_cases(
             raise CohortError(f"{files.name} cannot be validated on: {reason}.")
     cases = []
     for number, files in enumerate(cohort):
-        check(wishes.stop)
+        check(controls.stop)
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
         case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
         if case.mask(plan.config.target) is None:
