@@ -1,8 +1,8 @@
-"""The one way to the disk: all that the program opens, writes, renames, locks or removes of its own.
+"""The single door to the disk: the program opens, writes, renames, locks and removes its files here only.
 
-A test that wants a disk that is full, slow or forbidden puts a method of its own there:
-``monkeypatch.setattr(files.disk, "fsync", slow)``. Whoever writes a file bit by bit, as the journal does,
-asks for it there, too: ``file = disk.open(path, "r+b")``, then ``disk.write(file, record)`` and
+A test that needs a disk that is full, slow or forbidden replaces a method of `disk`:
+``monkeypatch.setattr(files.disk, "fsync", slow)``. Code that writes a file piece by piece, as the journal
+does, uses it as well: ``file = disk.open(path, "r+b")``, then ``disk.write(file, record)`` and
 ``disk.fsync(file)``.
 """
 
@@ -19,24 +19,24 @@ from typing import Any
 
 from napari_necroseg.core.errors import FileError, ResourceError, unwritable
 
-# Windows lets nobody else read a locked byte, so one behind the end of any file is locked: the last but one
-# that every version of its C library can name.
+# On Windows nobody else can read a locked byte, so the lock is put on a byte beyond the end of any file: the
+# last but one that every version of the C library can address.
 LOCKED_BYTE = 2**31 - 2
 _SECONDS_BETWEEN_TRIES = 0.2
 
-# By which a lock that a killed process left is told from other programs' files.
+# The content of our lock files; it tells one that a killed process left from other programs' files.
 LOCK_MARK = b"napari-necroseg\n"
 
 
 class Disk:
-    """What the program asks of the system for files of its own; errors are the system's `OSError`."""
+    """What the program asks of the system; errors are the system's `OSError`."""
 
     def open(self, path: Path, mode: str) -> FileIO:
-        """Open a file without a buffer: when `write` returns, the system has the content."""
+        """Open a file without buffering: once `write` returns, the system has the content."""
         return FileIO(path, mode)
 
     def read(self, file: FileIO) -> bytes:
-        """Return the content of a file from where it stands to its end."""
+        """Return the rest of a file, from the current position to the end."""
         return file.readall()
 
     def write(self, file: FileIO, content: bytes) -> None:
@@ -45,12 +45,12 @@ class Disk:
         while left:
             taken = file.write(left)
             if not taken:
-                # A disk that is nearly full takes a part, and says so only when asked for the rest.
+                # A disk that is nearly full takes a part, and reports that only when given the rest.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             left = left[taken:]
 
     def fsync(self, file: FileIO) -> None:
-        """Wait until the file would survive a power cut."""
+        """Wait until the file is safe from a power cut."""
         os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
@@ -62,13 +62,13 @@ class Disk:
         path.unlink()
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder, and those that it lies in, unless it is there."""
+        """Make a folder and its parents, unless they exist."""
         path.mkdir(parents=True, exist_ok=True)
 
     def lock(self, file: FileIO | int) -> bool | None:
         """Lock a file, or a folder by its descriptor, until it is closed.
 
-        False if another process has locked it, None where none can.
+        Returns False if another process holds the lock, and None where the drive has no locks.
         """
         if sys.platform == "win32":
             import msvcrt
@@ -87,7 +87,7 @@ class Disk:
         return True
 
     def share(self, folder: int) -> None:
-        """Lock a folder by its descriptor, with others that do so; wait for one who has it alone."""
+        """Take a shared lock on a folder by its descriptor; wait while another process has it exclusively."""
         import fcntl
 
         fcntl.flock(folder, fcntl.LOCK_SH)
@@ -97,7 +97,7 @@ disk = Disk()
 
 
 def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
-    """Lock a byte as Windows does; where the file is read or written next stays the same."""
+    """Lock a byte in the way of Windows; the position in the file stays the same."""
     place = file.tell()
     file.seek(LOCKED_BYTE)
     try:
@@ -116,23 +116,25 @@ def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
 def file_lock(
     path: Path, what: str, *, wait_s: float = 0.0, stop: threading.Event | None = None
 ) -> Iterator[None]:
-    """Keep others from entering a context of the same file, on this computer or on others that share it.
+    """Let one process at a time into this context, on this computer and on others that share the drive.
 
-    The system frees the file when the process ends, however it ends. Where it knows no locks, all may enter.
+    The system frees the lock when the process ends, however it ends. On a drive without locks all may enter.
 
     Parameters
     ----------
     path
-        The file; it is gone afterwards.
+        The lock file; it is removed afterwards.
     what
-        What is being done, for the message.
-    wait_s, stop
-        How long to wait for another process, unless it is set.
+        The work that is protected, for the message.
+    wait_s
+        How long to wait for another process.
+    stop
+        Ends the wait when it is set.
 
     Raises
     ------
     FileError
-        If another process is within.
+        If another process is inside.
     ResourceError
         If the file cannot be made.
     """
@@ -155,16 +157,16 @@ def file_lock(
             yield
         finally:
             if sys.platform != "win32":
-                # While it is still locked.
+                # While it is still locked, so that nobody else's file is removed.
                 path.unlink(missing_ok=True)
     if sys.platform == "win32":
-        # It removes no open file, neither this one's nor that of the next who came in.
+        # Windows removes no open file, neither ours nor that of the next process inside.
         with suppress(OSError):
             path.unlink()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether another process is within a `file_lock` of this file; False where there are no locks."""
+    """Whether another process is inside a `file_lock` of this file; False on a drive without locks."""
     if not path.exists():
         return False
     try:
@@ -178,7 +180,7 @@ def is_locked(path: Path) -> bool:
 
 
 def lock(file: FileIO) -> None:
-    """Mark a file as being written, for as long as it is open; nothing where the system cannot.
+    """Lock an open file until it is closed, so that nobody else writes it, if the drive has locks.
 
     Raises
     ------
@@ -192,7 +194,7 @@ def lock(file: FileIO) -> None:
 
 
 def _taken(path: Path) -> FileIO | None:
-    """Lock the file, and return it; None if another process has it, or took it away meanwhile."""
+    """Lock the file and return it; None if another process holds it, or has removed it meanwhile."""
     try:
         file = disk.open(path, "ab")
     except OSError as error:

@@ -1,20 +1,20 @@
-"""How images and outlines look wherever they are drawn: colours, and the intensities that are shown."""
+"""How images, outlines and time spans are shown everywhere: colours, intensities, words."""
 
 import numpy as np
 
 from napari_necroseg.core.volume import Voxels
 
-# Green against blue, as in the paper; both light enough for a dark image, and told apart by people with
-# any of the common colour vision deficiencies (they differ in blue, not in red against green).
+# Green against blue, as in the paper: light enough on a dark image, and told apart with any of the common
+# colour vision deficiencies, since they differ in blue and not in red against green.
 REFERENCE_COLOUR = "#38d64d"
 PREDICTION_COLOUR = "#4aa8ff"
 
-# Share of the voxels that is shown as black, and as white: MR has a few very bright voxels.
+# Percentiles that are shown as black and as white: MR images have a few very bright voxels.
 _DISPLAY_PERCENTILES = (2.0, 99.7)
 
 
 def display_range(voxels: Voxels) -> tuple[float, float]:
-    """Return the intensities to show as black and as white; never an empty range."""
+    """Return the intensities to show as black and as white; they always differ."""
     low, high = np.percentile(voxels, _DISPLAY_PERCENTILES)
     if high <= low:
         low, high = float(voxels.min()), float(voxels.max())
@@ -22,7 +22,7 @@ def display_range(voxels: Voxels) -> tuple[float, float]:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span as a person says it."""
+    """Return a time span in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

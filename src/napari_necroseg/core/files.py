@@ -23,21 +23,21 @@ from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable, unwritable
 from napari_necroseg.core.volume import Volume
 
-# How many characters at the end of a file's name its temporary name keeps.
+# A temporary name keeps so many characters from the end of the final one.
 _LONGEST_TAIL = 60
 _INSTEAD = "Move it away, restore it, or choose another file."
 
-# Tests, and people whose home is not theirs alone, name another folder by it.
+# Names another folder, for tests and for people who share their home folder with others.
 DATA_VARIABLE = "NECROSEG_DATA"
 
 
 def open_to_read(path: Path) -> FileIO:
-    """Open a regular file: a pipe or a device may never end.
+    """Open a regular file; pipes and devices are refused, since reading one may never end.
 
     Raises
     ------
     FileError
-        If it is missing, of another kind, or may not be read; with the system's reason.
+        If it is missing, not a regular file, or not readable; with the system's reason.
     """
     try:
         kind = path.stat().st_mode
@@ -49,7 +49,7 @@ def open_to_read(path: Path) -> FileIO:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse, with the system's reason, a file that cannot be read; see `open_to_read`."""
+    """Raise an error with the system's reason if a file cannot be read; see `open_to_read`."""
     with open_to_read(path) as file:
         try:
             file.read(1)
@@ -65,14 +65,14 @@ def read_bytes(path: Path, *, kind: str = "this", most_bytes: int | None = None)
     path
         The file.
     kind
-        What it should be, for the message: ``"an augmentation"``.
+        What the file should be, for the message: ``"an augmentation"``.
     most_bytes
-        What is larger is something else, and is not read.
+        A larger file must be something else, and is not read.
 
     Raises
     ------
     FileError
-        If it is larger, or cannot be read; see `open_to_read`.
+        If the file is too large, or cannot be read; see `open_to_read`.
     """
     with open_to_read(path) as file:
         try:
@@ -85,12 +85,12 @@ def read_bytes(path: Path, *, kind: str = "this", most_bytes: int | None = None)
 
 
 def read_text(path: Path, kind: str, most_bytes: int) -> str:
-    """Return a text in UTF-8, its line ends as they are; see `read_bytes`.
+    """Return the text of a file in UTF-8, with its line ends unchanged; see `read_bytes`.
 
     Raises
     ------
     FileError
-        As `read_bytes`; also if it is no such text.
+        As `read_bytes`; also if the content is not UTF-8.
     """
     try:
         return read_bytes(path, kind=kind, most_bytes=most_bytes).decode("utf-8-sig")
@@ -102,13 +102,13 @@ def read_text(path: Path, kind: str, most_bytes: int) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
 
-    Makes missing parent folders. The temporary name keeps all suffixes, since libraries choose a
+    Makes missing parent folders. The temporary name keeps all suffixes, since libraries choose the
     format by them.
 
     Raises
     ------
     ResourceError
-        If the folder cannot be written to or the disk is full; what was there before is untouched.
+        If the folder cannot be written to or the disk is full; an earlier file stays unchanged.
     """
     temporary = beside(path)
     try:
@@ -133,14 +133,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path
-        A folder that is new or empty; the caller has checked it.
+        A folder that does not exist or is empty, as the caller has checked.
 
     Raises
     ------
     ResourceError
         If the folder cannot be written to or the disk is full.
     """
-    # "." has no name to put another beside, and a link to a folder stays a link.
+    # "." has no name to derive a temporary one from, and a link to a folder stays a link.
     place = Path(os.path.realpath(path))
     stage = beside(place)
     try:
@@ -160,9 +160,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing_into(folder: Path) -> Iterator[None]:
-    """Keep other processes from sweeping up the temporary files that are written into a folder.
+    """Keep other processes from removing the temporary files that are being written into a folder.
 
-    Where a folder cannot be locked, as on Windows, `output.sweep` removes only old files.
+    Where folders cannot be locked, as on Windows, `output.sweep` removes old files only.
     """
     descriptor = -1
     if sys.platform != "win32":
@@ -177,7 +177,7 @@ def writing_into(folder: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that is to be written into later, so that problems with it are told now.
+    """Make a folder that is written into later, so that problems with it are reported now.
 
     Raises
     ------
@@ -197,18 +197,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def fill(temporary: Path, content: bytes) -> None:
-    """Write a temporary file, for callers that do something more before they rename it."""
+    """Write a temporary file that the caller renames later."""
     with disk.open(temporary, "wb") as file:
         disk.write(file, content)
 
 
 def stage(path: Path, content: bytes) -> Path:
-    """Write a file down to the disk under a name beside its final one, which `disk.replace` then gives it.
+    """Write a file safely under a temporary name beside `path`; `disk.replace` then gives it its final name.
 
     Raises
     ------
     OSError, ResourceError
-        If it cannot be written; nothing is left of it then.
+        If it cannot be written; nothing is left behind then.
     """
     temporary = beside(path)
     check_replaceable(path)
@@ -235,19 +235,19 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def free_path(path_of: Callable[[int], Path]) -> Path:
-    """Return the first of the paths, numbered from 1, that is not there."""
+    """Return the first path, counted from 1, that does not exist."""
     return next(path for number in count(1) if not (path := path_of(number)).exists())
 
 
 def back_up(path: Path) -> Path:
-    """Copy a file to the next free name that ends in ``.bak-1``, ``.bak-2`` and so on, and return that."""
+    """Copy a file to the first free name among ``<name>.bak-1``, ``.bak-2``, ..., and return the copy."""
     backup = free_path(lambda number: path.with_name(f"{path.name}.bak-{number}"))
     copy_file(path, backup)
     return backup
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file if it exists.
 
     Raises
     ------
@@ -263,21 +263,12 @@ def remove(path: Path) -> None:
 
 
 def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
-    """Return the names and values of a JSON file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    kind
-        What it should be, for the messages: ``"an augmentation"``.
-    most_bytes
-        What is larger is something else, and is not read.
+    """Return the object that a JSON file holds; the parameters are those of `read_bytes`.
 
     Raises
     ------
     FileError
-        If it cannot be read, is larger, or holds no names and values.
+        If it cannot be read, is too large, or holds no JSON object.
     """
     content = read_bytes(path, kind=kind, most_bytes=most_bytes)
     try:
@@ -290,7 +281,7 @@ def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
 
 
 def read_json_quietly(path: Path, most_bytes: int) -> dict[str, Any]:
-    """Return the names and values of a JSON file; none if it is absent or damaged."""
+    """Return the object that a JSON file holds; an empty one if the file is missing or damaged."""
     try:
         return read_json(path, "a record", most_bytes)
     except FileError:
@@ -307,7 +298,7 @@ def file_sha256(path: Path) -> str:
 
 
 def voxels_sha256(volume: Volume) -> str:
-    """Return the SHA-256 of an image's voxels; a copy under another name, or zipped anew, has the same."""
+    """Return the SHA-256 of an image's voxels: the same for a copy that was renamed or compressed again."""
     voxels = np.ascontiguousarray(volume.voxels)
     digest = hashlib.sha256(repr((voxels.shape, voxels.dtype.str)).encode())
     digest.update(voxels.data)
@@ -327,14 +318,14 @@ def relative_path(path: Path, folder: Path) -> str:
 
 
 def beside(path: Path) -> Path:
-    """Return a hidden name beside a file that nothing else has; see `output.sweep`."""
-    # Begins with a letter: a person's hidden copy may begin with a date, whose digits are hexadecimal, too.
+    """Return a new hidden name beside a file; see `output.sweep`."""
+    # It begins with a letter, unlike a person's hidden copy that begins with a date.
     token = f"{secrets.choice('abcdef')}{secrets.token_hex(4)[1:]}"
     return path.with_name(f".{token}-{path.name[-_LONGEST_TAIL:]}")
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to replace a folder, or a device such as ``/dev/null``, by a file."""
+    """Raise an error where a file would replace a folder, or a device such as ``/dev/null``."""
     if path.is_dir():
         raise ResourceError(f"{path} could not be written: it is a folder; name a file.")
     if path.exists() and not path.is_file():
@@ -342,13 +333,13 @@ def check_replaceable(path: Path) -> None:
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Without this a power cut after the rename can leave an empty file under the final name."""
+    """Prevent that a power cut after the rename leaves an empty file under the final name."""
     with disk.open(path, "r+b") as file:
         disk.fsync(file)
 
 
 def user_data_folder() -> Path:
-    """Return the folder for the data of the person who is logged in; it is not made here."""
+    """Return the folder for data of this user that belong to no project; it is not made here."""
     named = os.environ.get(DATA_VARIABLE)
     if named:
         return Path(named)

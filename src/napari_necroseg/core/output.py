@@ -1,4 +1,4 @@
-"""Where results go: looked at before the work begins, and swept of what killed programs left there."""
+"""Checks that results can be written before the work begins, and removes what killed programs left behind."""
 
 import os
 import re
@@ -14,22 +14,23 @@ from napari_necroseg.core.disk import LOCK_MARK, disk
 from napari_necroseg.core.errors import FileError, unwritable
 from napari_necroseg.core.files import beside, check_replaceable
 
-# As large as a small mask: a disk without room for it is full.
+# As large as a small mask: a disk without space for it is full.
 _PROBE = bytes(1 << 16)
-# Eight hexadecimal digits; eight decimal ones are a date (``.20261128-case-01.nii.gz``), a person's own copy.
+# Eight hexadecimal digits, but not eight decimal ones: those are the date of a person's own copy
+# (``.20261128-case-01.nii.gz``).
 _TEMPORARY = re.compile(r"\.(?=[0-9]*[a-f])[0-9a-f]{8}-(?P<name>.+)", re.DOTALL)
-# The kinds of files that this program writes: a hidden file of another kind is somebody else's.
+# The kinds of files that this program writes; a hidden file of another kind belongs to somebody else.
 _KINDS = re.compile(
     r"\.(nii|json|csv|md|html|png|svg|pdf|safetensors|onnx|journal|probe)(\.|$)", re.IGNORECASE
 )
-# Where the system knows no locks, a file that old is written no more.
+# On a drive without locks a file of this age is taken for abandoned.
 _SECONDS_TO_GROW_OLD = 24 * 3600.0
 
 
 def check_out_folder(folder: Path) -> None:
-    """Refuse, before any work, a folder that results cannot be written into, and sweep it; see `sweep`.
+    """Make sure, before any work, that results can be written into a folder, and `sweep` it.
 
-    Nothing is left there, not even the folder if it is new.
+    The check leaves nothing behind; a folder that did not exist is removed again.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def check_out_folder(folder: Path) -> None:
 
 
 def check_out_file(path: Path) -> None:
-    """Refuse, before any work, a file that a result cannot be written to; see `check_out_folder`."""
+    """Make sure, before any work, that a result can be written to a file; see `check_out_folder`."""
     try:
         check_replaceable(path)
     except OSError as error:
@@ -63,10 +64,10 @@ def check_out_file(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and locks that killed programs left in a folder.
+    """Remove the temporary files and locks that killed processes of this program left in a folder.
 
-    Nothing is removed while another process writes there (see `files.writing_into`), and only files that are
-    named as this program names them. A folder that cannot be read or changed is left as it is.
+    Nothing is removed while another process writes there (see `files.writing_into`). Files that are not named
+    in the way of this program stay, and so does all in a folder that cannot be read or changed.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         hidden = [Path(entry.path) for entry in entries if entry.name.startswith(".")]
@@ -79,12 +80,12 @@ def sweep(folder: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file is named as those that are just being written."""
+    """Whether a file has the name of one that is still being written."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def sweep_all(folder: Path) -> None:
-    """Sweep a folder and all that it holds; see `sweep`."""
+    """Call `sweep` for a folder and all folders in it."""
     for root, _, _ in os.walk(folder):
         sweep(Path(root))
 
@@ -99,12 +100,12 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_lock(path: Path) -> bool:
-    """Whether a file is a lock of ours: it says so, or stands empty beside the run that it is named after."""
+    """Whether a file is a lock of ours, by its mark or, if it is empty, by the run that it is named after."""
     if path.suffix != ".lock":
         return False
     size = path.stat().st_size
     if size == 0:
-        # So earlier versions made them.
+        # Earlier versions wrote no mark.
         named_after = path.stem.removeprefix(".")
         return any(path.with_name(name).exists() for name in (named_after, f"{named_after}.json"))
     return size == len(LOCK_MARK) and path.read_bytes() == LOCK_MARK
@@ -112,7 +113,7 @@ def _is_lock(path: Path) -> bool:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[bool | None]:
-    """Lock a folder; False if somebody is writing there, None where no folder can be locked."""
+    """Lock a folder; yield False if somebody is writing there, and None where folders cannot be locked."""
     if sys.platform == "win32":
         yield None
         return
@@ -134,7 +135,7 @@ def _remove(path: Path, *, is_alone: bool | None) -> None:
 
 
 def _remove_lock(path: Path) -> None:
-    """Remove the file of a lock that nobody has; it is locked meanwhile, so that nobody takes it."""
+    """Remove a lock file that nobody holds; it is locked meanwhile, so that nobody can take it."""
     with disk.open(path, "r+b") as file:
         is_free = disk.lock(file)
         if is_free is False or (is_free is None and not _is_old(path)):
@@ -142,7 +143,7 @@ def _remove_lock(path: Path) -> None:
         if sys.platform != "win32":
             disk.unlink(path)
     if sys.platform == "win32":
-        # It removes no file that somebody has open.
+        # Windows removes no file that is open.
         disk.unlink(path)
 
 
@@ -151,7 +152,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _missing(folder: Path) -> list[Path]:
-    """Which folders are to be made, the deepest first; a link that leads nowhere is there."""
+    """Return which folders do not exist yet, the deepest first; a link to nowhere counts as existing."""
     return [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
 
 

@@ -12,36 +12,36 @@ from napari_necroseg.core.errors import CohortError
 # counts: 1,401,713 (2D, two sequences; paper 1.4 million) and 4,144,049 (3D; paper 4.0 million).
 WIDTHS = (16, 32, 64, 128, 128)
 
-# What the network is, and what it is for.
+# Settings that define the network and its task.
 SAME_NETWORK = ("dimension", "sequences", "target", "upsampling")
 
-# How it sees its images.
+# Settings that define how the network sees its images.
 SAME_IMAGES = ("whitening", "slices", "patch_side")
 
-# At the rate that it learned with a model forgets about twice as much of its old cases: docs/training.md.
+# At its first learning rate a model forgets about twice as much of its old cases: docs/training.md.
 RATE_SHARE = 0.1
 
-# Predicting them takes of the training's time.
+# Predicting them takes time from the training.
 _MOST_WATCHED = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A training, decided to the last number.
+    """A training with every number decided.
 
     Parameters
     ----------
     config
-        The choices that it was made from.
+        The choices that the plan was made from.
     cases
         Names of the training cases.
     iterations
-        Number of mini-batches; None where only `seconds` bounds the training.
+        Number of mini-batches; None where only `seconds` limits the training.
     seconds
-        Wall time after which the training ends, loading included; None for no limit.
+        Wall time after which the training ends, including loading; None for no limit.
     patch_shape
         ``(Z, Y, X)`` of a volume patch, with all slices that the stack is interpolated to; a 2D sample is one
-        of them.
+        of these slices.
     widths
         Channels of the resolution levels.
     """
@@ -90,9 +90,9 @@ def make_plan(config: TrainConfig, cohort: Cohort) -> Plan:
 
 
 def with_fewer_cases(plan: Plan, n_cases: int) -> Plan:
-    """Return the plan of a training that only some of its cases are left for, and that is shorter for it.
+    """Return a shorter plan for a training of which only some cases are left.
 
-    The names stay: they say which cases it was begun with.
+    The names stay: they are those of the cases that the training began with.
     """
     return replace(plan, iterations=_iterations(plan.config, n_cases))
 
@@ -103,7 +103,7 @@ def patch_shape_of(config: TrainConfig) -> tuple[int, int, int]:
 
 
 def _iterations(config: TrainConfig, n_cases: int) -> int | None:
-    """One pass over all samples in mini-batches, unless steps or a time limit say otherwise.
+    """Return the mini-batches of one pass over all samples, unless steps or a time limit are set.
 
     The paper's 21 training cases give 37,800 volumes: 18,900 iterations of 2 volumes in 3D, or
     2,419,200 slices in 75,600 iterations of 32 in 2D.
@@ -133,10 +133,10 @@ def _unsigned(case: CaseFiles, config: TrainConfig) -> str:
 
 
 def fine_tuning_preset(name: Preset, dimension: Dimension) -> TrainConfig:
-    """Return the starting point of a training that goes on from a model with a few cases.
+    """Return the preset for a training that continues a model with a few new cases.
 
-    It is the preset's own (`train_preset`), but for the learning rate of ``fast``, which is a tenth;
-    ``paper`` stays as published.
+    It is that of `train_preset`, except for a tenth of the learning rate in ``fast``; ``paper`` stays as
+    published.
     """
     config = train_preset(name, dimension)
     if name == "paper":
@@ -145,29 +145,29 @@ def fine_tuning_preset(name: Preset, dimension: Dimension) -> TrainConfig:
 
 
 def seen_by(learned: TrainConfig) -> dict[str, object]:
-    """Return how a model sees its images, by the names of the choices.
+    """Return the settings that define how a model sees its images.
 
-    The size of the patches is part of it only where each is whitened by itself: a smaller one has other
-    statistics.
+    The size of the patches is one of them only where each patch is whitened by itself, since a smaller patch
+    has other statistics.
     """
     names = SAME_IMAGES[:-1] if learned.whitens_images else SAME_IMAGES
     return {name: getattr(learned, name) for name in names}
 
 
 def fine_tuned(config: TrainConfig, learned: TrainConfig) -> TrainConfig:
-    """Return the configuration with whatever a trained model takes for granted of its images."""
+    """Copy the settings that the start model dictates into a configuration."""
     spread = config.intensity_spread if learned.whitens_images else 0.0
     return config.changed(intensity_spread=spread, **seen_by(learned))
 
 
 def watched(held_out: Sequence[str], learned: Collection[str]) -> tuple[str, ...]:
-    """Return a few cases that a model learned from before and does not now: they show what it forgets."""
+    """Return a few cases that only the start model was trained on: they show what the new one forgets."""
     known = set(map(name_key, learned))
     return tuple([name for name in held_out if name_key(name) in known][:_MOST_WATCHED])
 
 
 def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort:
-    """Return the cases of a cohort that can be validated on: of other patients, with all that it takes."""
+    """Return the cases that can be validated on: of other patients, with all images and the mask."""
     patients = {case.patient_or_name for case in trained}
     return Cohort(
         cases=tuple(

@@ -26,20 +26,20 @@ from napari_necroseg.core.events import Event
 Flags = Mapping[str, threading.Event]
 Job = Callable[[Flags], Iterator[Event]]
 
-# What a person does in the window comes first (benchmarks/window_while_training.py). With more, programs
-# that compute at the same time would leave the job next to nothing.
+# The window comes first (benchmarks/window_while_training.py). At a higher value other programs that compute
+# would leave the job next to nothing.
 _NICENESS = 5
 _SECONDS_BETWEEN_LOOKS = 0.03
 
-# A job that was asked to stop is given so long to clean up; within two seconds it must be gone.
+# Time to clean up for a job that was asked to stop; within two seconds it must be gone.
 _SECONDS_TO_STOP = 1.5
 _MOST_OF_A_REPORT = 4000
 
-# By SIGKILL, as a system ends who takes too much memory, and by SIGABRT, as libraries do that get none; the
-# codes that Windows has for the same.
+# Exit codes of SIGKILL, by which the system ends a process that takes too much memory, of SIGABRT, by which a
+# library ends one that gets none, and of the same on Windows.
 _KILLED = (-9, 137, -6, 134, 0xC0000017, 0xC0000409)
 
-# What arrives: an event, an error, that all is done, or that the other process is gone.
+# Kinds of messages: an event, an error, the end of the job, or the loss of the other process.
 _EVENT, _ERROR, _END, _GONE = "event", "error", "end", "gone"
 
 # From malloc.h of the GNU C library.
@@ -47,8 +47,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = -1
 _MIB = 2**20
 
-# Of each version of control groups: the limit, what is in use, and how much of that is a cache of files that
-# the system drops when memory is short.
+# For each version of control groups: the limit, the memory in use, and how much of that is a cache of files,
+# which the system drops when memory is short.
 _GROUP_FILES = {
     "cgroup2": ("memory.max", "memory.current", "inactive_file"),
     "cgroup": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -58,20 +58,20 @@ _GROUP_FILES = {
 def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
     """Run a job in another process of lower priority, and yield its events.
 
-    Closing it ends the process: at once, or, if the flag ``stop`` is set, once the job has cleaned up, which
-    it is given 1.5 seconds for. It ends by itself, too, if the job does not heed ``stop`` for so long.
+    Closing the iterator ends the process at once or, if the flag ``stop`` is set, after the job has cleaned
+    up, for 1.5 seconds at most. A job that ignores ``stop`` for so long is ended as well.
 
     Parameters
     ----------
     job
-        Can be pickled, as can its events; it is called in the other process, with flags of the same names.
+        Called in the other process, with flags of the same names; the job and its events can be pickled.
     flags
-        What the job looks at meanwhile; they may be set and cleared at any time, and are kept in step.
+        May be set and cleared at any time; the job sees the changes.
 
     Raises
     ------
     ResourceError
-        If the process ends without a word, as it does when the system runs out of memory.
+        If the process ends without a report, as it does when the system runs out of memory.
     Exception
         Whatever the job raises.
     """
@@ -81,7 +81,7 @@ def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=report, stderr=report, **_quiet())
         assert process.stdin is not None
         with suppress(BrokenPipeError):
-            # If it has ended already, that is told below.
+            # A process that has ended already is reported below.
             process.stdin.write(key.hex().encode() + b"\n")
             process.stdin.flush()
         other = _Other(process, flags)
@@ -93,7 +93,7 @@ def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
 
 
 class _Other:
-    """The other process, as seen from here."""
+    """The other process, as this one sees it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", flags: Flags) -> None:
         self._process = process
@@ -104,14 +104,14 @@ class _Other:
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
     def listen(self, listener: Listener, job: Job) -> None:
-        """Hand over the job, and take in what comes; runs in a thread of its own."""
+        """Send the job and receive messages; runs in a thread of its own."""
         try:
             self._connection = listener.accept()
             self._connection.send(job)
             while True:
                 self._arrived.put(self._connection.recv())
         except (OSError, EOFError):
-            # Whatever it had sent before is in the queue already.
+            # All that it sent before is in the queue already.
             self._arrived.put((_GONE, None))
         except (
             Exception
@@ -119,7 +119,7 @@ class _Other:
             self._arrived.put((_ERROR, error))
 
     def events(self, report: IO[bytes]) -> Iterator[Event]:
-        """Yield events until there are no more, or none came in time after a stop; raise the job's error."""
+        """Yield events until the end, or until a stop takes too long; raise the error of the job."""
         while not self._is_overdue():
             self._tell_flags()
             try:
@@ -137,10 +137,10 @@ class _Other:
             yield what
 
     def end(self) -> None:
-        """End the process; give it time to clean up if it was asked to stop."""
+        """End the process, after time to clean up if it was asked to stop."""
         self._tell_flags()
         try:
-            # Before it has connected there is nothing to clean up.
+            # A process that has not connected yet has nothing to clean up.
             if self._is_stopping and self._connection is not None:
                 self._process.wait(max(0.0, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -155,7 +155,7 @@ class _Other:
 
     @property
     def _is_stopping(self) -> bool:
-        """Whether it was asked to stop; the time that it has left counts from the first look."""
+        """Whether it was asked to stop; its time to clean up begins when this is first read."""
         if "stop" not in self._flags or not self._flags["stop"].is_set():
             return False
         self._deadline = min(self._deadline, time.monotonic() + _SECONDS_TO_STOP)
@@ -173,7 +173,7 @@ class _Other:
                 try:
                     self._connection.send((name, self._sent[name]))
                 except OSError:
-                    # It has ended; what it said before is still read.
+                    # It has ended; its earlier messages are still read.
                     return
 
 
@@ -194,14 +194,14 @@ def _vanished(code: int, report: IO[bytes]) -> ResourceError:
 
 
 def _quiet() -> dict[str, Any]:
-    """Options of a process that opens no console; where there is no `nice`, it gives way by an option."""
+    """Options for Windows: no console window, and a lower priority, since `os.nice` does not exist there."""
     if sys.platform != "win32":
         return {}
     return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
 
 
 def serve(address: str) -> None:
-    """Run the job that comes from another process, and send what it yields: the end of `run_remotely`."""
+    """Receive a job, run it and send its events: the other process of `run_remotely`."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     keep_freed_memory()
@@ -214,20 +214,20 @@ def serve(address: str) -> None:
                 for event in events:
                     connection.send((_EVENT, event))
             connection.send((_END, None))
-        except Exception as error:  # it is raised where the events are drawn
+        except Exception as error:  # raised in the other process
             error.add_note("".join(traceback.format_exception(error)))
             connection.send((_ERROR, error))
 
 
 class _Flags(dict[str, threading.Event]):
-    """Flags by name, made when they are first looked at or set."""
+    """Flags by name, made on first use."""
 
     def __missing__(self, name: str) -> threading.Event:
         return self.setdefault(name, threading.Event())
 
 
 def _mirrored(connection: Connection) -> Flags:
-    """Return flags that follow those of the other process; if that goes away, so does this one."""
+    """Return flags that follow those of the other process; if that ends, this process ends, too."""
     flags = _Flags()
 
     def follow() -> None:
@@ -236,7 +236,7 @@ def _mirrored(connection: Connection) -> Flags:
                 name, is_set = connection.recv()
                 (flags[name].set if is_set else flags[name].clear)()
         except (OSError, EOFError):
-            # As if it were killed: what was saved last stays.
+            # The other process is gone: exit without cleaning up, so that the checkpoint survives.
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -244,12 +244,12 @@ def _mirrored(connection: Connection) -> Flags:
 
 
 if __name__ == "__main__":
-    # By its real name: what is pickled here is looked up there.
+    # Under its real name, since pickled objects are looked up there.
     import_module("napari_necroseg.core.process").serve(sys.argv[1])
 
 
 class _Mallinfo2(ctypes.Structure):
-    # Ten numbers, of which the bytes that are free within the process are the ninth.
+    # Ten numbers; the ninth is how many bytes are free within the process.
     _fields_ = (
         ("of_no_interest", ctypes.c_size_t * 8),
         ("fordblks", ctypes.c_size_t),
@@ -258,12 +258,12 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, for the rest of a process that does nothing but compute.
+    """Make the C library keep freed memory, for the rest of a process that does nothing but compute.
 
-    A network's features come and go with every layer. As it is set up, the GNU C library hands pieces of more
-    than 32 MiB back to the system at once, which then clears them page by page for the next layer: a third of
-    the time of a 3D training. Nothing changes elsewhere than with the GNU C library, and blocks of more than
-    64 MiB are kept in a process's first thread only.
+    The features of a network are allocated anew in every layer. By default the GNU C library hands pieces of
+    more than 32 MiB back to the system at once, which then clears them page by page for the next layer: a
+    third of the time of a 3D training. Other C libraries are left as they are, and blocks of more than 64 MiB
+    are kept in the first thread of a process only.
     """
     if library := _gnu_library():
         library.mallopt(_M_MMAP_MAX, 0)
@@ -271,10 +271,10 @@ def keep_freed_memory() -> None:
 
 
 def available_bytes() -> int:
-    """Return the memory that is left for this process: the least of what the system and each limit leave.
+    """Return the memory that this process may still use, by the system and by each limit that applies.
 
     The limits are those of its control groups (a container, a SLURM job), of ``ulimit``, and of a SLURM job
-    that is watched without a control group. What the process has freed and kept counts as left.
+    that is watched without a control group. Memory that the process has freed and kept counts as usable.
     """
     library = _gnu_library()
     idle = int(library.mallinfo2().fordblks) if library else 0
@@ -289,12 +289,12 @@ def _left_by_limits() -> Iterator[int]:
 
 
 def left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:
-    """Yield what each control group of this process leaves of its limit, in bytes; nothing without a limit.
+    """Yield, for each control group of this process with a limit, how many bytes of that are left.
 
     Parameters
     ----------
     root
-        Below it lies ``proc/self`` with the groups and where they are mounted; another one for tests.
+        The folder of ``proc/self``, which lists the groups and their mounts; tests give another one.
     """
     for kind, mounted_root, mount in _mounts_of_groups(root / "proc/self/mountinfo"):
         names = _GROUP_FILES[kind]
@@ -305,7 +305,7 @@ def left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:
 
 
 def _mounts_of_groups(mountinfo: Path) -> Iterator[tuple[str, PurePosixPath, PurePosixPath]]:
-    """Yield kind, root within the hierarchy, and mount point of each tree that can limit memory."""
+    """Yield the kind, the root in the hierarchy and the mount point of each tree that can limit memory."""
     for line in _lines(mountinfo):
         fields, _, rest = line.partition(" - ")
         mount, system = fields.split(), rest.split()
@@ -316,7 +316,7 @@ def _mounts_of_groups(mountinfo: Path) -> Iterator[tuple[str, PurePosixPath, Pur
 
 
 def _group_of(table: Path, kind: str) -> PurePosixPath:
-    """Return the group of this process in the tree of a kind; its root if nothing says so."""
+    """Return the group of this process in the tree of a kind; the root of the tree if none is listed."""
     for line in _lines(table):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -326,8 +326,8 @@ def _group_of(table: Path, kind: str) -> PurePosixPath:
 
 
 def _with_parents(group: PurePosixPath, mounted_root: PurePosixPath) -> Iterator[PurePosixPath]:
-    """Yield a group and all above it, relative to where the tree is mounted: each may have a limit."""
-    # Within a container the mount may begin at the container's own group, or the group be told from outside.
+    """Yield a group and all above it, relative to the mount of the tree: each may have a limit."""
+    # In a container the mount may begin at the container's group, or the group be named from outside.
     inside = group.relative_to(mounted_root) if group.is_relative_to(mounted_root) else PurePosixPath()
     if inside.is_absolute():
         inside = inside.relative_to("/")
@@ -335,12 +335,12 @@ def _with_parents(group: PurePosixPath, mounted_root: PurePosixPath) -> Iterator
 
 
 def _left_in_group(folder: Path, names: tuple[str, str, str]) -> int:
-    """Return the memory that a group leaves of its limit.
+    """Return how much of its limit a group has left.
 
     Raises
     ------
     OSError, ValueError
-        If it has none: the files are missing, or say ``max``.
+        If it has no limit: the files are missing, or say ``max``.
     """
     limit, used = (int((folder / name).read_text(encoding="ascii")) for name in names[:2])
     dropped = 0
@@ -352,11 +352,11 @@ def _left_in_group(folder: Path, names: tuple[str, str, str]) -> int:
 
 
 def _left_by_ulimit() -> Iterator[int]:
-    """Yield what the limits on address space and data leave (``ulimit -v``, ``ulimit -d``)."""
+    """Yield how much is left of the limits on address space and data (``ulimit -v``, ``ulimit -d``)."""
     try:
         import resource
     except ImportError:
-        # Windows has none.
+        # Windows has no such limits.
         return
     memory = psutil.Process().memory_info()
     for limit, used in ((resource.RLIMIT_AS, memory.vms), (resource.RLIMIT_DATA, getattr(memory, "data", 0))):
@@ -366,12 +366,12 @@ def _left_by_ulimit() -> Iterator[int]:
 
 
 def left_in_slurm_job(environment: Mapping[str, str]) -> Iterator[int]:
-    """Yield what a SLURM job's share of a node leaves: many clusters end a job that is over it.
+    """Yield how much is left of a SLURM job's memory on a node: many clusters end a job that takes more.
 
     Parameters
     ----------
     environment
-        Of the process. SLURM states memory in MiB; 0 stands for all of the node.
+        Of the process. SLURM states memory in MiB; 0 stands for the whole node.
     """
     per_node = _number(environment, "SLURM_MEM_PER_NODE")
     per_core, cores = (_number(environment, f"SLURM_{name}") for name in ("MEM_PER_CPU", "CPUS_ON_NODE"))
@@ -386,7 +386,7 @@ def _number(environment: Mapping[str, str], name: str) -> int:
 
 
 def _used_by_family() -> int:
-    """Return the memory of this process and of those that it started."""
+    """Return the memory in use by this process and by those that it started."""
     used = 0
     process = psutil.Process()
     for one in (process, *process.children(recursive=True)):
@@ -404,7 +404,7 @@ def _lines(path: Path) -> list[str]:
 
 @cache
 def _gnu_library() -> Any:
-    """Return the C library if it is GNU's (of 2021 or later), else None."""
+    """Return the C library if it is that of GNU (of 2021 or later), else None."""
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""What of an image is tissue: statistics that neither a few wild voxels nor the background can move."""
+"""Measures the tissue of an image, without being misled by a few wild voxels or by the background."""
 
 import math
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from napari_necroseg.core.volume import Voxels
 Voxels32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# White images end here, in standard deviations of the tissue.
+# Range of a whitened image, in standard deviations of the tissue.
 DARKEST, BRIGHTEST = -4.0, 6.0
-# Vessels and fat reach some 15 standard deviations; what is beyond this and so many times as bright as the
-# tissue is no signal.
+# Vessels and fat reach some 15 standard deviations. A voxel is no signal if it lies beyond so many standard
+# deviations and is so many times as bright as the tissue.
 _WILD, _WILD_TIMES = 25.0, 2.0
-# So many voxels give the statistics: those of 40 million take no longer than those of one.
+# The statistics are taken from at most so many voxels, so that they take no longer in a large image.
 _MOST_VOXELS = 1 << 18
-# A value that at least this share of the voxels along the edges of the slices has is background.
+# A value is background if at least this share of the voxels along the edges of the slices has it.
 _SHARE_OF_EDGES = 1 / 8
-# What an interpolation left of the background around the tissue, in the tissue's upper range.
+# Width of the rim that interpolation leaves around the background, as a share of the tissue's upper range.
 _HALO = 0.005
-# A gap below a bright value has less than this share of the voxels.
+# There is a gap below a bright value if less than this share of the voxels lies in it.
 _GAP = 1e-3
 _LOW, _HIGH = 1.0, 99.0
 _FLOOR = 10.0
@@ -38,15 +38,15 @@ class Tissue:
     Parameters
     ----------
     mean, deviation
-        Of its voxels, each counted as at least `low` and at most `high`.
+        Mean and standard deviation of its voxels, limited to `low` and `high`.
     low, high
         Its 1st and 99th percentile.
     darkest
-        The 1st percentile of all that is no background.
+        The 1st percentile of all voxels that are not background.
     background
-        Values that the voxels beside it have in common; none where air is noise.
+        The constant values of the voxels around the tissue; none where air is noise.
     halo
-        So near to one of these is background, too.
+        A voxel that differs less than this from a background value is background, too.
     """
 
     mean: float
@@ -62,18 +62,18 @@ class Tissue:
         return _is_near(voxels, self.background, self.halo)
 
     def is_wild(self, voxels: Voxels) -> Mask:
-        """Return which voxels are so far outside of the tissue that they cannot be signal."""
+        """Return which voxels are too far from the tissue's range to be signal."""
         reach = max(_WILD * self.deviation, _WILD_TIMES * max(abs(self.low), abs(self.high)))
         far: Mask = (voxels > self.mean + reach) | (voxels < self.mean - reach)
         return far & ~self.is_background(voxels) if self.background and far.any() else far
 
     @property
     def dark(self) -> float:
-        """What a background is worth that is none in truth: no signal, or the darkest if there is less."""
+        """The value that replaces an impossible background: 0, or the darkest tissue if that is lower."""
         return min(0.0, self.darkest)
 
     def unreal_background(self, brightest: float) -> tuple[float, ...]:
-        """Return the backgrounds that no scanner makes: below 0 beside tissue that is not, or too bright."""
+        """Return the background values that no scanner makes: too bright, or too far below 0."""
         lowest = 0.0 if self.darkest >= 0 else 2 * self.darkest - self.high
         return tuple(value for value in self.background if not lowest <= value <= brightest)
 
@@ -81,10 +81,10 @@ class Tissue:
 def tissue_of(voxels: Voxels) -> Tissue | None:
     """Measure the tissue of an image; None if it has one value everywhere.
 
-    Background is what the edges of the slices have in common, unless it is where bright tissue ends. Of the
-    rest, cut off at its 10th and 99th percentile, tissue is what is brighter than the mean of the whole
-    image, for which the background counts as dark as that 10th percentile. Up to 262,144 voxels are looked
-    at, evenly spread.
+    Background is a value that many edge voxels of the slices share, unless it is the upper end of bright
+    tissue. The rest is limited to its 10th and 99th percentile; tissue is what is brighter than the mean of
+    the whole image, in which the background counts as the 10th percentile. At most 262,144 voxels are
+    measured, evenly spread.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def tissue_of(voxels: Voxels) -> Tissue | None:
     counted = np.clip(tissue, low, high)
     deviation = float(counted.std())
     if deviation <= _ROUNDING * abs(high):
-        # Tissue of one value stands out from what is around it.
+        # Tissue of a single value stands out from its surroundings.
         deviation = float(max(np.ptp(rest), *(abs(high - value) for value in background), 0.0))
     if deviation <= _ROUNDING * abs(high):
         return None
@@ -124,15 +124,15 @@ def tissue_of(voxels: Voxels) -> Tissue | None:
 
 
 def whiten_by_tissue(voxels: Voxels) -> Voxels32:
-    """Whiten an image by its tissue, and cut it off at `DARKEST` and `BRIGHTEST`.
+    """Whiten an image by its tissue, limited to `DARKEST` and `BRIGHTEST`.
 
     A background that no scanner makes, or that is brighter than the darkest of the rest, becomes what 0 is;
-    a wild voxel becomes what is beside it.
+    a wild voxel takes the value of its neighbours.
 
     Parameters
     ----------
     voxels
-        ``(Z, Y, X)``, as acquired: interpolation would spread what is cut off here.
+        ``(Z, Y, X)``, as acquired: interpolation would spread the values that are limited here.
 
     Returns
     -------
@@ -150,13 +150,13 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
 
 
 def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
-    """Return an image without values that interpolation must not spread, and which those were, in words.
+    """Return an image without the values that interpolation must not spread, and say which those were.
 
-    A wild voxel becomes what is beside it; a background that no scanner makes becomes 0, or the darkest
-    tissue where that is below 0. An image without either is returned as it is.
+    A wild voxel takes the value of its neighbours; a background that no scanner makes becomes 0, or the
+    darkest tissue where that is below 0. An image without either is returned unchanged.
     """
     if blank := blank_in_words(voxels):
-        # Around a single voxel the spline would ring, and the image show something.
+        # A spline would ring around a single voxel, so that a blank image would show something.
         return np.full(voxels.shape, np.median(_spread_out(voxels)), np.float32), (f"it has {blank}",)
     tissue = tissue_of(voxels)
     if tissue is None:
@@ -170,7 +170,7 @@ def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
 
 
 def wild_in_words(voxels: Voxels, tissue: Tissue) -> str:
-    """Say how many voxels are wild and what they hold; nothing where there is none."""
+    """Say how many voxels are wild, and their values; empty if there are none."""
     found = np.unique(voxels[tissue.is_wild(voxels)], return_counts=True)
     n = int(found[1].sum())
     if not n:
@@ -184,13 +184,13 @@ def wild_in_words(voxels: Voxels, tissue: Tissue) -> str:
 
 
 def unreal_in_words(tissue: Tissue) -> str:
-    """Say which background no scanner makes; nothing where there is none."""
+    """Say which background no scanner makes; empty if there is none."""
     values = " and ".join(f"{value:g}" for value in tissue.unreal_background(tissue.low))
     return f"the background is {values}, which no scanner makes" if values else ""
 
 
 def blank_in_words(voxels: Voxels) -> str:
-    """Say that an image has one value but for a ten-thousandth of its voxels; nothing where it has more."""
+    """Say that all but a ten-thousandth of the voxels have the same value; empty if they differ."""
     usual = float(np.median(_spread_out(voxels)))
     n = voxels.size - int(np.count_nonzero(_is_near(voxels, (usual,), 0.0)))
     if n > max(1, voxels.size // 10_000):
@@ -201,10 +201,9 @@ def blank_in_words(voxels: Voxels) -> str:
 
 
 def _without_wild(voxels: Voxels, tissue: Tissue) -> Voxels:
-    """Put the median of its eight neighbours in the slice in the place of each wild voxel.
+    """Replace each wild voxel by the median of its eight neighbours in the slice.
 
-    Where these are wild, too, or where wild voxels are no rare thing, it becomes as bright or dark as a white
-    image gets.
+    Where these are wild as well, or wild voxels are frequent, it is limited to the range of a whitened image.
     """
     wild = tissue.is_wild(voxels)
     if not wild.any():
@@ -217,7 +216,7 @@ def _without_wild(voxels: Voxels, tissue: Tissue) -> Voxels:
         return mended
     beside = places[:, None] + _BESIDE
     inside = ((beside >= 0) & (beside < voxels.shape)).all(axis=2)
-    # The voxel itself, wild, stands for neighbours beyond the border.
+    # Beyond the border the voxel stands for its neighbours: it is wild, and so does not count.
     z, y, x = np.moveaxis(np.where(inside[..., None], beside, places[:, None]), 2, 0)
     values = np.where(wild[z, y, x], np.nan, mended[z, y, x])
     known = ~np.isnan(values).all(axis=1)
@@ -226,7 +225,7 @@ def _without_wild(voxels: Voxels, tissue: Tissue) -> Voxels:
 
 
 def _spread_out(voxels: Voxels) -> NDArray[np.float64]:
-    """Return evenly spread voxels: a step that divides no side meets all rows, columns and slices."""
+    """Return evenly spread voxels; the step divides no side, so that all rows, columns and slices are met."""
     flat = np.asarray(voxels).reshape(-1)
     step = max(1, -(-flat.size // _MOST_VOXELS))
     while math.gcd(step, flat.size) > 1:
@@ -242,13 +241,13 @@ def _background(voxels: Voxels, seen: NDArray[np.float64]) -> tuple[float, ...]:
     if not common or not rest.size:
         return common
     low, high = np.percentile(rest, [_LOW, _HIGH])
-    # Where a format of few grey values ends, bright fat has one value, too, without a gap below it.
+    # Bright fat at the upper end of a format with few grey values is constant, too; it has no gap below it.
     near = (high - low) / 5
     return tuple(value for value in common if value < high or np.mean(rest > value - near) < _GAP)
 
 
 def _surroundings(voxels: Voxels, value: float, tissue: Tissue) -> Mask:
-    """Return which voxels are background; one as bright as tissue is what hangs together with the edges."""
+    """Return which voxels are background; one as bright as tissue must be connected with the edges."""
     if not tissue.low <= value <= tissue.high:
         return _is_near(voxels, (value,), tissue.halo)
     from scipy.ndimage import binary_propagation

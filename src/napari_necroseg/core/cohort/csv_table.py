@@ -1,4 +1,4 @@
-"""A table as spreadsheets of any country save it: whatever separates its cells."""
+"""Reads and writes tables as the spreadsheets of any country save them, whatever separates the cells."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from napari_necroseg.core.files import read_bytes
 DELIMITERS = ",;\t"
 LARGEST_TABLE_BYTES = 32_000_000
 
-# Spreadsheets end at 16,384 columns and 1,048,576 rows; more cases than this are none of one study.
+# Spreadsheets end at 16,384 columns and 1,048,576 rows; no study has more cases than the last number.
 MOST_COLUMNS = 16_384
 MOST_LINES = 2**20
 MOST_ROWS = 50_000
@@ -30,12 +30,11 @@ class Table:
     Parameters
     ----------
     columns
-        As the first row has them, without blanks around.
+        The names in the first row, without surrounding blanks.
     rows
-        The number that a spreadsheet shows for the row (the header is row 1), and its cells; empty rows
-        are left out.
+        For each row that is not empty its number in a spreadsheet, where the header is row 1, and its cells.
     delimiter, has_mark
-        How the file was written, so that it can be written back alike.
+        How the file was written, so that it can be written back in the same way.
     """
 
     columns: tuple[str, ...]
@@ -50,7 +49,7 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     CohortError
-        If it is no text, has no header, a column twice, or a row with more cells than columns.
+        If it is not text, has no header, has a column twice, or a row with more cells than columns.
     """
     text = _text(path)
     first_line = text.split("\n", 1)[0]
@@ -68,7 +67,7 @@ def read_table(path: Path) -> Table:
 
 
 def table_text(table: Table) -> str:
-    """The table as text; lines end as spreadsheets write them on all systems but Windows."""
+    """Return the table as text, with line ends as on all systems but Windows."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
     writer.writerow(table.columns)
@@ -78,7 +77,7 @@ def table_text(table: Table) -> str:
 
 
 def _records(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows with their numbers: the first one, which names the columns, and all that are not empty."""
+    """Yield the number and cells of the first row, which names the columns, and of all that are not empty."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     begun = 1
     try:
@@ -96,7 +95,7 @@ def _records(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[s
 
 
 def _columns(first_row: list[str], file: str) -> tuple[str, ...]:
-    """The names of the columns, without the empty cells that spreadsheets leave behind the last one."""
+    """Return the names of the columns, without the empty cells that spreadsheets leave after the last one."""
     names = [cell.strip() for cell in first_row]
     columns = tuple(names[: max((n for n, name in enumerate(names, start=1) if name), default=0)])
     if not columns:
@@ -110,7 +109,7 @@ def _columns(first_row: list[str], file: str) -> tuple[str, ...]:
 
 
 def short(text: str) -> str:
-    """A cell as a message shows it: no control characters, and the beginning of a long one."""
+    """Return a cell for a message: without control characters, and cut off if it is long."""
     visible = shown(text[:_MOST_SHOWN])
     return visible if len(text) <= _MOST_SHOWN else f"{visible}..."
 

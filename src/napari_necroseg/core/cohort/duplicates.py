@@ -12,7 +12,6 @@ cropped, moved or given other voxels is another image to it.
 """
 
 import base64
-import gzip
 import hashlib
 import zlib
 from collections import defaultdict
@@ -30,19 +29,19 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Progress
 from napari_necroseg.core.files import voxels_sha256
 from napari_necroseg.core.grids.orient import to_working, working_grid
-from napari_necroseg.core.images.file_image import image_suffix, is_tiff
+from napari_necroseg.core.images.file_image import image_suffix, is_tiff, open_inflated
 from napari_necroseg.core.images.read import read_image
 from napari_necroseg.core.volume import Grid, Volume
 
-# Images registered to an atlas all share one header: of so many the first voxels have to agree, too.
+# Images registered to an atlas all share one header: among more than so many, the first voxels must agree.
 MOST_BY_HEADER = 8
 _BLOCK_BYTES = 2**16
 
-# Between the copies and the other cases that were measured, nearer to the copies.
+# Between the correlations of copies and of other cases that were measured, nearer to those of copies.
 SAME_IMAGE = 0.96
 _N_POINTS = 512
 
-# The outermost tenth on each side is mostly air.
+# The outer tenth on each side is mostly air.
 _MARGIN = 0.1
 _BRIGHTEST_PERCENTILE = 99.0
 _LARGEST = 255
@@ -50,7 +49,7 @@ _LARGEST = 255
 
 @dataclass(frozen=True, kw_only=True)
 class _Image:
-    """An image of a case; `kind` is what copies have in common, `place` what most of them have, too."""
+    """An image of a case; copies share its `kind`, and most of them its `place`, too."""
 
     case: CaseFiles
     sequence: str
@@ -60,10 +59,10 @@ class _Image:
 
 
 def find_twins(cases: Iterable[CaseFiles]) -> Generator[Event, None, tuple[str, ...]]:
-    """Find images that are equal voxel for voxel, whatever their files are called.
+    """Find images that are equal voxel for voxel, whatever their names.
 
-    Of every image the header is read, and a little of those whose shape and spacing agree. Only those that
-    agree in their place in space, or in their first voxels, are read as a whole.
+    The header of every image is read, and the beginning of those whose shape and spacing agree. Only images
+    that agree in their position, or in their first voxels, are read whole.
 
     Yields
     ------
@@ -89,7 +88,7 @@ def _images(cases: tuple[CaseFiles, ...]) -> Generator[Event, None, list[_Image]
             try:
                 kind, place = _header(path)
             except (NecrosegError, OSError):
-                # Told when the case was checked.
+                # Reported when the case is checked.
                 continue
             images.append(_Image(case=case, sequence=str(sequence), path=path, kind=kind, place=place))
     return images
@@ -97,7 +96,7 @@ def _images(cases: tuple[CaseFiles, ...]) -> Generator[Event, None, list[_Image]
 
 def _header(path: Path) -> tuple[object, object]:
     if is_tiff(path):
-        # Its spacing may be anywhere; a copy has the same size.
+        # Its spacing may stand anywhere; a copy has the same size.
         size = path.stat().st_size
         return size, size
     from napari_necroseg.core.images.nifti import read_header
@@ -108,7 +107,7 @@ def _header(path: Path) -> tuple[object, object]:
 
 
 def _suspects(images: list[_Image]) -> list[_Image]:
-    """The images that may be another's copy, in their order."""
+    """Return the images that may be copies of others, in their order."""
     suspects: set[int] = set()
     for of_kind in _alike(range(len(images)), [image.kind for image in images]):
         for of_place in _alike(of_kind, [image.place for image in images]):
@@ -120,7 +119,7 @@ def _suspects(images: list[_Image]) -> list[_Image]:
 
 
 def _alike(places: Iterable[int], keys: "dict[int, object] | list[object]") -> list[list[int]]:
-    """Those places that share a key with another."""
+    """Group the places that share a key with another one."""
     groups: dict[object, list[int]] = defaultdict(list)
     for place in places:
         groups[keys[place]].append(place)
@@ -128,24 +127,24 @@ def _alike(places: Iterable[int], keys: "dict[int, object] | list[object]") -> l
 
 
 def _beginning(path: Path) -> object:
-    """What the first voxels of a file are that differ from each other; the path where that cannot be told."""
+    """Return a key of the first voxels that differ from each other; the path if they cannot be read."""
     if not image_suffix(path).startswith(".nii"):
         return path.stat().st_size if is_tiff(path) else path
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        with open_inflated(path) as file:
             file.read(_BLOCK_BYTES)
             number = 0
             while (block := file.read(_BLOCK_BYTES)) and block.count(block[:1]) == len(block):
                 number += 1
-    except (OSError, EOFError, zlib.error):
+    except (NecrosegError, OSError, EOFError, zlib.error):
         return path
     return number, hashlib.sha256(block).digest()
 
 
 def _voxels(image: _Image) -> str | None:
-    """The SHA-256 of the voxels in working order; None for an image that cannot be read, or shows nothing.
+    """Return the SHA-256 of the voxels in working order; None for an unreadable or blank image.
 
-    What has two values or one, such as a mask or a blank image, may be equal in two patients.
+    An image of one or two values, such as a mask or a blank one, may be equal in two patients.
     """
     try:
         channel = image.case.channel(Sequence(image.sequence))
@@ -159,7 +158,7 @@ def _voxels(image: _Image) -> str | None:
 
 
 def _in_words(found: list[_Image]) -> str:
-    """Say which cases hold an image; nothing if it is one case's, named twice."""
+    """Say which cases share an image; nothing if one case names the same file twice."""
     files = {Path(image.path).resolve() for image in found}
     cases = list(dict.fromkeys(image.case.name for image in found))
     if len(found) < 2 or (len(files) == 1 and len(cases) == 1):
@@ -178,7 +177,7 @@ def _in_words(found: list[_Image]) -> str:
 
 
 def likeness(volume: Volume) -> str:
-    """Return the signature of an image in working order, as text; empty for one that shows nothing."""
+    """Return the signature of an image in working order as text; empty for an image that shows nothing."""
     places = (_points() * np.array(volume.voxels.shape)).astype(np.intp)
     values = volume.voxels[tuple(places.T)].astype(np.float64)
     darkest, brightest = values.min(), np.percentile(values, _BRIGHTEST_PERCENTILE)
@@ -189,7 +188,7 @@ def likeness(volume: Volume) -> str:
 
 
 def pairs_alike(signatures: Iterable[str]) -> tuple[tuple[int, int], ...]:
-    """Return the places of all pairs of signatures that are of the same image, the smaller place first."""
+    """Return the indices of all pairs of signatures of the same image, the smaller index first."""
     places, of_values, of_ranks = _table(tuple(signatures))
     found: list[tuple[int, int]] = []
     for row, place in enumerate(places):
@@ -199,9 +198,9 @@ def pairs_alike(signatures: Iterable[str]) -> tuple[tuple[int, int], ...]:
 
 
 def alike(signature: str, others: Iterable[str]) -> int | None:
-    """Return the place of the first of the others that is of the same image; None if none is.
+    """Return the index of the first other signature of the same image; None if there is none.
 
-    What is no signature, for instance of a later version, is like nothing.
+    A text that is no signature, for instance of a later version, is like no other.
     """
     values = _values(signature)
     places, of_values, of_ranks = _table(tuple(others))
@@ -214,7 +213,7 @@ def alike(signature: str, others: Iterable[str]) -> int | None:
 
 
 def _points() -> NDArray[np.float64]:
-    """Shares of the sides ``(N, 3)``, spread evenly: multiples of the powers of an irrational number."""
+    """Return evenly spread points ``(N, 3)`` as shares of the sides: multiples of irrational numbers."""
     # The real root of x^4 = x + 1: the golden ratio of three dimensions.
     ratio = 1.2207440846057596
     numbers = np.arange(1, _N_POINTS + 1)[:, None]
@@ -224,7 +223,7 @@ def _points() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def _table(signatures: tuple[str, ...]) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:
-    """Places of those that are signatures; their values and ranks ``(N, points)``, made for correlation."""
+    """Return the indices of valid signatures, and their standardized values and ranks ``(N, points)``."""
     found = {place: values for place, one in enumerate(signatures) if (values := _values(one)) is not None}
     table = np.stack(tuple(found.values())) if found else np.zeros((0, _N_POINTS))
     return tuple(found), _standard(table), _standard(_ranks(table))
@@ -239,13 +238,13 @@ def _values(signature: str) -> NDArray[np.float64] | None:
 
 
 def _ranks(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks within each row; equal values share the mean of theirs."""
+    """Return the ranks within each row; equal values share their mean rank."""
     from scipy.stats import rankdata  # 0.3 s: kept out of the start of the program
 
     return np.asarray(rankdata(table, axis=1), dtype=np.float64) if len(table) else table
 
 
 def _standard(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bring each row to mean 0 and length 1: the product of two is their correlation."""
+    """Scale each row to mean 0 and length 1, so that the product of two is their correlation."""
     rows = table - table.mean(axis=1, keepdims=True)
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))

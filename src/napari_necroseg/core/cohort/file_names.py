@@ -1,4 +1,4 @@
-"""Judges by a file's name which sequence or mask it holds, or of which file it is a copy."""
+"""Judges by the name of a file which sequence or mask it holds, and of which file it may be a copy."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import normalize
 
-# Words that say "contrast" without the name of a sequence; shorter ones, such as "ce", need a T1 beside them.
+# Words that mean contrast even without the name of a sequence; shorter ones such as "ce" need a T1 as well.
 LONG_CONTRAST = ("contrast", "kontrast", "kontrastmittel", "gadolinium")
 
-# What file managers and clouds write into the name of a copy, besides names of people and dates.
+# Words that file managers and clouds add to the name of a copy, besides names of people and dates.
 _COPY = """copy copies kopie kopien copia copias copie kopia kopi duplicate duplikat conflict conflicted
 konflikt konfliktkopie desktop laptop"""
 
-# What dcm2niix (_Eq_1, _Tilt_1, _ROI1) and programs that extract, correct or rescale add to that of an image.
+# Words that dcm2niix (_Eq_1, _Tilt_1, _ROI1) and programs that extract, correct or rescale images add.
 _DERIVED = """eq tilt crop cropped moco real imaginary ph brain bet bet2 hdbet synthstrip ss stripped
 skullstripped skullstrip extracted n4 n4itk bfc biascorr bias restore denoised dn smoothed norm normalised
 normalized zscore standardised standardized defaced anonymised anonymized masked resliced reoriented flip
@@ -32,7 +32,7 @@ _LONGEST_FIRST = sorted(_ADDED_WORDS, key=len, reverse=True)
 
 
 class Kind(Enum):
-    """What a word in a file's name speaks of."""
+    """The meaning of a word in the name of a file."""
 
     T1 = auto()
     T2 = auto()
@@ -74,14 +74,14 @@ WORDS: dict[Kind, str] = {
 }
 KIND_OF_WORD = {word: kind for kind, words in WORDS.items() for word in words.split()}
 
-# Numbers, vertebral levels (L3, Th12) and versions say nothing about a role; T1 and T2 are sequences here.
+# Numbers, vertebral levels (L3, Th12) and versions tell no role; T1 and T2 are sequences here.
 COUNTER = re.compile(r"\d+|(c|th|t|l|s|v)\d{1,2}")
 SEPARATORS = re.compile(r"[^0-9a-zäöüß+*]+|\+(?!c(?![a-z]))")
 LONGEST_WORD = 40
 
 
 class Role(StrEnum):
-    """What a file can be in a case; the last five are not taken for anything."""
+    """What a file can be in a case; files with the last five roles are not used."""
 
     CET1 = "ceT1"
     T2 = "T2"
@@ -100,14 +100,14 @@ MASK_KINDS = {Kind.MASK, Kind.NECROSIS, Kind.TUMOUR}
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What a name says.
+    """What the name of a file tells.
 
     Parameters
     ----------
     role
-        The role, or None where the name says nothing about one.
+        The role, or None if the name tells none.
     reason
-        Why the file is not taken for a sequence or mask; empty where it is, or where nothing is said.
+        Why the file is not used as a sequence or mask; empty if it is, or if the name tells nothing.
     """
 
     role: Role | None
@@ -118,13 +118,13 @@ NOTHING = Judgement(role=None)
 
 
 def role_of(name: str) -> Role | None:
-    """Sequence or mask that a file with this name (without suffix) is for certain; else None."""
+    """Return the sequence or mask that a file of this name (without suffix) certainly is, else None."""
     role = judge(tokens_of(name)).role
     return role if role in (*TAKEN_ROLES, Role.NATIVE_T1) else None
 
 
 class Token(NamedTuple):
-    """A word in lower case, and what it speaks of."""
+    """A word in lower case, and its meaning."""
 
     text: str
     kind: Kind
@@ -185,7 +185,7 @@ def _judge_t1(tokens: tuple[Token, ...], kinds: set[Kind], *, has_contrast: bool
         return _unclear("says 'pre', which may mean before contrast or before the ablation")
     if has_contrast:
         return Judgement(role=Role.CET1)
-    # Where the name speaks of the ablation, "post" is after that; it says nothing about contrast.
+    # In a name that mentions the ablation, "post" means after that, and nothing about contrast.
     if Kind.POST in kinds and not _is_negated(tokens) and Kind.TREATMENT not in kinds:
         return _unclear("says 'post', which may mean after contrast or after the ablation")
     return Judgement(
@@ -203,7 +203,7 @@ def _is_negated(tokens: tuple[Token, ...]) -> bool:
 
 
 def _last_kind(tokens: tuple[Token, ...]) -> Kind | None:
-    """Kind of the last word that says anything."""
+    """Return the kind of the last word with a meaning."""
     silent = (Kind.NEUTRAL, Kind.UNKNOWN)
     return next((token.kind for token in reversed(tokens) if token.kind not in silent), None)
 
@@ -217,20 +217,20 @@ def _other_sequence(word: str) -> Judgement:
 
 
 def variants_among(names: Iterable[str], *, of_files: bool = False) -> dict[str, str]:
-    """Find which of these names are those of copies or derived images.
+    """Find the names of copies and derived images.
 
     Parameters
     ----------
     names
-        Of the files of one folder, without their suffixes, or of folders beside each other.
+        Of the files of one folder, without their suffixes, or of folders in the same folder.
     of_files
-        In those of files a letter at the end may be an addition, too (dcm2niix makes ceT1a beside ceT1), and
-        an addition may stand before all else; a folder called Brain-01 is no variant of 01.
+        Whether the names are of files. Then a letter at the end may be an addition, too (dcm2niix makes ceT1a
+        beside ceT1), and an addition may come first; a folder Brain-01 is no variant of 01.
 
     Returns
     -------
     dict
-        By the name of each variant that of its original, which is one of the names, too.
+        For the name of each variant the name of its original, which is among `names`.
     """
     names = tuple(dict.fromkeys(names))
     of_words: dict[tuple[str, ...], str] = {}
@@ -246,19 +246,19 @@ def variants_among(names: Iterable[str], *, of_files: bool = False) -> dict[str,
 
 
 def has_additions(name: str) -> bool:
-    """Whether a name has something that only those of copies and derived images have."""
+    """Whether a name has an addition that only copies and derived images have."""
     return next(_without_additions(name, of_files=True), None) is not None
 
 
 def is_variants_folder(name: str) -> bool:
-    """Whether a folder is called like what it holds variants of: ``Kopie``, ``bet``, ``T1 brain``."""
+    """Whether a folder has the name of a kind of variant: ``Kopie``, ``bet``, ``T1 brain``."""
     words = _words(name)
     added = [word for word in words if _is_added(word)]
     return bool(added) and all(word in added or is_vocabulary(word) or word.isdecimal() for word in words)
 
 
 def _without_additions(name: str, *, of_files: bool) -> Iterator[tuple[str, ...]]:
-    """What the original may be called, as words; nothing for a name without additions."""
+    """Yield the possible names of the original, as words; none for a name without additions."""
     numbered = _NUMBERED.fullmatch(name)
     if numbered:
         yield _words(numbered["original"])
@@ -273,7 +273,7 @@ def _without_additions(name: str, *, of_files: bool) -> Iterator[tuple[str, ...]
     for drops_numbers in (True, False):
         kept = [word for place, word in enumerate(words) if not _is_dropped(words, place, drops_numbers)]
         yield tuple(kept)
-    # Beside "copy" there may be anything: whose it is, and when it was made.
+    # Next to "copy" there may be anything, such as an owner and a date.
     copies = [place for place in places if words[place] in COPY_WORDS]
     if copies:
         yield from (words[:n] for n in range(copies[0], 0, -1))
@@ -292,7 +292,7 @@ def _is_added(word: str) -> bool:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    """The words of a name; an addition that is joined to a known word is one by itself."""
+    """Return the words of a name; an addition that is joined to a known word counts as its own word."""
     return tuple(part for word in words_of(name) for part in _parted(word))
 
 
@@ -306,7 +306,7 @@ def _parted(word: str) -> tuple[str, ...]:
     return (word,)
 
 
-# Words whose parts would not be found by cutting them into known words.
+# Words that cannot be split into known words.
 COMPOUNDS = {
     "t1c": (Token("t1", Kind.T1), Token("c", Kind.CONTRAST)),
     "t1wc": (Token("t1w", Kind.T1), Token("c", Kind.CONTRAST)),
@@ -322,7 +322,7 @@ def words_of(name: str) -> list[str]:
 
 
 def tokens_of(name: str) -> tuple[Token, ...]:
-    """Tell the meaning of each word of a name; joined words (``postContrastT1``) are taken apart."""
+    """Return the meaning of each word of a name; joined words (``postContrastT1``) are split."""
     tokens: list[Token] = []
     for word in words_of(name):
         tokens += meaning_of(word)
@@ -330,7 +330,7 @@ def tokens_of(name: str) -> tuple[Token, ...]:
 
 
 def meaning_of(word: str) -> tuple[Token, ...]:
-    """Tell the meaning of a single word in lower case."""
+    """Return the meaning of a single word in lower case."""
     known = _cut(word) if len(word) <= LONGEST_WORD else None
     if known is None and not COUNTER.fullmatch(word):
         # A numbered structure: lesion1, mask02.
@@ -341,18 +341,18 @@ def meaning_of(word: str) -> tuple[Token, ...]:
 
 
 def is_vocabulary(word: str) -> bool:
-    """Whether a word, without any number, is one that tells a role or surely tells nothing."""
+    """Whether a word, without any number, tells a role or certainly tells nothing."""
     return len(word) <= LONGEST_WORD and _cut(word.lower()) is not None
 
 
 def is_role_name(name: str) -> bool:
-    """Whether a folder's name has no other words than such, like ``masks`` or ``T1ce``: it is no case."""
+    """Whether the name of a folder consists of such words only, like ``masks`` or ``T1ce``: it is no case."""
     words = words_of(name)
     return bool(words) and all(is_vocabulary(word) for word in words)
 
 
 def join_ablation_zone(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-    """Read "ablation zone", in two words, as the necrosis that it is."""
+    """Join the two words "ablation zone", which mean the necrosis."""
     joined: list[Token] = []
     for token in tokens:
         if joined and joined[-1].text == "ablation" and token.text in ("zone", "area"):
@@ -364,7 +364,7 @@ def join_ablation_zone(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
 
 @lru_cache(maxsize=4096)
 def _cut(word: str) -> tuple[Token, ...] | None:
-    """Cut a word into known words, the longest first; None if that leaves a rest."""
+    """Split a word into known words, the longest first; None if a rest is left."""
     if word in COMPOUNDS:
         return COMPOUNDS[word]
     if word in KIND_OF_WORD:

@@ -1,4 +1,4 @@
-"""Finds the cases in a folder, whatever its layout; only what is certain is taken, the rest reported."""
+"""Finds the cases in a folder of any layout; only what is certain is used, and the rest is reported."""
 
 from collections import Counter
 from collections.abc import Generator, Iterable
@@ -28,7 +28,7 @@ UNDERSTOOD = (
     "(case01_ceT1, case01_T2); nnU-Net raw folders; and BIDS."
 )
 
-# A file of such a role is worth a word only where the case lacks what it might be mistaken for.
+# A file of this role is mentioned only if the case lacks one of the roles that it might be mistaken for.
 WORTH_A_WORD = {
     Role.NATIVE_T1: {Role.CET1},
     Role.OTHER_IMAGE: {Role.CET1, Role.T2},
@@ -49,16 +49,16 @@ ADVICE: dict[Role | None, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """What was found.
+    """The cases of a folder.
 
     Parameters
     ----------
     cases
         Cases with at least a ceT1 image, in natural order of their names.
     problems
-        A sentence for each thing that is missing, ambiguous or left out.
+        A sentence for everything that is missing, ambiguous or left out.
     unused
-        Images that nothing was made of and that no problem mentions.
+        Images that were not used and that no problem mentions.
     """
 
     cases: tuple[CaseFiles, ...]
@@ -69,8 +69,8 @@ class Pairing:
 def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
     """Find and pair the images in a folder.
 
-    Knows nnU-Net's raw layout, BIDS, one folder a case (also where `folder` itself is the case), and
-    many cases in one folder told apart by their file names; each also somewhere below `folder`.
+    Understands nnU-Net's raw layout, BIDS, one folder per case (also if `folder` is the case), and many cases
+    in one folder, told apart by their file names; each of them also in subfolders.
 
     Yields
     ------
@@ -110,7 +110,7 @@ def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
 
 
 def find_case(folder: Path) -> CaseFiles:
-    """Find the files of the one case in a folder; it is called as the folder is.
+    """Find the files of the only case in a folder; it gets the name of the folder.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def find_case(folder: Path) -> CaseFiles:
 
 
 def unused_sentence(unused: Iterable[Path], root: Path) -> tuple[str, ...]:
-    """Name the images that nothing was made of, so that none is passed over in silence."""
+    """Name the images that were not used, so that none is ignored silently."""
     names = [relative_name(path, root) for path in unused]
     if not names:
         return ()
@@ -141,7 +141,7 @@ def unused_sentence(unused: Iterable[Path], root: Path) -> tuple[str, ...]:
 
 
 def _sort(folder: Folder, root: Path) -> Sorted:
-    """Sort the images of a folder by its layout, and what lies below it by theirs."""
+    """Sort the images of a folder by its layout, and those of its subfolders by theirs."""
     if is_nnunet(folder):
         return nnunet_groups(folder, root)
     if is_bids(folder):
@@ -157,7 +157,7 @@ def _sort(folder: Folder, root: Path) -> Sorted:
 
 
 def _with_masks_joined(groups: list[Group]) -> list[Group]:
-    """Give masks without images, such as ``labels/case-01.nii.gz``, to the one case that has their name."""
+    """Add masks without images, such as ``labels/case-01.nii.gz``, to the only case of their name."""
     count = Counter(name_key(group.name) for group in groups if group.has_image)
     masks: dict[str, tuple[Candidate, ...]] = {}
     for group in groups:
@@ -174,7 +174,7 @@ def _with_masks_joined(groups: list[Group]) -> list[Group]:
 
 
 def _with_unique_names(groups: list[Group]) -> list[Group]:
-    """Give groups of the same name that of their folders, too: site-1_case-01, site-2_case-01."""
+    """Put the names of their folders before equal names of groups: site-1_case-01, site-2_case-01."""
     count = Counter(name_key(group.name) for group in groups if group.has_role)
     return [
         replace(group, name=group.long_name) if count[name_key(group.name)] > 1 else group for group in groups
@@ -183,20 +183,20 @@ def _with_unique_names(groups: list[Group]) -> list[Group]:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What was decided about a group of files.
+    """The decision on a group of files.
 
     Parameters
     ----------
     name, place
-        What the case would be called, and the folder or file that messages name.
+        The name of the case, and the folder or file for messages.
     case
-        The case, or None without one certain ceT1 image.
+        The case, or None if no ceT1 image is certain.
     problems
-        A sentence for each thing that is ambiguous or left out.
+        A sentence for everything that is ambiguous or left out.
     lacks
-        Roles that no file has, and of which no problem speaks.
+        Roles that no file has, and that no problem mentions.
     unused
-        Files that nothing was made of.
+        Files that were not used.
     """
 
     name: str
@@ -208,7 +208,7 @@ class Decision:
 
 
 def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], list[str]]:
-    """Leave out cases whose names cannot be, with a sentence for each."""
+    """Leave out cases with impossible names, with a sentence for each."""
     problems: list[str] = []
     kept: list[Decision] = []
     taken: dict[str, str] = {}
@@ -224,7 +224,7 @@ def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], lis
 
 
 def _missing(decisions: list[Decision]) -> list[str]:
-    """One sentence for each role that cases lack, with the names of those cases."""
+    """Return a sentence for each role that cases lack, with the names of those cases."""
     cases = [one for one in decisions if one.case is not None]
     sentences = []
     for role, what in ((Role.T2, "T2 image"), (Role.REFERENCE, "reference mask")):
@@ -237,7 +237,7 @@ def _missing(decisions: list[Decision]) -> list[str]:
 
 
 def _litter(walk: Walk) -> tuple[str, ...]:
-    """Worth a word where it could hide a patient: a file manager's own settings hide none."""
+    """Report left-out entries only if they could hide a patient, which a file manager's settings cannot."""
     return litter_sentence(walk.litter) if walk.may_hide else ()
 
 
@@ -249,7 +249,7 @@ def _nothing(folder: Path, walk: Walk) -> str:
 
 
 def decide(group: Group, root: Path) -> Decision:
-    """Take the files whose role is certain; say what is ambiguous, and why a file was not taken."""
+    """Use the files whose role is certain; report what is ambiguous, and why a file was not used."""
     place = _place(group, root)
     if not group.has_role:
         unused = tuple(one.path for one in group.files if one.role is not Role.VARIANT)
@@ -288,7 +288,7 @@ def _case(group: Group, sure: dict[Role, Path]) -> CaseFiles:
 
 
 def _place(group: Group, root: Path) -> str:
-    """The folder that holds all files of the group, or its first file where that is the root itself."""
+    """Return the folder of all files of the group, or the first file if that folder is the root."""
     parents = {one.path.parent for one in group.files}
     if len(parents) == 1 and parents != {root}:
         return relative_name(parents.pop(), root)
@@ -305,7 +305,7 @@ def _ambiguous(role: Role, paths: list[Path], case: str, root: Path) -> str:
 
 
 def _variants(group: Group, root: Path) -> list[str]:
-    """Name the files that are no images of their own, with what each is a variant of."""
+    """Name the copies and derived images, and the original of each."""
     variants = [one for one in group.files if one.role is Role.VARIANT]
     if not variants:
         return []

@@ -1,4 +1,4 @@
-"""Sorts the images of folders without a standard layout: one folder per case, or many cases in one."""
+"""Sorts the images of folders in no standard layout: one folder per case, or many cases in one folder."""
 
 import re
 from collections import defaultdict
@@ -30,9 +30,9 @@ EDGES = " _-.()[]"
 
 
 class Entry(NamedTuple):
-    """An image; `above` are the names of folders such as ``masks`` that speak for it.
+    """An image; `above` are the names of folders such as ``masks`` that tell its role.
 
-    `of` says what it is a copy of or derived from, by its name or folder; empty for an image of its own.
+    `of` says of which file it is a copy or a derived image, by its name or folder; empty for an original.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A file of a folder with many cases: the part of its name that is the case, and the rest judged."""
+    """A file of a folder with many cases: the case in its name, and the judgement on the rest."""
 
     case: str
     candidate: Candidate
@@ -53,14 +53,14 @@ def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]
     Parameters
     ----------
     folder
-        The folder; subfolders such as ``masks`` or ``T1ce`` belong to it, since they are no cases.
+        The folder; subfolders such as ``masks`` or ``T1ce`` are no cases and belong to it.
     root
-        The folder that is searched, for the cases' long names.
+        The folder that is searched, for the long names of the cases.
 
     Returns
     -------
     tuple
-        The groups, and the subfolders that are still to be looked at.
+        The groups, and the subfolders that remain to be sorted.
     """
     everything, below = _own_entries(folder, "")
     entries, variants = _parted(everything, is_beside_cases=bool(below))
@@ -85,7 +85,7 @@ def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]
 
 
 def without_variants(folders: list[Folder], root: Path) -> tuple[list[Folder], list[str]]:
-    """Leave out folders that are called like a copy of one beside them, with a sentence for each."""
+    """Leave out folders with the name of a copy of another one, with a sentence for each."""
     originals = variants_among(folder.path.name for folder in folders)
     problems = [
         f"{relative_name(folder.path, root)}: its name is that of a copy of {shown(originals[name])}, or of "
@@ -97,7 +97,7 @@ def without_variants(folders: list[Folder], root: Path) -> tuple[list[Folder], l
 
 
 def _parted(entries: list[Entry], *, is_beside_cases: bool) -> tuple[list[Entry], list[Entry]]:
-    """The images of their own, and those that are copies of others or derived from them."""
+    """Separate original images from copies and derived images."""
     stems: dict[Path, list[str]] = defaultdict(list)
     for entry in entries:
         stems[entry.path.parent].append(image_stem(entry.path))
@@ -109,7 +109,7 @@ def _parted(entries: list[Entry], *, is_beside_cases: bool) -> tuple[list[Entry]
         if not of and is_beside_cases and has_additions(stem):
             of = "beside the folders of cases"
         parted[bool(of)].append(entry._replace(of=of))
-    # Without an original, what a program made of it is all there is.
+    # Without originals the derived images are used.
     is_alone = not parted[0] and not is_beside_cases
     return ([entry._replace(of="") for entry in parted[1]], []) if is_alone else parted
 
@@ -120,7 +120,7 @@ def _variant(entry: Entry) -> Candidate:
 
 
 def _own_entries(folder: Folder, above: str, of: str = "") -> tuple[list[Entry], list[Folder]]:
-    """The images of a folder and of those subfolders that name a role or variants; the other subfolders."""
+    """Return the images of a folder and subfolders named after roles or variants, and the others."""
     entries = [Entry(path, above, of) for path in folder.images]
     others: list[Folder] = []
     for sub in folder.folders:
@@ -136,7 +136,7 @@ def _own_entries(folder: Folder, above: str, of: str = "") -> tuple[list[Entry],
 
 
 def _place(entry: Entry) -> Placed:
-    """Part the name of a file into case and role: the words for the role stand at its end, or its start."""
+    """Split the name of a file into case and role: the words for the role come last, or first."""
     stem = image_stem(entry.path)
     pieces = re.split(r"([\s_\-.()\[\]]+)", stem)
     words = pieces[::2]
@@ -145,16 +145,16 @@ def _place(entry: Entry) -> Placed:
     role_words = words[len(words) - n_end :] if n_end else words[:n_start]
     case = "".join(pieces[: 2 * (len(words) - n_end)] if n_end else pieces[2 * n_start :]).strip(EDGES)
     tokens = tokens_of(f"{entry.above} {' '.join(role_words)}")
-    # "earlier" and "prediction" count wherever they stand: case-01_earlier-002.
+    # "earlier" and "prediction" count anywhere in the name: case-01_earlier-002.
     tokens += tuple(token for token in tokens_of(stem) if token.kind is Kind.DERIVED)
     return Placed(case, Candidate(path=entry.path, judgement=judge(tokens)))
 
 
 def _run(words: list[str]) -> int:
-    """How many of the first words are vocabulary; none unless one of them speaks of a role."""
+    """Return how many of the first words are vocabulary; 0 unless one of them tells a role."""
     n = 0
     for word in words:
-        # "T1+C" is two words to the vocabulary, but one piece of the file name.
+        # "T1+C" is one piece of the file name, but two words of the vocabulary.
         if word and not all(is_vocabulary(part) for part in words_of(word)):
             break
         n += 1
@@ -169,9 +169,9 @@ def _are_many_cases(placed: list[Placed]) -> bool:
             roles[case].add(candidate.role)
     with_image = [case for case, found in roles.items() if not found.isdisjoint(CET1_OR_T1)]
     if len(with_image) > 1:
-        # A bare ceT1 makes the folder a case; one more image with an addition is of it, too.
+        # A bare ceT1 makes the folder a case, to which one more image with an addition belongs.
         return Role.CET1 not in roles[""] or len(with_image) > 2
-    # Series numbers before the sequences of one case (3_T1ce, 5_T2) part no two files of one name.
+    # Numbers of series (3_T1ce, 5_T2) give the images of one case different names.
     return (
         "" not in roles
         and len(roles) > 1
@@ -180,12 +180,12 @@ def _are_many_cases(placed: list[Placed]) -> bool:
 
 
 def _are_masks_of_other_folders(entries: list[Entry], placed: list[Placed]) -> bool:
-    """Whether all are masks in folders such as ``labels``, so that each name is that of a case."""
+    """Whether all files are masks in folders such as ``labels``, so that each name is that of a case."""
     return all(entry.above for entry in entries) and all(one.candidate.role in MASK_ROLES for one in placed)
 
 
 def _judge_one_case(entries: list[Entry], folder_name: str) -> tuple[Candidate, ...]:
-    """Judge each file by its words, without those that only repeat the name of the case."""
+    """Judge each file by its words, except those that repeat the name of the case."""
     words = [_without_prefix(words_of(image_stem(entry.path)), words_of(folder_name)) for entry in entries]
     n_shared = _shared_identity(words)
     return tuple(
@@ -200,7 +200,7 @@ def _without_prefix(words: list[str], prefix: list[str]) -> list[str]:
 
 
 def _shared_identity(names: list[list[str]]) -> int:
-    """How many first words all names share that are a name or number, not the word for a role."""
+    """Return how many first words all names share, up to the first word for a role."""
     if len(names) < 2:
         return 0
     n = 0
@@ -214,5 +214,5 @@ def _shared_identity(names: list[list[str]]) -> int:
 
 
 def _is_structure(word: str) -> bool:
-    """Whether cases may be numbered with this word: lesion 1, lesion 2."""
+    """Whether cases may be numbered after this word: lesion 1, lesion 2."""
     return all(token.kind in (Kind.TUMOUR, Kind.NECROSIS) for token in meaning_of(word))

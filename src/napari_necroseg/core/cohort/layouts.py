@@ -1,4 +1,4 @@
-"""Sorts the images of a folder whose layout is a standard: BIDS, or nnU-Net's raw folder."""
+"""Sorts the images of folders in a standard layout: BIDS, or nnU-Net's raw folder."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from napari_necroseg.core.cohort.scan import Folder, relative_name
 from napari_necroseg.core.files import read_json_quietly
 from napari_necroseg.core.images.file_image import image_stem
 
-# Roles of files that are no images of a patient, as far as their names tell.
+# Roles of files that are not images of a patient, as far as their names tell.
 MASK_ROLES = (Role.REFERENCE, Role.TUMOUR, Role.OTHER_MASK, Role.VARIANT, None)
 NAME = re.compile(r"sub-[0-9A-Za-z+]+(_[a-z]+-[0-9A-Za-z+]+)*_[0-9A-Za-z]+")
 IMAGE_SUFFIXES = ("T1w", "T2w")
@@ -30,20 +30,20 @@ PARTS = (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs"))
 CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})")
 LARGEST_JSON_BYTES = 32_000_000
 
-# Names of a single label that say nothing but "this is the mask".
+# Names of a single label that only mean "the mask".
 PLAIN_LABELS = ("foreground", "target", "1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A file, and what its name says."""
+    """A file, and the judgement on its name."""
 
     path: Path
     judgement: Judgement = NOTHING
 
     @property
     def role(self) -> Role | None:
-        """The role that the name tells."""
+        """The role by its name."""
         return self.judgement.role
 
 
@@ -54,13 +54,13 @@ class Group:
     Parameters
     ----------
     name
-        What the case would be called.
+        The name of the case.
     long_name
-        Its name with those of the folders above, for where two cases have the same name.
+        The name preceded by those of the folders above, used if two cases have the same name.
     files
         All files of the group.
     patient
-        The patient, where the layout tells.
+        The patient, if the layout names one.
     """
 
     name: str
@@ -69,23 +69,23 @@ class Group:
     patient: str = ""
 
     def of_role(self, role: Role) -> list[Path]:
-        """The files that could have this role."""
+        """Return the files that could have this role."""
         return [one.path for one in self.files if one.role is role]
 
     @property
     def has_image(self) -> bool:
-        """Whether any file is, or might be, an image that masks can be of."""
+        """Whether any file is, or might be, an image of the patient."""
         return any(one.role not in MASK_ROLES for one in self.files)
 
     @property
     def has_role(self) -> bool:
-        """Whether any file is, or might be, what a case is made of; else the folder is no case."""
+        """Whether any file is, or might be, part of a case; otherwise the folder is no case."""
         return any(one.role not in (None, Role.OTHER_MASK, Role.VARIANT) for one in self.files)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sorted:
-    """What a layout makes of a folder; `problems` and `unused` are about files of no group."""
+    """The images of a folder, sorted by its layout; `problems` and `unused` concern files in no group."""
 
     groups: list[Group] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Sorted:
 
 
 def is_bids(folder: Folder) -> bool:
-    """Whether a folder holds subjects whose images are named as BIDS wants it."""
+    """Whether a folder holds subjects whose images have BIDS names."""
     subjects = (sub for sub in folder.folders if sub.path.name.startswith("sub-"))
     return any(entities_of(path).get("suffix") in IMAGE_SUFFIXES for sub in subjects for path in sub.below())
 
@@ -101,9 +101,9 @@ def is_bids(folder: Folder) -> bool:
 def bids_groups(folder: Folder, root: Path) -> Sorted:
     """Sort images and masks by the entities of their names.
 
-    A case is a subject, or a session of one; the patient is the subject. A T1w image with a ``ce-``
-    entity is ceT1. Of a mask among the derivatives ``label-`` and ``desc-`` tell the structure, or where
-    it has neither, the folder of the derivatives: ``derivatives/necrosis``.
+    A case is a subject, or a session of one; the patient is the subject. A T1w image with a ``ce-`` entity is
+    ceT1. The structure of a mask among the derivatives is told by ``label-`` and ``desc-``, else by the
+    folder of the derivatives: ``derivatives/necrosis``.
     """
     files: dict[tuple[str, str], list[Candidate]] = {}
     problems: list[str] = []
@@ -127,7 +127,7 @@ def bids_groups(folder: Folder, root: Path) -> Sorted:
 
 
 def _with_entities(paths: Iterable[Path]) -> tuple[list[tuple[Path, Entities]], list[Path]]:
-    """The files that are named as BIDS wants it, and the others."""
+    """Separate the files with BIDS names from the others."""
     entities = {path: entities_of(path) for path in paths}
     return [(path, found) for path, found in entities.items() if found], [
         path for path, found in entities.items() if not found
@@ -135,7 +135,7 @@ def _with_entities(paths: Iterable[Path]) -> tuple[list[tuple[Path, Entities]], 
 
 
 def entities_of(path: Path) -> Entities:
-    """``sub-01_ce-gad_T1w`` as ``{"sub": "01", "ce": "gad", "suffix": "T1w"}``; empty for other names."""
+    """Parse ``sub-01_ce-gad_T1w`` to ``{"sub": "01", "ce": "gad", "suffix": "T1w"}``; {} for other names."""
     stem = image_stem(path)
     if not NAME.fullmatch(stem):
         return {}
@@ -150,7 +150,7 @@ def _key(entities: Entities) -> tuple[str, str]:
 def _group(key: tuple[str, str], files: list[Candidate], above: tuple[str, ...]) -> Group:
     subject, session = f"sub-{key[0]}", f"ses-{key[1]}" if key[1] else ""
     name = f"{subject}_{session}" if session else subject
-    # Only sessions need the patient's name to keep them on one side of a split.
+    # Sessions need the patient's name, which keeps them on the same side of a split.
     return Group(
         name=name, long_name="_".join((*above, name)), files=tuple(files), patient=subject if session else ""
     )
@@ -160,7 +160,7 @@ def _judge_image(entities: Entities) -> Judgement:
     suffix = entities["suffix"]
     if suffix not in IMAGE_SUFFIXES:
         return _judge_mask(entities, "") if suffix in MASK_SUFFIXES else NOTHING
-    # The entity alone says contrast, whatever agent it names, unless it names none.
+    # The entity means contrast whatever agent it names, unless it names none.
     agent = entities.get("ce", "")
     is_enhanced = bool(agent) and agent.casefold() not in ("none", "no", "without", "pre", "native")
     described = " ".join(entities.get(key, "") for key in ("acq", "desc"))
@@ -168,22 +168,22 @@ def _judge_image(entities: Entities) -> Judgement:
 
 
 def _pipeline(path: Path, derivatives: Folder | None) -> str:
-    """``manual`` of ``derivatives/manual/sub-01/...``; empty where the subjects follow at once."""
+    """Return ``manual`` of ``derivatives/manual/sub-01/...``; empty if the subjects follow directly."""
     parts = path.relative_to(derivatives.path).parts if derivatives else ()
     return "" if not parts or parts[0].startswith("sub-") else parts[0]
 
 
 def _judge_mask(entities: Entities, pipeline: str) -> Judgement:
-    """A label or description says what is outlined; else the name of the derivatives' folder may."""
+    """Judge a mask by its label or description, else by the name of the derivatives' folder."""
     described = " ".join(entities[key] for key in ("label", "desc") if key in entities)
-    # Masks that a program made are no reference, whatever they outline.
+    # A mask made by a program is no reference, whatever it outlines.
     made = tuple(token for token in tokens_of(pipeline) if token.kind is Kind.DERIVED)
     return judge((*made, *tokens_of(f"{described or pipeline} mask")))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What ``dataset.json`` says: the sequence of each channel, and what the labels outline."""
+    """The content of ``dataset.json``: the sequence of each channel, and the structure of the labels."""
 
     channels: Mapping[int, Judgement] = field(default_factory=dict)
     label: Judgement | None = None
@@ -198,8 +198,8 @@ def is_nnunet(folder: Folder) -> bool:
 def nnunet_groups(folder: Folder, root: Path) -> Sorted:
     """Sort the images by the channel names of ``dataset.json``, and pair the labels by name.
 
-    Channel names are judged as file names are; without them nothing is taken, since ``_0000`` alone
-    may be any sequence.
+    Channel names are judged like file names; without them nothing is used, since ``_0000`` may be any
+    sequence.
     """
     has_labels = any(folder.get(labels) is not None for _, labels in PARTS)
     description = _describe(folder.path / "dataset.json", root, has_labels=has_labels)
@@ -234,7 +234,7 @@ def nnunet_groups(folder: Folder, root: Path) -> Sorted:
 def _add_labels(
     files: dict[str, list[Candidate]], labels: tuple[Path, ...], description: Description, root: Path
 ) -> list[str]:
-    """Add each label file to the case of its name; the problems are those without one."""
+    """Add each label file to the case of its name; return a problem for each file without a case."""
     if description.label is None:
         return []
     problems = []
@@ -269,7 +269,7 @@ def _describe(path: Path, root: Path, *, has_labels: bool) -> Description:
 
 
 def _channels(content: dict[str, Any], name: str) -> tuple[dict[int, Judgement], list[str]]:
-    """The role of each channel; version 2 of the format calls them channel_names, version 1 modality."""
+    """Return the role of each channel; version 2 of the format has channel_names, version 1 modality."""
     names = content.get("channel_names", content.get("modality"))
     if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names) or not names:
         return {}, [f"{name}: it has neither channel_names nor modality, so its channels could be anything."]
@@ -284,10 +284,10 @@ def _channels(content: dict[str, Any], name: str) -> tuple[dict[int, Judgement],
 
 
 def _label(labels: object, name: str) -> tuple[Judgement | None, list[str]]:
-    """What the labels outline, and the problem if that is not one structure."""
+    """Return the structure that the labels outline, and a problem if it is not exactly one."""
     if not isinstance(labels, dict):
         return None, [f"{name}: it does not say what the labels outline, so none was taken as reference."]
-    # Version 2 maps a name to its value, version 1 a value to its name.
+    # Version 2 maps names to values, version 1 values to names.
     names = [str(value) if str(key).isdecimal() else str(key) for key, value in labels.items()]
     structures = [text for text in names if text.casefold() not in ("background", "ignore")]
     if len(structures) != 1:

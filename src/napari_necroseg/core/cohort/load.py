@@ -1,4 +1,4 @@
-"""Loading the voxels of a case: every image and mask in working order on the grid of its ceT1 image."""
+"""Loads the voxels of a case: every image and mask in working order on the grid of its ceT1 image."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -146,7 +146,7 @@ def _read_mask(files: CaseFiles, role: str) -> FileImage | None:
 
 
 def _mask_on(image: FileImage | None, role: str, grid: Grid, notes: list[str]) -> Volume | None:
-    """Bring a mask onto the grid; what the user should know of it goes to `notes`."""
+    """Bring a mask onto the grid, and add its notes to `notes`."""
     if image is None:
         return None
     placed = mask_onto(image.volume, grid, f"the {role} mask")

@@ -1,4 +1,4 @@
-"""Makes the table of cases from a folder: finds, pairs and checks images, and adds to an earlier table."""
+"""Makes a table of cases from a folder: finds, pairs and checks images, and adds to an earlier table."""
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ TIFF_ADVICE = "Add a column spacing_mm to the table, with the spacing as slice x
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """What a case of the table has."""
+    """Which files a case of the table has."""
 
     case: str
     has_t2: bool
@@ -50,13 +50,13 @@ class Prepared:
     cohort
         The file.
     cases
-        How many cases it has.
+        The number of cases.
     problems
-        A sentence for each thing that is missing, ambiguous, doubtful or left out.
+        A sentence for everything that is missing, ambiguous, doubtful or left out.
     listing
-        What each case has, in the order of the table.
+        The files of each case, in the order of the table.
     earlier
-        Where the earlier table went, if this one took its place.
+        The copy of the earlier table, if this one replaced it.
     """
 
     cohort: Path
@@ -84,13 +84,13 @@ class Prepared:
 def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     """Find, pair and check the images in a folder, and write the table of cases.
 
-    A table that is there already is added to, see `core.io.merging`; if that changes it, the earlier one
-    is kept beside it as ``cohort.csv.bak-1``, ``.bak-2``, ...
+    New cases are added to an existing table, see `merge`; if that changes it, the earlier one is kept beside
+    it as ``cohort.csv.bak-1``, ``.bak-2``, ...
 
     Parameters
     ----------
     folder
-        See `core.io.pairing.find_cases` for the layouts that are understood.
+        See `find.find_cases` for the layouts that are understood.
     out
         The table to write, or the folder for it; ``cohort.csv`` in `folder` if None.
 
@@ -143,7 +143,7 @@ def _table_path(folder: Path, out: Path | None) -> Path:
 
 
 def _read_earlier(path: Path) -> CohortTable:
-    """Return the earlier table, which must be faultless: a cell that cannot be read would be lost."""
+    """Return the earlier table, which must have no mistake: a cell that cannot be read would be lost."""
     if not path.exists():
         return CohortTable(rows=(), layout=Table(columns=COLUMNS, rows=()))
     try:
@@ -156,7 +156,7 @@ def _read_earlier(path: Path) -> CohortTable:
 
 
 def _write(path: Path, earlier: CohortTable, new: CohortTable) -> Path | None:
-    """Write the table unless it says the same as before; return where the earlier one went."""
+    """Write the table if it has changed; return the copy of the earlier one."""
     if not earlier.rows:
         write_cohort_table(path, new)
         return None
@@ -189,30 +189,30 @@ def _no_case(folder: Path, problems: list[str]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A case without the files that cannot be read, or None if ceT1 is one of them; and what is wrong."""
+    """A case without the files that cannot be read (None if ceT1 is one of them), and the problems."""
 
     case: CaseFiles | None
     problems: tuple[str, ...]
 
 
 def check_case(case: CaseFiles, *, root: Path) -> Checked:
-    """Open every file of a case, and compare their grids.
+    """Open every file of a case, and compare the grids.
 
-    Of a NIfTI image only the header is read. Masks are small, and read whole: whether one has a single
-    label cannot be told otherwise. TIFF stacks have to be read whole, too.
+    Of NIfTI images only the headers are read; masks are read whole, since they must have a single label, and
+    so are TIFF stacks.
 
     Parameters
     ----------
     case
         The files.
     root
-        The folder that paths in messages are relative to.
+        Paths in messages are relative to this folder.
 
     Returns
     -------
     Checked
-        A T2 image or mask that cannot be read is left out of the case; a TIFF stack that only lacks its
-        spacing is kept, since the table can give that, and so is what only memory is short for.
+        Without the T2 image or masks that cannot be read. A TIFF stack that only lacks its spacing is kept,
+        since the table can state that, and so is a file for which memory does not suffice.
     """
     try:
         grid, notes = _image_grid(case, Sequence.CET1)
@@ -243,7 +243,7 @@ def check_case(case: CaseFiles, *, root: Path) -> Checked:
 
 
 def _lacks_spacing(path: Path, error: NecrosegError) -> bool:
-    """Whether a stack is sound but for what the table can add to it."""
+    """Whether a stack only lacks the spacing, which the table can state."""
     return isinstance(error, GeometryError) and is_tiff(path)
 
 
@@ -257,7 +257,7 @@ def _image_grid(case: CaseFiles, sequence: Sequence) -> tuple[Grid, tuple[str, .
 
 
 def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]:
-    """What is remarkable about a mask, which may be smaller than the ceT1 image, but must lie in it."""
+    """Return remarks on a mask, which may be smaller than the ceT1 image, but must lie in it."""
     mask = read_mask(path, spacing_mm=case.spacing_mm)
     other = working_grid(mask.volume.grid)
     is_placed = has_place(grid) and has_place(other)
@@ -268,7 +268,7 @@ def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]
 
 
 def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> list[str]:
-    """What is remarkable about the place of an image or mask on the ceT1 image."""
+    """Return remarks on the position of an image or mask on the ceT1 image."""
     try:
         fit = fit_onto(other, grid, name)
     except GeometryError as error:
@@ -285,7 +285,7 @@ def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> li
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """The rows of the table to be written, and a sentence for each row that was touched or contradicts."""
+    """The rows of the new table, and a sentence for each row that was changed or contradicted."""
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
@@ -294,10 +294,10 @@ class Merged:
 def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> Merged:
     """Add what was found to an earlier table.
 
-    Every row of the earlier table stays, in its order and with all that it says. A found case belongs to
-    the row that names its ceT1 file, whatever the row calls the case; it only fills that row's empty
-    cells for T2 and the masks. Where merely the name is the same, the row stays as it is. Other found
-    cases follow as new rows; one of a patient that the table knows gets that patient's fold.
+    Every row of the earlier table stays, in its order and with its content. A found case belongs to the row
+    with its ceT1 file, whatever its name there, and only fills empty cells for T2 and the masks. If only the
+    name is the same, the row stays unchanged. Other found cases follow as new rows; one of a known patient
+    gets the fold of that patient.
     """
     rows = list(earlier.rows)
     notes: list[str] = []

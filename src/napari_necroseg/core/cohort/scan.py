@@ -1,4 +1,4 @@
-"""Searches a folder for image files, without being led astray by links, hidden files or sheer numbers."""
+"""Searches a folder for image files, safe from loops of links, hidden files and huge numbers of files."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """A folder with the images in it; `folders` have images somewhere below, all in natural order."""
+    """A folder with its images, and those of its subfolders that hold images, all in natural order."""
 
     path: Path
     images: tuple[Path, ...]
@@ -46,7 +46,7 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """The folder's own name, also where it was given as ``.``."""
+        """The name of the folder, also if it was given as ``.``."""
         return self.path.name or self.path.resolve().name
 
     def below(self) -> list[Path]:
@@ -60,10 +60,10 @@ class Folder:
 
 @dataclass(kw_only=True)
 class Walk:
-    """What a walk has seen: how many entries, which real folders, and what could not be opened.
+    """The state of a search: the entries counted, the real folders searched, the problems.
 
-    `litter` names what a system or program left there; `may_hide` says whether that could hold images.
-    `for_table` leaves out names that no table can hold.
+    `litter` names entries that a system or program left; `may_hide` says whether they could hold images. With
+    `for_table` names are left out that no table can hold.
     """
 
     root: Path
@@ -88,9 +88,9 @@ class Listing:
 def scan(folder: Path, walk: Walk) -> Generator[Event, None, Folder]:
     """Collect the images of a folder and its subfolders.
 
-    What is hidden or a system's own is skipped and counted. Links are followed, but not to folders that are
-    searched anyway; an entry that cannot be opened, a link that leads nowhere and a name that is no text
-    become problems of the walk, each by itself.
+    Hidden files and those of a system are skipped and counted. Links are followed, except to folders that are
+    searched anyway. Every entry that cannot be opened, every broken link and every name that is not text
+    becomes a problem of the walk.
 
     Raises
     ------
@@ -130,18 +130,18 @@ def list_images(folder: Path) -> Listing:
 
 
 def relative_name(path: Path, root: Path) -> str:
-    """How a file is called in messages: its path below the folder that was searched."""
+    """Return the name of a file for messages: its path below the folder that was searched."""
     return shown(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name)
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key by which case-2 comes before case-10."""
+    """Return a sort key by which case-2 comes before case-10."""
     pieces = re.split(r"([0-9]+)", text.casefold())
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces if p)
 
 
 def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
-    """The image files and the names of the subfolders that are to be searched."""
+    """Return the image files, and the names of the subfolders that are to be searched."""
     files: list[Path] = []
     names: list[str] = []
     found: list[os.DirEntry[str]] = []
@@ -167,7 +167,7 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
 
 
 def _sort_entry(entry: os.DirEntry[str], walk: Walk, files: list[Path], names: list[str]) -> None:
-    """Add an entry to the files or folders, or say why not; none of its errors is another's."""
+    """Add an entry to the files or folders, or report why not; errors concern this entry only."""
     path = Path(entry.path)
     place = relative_name(path, walk.root)
     try:
@@ -190,7 +190,7 @@ def _sort_entry(entry: os.DirEntry[str], walk: Walk, files: list[Path], names: l
 
 
 def _why_not(entry: os.DirEntry[str], walk: Walk, *, is_folder: bool) -> str:
-    """Why an entry is not taken though it may be an image or hold some; empty if it is, or is neither."""
+    """Return why an entry that may be or hold an image is not used; empty if it is used, or is neither."""
     is_bare_link = entry.is_symlink() and not Path(entry.path).suffix
     if not (is_folder or is_bare_link or image_suffix(Path(entry.path))):
         return ""
@@ -209,7 +209,7 @@ def _is_searched(target: Path, root: Path) -> bool:
 
 
 def _real(folder: Path) -> Path:
-    """The folder itself, where links lead to it."""
+    """Return the folder to which links lead."""
     return Path(os.path.realpath(folder))
 
 
@@ -228,7 +228,7 @@ def _check_number(walk: Walk) -> None:
 
 
 def _without_twins(paths: list[Path]) -> list[Path]:
-    """Leave out an ``.img`` that stands beside its ``.hdr``: they are one image."""
+    """Leave out each ``.img`` with an ``.hdr`` beside it: they are one image."""
     names = {path.name.lower() for path in paths}
     return [path for path in paths if _header_name(path.name.lower()) not in names]
 
@@ -241,12 +241,12 @@ def _header_name(name: str) -> str | None:
 
 
 def is_litter(name: str) -> bool:
-    """Whether a file or folder is none of a person's: hidden, or left there by a system or program."""
+    """Whether a file or folder is hidden, or was left there by a system or program."""
     return name.startswith((".", "~$")) or name_key(name) in _LITTER
 
 
 def litter_sentence(places: Sequence[str]) -> tuple[str, ...]:
-    """Say how many such entries were left out, and name the first ones; nothing if there are none."""
+    """Say how many such entries were left out, with the first names; nothing if there are none."""
     if not places:
         return ()
     named = listed([*map(shown, places)], _MOST_NAMED)

@@ -1,4 +1,4 @@
-"""Who is known to a model: whose image, patient or name is that of a case that it has learned from."""
+"""Tells whether a model has seen a case in training, by its images, its patient or its name."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -11,16 +11,26 @@ from napari_necroseg.core.case_names import is_among, listed, name_key
 from napari_necroseg.core.cohort.duplicates import alike, likeness
 from napari_necroseg.core.files import voxels_sha256
 
-# Whether a model has learned from a case: from one of its images, from another case of its patient, from a
-# case of its name, or not.
+# Whether a model was trained on a case: on one of its images, another case of its patient, a case of its
+# name, or none of these.
 Known = Literal["image", "patient", "name", "no"]
 _KNOWN: tuple[Known, ...] = get_args(Known)
 _PATIENT = b"napari-necroseg patient\n"
+# How a case is known, and the sentence on that: the verb for one case and for several, and the rest.
+_IN_WORDS = (
+    ("image", ("is", "are"), "among those that the model was trained on: scores there"),
+    ("patient", ("is", "are"), "of a patient whom the model was trained on: scores there"),
+    (
+        "name",
+        ("has", "have"),
+        "the name of a case that the model was trained on: if that is the same, scores there",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageMark:
-    """What an image is recognised by: the SHA-256 of its voxels, and its `likeness`."""
+    """The marks by which an image is recognised: the SHA-256 of its voxels, and its `likeness`."""
 
     sha256: str
     likeness: str
@@ -28,16 +38,16 @@ class ImageMark:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """What one or more models have learned from, those that they were fine-tuned from included.
+    """The cases that one or more models were trained on, including those of their start models.
 
     Parameters
     ----------
     cases
         Names.
     patients
-        As `patient_sha256`; none of models of earlier versions.
+        As `patient_sha256`; models of earlier versions have none.
     images_sha256, likenesses
-        Of every image; models of earlier versions have fewer of them, or none.
+        Of every image; models of earlier versions have fewer, or none.
     """
 
     cases: frozenset[str] = frozenset()
@@ -54,17 +64,17 @@ class Learned:
         )
 
     def has_image(self, marks: Iterable[ImageMark]) -> bool:
-        """Whether one of these images was learned from, or is a copy in other intensities."""
+        """Whether one of these images was trained on, as it is or with other intensities."""
         marks = tuple(marks)
         if any(mark.sha256 in self.images_sha256 for mark in marks):
             return True
         return any(alike(mark.likeness, self.likenesses) is not None for mark in marks)
 
     def knows(self, case: Case | CaseFiles, marks: Iterable[ImageMark] = ()) -> Known:
-        """Say by what a case is known; the surest comes first.
+        """Return by what a case is known, the most certain first.
 
-        A table's patient is surer than a name, since names such as case-01 are given everywhere; where no
-        table names a patient, a case is its own.
+        The patient of a table is more certain than a name, since names such as case-01 are used everywhere. A
+        case without a patient in the table counts as its own patient.
         """
         if self.has_image(marks):
             return "image"
@@ -76,16 +86,16 @@ class Learned:
 
 
 def patient_sha256(patient: str) -> str:
-    """Return the SHA-256 of a patient as a table names them, in one form of letters and case.
+    """Return the SHA-256 of a patient's name in the table, whatever its letter case and Unicode form.
 
-    It keeps the table's names out of a model that is handed on. Whoever guesses a name can still check it.
+    It keeps the names out of a model that is handed on; a guessed name can still be checked.
     """
     normal = name_key(" ".join(patient.split()))
     return hashlib.sha256(_PATIENT + normal.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def marks_of(case: Case, sequences: Iterable[Sequence]) -> Mapping[Sequence, ImageMark]:
-    """Return what the images of a case are recognised by."""
+    """Return the marks of the images of a case."""
     return {
         sequence: ImageMark(
             sha256=voxels_sha256(case.sequences[sequence]), likeness=likeness(case.sequences[sequence])
@@ -96,10 +106,10 @@ def marks_of(case: Case, sequences: Iterable[Sequence]) -> Mapping[Sequence, Ima
 
 
 def known_by_record(record: Mapping[str, object], *, siblings: Several[str] = ()) -> Known | None:
-    """Return whether the model behind a mask has learned from its case; None where the record says nothing.
+    """Return whether the model of a mask was trained on its case; None if the record does not tell.
 
-    `siblings` are other cases of its patient, which the model may not have been told when it predicted: a
-    single case was given to it, or the model is of an earlier version.
+    `siblings` are other cases of the patient. The model may not have known them when it predicted, because it
+    was given a single case or is of an earlier version.
     """
     listed = record.get("model_cases")
     cases = [str(name) for name in listed] if isinstance(listed, list) else []
@@ -113,7 +123,7 @@ def known_by_record(record: Mapping[str, object], *, siblings: Several[str] = ()
 
 
 def known_in_words(known: Mapping[str, Known | None], total: int) -> str:
-    """Say which cases, of so many, are no test of the model that predicted them; nothing if all are.
+    """Say which of the cases are no test of the model that predicted them; nothing if all are.
 
     Parameters
     ----------
@@ -122,28 +132,11 @@ def known_in_words(known: Mapping[str, Known | None], total: int) -> str:
     total
         Number of cases that were scored or predicted.
     """
-    images, patients, names = (
-        [case for case, how in known.items() if how == kind] for kind in ("image", "patient", "name")
-    )
     sentences = []
-    if images:
-        be = "is" if len(images) == 1 else "are"
-        sentences.append(
-            f"{_some(images, total)} {be} among those that the model was trained on: scores there are too "
-            "good."
-        )
-    if patients:
-        be = "is" if len(patients) == 1 else "are"
-        sentences.append(
-            f"{_some(patients, total)} {be} of a patient whom the model was trained on: scores there are too "
-            "good."
-        )
-    if names:
-        have = "has" if len(names) == 1 else "have"
-        sentences.append(
-            f"{_some(names, total)} {have} the name of a case that the model was trained on: if that is the "
-            "same, scores there are too good."
-        )
+    for kind, verbs, what in _IN_WORDS:
+        cases = [case for case, how in known.items() if how == kind]
+        if cases:
+            sentences.append(f"{_some(cases, total)} {verbs[len(cases) > 1]} {what} are too good.")
     return " ".join(sentences)
 
 

@@ -1,4 +1,4 @@
-"""The table of a cohort, ``cohort.csv``: read with the row of every mistake, written with relative paths."""
+"""Reads and writes the table of a cohort, ``cohort.csv``; every mistake is reported with its row."""
 
 import difflib
 import os
@@ -21,7 +21,7 @@ COLUMNS = ("case", "ceT1", "T2", "reference", "tumour", "patient", "days_since_r
 OPTIONAL_COLUMNS = ("spacing_mm",)
 REQUIRED = ("case", "ceT1")
 
-# Columns that begin so are a person's own and are left alone.
+# Columns whose names begin so belong to the user and are left unchanged.
 OWN_COLUMNS = ("comment", "note", "remark")
 MOST_MISTAKES_SHOWN = 5
 FILE_COLUMNS = ("ceT1", "T2", "reference", "tumour")
@@ -31,7 +31,7 @@ MOST_DAYS = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A case, its row number, and the cells of columns that are a person's own."""
+    """A case, its row number, and the cells of the user's own columns."""
 
     number: int
     case: CaseFiles
@@ -62,14 +62,14 @@ def read_cohort(path: str | Path) -> Cohort:
     """Read a cohort; a folder stands for the ``cohort.csv`` in it.
 
     Commas, semicolons or tabs separate the cells, so that a table saved by a spreadsheet in any country
-    can be read; empty rows are skipped; column names are compared without case. Columns that begin with
-    comment, note or remark are a person's own; any other unknown column is an error, since it may be a
-    misspelt one whose values would be lost.
+    can be read; empty rows are skipped; column names are compared without case. Columns whose names begin
+    with comment, note or remark belong to the user; any other unknown column is an error, since its name may
+    be misspelt, and its values would be lost.
 
     Raises
     ------
     CohortError
-        If the table is missing or malformed, or rows are wrong: with their numbers, the header being row 1.
+        If the table is missing or malformed, or has wrong rows; with their numbers (the header is row 1).
     """
     return read_cohort_table(Path(path)).cohort
 
@@ -112,12 +112,12 @@ def write_cohort(path: Path, cohort: Cohort) -> None:
 
 
 def write_cohort_table(path: Path, table: CohortTable) -> None:
-    """Write a table with its own columns, in the layout that it was read in; see `write_cohort`."""
+    """Write a table with the user's own columns, in the layout in which it was read; see `write_cohort`."""
     write_text(path, cohort_text(path, table))
 
 
 def cohort_text(path: Path, table: CohortTable) -> str:
-    """The text that `write_cohort_table` would write to `path`."""
+    """Return the text that `write_cohort_table` writes to `path`."""
     folder = path.parent
     cells = tuple((row.number, row_of_case(row.case, folder) | row.own) for row in table.rows)
     names = ((row.number, check_case_name(row.case.name)) for row in table.rows)
@@ -131,7 +131,7 @@ def cohort_text(path: Path, table: CohortTable) -> str:
 
 
 def _with_known_columns(table: Table, file: str) -> Table:
-    """Rename columns that differ in case only; refuse a table that lacks one or has a foreign one."""
+    """Rename columns that differ in case only; raise an error for a missing or an unknown one."""
     known = {name_key(column): column for column in (*COLUMNS, *OPTIONAL_COLUMNS)}
     new_name = {column: known.get(name_key(column), column) for column in table.columns}
     missing = [column for column in REQUIRED if column not in new_name.values()]
@@ -157,14 +157,14 @@ def _is_own(column: str) -> bool:
 
 
 def _mistakes_between(rows: Iterable[Row]) -> list[str]:
-    """Names that two rows share, patients in two folds, and one image given for two patients."""
+    """Return mistakes between rows: a name used twice, a patient in two folds, an image of two patients."""
     mistakes: list[str] = []
     row_of_name: dict[str, Row] = {}
     row_of_patient: dict[str, Row] = {}
     row_of_image: dict[Path, Row] = {}
     for row in rows:
         case = row.case
-        # Some file systems do not tell upper from lower case.
+        # Some file systems ignore upper and lower case.
         same_name = row_of_name.setdefault(name_key(case.name), row)
         same_patient = row_of_patient.setdefault(name_key(case.patient_or_name), row)
         same_image = row_of_image.setdefault(case.sequences[Sequence.CET1].resolve(), row)
@@ -200,14 +200,14 @@ def case_of_row(cells: Mapping[str, str], folder: Path) -> CaseFiles:
     Parameters
     ----------
     cells
-        By column name; absent columns count as empty.
+        By column name; missing columns count as empty.
     folder
-        What paths are relative to.
+        Paths are relative to it.
 
     Raises
     ------
     CohortError
-        With what is wrong, as the end of a sentence that begins with the row.
+        With the mistake, as the end of a sentence that begins with the row.
     """
     name = normalize("NFC", cells.get("case", ""))
     reason = check_case_name(name)
@@ -233,7 +233,7 @@ def case_of_row(cells: Mapping[str, str], folder: Path) -> CaseFiles:
 
 
 def row_of_case(case: CaseFiles, folder: Path) -> dict[str, str]:
-    """The cells of a case, files relative to `folder` where that is possible."""
+    """Return the cells of a case, with paths relative to `folder` where that is possible."""
     spacing = case.spacing_mm
     return {
         "case": case.name,
@@ -269,7 +269,7 @@ def _file(text: str, column: str, folder: Path) -> Path:
 
 
 def _check_different(files: Mapping[str, Path]) -> None:
-    """Refuse one file in two columns; only a TIFF stack may hold ceT1 and T2, as two channels."""
+    """Raise an error for a file in two columns; only a TIFF stack may hold both ceT1 and T2, as channels."""
     seen: dict[Path, str] = {}
     for column, path in files.items():
         other = seen.setdefault(path.resolve(), column)
@@ -290,7 +290,7 @@ def _days(text: str) -> float | None:
 def _fold(text: str) -> int | None:
     if not text:
         return None
-    # Spreadsheets and data frames turn a whole number beside empty cells into 1.0.
+    # Spreadsheets and data frames write a whole number as 1.0 if the column has empty cells.
     whole = re.fullmatch(r"0*([1-9][0-9]{0,5})([.,]0*)?", text)
     if not whole:
         raise CohortError(f"fold is {short(text)!r}, but must be a whole number from 1 on")

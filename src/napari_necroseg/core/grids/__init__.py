@@ -1,1 +1,1 @@
-"""Changing where voxels are sampled: working order, another grid, the network's slices and back."""
+"""Samples voxels elsewhere: in working order, on another grid, on the slices of the network and back."""

@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_necroseg.core.volume import WORKING_AXIS_CODES, Affine, Grid, Position, Volume, Voxels
 
-# Beyond these the geometry is still right, but the method was made for something else.
+# Beyond this the geometry is still right, but the method was not made for it.
 MOST_OBLIQUITY_DEG = 20.0
 
-# Headers round; two readings of one voxel size differ by less.
+# Two records of the same voxel size differ by less, since headers round.
 SAME_SPACING = 0.01
 Spacing = tuple[float, float, float]
 _Reorder = Callable[[Voxels], Voxels]
@@ -22,8 +22,8 @@ _Measures = tuple[tuple[int, int, int], Spacing]
 def to_working(volume: Volume) -> Volume:
     """Reorder a volume to ``(slice, row, column)``, upright as `core.volume` defines it.
 
-    Only permutes and flips axes: the voxels are a view of the given ones, and every voxel keeps its
-    world position. Oblique axes go to the anatomical direction that they are closest to.
+    Only permutes and flips axes: the result is a view, and every voxel keeps its world position. An oblique
+    axis goes to the nearest anatomical direction.
     """
     axes, flips = _file_axes(volume.grid)
     voxels = np.transpose(volume.voxels, axes)[_flip_slices(flips)]
@@ -31,7 +31,7 @@ def to_working(volume: Volume) -> Volume:
 
 
 def from_working(voxels: Voxels, file_grid: Grid) -> Voxels:
-    """Undo `to_working`: from working order back to the axis order of the file.
+    """Return voxels in the axis order of the file: the inverse of `to_working`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def from_working(voxels: Voxels, file_grid: Grid) -> Voxels:
 
 
 def working_grid(file_grid: Grid) -> Grid:
-    """Return the grid of a file, reordered to working order; one that was reordered is returned as it is."""
+    """Return the grid of a file in working order; a grid in working order is returned unchanged."""
     if file_grid.in_file is not None:
         return file_grid
     axes, flips = _file_axes(file_grid)
@@ -60,12 +60,12 @@ def working_grid(file_grid: Grid) -> Grid:
 
 
 def method_warnings(grid: Grid) -> tuple[str, ...]:
-    """Say in plain words in what a stack differs from those that the method was made for.
+    """Say how a stack differs from those that the method was made for.
 
     Parameters
     ----------
     grid
-        A working grid; for a sagittal acquisition its thick axis is the first.
+        In working order; of a sagittal acquisition the first axis is the thick one.
     """
     warnings = []
     spacing = grid.spacing_mm
@@ -90,7 +90,7 @@ def method_warnings(grid: Grid) -> tuple[str, ...]:
 
 
 def _file_axes(file_grid: Grid) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """For each working axis: the file axis that it is, and whether it runs the other way."""
+    """Return, for each working axis, its file axis, and whether that runs the other way."""
     from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
     to_working_axes = ornt_transform(io_orientation(file_grid.affine_ras), axcodes2ornt(WORKING_AXIS_CODES))
@@ -104,7 +104,7 @@ def _flip_slices(flips: tuple[bool, ...]) -> tuple[slice, ...]:
 
 
 def _to_file_index(file_grid: Grid, axes: tuple[int, ...], flips: tuple[bool, ...]) -> Affine:
-    """``(4, 4)``; maps a working index to the file index of the same voxel."""
+    """Return the matrix ``(4, 4)`` from the working index of a voxel to its file index."""
     matrix = np.zeros((4, 4))
     matrix[3, 3] = 1.0
     for working_axis, (file_axis, flip) in enumerate(zip(axes, flips, strict=True)):
@@ -114,26 +114,25 @@ def _to_file_index(file_grid: Grid, axes: tuple[int, ...], flips: tuple[bool, ..
 
 
 def has_place(grid: Grid) -> bool:
-    """Whether a file says where in the patient a grid lies."""
+    """Whether the file states where in the patient the grid lies."""
     return grid.position is Position.STATED
 
 
 def in_file_order(grid: Grid) -> Grid:
-    """Return a grid in the axis order of its file, whatever order it is in."""
+    """Return a grid in the axis order of its file."""
     return grid.in_file or grid
 
 
 def fits_by_index(source: Grid, target: Grid) -> bool:
-    """Whether one of both lacks a place, and the voxels of one can be those of the other."""
+    """Whether one of the grids has no stated position, and their voxels can be matched one to one."""
     return _reorder(source, target) is not None
 
 
 def by_index(volume: Volume, target: Grid) -> Volume:
     """Lay a volume onto a grid that it `fits_by_index`, voxel for voxel in the axis order of the files.
 
-    Where one file is a TIFF stack, whose axes are slices, rows and columns, its voxels are those of the other
-    in working order if that one states its directions; else those of the reversed axes, as in programs whose
-    first axis is the columns.
+    A TIFF stack, whose axes are slices, rows and columns, is matched with the working order of the other file
+    if that states its directions; else with its reversed axes, for programs whose first axis is the columns.
 
     Parameters
     ----------
@@ -154,7 +153,7 @@ def by_index(volume: Volume, target: Grid) -> Volume:
 
 
 def _reorder(source: Grid, target: Grid) -> _Reorder | None:
-    """How the voxels of one file become those of the other, or None."""
+    """Return the function that reorders the voxels of one file like those of the other, if there is one."""
     if has_place(source) and has_place(target):
         return None
     one, other = in_file_order(source), in_file_order(target)

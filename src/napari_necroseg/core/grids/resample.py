@@ -1,4 +1,4 @@
-"""Bringing an image or a mask from its own grid onto another, with both affines."""
+"""Resamples images and masks from their own grid onto another, by the affines of both."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from napari_necroseg.core.volume import Grid, Volume, Voxels
 
-# A mask finer than the target is averaged over at most so many points along each axis of a voxel.
+# A mask that is finer than the target is averaged over at most this number of points per axis of a voxel.
 MOST_POINTS_PER_AXIS = 8
 
 
 class _Mapping(NamedTuple):
-    """From an index of the target grid to the index of the same place on the source grid."""
+    """Maps an index on the target grid to the index of the same position on the source grid."""
 
     matrix: NDArray[np.float64]
     offset: NDArray[np.float64]
@@ -31,8 +31,8 @@ def resample_image(volume: Volume, onto: Grid) -> Volume:
     Returns
     -------
     Volume
-        float32; the image's minimum outside the image, whose border is half a voxel beyond its
-        outermost voxel centres.
+        float32. Outside of the image, whose border is half a voxel beyond the outermost voxel centres, its
+        lowest value.
     """
     from scipy.ndimage import affine_transform
 
@@ -48,9 +48,8 @@ def resample_image(volume: Volume, onto: Grid) -> Volume:
 def resample_mask(volume: Volume, onto: Grid) -> Volume:
     """Bring a mask onto another grid: a voxel is inside if at least half of it is.
 
-    The occupancy is the mean of the linearly interpolated mask over the voxel, taken at as many points
-    along each axis as the target's voxels are larger than the mask's; at the voxel's centre alone where
-    they are not.
+    The occupancy is the mean of the linearly interpolated mask over the voxel. If a voxel of the target is n
+    times as long as one of the mask along an axis, it is sampled at n points there, else at its centre.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ def resample_mask(volume: Volume, onto: Grid) -> Volume:
 
 
 def overlap_share(a: Grid, b: Grid) -> float:
-    """Share of the volume of `a` that lies inside `b`, from up to 32 points along each axis of `a`."""
+    """Return the share of the volume of `a` that lies in `b`, from up to 32 points along each axis of `a`."""
     points = tuple(min(n, 32) for n in a.shape)
     step = np.asarray(a.shape) / points
     affine = a.affine_ras.copy()
@@ -87,7 +86,7 @@ def overlap_share(a: Grid, b: Grid) -> float:
 def outside_voxels(mask: Volume, onto: Grid) -> int:
     """Count the voxels of a mask whose centres lie outside of a grid, up to the border of its voxels."""
     outside = 0
-    # Slice by slice: the places of all voxels of a large mask take ten times its memory.
+    # Slice by slice: the positions of all voxels of a large mask take ten times its memory.
     for number, voxels in enumerate(mask.voxels):
         places = np.argwhere(voxels[None] != 0) + np.array((number, 0, 0))
         indices = onto.to_index(mask.grid.to_world_mm(places))
@@ -102,7 +101,7 @@ def _mapping(target: Grid, source: Grid) -> _Mapping:
 
 
 def _is_inside(mapping: _Mapping, shape: tuple[int, ...], source_shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which voxel centres of the target lie in the source, up to the border of its outermost voxels."""
+    """Return which voxel centres of the target lie in the source, border voxels included."""
     inside = np.ones(shape, dtype=bool)
     indices = np.ogrid[tuple(slice(n) for n in shape)]
     for row, offset, length in zip(mapping.matrix, mapping.offset, source_shape, strict=True):
@@ -124,7 +123,7 @@ def _occupancy(volume: Volume, onto: Grid) -> Voxels:
 
 
 def _points_per_axis(source: Grid, target: Grid) -> tuple[int, ...]:
-    """How many voxels of the source one step along each axis of the target crosses, at least 1."""
+    """Return how many voxels of the source one step along each axis of the target crosses, at least 1."""
     crossed = np.abs(_mapping(target, source).matrix).max(axis=0)
     return tuple(int(n) for n in np.clip(np.round(crossed), 1, MOST_POINTS_PER_AXIS))
 

@@ -1,7 +1,7 @@
-"""N acquired slices to those of the network (64 in the paper), and back.
+"""Interpolates the acquired slices to those of the network (64 in the paper), and back.
 
-First and last slice centres are kept, so nothing is extrapolated. Each direction is one small
-matrix product along the slice axis, whose matrix depends on the two slice counts alone.
+First and last slice centres are kept, so nothing is extrapolated. Each direction is one small matrix product
+along the slice axis, whose matrix depends on the two slice counts only.
 """
 
 from functools import lru_cache
@@ -47,7 +47,7 @@ def mask_to_slices(mask: Voxels, n_slices: int = N_SLICES) -> NDArray[np.uint8]:
         ``(n_slices, Y, X)``, uint8, 0 and 1.
     """
     occupancy = _along_slices(mask != 0, linear_matrix(len(mask), n_slices))
-    # 0.5 may come out of the product a rounding error below; such a voxel is inside.
+    # The product may be a rounding error below 0.5; such a voxel is inside.
     return (occupancy >= 0.5 - 1e-6).astype(np.uint8)
 
 
@@ -61,8 +61,8 @@ def probability_from_slices(
     probability
         ``(N, Y, X)``, N of the network.
     smoothing_slices
-        Standard deviation, in acquired slices, of a Gaussian along them; the first and the last go on
-        beyond the stack.
+        Standard deviation, in acquired slices, of a Gaussian along them; beyond the stack the first and the
+        last slice are repeated.
 
     Returns
     -------
@@ -76,9 +76,9 @@ def probability_from_slices(
 
 
 def slices_grid(grid: Grid, n_slices: int = N_SLICES) -> Grid:
-    """Return the grid with `n_slices` slices that has the same first and last slice centre.
+    """Return the grid of `n_slices` slices with the same first and last slice centre.
 
-    A stack of one slice is repeated: its grid keeps the slice spacing, since it has no extent to divide.
+    A single slice is repeated: its grid keeps the slice spacing, since there is no extent to divide.
     """
     step = _slice_step(grid.shape[0], n_slices)
     affine = grid.affine_ras.copy()
@@ -88,20 +88,20 @@ def slices_grid(grid: Grid, n_slices: int = N_SLICES) -> Grid:
 
 @lru_cache(maxsize=256)
 def cubic_matrix(n_in: int, n_out: int) -> Matrix:
-    """``(n_out, n_in)``; row i holds what each input slice gives to output slice i."""
+    """Return the matrix ``(n_out, n_in)``: row i holds the weights of the input slices in output slice i."""
     if n_in in (1, n_out):
         return linear_matrix(n_in, n_out)
     from scipy.ndimage import map_coordinates
 
     positions = np.linspace(0, n_in - 1, n_out)
-    # The spline is linear in its input: its response to each unit slice is a column.
+    # A spline is linear in its input: the response to each unit slice is a column.
     columns = [map_coordinates(unit, positions[None], order=3, mode="mirror") for unit in np.eye(n_in)]
     return np.stack(columns, axis=1)
 
 
 @lru_cache(maxsize=256)
 def linear_matrix(n_in: int, n_out: int) -> Matrix:
-    """``(n_out, n_in)``; as `cubic_matrix`, for linear interpolation."""
+    """Return a matrix like that of `cubic_matrix`, for linear interpolation."""
     if n_in == 1:
         return np.ones((n_out, 1))
     positions = np.linspace(0, n_in - 1, n_out) if n_out > 1 else np.array([(n_in - 1) / 2])
@@ -116,7 +116,7 @@ def linear_matrix(n_in: int, n_out: int) -> Matrix:
 
 @lru_cache(maxsize=256)
 def gaussian_matrix(n: int, sigma: float) -> Matrix:
-    """``(n, n)``; as `cubic_matrix`, for a Gaussian blur of n slices; `sigma` in slices."""
+    """Return the matrix ``(n, n)`` of a Gaussian blur of n slices; `sigma` in slices."""
     from scipy.ndimage import gaussian_filter1d
 
     return np.asarray(gaussian_filter1d(np.eye(n), sigma, axis=0, mode="nearest"))
@@ -131,5 +131,5 @@ def _along_slices(voxels: Voxels, matrix: Matrix) -> NDArray[np.float32]:
 
 
 def _slice_step(n_in: int, n_out: int) -> float:
-    """Distance between two output slices, in input slices; 0 where there is no extent."""
+    """Return the distance between two output slices, in input slices; 0 where there is no extent."""
     return (n_in - 1) / (n_out - 1) if n_out > 1 else 0.0

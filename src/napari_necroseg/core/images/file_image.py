@@ -1,17 +1,19 @@
-"""The image as its file holds it: checked by its name, its values and the memory that it needs."""
+"""An image as its file holds it: checks of the name, the values and the memory that it needs."""
 
+import gzip
 import math
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
 
 from napari_necroseg.core.case_names import check_case_name, listed, tidy_name
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable
-from napari_necroseg.core.files import check_readable
+from napari_necroseg.core.files import check_readable, open_to_read
 from napari_necroseg.core.process import available_bytes
 from napari_necroseg.core.volume import Origin, Volume, Voxels
 
@@ -19,18 +21,18 @@ NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
 TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 Spacing = tuple[float, float, float]
 
-# A mask stored as 255 with a float32 slope of 1/255 gives nearly 1, and other arithmetic is coarser. Of a
-# label, as a share, since rounding grows with the number; never so much that a half could be meant.
+# A mask stored as 255 with a float32 slope of 1/255 gives nearly 1, and other arithmetic is coarser. The
+# tolerance is a share of the label, since rounding errors grow with it, and stays far below a half.
 WHOLE_TOLERANCE = 1e-3
 MOST_WHOLE_TOLERANCE = 0.05
 
-# Several times the largest stack that a scanner makes: what announces more is damaged or no MR stack.
+# Several times the largest stack of a scanner: a file that announces more is damaged or no MR stack.
 MOST_VOXELS = 500_000_000
 
-# A voxel as float32, and once more while it is put into order.
+# A voxel as float32, twice while the axes are reordered.
 _BYTES_A_VOXEL = 8
 
-# Less is not worth the question.
+# A smaller image is not checked.
 _SMALL_BYTES = 2**25
 _GIB = 2**30
 
@@ -42,11 +44,11 @@ class FileImage:
     Parameters
     ----------
     volume
-        An image as float32 (real values: slope and intercept applied), or a mask as uint8, 0 and 1.
+        An image as float32 (with slope and intercept applied), or a mask as uint8, 0 and 1.
     origin
-        What is needed to save a mask onto the same grid.
+        Needed to save a mask onto the same grid.
     notes
-        What the user should know of how the file was read, one sentence each.
+        Sentences for the user on how the file was read.
     """
 
     volume: Volume
@@ -55,33 +57,40 @@ class FileImage:
 
 
 def image_suffix(path: Path) -> str:
-    """The suffix of an image file that this program reads, in lower case; empty for any other file."""
+    """Return the suffix of an image file in lower case; empty if this program does not read such files."""
     name = path.name.lower()
     return next((suffix for suffix in NIFTI_SUFFIXES + TIFF_SUFFIXES if name.endswith(suffix)), "")
 
 
 def image_stem(path: Path) -> str:
-    """The file's name without its image suffix."""
+    """Return the name of a file without its image suffix."""
     return path.name[: len(path.name) - len(image_suffix(path))]
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file is named as a TIFF stack."""
+    """Whether a file has the name of a TIFF stack."""
     return image_suffix(path) in TIFF_SUFFIXES
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file is named as one that is compressed."""
+    """Whether a file has the name of a compressed one."""
     return path.name.lower().endswith(".gz")
 
 
+@contextmanager
+def open_inflated(path: Path) -> Iterator[gzip.GzipFile | FileIO]:
+    """Open a file to read, through gzip where its name says so; see `open_to_read` for errors."""
+    with open_to_read(path) as file:
+        yield gzip.GzipFile(fileobj=file) if is_gzip(path) else file
+
+
 def case_name_of(path: Path) -> str:
-    """The name of the case that a single file is of: its own, without the suffix.
+    """Return the name of a case that consists of a single file: the name of the file without its suffix.
 
     Raises
     ------
     FileError
-        If no case can be called so.
+        If no case can have this name.
     """
     name = tidy_name(image_stem(path))
     reason = check_case_name(name)
@@ -91,7 +100,7 @@ def case_name_of(path: Path) -> str:
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse what is missing, may not be read, is a folder, empty, or not named like an image."""
+    """Raise an error if a file is missing, unreadable, empty, a folder, or not named like an image."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -111,7 +120,7 @@ def check_is_file(path: Path) -> None:
 
 
 def finite_or_zero(voxels: Voxels, name: str) -> tuple[Voxels, tuple[str, ...]]:
-    """Replace NaN and infinity by 0; a note counts them."""
+    """Replace NaN and infinity by 0, with a note on how many there were."""
     finite = np.isfinite(voxels)
     if finite.all():
         return voxels, ()
@@ -129,16 +138,16 @@ def one_label(voxels: Voxels, name: str, *, is_own: bool = False) -> tuple[Voxel
     Parameters
     ----------
     voxels
-        What is nearly a whole number counts as that.
+        Values that are nearly whole numbers count as whole.
     name
         Of the file, for notes and errors.
     is_own
-        Whether any label is inside; else there must be one.
+        Whether every label counts as inside; else there must be only one.
 
     Raises
     ------
     FileError
-        For fractional values, or for more labels than one.
+        For fractional values, or for more than one label.
     """
     voxels, notes = finite_or_zero(voxels, name) if voxels.dtype.kind == "f" else (voxels, ())
     whole = _whole(voxels, name) if voxels.dtype.kind == "f" else voxels
@@ -156,7 +165,7 @@ def one_label(voxels: Voxels, name: str, *, is_own: bool = False) -> tuple[Voxel
 
 
 def _whole(voxels: Voxels, name: str) -> Voxels:
-    """Round what is nearly whole: scaling by a slope and other programs' arithmetic miss the number."""
+    """Round values that scaling and the arithmetic of other programs have left nearly whole."""
     whole = np.round(voxels)
     tolerance = np.clip(np.abs(whole) * WHOLE_TOLERANCE, WHOLE_TOLERANCE, MOST_WHOLE_TOLERANCE)
     is_fractional = np.abs(voxels - whole) > tolerance
@@ -181,7 +190,7 @@ def _shown(values: Voxels) -> str:
 
 
 def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) -> None:
-    """Refuse an image that has no room in memory, before anything of its size is allocated.
+    """Raise an error if an image does not fit into memory, before anything of its size is allocated.
 
     Parameters
     ----------
@@ -190,12 +199,12 @@ def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) ->
     name
         Of the file.
     file_bytes_a_voxel
-        What is held of the file's own voxels meanwhile.
+        Memory for the voxels as stored in the file, per voxel.
 
     Raises
     ------
     ResourceError
-        With the memory that it takes and the memory that there is.
+        With the memory that it takes and the memory that is free.
     """
     needed = math.prod(shape) * (file_bytes_a_voxel + _BYTES_A_VOXEL)
     if needed > _SMALL_BYTES and needed > (free := available_bytes()):
@@ -206,12 +215,12 @@ def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) ->
 
 
 def check_number_of_voxels(shape: tuple[int, ...], name: str) -> None:
-    """Refuse an image with more voxels than any scanner makes.
+    """Raise an error if an image has more voxels than any scanner makes.
 
     Raises
     ------
     FileError
-        With how many it announces.
+        With the number that it announces.
     """
     if math.prod(shape) > MOST_VOXELS:
         raise FileError(
@@ -222,12 +231,12 @@ def check_number_of_voxels(shape: tuple[int, ...], name: str) -> None:
 
 @contextmanager
 def memory_for(what: str) -> Iterator[None]:
-    """Turn a lack of memory within the context into one sentence about `what`.
+    """Report a lack of memory within the context as one sentence about `what`.
 
     Raises
     ------
     ResourceError
-        Where numpy or Python found too little memory.
+        If numpy or Python could not allocate memory.
     """
     try:
         yield
@@ -238,12 +247,12 @@ def memory_for(what: str) -> Iterator[None]:
 
 
 def times(shape: tuple[int, ...]) -> str:
-    """A shape as a person writes it, ``20 x 320 x 320``."""
+    """Return a shape in words, ``20 x 320 x 320``."""
     return " x ".join(str(n) for n in shape)
 
 
 def capitalized(name: str) -> str:
-    """Return what begins a sentence: it takes a capital, while the name of a file stays as it is."""
+    """Return the beginning of a sentence with a capital; the name of a file stays as it is."""
     return f"T{name[1:]}" if name.startswith("the ") else name
 
 

@@ -1,4 +1,4 @@
-"""NIfTI files: one real three-dimensional image, or a sentence that says why not."""
+"""Reads NIfTI files that hold one real three-dimensional image, and says why others are refused."""
 
 import math
 import zlib
@@ -29,10 +29,10 @@ from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 # Deflate cannot shrink data by more than this; a header that asks for more is damaged or hostile.
 MOST_DEFLATE_RATIO = 1032
 
-# What may follow the voxels in a file without being thought damaged.
+# A sound file may have so many bytes after its voxels.
 TRAILING_BYTES = 1 << 20
 
-# gzip's framing rather than zlib's, see zlib.decompressobj.
+# The format of gzip rather than of zlib; see zlib.decompressobj.
 _GZIP_WINDOW = 31
 
 
@@ -59,7 +59,7 @@ def read_nifti(path: Path) -> FileImage:
 
 
 def read_nifti_mask(path: Path, *, is_own: bool = False) -> FileImage:
-    """Read a mask with one label (with any, if it `is_own`) as uint8, 0 and 1; see `read_nifti`.
+    """Read a mask with one label (with any labels, if it `is_own`) as uint8, 0 and 1; see `read_nifti`.
 
     Raises
     ------
@@ -74,25 +74,25 @@ def read_nifti_mask(path: Path, *, is_own: bool = False) -> FileImage:
 
 
 def read_header(path: Path) -> tuple[Grid, tuple[str, ...]]:
-    """Return the grid of a file and the notes on it, after all checks that need no voxels."""
+    """Return the grid of a file and notes on it, after every check that needs no voxels."""
     return grid_of_header(open_nifti(path), path.name)
 
 
 def _may_be_non_finite(image: Any) -> bool:
-    """Whole numbers without scaling cannot be NaN, so that the pass over the voxels can be saved."""
+    """Whether voxels may be NaN or infinite: unscaled whole numbers cannot, which saves a pass over them."""
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     is_scaled = not (slope == 1 and intercept == 0)
     return bool(image.get_data_dtype().kind == "f" or is_scaled)
 
 
 def open_nifti(path: Path) -> Any:
-    """Return the nibabel image of a file that holds one real three-dimensional image; no voxel is read yet.
+    """Return the nibabel image of a file with one real three-dimensional image, without reading voxels.
 
     Raises
     ------
     FileError
-        For a file that is missing, foreign, shorter than its header says, of another kind, or with more
-        voxels than any scanner makes.
+        For a file that is missing, foreign, shorter than its header says, of another kind, or has more voxels
+        than any scanner makes.
     """
     import nibabel
 
@@ -111,16 +111,16 @@ def open_nifti(path: Path) -> Any:
 
 
 def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxels:
-    """Read what `open_nifti` opened, slope and intercept applied, as `dtype` or as the file has it.
+    """Read the voxels of an opened file, with slope and intercept applied, as `dtype` or as stored.
 
     Raises
     ------
     FileError
         If the file is truncated or damaged.
     ResourceError
-        If memory does not suffice; nothing was read then.
+        If memory does not suffice; nothing is read then.
     """
-    # What was inflated and what is made of it stand beside each other.
+    # The inflated file and the voxels are in memory at the same time.
     copies = 2 if is_gzip(_data_path(image)) else 1
     item_bytes = int(image.get_data_dtype().itemsize)
     check_room(image.shape, path.name, file_bytes_a_voxel=copies * item_bytes)
@@ -138,7 +138,7 @@ def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxel
 
 
 def holds_fractions(path: Path) -> bool:
-    """Whether a NIfTI file holds numbers with a fraction, as probabilities do, by its header."""
+    """Whether a NIfTI file holds floating-point numbers, as probabilities are, by its header."""
     if image_suffix(path) not in NIFTI_SUFFIXES:
         return False
     try:
@@ -172,8 +172,8 @@ def _load(path: Path) -> Any:
 
     foreign = (ImageFileError, HeaderDataError, HeaderTypeError, WrapStructError, EOFError, zlib.error)
     try:
-        # Damaged headers overflow; what comes of it is checked. A memory map would keep the file open,
-        # and change with it.
+        # Damaged headers overflow; the result is checked. A memory map would keep the file open, and change
+        # with it.
         with np.errstate(all="ignore"):
             return nibabel.load(path, mmap=False)
     except (*foreign, OSError, ValueError, OverflowError) as error:
@@ -182,7 +182,7 @@ def _load(path: Path) -> Any:
 
 
 def _check_system(error: Exception, path: Path) -> None:
-    """Tell what the system refused from damage: only its errors have a number."""
+    """Raise errors of the system as such; they alone have a number, unlike those of damaged files."""
     if isinstance(error, OSError) and error.errno:
         raise unreadable(path, error) from error
 
@@ -208,7 +208,7 @@ def _check_kind(image: Any, name: str) -> None:
 
 
 def _check_size(image: Any, path: Path) -> None:
-    """Refuse a file too short for its header before anything of that size is allocated."""
+    """Raise an error if a file is too short for its header, before anything of that size is allocated."""
     data = _data_path(image)
     held = data.stat().st_size * (MOST_DEFLATE_RATIO if is_gzip(data) else 1)
     if int(image.dataobj.offset) + _n_bytes(image) > held:
@@ -219,7 +219,7 @@ def _check_size(image: Any, path: Path) -> None:
 
 
 def _whole_gzip(image: Any) -> Any:
-    """Return the image with its compressed files inflated to the end and their checksums compared."""
+    """Return the image with its compressed files read to the end, so that their checksums are compared."""
     from nibabel.fileholders import FileHolder
 
     if not is_gzip(_data_path(image)):
@@ -239,19 +239,21 @@ def _data_path(image: Any) -> Path:
 
 
 def _n_bytes(image: Any) -> int:
-    """Size of the voxels by the header; in Python's numbers, since a damaged header overflows 64 bits."""
+    """Return the size of the voxels by the header, in Python's integers: a damaged one overflows others."""
     return math.prod(int(n) for n in image.shape) * int(image.get_data_dtype().itemsize)
 
 
 def inflated(data: bytes, *, most_bytes: int) -> bytes:
-    """Decompress a whole gzip file, of one member or several.
+    """Decompress a whole gzip file, of one member or several, and compare its checksums.
+
+    nibabel stops before the checksum, and so reads damaged voxels.
 
     Parameters
     ----------
     data
         The content of the file.
     most_bytes
-        What the content can hold at most; a file that inflates to more is damaged or hostile.
+        The largest result; a file that inflates to more is damaged or hostile.
 
     Raises
     ------

@@ -1,32 +1,34 @@
-"""The NIfTI header: where it places the voxels in the patient, and whether its extensions can be true."""
+"""The NIfTI header: the grid on which it places the voxels, and whether its extensions are plausible."""
 
 import gzip
 import struct
 import zlib
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from napari_necroseg.core.errors import FileError, GeometryError
+from napari_necroseg.core.images.file_image import open_inflated
 from napari_necroseg.core.volume import Affine, Grid, Position
 
-# Codes of the header's `xyzt_units`; files without a unit are in millimetres by custom.
+# Codes of the header field `xyzt_units`; files without a unit are in millimetres by convention.
 UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 UNIT_NAMES = {1: "metres", 3: "micrometres"}
 SPACING_BOUNDS_MM = (0.01, 100.0)
 
-# Farther out the header's 32-bit numbers cannot tell a hundredth of a millimetre.
+# Farther out, 32-bit numbers do not resolve a hundredth of a millimetre.
 FARTHEST_MM = 1e5
 
-# Rounding and gantry tilts stay below; what an affine registration leaves in a header does not.
+# Rounding and gantry tilts stay below this; the affine of a registration does not.
 MOST_SHEAR_DEG = 1.0
 
-# Of NIfTI-1 and -2: bytes of the header, then four of which the first tells whether extensions follow, and
-# where in the header the voxels' place in the file stands.
+# By the size of the header (NIfTI-1, NIfTI-2): the position and type of the field that says where the voxels
+# begin. Four bytes follow the header, of which the first tells whether there are extensions.
 _LAYOUTS = {348: (108, "f"), 540: (168, "q")}
 
-# Whole DICOM headers and processing histories stay far below.
+# Whole DICOM headers and processing histories are far smaller.
 MOST_EXTENSION_BYTES = 1 << 26
 MOST_EXTENSIONS = 1000
 
@@ -34,13 +36,13 @@ MOST_EXTENSIONS = 1000
 def grid_of_header(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     """Return the grid of a nibabel image in millimetres, and notes on what is doubtful about it.
 
-    The sform rules where its code is set, else the qform; without either nibabel's base affine stands in,
-    with a note that left, right and upright are then a guess.
+    The sform counts where its code is set, else the qform. Without either nibabel's base affine is used, with
+    a note that left, right and upright are a guess.
 
     Raises
     ------
     GeometryError
-        For a spacing of zero or beyond 0.01 to 100 mm, a place out of this world, or a singular affine.
+        For a spacing outside of 0.01 to 100 mm, an impossible position, or a singular affine.
     """
     with np.errstate(all="ignore"):
         affine, unit_notes = _in_mm(image, name)
@@ -69,7 +71,7 @@ def _in_mm(image: Any, name: str) -> tuple[Affine, tuple[str, ...]]:
 
 
 def _unit_code(header: Any) -> int:
-    """The length part of `xyzt_units`; nibabel's own reading of it stumbles over unknown codes."""
+    """Return the code of the length unit; nibabel's own function fails for unknown codes."""
     return int(header["xyzt_units"]) & 0b111
 
 
@@ -108,7 +110,7 @@ def _form_notes(image: Any, name: str) -> tuple[str, ...]:
 
 
 def _qform(header: Any) -> Affine:
-    """The qform, all NaN where its quaternion is impossible."""
+    """Return the qform; all NaN where its quaternion is impossible."""
     try:
         return np.asarray(header.get_qform(), dtype=np.float64)
     except ValueError:
@@ -124,7 +126,7 @@ def _differ(one: Affine, other: Affine, shape: tuple[int, ...]) -> bool:
 
 
 def _shape_notes(affine: Affine, header: Any, name: str) -> tuple[str, ...]:
-    """Notes on voxels that are not what other programs will think them to be."""
+    """Return notes on voxels that other programs will see differently."""
     notes = []
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     zooms = np.asarray(header.get_zooms()[:3], dtype=np.float64) * UNIT_MM.get(_unit_code(header), 1.0)
@@ -143,7 +145,7 @@ def _shape_notes(affine: Affine, header: Any, name: str) -> tuple[str, ...]:
 
 
 def _shear_deg(affine: Affine) -> float:
-    """How far the three axes are from being at right angles."""
+    """Return how far the axes are from being at right angles."""
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     cosines = np.abs(directions.T @ directions)[np.triu_indices(3, k=1)]
     return float(np.degrees(np.arcsin(np.clip(cosines, 0, 1))).max())
@@ -154,9 +156,9 @@ def _mm(lengths: Affine) -> str:
 
 
 def check_extensions(path: Path) -> None:
-    """Refuse a header whose extensions take more room than any program's.
+    """Raise an error if the extensions of a header are larger than those of any program.
 
-    What is no NIfTI file, or ends too early, is left to the reader to refuse.
+    nibabel trusts their stated size. A file that is not NIfTI, or ends too early, is left to the reader.
 
     Parameters
     ----------
@@ -169,9 +171,7 @@ def check_extensions(path: Path) -> None:
         With what it announces.
     """
     try:
-        with path.open("rb") as raw:
-            is_gzip = path.name.lower().endswith(".gz")
-            file: BinaryIO = gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[assignment]
+        with open_inflated(path) as file:
             problem = _announced_problem(file)
     except (OSError, EOFError, zlib.error, struct.error):
         return
@@ -179,7 +179,7 @@ def check_extensions(path: Path) -> None:
         raise FileError(f"{path.name} is damaged: {problem}. Copy or export it again.")
 
 
-def _announced_problem(file: BinaryIO) -> str:
+def _announced_problem(file: gzip.GzipFile | FileIO) -> str:
     start = file.read(4)
     orders = [order for order in "<>" if struct.unpack(f"{order}i", start)[0] in _LAYOUTS]
     if not orders:
@@ -197,8 +197,8 @@ def _announced_problem(file: BinaryIO) -> str:
     return _of_extensions(file, order, begin - size - 4 if is_single else MOST_EXTENSION_BYTES)
 
 
-def _of_extensions(file: BinaryIO, order: str, n_bytes: float) -> str:
-    """Walk along the extensions, which take at most `n_bytes`, without keeping them."""
+def _of_extensions(file: gzip.GzipFile | FileIO, order: str, n_bytes: float) -> str:
+    """Follow the extensions, which take at most `n_bytes`, without keeping them."""
     for _ in range(MOST_EXTENSIONS):
         start = file.read(8) if n_bytes >= 16 else b""
         if not start:

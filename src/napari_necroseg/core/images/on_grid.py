@@ -1,4 +1,4 @@
-"""Bringing an image or a mask onto the grid of the ceT1 image: by its place, or voxel for voxel."""
+"""Brings images and masks onto the grid of the ceT1 image: by their position, or voxel for voxel."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,9 +23,9 @@ from napari_necroseg.core.tissue import fit_to_interpolate
 from napari_necroseg.core.volume import Grid, Volume
 
 CET1 = "the ceT1 image"
-# T2 covers most of the ceT1 stack in practice; below half, a wrong pair is likelier than a small field.
+# In practice T2 covers most of the ceT1 stack; below this share a wrong pair is likelier than a small image.
 LEAST_OVERLAP = 0.5
-# Of the ceT1 image: below, a T2 image is not said to cover all of it.
+# Below this share of the ceT1 image a note says how much of it is covered.
 _COVERS_ALL = 0.995
 
 
@@ -59,7 +59,7 @@ class Placed:
     was_resampled
         Whether they lay on another grid.
     notes
-        What the user should know of it, one sentence each.
+        Sentences for the user on how it was brought there.
     covered
         The share of the grid that they cover.
     """
@@ -88,7 +88,7 @@ def mask_onto(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> Place
 
 
 def outside_notes(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> tuple[str, ...]:
-    """Say how much of a mask lies beyond the border of an image; nothing if nothing does."""
+    """Say how much of a mask lies outside of an image; nothing if all of it lies inside."""
     outside, voxel_ml = outside_voxels(mask, grid), mask.grid.voxel_ml
     if not outside:
         return ()
@@ -110,7 +110,7 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
     mended: list[str] = []
 
     def resample(volume: Volume, target: Grid) -> Volume:
-        # A spline would spread a single wild voxel over its neighbours.
+        # A spline would spread a wild voxel over its neighbours.
         voxels, told = fit_to_interpolate(volume.voxels)
         mended.extend(told)
         return resample_image(Volume(voxels, volume.grid), target)
@@ -122,7 +122,7 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
             f"{capitalized(what)} was mended before it was resampled: {', '.join(mended)}.",
             *notes,
         )
-    # Less than half is an alarm of its own.
+    # For less than half the pair checks raise an alarm.
     if LEAST_OVERLAP <= placed.covered < _COVERS_ALL:
         notes += (
             f"{capitalized(what)} covers {placed.covered:.0%} of {CET1}; the rest is filled with its lowest "
@@ -154,7 +154,7 @@ def fit_onto(source: Grid, grid: Grid, what: str, *, onto: str = CET1) -> Fit:
             "with their position, or with the same voxels."
         )
     covered = overlap_share(target, upright)
-    # Each looks at some points of the first: a small crop lies between those of a large image.
+    # Each samples points of its first grid, and a small crop may lie between those of a large image.
     if not (covered or overlap_share(upright, target)):
         raise GeometryError(
             f"{capitalized(what)} and {onto} lie in different places in space; they are not of the same "
@@ -188,7 +188,7 @@ def _who_is_lost(source: Grid, grid: Grid, what: str, onto: str) -> str:
 
 
 def _measures(grid: Grid) -> str:
-    """Shape and spacing, in the axis order of the file."""
+    """Return shape and spacing in words, in the axis order of the file."""
     in_file = in_file_order(grid)
     shape, spacing = (" x ".join(f"{n:.4g}" for n in three) for three in (in_file.shape, in_file.spacing_mm))
     return f"{shape} voxels of {spacing} mm"

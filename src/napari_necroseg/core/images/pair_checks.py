@@ -1,4 +1,4 @@
-"""Checks whether two images are a pair: of one patient, in one plane, of one part of the body."""
+"""Checks that two images are a pair: of one patient, in one plane, of one part of the body."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ PLANES = ("sagittal", "axial", "coronal")
 
 
 def pair_checks(cet1: FileImage, t2: FileImage, placed: Placed) -> list[str]:
-    """Say what speaks against ceT1 and T2 being of one examination; never a name of a patient.
+    """Say what suggests that ceT1 and T2 are not of one examination, without naming a patient.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def pair_checks(cet1: FileImage, t2: FileImage, placed: Placed) -> list[str]:
         T2 on the grid of ceT1.
     """
     found = []
-    # Only what is resampled has a place of its own that could speak against it.
+    # Only an image that is resampled has a position of its own.
     if placed.was_resampled:
         grids = working_grid(cet1.volume.grid), working_grid(t2.volume.grid)
         found += _position_problems(*grids, covered=placed.covered)
@@ -46,20 +46,20 @@ def _position_problems(grid: Grid, t2_grid: Grid, *, covered: float) -> list[str
 
 
 def _plane(grid: Grid) -> str:
-    """Plane of the slices, told by the widest spacing; a cube-like voxel counts as sagittal."""
+    """Return the plane of the slices by the widest spacing; sagittal for voxels that are nearly cubes."""
     thick = int(np.argmax(grid.spacing_mm))
     return PLANES[thick] if grid.spacing_mm[thick] > 1.2 * min(grid.spacing_mm) else PLANES[0]
 
 
 def _turn_deg(a: Grid, b: Grid) -> float:
-    """Largest angle between corresponding axes of two working grids."""
+    """Return the largest angle between corresponding axes of two working grids."""
     directions = [grid.affine_ras[:3, :3] / np.asarray(grid.spacing_mm) for grid in (a, b)]
     cosines = np.sum(directions[0] * directions[1], axis=0)
     return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).max())
 
 
 def _patient_field(image: FileImage) -> str:
-    """The NIfTI-1 field in which some converters leave the patient's name; empty for other files."""
+    """Return the NIfTI-1 field in which some converters store the patient's name; empty for other files."""
     header = image.origin.nifti_header
     # Bytes 14 to 32 of a NIfTI-1 header are db_name; NIfTI-2 (540 bytes) has no such field.
     if header is None or len(header) != 348:

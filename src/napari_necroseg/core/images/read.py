@@ -1,4 +1,4 @@
-"""Reading an image or a mask, whatever the format."""
+"""Reads an image, a mask or a grid from a file, whatever the format."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,16 +23,16 @@ def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | 
     Parameters
     ----------
     path
-        The file; its kind is told by its name.
+        The file; its name tells the format.
     spacing_mm
         Slice, row and column spacing of a TIFF stack that does not state its own.
     channel
-        Which channel of a TIFF stack with several.
+        The channel of a TIFF stack with several.
 
     Raises
     ------
     FileError, GeometryError
-        For whatever cannot be read as a single three-dimensional real image with a place in space.
+        If it cannot be read as a single three-dimensional real image with a position in space.
     ResourceError
         If memory does not suffice.
     """
@@ -55,8 +55,8 @@ def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = F
     path, spacing_mm
         As in `read_image`.
     is_own
-        Whether this program wrote the mask: whatever is not 0 in it is inside, since a person may have
-        painted with any label. From elsewhere, other labels may mean other structures.
+        Whether this program wrote the mask. Then every voxel that is not 0 is inside, since a person may have
+        painted with any label; in other masks further labels may mean other structures.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def read_mask_on(
     grid
         Of the image, in any axis order; the result is in working order.
     what, onto
-        What notes call the mask and the image; the file's name by default.
+        The names of the mask and the image in notes; by default the mask's file name.
     spacing_mm
         Slice, row and column spacing of a TIFF stack that does not state its own.
     is_own

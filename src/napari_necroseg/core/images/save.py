@@ -12,15 +12,15 @@ from napari_necroseg.core.grids.orient import from_working
 from napari_necroseg.core.images.file_image import is_gzip
 from napari_necroseg.core.volume import Origin, Volume, Voxels
 
-# All that a saved file takes from the header of its origin. Everything else stays behind: the free text,
-# in which scanners and converters leave names of patients, and the scaling of the origin's own voxels.
+# The only fields that a saved file takes from the header of its origin. The others hold free text, in which
+# scanners and converters leave names of patients, and the scaling of the origin's own voxels.
 PLACE_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y"),
     *("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
 NIFTI2_HEADER_BYTES = 540
 
-# As nibabel's: masks shrink to a hundredth at any level, and probabilities hardly at the best.
+# That of nibabel: masks shrink to a hundredth at any level, and probabilities hardly at the highest.
 GZIP_LEVEL = 1
 
 
@@ -41,17 +41,17 @@ def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> 
 
 
 def mask_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    """Return a mask as a file; see `save_mask`."""
+    """Return the content of a file with a mask; see `save_mask`."""
     return _bytes(path, (voxels != 0).astype(np.uint8), origin)
 
 
 def labels_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    """Return a file of several labels, from 0 to 255, as they are; see `save_mask`."""
+    """Return the content of a file with labels from 0 to 255; see `save_mask`."""
     return _bytes(path, voxels.astype(np.uint8), origin)
 
 
 def probability_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    """Return a probability as a float32 file; see `save_mask`."""
+    """Return the content of a file with a probability as float32; see `save_mask`."""
     return _bytes(path, voxels.astype(np.float32), origin)
 
 
@@ -69,19 +69,19 @@ def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
     voxels
         In the axis order of `origin`'s grid; their dtype is kept, no scaling is written.
     origin
-        Its NIfTI header, where it has one, gives version, byte order, qform, sform, their codes and the
-        units exactly; nothing else of the header is handed on, since it may hold a name.
+        Version, byte order, qform, sform, their codes and the units are exactly those of its NIfTI header, if
+        it has one. Nothing else is taken from the header, since it may hold a name.
 
     Raises
     ------
     ResourceError
-        If the folder cannot be written to or the disk is full; what was there before is untouched.
+        If the folder cannot be written to or the disk is full; an earlier file stays unchanged.
     """
     write_bytes(path, nifti_bytes(path, voxels, origin))
 
 
 def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    """Return what `write_nifti` would write; the name of the file says whether it is zipped."""
+    """Return the content that `write_nifti` writes, compressed if the name of the file says so."""
     import nibabel
 
     assert voxels.shape == origin.grid.shape, (voxels.shape, origin.grid.shape)
@@ -94,7 +94,7 @@ def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
         is_nifti2 = len(origin.nifti_header) == NIFTI2_HEADER_BYTES
         of_kind: Any = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
         image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
-    # In memory first: nibabel leaves its file open when the disk is full, so that it could not be removed.
+    # In memory, since nibabel leaves its file open when the disk is full, and then it could not be removed.
     content: bytes = image.to_bytes()
     if is_gzip(path):
         content = gzip.compress(content, GZIP_LEVEL, mtime=0)
@@ -102,13 +102,13 @@ def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
 
 
 def _header_at(header_bytes: bytes, of_kind: Any, voxels: Voxels) -> Any:
-    """Return a new header for `voxels`, with the place that another header gives."""
+    """Return a new header for `voxels` with the position from another header."""
     source = of_kind(header_bytes, check=False)
     header = of_kind(endianness=source.endianness)
     header.set_data_dtype(voxels.dtype)
     header.set_data_shape(voxels.shape)
     for field in PLACE_FIELDS:
         header[field] = source[field]
-    # The first is the handedness of the qform; set last, since the shape resets them.
+    # Set last, since the shape resets it; its first number is the handedness of the qform.
     header["pixdim"][:4] = source["pixdim"][:4]
     return header

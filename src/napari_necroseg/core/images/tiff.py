@@ -1,4 +1,4 @@
-"""TIFF stacks, which hold slices and perhaps their spacing, but no position in the patient."""
+"""Reads TIFF stacks, which hold slices and perhaps their spacing, but no position in the patient."""
 
 import lzma
 import math
@@ -30,11 +30,11 @@ from napari_necroseg.core.images.tiff_metadata import (
 )
 from napari_necroseg.core.volume import Grid, Origin, Position, Volume, Voxels
 
-# Axis codes of tifffile that can be the slices of a stack; a series of unnamed pages is one, too.
+# Codes of tifffile for axes that can be slices; unnamed pages can, too.
 SLICE_AXES = "ZTIQ"
 UNPLACED = "a TIFF file does not say where it lies in the patient; it was taken for a sagittal stack, upright"
 
-# tifffile checks little: what it raises about a damaged file is whatever it stumbles over.
+# tifffile checks little, so a damaged file can raise any of these.
 _DAMAGED = (
     ArithmeticError,
     AssertionError,
@@ -47,7 +47,7 @@ _DAMAGED = (
 )
 _DAMAGED_DATA = (lzma.LZMAError, struct.error, zlib.error)
 
-# Deflate cannot shrink data by more than this; small files may still have one large tile.
+# Deflate cannot shrink data by more than this; a small file may still have one large tile.
 _MOST_DEFLATE_RATIO = 1032
 _SMALL_BYTES = 1 << 24
 _WHITE_IS_ZERO = 0
@@ -59,19 +59,19 @@ def read_tiff(path: Path, *, spacing_mm: Spacing | None = None, channel: int | N
     Parameters
     ----------
     path
-        Pages are sagittal slices from right to left, rows run from superior to inferior, columns from
-        anterior to posterior: a TIFF file cannot say otherwise.
+        Its pages are taken for sagittal slices from right to left, its rows for superior to inferior and its
+        columns for anterior to posterior, since a TIFF file cannot state its directions.
     spacing_mm
-        Slice, row and column spacing; rules over what the file says.
+        Slice, row and column spacing; takes precedence over the file.
     channel
-        Which channel to take where there are several, counted from 0.
+        The channel to read where there are several, counted from 0.
 
     Raises
     ------
     FileError
         For a file that is damaged, foreign, coloured, or not one stack of slices.
     GeometryError
-        If neither the file nor `spacing_mm` tells the spacing.
+        If neither the file nor `spacing_mm` states the spacing.
     """
     voxels, spacing, page_notes = _read(path, spacing_mm, channel)
     with np.errstate(over="ignore"):
@@ -80,7 +80,7 @@ def read_tiff(path: Path, *, spacing_mm: Spacing | None = None, channel: int | N
 
 
 def read_tiff_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
-    """Read a stack with one label (with any, if it `is_own`) as uint8, 0 and 1; see `read_tiff`."""
+    """Read a stack with one label (with any labels, if it `is_own`) as uint8, 0 and 1; see `read_tiff`."""
     voxels, spacing, page_notes = _read(path, spacing_mm, None)
     mask, notes = one_label(voxels, path.name, is_own=is_own)
     return _placed(path, mask, spacing, page_notes + notes)
@@ -102,18 +102,18 @@ def _read(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TiffStack:
-    """What a TIFF file holds.
+    """The content of a TIFF file.
 
     Parameters
     ----------
     voxels
-        Grey values, with the axes that `axes` names.
+        Grey values, with the axes of `axes`.
     axes
-        A letter an axis as tifffile has them: Z, T, I, Q for slices, C for channels, Y rows, X columns.
+        One letter per axis, as in tifffile: Z, T, I, Q for slices, C for channels, Y for rows, X for columns.
     stated
-        Slice, row and column spacing, or why the file gives none.
+        Slice, row and column spacing, or why the file states none.
     unused_pages
-        How many pages of the file its metadata do not announce.
+        Number of pages that the metadata do not announce.
     """
 
     voxels: Voxels
@@ -123,7 +123,7 @@ class TiffStack:
 
 
 def _slices(stack: TiffStack, name: str, channel: int | None) -> Voxels:
-    """Reduce what the file holds to ``(slice, row, column)``."""
+    """Reduce the axes of the file to ``(slice, row, column)``."""
     kept = [
         (axis, n) for axis, n in zip(stack.axes, stack.voxels.shape, strict=True) if n > 1 or axis in "YX"
     ]
@@ -187,16 +187,16 @@ def load_tiff(path: Path) -> TiffStack:
     Raises
     ------
     FileError
-        For a file that is missing, foreign, damaged, coloured, or that holds several images, or more than
-        any scanner makes.
+        For a file that is missing, foreign, damaged or coloured, or that holds several images or more voxels
+        than any scanner makes.
     ResourceError
-        If memory does not suffice; no voxel was read then.
+        If memory does not suffice; no voxel is read then.
     """
     import tifffile
 
     check_is_file(path)
     try:
-        # The rest of an image in several files would be read without a word, or as 0.
+        # The rest of an image in several files would be read silently, or as 0.
         with tifffile.TiffFile(path, _multifile=False) as tiff:
             check_announced(tiff, path.name)
             pages = _pages(tiff, path.name)
@@ -224,7 +224,7 @@ def _voxels(pages: list[Any]) -> Voxels:
 
 
 def _pages(tiff: Any, name: str) -> list[Any]:
-    """The series of the file: one, or several single pages of one kind, as some programs write a stack."""
+    """Return the series of the file: one, or several equal pages, as some programs store stacks."""
     series = list(tiff.series)
     if not series:
         raise FileError(f"{name} holds no image; export it again.")
@@ -246,7 +246,7 @@ def _check_kind(series: Any, name: str) -> None:
 
 
 def _check_size(pages: list[Any], path: Path) -> None:
-    """Refuse a file that announces absurdly more than it can hold, before that much is allocated."""
+    """Raise an error if a file announces far more than it can hold, before that is allocated."""
     tile_bytes = math.prod(int(n) for n in pages[0].keyframe.chunks) * int(pages[0].dtype.itemsize)
     announced = max(tile_bytes, sum(math.prod(page.shape) * int(page.dtype.itemsize) for page in pages))
     if announced > max(_MOST_DEFLATE_RATIO * path.stat().st_size, _SMALL_BYTES):

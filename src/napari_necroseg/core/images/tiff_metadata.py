@@ -1,4 +1,4 @@
-"""The metadata of a TIFF file: its voxel spacing, and how many pages it announces."""
+"""Reads the metadata of a TIFF file: the voxel spacing, and the number of pages that it announces."""
 
 import math
 import re
@@ -38,16 +38,16 @@ MM_PER_UNIT = {
 NOT_STATED = "does not say how far apart its voxels are"
 _AXES = {"Z": "slice", "Y": "row", "X": "column"}
 
-# Values of the tag ResolutionUnit that name a length, and how long it is in mm.
+# Values of the tag ResolutionUnit that name a length, and that length in mm.
 _RESOLUTION_UNITS = {2: ("inches", 25.4), 3: ("centimetres", 10.0)}
 
-# Slices times channels: of an MR stack some hundreds. tifffile compares each page with each.
+# Slices times channels, some hundreds in an MR stack. tifffile compares every page with every other.
 MOST_PAGES = 2048
 
-# A sentence a page would still be less.
+# Enough for a sentence per page.
 MOST_XML_BYTES = 1 << 26
 
-# Numbers that say how many pages there are, or which is meant.
+# Fields with a number of pages, or the number of a page.
 _OF_IMAGEJ = ("images", "slices", "frames", "channels")
 _OF_PIXELS = ("SizeX", "SizeY", "SizeZ", "SizeC", "SizeT")
 _OF_PLANES = ("IFD", "FirstZ", "FirstC", "FirstT", "NumPlanes", "PlaneCount")
@@ -55,14 +55,14 @@ _OF_PLANES = ("IFD", "FirstZ", "FirstC", "FirstT", "NumPlanes", "PlaneCount")
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What a file says of its spacing.
+    """The spacing that a file states.
 
     Parameters
     ----------
     spacing_mm
         Slice, row and column spacing, or None.
     why_not
-        Why there is none, as a sentence that begins with the file's name goes on.
+        Why there is none: the rest of a sentence that begins with the name of the file.
     """
 
     spacing_mm: Spacing | None = None
@@ -70,12 +70,12 @@ class Stated:
 
 
 def stated_spacing(tiff: Any) -> Stated:
-    """Return slice, row and column spacing in mm, each axis in its unit; none unless all are stated."""
+    """Return slice, row and column spacing in mm, if the file states all three."""
     if tiff.is_ome and tiff.ome_metadata:
         return _ome_spacing(tiff.ome_metadata)
     if tiff.is_imagej and tiff.imagej_metadata:
         return _imagej_spacing(tiff)
-    # Other TIFF files state a resolution for printing (72 dpi), not the size of a voxel.
+    # Other TIFF files state a resolution for print (72 dpi), not the size of a voxel.
     return Stated()
 
 
@@ -85,7 +85,7 @@ def _ome_spacing(xml: str) -> Stated:
     except (ET.ParseError, StopIteration):
         return Stated()
     lengths = [_number(pixels.get(f"PhysicalSize{axis}")) for axis in _AXES]
-    # Micrometres are what the OME schema assumes where no unit stands.
+    # The OME schema assumes micrometres where no unit is given.
     return _in_mm(lengths, [pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in _AXES])
 
 
@@ -95,7 +95,7 @@ def _imagej_spacing(tiff: Any) -> Stated:
     unit = str(known.get("unit", ""))
     units = [str(known.get(f"{axis}unit", unit)) for axis in "zyx"]
     row_mm, column_mm = (_per_unit(tiff, axis) for axis in "YX")
-    # A stack that ImageJ has turned round has a negative distance; its pages still follow each other.
+    # ImageJ gives a reversed stack a negative distance; the order of the pages is not affected.
     depth = _number(known.get("spacing"))
     stated = _in_mm([None if depth is None else abs(depth), row_mm, column_mm], units)
     name, length_mm = _RESOLUTION_UNITS.get(_tag(tiff, "ResolutionUnit"), ("", 0.0))
@@ -105,7 +105,7 @@ def _imagej_spacing(tiff: Any) -> Stated:
 
 
 def _in_mm(lengths: Sequence[float | None], units: Sequence[str]) -> Stated:
-    """Bring the lengths of slice, row and column to mm, each from its own unit."""
+    """Convert the lengths of slice, row and column to mm, each from its own unit."""
     spacing = []
     for axis, length, unit in zip(_AXES.values(), lengths, units, strict=True):
         if length is None or not unit.strip():
@@ -120,7 +120,7 @@ def _in_mm(lengths: Sequence[float | None], units: Sequence[str]) -> Stated:
 
 
 def _per_unit(tiff: Any, axis: str) -> float | None:
-    """Length of a voxel: ImageJ writes how many there are in a unit, as a fraction."""
+    """Return the length of a voxel; ImageJ stores the number of voxels in a unit, as a fraction."""
     value = _tag(tiff, f"{axis}Resolution")
     if not isinstance(value, tuple) or len(value) != 2 or not value[0] or not value[1]:
         return None
@@ -141,25 +141,25 @@ def _number(value: object) -> float | None:
 
 
 def _mm_per(unit: str) -> float | None:
-    """Length of a unit as it is written; ImageJ escapes the Greek letter, others spoil it."""
+    """Return the length of a unit; ImageJ escapes the Greek letter, and other programs garble it."""
     name = re.sub(r"\\u(?:00b5|03bc)|\u03bc|\u00e2?\u00b5", "\u00b5", unit.strip(" \0[]().").lower())
     return MM_PER_UNIT.get(name, MM_PER_UNIT.get(name.removesuffix("s")))
 
 
 def check_announced(tiff: Any, name: str) -> None:
-    """Refuse metadata that announce more pages than any stack has.
+    """Raise an error if the metadata announce more pages than any stack has.
 
     Parameters
     ----------
     tiff
-        A `tifffile.TiffFile` whose series were not looked at yet.
+        A `tifffile.TiffFile` before its series are built, which takes as long as is announced.
     name
         Of the file.
 
     Raises
     ------
     FileError
-        With what is announced, or if the image is spread over several files.
+        With the number of pages, or if the image is spread over several files.
     """
     _check_number(len(tiff.pages), name)
     if tiff.is_ome and tiff.ome_metadata:
@@ -170,12 +170,12 @@ def check_announced(tiff: Any, name: str) -> None:
 
 
 def check_whole(series: Any, name: str) -> None:
-    """Refuse a stack of which pages are missing: they would be read as 0.
+    """Raise an error if pages of a stack are missing, which would be read as 0.
 
     Raises
     ------
     FileError
-        With how many.
+        With their number.
     """
     missing = sum(page is None for page in series.pages)
     if missing:
@@ -186,7 +186,7 @@ def check_whole(series: Any, name: str) -> None:
 
 
 def unused_pages(tiff: Any, series: list[Any]) -> int:
-    """Return how many pages of a file are in no series, since the metadata announce fewer."""
+    """Return how many pages of a file belong to no series, since the metadata announce fewer."""
     used = sum(math.prod(one.shape) // max(1, math.prod(one.keyframe.shape)) for one in series)
     return max(0, len(tiff.pages) - int(used))
 
@@ -198,12 +198,12 @@ def _check_ome(xml: str, name: str, *, page_voxels: int) -> None:
     try:
         root = ET.fromstring(xml)
     except ET.ParseError:
-        # tifffile does without it, too.
+        # tifffile ignores it as well.
         return
     elements = [(element.tag.rpartition("}")[2], element) for element in root.iter()]
     for kind, element in elements:
         if kind == "Pixels":
-            # Pages are counted by their voxels, too.
+            # The number of pages also follows from that of the voxels.
             sizes = [*_counts(element.get(key) for key in _OF_PIXELS)]
             _check_number(max(math.prod(sizes[2:]), math.prod(sizes) // page_voxels), name)
         if kind == "TiffData":
@@ -218,7 +218,7 @@ def _check_ome(xml: str, name: str, *, page_voxels: int) -> None:
 
 
 def _counts(values: Any) -> Iterator[int]:
-    """Numbers as metadata give them; what is none, or not there, is left to the reader of the file."""
+    """Yield the numbers in metadata; 1 for a value that is missing or no number, which tifffile judges."""
     for value in values:
         try:
             yield max(1, int(str(value)))
