@@ -32,12 +32,9 @@ DATA_VARIABLE = "NECROSEG_DATA"
 
 
 def open_to_read(path: Path) -> FileIO:
-    """Open a regular file; pipes and devices are refused, since reading one may never end.
+    """Open a regular file; a `FileError` with the system's reason says why that is impossible.
 
-    Raises
-    ------
-    FileError
-        If it is missing, not a regular file, or not readable; with the system's reason.
+    Pipes and devices are refused, since reading one may never end.
     """
     try:
         kind = path.stat().st_mode
@@ -85,13 +82,7 @@ def read_bytes(path: Path, *, kind: str = "this", most_bytes: int | None = None)
 
 
 def read_text(path: Path, kind: str, most_bytes: int) -> str:
-    """Return the text of a file in UTF-8, with its line ends unchanged; see `read_bytes`.
-
-    Raises
-    ------
-    FileError
-        As `read_bytes`; also if the content is not UTF-8.
-    """
+    """Return the text of a file in UTF-8, with its line ends unchanged; see `read_bytes`."""
     try:
         return read_bytes(path, kind=kind, most_bytes=most_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -177,13 +168,7 @@ def writing_into(folder: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that is written into later, so that problems with it are reported now.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be made.
-    """
+    """Make a folder that is written into later, so that problems with it are reported now."""
     try:
         disk.make_folder(path)
     except OSError as error:
@@ -205,10 +190,7 @@ def fill(temporary: Path, content: bytes) -> None:
 def stage(path: Path, content: bytes) -> Path:
     """Write a file safely under a temporary name beside `path`; `disk.replace` then gives it its final name.
 
-    Raises
-    ------
-    OSError, ResourceError
-        If it cannot be written; nothing is left behind then.
+    If it cannot be written, nothing is left behind.
     """
     temporary = beside(path)
     check_replaceable(path)
@@ -247,13 +229,7 @@ def back_up(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it exists.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be removed.
-    """
+    """Remove a file if it exists; a `ResourceError` says why it cannot be removed."""
     try:
         disk.unlink(path)
     except FileNotFoundError:
@@ -263,13 +239,7 @@ def remove(path: Path) -> None:
 
 
 def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
-    """Return the object that a JSON file holds; the parameters are those of `read_bytes`.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read, is too large, or holds no JSON object.
-    """
+    """Return the object that a JSON file holds; parameters and errors are those of `read_bytes`."""
     content = read_bytes(path, kind=kind, most_bytes=most_bytes)
     try:
         record = json.loads(content.decode("utf-8-sig"))

@@ -291,10 +291,7 @@ def _left_by_limits() -> Iterator[int]:
 def left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:
     """Yield, for each control group of this process with a limit, how many bytes of that are left.
 
-    Parameters
-    ----------
-    root
-        The folder of ``proc/self``, which lists the groups and their mounts; tests give another one.
+    `root` is the folder of ``proc/self``, which lists the groups and their mounts; tests give another one.
     """
     for kind, mounted_root, mount in _mounts_of_groups(root / "proc/self/mountinfo"):
         names = _GROUP_FILES[kind]
@@ -335,13 +332,7 @@ def _with_parents(group: PurePosixPath, mounted_root: PurePosixPath) -> Iterator
 
 
 def _left_in_group(folder: Path, names: tuple[str, str, str]) -> int:
-    """Return how much of its limit a group has left.
-
-    Raises
-    ------
-    OSError, ValueError
-        If it has no limit: the files are missing, or say ``max``.
-    """
+    """Return how much of its limit a group has left; an error if its files are missing or say ``max``."""
     limit, used = (int((folder / name).read_text(encoding="ascii")) for name in names[:2])
     dropped = 0
     for line in _lines(folder / "memory.stat"):
@@ -368,10 +359,7 @@ def _left_by_ulimit() -> Iterator[int]:
 def left_in_slurm_job(environment: Mapping[str, str]) -> Iterator[int]:
     """Yield how much is left of a SLURM job's memory on a node: many clusters end a job that takes more.
 
-    Parameters
-    ----------
-    environment
-        Of the process. SLURM states memory in MiB; 0 stands for the whole node.
+    SLURM states memory in MiB; 0 stands for the whole node.
     """
     per_node = _number(environment, "SLURM_MEM_PER_NODE")
     per_core, cores = (_number(environment, f"SLURM_{name}") for name in ("MEM_PER_CPU", "CPUS_ON_NODE"))

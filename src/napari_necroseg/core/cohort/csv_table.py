@@ -44,13 +44,7 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table of text.
-
-    Raises
-    ------
-    CohortError
-        If it is not text, has no header, has a column twice, or a row with more cells than columns.
-    """
+    """Read a table of text; an error says what is wrong with it, and where."""
     text = _text(path)
     first_line = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=first_line.count)

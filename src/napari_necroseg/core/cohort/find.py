@@ -110,13 +110,7 @@ def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
 
 
 def find_case(folder: Path) -> CaseFiles:
-    """Find the files of the only case in a folder; it gets the name of the folder.
-
-    Raises
-    ------
-    CohortError
-        If there is no case, or more than one, or its ceT1 image is not certain.
-    """
+    """Find the files of the only case in a folder, which gives it its name; an error says why it cannot."""
     pairing: Pairing = run(find_cases(folder))
     if len(pairing.cases) == 1:
         name = tidy_name(folder.resolve().name)

@@ -48,19 +48,10 @@ class Placed(NamedTuple):
 
 
 def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]]:
-    """Group the images of a folder by case.
+    """Group the images of a folder by case; return the groups, and the subfolders that remain to be sorted.
 
-    Parameters
-    ----------
-    folder
-        The folder; subfolders such as ``masks`` or ``T1ce`` are no cases and belong to it.
-    root
-        The folder that is searched, for the long names of the cases.
-
-    Returns
-    -------
-    tuple
-        The groups, and the subfolders that remain to be sorted.
+    Subfolders such as ``masks`` or ``T1ce`` are no cases and belong to the folder. The cases' long names
+    begin at `root`, the folder that is searched.
     """
     everything, below = _own_entries(folder, "")
     entries, variants = _parted(everything, is_beside_cases=bool(below))

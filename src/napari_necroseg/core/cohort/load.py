@@ -65,7 +65,7 @@ def load_case(source: CaseFiles | str | Path | Mapping[str, str | Path]) -> Case
 def assemble_case(
     name: str, images: Mapping[Sequence, FileImage], masks: Mapping[str, FileImage | None]
 ) -> Case:
-    """Bring images and masks, wherever they are from, onto the working grid of the ceT1 image.
+    """Bring images and masks from any source onto the working grid of the ceT1 image; see `load_case`.
 
     Parameters
     ----------
@@ -75,16 +75,6 @@ def assemble_case(
         ceT1, and T2 if there is one.
     masks
         By role, ``reference`` and ``tumour``; values 0 and 1.
-
-    Returns
-    -------
-    Case
-        As `load_case` describes it.
-
-    Raises
-    ------
-    GeometryError
-        If an image or mask cannot be brought onto the ceT1 image.
     """
     cet1 = images[Sequence.CET1]
     grid = working_grid(cet1.volume.grid)

@@ -115,17 +115,17 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     checked: list[CaseFiles] = []
     for done, case in enumerate(pairing.cases):
         yield Progress(done=done, total=len(pairing.cases), message=f"checking {case.name}")
-        result = check_case(case, root=folder)
-        checked += [result.case] if result.case is not None else []
-        problems += result.problems
-        yield from (Warned(message=problem) for problem in result.problems)
-    merged = merge(earlier, checked)
-    more = [*merged.notes, *twins, *unused_sentence(pairing.unused, folder)]
+        kept, found = check_case(case, root=folder)
+        checked += [] if kept is None else [kept]
+        problems += found
+        yield from (Warned(message=problem) for problem in found)
+    rows, notes = merge(earlier, checked)
+    more = [*notes, *twins, *unused_sentence(pairing.unused, folder)]
     yield from (Warned(message=problem) for problem in more)
     if not checked:
         raise CohortError(_no_case(folder, problems))
-    backup = _write(path, earlier, replace(earlier, rows=merged.rows))
-    yield Finished(result=_prepared(path, merged.rows, (*problems, *more), backup))
+    backup = _write(path, earlier, replace(earlier, rows=rows))
+    yield Finished(result=_prepared(path, rows, (*problems, *more), backup))
 
 
 def _all_cases(earlier: CohortTable, found: tuple[CaseFiles, ...]) -> tuple[CaseFiles, ...]:
@@ -187,39 +187,20 @@ def _no_case(folder: Path, problems: list[str]) -> str:
     return f"No case with a ceT1 image was found in {folder}, so no table was written. {shown} {UNDERSTOOD}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """A case without the files that cannot be read (None if ceT1 is one of them), and the problems."""
-
-    case: CaseFiles | None
-    problems: tuple[str, ...]
-
-
-def check_case(case: CaseFiles, *, root: Path) -> Checked:
-    """Open every file of a case, and compare the grids.
+def check_case(case: CaseFiles, *, root: Path) -> tuple[CaseFiles | None, tuple[str, ...]]:
+    """Open every file of a case, compare the grids, and return the case with the problems that were found.
 
     Of NIfTI images only the headers are read; masks are read whole, since they must have a single label, and
-    so are TIFF stacks.
-
-    Parameters
-    ----------
-    case
-        The files.
-    root
-        Paths in messages are relative to this folder.
-
-    Returns
-    -------
-    Checked
-        Without the T2 image or masks that cannot be read. A TIFF stack that only lacks its spacing is kept,
-        since the table can state that, and so is a file for which memory does not suffice.
+    so are TIFF stacks. The case comes back without the T2 image or masks that cannot be read, and as None if
+    ceT1 cannot. A TIFF stack that only lacks its spacing is kept, since the table can state that, and so is a
+    file for which memory does not suffice. Paths in messages are relative to `root`.
     """
     try:
         grid, notes = _image_grid(case, Sequence.CET1)
     except NecrosegError as error:
         if _lacks_spacing(case.sequences[Sequence.CET1], error):
-            return Checked(case=case, problems=(f"{case.name}: {error} {TIFF_ADVICE}",))
-        return Checked(case=None, problems=(f"{case.name}: {error} The case was left out.",))
+            return case, (f"{case.name}: {error} {TIFF_ADVICE}",)
+        return None, (f"{case.name}: {error} The case was left out.",)
     problems = list(notes)
     kept = case
     for column, path in case.paths.items():
@@ -238,8 +219,7 @@ def check_case(case: CaseFiles, *, root: Path) -> Checked:
             stays = _lacks_spacing(path, error)
             problems.append(f"{error} {TIFF_ADVICE if stays else 'It was left out of the case.'}")
             kept = kept if stays else kept.with_file(column, None)
-    said = tuple(f"{case.name}: {problem}" for problem in dict.fromkeys(problems))
-    return Checked(case=kept, problems=said)
+    return kept, tuple(f"{case.name}: {problem}" for problem in dict.fromkeys(problems))
 
 
 def _lacks_spacing(path: Path, error: NecrosegError) -> bool:
@@ -283,16 +263,8 @@ def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> li
     return [few] if fit.covered < LEAST_OVERLAP else []
 
 
-@dataclass(frozen=True, kw_only=True)
-class Merged:
-    """The rows of the new table, and a sentence for each row that was changed or contradicted."""
-
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
-
-
-def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> Merged:
-    """Add what was found to an earlier table.
+def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Add the cases that were found to an earlier table; return its rows, and notes on what was changed.
 
     Every row of the earlier table stays, in its order and with its content. A found case belongs to the row
     with its ceT1 file, whatever its name there, and only fills empty cells for T2 and the masks. If only the
@@ -316,7 +288,7 @@ def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> Merged:
         else:
             fold = fold_of_patient.get(name_key(case.patient_or_name))
             rows.append(Row(number=_next_number(rows), case=replace(case, fold=fold)))
-    return Merged(rows=tuple(rows), notes=tuple(notes))
+    return tuple(rows), tuple(notes)
 
 
 def _filled(row: Row, found: CaseFiles) -> tuple[Row, list[str]]:

@@ -86,16 +86,11 @@ class Listing:
 
 
 def scan(folder: Path, walk: Walk) -> Generator[Event, None, Folder]:
-    """Collect the images of a folder and its subfolders.
+    """Collect the images of a folder and its subfolders, if there are no more than 200,000 files.
 
     Hidden files and those of a system are skipped and counted. Links are followed, except to folders that are
     searched anyway. Every entry that cannot be opened, every broken link and every name that is not text
     becomes a problem of the walk.
-
-    Raises
-    ------
-    CohortError
-        If there are more than 200,000 files.
     """
     walk.seen.add(_real(folder))
     files, names = _entries(folder, walk)
@@ -116,13 +111,7 @@ def scan(folder: Path, walk: Walk) -> Generator[Event, None, Folder]:
 
 
 def list_images(folder: Path) -> Listing:
-    """List the images of one folder by the rules of `scan`, without those below it.
-
-    Raises
-    ------
-    CohortError
-        If there are more than 200,000 files.
-    """
+    """List the images of one folder, without its subfolders; see `scan` for rules and errors."""
     walk = Walk(root=folder, for_table=False)
     files, _ = _entries(folder, walk)
     litter = litter_sentence(walk.litter) if walk.may_hide else ()

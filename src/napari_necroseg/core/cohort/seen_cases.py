@@ -125,12 +125,7 @@ def known_by_record(record: Mapping[str, object], *, siblings: Several[str] = ()
 def known_in_words(known: Mapping[str, Known | None], total: int) -> str:
     """Say which of the cases are no test of the model that predicted them; nothing if all are.
 
-    Parameters
-    ----------
-    known
-        By the case's name.
-    total
-        Number of cases that were scored or predicted.
+    `known` is by the name of a case; `total` is the number of cases that were scored or predicted.
     """
     sentences = []
     for kind, verbs, what in _IN_WORDS:

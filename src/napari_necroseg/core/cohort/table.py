@@ -195,19 +195,9 @@ def _as_sentence(mistakes: list[str], file: str) -> str:
 
 
 def case_of_row(cells: Mapping[str, str], folder: Path) -> CaseFiles:
-    """Make the case of a row.
+    """Make a case from the cells of a row, with paths relative to `folder`; missing columns count as empty.
 
-    Parameters
-    ----------
-    cells
-        By column name; missing columns count as empty.
-    folder
-        Paths are relative to it.
-
-    Raises
-    ------
-    CohortError
-        With the mistake, as the end of a sentence that begins with the row.
+    A `CohortError` names the mistake as the end of a sentence that begins with the row.
     """
     name = normalize("NFC", cells.get("case", ""))
     reason = check_case_name(name)

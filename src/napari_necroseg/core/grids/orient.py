@@ -31,15 +31,7 @@ def to_working(volume: Volume) -> Volume:
 
 
 def from_working(voxels: Voxels, file_grid: Grid) -> Voxels:
-    """Return voxels in the axis order of the file: the inverse of `to_working`.
-
-    Parameters
-    ----------
-    voxels
-        ``(Z, Y, X)`` in working order.
-    file_grid
-        The grid of the file, in its own axis order.
-    """
+    """Return voxels ``(Z, Y, X)`` in the axis order of the file: the inverse of `to_working`."""
     axes, flips = _file_axes(file_grid)
     return np.transpose(voxels[_flip_slices(flips)], np.argsort(axes))
 
@@ -60,13 +52,7 @@ def working_grid(file_grid: Grid) -> Grid:
 
 
 def method_warnings(grid: Grid) -> tuple[str, ...]:
-    """Say how a stack differs from those that the method was made for.
-
-    Parameters
-    ----------
-    grid
-        In working order; of a sagittal acquisition the first axis is the thick one.
-    """
+    """Say how a stack, by its working grid, differs from those that the method was made for."""
     warnings = []
     spacing = grid.spacing_mm
     thick = int(np.argmax(spacing))
@@ -131,20 +117,9 @@ def fits_by_index(source: Grid, target: Grid) -> bool:
 def by_index(volume: Volume, target: Grid) -> Volume:
     """Lay a volume onto a grid that it `fits_by_index`, voxel for voxel in the axis order of the files.
 
-    A TIFF stack, whose axes are slices, rows and columns, is matched with the working order of the other file
-    if that states its directions; else with its reversed axes, for programs whose first axis is the columns.
-
-    Parameters
-    ----------
-    volume
-        In any axis order.
-    target
-        The grid of an image, in any axis order.
-
-    Returns
-    -------
-    Volume
-        In working order, on the working grid of `target`.
+    Both may be in any axis order; the result is in working order. A TIFF stack, whose axes are slices, rows
+    and columns, is matched with the working order of the other file if that states its directions; else with
+    its reversed axes, for programs whose first axis is the columns.
     """
     reorder = _reorder(volume.grid, target)
     assert reorder is not None, "see fits_by_index"

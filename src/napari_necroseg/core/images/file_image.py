@@ -85,13 +85,7 @@ def open_inflated(path: Path) -> Iterator[gzip.GzipFile | FileIO]:
 
 
 def case_name_of(path: Path) -> str:
-    """Return the name of a case that consists of a single file: the name of the file without its suffix.
-
-    Raises
-    ------
-    FileError
-        If no case can have this name.
-    """
+    """Return the name of a case that consists of a single file: that of the file without its suffix."""
     name = tidy_name(image_stem(path))
     reason = check_case_name(name)
     if reason:
@@ -192,19 +186,7 @@ def _shown(values: Voxels) -> str:
 def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) -> None:
     """Raise an error if an image does not fit into memory, before anything of its size is allocated.
 
-    Parameters
-    ----------
-    shape
-        Number of voxels along each axis.
-    name
-        Of the file.
-    file_bytes_a_voxel
-        Memory for the voxels as stored in the file, per voxel.
-
-    Raises
-    ------
-    ResourceError
-        With the memory that it takes and the memory that is free.
+    `file_bytes_a_voxel` is the memory for the voxels as stored in the file, per voxel.
     """
     needed = math.prod(shape) * (file_bytes_a_voxel + _BYTES_A_VOXEL)
     if needed > _SMALL_BYTES and needed > (free := available_bytes()):
@@ -215,13 +197,7 @@ def check_room(shape: tuple[int, ...], name: str, *, file_bytes_a_voxel: int) ->
 
 
 def check_number_of_voxels(shape: tuple[int, ...], name: str) -> None:
-    """Raise an error if an image has more voxels than any scanner makes.
-
-    Raises
-    ------
-    FileError
-        With the number that it announces.
-    """
+    """Raise an error if an image has more voxels than any scanner makes."""
     if math.prod(shape) > MOST_VOXELS:
         raise FileError(
             f"{name} announces {times(shape)} voxels, more than the {MOST_VOXELS // 10**6} million that are "
@@ -231,13 +207,7 @@ def check_number_of_voxels(shape: tuple[int, ...], name: str) -> None:
 
 @contextmanager
 def memory_for(what: str) -> Iterator[None]:
-    """Report a lack of memory within the context as one sentence about `what`.
-
-    Raises
-    ------
-    ResourceError
-        If numpy or Python could not allocate memory.
-    """
+    """Report a lack of memory within the context as one sentence about `what`."""
     try:
         yield
     except MemoryError as error:

@@ -59,13 +59,7 @@ def read_nifti(path: Path) -> FileImage:
 
 
 def read_nifti_mask(path: Path, *, is_own: bool = False) -> FileImage:
-    """Read a mask with one label (with any labels, if it `is_own`) as uint8, 0 and 1; see `read_nifti`.
-
-    Raises
-    ------
-    FileError, GeometryError
-        As `read_nifti`; also for fractional values and for more than one label.
-    """
+    """Read a mask with one label (with any labels, if it `is_own`) as uint8, 0 and 1; see `read_nifti`."""
     image = open_nifti(path)
     grid, notes = grid_of_header(image, path.name)
     voxels = read_voxels(image, path, None).reshape(grid.shape)
@@ -86,14 +80,7 @@ def _may_be_non_finite(image: Any) -> bool:
 
 
 def open_nifti(path: Path) -> Any:
-    """Return the nibabel image of a file with one real three-dimensional image, without reading voxels.
-
-    Raises
-    ------
-    FileError
-        For a file that is missing, foreign, shorter than its header says, of another kind, or has more voxels
-        than any scanner makes.
-    """
+    """Return the nibabel image of a file with one real three-dimensional image, without reading voxels."""
     import nibabel
 
     check_is_file(path)
@@ -111,15 +98,7 @@ def open_nifti(path: Path) -> Any:
 
 
 def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxels:
-    """Read the voxels of an opened file, with slope and intercept applied, as `dtype` or as stored.
-
-    Raises
-    ------
-    FileError
-        If the file is truncated or damaged.
-    ResourceError
-        If memory does not suffice; nothing is read then.
-    """
+    """Read the voxels of an opened file, with slope and intercept applied, as `dtype` or as stored."""
     # The inflated file and the voxels are in memory at the same time.
     copies = 2 if is_gzip(_data_path(image)) else 1
     item_bytes = int(image.get_data_dtype().itemsize)
@@ -246,21 +225,8 @@ def _n_bytes(image: Any) -> int:
 def inflated(data: bytes, *, most_bytes: int) -> bytes:
     """Decompress a whole gzip file, of one member or several, and compare its checksums.
 
-    nibabel stops before the checksum, and so reads damaged voxels.
-
-    Parameters
-    ----------
-    data
-        The content of the file.
-    most_bytes
-        The largest result; a file that inflates to more is damaged or hostile.
-
-    Raises
-    ------
-    EOFError
-        If the file ends too early, or holds more than `most_bytes`.
-    zlib.error
-        If a checksum does not fit.
+    nibabel stops before the checksum, and so reads damaged voxels. A file that ends too early, or inflates to
+    more than `most_bytes`, raises an `EOFError`: it is damaged or hostile.
     """
     parts: list[bytes] = []
     left = most_bytes

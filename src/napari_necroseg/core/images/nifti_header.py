@@ -37,12 +37,7 @@ def grid_of_header(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     """Return the grid of a nibabel image in millimetres, and notes on what is doubtful about it.
 
     The sform counts where its code is set, else the qform. Without either nibabel's base affine is used, with
-    a note that left, right and upright are a guess.
-
-    Raises
-    ------
-    GeometryError
-        For a spacing outside of 0.01 to 100 mm, an impossible position, or a singular affine.
+    a note that left, right and upright are a guess. An impossible spacing or position is a `GeometryError`.
     """
     with np.errstate(all="ignore"):
         affine, unit_notes = _in_mm(image, name)
@@ -159,16 +154,6 @@ def check_extensions(path: Path) -> None:
     """Raise an error if the extensions of a header are larger than those of any program.
 
     nibabel trusts their stated size. A file that is not NIfTI, or ends too early, is left to the reader.
-
-    Parameters
-    ----------
-    path
-        ``.nii`` or ``.hdr``, or one of them gzipped.
-
-    Raises
-    ------
-    FileError
-        With what it announces.
     """
     try:
         with open_inflated(path) as file:

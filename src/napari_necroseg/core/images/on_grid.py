@@ -71,13 +71,7 @@ class Placed:
 
 
 def mask_onto(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> Placed:
-    """Bring a mask onto the grid of an image; a note tells in mL how much of it lies outside.
-
-    Raises
-    ------
-    GeometryError
-        If it lies elsewhere, or a file does not say where and shape or spacing differ.
-    """
+    """Bring a mask onto the grid of an image; a note tells in mL how much of it lies outside."""
     placed = _placed(mask, grid, what, onto, resample_mask)
     if not placed.was_resampled:
         return placed
@@ -100,13 +94,7 @@ def outside_notes(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> t
 
 
 def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
-    """Bring an image onto the grid of the ceT1 image; a note tells how much of that it covers.
-
-    Raises
-    ------
-    GeometryError
-        As for `mask_onto`.
-    """
+    """Bring an image onto the grid of the ceT1 image; a note tells how much of that it covers."""
     mended: list[str] = []
 
     def resample(volume: Volume, target: Grid) -> Volume:
@@ -132,13 +120,7 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
 
 
 def fit_onto(source: Grid, grid: Grid, what: str, *, onto: str = CET1) -> Fit:
-    """Decide how a volume is brought onto a grid.
-
-    Raises
-    ------
-    GeometryError
-        As for `mask_onto`.
-    """
+    """Decide how a volume is brought onto a grid; a `GeometryError` says why it cannot be."""
     upright, target = working_grid(source), working_grid(grid)
     if upright.matches(target):
         return Fit()

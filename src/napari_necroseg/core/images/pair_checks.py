@@ -14,12 +14,7 @@ PLANES = ("sagittal", "axial", "coronal")
 def pair_checks(cet1: FileImage, t2: FileImage, placed: Placed) -> list[str]:
     """Say what suggests that ceT1 and T2 are not of one examination, without naming a patient.
 
-    Parameters
-    ----------
-    cet1, t2
-        Both as their files hold them.
-    placed
-        T2 on the grid of ceT1.
+    Both are as in their files; `placed` is T2 on the grid of ceT1.
     """
     found = []
     # Only an image that is resampled has a position of its own.

@@ -182,16 +182,7 @@ def _placed(path: Path, voxels: Voxels, spacing: Spacing, notes: tuple[str, ...]
 
 
 def load_tiff(path: Path) -> TiffStack:
-    """Read a TIFF file that holds one array of real grey values.
-
-    Raises
-    ------
-    FileError
-        For a file that is missing, foreign, damaged or coloured, or that holds several images or more voxels
-        than any scanner makes.
-    ResourceError
-        If memory does not suffice; no voxel is read then.
-    """
+    """Read a TIFF file that holds one array of real grey values."""
     import tifffile
 
     check_is_file(path)

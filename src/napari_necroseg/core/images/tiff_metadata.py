@@ -10,31 +10,16 @@ from xml.etree import ElementTree as ET
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.images.file_image import Spacing
 
-MM_PER_UNIT = {
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "millimetre": 1.0,
-    "cm": 10.0,
-    "centimeter": 10.0,
-    "centimetre": 10.0,
-    "m": 1000.0,
-    "meter": 1000.0,
-    "metre": 1000.0,
-    "inch": 25.4,
-    "inches": 25.4,
-    "in": 25.4,
-    "µm": 1e-3,
-    "um": 1e-3,
-    "micron": 1e-3,
-    "micrometer": 1e-3,
-    "micrometre": 1e-3,
-    "nm": 1e-6,
-    "nanometer": 1e-6,
-    "nanometre": 1e-6,
-    "dm": 100.0,
-    "decimeter": 100.0,
-    "decimetre": 100.0,
+_UNITS = {
+    "mm millimeter millimetre": 1.0,
+    "cm centimeter centimetre": 10.0,
+    "dm decimeter decimetre": 100.0,
+    "m meter metre": 1000.0,
+    "in inch inches": 25.4,
+    "µm um micron micrometer micrometre": 1e-3,
+    "nm nanometer nanometre": 1e-6,
 }
+MM_PER_UNIT = {name: mm for names, mm in _UNITS.items() for name in names.split()}
 NOT_STATED = "does not say how far apart its voxels are"
 _AXES = {"Z": "slice", "Y": "row", "X": "column"}
 
@@ -147,19 +132,9 @@ def _mm_per(unit: str) -> float | None:
 
 
 def check_announced(tiff: Any, name: str) -> None:
-    """Raise an error if the metadata announce more pages than any stack has.
+    """Raise an error if the metadata announce more pages than any stack has, or name further files.
 
-    Parameters
-    ----------
-    tiff
-        A `tifffile.TiffFile` before its series are built, which takes as long as is announced.
-    name
-        Of the file.
-
-    Raises
-    ------
-    FileError
-        With the number of pages, or if the image is spread over several files.
+    `tiff` is a `tifffile.TiffFile` before its series are built, which takes as long as is announced.
     """
     _check_number(len(tiff.pages), name)
     if tiff.is_ome and tiff.ome_metadata:
@@ -170,13 +145,7 @@ def check_announced(tiff: Any, name: str) -> None:
 
 
 def check_whole(series: Any, name: str) -> None:
-    """Raise an error if pages of a stack are missing, which would be read as 0.
-
-    Raises
-    ------
-    FileError
-        With their number.
-    """
+    """Raise an error if pages of a stack are missing, which would be read as 0."""
     missing = sum(page is None for page in series.pages)
     if missing:
         raise FileError(
