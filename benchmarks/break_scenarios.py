@@ -370,7 +370,7 @@ def _signing() -> Any:
     case = load_case(read_cohort(Path("cohort.csv"))["case-1"])
     assert case.reference is not None
     path = corrected_path(labels, "case-1")
-    save_mask_version(path, np.roll(case.reference.voxels, 1, axis=2), case.origin)
+    save_mask_version(path, np.roll(case.reference.voxels, 1, axis=2), origin=case.origin)
     write_review(labels, read_review(labels, "case-1").worked(1.0).signed_off(path, reader="AB"))
     yield Finished(result={})
 

@@ -106,7 +106,7 @@ def stroke_s(reference: np.ndarray, prediction: np.ndarray) -> float:
         box = (slice(32, 33), slice(100 + place // 2, 120 + place // 2), slice(150, 170))
         painted[box] = place % 2
         started = time.perf_counter()
-        live.paint("prediction", box, painted)
+        live.paint("prediction", box, voxels=painted)
         took.append(time.perf_counter() - started)
     return statistics.median(took)
 

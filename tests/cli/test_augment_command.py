@@ -94,8 +94,6 @@ def test_the_samples_of_a_preset_are_those_that_it_trains_on(
         cases=("a",),
         iterations=1,
         seconds=None,
-        device="cpu",
-        threads=1,
         patch_shape=shape,
     )
     made = mini_batch([source], plan, 0)

@@ -11,7 +11,7 @@ from napari_necroseg.core.phantom.phantom import _centred_grid
 
 
 def test_the_whole_demonstration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    coarse = _centred_grid((15, 118, 86), (4.0, 2.2, 2.2), np.eye(3))
+    coarse = _centred_grid((15, 118, 86), (4.0, 2.2, 2.2), turned=np.eye(3))
     monkeypatch.setattr("napari_necroseg.core.phantom.phantom._draw_grid", lambda generator: coarse)
     monkeypatch.setattr(demo, "N_CASES", 2)
     out = tmp_path / "demo"

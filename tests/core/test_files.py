@@ -162,7 +162,7 @@ def test_a_folder_in_the_place_of_a_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(
         FileError, match=r"a\.json could not be read: Is a directory. It is a folder; name a file"
     ):
-        read_json(tmp_path / "a.json", "a list", 100)
+        read_json(tmp_path / "a.json", "a list", most_bytes=100)
     with pytest.raises(ResourceError, match="it is a folder; name a file"):
         write_text(tmp_path / "a.json", "text")
 
@@ -193,14 +193,14 @@ def test_what_is_no_record_is_refused_by_its_kind_and_is_nothing_to_who_does_not
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(FileError, match=rf"a\.json {said}"):
-        read_json(path, "a list of trees", 1_000_000)
+        read_json(path, "a list of trees", most_bytes=1_000_000)
     assert read_json_quietly(path, 1_000_000) == {}
 
 
 def test_a_record_is_read_with_and_without_a_byte_order_mark(tmp_path: Path) -> None:
     for encoding in ("utf-8", "utf-8-sig"):
         (tmp_path / "a.json").write_text(json.dumps({"oak": "Größe"}), encoding=encoding)
-        assert read_json(tmp_path / "a.json", "a list", 100) == {"oak": "Größe"}
+        assert read_json(tmp_path / "a.json", "a list", most_bytes=100) == {"oak": "Größe"}
 
 
 def test_windows_locks_a_byte_that_nobody_reads_and_the_file_is_written_where_it_was(tmp_path: Path) -> None:

@@ -62,8 +62,6 @@ def plan_of(training, case):
         cases=(case.name,),
         iterations=9,
         seconds=None,
-        device="cpu",
-        threads=1,
         patch_shape=patch_shape_of(training),
     )
 

@@ -18,7 +18,7 @@ PROGRAM = Path(__file__).with_name("drawing_program.py")
 @pytest.fixture
 def folder(cohort_table) -> JournalFolder:
     case = load_case(read_cohort(cohort_table)["a"])
-    return JournalFolder.of_project(cohort_table.parent / "labels", "a", case.grid)
+    return JournalFolder.of_project(cohort_table.parent / "labels", "a", grid=case.grid)
 
 
 def start(cohort_table: Path, expected: Path, how: str) -> subprocess.Popen:

@@ -450,7 +450,7 @@ def test_another_case_in_the_same_layer_is_kept_for_itself(qtbot, open_case, mak
     second = wait_until_written(qtbot, workspace, workspace.layers.viewer.layers["my mask"])
     assert workspace.journalling.of(workspace.layers.viewer.layers["my mask"]).path == labels / "b.journal"
     leave(workspace)
-    folder = JournalFolder.of_project(labels, "a", other.grid)
+    folder = JournalFolder.of_project(labels, "a", grid=other.grid)
     (kept,) = folder.kept()
     np.testing.assert_array_equal(recover(kept.path, np.zeros(SHAPE, np.uint8), case="a").voxels, drawn)
     assert not second.all()

@@ -286,6 +286,6 @@ def test_an_ensemble_is_predicted_with_its_members(monkeypatch, ensemble):
 
 
 def test_new_models_never_share_a_name(tmp_path):
-    assert new_run_name(tmp_path, "2d", ("ceT1",)) == "2d-ceT1-1"
+    assert new_run_name(tmp_path, "2d", sequences=("ceT1",)) == "2d-ceT1-1"
     (tmp_path / "2d-ceT1-1").mkdir()
-    assert new_run_name(tmp_path, "2d", ("ceT1",)) == "2d-ceT1-2"
+    assert new_run_name(tmp_path, "2d", sequences=("ceT1",)) == "2d-ceT1-2"

@@ -71,7 +71,7 @@ def score_job(options: argparse.Namespace) -> Generator[Event]:
     spacing = read_spacing(options.spacing_mm)
     pairs = with_spacing(find_pairs(options.reference, options.prediction), spacing)
     against = {
-        path.name: with_spacing(other_pairs(pairs, options.reference, path), spacing)
+        path.name: with_spacing(other_pairs(pairs, options.reference, other=path), spacing)
         for path in options.against
     }
     if len(against) < len(options.against):
@@ -81,7 +81,9 @@ def score_job(options: argparse.Namespace) -> Generator[Event]:
         tolerance_mm=options.tolerance_mm,
         against=against,
         second_reader=(
-            None if reader is None else with_spacing(other_pairs(pairs, options.reference, reader), spacing)
+            None
+            if reader is None
+            else with_spacing(other_pairs(pairs, options.reference, other=reader), spacing)
         ),
         csv=options.csv,
         export=options.export,

@@ -81,7 +81,7 @@ def read_bytes(path: Path, *, kind: str = "this", most_bytes: int | None = None)
             raise unreadable(path, error) from error
 
 
-def read_text(path: Path, kind: str, most_bytes: int) -> str:
+def read_text(path: Path, kind: str, *, most_bytes: int) -> str:
     """Return the text of a file in UTF-8, with its line ends unchanged; see `read_bytes`."""
     try:
         return read_bytes(path, kind=kind, most_bytes=most_bytes).decode("utf-8-sig")
@@ -238,7 +238,7 @@ def remove(path: Path) -> None:
         raise unwritable(path, error, done="removed") from error
 
 
-def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
+def read_json(path: Path, kind: str, *, most_bytes: int) -> dict[str, Any]:
     """Return the object that a JSON file holds; parameters and errors are those of `read_bytes`."""
     content = read_bytes(path, kind=kind, most_bytes=most_bytes)
     try:
@@ -253,7 +253,7 @@ def read_json(path: Path, kind: str, most_bytes: int) -> dict[str, Any]:
 def read_json_quietly(path: Path, most_bytes: int) -> dict[str, Any]:
     """Return the object that a JSON file holds; an empty one if the file is missing or damaged."""
     try:
-        return read_json(path, "a record", most_bytes)
+        return read_json(path, "a record", most_bytes=most_bytes)
     except FileError:
         return {}
 

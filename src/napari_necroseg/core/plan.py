@@ -166,7 +166,7 @@ def watched(held_out: Sequence[str], learned: Collection[str]) -> tuple[str, ...
     return tuple([name for name in held_out if name_key(name) in known][:_MOST_WATCHED])
 
 
-def may_validate(cohort: Cohort, trained: Cohort, config: TrainConfig) -> Cohort:
+def may_validate(cohort: Cohort, trained: Cohort, *, config: TrainConfig) -> Cohort:
     """Return the cases that can be validated on: of other patients, with all images and the mask."""
     patients = {case.patient_or_name for case in trained}
     return Cohort(

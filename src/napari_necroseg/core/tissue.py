@@ -59,7 +59,7 @@ class Tissue:
 
     def is_background(self, voxels: Voxels) -> Mask:
         """Return which voxels are background."""
-        return _is_near(voxels, self.background, self.halo)
+        return _is_near(voxels, self.background, distance=self.halo)
 
     def is_wild(self, voxels: Voxels) -> Mask:
         """Return which voxels are too far from the tissue's range to be signal."""
@@ -93,12 +93,12 @@ def tissue_of(voxels: Voxels) -> Tissue | None:
     """
     seen = _spread_out(voxels)
     background = _background(voxels, seen)
-    rest = seen[~_is_near(seen, background, 0.0)]
+    rest = seen[~_is_near(seen, background, distance=0.0)]
     if not rest.size:
         return None
     middle, bright = np.percentile(rest, [50.0, _HIGH])
     halo = _HALO * float(bright - middle)
-    inside = ~_is_near(seen, background, halo)
+    inside = ~_is_near(seen, background, distance=halo)
     rest = seen[inside] if inside.any() else rest
     darkest, floor, bright = np.percentile(rest, [_LOW, _FLOOR, _HIGH])
     cut = np.clip(rest, floor, bright)
@@ -144,7 +144,7 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
         return np.zeros(voxels.shape, np.float32)
     white = np.subtract(_without_wild(voxels, tissue), np.float32(tissue.mean), dtype=np.float32)
     for value in tissue.unreal_background(tissue.darkest):
-        white[_surroundings(voxels, value, tissue)] = tissue.dark - tissue.mean
+        white[_surroundings(voxels, value, tissue=tissue)] = tissue.dark - tissue.mean
     white *= np.float32(1 / tissue.deviation)
     return white.clip(DARKEST, BRIGHTEST, out=white)
 
@@ -165,7 +165,7 @@ def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
     if not told:
         return voxels, ()
     mended = _without_wild(voxels, tissue).astype(np.float32)
-    mended[_is_near(voxels, tissue.unreal_background(tissue.low), tissue.halo)] = tissue.dark
+    mended[_is_near(voxels, tissue.unreal_background(tissue.low), distance=tissue.halo)] = tissue.dark
     return mended, told
 
 
@@ -192,7 +192,7 @@ def unreal_in_words(tissue: Tissue) -> str:
 def blank_in_words(voxels: Voxels) -> str:
     """Say that all but a ten-thousandth of the voxels have the same value; empty if they differ."""
     usual = float(np.median(_spread_out(voxels)))
-    n = voxels.size - int(np.count_nonzero(_is_near(voxels, (usual,), 0.0)))
+    n = voxels.size - int(np.count_nonzero(_is_near(voxels, (usual,), distance=0.0)))
     if n > max(1, voxels.size // 10_000):
         return ""
     return (
@@ -237,7 +237,7 @@ def _background(voxels: Voxels, seen: NDArray[np.float64]) -> tuple[float, ...]:
     edges = np.concatenate([voxels[:, [0, -1]].ravel(), voxels[:, :, [0, -1]].ravel()])
     values, counts = np.unique(edges, return_counts=True)
     common = tuple(values[counts >= max(_SHARE_OF_EDGES * edges.size, 8)].astype(float).tolist())
-    rest = seen[~_is_near(seen, common, 0.0)]
+    rest = seen[~_is_near(seen, common, distance=0.0)]
     if not common or not rest.size:
         return common
     low, high = np.percentile(rest, [_LOW, _HIGH])
@@ -246,19 +246,19 @@ def _background(voxels: Voxels, seen: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(value for value in common if value < high or np.mean(rest > value - near) < _GAP)
 
 
-def _surroundings(voxels: Voxels, value: float, tissue: Tissue) -> Mask:
+def _surroundings(voxels: Voxels, value: float, *, tissue: Tissue) -> Mask:
     """Return which voxels are background; one as bright as tissue must be connected with the edges."""
     if not tissue.low <= value <= tissue.high:
-        return _is_near(voxels, (value,), tissue.halo)
+        return _is_near(voxels, (value,), distance=tissue.halo)
     from scipy.ndimage import binary_propagation
 
-    alike = _is_near(voxels, (value,), 0.0)
+    alike = _is_near(voxels, (value,), distance=0.0)
     edges = np.zeros(voxels.shape, bool)
     edges[:, [0, -1]] = edges[:, :, [0, -1]] = True
     return np.asarray(binary_propagation(edges & alike, mask=alike))
 
 
-def _is_near(voxels: Voxels, values: tuple[float, ...], distance: float) -> Mask:
+def _is_near(voxels: Voxels, values: tuple[float, ...], *, distance: float) -> Mask:
     near = np.zeros(voxels.shape, bool)
     for value in values:
         reach = max(distance, _ROUNDING * abs(value))

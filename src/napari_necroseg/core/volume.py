@@ -12,7 +12,7 @@ Conventions of the whole project, stated here once:
 - In a mask, 0 is background.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +65,7 @@ class Grid:
 
     shape: tuple[int, int, int]
     affine_ras: Affine
+    _: KW_ONLY
     position: Position = Position.STATED
     in_file: "Grid | None" = None
 
@@ -186,6 +187,7 @@ class Origin:
 
     grid: Grid
     path: Path | None = None
+    _: KW_ONLY
     nifti_header: bytes | None = None
 
 

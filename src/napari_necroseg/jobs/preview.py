@@ -64,7 +64,7 @@ def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, in
     """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
     from napari_necroseg.core.augment.mapping import map_draws
 
-    mapped = map_draws([drawn], [source.spacing_mm], patch_shape)
+    mapped = map_draws([drawn], [source.spacing_mm], patch_shape=patch_shape)
     rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in patch_shape[1:])
     y, x = np.meshgrid(rows, columns, indexing="ij")
     index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)

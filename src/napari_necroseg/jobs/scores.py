@@ -77,7 +77,7 @@ def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]
         return score_slices(*turned, voxel_ml=grid.voxel_ml)
 
     grid, reference, prediction, reader = masks.grid, masks.reference, masks.prediction, masks.second_reader
-    distances = contour_distances(reference, prediction, grid.spacing_mm)
+    distances = contour_distances(reference, prediction, spacing_mm=grid.spacing_mm)
     yield Finished(
         result=ScoredLayers(
             scores=scores(reference, prediction),

@@ -68,7 +68,7 @@ def check_study(config: StudyConfig, cohort: Cohort, folder: Path) -> None:
     check_cases(config, without_voxels(cohort))
     try:
         # Volumes decide who goes to which fold, not whether there can be folds.
-        decide_folds(config, cohort, dict.fromkeys(cohort.names, 0.0), folder)
+        decide_folds(config, cohort, volumes_ml=dict.fromkeys(cohort.names, 0.0), out=folder)
     except CohortError as error:
         if (folder / FOLDS_NAME).is_file():
             raise CohortError(
@@ -234,7 +234,7 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
         raise FileError(f"{path} is not as the training wrote it and is not drawn; the run is unaffected.")
     losses: list[tuple[int, float]] = []
     dice: list[tuple[int, float]] = []
-    text = read_text(path, "the history of a training", _MOST_BYTES) if path.exists() else ""
+    text = read_text(path, "the history of a training", most_bytes=_MOST_BYTES) if path.exists() else ""
     try:
         for row in csv.DictReader(io.StringIO(text, newline="")):
             iteration = int(row["iteration"])
@@ -280,7 +280,7 @@ def _states(folder: Path, problems: list[str]) -> Mapping[str, RunState]:
     found: dict[str, RunState] = {}
     for path in sorted((folder / "runs").glob("[!.]*.json")):
         try:
-            state = RunState.model_validate(read_json(path, "a record of a run", _MOST_BYTES))
+            state = RunState.model_validate(read_json(path, "a record of a run", most_bytes=_MOST_BYTES))
             found[state.run.key] = state
         except (FileError, ValueError):
             if not path.exists():

@@ -171,7 +171,7 @@ class ResumedTraining:
         progress = read_progress(self.out)
         self._check_there(progress.cases)
         cohort = self.cohort.only(progress.cases)
-        validation, start_from = may_validate(self.validation, cohort, progress.config), None
+        validation, start_from = may_validate(self.validation, cohort, config=progress.config), None
         if progress.started_from is not None:
             start_from = self._start_model(progress.started_from)
             validation = validation.only(cases_to_score(validation.names, start_from))

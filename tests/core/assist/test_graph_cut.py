@@ -44,7 +44,7 @@ def test_no_mask_is_cheaper(rng: int) -> None:
     scene = tiny(rng)
     differences = [np.abs(np.diff(scene.scores[0], axis=axis)).ravel() for axis in (0, 1, 2)]
     noise = 1.4826 * float(np.median(np.concatenate(differences)))
-    found = graph_cut(scene, scene.unlike, TOLERANCE)
+    found = graph_cut(scene, scene.unlike, tolerance=TOLERANCE)
     assert found[SEED]
     masks = [np.array(bits, bool).reshape(SHAPE) for bits in product((0, 1), repeat=12)]
     allowed = [mask for mask in masks if mask[SEED] and is_star(mask)]

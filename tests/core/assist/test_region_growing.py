@@ -40,7 +40,7 @@ def drawn(unlike: np.ndarray, seed, spacing_mm=(1.0, 1.0, 1.0)) -> Scene:
 def test_a_greater_tolerance_only_adds(make_zone: Callable) -> None:
     scene = scene_of(make_zone(noise=25))
     cost = growing_cost(scene, smooth_mm=1.5)
-    regions = [region_growing(scene, cost, tolerance) for tolerance in np.linspace(0.05, 4, 25)]
+    regions = [region_growing(scene, cost, tolerance=tolerance) for tolerance in np.linspace(0.05, 4, 25)]
     sizes = [int(region.sum()) for region in regions]
     assert all(not (smaller & ~larger).any() for smaller, larger in pairwise(regions))
     assert sizes[0] < sizes[12] < sizes[-1]
@@ -52,7 +52,7 @@ def test_another_tolerance_takes_no_time_to_speak_of(make_zone: Callable) -> Non
     took = []
     for tolerance in (0.5, 1.0, 1.5, 2.0, 3.0):
         started = time.perf_counter()
-        region_growing(scene, cost, tolerance)
+        region_growing(scene, cost, tolerance=tolerance)
         took.append(time.perf_counter() - started)
     assert np.median(took) < 0.1
 
@@ -80,7 +80,7 @@ def room(door: int) -> np.ndarray:
 def test_a_gap_that_the_ball_does_not_pass_is_no_door() -> None:
     for door, smooth_mm, leaks in ((1, 0, True), (1, 1.0, False), (3, 1.0, True), (0, 0, False)):
         scene = drawn(room(door), (0, 12, 12))
-        region = region_growing(scene, growing_cost(scene, smooth_mm=smooth_mm), 1.0)
+        region = region_growing(scene, growing_cost(scene, smooth_mm=smooth_mm), tolerance=1.0)
         assert bool(region[0, 2, 2]) == leaks
         assert region[0, 9:16, 9:16].all()
 
@@ -113,7 +113,7 @@ def test_closing_opens_the_regions_of_all_tolerances() -> None:
     for tolerance in (0.2, 0.5, 0.8):
         eroded = ndimage.binary_erosion(unlike <= tolerance, ball, border_value=1)
         opened = ndimage.binary_dilation(eroded, ball)
-        np.testing.assert_array_equal(closed(unlike, scene, 1.0) <= tolerance, opened)
+        np.testing.assert_array_equal(closed(unlike, scene, gap_mm=1.0) <= tolerance, opened)
 
 
 def test_the_best_tolerance_ends_at_the_edge_and_not_where_it_has_leaked() -> None:

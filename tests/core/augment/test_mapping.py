@@ -22,7 +22,7 @@ PLAIN = {"blur_sigma_voxels": (0.0,), "gamma": (1.0,)}
 
 
 def mapped(**choices: object) -> Mapping:
-    return map_draws([Drawn(**(PLAIN | choices))], [SPACING_MM], SHAPE)
+    return map_draws([Drawn(**(PLAIN | choices))], [SPACING_MM], patch_shape=SHAPE)
 
 
 def by_simpleitk(image: np.ndarray, drawn: Drawn) -> np.ndarray:
@@ -75,7 +75,9 @@ def test_a_random_draw_agrees_with_simpleitk(seed: int) -> None:
         **PLAIN,
     )
     case = make_source(image[None], None, spacing_mm=SPACING_MM)
-    made = resampled([case], map_draws([drawn], [SPACING_MM], SHAPE), [lattice_of(SHAPE)], channels=1)[0, 0]
+    made = resampled(
+        [case], map_draws([drawn], [SPACING_MM], patch_shape=SHAPE), lattices=[lattice_of(SHAPE)], channels=1
+    )[0, 0]
     np.testing.assert_allclose(made, by_simpleitk(image - image.min(), drawn), atol=2e-4)
 
 
@@ -132,9 +134,12 @@ def test_an_image_turned_there_and_back_is_nearly_itself(name: str) -> None:
     def turned(voxels: np.ndarray, angle: float) -> np.ndarray:
         case = make_source(voxels[None], None, spacing_mm=(1.2, 0.8, 0.8))
         drawn = Drawn(centre_voxels=centre, **({name: angle} | PLAIN))
-        return resampled([case], map_draws([drawn], [(1.2, 0.8, 0.8)], size), [lattice_of(size)], channels=1)[
-            0, 0
-        ].numpy()
+        return resampled(
+            [case],
+            map_draws([drawn], [(1.2, 0.8, 0.8)], patch_shape=size),
+            lattices=[lattice_of(size)],
+            channels=1,
+        )[0, 0].numpy()
 
     again = turned(turned(image, 15), -15)
     inner = (slice(9, 15), slice(14, 26), slice(14, 26))
@@ -150,7 +155,12 @@ def test_to_mirror_twice_is_to_leave_as_it_is(flips: tuple[bool, bool, bool]) ->
 
     def mirrored(voxels: np.ndarray) -> torch.Tensor:
         case = make_source(voxels, None, spacing_mm=SPACING_MM)
-        return resampled([case], map_draws([drawn], [SPACING_MM], SHAPE), [lattice_of(SHAPE)], channels=2)[0]
+        return resampled(
+            [case],
+            map_draws([drawn], [SPACING_MM], patch_shape=SHAPE),
+            lattices=[lattice_of(SHAPE)],
+            channels=2,
+        )[0]
 
     lowest = image.min(axis=(1, 2, 3), keepdims=True)
     np.testing.assert_array_equal(mirrored(mirrored(image).numpy()), image - lowest)

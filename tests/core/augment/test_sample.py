@@ -89,7 +89,7 @@ def resampled(request, monkeypatch):
 
 
 def mapped(drawn: Drawn) -> Mapping:
-    return map_draws([drawn], [SPACING_MM], SHAPE)
+    return map_draws([drawn], [SPACING_MM], patch_shape=SHAPE)
 
 
 @pytest.mark.parametrize("flips", list(itertools.product([False, True], repeat=3)))
@@ -101,7 +101,7 @@ def test_a_draw_without_resampling_copies_the_voxels_to_the_bit(resampled, corne
     place = tuple(slice(50 + start, 50 + start + n) for start, n in zip(corner, SHAPE, strict=True))
     axes = [axis for axis, is_flipped in enumerate(flips, start=1) if is_flipped]
     patch = torch.from_numpy(np.flip(padded[:, *place], axes).copy())
-    copied = resampled([case], mapped(drawn), [lattice_of(SHAPE)], channels=3)[0]
+    copied = resampled([case], mapped(drawn), lattices=[lattice_of(SHAPE)], channels=3)[0]
     assert torch.equal(copied, patch)
     made = make_sample(case, drawn, patch_shape=SHAPE)
     assert torch.equal(made.target, patch[-1].to(torch.uint8))
@@ -194,7 +194,7 @@ def test_a_2d_sample_is_a_slice_of_the_volume_whitened_by_every_fourth_voxel(res
     is_inside = ((block >= 0) & (block < -(-np.array(case.shape) // 4))).all(axis=1)
     z, y, x = np.minimum(np.abs(block) * 4 + 2, np.array(case.shape) - 1).T
     shown = case.voxels.numpy()[:-1, z % 8, y % 40, x % 30] * is_inside
-    raw = resampled([case], mapped(drawn), [lattice_of(SHAPE)], channels=2)[0, :, 3].numpy()
+    raw = resampled([case], mapped(drawn), lattices=[lattice_of(SHAPE)], channels=2)[0, :, 3].numpy()
     mean, deviation = (of(shown, axis=1)[:, None, None] for of in (np.mean, np.std))
     np.testing.assert_allclose(one.images, (raw - mean) / deviation, atol=1e-4)
 

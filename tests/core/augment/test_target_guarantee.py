@@ -46,7 +46,7 @@ def test_what_is_said_to_be_shown_is_target_in_the_sample(
 ) -> None:
     case = source(is_thin=is_thin)
     target = make_sample(case, drawn, patch_shape=SHAPE).target.numpy()
-    seen = voxels_shown([case], map_draws([drawn], [case.spacing_mm], SHAPE), most=most)[0]
+    seen = voxels_shown([case], map_draws([drawn], [case.spacing_mm], patch_shape=SHAPE), most=most)[0]
     assert most is None or len(seen) <= most
     for index in seen:
         assert target[tuple(index)] == 1
@@ -65,6 +65,8 @@ def test_a_plain_crop_shows_every_slice_of_a_target_that_lies_inside() -> None:
     plain = Drawn(centre_voxels=crop_centre((0, 10, 8), SHAPE), blur_sigma_voxels=(0.0,), gamma=(1.0,))
     case = source(is_thin=False)
     away = replace(plain, shift_voxels=(40, 0))
-    found, nothing = voxels_shown([case, case], map_draws([plain, away], [case.spacing_mm] * 2, SHAPE))
+    found, nothing = voxels_shown(
+        [case, case], map_draws([plain, away], [case.spacing_mm] * 2, patch_shape=SHAPE)
+    )
     assert found[:, 0].tolist() == [2, 3, 4, 5]
     assert not len(nothing)

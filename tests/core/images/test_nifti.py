@@ -291,7 +291,7 @@ def test_a_probability_is_saved_as_float32_without_scaling(tmp_path: Path) -> No
     read = read_nifti(saved(tmp_path / "a.nii", image))
     probability = np.random.default_rng(0).random(to_working(read.volume).voxels.shape, dtype=np.float32)
     path = tmp_path / "p.nii.gz"
-    path.write_bytes(probability_bytes(path, probability, read.origin))
+    path.write_bytes(probability_bytes(path, probability, origin=read.origin))
     written = nibabel.load(tmp_path / "p.nii.gz")
     assert written.get_data_dtype().newbyteorder("=") == np.float32
     assert np.array_equal(to_working(read_nifti(tmp_path / "p.nii.gz").volume).voxels, probability)
@@ -304,14 +304,14 @@ def test_a_name_in_the_header_is_not_handed_on(tmp_path: Path) -> None:
     image.header["aux_file"] = b"Doe^Jane.txt"
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"Doe^Jane"))
     read = read_nifti(saved(tmp_path / "a.nii", image))
-    write_nifti(tmp_path / "mask.nii", (VOXELS > 0).astype(np.uint8), read.origin)
+    write_nifti(tmp_path / "mask.nii", (VOXELS > 0).astype(np.uint8), origin=read.origin)
     assert b"Doe" in (tmp_path / "a.nii").read_bytes()
     assert b"Doe" not in (tmp_path / "mask.nii").read_bytes()
 
 
 def test_voxels_that_were_never_in_a_file_get_a_header_of_their_own(tmp_path: Path) -> None:
     grid = Grid(VOXELS.shape, AFFINE)
-    write_nifti(tmp_path / "a.nii.gz", VOXELS, Origin(grid))
+    write_nifti(tmp_path / "a.nii.gz", VOXELS, origin=Origin(grid))
     written = nibabel.load(tmp_path / "a.nii.gz")
     assert np.array_equal(np.asarray(written.dataobj), VOXELS)
     np.testing.assert_allclose(written.get_qform(), AFFINE, atol=1e-5)
@@ -322,7 +322,7 @@ def test_voxels_that_were_never_in_a_file_get_a_header_of_their_own(tmp_path: Pa
 def test_the_same_voxels_give_the_same_bytes(tmp_path: Path) -> None:
     origin = Origin(Grid(VOXELS.shape, AFFINE))
     for name in ("one.nii.gz", "two.nii.gz"):
-        write_nifti(tmp_path / name, VOXELS, origin)
+        write_nifti(tmp_path / name, VOXELS, origin=origin)
     one, two = ((tmp_path / name).read_bytes() for name in ("one.nii.gz", "two.nii.gz"))
     assert one == two
 

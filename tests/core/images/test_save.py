@@ -84,7 +84,9 @@ def test_nothing_but_the_place_is_handed_on(tmp_path: Path) -> None:
     image.header.set_slope_inter(2, 0)
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"Doe^Jane" * 100))
     nibabel.save(image, tmp_path / "a.nii")
-    write_nifti(tmp_path / "m.nii", (VOXELS > 0).astype(np.uint8), read_image(tmp_path / "a.nii").origin)
+    write_nifti(
+        tmp_path / "m.nii", (VOXELS > 0).astype(np.uint8), origin=read_image(tmp_path / "a.nii").origin
+    )
     content = (tmp_path / "m.nii").read_bytes()
     assert b"Doe" not in content
     # A header, the four bytes that say "no extension", the voxels, and nothing more.
@@ -118,7 +120,7 @@ noise = np.random.default_rng(0).random((10, 30, 30), dtype=np.float32)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 try:
-    write_nifti(Path(sys.argv[1]), noise, Origin(Grid(noise.shape, np.diag((-4.0, -1.0, -1.0, 1.0)))))
+    write_nifti(Path(sys.argv[1]), noise, origin=Origin(Grid(noise.shape, np.diag((-4.0, -1.0, -1.0, 1.0)))))
 except ResourceError as error:
     print(error, end="")
 """

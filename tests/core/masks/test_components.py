@@ -75,8 +75,8 @@ def test_what_was_left_out_is_measured(mask) -> None:
     probability = mask.astype(np.float16)
     labels = outline(probability, PredictConfig(smallest_share=0.3, fill_holes=True), voxel_ml=VOXEL_ML)
     # The ring's hole is filled, so it is 9 of 27 and stays; the 2 voxels go.
-    assert left_out_ml(probability, 0.5, labels, voxel_ml=VOXEL_ML) == pytest.approx(2 * VOXEL_ML)
-    assert left_out_ml(probability, 0.5, mask, voxel_ml=VOXEL_ML) == 0
+    assert left_out_ml(probability, 0.5, labels=labels, voxel_ml=VOXEL_ML) == pytest.approx(2 * VOXEL_ML)
+    assert left_out_ml(probability, 0.5, labels=mask, voxel_ml=VOXEL_ML) == 0
 
 
 def test_the_largest_part_stays_alone(mask) -> None:

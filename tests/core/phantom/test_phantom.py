@@ -29,7 +29,7 @@ DRAW_GRID = _draw_grid
 @pytest.fixture(scope="module", autouse=True)
 def _coarse_pixels() -> Iterator[None]:
     """Make phantoms of 2.2 mm pixels: a tenth of the time, and the same code."""
-    coarse = _centred_grid((15, 118, 86), (4.0, 2.2, 2.2), np.eye(3))
+    coarse = _centred_grid((15, 118, 86), (4.0, 2.2, 2.2), turned=np.eye(3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_necroseg.core.phantom.phantom._draw_grid", lambda generator: coarse)
         yield
@@ -164,23 +164,23 @@ def test_necrosis_stops_at_the_bone_and_before_the_sac() -> None:
 
     generator = np.random.default_rng(3)
     spine = draw_spine(generator)
-    lesion = draw_lesion(generator, spine, (2, 3, 4, 5))
+    lesion = draw_lesion(generator, spine, in_view=(2, 3, 4, 5))
     vertebra = spine.vertebrae[lesion.level]
     z = np.linspace(40, -40, 81, dtype=np.float32) + np.float32(vertebra.centre_mm[2])
     y = np.linspace(40, -60, 101, dtype=np.float32) + np.float32(vertebra.centre_mm[1])
     x = np.arange(-30, 30, 2, dtype=np.float32)
     points = np.meshgrid(x, z, y, indexing="ij")
-    canvas = Canvas(points[0], points[2], points[1], np.zeros(points[0].shape, np.uint8))
+    canvas = Canvas(x=points[0], y=points[2], z=points[1], tissues=np.zeros(points[0].shape, np.uint8))
     wobble = Field(0, 3.0)
-    paint_spine(canvas, spine, wobble)
+    paint_spine(canvas, spine, wobble=wobble)
     sac = np.isin(canvas.tissues, (Tissue.CSF, Tissue.CORD, Tissue.ROOT))
 
-    necrosis, metastasis = paint_lesion(canvas, vertebra, lesion, spine, wobble)
+    necrosis, metastasis = paint_lesion(canvas, vertebra, lesion=lesion, spine=spine, wobble=wobble)
 
     assert necrosis.any()
     assert metastasis.any()
     assert not (necrosis & sac).any()
-    u, v, w = vertebra.local(canvas.x, canvas.y, canvas.z)
+    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
     assert np.abs(u[necrosis]).max() <= vertebra.half_height_mm
     assert np.abs(w[necrosis]).max() <= vertebra.half_width_mm
     assert np.abs(v[necrosis]).max() <= vertebra.half_depth_mm

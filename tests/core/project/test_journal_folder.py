@@ -22,7 +22,7 @@ SHAPE = (4, 20, 24)
 
 @pytest.fixture
 def folder(tmp_path: Path, make_grid) -> JournalFolder:
-    return JournalFolder.of_project(tmp_path / "labels", "a", make_grid(SHAPE))
+    return JournalFolder.of_project(tmp_path / "labels", "a", grid=make_grid(SHAPE))
 
 
 def drawn(*places: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_said_and_stays(folder) -> None:
 @pytest.mark.parametrize("others", [("b",), ("a.journal",), ("journals", "drafts", "journals/a")])
 def test_cases_with_names_alike_are_told_apart(tmp_path: Path, make_grid, others) -> None:
     names = ["a", *(name.replace("/", "_") for name in others)]
-    folders = [JournalFolder.of_project(tmp_path / "labels", name, make_grid(SHAPE)) for name in names]
+    folders = [JournalFolder.of_project(tmp_path / "labels", name, grid=make_grid(SHAPE)) for name in names]
     for number, one in enumerate(folders):
         begin(one, drawn(number), is_own=True)
         begin(one, drawn(100 + number))

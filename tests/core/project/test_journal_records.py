@@ -22,7 +22,7 @@ from napari_necroseg.core.project.journal_records import (
 
 BASE = np.zeros((3, 4, 5), np.uint8)
 HEADER = header_of(BASE, "a")
-BEGINNING = packed_header(HEADER) + packed_record(whole_box(BASE.shape), BASE, "|u1")
+BEGINNING = packed_header(HEADER) + packed_record(whole_box(BASE.shape), BASE, dtype="|u1")
 
 
 def forged(corners, data: bytes) -> bytes:
@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_record_is_what_the_format_says(path: Path) -> None:
     voxels = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
     box = (slice(1, 2), slice(2, 4), slice(0, 3))
-    ours = packed_record(box, voxels, "|u1")
+    ours = packed_record(box, voxels, dtype="|u1")
     path.write_bytes(BEGINNING + forged((1, 2, 2, 4, 0, 3), zlib.compress(bytes(range(6)))))
     theirs = recover(path, BASE, case="a").voxels
     path.write_bytes(BEGINNING + ours)

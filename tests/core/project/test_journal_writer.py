@@ -34,7 +34,7 @@ def write(path: Path):
 
     def make(**kwargs) -> JournalWriter:
         told: list[str] = []
-        writer = JournalWriter(begin, BASE.copy(), told.append, **kwargs)
+        writer = JournalWriter(begin, BASE.copy(), tell=told.append, **kwargs)
         writer.told = told
         writers.append(writer)
         return writer
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_and_tried_again(tmp_path: Pa
     told: list[str] = []
     path = tmp_path / "labels" / "a.journal"
     writer = JournalWriter(
-        lambda voxels: Journal.begin(path, BASE, case="a", now=voxels), BASE.copy(), told.append
+        lambda voxels: Journal.begin(path, BASE, case="a", now=voxels), BASE.copy(), tell=told.append
     )
     stroke(writer, 0)
     while not told:

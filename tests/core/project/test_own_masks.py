@@ -60,7 +60,7 @@ def test_the_dock_shows_it_again(project: Path) -> None:
 
 def test_correcting_goes_on_from_it(project: Path) -> None:
     case = load_case(files_of(project))
-    voxels = saved_voxels(project / "labels", "a", case.grid)
+    voxels = saved_voxels(project / "labels", "a", grid=case.grid)
     assert voxels is not None
     assert (voxels.sum(), voxels.max()) == (8, 1)
 
@@ -78,7 +78,7 @@ def test_masks_are_written_as_0_and_1(project: Path) -> None:
     origin = load_case(files_of(project)).origin
     painted = PAINTED * 100
     save_mask(project / "one.nii.gz", painted, origin)
-    save_mask_version(project / "two.nii.gz", painted, origin)
+    save_mask_version(project / "two.nii.gz", painted, origin=origin)
     for name in ("one", "two"):
         values = np.asarray(nibabel.load(project / f"{name}.nii.gz").dataobj)
         assert values.dtype == np.uint8

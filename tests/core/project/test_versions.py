@@ -25,7 +25,7 @@ def n_voxels(path: Path) -> int:
 
 def test_every_earlier_mask_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "labels" / "a.nii.gz"
-    kept = [save_mask_version(path, mask_of(n), ORIGIN) for n in (1, 2, 3)]
+    kept = [save_mask_version(path, mask_of(n), origin=ORIGIN) for n in (1, 2, 3)]
     assert kept == [None, path.with_name("a_earlier-001.nii.gz"), path.with_name("a_earlier-002.nii.gz")]
     # 4 x 5 voxels a slice.
     assert n_voxels(path) == 60
@@ -34,13 +34,13 @@ def test_every_earlier_mask_is_kept_beside_the_new_one(tmp_path: Path) -> None:
 
 def test_a_copy_that_cannot_be_made_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.nii.gz"
-    save_mask_version(path, mask_of(1), ORIGIN)
+    save_mask_version(path, mask_of(1), origin=ORIGIN)
 
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copy2", refuse)
     with pytest.raises(ResourceError, match="No space left on device"):
-        save_mask_version(path, mask_of(2), ORIGIN)
+        save_mask_version(path, mask_of(2), origin=ORIGIN)
     assert n_voxels(path) == 20
     assert list(tmp_path.iterdir()) == [path]

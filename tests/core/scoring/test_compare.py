@@ -74,7 +74,7 @@ def test_a_zone_that_one_of_them_missed_is_the_largest_difference_and_two_missed
 def test_the_cases_of_one_patient_are_one_pair() -> None:
     first = {name: scores(dice=0.5) for name in ("a", "b", "c")}
     other = {name: scores(dice=dice) for name, dice in {"a": 0.9, "b": 0.3, "c": 0.6}.items()}
-    change = dice_of(compare(first, {"x": other}, {"a": "p", "b": "p"})[0])
+    change = dice_of(compare(first, {"x": other}, patients={"a": "p", "b": "p"})[0])
     assert (change.patients, change.better, change.worse) == (2, 2, 0)
     assert change.median_difference == pytest.approx(0.1)
 
@@ -116,7 +116,7 @@ def test_without_a_case_in_common_nothing_is_defined() -> None:
 
 def hd95_of(first: list[float], other: list[float], patients: dict[str, str] | None = None):
     sets = ({str(n): scores(hd95_mm=mm) for n, mm in enumerate(one)} for one in (first, other))
-    (comparison,) = compare(next(sets), {"x": next(sets)}, patients)
+    (comparison,) = compare(next(sets), {"x": next(sets)}, patients=patients)
     return next(change for change in comparison.changes if change.score == "hd95_mm")
 
 

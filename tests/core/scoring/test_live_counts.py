@@ -20,7 +20,7 @@ def test_counts_after_any_strokes_are_those_of_the_masks(seed: int) -> None:
         part = masks[side][box]
         # Any label but 0 is inside; a brush changes some of its box.
         part[random.random(part.shape) < 0.6] = random.integers(0, 3)
-        counts = live.paint(side, box, masks[side])
+        counts = live.paint(side, box, voxels=masks[side])
         assert counts == count(masks["reference"] != 0, masks["prediction"] != 0)
         assert counts == live.counts
 
@@ -31,6 +31,6 @@ def test_the_same_stroke_twice_counts_once() -> None:
     live = LiveCounts(reference.copy(), prediction != 0)
     prediction[2, 5:9, 3:9] = 1
     box = (slice(2, 3), slice(5, 9), slice(3, 9))
-    once = live.paint("prediction", box, prediction)
-    assert live.paint("prediction", box, prediction) == once
+    once = live.paint("prediction", box, voxels=prediction)
+    assert live.paint("prediction", box, voxels=prediction) == once
     assert (once.true_positive, once.missed, once.extra) == (16, 0, 8)

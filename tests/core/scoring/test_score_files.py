@@ -152,7 +152,7 @@ def readers(tmp_path: Path, write_image: WriteImage) -> dict[str, Path]:
 
 def test_another_run_is_compared_on_the_same_references(readers: dict[str, Path]) -> None:
     pairs = find_pairs(readers["reference"], readers["run-1"])
-    against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
+    against = {"run-2": other_pairs(pairs, readers["reference"], other=readers["run-2"])}
     *_, last = score_pairs(pairs, ScoringOptions(against=against))
     (comparison,) = last.result.comparisons
     dice = comparison.changes[0]
@@ -166,7 +166,7 @@ def test_another_run_is_compared_on_the_same_references(readers: dict[str, Path]
 
 def test_a_second_reader_is_compared_and_judges_the_predictions(readers: dict[str, Path]) -> None:
     pairs = find_pairs(readers["reference"], readers["run-1"])
-    reader = other_pairs(pairs, readers["reference"], readers["reader"])
+    reader = other_pairs(pairs, readers["reference"], other=readers["reader"])
     *_, last = score_pairs(pairs, ScoringOptions(second_reader=reader))
     (comparison,) = last.result.comparisons
     assert comparison.other == "second reader"
@@ -179,7 +179,7 @@ def test_a_second_reader_is_compared_and_judges_the_predictions(readers: dict[st
 def test_a_file_of_another_set_that_cannot_be_read_is_left_out_and_said(readers: dict[str, Path]) -> None:
     (readers["run-2"] / "case-1.nii.gz").write_bytes(b"no image")
     pairs = find_pairs(readers["reference"], readers["run-1"])
-    against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
+    against = {"run-2": other_pairs(pairs, readers["reference"], other=readers["run-2"])}
     events = list(score_pairs(pairs, ScoringOptions(against=against)))
     assert events[-1].result.comparisons[0].cases == 2
     assert any(isinstance(event, Warned) and "run-2, case-1" in event.message for event in events)
@@ -189,7 +189,7 @@ def test_a_second_file_is_the_same_case_whatever_its_name(readers: dict[str, Pat
     files = {name: folder / "case-0.nii.gz" for name, folder in readers.items()}
     renamed = files["reader"].rename(files["reader"].with_name("hers.nii.gz"))
     pairs = find_pairs(files["reference"], files["run-1"])
-    reader = other_pairs(pairs, files["reference"], renamed)
+    reader = other_pairs(pairs, files["reference"], other=renamed)
     *_, last = score_pairs(pairs, ScoringOptions(second_reader=reader))
     assert last.result.comparisons[0].cases == 1
     assert last.result.against_second_reader.mean["dice"] == pytest.approx(0.6)
@@ -284,7 +284,9 @@ def test_another_set_and_a_second_reader_tell_what_they_lack(readers: dict[str, 
     (readers["run-2"] / "case-2.nii.gz").rename(readers["run-2"] / "x.nii.gz")
     (readers["reader"] / "case-0.nii.gz").unlink()
     pairs = find_pairs(readers["reference"], readers["run-1"])
-    sets = {name: other_pairs(pairs, readers["reference"], readers[name]) for name in ("run-2", "reader")}
+    sets = {
+        name: other_pairs(pairs, readers["reference"], other=readers[name]) for name in ("run-2", "reader")
+    }
     options = ScoringOptions(against={"run-2": sets["run-2"]}, second_reader=sets["reader"])
     *_, last = score_pairs(pairs, options)
     run, reader = last.result.comparisons
@@ -300,7 +302,7 @@ def test_twins_of_another_set_are_told_and_left_out(readers: dict[str, Path]) ->
     twin = readers["run-2"] / "case-1.nii"
     twin.write_bytes(b"whatever")
     pairs = find_pairs(readers["reference"], readers["run-1"])
-    against = {"run-2": other_pairs(pairs, readers["reference"], readers["run-2"])}
+    against = {"run-2": other_pairs(pairs, readers["reference"], other=readers["run-2"])}
     events = list(score_pairs(pairs, ScoringOptions(against=against)))
     assert list(events[-1].result.comparisons[0].failed) == ["case-1"]
     told = [event.message for event in events if isinstance(event, Warned)]

@@ -58,8 +58,8 @@ def test_a_cohort_of_tiff_stacks_is_scored_with_the_spacing_of_its_table(
         save_mask(tmp_path / "out" / name, tiff_mask(), case.origin)
     pairs = find_pairs(cohort, tmp_path / "out")
     wanted = ScoringOptions(
-        against={"again": other_pairs(pairs, cohort, tmp_path / "out")},
-        second_reader=other_pairs(pairs, cohort, tmp_path / "out"),
+        against={"again": other_pairs(pairs, cohort, other=tmp_path / "out")},
+        second_reader=other_pairs(pairs, cohort, other=tmp_path / "out"),
     )
     *events, last = score_pairs(pairs, wanted)
     (scored,) = (event for event in events if isinstance(event, CaseScored))
@@ -92,7 +92,7 @@ def test_what_was_done_to_the_masks_of_another_set_is_told(tmp_path: Path, write
         write_image(tmp_path / name / "a.nii.gz", mask[:, :10], affine)
     write_image(tmp_path / "second" / "a.nii.gz", mask, affine)
     pairs = find_pairs(tmp_path / "reference", tmp_path / "first")
-    other = other_pairs(pairs, tmp_path / "reference", tmp_path / "second")
+    other = other_pairs(pairs, tmp_path / "reference", other=tmp_path / "second")
     events = list(score_pairs(pairs, ScoringOptions(against={"second": other})))
     told = [event.message for event in events if isinstance(event, Warned)]
     assert "second, a: a.nii.gz was resampled onto the grid of a.nii.gz." in told

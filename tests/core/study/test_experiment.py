@@ -336,11 +336,11 @@ def test_relative_paths_hold_wherever_a_worker_is(project: Path, monkeypatch: py
     table = Path(project.name) / "cohort.csv"
     units: list[Unit] = []
 
-    def collect(given: Sequence[Unit], *_: object) -> Iterator[Event]:
+    def collect(given: Sequence[Unit], *_: object, **__: object) -> Iterator[Event]:
         units.extend(given)
         yield from ()
 
-    monkeypatch.setattr(experiment, "_one_by_one", collect)
+    monkeypatch.setattr(experiment, "_do_units", collect)
     config = StudyConfig.checked(**CHOICES)
     list(run_study(read_cohort(table), config, out=Path(project.name) / "study" / "a"))
     assert units

@@ -74,7 +74,7 @@ def test_no_patient_is_divided_and_no_fold_is_empty(
         return
     drawn = draw_folds(volumes, patients, folds=folds, seed=seed)
     assert drawn.keys() == volumes.keys()
-    check_folds(drawn, patients, folds)
+    check_folds(drawn, patients, n_folds=folds)
     patients_in = Counter(fold for _, fold in {(patients[case], fold) for case, fold in drawn.items()})
     assert set(patients_in) == set(range(1, folds + 1))
 
@@ -89,7 +89,7 @@ def test_single_examinations_keep_folds_within_one_of_each_other() -> None:
 
 def test_the_table_comes_back_and_may_be_edited(tmp_path: Path) -> None:
     names = ["a", "b", "c"]
-    write_folds(tmp_path / "folds.csv", {"a": 1, "b": 2, "c": 1}, own_patients(names))
+    write_folds(tmp_path / "folds.csv", {"a": 1, "b": 2, "c": 1}, patients=own_patients(names))
     text = (tmp_path / "folds.csv").read_text()
     assert text == "case,patient,fold\na,patient of a,1\nb,patient of b,2\nc,patient of c,1\n"
     (tmp_path / "folds.csv").write_text("fold;case\n2;c\n1;a\n2;b\n")
@@ -115,10 +115,10 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path: Path, text: str, complai
 def test_a_divided_patient_and_another_number_of_folds_are_refused() -> None:
     patients = {"a": "x", "b": "x", "c": "y"}
     with pytest.raises(CohortError, match="a and b are of one patient, but in the folds 1 and 2"):
-        check_folds({"a": 1, "b": 2, "c": 2}, patients, 2)
+        check_folds({"a": 1, "b": 2, "c": 2}, patients, n_folds=2)
     with pytest.raises(CohortError, match="3 folds were asked for, but the cases are in the folds 1, 2"):
-        check_folds({"a": 1, "b": 1, "c": 2}, patients, 3)
-    check_folds({"a": 1, "b": 1, "c": 2}, patients, 2)
+        check_folds({"a": 1, "b": 1, "c": 2}, patients, n_folds=3)
+    check_folds({"a": 1, "b": 1, "c": 2}, patients, n_folds=2)
 
 
 def test_the_folds_of_a_cohort_are_all_or_none() -> None:

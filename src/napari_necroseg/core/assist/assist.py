@@ -57,30 +57,30 @@ def assist(
         check_stop(stop)
         scene = make_scene(images, seed, spacing_mm=spacing_mm, config=config, strokes=strokes)
         check_stop(stop)
-        mask = _outlined(scene, config, stop)
+        mask = _outlined(scene, config, stop=stop)
         check_stop(stop)
     except Stopped:
         return None
     return scene.in_image(mask)
 
 
-def _outlined(scene: Scene, config: AssistConfig, stop: Stop) -> Mask:
+def _outlined(scene: Scene, config: AssistConfig, *, stop: Stop) -> Mask:
     """Outline the zone in the box about the click."""
     if config.method == "fuzzy-c-means":
         return fuzzy_c_means(scene, clusters=config.clusters, smooth_mm=config.smooth_mm)
     if config.method == "region-growing":
         cost = growing_cost(scene, smooth_mm=config.smooth_mm)
         check_stop(stop)
-        return region_growing(scene, cost, config.tolerance or best_tolerance(scene, cost))
-    unlike = most_on_ray(scene, closed(scene.unlike, scene, config.smooth_mm))
+        return region_growing(scene, cost, tolerance=config.tolerance or best_tolerance(scene, cost))
+    unlike = most_on_ray(scene, closed(scene.unlike, scene, gap_mm=config.smooth_mm))
     tolerance = config.tolerance or best_tolerance(scene, unlike)
     check_stop(stop)
     if config.method == "graph-cut":
-        return graph_cut(scene, unlike, tolerance)
-    marks = markers(scene, unlike, tolerance)
+        return graph_cut(scene, unlike, tolerance=tolerance)
+    marks = markers(scene, unlike, tolerance=tolerance)
     if config.method == "watershed":
         return watershed(scene, marks, smooth_mm=config.smooth_mm)
-    return random_walker(scene, marks, tolerance)
+    return random_walker(scene, marks, tolerance=tolerance)
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -147,7 +147,7 @@ def assist_files(
     mask = assist(images, seed, spacing_mm=case.grid.spacing_mm, config=config)
     assert mask is not None, "nobody can stop it"
     seconds = time.monotonic() - started
-    earlier = save_mask_version(out, mask.astype(np.uint8), case.origin)
+    earlier = save_mask_version(out, mask.astype(np.uint8), origin=case.origin)
     if earlier is not None:
         yield Warned(message=f"{out.name} was there already; it is now {earlier.name}.")
     yield Finished(

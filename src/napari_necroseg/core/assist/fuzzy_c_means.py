@@ -26,8 +26,8 @@ def fuzzy_c_means(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
     kinds = (
         memberships(scores.reshape(-1, scores.shape[-1]), centres).argmax(axis=1).reshape(scene.reach.shape)
     )
-    other_kind = closed((kinds != kind).astype(np.float32), scene, smooth_mm)
-    return tidied(most_on_ray(scene, other_kind) < 1, scene, smooth_mm)
+    other_kind = closed((kinds != kind).astype(np.float32), scene, gap_mm=smooth_mm)
+    return tidied(most_on_ray(scene, other_kind) < 1, scene, smooth_mm=smooth_mm)
 
 
 def fuzzy_centres(points: Rows, clusters: int) -> Rows:

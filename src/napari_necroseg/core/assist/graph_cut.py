@@ -37,7 +37,7 @@ STROKE_WEIGHT = 1.5
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 
 
-def graph_cut(scene: Scene, seen: Floats, tolerance: float) -> Mask:
+def graph_cut(scene: Scene, seen: Floats, *, tolerance: float) -> Mask:
     """Return the mask ``(Z, Y, X)`` of the box that is cheapest to cut out.
 
     Parameters
@@ -49,9 +49,9 @@ def graph_cut(scene: Scene, seen: Floats, tolerance: float) -> Mask:
     tolerance
         Unlikeness at which a voxel is as well outside as inside.
     """
-    affinity = _affinity(scene, seen, tolerance)
+    affinity = _affinity(scene, seen, tolerance=tolerance)
     source, sink = scene.unlike.size, scene.unlike.size + 1
-    ends = [_between_voxels(scene), _rays(scene), _terminals(scene, affinity, source, sink)]
+    ends = [_between_voxels(scene), _rays(scene), _terminals(scene, affinity, source=source, sink=sink)]
     tails, heads, capacities = (np.concatenate(parts) for parts in zip(*ends, strict=True))
     n_nodes = scene.unlike.size + 2
     graph = csr_array((capacities, (tails, heads)), shape=(n_nodes, n_nodes))
@@ -63,7 +63,7 @@ def graph_cut(scene: Scene, seen: Floats, tolerance: float) -> Mask:
     return connected(inside[: scene.unlike.size].reshape(scene.unlike.shape), scene)
 
 
-def _affinity(scene: Scene, seen: Floats, tolerance: float) -> Floats:
+def _affinity(scene: Scene, seen: Floats, *, tolerance: float) -> Floats:
     """How much each voxel belongs to the mask, from -1 to 1, and what strokes add to that."""
     affinity: Floats = np.clip(1 - (seen / tolerance) ** 2, -1, 1)
     for strokes, sign in ((scene.inside, 1), (scene.outside, -1)):
@@ -98,7 +98,7 @@ def _rays(scene: Scene) -> Links:
     return tails, heads[farther], np.full(len(tails), ALWAYS, np.int32)
 
 
-def _terminals(scene: Scene, affinity: Floats, source: int, sink: int) -> Links:
+def _terminals(scene: Scene, affinity: Floats, *, source: int, sink: int) -> Links:
     """Edges from the source to what is like the click, and from what is not to the sink."""
     weights = np.rint(UNIT * affinity).astype(np.int32)
     weights[~scene.reach] = -ALWAYS

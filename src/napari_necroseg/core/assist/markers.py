@@ -29,7 +29,7 @@ LEAST_STEP_MM = 1.6
 SOLVED = 1e-5
 
 
-def markers(scene: Scene, seen: Floats, tolerance: float) -> Marks:
+def markers(scene: Scene, seen: Floats, *, tolerance: float) -> Marks:
     """Return what is certain ``(Z, Y, X)``: 1 inside, 2 outside, 0 where it is to be decided."""
     marks = np.zeros(scene.unlike.shape, np.int32)
     marks[seen <= SURELY_INSIDE * tolerance] = INSIDE
@@ -43,7 +43,7 @@ def watershed(scene: Scene, marks: Marks, *, smooth_mm: float) -> Mask:
     from skimage import segmentation
 
     basins = segmentation.watershed(_steepness(scene), marks)
-    return tidied(basins == INSIDE, scene, smooth_mm)
+    return tidied(basins == INSIDE, scene, smooth_mm=smooth_mm)
 
 
 def _steepness(scene: Scene) -> Floats:
@@ -56,7 +56,7 @@ def _steepness(scene: Scene) -> Floats:
     return np.sqrt(squares)
 
 
-def random_walker(scene: Scene, marks: Marks, tolerance: float) -> Mask:
+def random_walker(scene: Scene, marks: Marks, *, tolerance: float) -> Mask:
     """Return what is more likely inside than outside ``(Z, Y, X)`` of the box.
 
     Parameters
@@ -74,12 +74,12 @@ def random_walker(scene: Scene, marks: Marks, tolerance: float) -> Mask:
     z, y, x = (max(1, int(LEAST_STEP_MM / mm)) for mm in scene.spacing_mm)
     every = (z, y, x)
     thinned = tuple(slice(at % step, None, step) for at, step in zip(scene.seed, every, strict=True))
-    coarse = _probability(likeness[thinned], marks[thinned], _times(scene.spacing_mm, every))
-    inside = _interpolated(coarse, every, scene) > 0.5
+    coarse = _probability(likeness[thinned], marks[thinned], spacing_mm=_times(scene.spacing_mm, every))
+    inside = _interpolated(coarse, every, scene=scene) > 0.5
     return connected((inside | (marks == INSIDE)) & (marks != OUTSIDE), scene)
 
 
-def _probability(likeness: NDArray[np.float64], marks: Marks, spacing_mm: Spacing) -> Floats:
+def _probability(likeness: NDArray[np.float64], marks: Marks, *, spacing_mm: Spacing) -> Floats:
     from skimage import segmentation
 
     if not ((marks == 0).any() and (marks == OUTSIDE).any()):
@@ -98,7 +98,7 @@ def _probability(likeness: NDArray[np.float64], marks: Marks, spacing_mm: Spacin
     return inside
 
 
-def _interpolated(coarse: Floats, every: Index, scene: Scene) -> Floats:
+def _interpolated(coarse: Floats, every: Index, *, scene: Scene) -> Floats:
     """Bring what was found on some voxels to all of them, linearly."""
     places = [
         (np.arange(n) - at % step) / step

@@ -53,7 +53,7 @@ def next_on_ray(scene: Scene) -> Numbers:
     return np.asarray(np.ravel_multi_index(tuple(ahead), scene.unlike.shape))
 
 
-def closed(obstacle: Floats, scene: Scene, gap_mm: float) -> Floats:
+def closed(obstacle: Floats, scene: Scene, *, gap_mm: float) -> Floats:
     """Close gaps that a ball of this radius does not pass; what is beyond the box is no obstacle to it."""
     ball = ball_of(gap_mm, scene.spacing_mm)
     dilated = ndimage.grey_dilation(obstacle, footprint=ball, mode="constant", cval=0.0)
@@ -71,8 +71,8 @@ def best_tolerance(scene: Scene, cost: Floats) -> float:
     ``(Z, Y, X)`` is the smallest tolerance of the regions that hold each voxel, infinite out of reach.
     """
     levels = np.linspace(0, np.sqrt(2) * MOST_Z, N_LEVELS + 1)[1:]
-    area, contrast, is_open = _outlines(scene, cost, levels)
-    volume = _sums(np.searchsorted(levels, cost), None, N_LEVELS) * float(np.prod(scene.spacing_mm))
+    area, contrast, is_open = _outlines(scene, cost, levels=levels)
+    volume = _sums(np.searchsorted(levels, cost), None, n_levels=N_LEVELS) * float(np.prod(scene.spacing_mm))
     closed = np.divide(area - is_open, area, out=np.zeros_like(area), where=area > 0)
     worth = np.divide(contrast * volume ** (2 / 3), area**2, out=np.zeros_like(area), where=area > 0)
     worth *= closed**CLOSED_POWER
@@ -81,7 +81,7 @@ def best_tolerance(scene: Scene, cost: Floats) -> float:
     return float(levels[int(worth.argmax())]) if worth.any() else 0.5
 
 
-def _outlines(scene: Scene, cost: Floats, levels: Sums) -> tuple[Sums, Sums, Sums]:
+def _outlines(scene: Scene, cost: Floats, *, levels: Sums) -> tuple[Sums, Sums, Sums]:
     """Return area in mm2, contrast times area, and area towards what is out of reach, for each level.
 
     Two neighbours lie on either side of the outline for all tolerances from the cost of one to that of the
@@ -95,11 +95,13 @@ def _outlines(scene: Scene, cost: Floats, levels: Sums) -> tuple[Sums, Sums, Sum
         step = np.where(is_open, 0, np.abs(np.subtract(*_neighbours(scene.unlike, axis))))
         face_mm2 = float(np.prod(scene.spacing_mm)) / mm
         for row, weight in enumerate((np.ones_like(step), step, is_open)):
-            totals[row] += face_mm2 * (_sums(first, weight, len(levels)) - _sums(last, weight, len(levels)))
+            totals[row] += face_mm2 * (
+                _sums(first, weight, n_levels=len(levels)) - _sums(last, weight, n_levels=len(levels))
+            )
     return totals[0], totals[1], totals[2]
 
 
-def _sums(at: NDArray[np.int64], weight: NDArray[Any] | None, n_levels: int) -> Sums:
+def _sums(at: NDArray[np.int64], weight: NDArray[Any] | None, *, n_levels: int) -> Sums:
     """Sum of what lies at each level and below."""
     weights = None if weight is None else weight.ravel()
     sums: Sums = np.cumsum(np.bincount(at.ravel(), weights, n_levels + 1), dtype=np.float64)[:n_levels]
@@ -120,13 +122,13 @@ def connected(mask: Mask, scene: Scene) -> Mask:
     return np.isin(components, np.unique(components[scene.seeds]))
 
 
-def tidied(mask: Mask, scene: Scene, smooth_mm: float) -> Mask:
+def tidied(mask: Mask, scene: Scene, *, smooth_mm: float) -> Mask:
     """Cut off what is thinner than a ball of this radius, keep what holds the click, fill holes in slices.
 
     About the click nothing is cut off. A larger mask never becomes a smaller one by this.
     """
     ball = ball_of(smooth_mm, scene.spacing_mm)
-    near = distances_mm(mask.shape, scene.seed, scene.spacing_mm) <= smooth_mm
+    near = distances_mm(mask.shape, scene.seed, spacing_mm=scene.spacing_mm) <= smooth_mm
     # The zone may go on beyond the box: its border is no edge to cut along.
     opened = ndimage.binary_dilation(ndimage.binary_erosion(mask, ball, border_value=1), ball) | (mask & near)
     return connected(clean(connected(opened, scene), fill_holes=True), scene)
@@ -136,4 +138,4 @@ def ball_of(radius_mm: float, spacing_mm: Spacing) -> NDArray[np.bool_]:
     """Return the voxels whose centres lie within a radius: a structuring element with odd sides."""
     reach = [int(radius_mm / mm + 1e-6) for mm in spacing_mm]
     shape = tuple(2 * n + 1 for n in reach)
-    return np.asarray(distances_mm(shape, tuple(reach), spacing_mm) <= radius_mm + 1e-6)
+    return np.asarray(distances_mm(shape, tuple(reach), spacing_mm=spacing_mm) <= radius_mm + 1e-6)

@@ -17,7 +17,7 @@ from napari_necroseg.core.masks.components import Mask, clean
 _FACES = ndimage.generate_binary_structure(3, 1)
 
 
-def region_growing(scene: Scene, cost: Floats, tolerance: float) -> Mask:
+def region_growing(scene: Scene, cost: Floats, *, tolerance: float) -> Mask:
     """Return the region ``(Z, Y, X)`` of a `growing_cost`; a greater tolerance only adds to it."""
     region = connected(cost <= tolerance, scene)
     return connected(clean(region, fill_holes=True), scene)

@@ -136,13 +136,15 @@ def make_scene(
         raise SettingsError(f"There is no {' or '.join(config.sequences)} image to look at; choose another.")
     shape = images[shown[0]].shape
     painted = _painted(strokes or Strokes(), shape)
-    box = _box(shape, seed, spacing_mm, config.radius_mm, painted[0])
+    box = _box(shape, seed, spacing_mm=spacing_mm, radius_mm=config.radius_mm, inside=painted[0])
     if painted[1][seed]:
         raise SettingsError("The click lies on what is painted as outside; click elsewhere, or erase that.")
     inside, outside = (mask[box] for mask in painted)
     place = tuple(index - span.start for index, span in zip(seed, box, strict=True))
-    from_seed = distances_mm(inside.shape, place, spacing_mm)
-    scores = _all_z_scores({name: images[name][box] for name in shown}, spacing_mm, config.radius_mm)
+    from_seed = distances_mm(inside.shape, place, spacing_mm=spacing_mm)
+    scores = _all_z_scores(
+        {name: images[name][box] for name in shown}, spacing_mm, radius_mm=config.radius_mm
+    )
     typical = np.median(scores[:, from_seed <= CORE_MM], axis=1)
     return Scene(
         scores=scores,
@@ -158,7 +160,7 @@ def make_scene(
     )
 
 
-def distances_mm(shape: tuple[int, ...], seed: tuple[int, ...], spacing_mm: Spacing) -> Floats:
+def distances_mm(shape: tuple[int, ...], seed: tuple[int, ...], *, spacing_mm: Spacing) -> Floats:
     """Distance of each voxel ``(Z, Y, X)`` from one of them."""
     lines = [(np.arange(n) - at) * mm for n, at, mm in zip(shape, seed, spacing_mm, strict=True)]
     z, y, x = np.ix_(*lines)
@@ -178,7 +180,7 @@ def _painted(strokes: Strokes, shape: tuple[int, ...]) -> tuple[Mask, Mask]:
     return inside, outside
 
 
-def _box(shape: tuple[int, ...], seed: Index, spacing_mm: Spacing, radius_mm: float, inside: Mask) -> Box:
+def _box(shape: tuple[int, ...], seed: Index, *, spacing_mm: Spacing, radius_mm: float, inside: Mask) -> Box:
     """Return the box of the ball about the click, and of what was painted as inside, within the image."""
     painted = bounding_box(inside) or tuple(slice(at, at + 1) for at in seed)
     spans = []
@@ -189,7 +191,7 @@ def _box(shape: tuple[int, ...], seed: Index, spacing_mm: Spacing, radius_mm: fl
     return (spans[0], spans[1], spans[2])
 
 
-def _all_z_scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, radius_mm: float) -> Floats:
+def _all_z_scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, *, radius_mm: float) -> Floats:
     for name, voxels in images.items():
         if not np.isfinite(voxels).all():
             raise SettingsError(

@@ -45,7 +45,7 @@ class Tile:
     caption: str
 
 
-def make_tile(images: NDArray[np.float32], target: NDArray[np.uint8], drawn: Drawn, *, number: int) -> Tile:
+def make_tile(images: NDArray[np.float32], target: NDArray[np.uint8], *, drawn: Drawn, number: int) -> Tile:
     """Choose what stands for a sample ``(C, *S)``: of a volume patch the slice with most of the target."""
     if images.ndim == 4:
         area = target.sum(axis=(1, 2))

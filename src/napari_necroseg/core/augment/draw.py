@@ -114,7 +114,9 @@ def draw_batch(
     most_shift = sampling.augment.shift_voxels if sampling.augment.translation else 0
     shifts = np.floor(chances.shifts * (2 * most_shift + 1)).astype(int) - most_shift
     values: dict[str, list[Any]] = _varied(sampling, chances) | {
-        "centre_voxels": _tuples(_centres(sources, chances, is_at_target, sampling.patch_shape)),
+        "centre_voxels": _tuples(
+            _centres(sources, chances, is_at_target=is_at_target, patch_shape=sampling.patch_shape)
+        ),
         "shift_voxels": _tuples(np.where(is_at_target[:, None], shifts[:, 0], 0)),
     }
     if sampling.is_2d:
@@ -122,11 +124,11 @@ def draw_batch(
     draws = [
         Drawn(**dict(zip(values, of_draw, strict=True))) for of_draw in zip(*values.values(), strict=True)
     ]
-    return _with_target_guaranteed(draws, sources, chances, shifts, sampling)
+    return _with_target_guaranteed(draws, sources, chances=chances, shifts=shifts, sampling=sampling)
 
 
 def _centres(
-    sources: Sequence[Source], chances: _Chances, is_at_target: NDArray[np.bool_], patch_shape: Shape
+    sources: Sequence[Source], chances: _Chances, *, is_at_target: NDArray[np.bool_], patch_shape: Shape
 ) -> Array:
     """Middles ``(B, 3)`` of patches at the target or inside the image; about its middle if it is small."""
     sizes, patch = np.array([source.shape for source in sources]), np.array(patch_shape)
@@ -175,6 +177,7 @@ def _varied(sampling: Sampling, chances: _Chances) -> dict[str, list[Any]]:
 def _with_target_guaranteed(
     draws: list[Drawn],
     sources: Sequence[Source],
+    *,
     chances: _Chances,
     shifts: NDArray[np.int64],
     sampling: Sampling,
@@ -183,7 +186,7 @@ def _with_target_guaranteed(
     shows_target = (chances.slice < sampling.slice_share) & sampling.is_2d
 
     def unseen(numbers: list[int], *, most: int | None = None) -> list[int]:
-        views = _views(draws, sources, numbers, patch_shape=sampling.patch_shape, most=most)
+        views = _views(draws, sources, numbers=numbers, patch_shape=sampling.patch_shape, most=most)
         for number in [number for number, view in views.items() if len(view) and shows_target[number]]:
             seen = views[number][int(chances.pick[number] * len(views[number])), 0]
             draws[number] = replace(draws[number], slice_index=int(seen))
@@ -208,14 +211,16 @@ def _with_target_guaranteed(
 
 
 def _views(
-    draws: list[Drawn], sources: Sequence[Source], numbers: list[int], *, patch_shape: Shape, most: int | None
+    draws: list[Drawn], sources: Sequence[Source], *, numbers: list[int], patch_shape: Shape, most: int | None
 ) -> dict[int, NDArray[np.int64]]:
     """Return what some of the draws show of the target, as `shown`."""
     if not numbers:
         return {}
     looked_at = [sources[number] for number in numbers]
     mapped = map_draws(
-        [draws[number] for number in numbers], [source.spacing_mm for source in looked_at], patch_shape
+        [draws[number] for number in numbers],
+        [source.spacing_mm for source in looked_at],
+        patch_shape=patch_shape,
     )
     return dict(zip(numbers, voxels_shown(looked_at, mapped, most=most), strict=True))
 
@@ -290,7 +295,7 @@ def centred_on_witness(source: Source, drawn: Drawn, *, patch_shape: Shape, pick
     witness = source.witnesses[int(pick * len(source.witnesses))]
     unshifted = replace(drawn, shift_voxels=(0, 0))
     middle = np.array(patch_shape)[None] // 2
-    lands_at = map_draws([unshifted], [source.spacing_mm], patch_shape).to_source(middle)[0, 0]
+    lands_at = map_draws([unshifted], [source.spacing_mm], patch_shape=patch_shape).to_source(middle)[0, 0]
     z, y, x = (np.array(drawn.centre_voxels) + witness - lands_at).tolist()
     return replace(unshifted, centre_voxels=(z, y, x))
 

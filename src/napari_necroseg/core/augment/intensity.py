@@ -92,7 +92,7 @@ def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
 
 
 def apply_contrast(
-    images: Tensor, contrast: Sequence[tuple[float, ...]], brightness: Sequence[tuple[float, ...]]
+    images: Tensor, contrast: Sequence[tuple[float, ...]], *, brightness: Sequence[tuple[float, ...]]
 ) -> None:
     """Multiply white images ``(B, C, *S)`` by one number ``(B, C)`` and add another, in place."""
     shape = (*images.shape[:2], *[1] * (images.ndim - 2))

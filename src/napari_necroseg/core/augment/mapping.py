@@ -159,7 +159,7 @@ class Mapping:
             return np.zeros(3)
         n_draws, n = self.control.shape[:2]
         index = np.broadcast_to(patch_index, (n_draws, *patch_index.shape[-2:]))
-        weights = spline_basis(index, np.array(self.patch_shape), self.points)
+        weights = spline_basis(index, np.array(self.patch_shape), points=self.points)
         planes = weights[:, :, 0] @ self.control.reshape(n_draws, n, -1)
         rows = np.einsum("bny,bnyq->bnq", weights[:, :, 1], planes.reshape(*index.shape[:2], n, -1))
         return np.asarray(np.einsum("bnx,bnxd->bnd", weights[:, :, 2], rows.reshape(*index.shape[:2], n, 3)))
@@ -181,7 +181,7 @@ class Mapping:
 
 
 def map_draws(
-    draws: Sequence[Drawn], spacings_mm: Sequence[tuple[float, float, float]], patch_shape: Shape
+    draws: Sequence[Drawn], spacings_mm: Sequence[tuple[float, float, float]], *, patch_shape: Shape
 ) -> Mapping:
     """Return the maps of draws, which must agree in their number of control points.
 
@@ -222,7 +222,7 @@ def places_in_padded(mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms
     """Return the `place_terms` of lattices for `Source.padded`."""
     tensor = mapped.tensor()
     tensor[:, -2, -2, -2] += 1
-    return place_terms(tensor, mapped, lattices)
+    return place_terms(tensor, mapped, lattices=lattices)
 
 
 def places_in_coarse(mapped: Mapping) -> PlaceTerms:
@@ -233,10 +233,10 @@ def places_in_coarse(mapped: Mapping) -> PlaceTerms:
     # From voxels to blocks of them, counted from the border of zeros: the first begins half a voxel before 0.
     tensor = mapped.tensor() / STATISTICS_STEP
     tensor[:, -2, -2, -2] += 0.5 / STATISTICS_STEP + 1
-    return place_terms(tensor, mapped, [(z, y, x)] * len(tensor))
+    return place_terms(tensor, mapped, lattices=[(z, y, x)] * len(tensor))
 
 
-def place_terms(tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence[Lattice]) -> PlaceTerms:
+def place_terms(tensor: NDArray[np.float64], mapped: Mapping, *, lattices: Sequence[Lattice]) -> PlaceTerms:
     """Contract the tensors ``(B, n, n, n, 3)`` of maps for the slices of lattices.
 
     Returns
@@ -262,10 +262,10 @@ def place_terms(tensor: NDArray[np.float64], mapped: Mapping, lattices: Sequence
 def axis_terms(size: int, points: int) -> Array:
     """``(size, points + 4)``: for each index along an axis the spline's weights, 1, and the index."""
     index = np.arange(size, dtype=float)
-    return np.column_stack([spline_basis(index, size, points), np.ones(size), index])
+    return np.column_stack([spline_basis(index, size, points=points), np.ones(size), index])
 
 
-def spline_basis(index: Array, size: ArrayLike, points: int) -> Array:
+def spline_basis(index: Array, size: ArrayLike, *, points: int) -> Array:
     """``(..., points + 2)``; weights of the control points at indices ``(...)`` of an axis of `size` voxels.
 
     Cubic B-splines on `points` control points from the first voxel to the last, and one beyond each end.

@@ -69,19 +69,23 @@ def make_batch(sources: Sequence[Source], draws: Sequence[Drawn], *, patch_shape
     The sources are on one device and have the same sequences. The draws are of one configuration: all 2D or
     all 3D, and with the same number of elastic control points.
     """
-    mapped = map_draws(draws, [source.spacing_mm for source in sources], patch_shape)
-    images, target = _kernel.make_samples(sources, draws, mapped) or _made_by_torch(sources, draws, mapped)
+    mapped = map_draws(draws, [source.spacing_mm for source in sources], patch_shape=patch_shape)
+    images, target = _kernel.make_samples(sources, draws, mapped) or _made_by_torch(
+        sources, draws, mapped=mapped
+    )
     if draws[0].contrast:
-        apply_contrast(images, [drawn.contrast for drawn in draws], [drawn.brightness for drawn in draws])
+        apply_contrast(
+            images, [drawn.contrast for drawn in draws], brightness=[drawn.brightness for drawn in draws]
+        )
     return Sample(images=images, target=target)
 
 
 def _made_by_torch(
-    sources: Sequence[Source], draws: Sequence[Drawn], mapped: Mapping
+    sources: Sequence[Source], draws: Sequence[Drawn], *, mapped: Mapping
 ) -> tuple[Tensor, Tensor]:
     """Return images and target as `_kernel.make_samples` does, on any device."""
     lattices = [lattice_of(mapped.patch_shape, drawn.slice_index) for drawn in draws]
-    voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
+    voxels = resampled(sources, mapped, lattices=lattices, channels=len(sources[0].voxels))
     images, target = voxels[:, :-1], (voxels[:, -1] >= 0.5).view(torch.uint8)
     gamma = np.array([drawn.gamma for drawn in draws])
     is_2d = draws[0].slice_index is not None
@@ -104,7 +108,7 @@ def _whiten(images: Tensor, sources: Sequence[Source], *, by: Tensor | None = No
 
 
 def resampled(
-    sources: Sequence[Source], mapped: Mapping, lattices: Sequence[Lattice], *, channels: int
+    sources: Sequence[Source], mapped: Mapping, *, lattices: Sequence[Lattice], channels: int
 ) -> Tensor:
     """Return values ``(B, channels, z, y, x)`` of the first channels of the sources; 0 beyond their border.
 
@@ -121,15 +125,15 @@ def resampled(
     bent = []
     for number, is_crop in enumerate(_are_crops(mapped).tolist()):
         if is_crop:
-            _copy(sources[number], mapped.only([number]), lattices[number], values[number])
+            _copy(sources[number], mapped.only([number]), lattice=lattices[number], values=values[number])
         else:
             bent.append(number)
     if bent:
         _interpolate(
             [sources[number] for number in bent],
             mapped.only(bent),
-            [lattices[number] for number in bent],
-            [values[number] for number in bent],
+            lattices=[lattices[number] for number in bent],
+            values=[values[number] for number in bent],
         )
     return values
 
@@ -147,21 +151,21 @@ def picked(sources: Sequence[Source], mapped: Mapping) -> Tensor:
 
 
 def _interpolate(
-    sources: list[Source], mapped: Mapping, lattices: list[Lattice], values: list[Tensor]
+    sources: list[Source], mapped: Mapping, *, lattices: list[Lattice], values: list[Tensor]
 ) -> None:
     """Write what each draw interpolates from its source into ``(C, z, y, x)``, by torch."""
     shapes = [source.shape for source in sources]
-    grids = sampling_grids(mapped, shapes, lattices, device=values[0].device)
+    grids = sampling_grids(mapped, shapes, lattices=lattices, device=values[0].device)
     for source in dict.fromkeys(sources):
         own = [number for number, other in enumerate(sources) if other is source]
-        _sample_grids(source, grids[own], [values[number] for number in own])
+        _sample_grids(source, grids[own], values=[values[number] for number in own])
 
 
 def sampling_grids(
     mapped: Mapping,
     source_shapes: Sequence[Shape],
-    lattices: Sequence[Lattice],
     *,
+    lattices: Sequence[Lattice],
     device: torch.device | None = None,
 ) -> Tensor:
     """Return where the voxels of lattices come from: ``(B, n, 3)`` as `grid_sample` wants it.
@@ -171,7 +175,7 @@ def sampling_grids(
     size = np.array(source_shapes)
     tensor = mapped.tensor() * (2 / size)[:, None, None, None]
     tensor[:, -2, -2, -2] += 1 / size - 1
-    return grid(place_terms(tensor, mapped, lattices), device).flip(4).flatten(1, 3)
+    return grid(place_terms(tensor, mapped, lattices=lattices), device).flip(4).flatten(1, 3)
 
 
 def grid(terms: PlaceTerms, device: torch.device | None) -> Tensor:
@@ -182,7 +186,7 @@ def grid(terms: PlaceTerms, device: torch.device | None) -> Tensor:
     return torch.einsum("bzjkd,yj,kx->bzyxd", of_planes, rows, columns)
 
 
-def _sample_grids(source: Source, grids: Tensor, values: list[Tensor]) -> None:
+def _sample_grids(source: Source, grids: Tensor, *, values: list[Tensor]) -> None:
     """Interpolate one source at the grids ``(B, n, 3)`` of its draws, by torch."""
     n_draws, n_points = grids.shape[:2]
     channels = len(values[0])
@@ -212,7 +216,7 @@ def _first(mapped: Mapping) -> NDArray[np.float64]:
     return np.asarray(mapped.centre - (mapped.linear @ mapped.middle[..., None])[..., 0])
 
 
-def _copy(source: Source, mapped: Mapping, lattice: Lattice, values: Tensor) -> None:
+def _copy(source: Source, mapped: Mapping, *, lattice: Lattice, values: Tensor) -> None:
     """Write a crop, flipped or not, of a source into ``values (C, z, y, x)``."""
     taken, put, flipped = [slice(len(values))], [slice(None)], []
     for axis, (first, step) in enumerate(zip(_first(mapped)[0], np.diag(mapped.linear[0]), strict=True)):

@@ -48,10 +48,10 @@ def read_table(path: Path) -> Table:
     text = _text(path)
     first_line = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=first_line.count)
-    records = _records(text.removeprefix(BYTE_ORDER_MARK), delimiter, path.name)
+    records = _records(text.removeprefix(BYTE_ORDER_MARK), delimiter, file=path.name)
     columns = _columns(next(records, (1, []))[1], path.name)
     rows = [
-        (number, _cells(columns, cells, f"{path.name}, row {number}"))
+        (number, _cells(columns, cells, where=f"{path.name}, row {number}"))
         for number, cells in islice(records, MOST_ROWS + 1)
     ]
     if len(rows) > MOST_ROWS:
@@ -70,7 +70,7 @@ def table_text(table: Table) -> str:
     return (BYTE_ORDER_MARK if table.has_mark else "") + text.getvalue()
 
 
-def _records(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[str]]]:
+def _records(text: str, delimiter: str, *, file: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and cells of the first row, which names the columns, and of all that are not empty."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     begun = 1
@@ -123,7 +123,7 @@ def _text(path: Path) -> str:
     raise CohortError(f"{path.name} is not a text file; save the table as CSV (UTF-8).")
 
 
-def _cells(columns: tuple[str, ...], cells: list[str], where: str) -> dict[str, str]:
+def _cells(columns: tuple[str, ...], cells: list[str], *, where: str) -> dict[str, str]:
     if any(cell.strip() for cell in cells[len(columns) :]):
         raise CohortError(
             f"{where}: it has {len(cells)} cells, but there are {len(columns)} columns; put a cell that "

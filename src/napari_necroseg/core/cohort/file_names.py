@@ -271,7 +271,11 @@ def _without_additions(name: str, *, of_files: bool) -> Iterator[tuple[str, ...]
     if not places or (places == [0] and not of_files and words[0] not in COPY_WORDS):
         return
     for drops_numbers in (True, False):
-        kept = [word for place, word in enumerate(words) if not _is_dropped(words, place, drops_numbers)]
+        kept = [
+            word
+            for place, word in enumerate(words)
+            if not _is_dropped(words, place, drops_numbers=drops_numbers)
+        ]
         yield tuple(kept)
     # Next to "copy" there may be anything, such as an owner and a date.
     copies = [place for place in places if words[place] in COPY_WORDS]
@@ -280,7 +284,7 @@ def _without_additions(name: str, *, of_files: bool) -> Iterator[tuple[str, ...]
         yield from (words[n:] for n in range(copies[-1] + 1, len(words)))
 
 
-def _is_dropped(words: tuple[str, ...], place: int, drops_numbers: bool) -> bool:
+def _is_dropped(words: tuple[str, ...], place: int, *, drops_numbers: bool) -> bool:
     if _is_added(words[place]):
         return True
     follows = place > 0 and _is_added(words[place - 1])

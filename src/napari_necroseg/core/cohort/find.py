@@ -251,13 +251,15 @@ def decide(group: Group, root: Path) -> Decision:
         return Decision(name=group.name, place=place, case=None, problems=told, unused=unused)
     files = {role: group.of_role(role) for role in TAKEN_ROLES}
     sure = {role: paths[0] for role, paths in files.items() if len(paths) == 1}
-    problems = [_ambiguous(role, paths, group.name, root) for role, paths in files.items() if len(paths) > 1]
+    problems = [
+        _ambiguous(role, paths, case=group.name, root=root) for role, paths in files.items() if len(paths) > 1
+    ]
     lacking = {role for role in TAKEN_ROLES if role not in sure}
     doubtful = [one for one in group.files if one.role in WORTH_A_WORD and lacking & WORTH_A_WORD[one.role]]
     reasons = [_reason(one, root) for one in doubtful]
     problems += _variants(group, root)
     if not files[Role.CET1]:
-        problems.append(_left_out(group.name, sure, root))
+        problems.append(_left_out(group.name, sure, root=root))
     known = (*TAKEN_ROLES, Role.VARIANT)
     unused = tuple(one.path for one in group.files if one.role not in known and one not in doubtful)
     return Decision(
@@ -289,7 +291,7 @@ def _place(group: Group, root: Path) -> str:
     return relative_name(group.files[0].path, root)
 
 
-def _ambiguous(role: Role, paths: list[Path], case: str, root: Path) -> str:
+def _ambiguous(role: Role, paths: list[Path], *, case: str, root: Path) -> str:
     names = ", ".join(relative_name(path, root) for path in paths)
     then = "the case was left out" if role is Role.CET1 else "none was taken"
     return (
@@ -310,7 +312,7 @@ def _variants(group: Group, root: Path) -> list[str]:
     ]
 
 
-def _left_out(case: str, sure: dict[Role, Path], root: Path) -> str:
+def _left_out(case: str, sure: dict[Role, Path], *, root: Path) -> str:
     has = ", ".join(relative_name(path, root) for path in sure.values())
     return f"{case}: no ceT1 image was found, so it was left out{f'; it has {has}' if has else ''}."
 

@@ -110,7 +110,7 @@ def _variant(entry: Entry) -> Candidate:
     return Candidate(path=entry.path, judgement=Judgement(role=Role.VARIANT, reason=shown(reason)))
 
 
-def _own_entries(folder: Folder, above: str, of: str = "") -> tuple[list[Entry], list[Folder]]:
+def _own_entries(folder: Folder, above: str, *, of: str = "") -> tuple[list[Entry], list[Folder]]:
     """Return the images of a folder and subfolders named after roles or variants, and the others."""
     entries = [Entry(path, above, of) for path in folder.images]
     others: list[Folder] = []
@@ -118,7 +118,7 @@ def _own_entries(folder: Folder, above: str, of: str = "") -> tuple[list[Entry],
         has_variants = bool(folder.images) and is_variants_folder(sub.path.name)
         if has_variants or is_role_name(sub.path.name):
             inside = f"in the folder {sub.path.name}" if has_variants else of
-            more_entries, more_others = _own_entries(sub, f"{above} {sub.path.name}", inside)
+            more_entries, more_others = _own_entries(sub, f"{above} {sub.path.name}", of=inside)
             entries += more_entries
             others += more_others
         else:

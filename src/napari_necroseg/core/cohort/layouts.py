@@ -122,7 +122,7 @@ def bids_groups(folder: Folder, root: Path) -> Sorted:
         elif candidate.role in (Role.REFERENCE, Role.TUMOUR):
             problems.append(f"{relative_name(path, root)}: there are no images of its subject and session.")
     above = folder.path.relative_to(root).parts
-    groups = [_group(key, found, above) for key, found in files.items()]
+    groups = [_group(key, found, above=above) for key, found in files.items()]
     return Sorted(groups=groups, problems=problems, unused=[*unused, *foreign])
 
 
@@ -147,7 +147,7 @@ def _key(entities: Entities) -> tuple[str, str]:
     return entities["sub"], entities.get("ses", "")
 
 
-def _group(key: tuple[str, str], files: list[Candidate], above: tuple[str, ...]) -> Group:
+def _group(key: tuple[str, str], files: list[Candidate], *, above: tuple[str, ...]) -> Group:
     subject, session = f"sub-{key[0]}", f"ses-{key[1]}" if key[1] else ""
     name = f"{subject}_{session}" if session else subject
     # Sessions need the patient's name, which keeps them on the same side of a split.
@@ -215,7 +215,7 @@ def nnunet_groups(folder: Folder, root: Path) -> Sorted:
                 files.setdefault(name, []).append(Candidate(path=path, judgement=judgement))
             elif description.channels:
                 problems.append(f"{relative_name(path, root)}: dataset.json has no channel for this name.")
-        problems += _add_labels(files, _images(folder, labels), description, root)
+        problems += _add_labels(files, _images(folder, labels), description=description, root=root)
     above = folder.path.relative_to(root).parts
     originals = variants_among(files)
     problems += [
@@ -232,7 +232,7 @@ def nnunet_groups(folder: Folder, root: Path) -> Sorted:
 
 
 def _add_labels(
-    files: dict[str, list[Candidate]], labels: tuple[Path, ...], description: Description, root: Path
+    files: dict[str, list[Candidate]], labels: tuple[Path, ...], *, description: Description, root: Path
 ) -> list[str]:
     """Add each label file to the case of its name; return a problem for each file without a case."""
     if description.label is None:

@@ -59,11 +59,11 @@ def load_case(source: CaseFiles | str | Path | Mapping[str, str | Path]) -> Case
     with memory_for(f"the images of {files.name}"):
         images = _read_images(files)
         masks = {role: _read_mask(files, role) for role in _ROLES}
-        return replace(assemble_case(files.name, images, masks), patient=files.patient)
+        return replace(assemble_case(files.name, images, masks=masks), patient=files.patient)
 
 
 def assemble_case(
-    name: str, images: Mapping[Sequence, FileImage], masks: Mapping[str, FileImage | None]
+    name: str, images: Mapping[Sequence, FileImage], *, masks: Mapping[str, FileImage | None]
 ) -> Case:
     """Bring images and masks from any source onto the working grid of the ceT1 image; see `load_case`.
 
@@ -79,12 +79,12 @@ def assemble_case(
     cet1 = images[Sequence.CET1]
     grid = working_grid(cet1.volume.grid)
     notes = list(method_warnings(grid))
-    placed = {one: image_onto(image.volume, grid, f"the {one} image") for one, image in images.items()}
+    placed = {one: image_onto(image.volume, grid, what=f"the {one} image") for one, image in images.items()}
     for sequence, there in placed.items():
         notes += (*images[sequence].notes, *there.notes)
     if Sequence.T2 in images:
-        notes += pair_checks(cet1, images[Sequence.T2], placed[Sequence.T2])
-    drawn = {role: _mask_on(masks.get(role), role, grid, notes) for role in _ROLES}
+        notes += pair_checks(cet1, images[Sequence.T2], placed=placed[Sequence.T2])
+    drawn = {role: _mask_on(masks.get(role), role, grid=grid, notes=notes) for role in _ROLES}
     return Case(
         name=name,
         sequences={one: _contiguous(there.volume, np.float32) for one, there in placed.items()},
@@ -122,7 +122,7 @@ def _read_images(files: CaseFiles) -> dict[Sequence, FileImage]:
     images = {}
     for sequence in (one for one in Sequence if one in files.sequences):
         path = files.sequences[sequence]
-        _check_exists(path, sequence, files.name)
+        _check_exists(path, sequence, case=files.name)
         images[sequence] = read_image(path, spacing_mm=files.spacing_mm, channel=files.channel(sequence))
     return images
 
@@ -131,15 +131,15 @@ def _read_mask(files: CaseFiles, role: str) -> FileImage | None:
     path = files.mask(role)
     if path is None:
         return None
-    _check_exists(path, role, files.name)
+    _check_exists(path, role, case=files.name)
     return read_mask(path, spacing_mm=files.spacing_mm, is_own=role in files.own_masks)
 
 
-def _mask_on(image: FileImage | None, role: str, grid: Grid, notes: list[str]) -> Volume | None:
+def _mask_on(image: FileImage | None, role: str, *, grid: Grid, notes: list[str]) -> Volume | None:
     """Bring a mask onto the grid, and add its notes to `notes`."""
     if image is None:
         return None
-    placed = mask_onto(image.volume, grid, f"the {role} mask")
+    placed = mask_onto(image.volume, grid, what=f"the {role} mask")
     notes += (*image.notes, *placed.notes)
     return _contiguous(placed.volume)
 
@@ -148,6 +148,6 @@ def _contiguous(volume: Volume, dtype: type[np.float32] | None = None) -> Volume
     return Volume(np.ascontiguousarray(volume.voxels, dtype=dtype), volume.grid)
 
 
-def _check_exists(path: Path, role: str, case: str) -> None:
+def _check_exists(path: Path, role: str, *, case: str) -> None:
     if not path.exists():
         raise FileError(f"Case {case!r}: its {role} file {path} does not exist; mend the path in the cohort.")

@@ -124,8 +124,8 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     yield from (Warned(message=problem) for problem in more)
     if not checked:
         raise CohortError(_no_case(folder, problems))
-    backup = _write(path, earlier, replace(earlier, rows=rows))
-    yield Finished(result=_prepared(path, rows, (*problems, *more), backup))
+    backup = _write(path, earlier, new=replace(earlier, rows=rows))
+    yield Finished(result=_prepared(path, rows, problems=(*problems, *more), backup=backup))
 
 
 def _all_cases(earlier: CohortTable, found: tuple[CaseFiles, ...]) -> tuple[CaseFiles, ...]:
@@ -155,7 +155,7 @@ def _read_earlier(path: Path) -> CohortTable:
         ) from None
 
 
-def _write(path: Path, earlier: CohortTable, new: CohortTable) -> Path | None:
+def _write(path: Path, earlier: CohortTable, *, new: CohortTable) -> Path | None:
     """Write the table if it has changed; return the copy of the earlier one."""
     if not earlier.rows:
         write_cohort_table(path, new)
@@ -167,7 +167,9 @@ def _write(path: Path, earlier: CohortTable, new: CohortTable) -> Path | None:
     return backup
 
 
-def _prepared(path: Path, rows: tuple[Row, ...], problems: tuple[str, ...], backup: Path | None) -> Prepared:
+def _prepared(
+    path: Path, rows: tuple[Row, ...], *, problems: tuple[str, ...], backup: Path | None
+) -> Prepared:
     listing = tuple(
         Listed(
             case=row.case.name,
@@ -210,9 +212,9 @@ def check_case(case: CaseFiles, *, root: Path) -> tuple[CaseFiles | None, tuple[
         try:
             if column == Sequence.T2:
                 other, t2_notes = _image_grid(case, Sequence.T2)
-                problems += [*t2_notes, *_compare(grid, other, name)]
+                problems += [*t2_notes, *_compare(grid, other, name=name)]
             else:
-                problems += _check_mask(case, path, grid, name)
+                problems += _check_mask(case, path, grid=grid, name=name)
         except ResourceError as error:
             problems.append(f"{error} It could not be checked.")
         except NecrosegError as error:
@@ -236,21 +238,21 @@ def _image_grid(case: CaseFiles, sequence: Sequence) -> tuple[Grid, tuple[str, .
     return working_grid(grid), notes
 
 
-def _check_mask(case: CaseFiles, path: Path, grid: Grid, name: str) -> list[str]:
+def _check_mask(case: CaseFiles, path: Path, *, grid: Grid, name: str) -> list[str]:
     """Return remarks on a mask, which may be smaller than the ceT1 image, but must lie in it."""
     mask = read_mask(path, spacing_mm=case.spacing_mm)
     other = working_grid(mask.volume.grid)
     is_placed = has_place(grid) and has_place(other)
     empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
-    found = [*mask.notes, *empty, *_compare(grid, other, name, is_mask=True)]
+    found = [*mask.notes, *empty, *_compare(grid, other, name=name, is_mask=True)]
     is_moved = is_placed and not grid.matches(other)
-    return found + (list(outside_notes(mask.volume, grid, name)) if is_moved else [])
+    return found + (list(outside_notes(mask.volume, grid, what=name)) if is_moved else [])
 
 
-def _compare(grid: Grid, other: Grid, name: str, *, is_mask: bool = False) -> list[str]:
+def _compare(grid: Grid, other: Grid, *, name: str, is_mask: bool = False) -> list[str]:
     """Return remarks on the position of an image or mask on the ceT1 image."""
     try:
-        fit = fit_onto(other, grid, name)
+        fit = fit_onto(other, grid, what=name)
     except GeometryError as error:
         if not (has_place(grid) and has_place(other)):
             return [str(error)]

@@ -144,7 +144,7 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
         place = relative_name(folder, walk.root)
         walk.problems.append(f"{place}: the folder could not be read ({_reason(error)}); {LEFT_OUT}")
     for entry in sorted(found, key=lambda entry: natural_key(entry.name)):
-        _sort_entry(entry, walk, files, names)
+        _sort_entry(entry, walk, files=files, names=names)
     depth = len(folder.parts) - len(walk.root.parts)
     if names and depth >= DEEPEST_FOLDER:
         walk.problems.append(
@@ -155,7 +155,7 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
     return files, names
 
 
-def _sort_entry(entry: os.DirEntry[str], walk: Walk, files: list[Path], names: list[str]) -> None:
+def _sort_entry(entry: os.DirEntry[str], walk: Walk, *, files: list[Path], names: list[str]) -> None:
     """Add an entry to the files or folders, or report why not; errors concern this entry only."""
     path = Path(entry.path)
     place = relative_name(path, walk.root)

@@ -204,7 +204,9 @@ def case_of_row(cells: Mapping[str, str], folder: Path) -> CaseFiles:
     if reason:
         raise CohortError(reason)
     files = {
-        column: _file(text, column, folder) for column in FILE_COLUMNS if (text := cells.get(column, ""))
+        column: _file(text, column, folder=folder)
+        for column in FILE_COLUMNS
+        if (text := cells.get(column, ""))
     }
     if "ceT1" not in files:
         raise CohortError("there is no ceT1 file, and every case needs one")
@@ -244,7 +246,7 @@ def _path_cell(file: Path, folder: Path) -> str:
     return f"./{path}" if is_misread else path
 
 
-def _file(text: str, column: str, folder: Path) -> Path:
+def _file(text: str, column: str, *, folder: Path) -> Path:
     path = folder / text
     if not os.path.isfile(path) and "\\" in text:  # noqa: PTH113 (Path.is_file raises for impossible names)
         # A table written on Windows and read elsewhere.

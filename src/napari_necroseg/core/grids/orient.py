@@ -42,7 +42,7 @@ def working_grid(file_grid: Grid) -> Grid:
         return file_grid
     axes, flips = _file_axes(file_grid)
     shape = tuple(file_grid.shape[axis] for axis in axes)
-    to_file_index = _to_file_index(file_grid, axes, flips)
+    to_file_index = _to_file_index(file_grid, axes, flips=flips)
     return Grid(
         (shape[0], shape[1], shape[2]),
         file_grid.affine_ras @ to_file_index,
@@ -89,7 +89,7 @@ def _flip_slices(flips: tuple[bool, ...]) -> tuple[slice, ...]:
     return tuple(slice(None, None, -1) if flip else slice(None) for flip in flips)
 
 
-def _to_file_index(file_grid: Grid, axes: tuple[int, ...], flips: tuple[bool, ...]) -> Affine:
+def _to_file_index(file_grid: Grid, axes: tuple[int, ...], *, flips: tuple[bool, ...]) -> Affine:
     """Return the matrix ``(4, 4)`` from the working index of a voxel to its file index."""
     matrix = np.zeros((4, 4))
     matrix[3, 3] = 1.0

@@ -41,7 +41,7 @@ def resample_image(volume: Volume, onto: Grid) -> Volume:
     sampled = affine_transform(
         voxels, mapping.matrix, mapping.offset, output_shape=onto.shape, order=3, mode="mirror"
     )
-    sampled[~_is_inside(mapping, onto.shape, volume.grid.shape)] = voxels.min()
+    sampled[~_is_inside(mapping, onto.shape, source_shape=volume.grid.shape)] = voxels.min()
     return Volume(sampled, onto)
 
 
@@ -80,7 +80,7 @@ def overlap_share(a: Grid, b: Grid) -> float:
     affine[:3, 3] += affine[:3, :3] @ ((step - 1) / 2)
     affine[:3, :3] *= step
     coarse = Grid((points[0], points[1], points[2]), affine)
-    return float(_is_inside(_mapping(coarse, b), coarse.shape, b.shape).mean())
+    return float(_is_inside(_mapping(coarse, b), coarse.shape, source_shape=b.shape).mean())
 
 
 def outside_voxels(mask: Volume, onto: Grid) -> int:
@@ -100,7 +100,9 @@ def _mapping(target: Grid, source: Grid) -> _Mapping:
     return _Mapping(combined[:3, :3], combined[:3, 3])
 
 
-def _is_inside(mapping: _Mapping, shape: tuple[int, ...], source_shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _is_inside(
+    mapping: _Mapping, shape: tuple[int, ...], *, source_shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
     """Return which voxel centres of the target lie in the source, border voxels included."""
     inside = np.ones(shape, dtype=bool)
     indices = np.ogrid[tuple(slice(n) for n in shape)]
@@ -118,7 +120,7 @@ def _occupancy(volume: Volume, onto: Grid) -> Voxels:
     occupancy = affine_transform(
         mask, mapping.matrix, mapping.offset, output_shape=onto.shape, order=1, mode="nearest"
     )
-    occupancy[~_is_inside(mapping, onto.shape, volume.grid.shape)] = 0
+    occupancy[~_is_inside(mapping, onto.shape, source_shape=volume.grid.shape)] = 0
     return occupancy
 
 

@@ -5,7 +5,7 @@ import math
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class FileImage:
 
     volume: Volume
     origin: Origin
+    _: KW_ONLY
     notes: tuple[str, ...] = ()
 
 

@@ -51,20 +51,26 @@ def read_nifti(path: Path) -> FileImage:
     """
     image = open_nifti(path)
     grid, notes = grid_of_header(image, path.name)
-    voxels = read_voxels(image, path, np.float32).reshape(grid.shape)
+    voxels = read_voxels(image, path, dtype=np.float32).reshape(grid.shape)
     if _may_be_non_finite(image):
         voxels, replaced = finite_or_zero(voxels, path.name)
         notes += replaced
-    return FileImage(Volume(voxels, grid), Origin(grid, path, image.header.binaryblock), notes)
+    return FileImage(
+        Volume(voxels, grid), Origin(grid, path, nifti_header=image.header.binaryblock), notes=notes
+    )
 
 
 def read_nifti_mask(path: Path, *, is_own: bool = False) -> FileImage:
     """Read a mask with one label (with any labels, if it `is_own`) as uint8, 0 and 1; see `read_nifti`."""
     image = open_nifti(path)
     grid, notes = grid_of_header(image, path.name)
-    voxels = read_voxels(image, path, None).reshape(grid.shape)
+    voxels = read_voxels(image, path, dtype=None).reshape(grid.shape)
     mask, label_notes = one_label(voxels, path.name, is_own=is_own)
-    return FileImage(Volume(mask, grid), Origin(grid, path, image.header.binaryblock), notes + label_notes)
+    return FileImage(
+        Volume(mask, grid),
+        Origin(grid, path, nifti_header=image.header.binaryblock),
+        notes=notes + label_notes,
+    )
 
 
 def read_header(path: Path) -> tuple[Grid, tuple[str, ...]]:
@@ -97,7 +103,7 @@ def open_nifti(path: Path) -> Any:
     return image
 
 
-def read_voxels(image: Any, path: Path, dtype: type[np.float32] | None) -> Voxels:
+def read_voxels(image: Any, path: Path, *, dtype: type[np.float32] | None) -> Voxels:
     """Read the voxels of an opened file, with slope and intercept applied, as `dtype` or as stored."""
     # The inflated file and the voxels are in memory at the same time.
     copies = 2 if is_gzip(_data_path(image)) else 1

@@ -41,8 +41,8 @@ def grid_of_header(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     """
     with np.errstate(all="ignore"):
         affine, unit_notes = _in_mm(image, name)
-        _check_place(affine, image.header.get_zooms()[:3], name)
-        notes = (*_form_notes(image, name), *unit_notes, *_shape_notes(affine, image.header, name))
+        _check_place(affine, image.header.get_zooms()[:3], name=name)
+        notes = (*_form_notes(image, name), *unit_notes, *_shape_notes(affine, image.header, name=name))
     shape = image.shape
     try:
         return Grid((shape[0], shape[1], shape[2]), affine, position=_position(image.header)), notes
@@ -70,7 +70,7 @@ def _unit_code(header: Any) -> int:
     return int(header["xyzt_units"]) & 0b111
 
 
-def _check_place(affine: Affine, zooms: tuple[float, ...], name: str) -> None:
+def _check_place(affine: Affine, zooms: tuple[float, ...], *, name: str) -> None:
     low, high = SPACING_BOUNDS_MM
     for spacing in (*np.linalg.norm(affine[:3, :3], axis=0), *(zoom for zoom in zooms if zoom == 0)):
         if not low <= spacing <= high:
@@ -99,7 +99,7 @@ def _form_notes(image: Any, name: str) -> tuple[str, ...]:
             "left, right and upright are a guess.",
         )
     qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
-    if qform_code > 0 and sform_code > 0 and _differ(_qform(header), header.get_sform(), image.shape):
+    if qform_code > 0 and sform_code > 0 and _differ(_qform(header), header.get_sform(), shape=image.shape):
         return (f"{name}: qform and sform place the image differently; the sform was used.",)
     return ()
 
@@ -112,7 +112,7 @@ def _qform(header: Any) -> Affine:
         return np.full((4, 4), np.nan)
 
 
-def _differ(one: Affine, other: Affine, shape: tuple[int, ...]) -> bool:
+def _differ(one: Affine, other: Affine, *, shape: tuple[int, ...]) -> bool:
     """Whether two affines put a corner of the volume more than half a voxel apart."""
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(shape[:3]) - 1)
     gap = (one - other)[:3]
@@ -120,7 +120,7 @@ def _differ(one: Affine, other: Affine, shape: tuple[int, ...]) -> bool:
     return not gaps_mm.max() <= 0.5 * np.linalg.norm(other[:3, :3], axis=0).min()
 
 
-def _shape_notes(affine: Affine, header: Any, name: str) -> tuple[str, ...]:
+def _shape_notes(affine: Affine, header: Any, *, name: str) -> tuple[str, ...]:
     """Return notes on voxels that other programs will see differently."""
     notes = []
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
@@ -179,10 +179,10 @@ def _announced_problem(file: gzip.GzipFile | FileIO) -> str:
         return f"its voxels are said to begin at byte {begin:.0f}"
     if not file.read(4)[:1].strip(b"\0"):
         return ""
-    return _of_extensions(file, order, begin - size - 4 if is_single else MOST_EXTENSION_BYTES)
+    return _of_extensions(file, order, n_bytes=begin - size - 4 if is_single else MOST_EXTENSION_BYTES)
 
 
-def _of_extensions(file: gzip.GzipFile | FileIO, order: str, n_bytes: float) -> str:
+def _of_extensions(file: gzip.GzipFile | FileIO, order: str, *, n_bytes: float) -> str:
     """Follow the extensions, which take at most `n_bytes`, without keeping them."""
     for _ in range(MOST_EXTENSIONS):
         start = file.read(8) if n_bytes >= 16 else b""

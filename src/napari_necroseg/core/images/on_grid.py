@@ -70,18 +70,18 @@ class Placed:
     covered: float = 1.0
 
 
-def mask_onto(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> Placed:
+def mask_onto(mask: Volume, grid: Grid, *, what: str, onto: str = CET1) -> Placed:
     """Bring a mask onto the grid of an image; a note tells in mL how much of it lies outside."""
-    placed = _placed(mask, grid, what, onto, resample_mask)
+    placed = _placed(mask, grid, what=what, onto=onto, resample=resample_mask)
     if not placed.was_resampled:
         return placed
-    notes = (*placed.notes, *outside_notes(mask, grid, what, onto=onto))
+    notes = (*placed.notes, *outside_notes(mask, grid, what=what, onto=onto))
     if mask.voxels.any() and not placed.volume.voxels.any():
         notes += (f"Check this case: {what} became empty on the grid of {onto}.",)
     return replace(placed, notes=notes)
 
 
-def outside_notes(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> tuple[str, ...]:
+def outside_notes(mask: Volume, grid: Grid, *, what: str, onto: str = CET1) -> tuple[str, ...]:
     """Say how much of a mask lies outside of an image; nothing if all of it lies inside."""
     outside, voxel_ml = outside_voxels(mask, grid), mask.grid.voxel_ml
     if not outside:
@@ -93,7 +93,7 @@ def outside_notes(mask: Volume, grid: Grid, what: str, *, onto: str = CET1) -> t
     )
 
 
-def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
+def image_onto(image: Volume, grid: Grid, *, what: str) -> Placed:
     """Bring an image onto the grid of the ceT1 image; a note tells how much of that it covers."""
     mended: list[str] = []
 
@@ -103,7 +103,7 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
         mended.extend(told)
         return resample_image(Volume(voxels, volume.grid), target)
 
-    placed = _placed(image, grid, what, CET1, resample)
+    placed = _placed(image, grid, what=what, onto=CET1, resample=resample)
     notes = placed.notes
     if mended:
         notes = (
@@ -119,21 +119,22 @@ def image_onto(image: Volume, grid: Grid, what: str) -> Placed:
     return replace(placed, notes=notes)
 
 
-def fit_onto(source: Grid, grid: Grid, what: str, *, onto: str = CET1) -> Fit:
+def fit_onto(source: Grid, grid: Grid, *, what: str, onto: str = CET1) -> Fit:
     """Decide how a volume is brought onto a grid; a `GeometryError` says why it cannot be."""
     upright, target = working_grid(source), working_grid(grid)
     if upright.matches(target):
         return Fit()
+    lost = _who_is_lost(source, grid, what=what, onto=onto)
     if fits_by_index(source, grid):
         return Fit(
-            note=f"{capitalized(what)} is taken voxel for voxel: {_who_is_lost(source, grid, what, onto)}, "
-            "and both have the same shape and voxel size."
+            note=f"{capitalized(what)} is taken voxel for voxel: {lost}, and both have the same shape and "
+            "voxel size."
         )
     if not (has_place(source) and has_place(grid)):
         raise GeometryError(
             f"{capitalized(what)} ({_measures(source)}) cannot be brought onto {onto} ({_measures(grid)}): "
-            f"{_who_is_lost(source, grid, what, onto)}, and their shapes or voxel sizes differ. Export both "
-            "with their position, or with the same voxels."
+            f"{lost}, and their shapes or voxel sizes differ. Export both with their position, or with the "
+            "same voxels."
         )
     covered = overlap_share(target, upright)
     # Each samples points of its first grid, and a small crop may lie between those of a large image.
@@ -147,9 +148,9 @@ def fit_onto(source: Grid, grid: Grid, what: str, *, onto: str = CET1) -> Fit:
 
 
 def _placed(
-    volume: Volume, grid: Grid, what: str, onto: str, resample: Callable[[Volume, Grid], Volume]
+    volume: Volume, grid: Grid, *, what: str, onto: str, resample: Callable[[Volume, Grid], Volume]
 ) -> Placed:
-    fit = fit_onto(volume.grid, grid, what, onto=onto)
+    fit = fit_onto(volume.grid, grid, what=what, onto=onto)
     target = working_grid(grid)
     if not fit.note:
         return Placed(volume=Volume(to_working(volume).voxels, target))
@@ -161,7 +162,7 @@ def _placed(
     return Placed(volume=there, was_resampled=True, notes=(fit.note,), covered=fit.covered)
 
 
-def _who_is_lost(source: Grid, grid: Grid, what: str, onto: str) -> str:
+def _who_is_lost(source: Grid, grid: Grid, *, what: str, onto: str) -> str:
     if not (has_place(source) or has_place(grid)):
         return "their files do not say where they lie in the patient"
     lost = onto if has_place(source) else what

@@ -11,7 +11,7 @@ MOST_TURN_DEG = 20.0
 PLANES = ("sagittal", "axial", "coronal")
 
 
-def pair_checks(cet1: FileImage, t2: FileImage, placed: Placed) -> list[str]:
+def pair_checks(cet1: FileImage, t2: FileImage, *, placed: Placed) -> list[str]:
     """Say what suggests that ceT1 and T2 are not of one examination, without naming a patient.
 
     Both are as in their files; `placed` is T2 on the grid of ceT1.

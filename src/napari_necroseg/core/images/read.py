@@ -118,5 +118,5 @@ def read_mask_on(
     what = what or path.name
     with memory_for(what):
         image = read_mask(path, spacing_mm=spacing_mm, is_own=is_own)
-        placed = mask_onto(image.volume, grid, what, onto=onto)
+        placed = mask_onto(image.volume, grid, what=what, onto=onto)
     return replace(placed, notes=(*image.notes, *placed.notes))

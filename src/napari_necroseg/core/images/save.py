@@ -37,29 +37,29 @@ def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> 
         The case that the mask lies on, or the origin of its ceT1 image.
     """
     path, voxels = Path(path), mask.voxels if isinstance(mask, Volume) else mask
-    write_bytes(path, mask_bytes(path, voxels, place.origin if isinstance(place, Case) else place))
+    write_bytes(path, mask_bytes(path, voxels, origin=place.origin if isinstance(place, Case) else place))
 
 
-def mask_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+def mask_bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:
     """Return the content of a file with a mask; see `save_mask`."""
-    return _bytes(path, (voxels != 0).astype(np.uint8), origin)
+    return _bytes(path, (voxels != 0).astype(np.uint8), origin=origin)
 
 
-def labels_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+def labels_bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:
     """Return the content of a file with labels from 0 to 255; see `save_mask`."""
-    return _bytes(path, voxels.astype(np.uint8), origin)
+    return _bytes(path, voxels.astype(np.uint8), origin=origin)
 
 
-def probability_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+def probability_bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:
     """Return the content of a file with a probability as float32; see `save_mask`."""
-    return _bytes(path, voxels.astype(np.float32), origin)
+    return _bytes(path, voxels.astype(np.float32), origin=origin)
 
 
-def _bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
-    return nifti_bytes(path, np.asarray(from_working(voxels, origin.grid)), origin)
+def _bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:
+    return nifti_bytes(path, np.asarray(from_working(voxels, origin.grid)), origin=origin)
 
 
-def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
+def write_nifti(path: Path, voxels: Voxels, *, origin: Origin) -> None:
     """Write voxels atomically onto the grid of the file that they belong to.
 
     Parameters
@@ -77,10 +77,10 @@ def write_nifti(path: Path, voxels: Voxels, origin: Origin) -> None:
     ResourceError
         If the folder cannot be written to or the disk is full; an earlier file stays unchanged.
     """
-    write_bytes(path, nifti_bytes(path, voxels, origin))
+    write_bytes(path, nifti_bytes(path, voxels, origin=origin))
 
 
-def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
+def nifti_bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:
     """Return the content that `write_nifti` writes, compressed if the name of the file says so."""
     import nibabel
 
@@ -93,7 +93,7 @@ def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
     else:
         is_nifti2 = len(origin.nifti_header) == NIFTI2_HEADER_BYTES
         of_kind: Any = nibabel.Nifti2Image if is_nifti2 else nibabel.Nifti1Image
-        image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels))
+        image = of_kind(voxels, None, _header_at(origin.nifti_header, of_kind.header_class, voxels=voxels))
     # In memory, since nibabel leaves its file open when the disk is full, and then it could not be removed.
     content: bytes = image.to_bytes()
     if is_gzip(path):
@@ -101,7 +101,7 @@ def nifti_bytes(path: Path, voxels: Voxels, origin: Origin) -> bytes:
     return content
 
 
-def _header_at(header_bytes: bytes, of_kind: Any, voxels: Voxels) -> Any:
+def _header_at(header_bytes: bytes, of_kind: Any, *, voxels: Voxels) -> Any:
     """Return a new header for `voxels` with the position from another header."""
     source = of_kind(header_bytes, check=False)
     header = of_kind(endianness=source.endianness)

@@ -73,31 +73,31 @@ def read_tiff(path: Path, *, spacing_mm: Spacing | None = None, channel: int | N
     GeometryError
         If neither the file nor `spacing_mm` states the spacing.
     """
-    voxels, spacing, page_notes = _read(path, spacing_mm, channel)
+    voxels, spacing, page_notes = _read(path, spacing_mm, channel=channel)
     with np.errstate(over="ignore"):
         image, notes = finite_or_zero(np.asarray(voxels, dtype=np.float32), path.name)
-    return _placed(path, image, spacing, page_notes + notes)
+    return _placed(path, image, spacing=spacing, notes=page_notes + notes)
 
 
 def read_tiff_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
     """Read a stack with one label (with any labels, if it `is_own`) as uint8, 0 and 1; see `read_tiff`."""
-    voxels, spacing, page_notes = _read(path, spacing_mm, None)
+    voxels, spacing, page_notes = _read(path, spacing_mm, channel=None)
     mask, notes = one_label(voxels, path.name, is_own=is_own)
-    return _placed(path, mask, spacing, page_notes + notes)
+    return _placed(path, mask, spacing=spacing, notes=page_notes + notes)
 
 
 def _read(
-    path: Path, spacing_mm: Spacing | None, channel: int | None
+    path: Path, spacing_mm: Spacing | None, *, channel: int | None
 ) -> tuple[Voxels, Spacing, tuple[str, ...]]:
     stack = load_tiff(path)
-    voxels = _slices(stack, path.name, channel)
+    voxels = _slices(stack, path.name, channel=channel)
     notes: tuple[str, ...] = ()
     if stack.unused_pages:
         notes = (
             f"{path.name}: its metadata announce fewer slices than it has pages; the last "
             f"{stack.unused_pages} were left out.",
         )
-    return voxels, _spacing(spacing_mm, stack.stated, path.name), notes
+    return voxels, _spacing(spacing_mm, stack.stated, name=path.name), notes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,7 +122,7 @@ class TiffStack:
     unused_pages: int = 0
 
 
-def _slices(stack: TiffStack, name: str, channel: int | None) -> Voxels:
+def _slices(stack: TiffStack, name: str, *, channel: int | None) -> Voxels:
     """Reduce the axes of the file to ``(slice, row, column)``."""
     kept = [
         (axis, n) for axis, n in zip(stack.axes, stack.voxels.shape, strict=True) if n > 1 or axis in "YX"
@@ -130,7 +130,7 @@ def _slices(stack: TiffStack, name: str, channel: int | None) -> Voxels:
     axes = "".join(axis for axis, _ in kept)
     voxels = stack.voxels.reshape([n for _, n in kept])
     if "C" in axes or channel:
-        voxels = _one_channel(voxels, axes, name, channel)
+        voxels = _one_channel(voxels, axes, name=name, channel=channel)
         axes = axes.replace("C", "")
     if len(axes) != 3 or axes[0] not in SLICE_AXES or axes[1:] != "YX" or 0 in voxels.shape:
         shape = " x ".join(map(str, stack.voxels.shape))
@@ -141,7 +141,7 @@ def _slices(stack: TiffStack, name: str, channel: int | None) -> Voxels:
     return voxels
 
 
-def _one_channel(voxels: Voxels, axes: str, name: str, channel: int | None) -> Voxels:
+def _one_channel(voxels: Voxels, axes: str, *, name: str, channel: int | None) -> Voxels:
     n_channels = voxels.shape[axes.index("C")] if "C" in axes else 1
     have = "1 channel" if n_channels == 1 else f"{n_channels} channels"
     if channel is None:
@@ -154,7 +154,7 @@ def _one_channel(voxels: Voxels, axes: str, name: str, channel: int | None) -> V
     return np.asarray(np.take(voxels, channel, axis=axes.index("C")))
 
 
-def _spacing(given: Spacing | None, stated: Stated, name: str) -> Spacing:
+def _spacing(given: Spacing | None, stated: Stated, *, name: str) -> Spacing:
     spacing = given or stated.spacing_mm
     if spacing is None:
         raise GeometryError(
@@ -172,13 +172,13 @@ def _spacing(given: Spacing | None, stated: Stated, name: str) -> Spacing:
     )
 
 
-def _placed(path: Path, voxels: Voxels, spacing: Spacing, notes: tuple[str, ...]) -> FileImage:
+def _placed(path: Path, voxels: Voxels, *, spacing: Spacing, notes: tuple[str, ...]) -> FileImage:
     # Slices grow to the left (-x), rows to inferior (-z), columns to posterior (-y).
     affine = np.diag((-spacing[0], 0.0, 0.0, 1.0))
     affine[2, 1], affine[1, 2] = -spacing[1], -spacing[2]
     shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
     grid = Grid(shape, affine, position=Position.UPRIGHT)
-    return FileImage(Volume(voxels, grid), Origin(grid, path), (*notes, f"{path.name}: {UNPLACED}."))
+    return FileImage(Volume(voxels, grid), Origin(grid, path), notes=(*notes, f"{path.name}: {UNPLACED}."))
 
 
 def load_tiff(path: Path) -> TiffStack:

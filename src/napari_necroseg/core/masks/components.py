@@ -53,7 +53,7 @@ def outline(probability: Voxels, config: PredictConfig, *, voxel_ml: float) -> N
     return cleaned.astype(np.uint8)
 
 
-def left_out_ml(probability: Voxels, threshold: float, labels: Voxels, *, voxel_ml: float) -> float:
+def left_out_ml(probability: Voxels, threshold: float, *, labels: Voxels, voxel_ml: float) -> float:
     """Return the volume that reaches the threshold and was cleaned out of the mask that was made of it."""
     return int(np.count_nonzero(_reaches(probability, threshold) & (labels == 0))) * voxel_ml
 
@@ -197,7 +197,7 @@ def bounding_box(mask: Mask) -> Box | None:
     return (box[0], box[1], box[2])
 
 
-def widened(box: Box, margin: Shape, shape: Shape) -> Box:
+def widened(box: Box, margin: Shape, *, shape: Shape) -> Box:
     """Return a box with so many more voxels on either side of each axis, as far as an image reaches."""
     z, y, x = (
         slice(max(part.start - more, 0), min(part.stop + more, n))

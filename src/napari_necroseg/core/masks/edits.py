@@ -132,7 +132,7 @@ def disk_mm(
     reach = np.full(3, radius_mm + _ROUNDING_MM) / lengths
     if not in_3d:
         centre[0], reach[0] = math.floor(centre[0] + 0.5), 0
-    box = _whole_box(centre - reach, centre + reach, shape)
+    box = _whole_box(centre - reach, centre + reach, shape=shape)
     voxels = np.stack(np.meshgrid(*(np.arange(part.start, part.stop) for part in box), indexing="ij"), -1)
     distance_mm = np.sqrt(((voxels * lengths - centre * lengths) ** 2).sum(axis=-1))
     return box, distance_mm <= radius_mm + _ROUNDING_MM
@@ -143,7 +143,7 @@ def within_range(image: Voxels, *, low: float, high: float) -> Mask:
     return np.asarray((image >= low) & (image <= high))
 
 
-def _whole_box(first: Floats, last: Floats, shape: Shape) -> Box:
+def _whole_box(first: Floats, last: Floats, *, shape: Shape) -> Box:
     """Return the box of the whole indices from first to last that an image has."""
     z, y, x = (
         slice(start := min(max(math.ceil(low), 0), n), max(min(math.floor(high) + 1, n), start))

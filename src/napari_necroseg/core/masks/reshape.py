@@ -59,10 +59,10 @@ def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False)
     # With the slices further apart than the distance, none reaches another.
     sampling = (2 * abs(mm) + 1, *spacing_mm[1:]) if per_slice else spacing_mm
     reach = _voxels(max(mm, 0.0), sampling) if mm > 0 else (1, 1, 1)
-    part = widened(box, reach, mask.shape)
+    part = widened(box, reach, shape=mask.shape)
     changed = mask.copy()
     inside = mask[part]
-    changed[part] = _within(inside, sampling, mm) if mm > 0 else ~_within(~inside, sampling, -mm)
+    changed[part] = _within(inside, sampling, mm=mm) if mm > 0 else ~_within(~inside, sampling, mm=-mm)
     return changed
 
 
@@ -96,14 +96,14 @@ def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = Fals
         return smoothed
     sigma = tuple(mm / length for length in spacing_mm)
     reach = _voxels(_REACH * mm, spacing_mm)
-    part = widened(box, (0, *reach[1:]) if per_slice else reach, mask.shape)
+    part = widened(box, (0, *reach[1:]) if per_slice else reach, shape=mask.shape)
     inside = mask[part]
     if per_slice:
         blurred = _blurred(inside, (0.0, *sigma[1:]))
         outlines = zip(inside, blurred, strict=True)
-        smoothed[part] = [_smoothed(outline, values, sigma[1:]) for outline, values in outlines]
+        smoothed[part] = [_smoothed(outline, values, sigma=sigma[1:]) for outline, values in outlines]
     else:
-        smoothed[part] = _smoothed(inside, _blurred(inside, sigma), sigma)
+        smoothed[part] = _smoothed(inside, _blurred(inside, sigma), sigma=sigma)
     return smoothed
 
 
@@ -113,14 +113,14 @@ def _voxels(mm: float, spacing_mm: Spacing) -> tuple[int, int, int]:
     return (z, y, x)
 
 
-def _within(mask: Mask, spacing_mm: Spacing, mm: float) -> Mask:
+def _within(mask: Mask, spacing_mm: Spacing, *, mm: float) -> Mask:
     if not mask.any():
         return mask
     distance_mm = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
     return np.asarray(distance_mm <= mm + _ROUNDING_MM)
 
 
-def _smoothed(mask: Mask, blurred: Floats, sigma: tuple[float, ...]) -> Mask:
+def _smoothed(mask: Mask, blurred: Floats, *, sigma: tuple[float, ...]) -> Mask:
     """Smooth ``(Z, Y, X)`` or one slice ``(Y, X)``, which was blurred by `sigma` in voxels."""
     parts, n = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
     highest = np.zeros(n + 1, np.float32)
@@ -172,17 +172,17 @@ def interpolate(mask: Mask, spacing_mm: Spacing) -> Mask:
     contoured = np.flatnonzero(mask.any(axis=(1, 2)))
     for below, above in pairwise(map(int, contoured)):
         if above - below > 1:
-            _fill_between(filled, (below, above), spacing_mm[1:])
+            _fill_between(filled, (below, above), spacing_mm=spacing_mm[1:])
     return filled
 
 
-def _fill_between(mask: Mask, ends: tuple[int, int], spacing_mm: tuple[float, float]) -> None:
+def _fill_between(mask: Mask, ends: tuple[int, int], *, spacing_mm: tuple[float, float]) -> None:
     """Fill the slices between two that are contoured, in place."""
     below, above = ends
     shift = np.zeros(2)
     if not (mask[below] & mask[above]).any():
         shift = _centre(mask[above]) - _centre(mask[below])
-    _, y, x = _box_of_both(mask, ends, shift)
+    _, y, x = _box_of_both(mask, ends, shift=shift)
     outlines = (mask[below, y, x], mask[above, y, x])
     in_place = [_signed_distance_mm(outline, spacing_mm) for outline in outlines]
     for number in range(below + 1, above):
@@ -196,13 +196,13 @@ def _fill_between(mask: Mask, ends: tuple[int, int], spacing_mm: tuple[float, fl
         mask[number, y, x] = distance_mm > 0 if distance_mm.max() > 0 else distance_mm == distance_mm.max()
 
 
-def _box_of_both(mask: Mask, ends: tuple[int, int], shift: Floats64) -> Box:
+def _box_of_both(mask: Mask, ends: tuple[int, int], *, shift: Floats64) -> Box:
     """Return what holds both outlines, wherever they are moved to."""
     both = (mask[ends[0]] | mask[ends[1]])[np.newaxis]
     box = bounding_box(both)
     assert box is not None
     rows, columns = (int(np.ceil(abs(length))) + 1 for length in shift)
-    return widened(box, (0, rows, columns), both.shape)
+    return widened(box, (0, rows, columns), shape=both.shape)
 
 
 def _centre(outline: Mask) -> Floats64:

@@ -35,13 +35,13 @@ class Vertebra:
     disc_bulge_mm: float
     endplate_depth_mm: float
 
-    def local(self, x: Points, y: Points, z: Points) -> tuple[Points, Points, Points]:
+    def local(self, x: Points, y: Points, *, z: Points) -> tuple[Points, Points, Points]:
         """World points in the vertebra's own axes (u up, v to anterior, w to the right), in mm."""
         dy, dz = y - self.centre_mm[1], z - self.centre_mm[2]
         cosine, sine = np.float32(np.cos(self.tilt_rad)), np.float32(np.sin(self.tilt_rad))
         return cosine * dz + sine * dy, cosine * dy - sine * dz, x - np.float32(self.centre_mm[0])
 
-    def to_world_mm(self, u: float, v: float, w: float) -> tuple[float, float, float]:
+    def to_world_mm(self, u: float, v: float, *, w: float) -> tuple[float, float, float]:
         """World position of a point given in the vertebra's own axes."""
         cosine, sine = float(np.cos(self.tilt_rad)), float(np.sin(self.tilt_rad))
         x, y, z = self.centre_mm
@@ -77,7 +77,7 @@ class Spine:
         lines = []
         for axis in (0, 1):
             positions = [vertebra.centre_mm[axis] for vertebra in reversed(self.vertebrae)]
-            lines.append(_smooth_line(heights, positions, z))
+            lines.append(_smooth_line(heights, positions, z=z))
         return lines[0], lines[1]
 
     @property
@@ -92,7 +92,7 @@ def draw_spine(generator: np.random.Generator) -> Spine:
     is_lumbar = bool(generator.random() < 0.6)
     n_vertebrae = 10 if is_lumbar else 12
     size = generator.uniform(0.92, 1.08)
-    vertebrae = _stack(generator, n_vertebrae, is_lumbar, size)
+    vertebrae = _stack(generator, n_vertebrae, is_lumbar=is_lumbar, size=size)
     conus = 3 if is_lumbar else n_vertebrae - 4
     return Spine(
         vertebrae=vertebrae,
@@ -104,7 +104,7 @@ def draw_spine(generator: np.random.Generator) -> Spine:
     )
 
 
-def _stack(generator: np.random.Generator, n: int, is_lumbar: bool, size: float) -> tuple[Vertebra, ...]:
+def _stack(generator: np.random.Generator, n: int, *, is_lumbar: bool, size: float) -> tuple[Vertebra, ...]:
     """Place vertebrae from top to bottom along a curve whose tilt changes from one to the next."""
     # Lordosis bends the lumbar spine to anterior, kyphosis the thoracic one to posterior.
     bend = generator.uniform(0.28, 0.50) if is_lumbar else -generator.uniform(0.12, 0.30)
@@ -146,7 +146,7 @@ def _centred(vertebrae: tuple[Vertebra, ...]) -> tuple[Vertebra, ...]:
     return tuple(replace(one, centre_mm=centre) for one, centre in moved)
 
 
-def _smooth_line(heights: list[float], positions: list[float], z: Points) -> Points:
+def _smooth_line(heights: list[float], positions: list[float], *, z: Points) -> Points:
     """A cubic through the centres; a polynomial, so that it goes on smoothly above and below them."""
     coefficients = np.polyfit(heights, positions, 3)
     return np.polyval(coefficients, z).astype(np.float32)
@@ -167,7 +167,7 @@ class Field:
     seed: int
     scale_mm: float
 
-    def at(self, x: Points, y: Points, z: Points) -> Points:
+    def at(self, x: Points, y: Points, *, z: Points) -> Points:
         """Values at world points (mm), by linear interpolation."""
         from scipy.ndimage import map_coordinates
 
@@ -175,7 +175,7 @@ class Field:
         sampled = map_coordinates(self._lattice, coordinates, order=1, mode="grid-wrap", output=np.float32)
         return np.asarray(sampled)
 
-    def grain_at(self, x: Points, y: Points, z: Points) -> Points:
+    def grain_at(self, x: Points, y: Points, *, z: Points) -> Points:
         """As `at`, in steps of half the scale: for grain that is blurred later, at a fraction of the time."""
         step = np.float32(self.scale_mm / 2)
         i, j, k = ((axis / step).astype(np.int32) % N_STEPS for axis in (x, y, z))

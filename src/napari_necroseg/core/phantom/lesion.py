@@ -65,12 +65,12 @@ class Distractor:
     radius_mm: float
 
 
-def draw_lesion(generator: np.random.Generator, spine: Spine, in_view: tuple[int, ...]) -> Lesion:
+def draw_lesion(generator: np.random.Generator, spine: Spine, *, in_view: tuple[int, ...]) -> Lesion:
     """Draw a metastasis and one to three needles in one of the vertebrae in view."""
     level = int(generator.choice(in_view[1:-1]))
     vertebra = spine.vertebrae[level]
     side = float(generator.choice((-1.0, 1.0)))
-    focus = _point_in_body(generator, vertebra, side)
+    focus = _point_in_body(generator, vertebra, side=side)
     blobs = [(focus, generator.uniform(8.5, 12.5))]
     for _ in range(int(generator.integers(1, 4))):
         shift = generator.normal(0, 6, 3)
@@ -82,7 +82,7 @@ def draw_lesion(generator: np.random.Generator, spine: Spine, in_view: tuple[int
         blobs=tuple(blobs),
         sclerotic_share=0.0 if kind < 0.4 else 1.0 if kind < 0.65 else float(generator.uniform(0.3, 0.7)),
         needles=tuple(
-            _draw_needle(generator, vertebra, focus, side * (1 if n == 0 else -1))
+            _draw_needle(generator, vertebra, focus=focus, side=side * (1 if n == 0 else -1))
             for n in range(1 + int(generator.random() < 0.35))
         ),
         rim_mm=generator.uniform(1.0, 2.4),
@@ -92,7 +92,7 @@ def draw_lesion(generator: np.random.Generator, spine: Spine, in_view: tuple[int
 
 
 def draw_distractors(
-    generator: np.random.Generator, spine: Spine, in_view: tuple[int, ...], lesion: Lesion
+    generator: np.random.Generator, spine: Spine, *, in_view: tuple[int, ...], lesion: Lesion
 ) -> tuple[Distractor, ...]:
     """Draw up to four haemangiomas, cement plugs, inflamed endplates and untreated metastases."""
     kinds = (Tissue.HAEMANGIOMA, Tissue.CEMENT, Tissue.MODIC_1, Tissue.LYTIC, Tissue.SCLEROTIC)
@@ -102,39 +102,41 @@ def draw_distractors(
         Distractor(
             level=int(level),
             kind=Tissue(int(generator.choice(kinds))),
-            centre_mm=_point_in_body(generator, spine.vertebrae[level], float(generator.choice((-1, 1)))),
+            centre_mm=_point_in_body(
+                generator, spine.vertebrae[level], side=float(generator.choice((-1, 1)))
+            ),
             radius_mm=generator.uniform(5, 10),
         )
         for level in chosen
     )
 
 
-def paint_distractor(canvas: Canvas, vertebra: Vertebra, distractor: Distractor, wobble: Field) -> None:
+def paint_distractor(canvas: Canvas, vertebra: Vertebra, *, distractor: Distractor, wobble: Field) -> None:
     """Paint a distractor into the marrow of its vertebra."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, canvas.z)
-    waves = 1.2 * wobble.at(canvas.x / 2, canvas.y / 2, canvas.z / 2)
+    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
+    waves = 1.2 * wobble.at(canvas.x / 2, canvas.y / 2, z=canvas.z / 2)
     if distractor.kind is Tissue.MODIC_1:
         # Inflamed marrow lies along the endplate, on the side of the disc.
         place = (u < -vertebra.half_height_mm + 7 + waves) & (np.abs(w) < 12)
     else:
-        place = _ball(u, v, w, distractor.centre_mm, distractor.radius_mm) + waves < 0
+        place = _ball(u, v, w=w, centre=distractor.centre_mm, radius=distractor.radius_mm) + waves < 0
     canvas.tissues[place & (canvas.tissues == Tissue.MARROW)] = distractor.kind
 
 
 def paint_lesion(
-    canvas: Canvas, vertebra: Vertebra, lesion: Lesion, spine: Spine, wobble: Field
+    canvas: Canvas, vertebra: Vertebra, *, lesion: Lesion, spine: Spine, wobble: Field
 ) -> tuple[Mask, Mask]:
     """Paint metastasis, oedema, rim, necrosis and tracks; return the masks of necrosis and metastasis."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, canvas.z)
-    waves = wobble.at(canvas.x / 2.5, canvas.y / 2.5, canvas.z / 2.5)
-    wall, endplate = body_distances(vertebra, u, v, w)
+    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
+    waves = wobble.at(canvas.x / 2.5, canvas.y / 2.5, z=canvas.z / 2.5)
+    wall, endplate = body_distances(vertebra, u, v=v, w=w)
     bone = np.maximum(wall, endplate)
     is_bone = np.isin(canvas.tissues, (Tissue.MARROW, Tissue.HAEMANGIOMA)) & (bone < 1.0)
-    tumour = (_metastasis(lesion, u, v, w) + 1.4 * waves < 0) & (bone < -0.3)
+    tumour = (_metastasis(lesion, u, v=v, w=w) + 1.4 * waves < 0) & (bone < -0.3)
     # Bone is no border for destroyed cortex: what reaches the wall takes its cortex along.
-    zone = _zone(lesion, u, v, w) + 1.1 * waves + _cooling_mm(vertebra, spine, v, w)
+    zone = _zone(lesion, u, v=v, w=w) + 1.1 * waves + _cooling_mm(vertebra, spine, v=v, w=w)
     zone = np.maximum(zone, bone + 0.6)
-    _paint_tumour(canvas, tumour, lesion, wobble)
+    _paint_tumour(canvas, tumour, lesion=lesion, wobble=wobble)
     if lesion.has_oedema:
         swollen = (zone < 6 + 2 * waves) & (canvas.tissues == Tissue.MARROW) & is_bone
         canvas.tissues[swollen] = Tissue.OEDEMA
@@ -144,11 +146,11 @@ def paint_lesion(
     canvas.tissues[necrosis] = Tissue.NECROSIS
     if lesion.has_haematoma:
         canvas.tissues[zone < -5 + 1.5 * waves] = Tissue.HAEMATOMA
-    _paint_tracks(canvas, lesion, u, v, w)
+    _paint_tracks(canvas, lesion, u=u, v=v, w=w)
     return necrosis, tumour
 
 
-def _point_in_body(generator: np.random.Generator, vertebra: Vertebra, side: float) -> Point:
+def _point_in_body(generator: np.random.Generator, vertebra: Vertebra, *, side: float) -> Point:
     """A point of the body, off its middle to one side."""
     return (
         float(generator.uniform(-0.3, 0.3)) * vertebra.half_height_mm,
@@ -157,7 +159,7 @@ def _point_in_body(generator: np.random.Generator, vertebra: Vertebra, side: flo
     )
 
 
-def _draw_needle(generator: np.random.Generator, vertebra: Vertebra, focus: Point, side: float) -> Needle:
+def _draw_needle(generator: np.random.Generator, vertebra: Vertebra, *, focus: Point, side: float) -> Needle:
     """A needle through the pedicle on one side, whose active part lies in the metastasis."""
     aim = generator.normal(0, 2.0, 3)
     return Needle(
@@ -172,17 +174,17 @@ def _draw_needle(generator: np.random.Generator, vertebra: Vertebra, focus: Poin
     )
 
 
-def _metastasis(lesion: Lesion, u: Points, v: Points, w: Points) -> Points:
-    distances = [_ball(u, v, w, centre, radius) for centre, radius in lesion.blobs]
+def _metastasis(lesion: Lesion, u: Points, *, v: Points, w: Points) -> Points:
+    distances = [_ball(u, v, w=w, centre=centre, radius=radius) for centre, radius in lesion.blobs]
     return np.asarray(np.minimum.reduce(distances))
 
 
-def _zone(lesion: Lesion, u: Points, v: Points, w: Points) -> Points:
+def _zone(lesion: Lesion, u: Points, *, v: Points, w: Points) -> Points:
     """Distance from the nearest of the zones: an ellipsoid about each needle's active part."""
-    return np.asarray(np.minimum.reduce([_ellipsoid(needle, u, v, w) for needle in lesion.needles]))
+    return np.asarray(np.minimum.reduce([_ellipsoid(needle, u, v=v, w=w) for needle in lesion.needles]))
 
 
-def _ellipsoid(needle: Needle, u: Points, v: Points, w: Points) -> Points:
+def _ellipsoid(needle: Needle, u: Points, *, v: Points, w: Points) -> Points:
     tip, entry = np.asarray(needle.tip_mm), np.asarray(needle.entry_mm)
     axis = (tip - entry) / np.linalg.norm(tip - entry)
     centre = (tip - axis * (needle.half_length_mm - 4)).astype(np.float32)
@@ -193,7 +195,7 @@ def _ellipsoid(needle: Needle, u: Points, v: Points, w: Points) -> Points:
     return np.asarray((scaled - 1) * needle.radius_mm)
 
 
-def _cooling_mm(vertebra: Vertebra, spine: Spine, v: Points, w: Points) -> Points:
+def _cooling_mm(vertebra: Vertebra, spine: Spine, *, v: Points, w: Points) -> Points:
     """How much flowing blood and fluid shorten the zone: by up to 4 mm at the sac and at the vena cava."""
     depth = np.float32(vertebra.half_depth_mm)
     to_sac = np.maximum(v + depth, 0) + np.maximum(np.abs(w) - np.float32(spine.sac_half_width_mm), 0)
@@ -201,15 +203,15 @@ def _cooling_mm(vertebra: Vertebra, spine: Spine, v: Points, w: Points) -> Point
     return np.asarray(4 * np.exp(-to_sac / 5) + 3 * np.exp(-to_vein / 5), dtype=np.float32)
 
 
-def _paint_tumour(canvas: Canvas, tumour: Mask, lesion: Lesion, wobble: Field) -> None:
+def _paint_tumour(canvas: Canvas, tumour: Mask, *, lesion: Lesion, wobble: Field) -> None:
     canvas.tissues[tumour] = Tissue.LYTIC
     # Patches of new bone: the share of them grows with the threshold on a field of standard deviation 1.
     limit = -3.0 + 6.0 * lesion.sclerotic_share
-    patches = wobble.at(canvas.x / 1.6 + 30, canvas.y / 1.6, canvas.z / 1.6) < limit
+    patches = wobble.at(canvas.x / 1.6 + 30, canvas.y / 1.6, z=canvas.z / 1.6) < limit
     canvas.tissues[tumour & patches] = Tissue.SCLEROTIC
 
 
-def _paint_tracks(canvas: Canvas, lesion: Lesion, u: Points, v: Points, w: Points) -> None:
+def _paint_tracks(canvas: Canvas, lesion: Lesion, *, u: Points, v: Points, w: Points) -> None:
     """The channel of each needle, from the muscles to the tip."""
     for needle in lesion.needles:
         tip, entry = np.asarray(needle.tip_mm), np.asarray(needle.entry_mm)
@@ -223,6 +225,6 @@ def _paint_tracks(canvas: Canvas, lesion: Lesion, u: Points, v: Points, w: Point
         canvas.tissues[track & solid] = Tissue.TRACK
 
 
-def _ball(u: Points, v: Points, w: Points, centre: Point, radius: float) -> Points:
+def _ball(u: Points, v: Points, *, w: Points, centre: Point, radius: float) -> Points:
     away = np.sqrt((u - centre[0]) ** 2 + (v - centre[1]) ** 2 + (w - centre[2]) ** 2)
     return np.asarray(away - radius, dtype=np.float32)

@@ -106,8 +106,13 @@ def phantom_images(seed: int, index: int) -> PhantomImages:
     canvas, necrosis, metastasis = _paint(patient, cet1)
     t2_canvas = _paint(patient, t2)[0] if has_own_grid else canvas
     images = {
-        Sequence.CET1: Volume(acquire(canvas, cet1, Sequence.CET1, patient.texture, generator), grid),
-        Sequence.T2: Volume(acquire(t2_canvas, t2, Sequence.T2, patient.texture, generator), t2.grid),
+        Sequence.CET1: Volume(
+            acquire(canvas, cet1, sequence=Sequence.CET1, texture=patient.texture, generator=generator), grid
+        ),
+        Sequence.T2: Volume(
+            acquire(t2_canvas, t2, sequence=Sequence.T2, texture=patient.texture, generator=generator),
+            t2.grid,
+        ),
     }
     return PhantomImages(
         name=f"phantom-{index + 1:02d}",
@@ -125,12 +130,12 @@ def _draw_patient(generator: np.random.Generator, grid: Grid) -> _Patient:
         for level, vertebra in enumerate(spine.vertebrae)
         if abs(vertebra.centre_mm[2]) + vertebra.half_height_mm < half_view_mm
     )
-    lesion = draw_lesion(generator, spine, in_view)
+    lesion = draw_lesion(generator, spine, in_view=in_view)
     seeds = generator.integers(0, 2**32, 2)
     return _Patient(
         spine=spine,
         lesion=lesion,
-        distractors=draw_distractors(generator, spine, in_view, lesion),
+        distractors=draw_distractors(generator, spine, in_view=in_view, lesion=lesion),
         wobble=Field(int(seeds[0]), 3.0),
         texture=Field(int(seeds[1]), 2.2),
     )
@@ -148,16 +153,16 @@ def _paint(patient: _Patient, acquisition: Acquisition) -> tuple[Canvas, Mask, M
 
 
 def _paint_slab(patient: _Patient, canvas: Canvas) -> tuple[Mask, Mask]:
-    paint_spine(canvas, patient.spine, patient.wobble)
+    paint_spine(canvas, patient.spine, wobble=patient.wobble)
     for distractor in patient.distractors:
         vertebra = patient.spine.vertebrae[distractor.level]
         part = canvas.part(canvas.window_about(vertebra))
-        paint_distractor(part, vertebra, distractor, patient.wobble)
+        paint_distractor(part, vertebra, distractor=distractor, wobble=patient.wobble)
     vertebra = patient.spine.vertebrae[patient.lesion.level]
     window = canvas.window_about(vertebra)
     necrosis, metastasis = np.zeros(canvas.tissues.shape, bool), np.zeros(canvas.tissues.shape, bool)
     necrosis[window], metastasis[window] = paint_lesion(
-        canvas.part(window), vertebra, patient.lesion, patient.spine, patient.wobble
+        canvas.part(window), vertebra, lesion=patient.lesion, spine=patient.spine, wobble=patient.wobble
     )
     return necrosis, metastasis
 
@@ -171,7 +176,9 @@ def _draw_grid(generator: np.random.Generator) -> Grid:
     # Scanners keep their matrix and narrow the field of view when the pixels get small.
     n_rows = min(384, round(generator.uniform(250, 290) / in_plane_mm))
     n_columns = min(288, round(generator.uniform(180, 215) / in_plane_mm))
-    return _centred_grid((n_slices, n_rows, n_columns), (slice_mm, in_plane_mm, in_plane_mm), np.eye(3))
+    return _centred_grid(
+        (n_slices, n_rows, n_columns), (slice_mm, in_plane_mm, in_plane_mm), turned=np.eye(3)
+    )
 
 
 def _neighbouring_grid(generator: np.random.Generator, grid: Grid) -> Grid:
@@ -183,12 +190,13 @@ def _neighbouring_grid(generator: np.random.Generator, grid: Grid) -> Grid:
     shape = (n_slices, round(extents[1] / in_plane_mm), round(extents[2] / in_plane_mm))
     turned = _rotation(generator.normal(0, np.radians(1.5), 3))
     moved = generator.normal(0, 2.0, 3)
-    return _centred_grid(shape, (slice_mm, in_plane_mm, in_plane_mm), turned, moved)
+    return _centred_grid(shape, (slice_mm, in_plane_mm, in_plane_mm), turned=turned, moved=moved)
 
 
 def _centred_grid(
     shape: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
+    *,
     turned: Affine,
     moved: Affine | None = None,
 ) -> Grid:
@@ -256,7 +264,9 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
     written: list[CaseFiles] = []
     for index in range(cases):
         started = time.perf_counter()
-        written.append(_write_case(out, phantom_images(seed, index), np.random.default_rng((seed, index, 1))))
+        written.append(
+            _write_case(out, phantom_images(seed, index), generator=np.random.default_rng((seed, index, 1)))
+        )
         seconds = time.perf_counter() - started
         name = written[-1].name
         yield CaseDone(case=name, done=index + 1, total=cases, seconds=seconds, path=out / name)
@@ -265,7 +275,7 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
     yield Finished(result=PhantomCohort(cohort=table, cases=cases))
 
 
-def _write_case(out: Path, made: PhantomImages, generator: np.random.Generator) -> CaseFiles:
+def _write_case(out: Path, made: PhantomImages, *, generator: np.random.Generator) -> CaseFiles:
     """Write a case into a folder that appears only when it is complete."""
     folder = out / made.name
     files = {
@@ -278,8 +288,8 @@ def _write_case(out: Path, made: PhantomImages, generator: np.random.Generator) 
     flips = generator.random(3) < 0.5
     with atomic_folder(folder) as stage:
         for name, volume in files.items():
-            stored = _stored(volume, axes, flips)
-            write_nifti(stage / f"{name}.nii.gz", stored.voxels, Origin(stored.grid))
+            stored = _stored(volume, axes, flips=flips)
+            write_nifti(stage / f"{name}.nii.gz", stored.voxels, origin=Origin(stored.grid))
         if folder.exists():
             _check_same(folder, stage)
             shutil.rmtree(folder)
@@ -312,7 +322,7 @@ def _check_same(folder: Path, unfinished: Path) -> None:
         )
 
 
-def _stored(volume: Volume, axes: np.ndarray, flips: np.ndarray) -> Volume:
+def _stored(volume: Volume, axes: np.ndarray, *, flips: np.ndarray) -> Volume:
     """Permute and flip the axes, with the affine that says so; images as int16, as scanners store them."""
     voxels = volume.voxels if volume.voxels.dtype == np.uint8 else volume.voxels.astype(np.int16)
     matrix = np.zeros((4, 4))

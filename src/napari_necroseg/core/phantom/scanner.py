@@ -34,7 +34,7 @@ POINTS_PER_SLICE = 2
 Image = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Canvas:
     """Points of a grid in world millimetres, and the tissue painted on each; all of one shape.
 
@@ -57,30 +57,30 @@ class Canvas:
 
     def part(self, window: tuple[slice, slice, slice]) -> "Canvas":
         """The canvas in a window; painting on it paints on the whole."""
-        return Canvas(self.x[window], self.y[window], self.z[window], self.tissues[window])
+        return Canvas(x=self.x[window], y=self.y[window], z=self.z[window], tissues=self.tissues[window])
 
 
-def paint_spine(canvas: Canvas, spine: Spine, wobble: Field) -> None:
+def paint_spine(canvas: Canvas, spine: Spine, *, wobble: Field) -> None:
     """Paint soft tissue, sac and cord, then each vertebra and the disc below it."""
-    paint_soft_tissue(canvas, spine, wobble)
+    paint_soft_tissue(canvas, spine, wobble=wobble)
     for vertebra in spine.vertebrae:
         part = canvas.part(canvas.window_about(vertebra))
         if part.tissues.size:
-            paint_posterior_elements(part, vertebra, spine, wobble)
+            paint_posterior_elements(part, vertebra, spine=spine, wobble=wobble)
     paint_sac(canvas, spine)
     for vertebra in spine.vertebrae:
         part = canvas.part(canvas.window_about(vertebra))
         if part.tissues.size:
-            paint_body(part, vertebra, wobble)
+            paint_body(part, vertebra, wobble=wobble)
 
 
-def paint_soft_tissue(canvas: Canvas, spine: Spine, wobble: Field) -> None:
+def paint_soft_tissue(canvas: Canvas, spine: Spine, *, wobble: Field) -> None:
     """Air, skin, fat and muscle behind the spine, viscera and vessels before it, muscle beside it."""
     x, y, z, tissues = canvas.x, canvas.y, canvas.z, canvas.tissues
     line_x, line_y = spine.middle_line(z)
     forward, side = y - line_y, x - line_x
-    waves = 4 * wobble.at(x / 6, y / 6, z / 6)
-    organs = wobble.at(x / 7 + 50, y / 7, z / 7)
+    waves = 4 * wobble.at(x / 6, y / 6, z=z / 6)
+    organs = wobble.at(x / 7 + 50, y / 7, z=z / 7)
     depth = float(np.mean([vertebra.half_depth_mm for vertebra in spine.vertebrae]))
     width = float(np.mean([vertebra.half_width_mm for vertebra in spine.vertebrae]))
     # The skin follows the back only loosely: it is flatter than the spine.
@@ -91,15 +91,15 @@ def paint_soft_tissue(canvas: Canvas, spine: Spine, wobble: Field) -> None:
     psoas = np.hypot((forward + 3) / (1.25 * depth), (np.abs(side) - width - 13) / 16) < 1 + 0.04 * waves
     tissues[psoas] = Tissue.MUSCLE
     tissues[forward < -depth - 4] = Tissue.MUSCLE
-    streaks = np.abs(wobble.at(x / 1.4, y / 1.3, z / 14)) < 0.05
+    streaks = np.abs(wobble.at(x / 1.4, y / 1.3, z=z / 14)) < 0.05
     tissues[(tissues == Tissue.MUSCLE) & streaks] = Tissue.FAT
-    _paint_vessels(canvas, forward, side, depth)
+    _paint_vessels(canvas, forward, side=side, depth=depth)
     tissues[skin < spine.fat_mm + 0.6 * waves] = Tissue.FAT
     tissues[skin < 2.0] = Tissue.SKIN
     tissues[skin < 0] = Tissue.AIR
 
 
-def _paint_vessels(canvas: Canvas, forward: Points, side: Points, depth: float) -> None:
+def _paint_vessels(canvas: Canvas, forward: Points, *, side: Points, depth: float) -> None:
     """Aorta on the left, vena cava on the right, before the bodies."""
     for centre, radius in ((-9.0, 8.5), (13.0, 9.0)):
         away = np.hypot(forward - depth - radius - 4.5, side - centre)
@@ -124,14 +124,14 @@ def paint_sac(canvas: Canvas, spine: Spine) -> None:
     tissues[cord] = Tissue.CORD
 
 
-def paint_body(canvas: Canvas, vertebra: Vertebra, wobble: Field) -> None:
+def paint_body(canvas: Canvas, vertebra: Vertebra, *, wobble: Field) -> None:
     """Body with its cortex and concave endplates, and the disc below it."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, canvas.z)
-    wall, rim = body_distances(vertebra, u, v, w)
-    wall = wall + 0.4 * wobble.at(canvas.x, canvas.y, canvas.z)
+    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
+    wall, rim = body_distances(vertebra, u, v=v, w=w)
+    wall = wall + 0.4 * wobble.at(canvas.x, canvas.y, z=canvas.z)
     body = np.maximum(wall, rim)
     tissues = canvas.tissues
-    _paint_disc(tissues, vertebra, u, v, w)
+    _paint_disc(tissues, vertebra, u=u, v=v, w=w)
     ligament = (np.abs(wall) < 1.2) & (np.abs(v) > 0.6 * vertebra.half_depth_mm) & (np.abs(u) < 24)
     tissues[ligament & (wall > -0.2) & (np.abs(w) < 12)] = Tissue.LIGAMENT
     tissues[body < 0] = Tissue.CORTEX
@@ -141,7 +141,7 @@ def paint_body(canvas: Canvas, vertebra: Vertebra, wobble: Field) -> None:
     tissues[vein] = Tissue.HAEMANGIOMA
 
 
-def body_distances(vertebra: Vertebra, u: Points, v: Points, w: Points) -> tuple[Points, Points]:
+def body_distances(vertebra: Vertebra, u: Points, *, v: Points, w: Points) -> tuple[Points, Points]:
     """Roughly the distance (mm, negative inside) from the side wall and from the endplates."""
     height = np.float32(vertebra.half_height_mm)
     waist = 1 - np.float32(0.09) * (1 - np.clip(u / height, -1, 1) ** 2)
@@ -156,7 +156,7 @@ def body_distances(vertebra: Vertebra, u: Points, v: Points, w: Points) -> tuple
     return wall, np.abs(u) - (height - dent)
 
 
-def _paint_disc(tissues: Tissues, vertebra: Vertebra, u: Points, v: Points, w: Points) -> None:
+def _paint_disc(tissues: Tissues, vertebra: Vertebra, *, u: Points, v: Points, w: Points) -> None:
     gap = np.float32(vertebra.disc_height_mm)
     below = u + np.float32(vertebra.half_height_mm) + gap / 2
     bulge = np.float32(vertebra.disc_bulge_mm) * np.clip(1 - (below / (gap / 2)) ** 2, 0, 1)
@@ -174,13 +174,13 @@ def _paint_disc(tissues: Tissues, vertebra: Vertebra, u: Points, v: Points, w: P
         tissues[nucleus & inside & (np.abs(below) < 0.4) & (radius < 0.3)] = Tissue.ANNULUS
 
 
-def paint_posterior_elements(canvas: Canvas, vertebra: Vertebra, spine: Spine, wobble: Field) -> None:
+def paint_posterior_elements(canvas: Canvas, vertebra: Vertebra, *, spine: Spine, wobble: Field) -> None:
     """Pedicles, articular pillars and spinous process; fat and a nerve root in the foramina."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, canvas.z)
+    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
     size = vertebra.half_depth_mm / 17
     back = -vertebra.half_depth_mm
     lateral = np.abs(w) - np.float32(0.66 * vertebra.half_width_mm)
-    foramen = _box(u + 6 * size, v - back + 9 * size, lateral, (13 * size, 8 * size, 6 * size))
+    foramen = _box(u + 6 * size, v - back + 9 * size, c=lateral, half=(13 * size, 8 * size, 6 * size))
     canvas.tissues[foramen < 0] = Tissue.FAT
     root = np.hypot((u - 1.0 * size) / 2.6, (v - back + 8 * size) / 3.0) < size
     canvas.tissues[root & (foramen < 0)] = Tissue.ROOT
@@ -189,25 +189,25 @@ def paint_posterior_elements(canvas: Canvas, vertebra: Vertebra, spine: Spine, w
     )
     _paint_bone(canvas.tissues, pedicle)
     slanted = v + np.float32(0.25) * u
-    pillar = _box(u + 4 * size, slanted - back + 20 * size, lateral, (19 * size, 6.5 * size, 6 * size))
+    pillar = _box(u + 4 * size, slanted - back + 20 * size, c=lateral, half=(19 * size, 6.5 * size, 6 * size))
     _paint_bone(canvas.tissues, pillar)
     # The joint between this pillar and the next.
     joint = (np.abs(u + 15 * size - 0.6 * (v - back + 20 * size)) < 0.9) & (pillar < 0)
     canvas.tissues[joint] = Tissue.CORTEX
-    _paint_spinous_process(canvas, (u, v, w), spine, size, wobble)
+    _paint_spinous_process(canvas, (u, v, w), spine=spine, size=size, wobble=wobble)
 
 
 def _paint_spinous_process(
-    canvas: Canvas, local: tuple[Points, Points, Points], spine: Spine, size: float, wobble: Field
+    canvas: Canvas, local: tuple[Points, Points, Points], *, spine: Spine, size: float, wobble: Field
 ) -> None:
     u, v, w = local
     start = -spine.sac_offset_mm - spine.sac_half_depth_mm - 4
     behind = start - v
     droop = u + 7 * size + np.float32(0.30) * behind
     half = np.float32(6.2 * size) + 0.08 * behind
-    between = _box(u + 7 * size, v - start + 14 * size, w, (24 * size, 16 * size, 2.2))
+    between = _box(u + 7 * size, v - start + 14 * size, c=w, half=(24 * size, 16 * size, 2.2))
     canvas.tissues[between < 0] = Tissue.MUSCLE
-    fat = wobble.at(canvas.x, canvas.y / 1.5 + 20, canvas.z / 3) > 0.45
+    fat = wobble.at(canvas.x, canvas.y / 1.5 + 20, z=canvas.z / 3) > 0.45
     canvas.tissues[(between < 0) & fat] = Tissue.FAT
     process = np.maximum(np.abs(droop) - half, np.abs(behind - 14 * size) - 15 * size)
     process = np.maximum(process, np.abs(w) - (3.2 * size + 0.07 * behind))
@@ -225,7 +225,7 @@ def _span(chosen: NDArray[np.bool_]) -> slice:
     return slice(int(indices[0]), int(indices[-1]) + 1) if indices.size else slice(0, 0)
 
 
-def _box(a: Points, b: Points, c: Points, half: tuple[float, float, float]) -> Points:
+def _box(a: Points, b: Points, *, c: Points, half: tuple[float, float, float]) -> Points:
     """Roughly the distance from a rounded box, negative inside."""
     scaled = np.maximum(np.maximum(np.abs(a) / half[0], np.abs(b) / half[1]), np.abs(c) / half[2])
     rounded = np.sqrt(np.hypot((a / half[0]) ** 2, np.hypot((b / half[1]) ** 2, (c / half[2]) ** 2)))
@@ -292,12 +292,13 @@ def sample_canvas(acquisition: Acquisition) -> Canvas:
         ).astype(np.float32)
         for axis in range(3)
     ]
-    return Canvas(world[0], world[1], world[2], np.zeros(world[0].shape, np.uint8))
+    return Canvas(x=world[0], y=world[1], z=world[2], tissues=np.zeros(world[0].shape, np.uint8))
 
 
 def acquire(
     canvas: Canvas,
     acquisition: Acquisition,
+    *,
     sequence: Sequence,
     texture: Field,
     generator: np.random.Generator,
@@ -306,7 +307,7 @@ def acquire(
     from scipy.ndimage import gaussian_filter1d
 
     contrast = brightness(sequence) * acquisition.tissue_gain
-    pattern = texture.grain_at(canvas.x, canvas.y, canvas.z)
+    pattern = texture.grain_at(canvas.x, canvas.y, z=canvas.z)
     signal = contrast[canvas.tissues] * (1 + texture_strength()[canvas.tissues] * pattern)
     image = per_slice_mean(np.maximum(signal, 0))
     for axis in (1, 2):

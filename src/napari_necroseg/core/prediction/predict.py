@@ -149,7 +149,7 @@ def _prediction(
     probability = found.mean.astype(np.float16)
     voxel_ml = case.grid.voxel_ml
     labels = outline(probability, config, voxel_ml=voxel_ml)
-    left_out = left_out_ml(probability, config.threshold, labels, voxel_ml=voxel_ml)
+    left_out = left_out_ml(probability, config.threshold, labels=labels, voxel_ml=voxel_ml)
     return Prediction(
         case=case.name,
         labels=Volume(labels, case.grid),

@@ -30,7 +30,7 @@ def read_augment(path: Path) -> AugmentConfig:
     SettingsError
         If a name is unknown or a value out of bounds.
     """
-    choices = read_json(path, "an augmentation", _MOST_BYTES)
+    choices = read_json(path, "an augmentation", most_bytes=_MOST_BYTES)
     try:
         return AugmentConfig.checked(**choices)
     except SettingsError as error:

@@ -130,10 +130,10 @@ def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None
         disk.make_folder(output.path.parent)
         with writing_into(output.path.parent), _staged(_contents(output, old)) as staged:
             if found is None:
-                _exchange(output, old, staged)
+                _exchange(output, old, staged=staged)
                 return None
             with _kept(old, found[0]) as kept:
-                _exchange(output, old, staged)
+                _exchange(output, old, staged=staged)
                 return Earlier(replaced=found[0], kept=kept, why=found[1])
     except OSError as error:
         raise unwritable(output.path, error) from error
@@ -240,9 +240,9 @@ def _check_no_case(path: Path) -> None:
 def _contents(output: CaseOutput, old: _Old) -> list[tuple[Path, bytes]]:
     """Return the files to write, in order; the record is written twice if a mask is replaced."""
     path, origin = output.path, output.origin
-    mask = (labels_bytes if output.has_labels else mask_bytes)(path, output.mask, origin)
+    mask = (labels_bytes if output.has_labels else mask_bytes)(path, output.mask, origin=origin)
     maps = {
-        map_path(path, name): probability_bytes(map_path(path, name), voxels, origin)
+        map_path(path, name): probability_bytes(map_path(path, name), voxels, origin=origin)
         for name, voxels in output.maps.items()
     }
     files = {"mask": described(Volume(output.mask, working_grid(origin.grid)), mask)} | {
@@ -312,7 +312,7 @@ def _free_stem(old: _Old) -> str:
     return next(stem for stem in stems if not any(old.mask.with_name(stem + end).exists() for end in ends))
 
 
-def _exchange(output: CaseOutput, old: _Old, staged: Sequence[tuple[Path, Path]]) -> None:
+def _exchange(output: CaseOutput, old: _Old, *, staged: Sequence[tuple[Path, Path]]) -> None:
     """Rename the staged files to their final names; undo all of it if that fails."""
     undo: list[Callable[[], None]] = []
     aside: list[Path] = []
@@ -358,7 +358,7 @@ def _undoable(old: _Old) -> Iterator[dict[Path, Path]]:
                 copy.unlink(missing_ok=True)
 
 
-def save_mask_version(path: Path, voxels: Voxels, origin: Origin) -> Path | None:
+def save_mask_version(path: Path, voxels: Voxels, *, origin: Origin) -> Path | None:
     """Save a mask ``(Z, Y, X)`` in working order onto the grid of `origin`; see `write_case` for errors.
 
     Returns the copy of the earlier mask of that name (``<name>_earlier-001.nii.gz`` or the next free number),

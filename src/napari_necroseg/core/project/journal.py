@@ -120,7 +120,7 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     """
     expected = header_of(base, case)
     try:
-        recovered, header = _read(path, base, expected, case)
+        recovered, header = _read(path, base, expected=expected, case=case)
     except OSError as error:
         raise unreadable(path, error) from error
     is_same = bool(np.array_equal(recovered.voxels != 0, base != 0))
@@ -134,17 +134,17 @@ def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> R
     return replace(recovered, is_saved=is_saved)
 
 
-def _read(path: Path, base: Voxels, expected: Header, case: str) -> tuple[Recovered, Header]:
+def _read(path: Path, base: Voxels, *, expected: Header, case: str) -> tuple[Recovered, Header]:
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FileError(
             f"{path.name} has {size / 2**20:.0f} MB, too much for a journal of edits; move it away."
         )
     with open_to_read(path) as file:
-        header, is_header_sound = read_header(file, path.name, expected)
-        _check_same_image(path, header, expected, case)
+        header, is_header_sound = read_header(file, path.name, expected=expected)
+        _check_same_image(path, header, expected=expected, case=case)
         found = _Replayed(base.astype(header.dtype))
-        for piece in read_records(file, file.tell(), size, header):
+        for piece in read_records(file, file.tell(), size=size, header=header):
             found.take(piece)
     # A damaged header is believed only if the mask behind it has the shape of the case.
     if not found.has_base and not (is_header_sound and found.edits):
@@ -190,7 +190,7 @@ class _Replayed:
         )
 
 
-def _check_same_image(path: Path, header: Header, expected: Header, case: str) -> None:
+def _check_same_image(path: Path, header: Header, *, expected: Header, case: str) -> None:
     """Refuse another case's journal, so that no record can hold more than a mask in memory."""
     if not is_of_case(header, case):
         raise FileError(f"{path.name} holds edits of another case; move it away.")
@@ -212,7 +212,7 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, header: Header, voxels: Voxels, note: Mapping[str, str] | None = None
+        self, path: Path, header: Header, *, voxels: Voxels, note: Mapping[str, str] | None = None
     ) -> None:
         self.path = path
         self._header = header
@@ -246,7 +246,7 @@ class Journal:
         """
         if path.exists():
             raise FileError(f"{path.name} holds unsaved edits of {case}; take them back, or discard them.")
-        journal = cls(path, header_of(base, case), base if now is None else now, note)
+        journal = cls(path, header_of(base, case), voxels=base if now is None else now, note=note)
         free = shutil.disk_usage(path.parent).free
         if free < LEAST_FREE_BYTES:
             journal.discard()
@@ -271,7 +271,7 @@ class Journal:
         recovered = recover(path, base, case=case, any_base=any_base)
         if recovered.lost_bytes:
             copy_file(path, free_name(path, "damaged"))
-        return cls(path, header_of(base, case), recovered.voxels, recovered.note), recovered
+        return cls(path, header_of(base, case), voxels=recovered.voxels, note=recovered.note), recovered
 
     @property
     def is_large(self) -> bool:
@@ -292,7 +292,7 @@ class Journal:
         if self._is_behind:
             raise _unsafe(self.path, "an earlier edit is missing from it")
         self._is_behind = True
-        record = packed_record(box, voxels, self._header.dtype)
+        record = packed_record(box, voxels, dtype=self._header.dtype)
         try:
             self._check_mine()
             _write_all(self._file, record)
@@ -342,7 +342,7 @@ class Journal:
         header = self._header
         assert voxels.shape == header.shape, (voxels.shape, header.shape)
         note = packed_note(self._note) if self._note else b""
-        whole = packed_record(whole_box(header.shape), voxels, header.dtype)
+        whole = packed_record(whole_box(header.shape), voxels, dtype=header.dtype)
         content = packed_header(header) + note + whole
         was_open = self._file is not None
         try:

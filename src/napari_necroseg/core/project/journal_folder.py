@@ -84,7 +84,7 @@ class JournalFolder:
     labels: Path | None = None
 
     @classmethod
-    def of_project(cls, labels: Path, case: str, grid: Grid) -> "JournalFolder":
+    def of_project(cls, labels: Path, case: str, *, grid: Grid) -> "JournalFolder":
         """Return the places for a case in a project: beside its masks."""
         others = named_file(labels / JOURNALS_FOLDER, case)
         return cls(
@@ -127,7 +127,7 @@ class JournalFolder:
 
     def saved(self) -> Voxels | None:
         """Return the person's own mask as saved in the project, ``(Z, Y, X)``; None if there is none."""
-        return None if self.labels is None else saved_voxels(self.labels, self.case, self.grid)
+        return None if self.labels is None else saved_voxels(self.labels, self.case, grid=self.grid)
 
     def kept(self, held: Collection[Path] = ()) -> tuple[KeptStrokes, ...]:
         """Return the strokes that can be taken back, those of the own mask first, without journals in `held`.

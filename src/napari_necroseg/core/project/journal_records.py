@@ -97,7 +97,7 @@ def packed_header(header: Header) -> bytes:
     return content + struct.pack("<I", zlib.crc32(content))
 
 
-def read_header(file: BinaryIO, name: str, expected: Header) -> tuple[Header, bool]:
+def read_header(file: BinaryIO, name: str, *, expected: Header) -> tuple[Header, bool]:
     """Read the header at the beginning of a file, and whether it is undamaged.
 
     A damaged header that differs from `expected` in a few bits counts as `expected`.
@@ -142,7 +142,7 @@ def _is_nearly(content: bytes, expected: Header) -> bool:
     return flipped <= _MOST_FLIPPED_BITS
 
 
-def packed_record(box: Box, voxels: Voxels, dtype: str) -> bytes:
+def packed_record(box: Box, voxels: Voxels, *, dtype: str) -> bytes:
     """Return the bytes of a record with the voxels of a box; its bounds are whole and not negative."""
     corners = [int(bound) for part in box for bound in (part.start, part.stop)]
     plain = np.ascontiguousarray(voxels.astype(dtype, casting="safe", copy=False))
@@ -174,7 +174,7 @@ class Damage:
 
 
 def read_records(
-    file: BinaryIO, start: int, size: int, header: Header
+    file: BinaryIO, start: int, *, size: int, header: Header
 ) -> Iterator[Record | dict[str, str] | Damage]:
     """Yield the undamaged records and notes of a file from a byte on, and the damage between them.
 
@@ -182,21 +182,21 @@ def read_records(
     """
     at = start
     while at < size:
-        found, n_bytes = _record_at(file, at, size, header)
+        found, n_bytes = _record_at(file, at, size=size, header=header)
         if found is not None:
             yield found
             at += n_bytes
             continue
-        begin = _next_record(file, at + 1, size, header)
+        begin = _next_record(file, at + 1, size=size, header=header)
         yield Damage(n_bytes=(size if begin is None else begin) - at, is_tail=begin is None)
         at = size if begin is None else begin
 
 
-def _next_record(file: BinaryIO, start: int, size: int, header: Header) -> int | None:
+def _next_record(file: BinaryIO, start: int, *, size: int, header: Header) -> int | None:
     """Return where the next undamaged record begins; None if there is none."""
     tried = 0
-    for begin in _beginnings(file, start, size):
-        found, n_bytes = _record_at(file, begin, size, header)
+    for begin in _beginnings(file, start, size=size):
+        found, n_bytes = _record_at(file, begin, size=size, header=header)
         if found is not None:
             return begin
         tried += n_bytes
@@ -205,7 +205,7 @@ def _next_record(file: BinaryIO, start: int, size: int, header: Header) -> int |
     return None
 
 
-def _beginnings(file: BinaryIO, start: int, size: int) -> Iterator[int]:
+def _beginnings(file: BinaryIO, start: int, *, size: int) -> Iterator[int]:
     """Yield where records may begin: a fixed distance before the beginning of each compressed stream."""
     at = start + _BEFORE_STREAM
     while at < size:
@@ -220,7 +220,7 @@ def _beginnings(file: BinaryIO, start: int, size: int) -> Iterator[int]:
 
 
 def _record_at(
-    file: BinaryIO, begin: int, size: int, header: Header
+    file: BinaryIO, begin: int, *, size: int, header: Header
 ) -> tuple[Record | dict[str, str] | None, int]:
     """Return the record or note at a byte, if there is one, and how many bytes were read for it."""
     if size - begin < _BEFORE_STREAM:

@@ -56,7 +56,7 @@ class JournalWriter:
     """
 
     def __init__(
-        self, begin: Begin, voxels: Voxels, tell: Callable[[str], None], draft: Draft | None = None
+        self, begin: Begin, voxels: Voxels, *, tell: Callable[[str], None], draft: Draft | None = None
     ) -> None:
         self.voxels = voxels
         self.journal: Journal | None = None

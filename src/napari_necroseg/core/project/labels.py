@@ -20,7 +20,7 @@ from napari_necroseg.core.volume import Grid, Voxels
 _SUFFIXES = {"reference": "", "tumour": TUMOUR_SUFFIX}
 
 
-def saved_voxels(labels: Path, case: str, grid: Grid) -> Voxels | None:
+def saved_voxels(labels: Path, case: str, *, grid: Grid) -> Voxels | None:
     """Read a case's saved mask, ``(Z, Y, X)``; None if there is none that can be read on its grid."""
     path = corrected_path(labels, case)
     if not path.exists():
@@ -63,7 +63,9 @@ def marked(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
     """Like `with_corrected`, without its errors; masks that are not used are marked as drawn, too."""
     # The folder is listed once: asking for each case takes long on a network drive.
     there = names_in(labels)
-    return replace(cohort, cases=tuple(_marked(files, labels, there, unsigned) for files in cohort))
+    return replace(
+        cohort, cases=tuple(_marked(files, labels, there=there, unsigned=unsigned) for files in cohort)
+    )
 
 
 def drawn_cases(cohort: Cohort, labels: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -99,7 +101,7 @@ def masks_in_words(cohort: Cohort, target: str, *, doing: str = "Learning from")
     return tuple(sentences)
 
 
-def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: bool) -> CaseFiles:
+def _marked(files: CaseFiles, labels: Path, *, there: Mapping[str, str], unsigned: bool) -> CaseFiles:
     drawn: dict[str, DrawnMask] = {}
     paths: dict[str, Path] = {}
     for role, suffix in _SUFFIXES.items():
@@ -107,7 +109,7 @@ def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: 
         if name is None:
             continue
         path = labels / name
-        reader = _reader(labels, files.name, path) if role == "reference" else ""
+        reader = _reader(labels, files.name, mask=path) if role == "reference" else ""
         is_used = bool(reader) or unsigned
         is_first = getattr(files, role) is None
         drawn[role] = DrawnMask(
@@ -126,7 +128,7 @@ def _marked(files: CaseFiles, labels: Path, there: Mapping[str, str], unsigned: 
     )
 
 
-def _reader(labels: Path, case: str, mask: Path) -> str:
+def _reader(labels: Path, case: str, *, mask: Path) -> str:
     """Return the initials of whoever signed off exactly this mask; empty if nobody did."""
     if not review_path(labels, case).exists():
         return ""

@@ -129,7 +129,7 @@ def find_weights(models: Path, sha256: str) -> Path | None:
     return next((run for run in runs if read_run_record(run).get("weights_sha256") == sha256), None)
 
 
-def new_run_name(models: Path | None, dimension: str, sequences: tuple[str, ...]) -> str:
+def new_run_name(models: Path | None, dimension: str, *, sequences: tuple[str, ...]) -> str:
     """Return a free name for the next model in `models`."""
     name = f"{dimension}-{'-'.join(sequences)}"
     if models is None:
@@ -149,13 +149,13 @@ def _member_names(run: Path) -> tuple[str, ...]:
     """Return the members as an ensemble's file names them; none for a single model or a damaged file."""
     try:
         stat = (run / ENSEMBLE_NAME).stat()
-        return _names_in_file(run, stat.st_mtime_ns, stat.st_size)
+        return _names_in_file(run, stat.st_mtime_ns, _n_bytes=stat.st_size)
     except (OSError, ModelError):
         return ()
 
 
 @lru_cache(maxsize=512)
-def _names_in_file(run: Path, _modified_ns: int, _n_bytes: int) -> tuple[str, ...]:
+def _names_in_file(run: Path, _modified_ns: int, *, _n_bytes: int) -> tuple[str, ...]:
     """Read each file once until it changes."""
     return tuple(member.run for member in read_ensemble(run).members)
 
@@ -253,7 +253,7 @@ def read_ensemble(folder: Path) -> Ensemble:
     """
     path = folder / ENSEMBLE_NAME
     try:
-        return Ensemble.model_validate(read_json(path, _ENSEMBLE_KIND, _MOST_ENSEMBLE_BYTES))
+        return Ensemble.model_validate(read_json(path, _ENSEMBLE_KIND, most_bytes=_MOST_ENSEMBLE_BYTES))
     except FileError as error:
         raise ModelError(str(error)) from error
     except ValidationError as error:

@@ -98,7 +98,7 @@ def provenance_of(mask: Path) -> Provenance:
     except NecrosegError:
         return Provenance(state=MaskState.CHANGED, stored=record)
     stored = record_of(record, digest)
-    state = _state(mask, digest, stored)
+    state = _state(mask, digest, record=stored)
     believed = {} if state is MaskState.CHANGED else stored
     return Provenance(state=state, record=believed, stored=stored)
 
@@ -113,7 +113,7 @@ def record_of(record: Mapping[str, Any], digest: str) -> Mapping[str, Any]:
     return own
 
 
-def hash_of(record: Mapping[str, Any], role: str, kind: str = "sha256") -> object:
+def hash_of(record: Mapping[str, Any], role: str, *, kind: str = "sha256") -> object:
     """Return the hash in a record of the mask, its probability or its uncertainty; None if it has none."""
     files = record.get(FILES)
     described = files.get(role) if isinstance(files, dict) else None
@@ -129,7 +129,7 @@ def described(volume: Volume, content: bytes) -> dict[str, Any]:
     }
 
 
-def _state(mask: Path, digest: str, record: Mapping[str, Any]) -> MaskState:
+def _state(mask: Path, digest: str, *, record: Mapping[str, Any]) -> MaskState:
     if not record:
         return MaskState.UNRECORDED
     if hash_of(record, "mask") is None:
@@ -143,10 +143,12 @@ def _is_written_anew(mask: Path, record: Mapping[str, Any]) -> bool:
     """Whether the file was only saved or zipped again: its voxels and their place are the same."""
     try:
         volume = to_working(read_mask(mask).volume)
-        place = Grid(volume.voxels.shape, np.asarray(hash_of(record, "mask", "affine_ras"), float))
+        place = Grid(volume.voxels.shape, np.asarray(hash_of(record, "mask", kind="affine_ras"), float))
     except (NecrosegError, TypeError, ValueError):
         return False
-    return _voxels_sha256(volume) == hash_of(record, "mask", "voxels_sha256") and place.matches(volume.grid)
+    return _voxels_sha256(volume) == hash_of(record, "mask", kind="voxels_sha256") and place.matches(
+        volume.grid
+    )
 
 
 def _voxels_sha256(volume: Volume) -> str:

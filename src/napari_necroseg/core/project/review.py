@@ -133,7 +133,7 @@ def sign_off(
     return review
 
 
-def add_work(labels: Path, case: str, seconds: float) -> None:
+def add_work(labels: Path, case: str, *, seconds: float) -> None:
     """Add time to a case whose mask was changed; it is no longer signed off then."""
     with _REVIEWS:
         write_review(labels, read_review(labels, case).worked(seconds))
@@ -161,7 +161,7 @@ def read_review(labels: Path, case: str) -> Review:
     path = review_path(labels, case)
     if not path.exists():
         return Review(case=case)
-    return _checked(read_json(path, "a review of this case", _MOST_BYTES), case, path)
+    return _checked(read_json(path, "a review of this case", most_bytes=_MOST_BYTES), case, path=path)
 
 
 def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
@@ -172,7 +172,7 @@ def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
     untouched. Strokes that are journalled but not saved do not count.
     """
     there = names_in(labels)
-    return {name: _status(name, labels, there) for name in cohort.names}
+    return {name: _status(name, labels, there=there) for name in cohort.names}
 
 
 def next_case(
@@ -195,7 +195,7 @@ def next_case(
     return next(wanted, None)
 
 
-def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:
+def _checked(choices: dict[str, Any], case: str, *, path: Path) -> Review:
     unknown = sorted(set(choices) - set(Review.model_fields))
     if unknown:
         raise _no_review(path, f"it has an unknown entry {unknown[0][:40]!r}.")
@@ -208,7 +208,7 @@ def _checked(choices: dict[str, Any], case: str, path: Path) -> Review:
     return review
 
 
-def _status(case: str, labels: Path, there: Mapping[str, str]) -> Status:
+def _status(case: str, labels: Path, *, there: Mapping[str, str]) -> Status:
     mask_name = name_among(there, f"{case}.nii.gz")
     if name_among(there, f"{case}{REVIEW_SUFFIX}") is not None:
         try:

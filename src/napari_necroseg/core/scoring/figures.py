@@ -62,7 +62,7 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
     return tuple(
         path
         for name, figure in _figures(scores, n_unscored).items()
-        for path in save_figure(figure, folder, name)
+        for path in save_figure(figure, folder, name=name)
     )
 
 
@@ -73,7 +73,7 @@ def keep_foreign(folder: Path) -> Iterator[str]:
             yield f"{path} is of another kind; it is kept as {back_up(path).name}."
 
 
-def save_figure(figure: "Figure", folder: Path, name: str) -> tuple[Path, ...]:
+def save_figure(figure: "Figure", folder: Path, *, name: str) -> tuple[Path, ...]:
     """Write a figure as PNG, SVG and PDF, without the time, and return their paths."""
     paths = tuple(folder / f"{name}.{suffix}" for suffix in FORMATS)
     for path, suffix in zip(paths, FORMATS, strict=True):

@@ -115,7 +115,7 @@ def score_files(
     pairs = find_pairs(Path(reference), Path(prediction))
 
     def others(path: str | Path) -> MaskPairs:
-        return other_pairs(pairs, Path(reference), Path(path))
+        return other_pairs(pairs, Path(reference), other=Path(path))
 
     options = ScoringOptions(
         tolerance_mm=tolerance_mm,
@@ -162,8 +162,8 @@ def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Gene
         without_reference=pairs.without_reference,
         failed=first.failed,
     )
-    summary = yield from _beside(first, summary, patients, options)
-    yield from _write(first.scored, summary, options)
+    summary = yield from _beside(first, summary, patients=patients, options=options)
+    yield from _write(first.scored, summary, options=options)
     yield Finished(result=summary)
 
 
@@ -176,7 +176,7 @@ def _check_out(options: ScoringOptions) -> None:
         check_out_file(options.csv)
 
 
-def other_pairs(pairs: MaskPairs, reference: Path, other: Path) -> MaskPairs:
+def other_pairs(pairs: MaskPairs, reference: Path, *, other: Path) -> MaskPairs:
     """Find another set of masks of the same cases.
 
     Parameters
@@ -251,7 +251,7 @@ def _first(pairs: MaskPairs, options: ScoringOptions) -> Generator[Event, None, 
 
 
 def _beside(
-    first: _ScoredSet, summary: Summary, patients: Mapping[str, str], options: ScoringOptions
+    first: _ScoredSet, summary: Summary, *, patients: Mapping[str, str], options: ScoringOptions
 ) -> Generator[Event, None, Summary]:
     """Score the other sets, and add to the summary what comes of it."""
     sets = dict(options.against)
@@ -259,12 +259,14 @@ def _beside(
         sets[SECOND_READER] = options.second_reader
     others: dict[str, _ScoredSet] = {}
     for name, pairs in sets.items():
-        others[name] = yield from _other(pairs, name, options)
+        others[name] = yield from _other(pairs, name, options=options)
         yield from (Warned(message=f"{name}: {words}") for words in others[name].remarks())
     against_reader = None
     if options.second_reader is not None:
-        against_reader = yield from _against_reader(first, options.second_reader, patients, options)
-    compared = compare(first.scores, {name: one.scores for name, one in others.items()}, patients)
+        against_reader = yield from _against_reader(
+            first, options.second_reader, patients=patients, options=options
+        )
+    compared = compare(first.scores, {name: one.scores for name, one in others.items()}, patients=patients)
     return replace(
         summary,
         comparisons=tuple(
@@ -282,7 +284,7 @@ def _beside(
 
 
 def _against_reader(
-    first: _ScoredSet, reader: MaskPairs, patients: Mapping[str, str], options: ScoringOptions
+    first: _ScoredSet, reader: MaskPairs, *, patients: Mapping[str, str], options: ScoringOptions
 ) -> Generator[Event, None, Summary | None]:
     """Score the same predictions against the masks of a second reader."""
     masks = {pair.case: pair.prediction for pair in reader}
@@ -290,7 +292,7 @@ def _against_reader(
     pairs = MaskPairs(
         pairs=tuple(replace(pair, reference=masks[pair.case]) for pair in scored if pair.case in masks)
     )
-    found = yield from _other(pairs, f"predictions against the {SECOND_READER}", options)
+    found = yield from _other(pairs, f"predictions against the {SECOND_READER}", options=options)
     if not found.scored:
         return None
     return replace(
@@ -302,7 +304,7 @@ def _against_reader(
     )
 
 
-def _other(pairs: MaskPairs, name: str, options: ScoringOptions) -> Generator[Event, None, _ScoredSet]:
+def _other(pairs: MaskPairs, name: str, *, options: ScoringOptions) -> Generator[Event, None, _ScoredSet]:
     """Score another set of masks of the same cases."""
     found = _ScoredSet(failed=dict(pairs.refused))
     yield from (Warned(message=f"{name}: {note}") for note in pairs.notes)
@@ -330,7 +332,7 @@ def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, ReadPa
     return ScoredCase(pair=pair, grid=masks.grid, scores=scores, made=made), masks
 
 
-def _write(scored: list[ScoredCase], summary: Summary, options: ScoringOptions) -> Iterator[Event]:
+def _write(scored: list[ScoredCase], summary: Summary, *, options: ScoringOptions) -> Iterator[Event]:
     """Write what is options; a file of someone else under one of these names is kept, and that is told."""
     scores = {case.pair.case: case.scores for case in scored}
     texts: dict[Path, str] = {}

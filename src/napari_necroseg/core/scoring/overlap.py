@@ -97,7 +97,7 @@ class LiveCounts:
             np.array_equal(voxels != 0, self._masks[side])
         )
 
-    def paint(self, side: Side, box: Box, voxels: Voxels) -> Counts:
+    def paint(self, side: Side, box: Box, *, voxels: Voxels) -> Counts:
         """Follow a stroke.
 
         Parameters

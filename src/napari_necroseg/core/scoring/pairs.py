@@ -218,7 +218,7 @@ def _pairs_of_folders(references: Path, predictions: Path) -> MaskPairs:
         refused={of_reference.name_of(key): why for key, why in refused.items() if why},
         without_prediction=tuple(map(of_reference.name_of, _beyond(of_reference, both))),
         without_reference=tuple(map(of_prediction.name_of, _beyond(of_prediction, both))),
-        notes=(*there[0].notes, *there[1].notes, *_on_earlier(*there, both)),
+        notes=(*there[0].notes, *there[1].notes, *_on_earlier(*there, both=both)),
     )
 
 
@@ -282,7 +282,7 @@ def _beyond(folder: MaskFolder, both: list[str]) -> list[str]:
     return [key for key in folder.files if key not in both]
 
 
-def _on_earlier(references: MaskFolder, predictions: MaskFolder, both: list[str]) -> tuple[str, ...]:
+def _on_earlier(references: MaskFolder, predictions: MaskFolder, *, both: list[str]) -> tuple[str, ...]:
     """Tell what would be a pair by its name, and is an earlier version on both sides."""
     left_out = [
         predictions.name_of(key)

@@ -96,17 +96,17 @@ def score_masks(
     GeometryError
         If the masks are not on one grid, or no grid is given.
     """
-    common = _common_grid(reference, prediction, grid)
-    return _scores(_inside(reference), _inside(prediction), common, tolerance_mm=tolerance_mm)
+    common = _common_grid(reference, prediction, grid=grid)
+    return _scores(_inside(reference), _inside(prediction), grid=common, tolerance_mm=tolerance_mm)
 
 
-def _scores(reference: Mask, prediction: Mask, grid: Grid, *, tolerance_mm: float) -> Scores:
+def _scores(reference: Mask, prediction: Mask, *, grid: Grid, tolerance_mm: float) -> Scores:
     box = bounding_box(reference | prediction)
     if box is None:
         box = (slice(0, 1), slice(0, 1), slice(0, 1))
     near = reference[box], prediction[box]
     counts = count(*near, beside=reference.size - near[0].size)
-    surfaces = surface_distances(*near, grid.spacing_mm)
+    surfaces = surface_distances(*near, spacing_mm=grid.spacing_mm)
     lesions = count_lesions(*near)
     reference_ml = counts.reference * grid.voxel_ml
     difference_ml = (counts.prediction - counts.reference) * grid.voxel_ml
@@ -114,13 +114,13 @@ def _scores(reference: Mask, prediction: Mask, grid: Grid, *, tolerance_mm: floa
         dice=dice(counts),
         sensitivity=sensitivity(counts),
         specificity=specificity(counts),
-        specificity_box=_box_specificity(reference, prediction, box, grid),
-        specificity_patch=_patch_specificity(reference, prediction, box),
+        specificity_box=_box_specificity(reference, prediction, box=box, grid=grid),
+        specificity_patch=_patch_specificity(reference, prediction, box=box),
         hd95_mm=surfaces.hausdorff_mm(95.0),
         assd_mm=surfaces.average_mm(),
         nsd=surfaces.share_within(tolerance_mm),
         nsd_tolerance_mm=tolerance_mm,
-        centroid_distance_mm=_centroid_distance_mm(*near, grid),
+        centroid_distance_mm=_centroid_distance_mm(*near, grid=grid),
         reference_ml=reference_ml,
         prediction_ml=counts.prediction * grid.voxel_ml,
         volume_difference_ml=difference_ml,
@@ -132,7 +132,7 @@ def _scores(reference: Mask, prediction: Mask, grid: Grid, *, tolerance_mm: floa
     )
 
 
-def _common_grid(reference: Volume | Voxels, prediction: Volume | Voxels, grid: Grid | None) -> Grid:
+def _common_grid(reference: Volume | Voxels, prediction: Volume | Voxels, *, grid: Grid | None) -> Grid:
     """The grid that both masks are on."""
     grids = [mask.grid for mask in (reference, prediction) if isinstance(mask, Volume)]
     if grid is None and not grids:
@@ -161,14 +161,14 @@ def shown(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _box_specificity(reference: Mask, prediction: Mask, box: Box, grid: Grid) -> float:
+def _box_specificity(reference: Mask, prediction: Mask, *, box: Box, grid: Grid) -> float:
     if not reference[box].any():
         return math.nan
     region = box_region(reference, grid.spacing_mm)
     return specificity(count(reference[region], prediction[region]))
 
 
-def _patch_specificity(reference: Mask, prediction: Mask, box: Box) -> float:
+def _patch_specificity(reference: Mask, prediction: Mask, *, box: Box) -> float:
     """Specificity in the patch; only rows and columns of the `box` of both masks are interpolated."""
     _, rows, columns = box
     reference_64, prediction_64 = (
@@ -191,7 +191,7 @@ def _within(span: slice, box: slice) -> slice:
     return slice(start - box.start, max(start, min(span.stop, box.stop)) - box.start)
 
 
-def _centroid_distance_mm(reference: Mask, prediction: Mask, grid: Grid) -> float:
+def _centroid_distance_mm(reference: Mask, prediction: Mask, *, grid: Grid) -> float:
     if not reference.any() or not prediction.any():
         return math.inf if reference.any() or prediction.any() else math.nan
     places = [np.argwhere(mask).mean(axis=0) for mask in (reference, prediction)]

@@ -66,7 +66,7 @@ def interval_of_mean(groups: Iterable[Sequence[float]]) -> tuple[float, float]:
 
 
 def patient_differences(
-    first: Mapping[str, float], other: Mapping[str, float], patients: Mapping[str, str]
+    first: Mapping[str, float], other: Mapping[str, float], *, patients: Mapping[str, str]
 ) -> NDArray[np.float64]:
     """Return the other minus the first of each patient.
 

@@ -281,7 +281,7 @@ def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None =
     averaged = {case: one for case, one in scores.items() if one.state in ("scored", "missed")}
     columns = {name: defined(float(getattr(one, name)) for one in averaged.values()) for name in SCORE_NAMES}
     between = {name: quartiles(values) for name, values in columns.items()}
-    intervals = {name: _interval_of_mean(averaged, name, patients or {}) for name in SCORE_NAMES}
+    intervals = {name: _interval_of_mean(averaged, name, patients=patients or {}) for name in SCORE_NAMES}
     return Summary(
         mean={name: fmean(values) if values else math.nan for name, values in columns.items()},
         median={name: median(values) if values else math.nan for name, values in columns.items()},
@@ -298,7 +298,7 @@ def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None =
 
 
 def _interval_of_mean(
-    scores: Mapping[str, Scores], name: str, patients: Mapping[str, str]
+    scores: Mapping[str, Scores], name: str, *, patients: Mapping[str, str]
 ) -> tuple[float, float]:
     of_patient: dict[str, list[float]] = {}
     for case, one in scores.items():
@@ -315,6 +315,7 @@ def _how_many(scores: Sequence[Scores], state: State) -> int:
 def compare(
     first: Mapping[str, Scores],
     others: Mapping[str, Mapping[str, Scores]],
+    *,
     patients: Mapping[str, str] | None = None,
 ) -> tuple[Comparison, ...]:
     """Compare sets of scores with a first one, pair by pair.
@@ -333,7 +334,7 @@ def compare(
     tuple of Comparison
         One for each of `others`; p values are corrected over all scores of all of them.
     """
-    drafts = [_compared(first, name, other, patients or {}) for name, other in others.items()]
+    drafts = [_compared(first, name, other=other, patients=patients or {}) for name, other in others.items()]
     corrected = iter(holm([change.p for draft in drafts for change in draft.changes]))
     return tuple(
         replace(draft, changes=tuple(replace(change, p_holm=next(corrected)) for change in draft.changes))
@@ -342,7 +343,7 @@ def compare(
 
 
 def _compared(
-    first: Mapping[str, Scores], name: str, other: Mapping[str, Scores], patients: Mapping[str, str]
+    first: Mapping[str, Scores], name: str, *, other: Mapping[str, Scores], patients: Mapping[str, str]
 ) -> Comparison:
     cases = [case for case in first if case in other]
     changes = [CaseChange(case=case, first=first[case].dice, other=other[case].dice) for case in cases]
@@ -355,8 +356,8 @@ def _compared(
             _change(
                 score,
                 {case: value_of(first[case], score) for case in cases},
-                {case: value_of(other[case], score) for case in cases},
-                patients,
+                other={case: value_of(other[case], score) for case in cases},
+                patients=patients,
             )
             for score in COMPARED
         ),
@@ -371,9 +372,9 @@ def value_of(scores: Scores, name: str) -> float:
 
 
 def _change(
-    score: str, first: Mapping[str, float], other: Mapping[str, float], patients: Mapping[str, str]
+    score: str, first: Mapping[str, float], *, other: Mapping[str, float], patients: Mapping[str, str]
 ) -> Change:
-    differences = patient_differences(first, other, patients)
+    differences = patient_differences(first, other, patients=patients)
     better, worse = better_and_worse(differences, more_is_better=COMPARED[score])
     return Change(
         score=score,

@@ -39,8 +39,8 @@ class SurfaceDistances:
         if not len(self.reference_mm) and not len(self.prediction_mm):
             return math.nan
         return max(
-            _percentile(self.reference_mm, self.reference_mm2, percent),
-            _percentile(self.prediction_mm, self.prediction_mm2, percent),
+            _percentile(self.reference_mm, self.reference_mm2, percent=percent),
+            _percentile(self.prediction_mm, self.prediction_mm2, percent=percent),
         )
 
     def average_mm(self) -> float:
@@ -63,7 +63,7 @@ class SurfaceDistances:
         return float(near / area)
 
 
-def surface_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) -> SurfaceDistances:
+def surface_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing) -> SurfaceDistances:
     """Measure how far each surface element of one mask is from the surface of the other.
 
     Parameters
@@ -84,7 +84,8 @@ def surface_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) ->
     areas = element_areas_mm2(spacing_mm)
     sorted_pairs = [
         _sorted(
-            _distances_to(elements[1 - side], elements[side], spacing_mm), areas[codes[side][elements[side]]]
+            _distances_to(elements[1 - side], elements[side], spacing_mm=spacing_mm),
+            areas[codes[side][elements[side]]],
         )
         for side in (0, 1)
     ]
@@ -97,7 +98,7 @@ def surface_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) ->
     )
 
 
-def contour_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) -> NDArray[np.float32]:
+def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing) -> NDArray[np.float32]:
     """Return how far the reference's surface is from the prediction's, on the voxels along it.
 
     Parameters
@@ -121,7 +122,7 @@ def contour_distances(reference: Mask, prediction: Mask, spacing_mm: Spacing) ->
     codes = [neighbourhoods(mask[box]) for mask in (reference, prediction)]
     elements = [(code != 0) & (code != _ALL_INSIDE) for code in codes]
     at_corners = np.full(elements[0].shape, -np.inf)
-    at_corners[elements[0]] = _distances_to(elements[1], elements[0], spacing_mm)
+    at_corners[elements[0]] = _distances_to(elements[1], elements[0], spacing_mm=spacing_mm)
     # Corner (z, y, x) lies before voxel (z, y, x): a voxel has those from its own place to the next.
     largest = ndimage.maximum_filter(at_corners, size=2, origin=-1, mode="nearest")[:-1, :-1, :-1]
     contour = reference[box] & ~ndimage.binary_erosion(reference[box], _IN_SLICE)
@@ -176,7 +177,7 @@ def _triangles() -> dict[int, Floats]:
     return triangles
 
 
-def _distances_to(targets: Mask, places: Mask, spacing_mm: Spacing) -> Floats:
+def _distances_to(targets: Mask, places: Mask, *, spacing_mm: Spacing) -> Floats:
     """Distance from each of the places to the nearest target, on one grid."""
     if not targets.any():
         return np.full(int(np.count_nonzero(places)), np.inf)
@@ -189,7 +190,7 @@ def _sorted(distances_mm: Floats, areas_mm2: Floats) -> tuple[Floats, Floats]:
     return distances_mm[order], areas_mm2[order]
 
 
-def _percentile(distances_mm: Floats, areas_mm2: Floats, percent: float) -> float:
+def _percentile(distances_mm: Floats, areas_mm2: Floats, *, percent: float) -> float:
     """First distance at which at least `percent` of the area is reached; infinite without any element."""
     if not len(distances_mm):
         return math.inf

@@ -148,7 +148,7 @@ def read_scores(path: Path) -> dict[str, Scores]:
     FileError
         If it is not such a table.
     """
-    text = read_text(path, "a table of scores", LARGEST_TABLE_BYTES)
+    text = read_text(path, "a table of scores", most_bytes=LARGEST_TABLE_BYTES)
     try:
         return {row["case"]: _scores_of(row) for row in csv.DictReader(io.StringIO(text, newline=""))}
     except (KeyError, TypeError, ValueError, csv.Error) as error:

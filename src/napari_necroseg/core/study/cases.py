@@ -93,7 +93,7 @@ class CaseStore:
             return kept[1]
         case = load_case(files)
         self.n_read += 1
-        self._keep(files.name, stamps, case)
+        self._keep(files.name, stamps, case=case)
         return case
 
     def with_voxels(self, files: CaseFiles) -> CaseFiles:
@@ -109,7 +109,7 @@ class CaseStore:
     def _is_full(self) -> bool:
         return self._n_bytes >= self._most_bytes
 
-    def _keep(self, name: str, stamps: _Stamps, case: Case) -> None:
+    def _keep(self, name: str, stamps: _Stamps, *, case: Case) -> None:
         dropped = self._cases.pop(name, None)
         if dropped is not None:
             self._n_bytes -= _n_bytes(dropped[1])
@@ -119,7 +119,7 @@ class CaseStore:
 
 
 def read_study_cases(
-    config: StudyConfig, cohort: Cohort, store: CaseStore, out: Path, stop: threading.Event
+    config: StudyConfig, cohort: Cohort, *, store: CaseStore, out: Path, stop: threading.Event
 ) -> Generator[Event, None, Mapping[str, StudyCase] | None]:
     """Read every case once, and decide its fold; return None if it was stopped.
 
@@ -148,7 +148,7 @@ def read_study_cases(
         marks[files.name] = marks_of(case, case.sequences)
     yield Progress(done=len(cohort), total=len(cohort), message=f"{len(cohort)} cases read")
     patients = {files.name: files.patient_or_name for files in cohort}
-    folds = decide_folds(config, cohort, volumes, out)
+    folds = decide_folds(config, cohort, volumes_ml=volumes, out=out)
     if (out / FOLDS_NAME).exists():
         yield Progress(done=len(cohort), total=len(cohort), message=f"Folds are those of {FOLDS_NAME}")
     cases = {
@@ -166,12 +166,12 @@ def read_study_cases(
     }
     check_images(cases)
     if not (out / FOLDS_NAME).exists():
-        write_folds(out / FOLDS_NAME, folds, patients)
+        write_folds(out / FOLDS_NAME, folds, patients=patients)
     return cases
 
 
 def decide_folds(
-    config: StudyConfig, cohort: Cohort, volumes_ml: Mapping[str, float], out: Path
+    config: StudyConfig, cohort: Cohort, *, volumes_ml: Mapping[str, float], out: Path
 ) -> dict[str, int]:
     """Return the fold of each case: as the table in `out` has them, or the cohort's, or drawn anew.
 
@@ -187,7 +187,7 @@ def decide_folds(
         folds = folds_of_cohort(cohort) or draw_folds(
             volumes_ml, patients, folds=config.folds, seed=config.fold_seed
         )
-    check_folds(folds, patients, config.folds)
+    check_folds(folds, patients, n_folds=config.folds)
     return folds
 
 
@@ -223,10 +223,10 @@ def cohort_of(folder: Path, record: StudyRecord) -> Cohort:
         If the cohort's table is gone, or no longer has one of them.
     """
     table = read_cohort(folder / record.cohort)
-    return replace(table, cases=tuple(_as_used(table[name], folder, record) for name in record.cases))
+    return replace(table, cases=tuple(_as_used(table[name], folder, record=record) for name in record.cases))
 
 
-def _as_used(files: CaseFiles, folder: Path, record: StudyRecord) -> CaseFiles:
+def _as_used(files: CaseFiles, folder: Path, *, record: StudyRecord) -> CaseFiles:
     used = record.cases[files.name].target_file
     if not used:
         return files

@@ -75,7 +75,7 @@ def plan_study(
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)
     places = places_of(config)
-    began = yield from begin(config, cohort, out, stop)
+    began = yield from begin(config, cohort, out=out, stop=stop)
     if began is None:
         return
     study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)

@@ -1,7 +1,7 @@
 """A whole study, from its beginning or from wherever it was left: folds, runs, tables, report."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +61,6 @@ _UNSEEN = (
     "What it wrote cannot be seen from here: its worker needs the folder of the study, shared under the "
     "same path."
 )
-Engine = Callable[[Sequence[Unit], Places, CaseStore, threading.Event], Generator[Event, None, None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +131,7 @@ def run_study(
         check_start(config.start_from)
     with file_lock(out / _LOCK_NAME, f"The study in {out}"):
         sweep_all(out)
-        began = yield from begin(config, cohort, out, stop)
+        began = yield from begin(config, cohort, out=out, stop=stop)
         if began is None:
             return
         study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
@@ -160,7 +159,7 @@ def usual_study(cohort: Cohort, out: Path) -> StudyConfig:
 
 
 def begin(
-    config: StudyConfig, cohort: Cohort, out: Path, stop: threading.Event
+    config: StudyConfig, cohort: Cohort, *, out: Path, stop: threading.Event
 ) -> Generator[Event, None, Begun | None]:
     """Check and read the cases, and say what the experiment is; return None if it was stopped.
 
@@ -184,7 +183,7 @@ def begin(
     for words in masks_in_words(cohort, config.target, doing="Learning from, and scoring against,"):
         yield Started(message=words)
     store = CaseStore()
-    cases = yield from read_study_cases(config, cohort, store, out, stop)
+    cases = yield from read_study_cases(config, cohort, store=store, out=out, stop=stop)
     if cases is None:
         return None
     start = config.start_from
@@ -320,7 +319,7 @@ class Underway:
         left = [self.unit(run) for run in runs if not self._is_done(run)]
         if not left:
             return
-        with closing(_engine(self.places)(left, self.places, store, self.stop)) as events:
+        with closing(_do_units(left, self.places, store=store, stop=self.stop)) as events:
             said: set[str] = set()
             for event in events:
                 if isinstance(event, Finished):
@@ -474,7 +473,7 @@ def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
             "The networks of the study in this folder were applied in another way, by an earlier version of "
             "this program; go on with that version, or choose a new folder."
         )
-    changed = [name for name in {**earlier.cases, **record.cases} if not _is_same(earlier, record, name)]
+    changed = [name for name in {**earlier.cases, **record.cases} if not _is_same(earlier, record, name=name)]
     if changed:
         raise SettingsError(
             f"The study in this folder was begun with another {changed[0]} (its image, mask, patient or "
@@ -483,7 +482,7 @@ def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
         )
 
 
-def _is_same(earlier: StudyRecord, record: StudyRecord, name: str) -> bool:
+def _is_same(earlier: StudyRecord, record: StudyRecord, *, name: str) -> bool:
     was, now = earlier.cases.get(name), record.cases.get(name)
     if was is None or now is None:
         return False
@@ -542,22 +541,15 @@ def plan_of(unit: Unit) -> Plan:
     return make_plan(config, cohort)
 
 
-def _engine(places: Places) -> Engine:
-    return _on_cluster if places.needs_cluster else _one_by_one
-
-
-def _one_by_one(
-    units: Sequence[Unit], _places: Places, store: CaseStore, stop: threading.Event
+def _do_units(
+    units: Sequence[Unit], places: Places, *, store: CaseStore, stop: threading.Event
 ) -> Generator[Event, None, None]:
+    if places.needs_cluster:
+        from napari_necroseg.core.study.workers import on_cluster
+
+        yield from on_cluster(units, places, stop=stop)
+        return
     for unit in units:
         if stop.is_set():
             return
-        yield from do_unit(unit, store, stop)
-
-
-def _on_cluster(
-    units: Sequence[Unit], places: Places, _store: CaseStore, stop: threading.Event
-) -> Generator[Event, None, None]:
-    from napari_necroseg.core.study.workers import on_cluster
-
-    yield from on_cluster(units, places, stop)
+        yield from do_unit(unit, store, stop=stop)

@@ -99,7 +99,7 @@ def folds_of_cohort(cohort: Cohort) -> dict[str, int] | None:
     return {case.name: int(case.fold or 0) for case in cohort}
 
 
-def write_folds(path: Path, folds: Mapping[str, int], patients: Mapping[str, str]) -> None:
+def write_folds(path: Path, folds: Mapping[str, int], *, patients: Mapping[str, str]) -> None:
     """Write the folds as a table with a row for each case.
 
     Raises
@@ -143,7 +143,7 @@ def _is_fold(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) > 0
 
 
-def check_folds(folds: Mapping[str, int], patients: Mapping[str, str], n_folds: int) -> None:
+def check_folds(folds: Mapping[str, int], patients: Mapping[str, str], *, n_folds: int) -> None:
     """Refuse folds that another number was asked for, that are empty, or that divide a patient.
 
     Raises

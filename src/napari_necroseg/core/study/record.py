@@ -268,7 +268,7 @@ _Record = TypeVar("_Record", bound=BaseModel)
 
 def _read(path: Path, of_kind: type[_Record]) -> _Record:
     try:
-        return of_kind.model_validate(read_json(path, "a record of a study", _MOST_BYTES))
+        return of_kind.model_validate(read_json(path, "a record of a study", most_bytes=_MOST_BYTES))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -86,13 +86,13 @@ def read_results(path: Path) -> tuple[CaseResult, ...]:
         If there is none, or it is not such a table.
     """
     found: dict[tuple[Configuration, int, int, str], dict[str, float]] = {}
-    text = read_text(path, "a table of scores", LARGEST_TABLE_BYTES)
+    text = read_text(path, "a table of scores", most_bytes=LARGEST_TABLE_BYTES)
     try:
         for row in csv.DictReader(io.StringIO(text, newline="")):
             run = Configuration(row["configuration"]), int(row["fold"]), int(row["seed"])
             values = found.setdefault((*run, row["case"]), {})
             values[_NAME_OF[row["metric"], row["region"]]] = float(row["value"] or "nan")
-        return tuple(_result(*key, values) for key, values in found.items())
+        return tuple(_result(key, values) for key, values in found.items())
     except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
         raise FileError(
             f"{path} is no table of scores of a study: its columns are {','.join(COLUMNS)}. Write it again "
@@ -100,9 +100,8 @@ def read_results(path: Path) -> tuple[CaseResult, ...]:
         ) from error
 
 
-def _result(
-    configuration: Configuration, fold: int, seed: int, case: str, values: dict[str, float]
-) -> CaseResult:
+def _result(key: tuple[Configuration, int, int, str], values: dict[str, float]) -> CaseResult:
+    configuration, fold, seed, case = key
     fields: dict[str, Any] = {name: values[name] for name in (*SCORE_NAMES, _TOLERANCE)}
     fields |= {name: int(value) for name, value in fields.items() if name.startswith("lesions_")}
     scores = Scores(state=_state(values), **fields)
@@ -192,10 +191,10 @@ def outcomes_of(record: StudyRecord, results: Iterable[CaseResult]) -> tuple[Out
                 "together. Write the scores again with `necroseg study`."
             )
         by_configuration.setdefault(one.configuration, []).append(one)
-    return tuple(_outcome(name, found, record) for name, found in by_configuration.items() if found)
+    return tuple(_outcome(name, found, record=record) for name, found in by_configuration.items() if found)
 
 
-def _outcome(configuration: Configuration, results: list[CaseResult], record: StudyRecord) -> Outcome:
+def _outcome(configuration: Configuration, results: list[CaseResult], *, record: StudyRecord) -> Outcome:
     of_case: dict[str, list[Scores]] = defaultdict(list)
     counts: dict[State, int] = {"scored": 0, "missed": 0, "false_alarm": 0, "nothing_to_find": 0}
     for one in results:
@@ -316,7 +315,7 @@ def friedman(outcomes: Sequence[Outcome], score: str) -> Friedman | None:
 
 def pairs(outcomes: Sequence[Outcome], score: str) -> tuple[Pair, ...]:
     """Compare all pairs of configurations in one score, and correct for their number."""
-    drafts = [_pair(first, other, score) for first, other in combinations(outcomes, 2)]
+    drafts = [_pair(first, other, score=score) for first, other in combinations(outcomes, 2)]
     corrected = holm([draft.p for draft in drafts])
     return tuple(replace(draft, p_holm=p) for draft, p in zip(drafts, corrected, strict=True))
 
@@ -372,8 +371,8 @@ def _friedman(values: np.ndarray) -> tuple[float, float]:
     return float(result.statistic), float(result.pvalue)
 
 
-def _pair(first: Outcome, other: Outcome, score: str) -> Pair:
-    differences = patient_differences(first.values[score], other.values[score], first.patients)
+def _pair(first: Outcome, other: Outcome, *, score: str) -> Pair:
+    differences = patient_differences(first.values[score], other.values[score], patients=first.patients)
     low, high = interval_of_mean([[float(value)] for value in differences])
     better, worse = better_and_worse(differences, more_is_better=TESTED[score])
     return Pair(

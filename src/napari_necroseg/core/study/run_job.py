@@ -86,7 +86,7 @@ class Unit:
         return self.out / "predictions" / self.run.out_of_fold
 
 
-def do_unit(unit: Unit, store: CaseStore, stop: threading.Event) -> Generator[Event, None, None]:
+def do_unit(unit: Unit, store: CaseStore, *, stop: threading.Event) -> Generator[Event, None, None]:
     """Do a run, or what is left of it, and write how it went; a mistake is written down, not raised.
 
     Parameters
@@ -237,7 +237,7 @@ class _Job:
         with closing(job):
             for event in job:
                 if isinstance(event, TrainingStep):
-                    yield from self._advanced("training", _share(event), event)
+                    yield from self._advanced("training", _share(event), step=event)
                 elif isinstance(event, Warned):
                     yield event
         check(self.stop)
@@ -297,7 +297,7 @@ class _Job:
             self.seconds[phase] += time.monotonic() - before
 
     def _advanced(
-        self, phase: str, share: float, step: TrainingStep | None = None
+        self, phase: str, share: float, *, step: TrainingStep | None = None
     ) -> Generator[Event, None, None]:
         """Say how far the run is, unless it was said just now."""
         now = time.monotonic()

@@ -66,7 +66,9 @@ class StudyWorker(WorkerPlugin):
         self.stop.set()
 
 
-def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> Generator[Event, None, None]:
+def on_cluster(
+    units: Sequence[Unit], places: Places, *, stop: threading.Event
+) -> Generator[Event, None, None]:
     """Do runs on a cluster.
 
     Parameters
@@ -96,13 +98,13 @@ def on_cluster(units: Sequence[Unit], places: Places, stop: threading.Event) -> 
             yield Warned(message=message)
         # Of this study alone: others may use the same workers.
         name = _NAME.format(client.id)
-        _prepare(client, places, name, arrived)
+        _prepare(client, places, name=name, arrived=arrived)
         runs = {
             client.submit(_do, unit, name, key=f"{unit.run.key}-{client.id}", pure=False, retries=0): unit
             for unit in units
         }
         try:
-            yield from _watch(runs, arrived, stop)
+            yield from _watch(runs, arrived, stop=stop)
         finally:
             left = [future for future in runs if not future.done()]
             if left:
@@ -122,7 +124,7 @@ def _do(unit: Unit, name: str) -> dict[str, Any] | None:
         unseen = "does not see the folder of the study; share it under the same path"
         return failed(unit, f"The worker {worker.name} {unseen}.").model_dump(mode="json")
     unit = replace(unit, device=plugin.device)
-    with plugin.turn, closing(do_unit(unit, plugin.store, plugin.stop)) as events:
+    with plugin.turn, closing(do_unit(unit, plugin.store, stop=plugin.stop)) as events:
         for event in events:
             if isinstance(event, Finished):
                 state = event.result.model_dump(mode="json")
@@ -242,7 +244,7 @@ def _warnings(client: Client) -> Iterator[Event]:
             )
 
 
-def _prepare(client: Client, places: Places, name: str, arrived: "queue.SimpleQueue[Any]") -> None:
+def _prepare(client: Client, places: Places, *, name: str, arrived: "queue.SimpleQueue[Any]") -> None:
     try:
         client.register_plugin(StudyWorker(places.devices, max(1, places.workers)), name=name)
     except ModuleNotFoundError as error:
@@ -253,7 +255,7 @@ def _prepare(client: Client, places: Places, name: str, arrived: "queue.SimpleQu
 
 
 def _watch(
-    runs: dict[Future, Unit], arrived: "queue.SimpleQueue[Any]", stop: threading.Event
+    runs: dict[Future, Unit], arrived: "queue.SimpleQueue[Any]", *, stop: threading.Event
 ) -> Generator[Event, None, None]:
     waiting = dict(runs)
     while waiting and not stop.is_set():

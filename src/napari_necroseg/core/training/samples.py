@@ -188,7 +188,7 @@ def _write_all(source: Source, config: TrainConfig, folder: Path, n: int) -> Gen
     for made in _samples(source, config, range(n)):
         _write_sample(made, config.sequences, folder / f"sample-{made.number:02d}")
         draws.append(_record(made))
-        tiles.append(make_tile(made.images, made.target, made.drawn, number=made.number))
+        tiles.append(make_tile(made.images, made.target, drawn=made.drawn, number=made.number))
         yield Progress(done=made.number + 1, total=n, message=f"Sample {made.number + 1} of {n}")
     write_text(folder / "draws.json", json.dumps(_document(source, config, draws), indent=2) + "\n")
     sheet = contact_sheet(
@@ -205,10 +205,10 @@ def _write_sample(made: DrawnSample, sequences: tuple[Sequence, ...], stem: Path
     affine = np.eye(4)
     affine[:3, :3] = _DIRECTIONS_RAS.T * np.array(made.spacing_mm)
     z, y, x = made.target.shape if made.target.ndim == 3 else (1, *made.target.shape)
-    origin = Origin(Grid((z, y, x), affine), None, None)
+    origin = Origin(Grid((z, y, x), affine), None, nifti_header=None)
     stacks = dict(zip(map(str, sequences), made.images, strict=True)) | {"target": made.target}
     for name, voxels in stacks.items():
-        write_nifti(stem.with_name(f"{stem.name}_{name}.nii.gz"), voxels.reshape(z, y, x), origin)
+        write_nifti(stem.with_name(f"{stem.name}_{name}.nii.gz"), voxels.reshape(z, y, x), origin=origin)
 
 
 def _record(made: DrawnSample) -> dict[str, object]:

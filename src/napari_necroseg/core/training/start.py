@@ -115,7 +115,7 @@ class PreparedTraining:
         """Return a few cases of the start model that are left out now: they show what it forgets."""
         if self.model is None:
             return _NONE
-        others = may_validate(cohort, cohort.only(self.plan.cases), self.plan.config)
+        others = may_validate(cohort, cohort.only(self.plan.cases), config=self.plan.config)
         return others.only(watched(others.names, self.model.cases))
 
 

@@ -82,7 +82,7 @@ class EditedMask(QObject):
         seconds = self.watch.stop()
         if labels is not None and self._is_changed(mask):
             # Written in a thread: a network drive may take a while.
-            note = self._notes.submit(partial(add_work, labels, self._case, seconds))
+            note = self._notes.submit(partial(add_work, labels, self._case, seconds=seconds))
             note.add_done_callback(self._on_noted)
         self.mask = self.before = self._unchanged = None
 

@@ -83,7 +83,7 @@ class LiveOutline:
         if not np.array_equal(voxels, made.voxels):
             self._workspace.layers.redraw(layer, voxels)
         made.voxels, made.config = voxels, config
-        made.left_out_ml = left_out_ml(volume.voxels, config.threshold, voxels, voxel_ml=voxel_ml)
+        made.left_out_ml = left_out_ml(volume.voxels, config.threshold, labels=voxels, voxel_ml=voxel_ml)
         return measure(voxels > 0, volume.grid)
 
     def record(self, layer: Labels) -> dict[str, object] | None:

@@ -165,5 +165,5 @@ class LiveOverlap:
             return None
         strokes, self._strokes = self._strokes, []
         for side, box in strokes:
-            self._counts.paint(side, box, self._layers[side].data)
+            self._counts.paint(side, box, voxels=self._layers[side].data)
         return self._counts.counts

@@ -44,7 +44,7 @@ class JournalledMask(QObject):
         post = _Post()
         post.told.connect(self.told)
         # The thread holds it, so that it outlives this object if the thread does.
-        self.writer = JournalWriter(begin, _inside(mask.data), post.tell, draft)
+        self.writer = JournalWriter(begin, _inside(mask.data), tell=post.tell, draft=draft)
         for signal, slot in self._connections():
             signal.connect(slot)
 

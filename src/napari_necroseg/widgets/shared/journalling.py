@@ -330,7 +330,7 @@ class _Place:
     def folder(self) -> JournalFolder:
         if self.labels is None:
             return JournalFolder.of_image(self.case)
-        return JournalFolder.of_project(self.labels, self.case.name, self.case.grid)
+        return JournalFolder.of_project(self.labels, self.case.name, grid=self.case.grid)
 
 
 def _begun(place: _Place, note: dict[str, str], is_own: bool, voxels: Voxels) -> Journal:

@@ -265,7 +265,7 @@ class Train(Dock):
         self.augmentation.say(augmentation_in_words(plan, is_chosen=self.workspace.augment is not None))
         if plan is not None and not self._is_named:
             sequences = tuple(str(sequence) for sequence in plan.config.sequences)
-            self.name.setText(new_run_name(self._models, plan.config.dimension, sequences))
+            self.name.setText(new_run_name(self._models, plan.config.dimension, sequences=sequences))
         is_named = bool(self.name.text().strip())
         self.start_button.setEnabled(plan is not None and is_named and not self.runner.is_busy)
         self.interrupted.setVisible(self.interrupted.run is not None and bool(len(self.chooser.cohort)))

@@ -71,7 +71,7 @@ def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]
     from napari_necroseg.core.cohort.load import assemble_case
 
     yield Progress(done=0, total=1, message=f"Taking over the layers of {taken.name} ...")
-    case = assemble_case(taken.name, taken.images, {taken.target: taken.mask})
+    case = assemble_case(taken.name, taken.images, masks={taken.target: taken.mask})
     paths = {sequence: image.origin.path or Path(taken.name) for sequence, image in taken.images.items()}
     drawn: dict[str, DrawnMask] = {taken.target: DrawnMask(whose="layers")}
     files = CaseFiles(name=taken.name, sequences=paths, patient=taken.patient, loaded=case, drawn=drawn)

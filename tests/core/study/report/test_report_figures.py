@@ -68,7 +68,7 @@ def example_of(folder, rank):
     findings = find(folder)
     choice = choose(findings.outcomes, "2d")
     cohort = read_cohort(folder / "cohort.csv")
-    return read_example(findings, cohort, choice, rank)
+    return read_example(findings, cohort, choice=choice, rank=rank)
 
 
 def test_an_example_is_the_slice_with_most_of_the_reference_in_place(study) -> None:

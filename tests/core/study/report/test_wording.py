@@ -35,7 +35,7 @@ def test_a_difference_is_told_with_its_direction_size_and_patients() -> None:
         "2D T2 is worse than 2D ceT1: median difference +2.00 mm"
     )
     assert conclusion(outcomes, "nsd") == "NSD: 1 of 1 pairs differ after Holm's correction."
-    (row,) = pairs_table(outcomes, ("dice",), "").rows
+    (row,) = pairs_table(outcomes, ("dice",), title="").rows
     assert row == (
         "Dice, %",
         "2D ceT1",

@@ -51,7 +51,7 @@ def make_samples(sources: Sequence[Source], draws: Sequence[Drawn], mapped: Mapp
     lattices = [lattice_of(mapped.patch_shape, drawn.slice_index) for drawn in draws]
     if draws[0].slice_index is not None:
         return _make_slices(sources, mapped, lattices, weights, gamma)
-    voxels = resampled(sources, mapped, lattices, channels=len(sources[0].voxels))
+    voxels = resampled(sources, mapped, lattices=lattices, channels=len(sources[0].voxels))
     images = voxels[:, :-1]
     for image, of_draw, powers, source in zip(images, weights, gamma, sources, strict=True):
         _finish_volume(image, of_draw, powers, source.air)
@@ -59,7 +59,7 @@ def make_samples(sources: Sequence[Source], draws: Sequence[Drawn], mapped: Mapp
 
 
 def resampled(
-    sources: Sequence[Source], mapped: Mapping, lattices: Sequence[Lattice], *, channels: int
+    sources: Sequence[Source], mapped: Mapping, *, lattices: Sequence[Lattice], channels: int
 ) -> Tensor:
     """Return values ``(B, channels, z, y, x)`` of the sources, interpolated linearly; 0 beyond the border."""
     volumes = [_in_one_row(source.padded, spare=LANES) for source in sources]

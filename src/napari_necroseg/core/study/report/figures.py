@@ -160,7 +160,7 @@ def choose(outcomes: Sequence[Outcome], dimension: Dimension) -> Choice | None:
     return Choice(outcomes=shown, cases=_of_ranks(ordered), rule=rule)
 
 
-def read_example(findings: Findings, cohort: Cohort, choice: Choice, rank: str) -> Example:
+def read_example(findings: Findings, cohort: Cohort, *, choice: Choice, rank: str) -> Example:
     """Read a chosen case in the slice in which its reference is largest.
 
     Raises
@@ -179,7 +179,9 @@ def read_example(findings: Findings, cohort: Cohort, choice: Choice, rank: str) 
         images={str(sequence): volume.voxels[place] for sequence, volume in case.sequences.items()},
         ranges={str(sequence): display_range(volume.voxels) for sequence, volume in case.sequences.items()},
         reference=reference.voxels[place] != 0,
-        predictions={one.configuration: _shown(findings, one, case, place) for one in choice.outcomes},
+        predictions={
+            one.configuration: _shown(findings, one, case=case, place=place) for one in choice.outcomes
+        },
         spacing_mm=(row_mm, column_mm),
         slice_number=place + 1,
     )
@@ -211,7 +213,7 @@ def _reference(case: Case, record: StudyRecord) -> Volume:
     return mask
 
 
-def _shown(findings: Findings, outcome: Outcome, case: Case, place: int) -> Shown:
+def _shown(findings: Findings, outcome: Outcome, *, case: Case, place: int) -> Shown:
     first = outcome.of_case(case.name)[0]
     run = Run(configuration=first.configuration, fold=first.fold, seed=first.seed)
     path = named_file(findings.folder / "predictions" / run.out_of_fold, f"{case.name}.nii.gz")
@@ -235,9 +237,9 @@ def figure_4(examples: Sequence[Example], configurations: Sequence[Configuration
     panels = figure.subplots(len(examples), n_columns, squeeze=False)
     for row, example in zip(panels, examples, strict=True):
         for axes, sequence in zip(row, sequences, strict=False):
-            _draw_image(axes, example, sequence)
+            _draw_image(axes, example, sequence=sequence)
         for axes, configuration in zip(row[len(sequences) :], configurations, strict=True):
-            _draw_result(axes, example, configuration)
+            _draw_result(axes, example, configuration=configuration)
         row[0].set_ylabel(f"{example.rank}\n{_short(example.case)}", parse_math=False)
         _draw_scale_bar(row[0])
     for axes, title in zip(panels[0], [*sequences, *(one.heading for one in configurations)], strict=True):
@@ -248,7 +250,7 @@ def figure_4(examples: Sequence[Example], configurations: Sequence[Configuration
     return figure
 
 
-def _draw_image(axes: "Axes", example: Example, sequence: str) -> None:
+def _draw_image(axes: "Axes", example: Example, *, sequence: str) -> None:
     """Draw one slice in millimetres, so that the proportions are right."""
     axes.set(xticks=[], yticks=[], facecolor="black")
     (top, bottom), (left, right) = _window_mm(example)
@@ -268,12 +270,12 @@ def _draw_image(axes: "Axes", example: Example, sequence: str) -> None:
     axes.set(xlim=(left, right), ylim=(bottom, top))
 
 
-def _draw_result(axes: "Axes", example: Example, configuration: Configuration) -> None:
+def _draw_result(axes: "Axes", example: Example, *, configuration: Configuration) -> None:
     """Draw the outlines on the first sequence that the network has seen."""
-    _draw_image(axes, example, str(configuration.sequences[0]))
+    _draw_image(axes, example, sequence=str(configuration.sequences[0]))
     shown = example.predictions[configuration]
-    _draw_outline(axes, example.reference, example, REFERENCE_COLOUR)
-    _draw_outline(axes, shown.mask, example, PREDICTION_COLOUR)
+    _draw_outline(axes, example.reference, example=example, colour=REFERENCE_COLOUR)
+    _draw_outline(axes, shown.mask, example=example, colour=PREDICTION_COLOUR)
     remark = "" if shown.mask.any() else "\nnot in this slice"
     axes.text(
         0.03,
@@ -287,7 +289,7 @@ def _draw_result(axes: "Axes", example: Example, configuration: Configuration) -
     )
 
 
-def _draw_outline(axes: "Axes", mask: Voxels, example: Example, colour: str) -> None:
+def _draw_outline(axes: "Axes", mask: Voxels, *, example: Example, colour: str) -> None:
     if not mask.any():
         return
     # A frame of background closes outlines at the border of the image.

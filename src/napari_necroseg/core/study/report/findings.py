@@ -181,7 +181,7 @@ def _is_phantom(record: StudyRecord, table: Path) -> bool:
     from napari_necroseg.core.phantom.phantom import README
 
     try:
-        note = read_text(table.parent / "README.txt", "a note on phantoms", _MOST_OF_A_NOTE)
+        note = read_text(table.parent / "README.txt", "a note on phantoms", most_bytes=_MOST_OF_A_NOTE)
     except FileError:
         return False
     return note.startswith(README)

@@ -59,7 +59,7 @@ class PageFigure:
         return int.from_bytes(self.png[16:20]) * 96 // 150
 
 
-def page(findings: Findings, figures: Sequence[PageFigure], notes: Sequence[str]) -> str:
+def page(findings: Findings, figures: Sequence[PageFigure], *, notes: Sequence[str]) -> str:
     """Return the page.
 
     Parameters
@@ -83,9 +83,9 @@ def page(findings: Findings, figures: Sequence[PageFigure], notes: Sequence[str]
         remarks=[*_undone(findings), *notes],
         results=(table_1(findings), papers_table(findings), table_2(findings)) if outcomes else (),
         primary=conclusions(outcomes, PRIMARY),
-        primary_pairs=pairs_table(outcomes, (PRIMARY,), "Pairs of configurations: Dice (primary)"),
+        primary_pairs=pairs_table(outcomes, (PRIMARY,), title="Pairs of configurations: Dice (primary)"),
         secondary=[conclusion(outcomes, score) for score in SECONDARY] if are_compared else (),
-        secondary_pairs=pairs_table(outcomes, SECONDARY, "Pairs of configurations: secondary scores"),
+        secondary_pairs=pairs_table(outcomes, SECONDARY, title="Pairs of configurations: secondary scores"),
         seeds=seeds_in_words(outcomes),
         figures=figures,
         cases=cases_table(findings),

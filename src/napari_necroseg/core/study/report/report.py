@@ -123,7 +123,7 @@ def write_report(folder: Path) -> Generator[Event, None, None]:
     figures = yield from _figures(findings, notes)
     yield Progress(done=2, total=3, message="figures")
     report = folder / REPORT_NAME
-    write_text(report, page(findings, figures, [without_places(note) for note in notes]))
+    write_text(report, page(findings, figures, notes=[without_places(note) for note in notes]))
     yield Progress(done=3, total=3, message="report")
     yield Finished(
         result=StudyReport(
@@ -157,7 +157,7 @@ def _figures(findings: Findings, notes: list[str]) -> Generator[Event, None, lis
     folder = findings.folder / FIGURES_NAME
     for drawing in (yield from _possible(findings, notes)):
         try:
-            png, *_ = save_figure(drawing.draw(), folder, drawing.name)
+            png, *_ = save_figure(drawing.draw(), folder, name=drawing.name)
         except NecrosegError as error:
             notes.append(f"{drawing.title.partition('.')[0]} is left out: {error}")
             yield Warned(message=notes[-1])
@@ -210,5 +210,5 @@ def _drawings(findings: Findings) -> Iterator[_Drawing]:
 
 def _gallery(findings: Findings, choice: Choice) -> "Figure":
     cohort = cohort_of(findings.folder, findings.record)
-    examples = [read_example(findings, cohort, choice, rank) for rank in choice.cases]
+    examples = [read_example(findings, cohort, choice=choice, rank=rank) for rank in choice.cases]
     return figures_module.figure_4(examples, [one.configuration for one in choice.outcomes])

@@ -176,7 +176,7 @@ _STATISTICS: dict[str, _Statistic] = {
 
 def table_1(findings: Findings) -> TextTable:
     """Return Dice, sensitivity and specificity of each configuration, in percent."""
-    rows = _rows(findings.outcomes, RATIOS, _TABLE_1)
+    rows = _rows(findings.outcomes, RATIOS, shown=_TABLE_1)
     return TextTable(
         title=f"Table 1. This study: {findings.who}",
         columns=("Score", "Statistic", *(one.heading for one in findings.configurations)),
@@ -233,7 +233,7 @@ def table_2(findings: Findings) -> TextTable:
     return TextTable(
         title=f"Table 2. Distances and volumes: {findings.who}",
         columns=("Score", "Statistic", *(one.heading for one in findings.configurations)),
-        rows=(*_rows(findings.outcomes, _DISTANCES, _TABLE_2), *counts),
+        rows=(*_rows(findings.outcomes, _DISTANCES, shown=_TABLE_2), *counts),
         notes=(
             "HD95: larger directed 95th percentile of the surface distances; ASSD: their mean; NSD: share "
             f"of both surfaces within {tolerance} mm of each other; volume difference: prediction minus "
@@ -296,16 +296,16 @@ def number(value: float, score: str) -> str:
 
 
 def _rows(
-    outcomes: Sequence[Outcome], scores: tuple[str, ...], shown: dict[str, tuple[str, ...]]
+    outcomes: Sequence[Outcome], scores: tuple[str, ...], *, shown: dict[str, tuple[str, ...]]
 ) -> list[tuple[str, ...]]:
     return [
-        (SCORE_TITLES[score], title, *(_statistic_text(one, score, names) for one in outcomes))
+        (SCORE_TITLES[score], title, *(_statistic_text(one, score, names=names) for one in outcomes))
         for score in scores
         for title, names in shown.items()
     ]
 
 
-def _statistic_text(outcome: Outcome, score: str, names: tuple[str, ...]) -> str:
+def _statistic_text(outcome: Outcome, score: str, *, names: tuple[str, ...]) -> str:
     """One number, or the two between which it lies."""
     values = [_STATISTICS[name](outcome, score) for name in names]
     return NOT_KNOWN if math.isnan(values[0]) else " to ".join(number(value, score) for value in values)

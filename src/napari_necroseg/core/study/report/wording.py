@@ -41,7 +41,7 @@ def conclusion(outcomes: Sequence[Outcome], score: str) -> str:
     return " ".join((*_overall(friedman(outcomes, score)), of_pairs))
 
 
-def pairs_table(outcomes: Sequence[Outcome], scores: Sequence[str], title: str) -> TextTable:
+def pairs_table(outcomes: Sequence[Outcome], scores: Sequence[str], *, title: str) -> TextTable:
     """Return all pairs of configurations as a table, a row a pair and score."""
     return TextTable(
         title=title,
