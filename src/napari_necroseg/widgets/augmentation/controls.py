@@ -11,10 +11,8 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
@@ -30,7 +28,7 @@ from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.project.augmentation_file import read_augment, write_augment
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import Input, make_input, unit_of
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, button, given, row
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, below, beside, button, given, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 # The fields of each transform, in the order of the form.
@@ -88,11 +86,9 @@ class AugmentControls(QWidget):
             box.setToolTip(f"Swap {ends}.")
         self.shifts = [_slider(-60, 60, decimals=0) for _ in range(2)]
         self._stacks: list[QStackedWidget] = []
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        for name in AUGMENT_SWITCHES:
-            column.addWidget(self._section(name))
+        sections = below(*(self._section(name) for name in AUGMENT_SWITCHES))
+        sections.setSpacing(2)
+        lay(self, sections)
         self.set_config(AugmentConfig())
         self.reset_single()
         self._connect()
@@ -155,7 +151,7 @@ class AugmentControls(QWidget):
     def _section(self, name: str) -> QWidget:
         """Make a switch, and beside it what it switches."""
         field = AugmentConfig.model_fields[name]
-        holder, switch, section = QWidget(), QCheckBox(), Section(field.title or name)
+        switch, section = QCheckBox(), Section(field.title or name)
         switch.setToolTip(f"{field.description} Off: it is left out.")
         section.setToolTip(field.description or "")
         content = QWidget()
@@ -171,13 +167,11 @@ class AugmentControls(QWidget):
         given(section.layout()).setContentsMargins(0, 0, 0, 0)
         # In line with the heading, not with the middle of an open section.
         switch.setFixedHeight(section.toggleButton().sizeHint().height() + 4)
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(switch, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(section, 1)
+        line = beside(switch, section, wide=section)
+        line.setSpacing(4)
+        line.setAlignment(switch, Qt.AlignmentFlag.AlignTop)
         self.switches[name], self.sections[name] = switch, section
-        return holder
+        return lay(QWidget(), line)
 
     def _add_row(self, form: QFormLayout, name: str) -> None:
         field = AugmentConfig.model_fields[name]
@@ -197,11 +191,11 @@ class AugmentControls(QWidget):
             return self._stacked(slider, self.singles[name], field)
         number = self.numbers[name] = make_input(field, name)
         # In a row of its own, so that it stays as high as it is.
-        of_range = _row([number.native], QHBoxLayout)
+        of_range = lay(QWidget(), beside(number.native))
         if name == "mirror_probability":
-            return self._stacked(of_range, _row(self.flips, QHBoxLayout), field)
+            return self._stacked(of_range, lay(QWidget(), beside(*self.flips)), field)
         if name == "shift_voxels":
-            return self._stacked(of_range, _row(self.shifts, QVBoxLayout), field)
+            return self._stacked(of_range, lay(QWidget(), below(*self.shifts)), field)
         return of_range
 
     def _stacked(self, of_range: QWidget, single: QWidget, field: FieldInfo) -> QStackedWidget:
@@ -234,15 +228,6 @@ def _slider(least: float, most: float, *, decimals: int) -> QLabeledDoubleSlider
     return slider
 
 
-def _row(widgets: list[Any], kind: type[QHBoxLayout] | type[QVBoxLayout]) -> QWidget:
-    holder = QWidget()
-    row = kind(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget)
-    return holder
-
-
 class OwnRanges(QWidget):
     """Buttons for the ranges that `controls` shows."""
 
@@ -252,13 +237,11 @@ class OwnRanges(QWidget):
         # Those of the preset.
         self._preset = training.augment
         self.message = WrappedLabel()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
         own = button("As the preset", "Back to the transforms and ranges of the preset.", self.reset)
         load = button("Load...", "Load ranges from a file.", self.load)
-        column.addLayout(row(own, load, button("Save...", _SAVE_HELP, self.save), None))
-        column.addWidget(button("Use for training", _USE_HELP, self.use_for_training))
-        column.addWidget(self.message)
+        save = button("Save...", _SAVE_HELP, self.save)
+        use = button("Use for training", _USE_HELP, self.use_for_training)
+        lay(self, below(beside(own, load, save, None), use, self.message))
         controls.set_config(self._preset)
 
     def follow(self, training: TrainConfig) -> None:
@@ -278,13 +261,10 @@ class OwnRanges(QWidget):
 
     def use_for_training(self) -> None:
         """Hand the ranges to the dock Train, in place of its preset's."""
-        try:
-            config = self._controls.config()
-        except SettingsError as error:
-            self.message.say(str(error))
-            return
-        self._workspace.set_augment(config)
-        self.message.say("The dock Train now uses these ranges.")
+        self._try(
+            lambda: self._workspace.set_augment(self._controls.config()),
+            "The dock Train now uses these ranges.",
+        )
 
     def save(self) -> None:
         """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
@@ -323,10 +303,7 @@ class PresetChoice(QWidget):
         self.preset.addItems(["fast", "paper"])
         self.preset.setToolTip(_PRESET_HELP)
         self.is_3d.setToolTip(_3D_HELP)
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
-        for widget in (QLabel("Preset"), self.preset, self.is_3d):
-            line.addWidget(widget)
+        lay(self, beside(QLabel("Preset"), self.preset, self.is_3d))
         self.preset.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.is_3d.toggled.connect(lambda _is_3d: self.changed.emit())
 

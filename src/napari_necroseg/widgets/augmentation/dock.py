@@ -1,9 +1,9 @@
 """The dock Augmentation preview: see, on one's own images, exactly what a training will see."""
 
 from functools import partial
-from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QRadioButton,
     QSlider,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,9 +27,9 @@ from napari_necroseg.jobs.preview import (
 )
 from napari_necroseg.widgets.augmentation.controls import AugmentControls, OwnRanges, PresetChoice
 from napari_necroseg.widgets.augmentation.picture import Picture
-from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, button, row, spin
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay, spin, timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 
 # The whole patch follows when the hand rests, or lets the slider go.
@@ -39,11 +38,11 @@ _SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
 _NOTE = "Shown is what the network is trained on: whitened intensities, in a patch of the preset's size."
 
 
-class Augmentation(Dock):
+class AugmentationParts(DockParts):
     """Shows draws of the augmentation on the open case, or on any pair of layers."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         self.choice = SubjectChoice(self.workspace)
         self.controls = AugmentControls()
         self.picture = Picture()
@@ -59,9 +58,7 @@ class Augmentation(Dock):
         self._preview = CasePreview()
         self._subject: Subject | None = None
         self._wish: PreviewRequest | None = None
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
+        self._rest = timer(self, _REST_MS, self._ask_for_patch)
         self._build()
         self._connect()
         self._on_layers()
@@ -113,25 +110,17 @@ class Augmentation(Dock):
         self.sheet.addItems(list(_SHEETS))
         self._explain()
         # Above the part that scrolls: a slider is moved while one looks at the pictures.
-        top = QWidget()
-        column = QVBoxLayout(top)
-        column.setContentsMargins(6, 6, 6, 0)
-        column.addWidget(self.picture)
-        column.addLayout(row(QLabel("Slice"), self.slice))
-        frame = self.layout()
-        assert isinstance(frame, QVBoxLayout)
-        frame.insertWidget(0, top)
-        self.body.addLayout(row(self.by_draw, self.by_value, None, self.whose))
+        above = below(self.picture, beside(QLabel("Slice"), self.slice))
+        self.top.addWidget(lay(QWidget(), above))
+        above.setContentsMargins(6, 6, 6, 0)
+        self.body.addLayout(beside(self.by_draw, self.by_value, None, self.whose))
         before = button("<", "Show the previous draw.", self.previous_draw, width=28)
         after = button(">", "Show a new draw.", self.new_draw, width=28)
-        self.body.addLayout(row(QLabel("Draw"), before, self.number, after, None, self.sheet))
-        self.body.addLayout(row(QLabel("Seed"), self.seed, None, self.has_outline, self.has_grid))
-        self.body.addWidget(self.values)
-        self.body.addWidget(self.necrosis)
-        self.body.addWidget(self.controls)
-        self.body.addWidget(self.ranges)
-        self.body.addWidget(self.choice)
-        self.body.addWidget(WrappedLabel(_NOTE))
+        self.body.addLayout(beside(QLabel("Draw"), before, self.number, after, None, self.sheet))
+        self.body.addLayout(beside(QLabel("Seed"), self.seed, None, self.has_outline, self.has_grid))
+        note = WrappedLabel(_NOTE)
+        for widget in (self.values, self.necrosis, self.controls, self.ranges, self.choice, note):
+            self.body.addWidget(widget)
 
     def _explain(self) -> None:
         for widget, text in (
@@ -161,11 +150,10 @@ class Augmentation(Dock):
         self.picture.chosen.connect(self._on_tile)
         self.latest.done.connect(self._on_made)
         self.latest.failed.connect(self.picture.say)
-        self._rest.timeout.connect(self._ask_for_patch)
         self.destroyed.connect(self.latest.stop_flag())
         self.listen(self.workspace.case_changed, self._on_layers)
-        for happening in ("inserted", "removed", "reordered", "renamed"):
-            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+        happenings = ("inserted", "removed", "reordered", "renamed")
+        self.listen_to(self.viewer.layers.events, happenings, self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
         self.choice.follow()
@@ -254,3 +242,7 @@ class Augmentation(Dock):
             # Sentences wait until the hand rests: to lay them out takes longer than to paint the pictures.
             self.values.say(in_words(made))
             self.necrosis.say(necrosis_in_words(made))
+
+
+class Augmentation(Dock, AugmentationParts):
+    """The dock Augmentation preview."""

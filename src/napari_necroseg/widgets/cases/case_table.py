@@ -4,16 +4,12 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QGridLayout,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.widgets.shared.qt_parts import Table, WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import Table, WrappedLabel, below, beside, button, lay
 
 _COLUMNS = {
     "Case": "Name of the case. Double-click a row to open it.",
@@ -87,9 +83,9 @@ class CaseView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._steps = QWidget()
-        self._previous = _button("◀ Previous", "Open the case above in the table.")
-        self._next = _button("Next ▶", "Open the case below in the table.")
+        back, on = "Open the case above in the table.", "Open the case below in the table."
+        self._previous = button("◀ Previous", back, lambda: self.step_wanted.emit(-1))
+        self._next = button("Next ▶", on, lambda: self.step_wanted.emit(1))
         self._place = QLabel()
         self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.name = WrappedLabel()
@@ -100,22 +96,23 @@ class CaseView(QWidget):
         self._side_by_side = QCheckBox("ceT1 and T2 side by side")
         self._side_by_side.setChecked(True)
         self._side_by_side.setToolTip("Off: both images lie on each other; hide the upper one to see T2.")
-        self._new = _button("New mask", "Add an empty mask on the grid of the ceT1 image, to draw on.")
-        self._copy = _button(
+        help_text = "Add an empty mask on the grid of the ceT1 image, to draw on."
+        self._new = button("New mask", help_text, self.mask_wanted)
+        self._copy = button(
             "Copy to my mask",
             "Put the mask that is selected in the layer list, such as the reference, the tumour or a "
             "prediction, into your own mask, to change it there. Ctrl+Z takes it back.",
+            self.copy_wanted,
         )
-        self._save = _button(
+        self._save = button(
             "Save masks",
             "Save what was drawn, on the grid of the ceT1 file. Earlier versions are kept beside it.",
+            self.save_wanted,
         )
-        self._lay_out()
-        self._previous.clicked.connect(lambda: self.step_wanted.emit(-1))
-        self._next.clicked.connect(lambda: self.step_wanted.emit(1))
-        self._new.clicked.connect(self.mask_wanted)
-        self._copy.clicked.connect(self.copy_wanted)
-        self._save.clicked.connect(self.save_wanted)
+        self._steps = lay(QWidget(), beside(self._previous, self._place, self._next, wide=self._place))
+        masks = below(beside(self._new, self._copy), self._save)
+        parts = (self._steps, self.name, self.about, self.notes, self._side_by_side)
+        lay(self, below(*parts, masks))
         self._side_by_side.toggled.connect(self.panes_wanted)
 
     def show_case(self, case: Case | None, place: int | None, total: int) -> None:
@@ -132,25 +129,6 @@ class CaseView(QWidget):
         self.notes.say("\n".join(f"• {note}" for note in case.notes) if case else "")
         self.notes.setVisible(bool(case and case.notes))
 
-    def _lay_out(self) -> None:
-        steps = QHBoxLayout(self._steps)
-        steps.setContentsMargins(0, 0, 0, 0)
-        steps.addWidget(self._previous)
-        steps.addWidget(self._place, 1)
-        steps.addWidget(self._next)
-        masks = QGridLayout()
-        masks.addWidget(self._new, 0, 0)
-        masks.addWidget(self._copy, 0, 1)
-        masks.addWidget(self._save, 1, 0, 1, 2)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._steps)
-        column.addWidget(self.name)
-        column.addWidget(self.about)
-        column.addWidget(self.notes)
-        column.addWidget(self._side_by_side)
-        column.addLayout(masks)
-
 
 def _describe(case: Case) -> str:
     slices, rows, columns = case.grid.shape
@@ -160,9 +138,3 @@ def _describe(case: Case) -> str:
         f"{slices} slices of {thick:.2f} mm, {rows} × {columns} voxels of "
         f"{row_mm:.2f} × {column_mm:.2f} mm.{lacks}"
     )
-
-
-def _button(text: str, help_text: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(help_text)
-    return button

@@ -3,8 +3,8 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from napari.components import ViewerModel
 from napari.utils.notifications import show_error, show_info
 
 from napari_necroseg.core.case import Cohort
@@ -17,20 +17,19 @@ from napari_necroseg.widgets.cases.case_table import CaseTable, CaseView
 from napari_necroseg.widgets.cases.open_panel import OpenPanel
 from napari_necroseg.widgets.cases.switch_case import CaseSwitch
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.worker import Job, JobRunner
-from napari_necroseg.widgets.shared.workspace import masks_to_save
 
 PHANTOM_CASES = 8
 
 
-class Cases(Dock):
+class CasesParts(DockParts):
     """Opens pairs and cohorts, and goes from case to case."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         self.opening = OpenPanel()
         self.table = CaseTable()
         self.view = CaseView()
@@ -125,7 +124,7 @@ class Cases(Dock):
             show_info("Every mask of this case is saved already.")
             return
         try:
-            saves = masks_to_save(self, unsaved, self.workspace.case_folder, kept=self.workspace.input_files)
+            saves = self.workspace.masks_to_save(self, unsaved)
         except NecrosegError as error:
             show_error(str(error))
             return
@@ -234,3 +233,7 @@ class Cases(Dock):
             return 0 if by and names else None
         place = names.index(self.switch.target) + by
         return place if 0 <= place < len(names) else None
+
+
+class Cases(Dock, CasesParts):
+    """The dock Cases."""

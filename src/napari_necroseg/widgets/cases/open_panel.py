@@ -1,19 +1,16 @@
 """The upper part of the dock Cases: everything that can be opened."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QFormLayout,
-    QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QMenu,
     QPlainTextEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -21,7 +18,15 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.images.file_image import case_name_of, is_tiff
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.qt_parts import DecimalBox, Section
+from napari_necroseg.widgets.shared.qt_parts import (
+    DecimalBox,
+    Section,
+    below,
+    beside,
+    browse_button,
+    button,
+    lay,
+)
 
 _COHORT_HELP = "Open the table of a cohort (cohort.csv)."
 _FIND_HELP = (
@@ -80,31 +85,18 @@ class OpenPanel(QWidget):
             self._problem_part.expand(animate=False)
 
     def _lay_out(self) -> None:
-        buttons = QGridLayout()
-        buttons.addWidget(self._button("Open cohort...", self._ask_table, _COHORT_HELP), 0, 0)
-        buttons.addWidget(self._button("Find cases...", self._ask_folder, _FIND_HELP), 0, 1)
-        buttons.addWidget(self._phantom_button(), 0, 2)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._hint)
-        column.addLayout(buttons)
-        column.addWidget(self._pair_part)
-        column.addWidget(self._problem_part)
-
-    def _button(self, text: str, slot: Callable[[], None], help_text: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(help_text)
-        button.clicked.connect(slot)
-        return button
+        table = button("Open cohort...", _COHORT_HELP, self._ask_table)
+        folder = button("Find cases...", _FIND_HELP, self._ask_folder)
+        buttons = beside(table, folder, self._phantom_button())
+        lay(self, below(self._hint, buttons, self._pair_part, self._problem_part))
 
     def _phantom_button(self) -> QPushButton:
         menu = QMenu(self)
         menu.addAction("Phantom case", self.phantom_wanted.emit)
         menu.addAction("Phantom cohort...", self._ask_phantom_folder)
-        button = QPushButton("Phantom")
-        button.setToolTip(_PHANTOM_HELP)
-        button.setMenu(menu)
-        return button
+        made = button("Phantom", _PHANTOM_HELP)
+        made.setMenu(menu)
+        return made
 
     def _ask_table(self) -> None:
         path = qt_parts.ask_table(self)
@@ -130,15 +122,16 @@ class PairForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._paths = {name: QLineEdit() for name in _HELP}
-        self._spacing = [_spacing_box(0.0) for _ in range(3)]
-        self._spacing_row = _row(self._spacing)
+        self._spacing = [_spacing_box() for _ in range(3)]
+        self._spacing_row = lay(QWidget(), beside(*self._spacing))
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         for name, edit in self._paths.items():
             edit.setPlaceholderText("choose a file" if name == "ceT1" else "optional")
             edit.setToolTip(_HELP[name])
             edit.textChanged.connect(self._on_changed)
-            self._form.addRow(name, _row([edit, self._browse_button(name)]))
+            browse = browse_button(f"Choose the file of {name}.", partial(self._browse, name))
+            self._form.addRow(name, lay(QWidget(), beside(edit, browse)))
         self._spacing_row.setToolTip(
             "Spacing of the slices, rows and columns in mm, for TIFF files that do not state theirs. "
             "0 means: take it from the file."
@@ -188,13 +181,6 @@ class PairForm(QWidget):
         self._spacing_row.setHidden(not has_tiff)
         self._open.setEnabled(self._path("ceT1") is not None)
 
-    def _browse_button(self, name: str) -> QPushButton:
-        button = QPushButton("...")
-        button.setFixedWidth(32)
-        button.setToolTip(f"Choose the file of {name}.")
-        button.clicked.connect(lambda: self._browse(name))
-        return button
-
     def _browse(self, name: str) -> None:
         near = next((str(path.parent) for key in _HELP if (path := self._path(key)) is not None), "")
         path = qt_parts.ask_image(self, f"Choose {name}", near)
@@ -202,20 +188,10 @@ class PairForm(QWidget):
             self.set_path(name, path)
 
 
-def _spacing_box(value: float) -> DecimalBox:
+def _spacing_box() -> DecimalBox:
     box = DecimalBox()
     box.setDecimals(4)
     box.setRange(0.0, 1000.0)
     box.setSingleStep(0.1)
     box.setSuffix(" mm")
-    box.setValue(value)
     return box
-
-
-def _row(widgets: "list[DecimalBox] | list[QWidget]") -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget)
-    return holder

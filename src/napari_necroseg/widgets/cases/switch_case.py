@@ -12,22 +12,15 @@ from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event
 from napari_necroseg.jobs.cases import MaskToSave, OpenedCase
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.workspace import masks_to_save
+from napari_necroseg.widgets.shared.dock import DockParts
 
 OpenJob = Callable[[Sequence[MaskToSave], Flag], Iterator[Event]]
 
 
 class CaseSwitch:
-    """Opens cases in a dock: asks about unsaved masks first, reads in the dock's worker, then shows.
+    """Opens cases in a dock: asks about unsaved masks first, reads in the dock's worker, then shows."""
 
-    Parameters
-    ----------
-    dock
-        Whose job panel is used.
-    """
-
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, dock: DockParts) -> None:
         self._dock = dock
         self._workspace = dock.workspace
         self._wanted: tuple[str, OpenJob] | None = None
@@ -85,14 +78,10 @@ class CaseSwitch:
         answer = qt_parts.ask_about_unsaved(self._dock, [layer.name for layer in unsaved])
         if answer == "discard":
             self._workspace.journalling.give_up(unsaved)
-        if answer in ("discard", "later"):
-            return []
-        if answer == "cancel":
-            return None
+        if answer != "save":
+            return None if answer == "cancel" else []
         try:
-            return masks_to_save(
-                self._dock, unsaved, self._workspace.case_folder, kept=self._workspace.input_files
-            )
+            return self._workspace.masks_to_save(self._dock, unsaved)
         except NecrosegError as error:
             show_error(str(error))
             return None

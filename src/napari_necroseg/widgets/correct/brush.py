@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 from superqt import QLabeledDoubleRangeSlider
 
 from napari_necroseg.core.masks.edits import disk_mm, within_range
 from napari_necroseg.layerdata import spacing_mm_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.plane import shown_axis
-from napari_necroseg.widgets.shared.qt_parts import mm_spin
+from napari_necroseg.widgets.shared.qt_parts import beside, lay, mm_spin
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_RADIUS_MM = 30.0
@@ -158,15 +158,12 @@ class Brush(QWidget):
             self.range.setValue((low, high))
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self.radius_mm, 1)
-        row.addWidget(self.in_3d)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Brush", row)
+        form = QFormLayout()
+        form.addRow("Brush", beside(self.radius_mm, self.in_3d, wide=self.radius_mm))
         form.addRow("Only where", self.image)
         form.addRow("is", self.range)
         form.addRow("Only inside", self.within)
+        lay(self, form)
 
 
 def _three(numbers: Sequence[Any], order: list[int]) -> tuple[Any, Any, Any]:

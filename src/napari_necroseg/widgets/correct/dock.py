@@ -1,14 +1,13 @@
 """The dock Correct: a mask by hand, kept safe with every stroke, checked slice by slice, and signed off."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton
+from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.project.journal import Journal
 from napari_necroseg.core.volume import Voxels
@@ -20,10 +19,10 @@ from napari_necroseg.widgets.correct.edit_tools import EditTools
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.correct.first_mask import FirstMask
 from napari_necroseg.widgets.correct.review import Checklist, Reviewing
-from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane, shown_plane
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, beside, button
 
 _ROLES = {
     "newest prediction": Role.PREDICTION,
@@ -39,15 +38,15 @@ _KEYS = (
 )
 
 
-class Correct(Dock):
+class CorrectParts(DockParts):
     """Takes one mask in hand; all else of the case is left alone."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         self.origin = QComboBox()
         self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
-        self.start_button = QPushButton("Start")
-        self.start_button.setToolTip("Take a mask in hand: your own layer, to be drawn on.")
+        help_text = "Take a mask in hand: your own layer, to be drawn on."
+        self.start_button = button("Start", help_text, self.start)
         self.kept = KeptStrokesPart(self)
         self.found, self.back_button = self.kept.found, self.kept.back_button
         self.aside_button = self.kept.aside_button
@@ -99,11 +98,7 @@ class Correct(Dock):
         self._refresh()
 
     def _build(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Begin with"))
-        row.addWidget(self.origin, 1)
-        row.addWidget(self.start_button)
-        self.body.addLayout(row)
+        self.body.addLayout(beside(QLabel("Begin with"), self.origin, self.start_button, wide=self.origin))
         for widget in (self.kept, self.about):
             self.body.addWidget(widget)
         parts = {
@@ -124,7 +119,6 @@ class Correct(Dock):
         self.body.addWidget(keys)
 
     def _connect(self) -> None:
-        self.start_button.clicked.connect(self.start)
         self.origin.activated.connect(self._on_origin)
         self.tools.said.connect(self.panel.say)
         self.first.said.connect(self.panel.say)
@@ -140,10 +134,8 @@ class Correct(Dock):
         self.listen(self.workspace.journalling.changed, self._refresh)
         self.listen(self.workspace.layers.leaving, self._let_go)
         self.listen(self.viewer.dims.events.current_step, self._on_slice)
-        for turn in ("order", "ndisplay"):
-            self.listen(getattr(self.viewer.dims.events, turn), self._on_plane)
-        for happening in ("inserted", "removed"):
-            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+        self.listen_to(self.viewer.dims.events, ("order", "ndisplay"), self._on_plane)
+        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), self._on_layers)
 
     def _first_voxels(self, case: Case) -> Voxels:
         role = _ROLES.get(self.origin.currentText())
@@ -215,12 +207,8 @@ class Correct(Dock):
         self.check.begin(None, None)
 
     def _go_to(self, number: int) -> None:
-        try:
-            needed_plane(self.viewer, "The list of slices")
-        except NecrosegError as error:
-            self.panel.say(str(error))
-            return
-        go_to_slice(self.viewer, Plane(axis=self.check.axis, number=number))
+        if self.attempt(lambda: needed_plane(self.viewer, "The list of slices")) is not None:
+            go_to_slice(self.viewer, Plane(axis=self.check.axis, number=number))
 
     def _on_slice(self, *_: object) -> None:
         plane = shown_plane(self.viewer)
@@ -304,3 +292,7 @@ class Correct(Dock):
             self.origin.clear()
             self.origin.addItems(offered)
             self.origin.setCurrentIndex(max(0, self.origin.findText(self._wanted_origin)))
+
+
+class Correct(Dock, CorrectParts):
+    """The dock Correct."""

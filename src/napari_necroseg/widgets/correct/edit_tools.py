@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.masks.components import Box, Mask, clean, remove_island
@@ -18,7 +18,7 @@ from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, interpolate, 
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
-from napari_necroseg.widgets.shared.qt_parts import mm_spin
+from napari_necroseg.widgets.shared.qt_parts import button, lay, mm_spin
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_GROWN_MM = 10.0
@@ -34,6 +34,11 @@ class Tool:
     title: str
     key: str
     help: str
+
+    @property
+    def hint(self) -> str:
+        """What it is for, and its key as one reads it."""
+        return f"{self.help}\nKey: {self.key.replace('-', '+')}"
 
 
 TOOLS = (
@@ -99,7 +104,9 @@ class EditTools(QWidget):
         self.grow_mm = mm_spin(1.0, most=_MOST_GROWN_MM, step=0.5, help_text="How far the outline is moved.")
         self.per_slice = QCheckBox("Slice by slice")
         self.per_slice.setToolTip("Smooth, grow and shrink within each slice, rather than in space.")
-        self.buttons = {tool.name: self._button(tool) for tool in TOOLS}
+        self.buttons = {
+            tool.name: button(tool.title, tool.hint, partial(self.use, tool.name)) for tool in TOOLS
+        }
         self._lay_out()
         self.edit(None)
 
@@ -207,15 +214,8 @@ class EditTools(QWidget):
 
         return use
 
-    def _button(self, tool: Tool) -> QPushButton:
-        button = QPushButton(tool.title)
-        button.setToolTip(f"{tool.help}\nKey: {tool.key.replace('-', '+')}")
-        button.clicked.connect(partial(self.use, tool.name))
-        return button
-
     def _lay_out(self) -> None:
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
+        grid = QGridLayout()
         rows: tuple[tuple[QWidget, ...], ...] = (
             (self.buttons["interpolate"], self.buttons["holes"]),
             (self.buttons["next"], self.buttons["previous"]),
@@ -228,3 +228,4 @@ class EditTools(QWidget):
         for row, widgets in enumerate(rows):
             for column, widget in enumerate(widgets):
                 grid.addWidget(widget, row, column)
+        lay(self, grid)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.case import Case, Sequence
@@ -20,7 +20,7 @@ from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct.live_wire import LiveWireTool, ProposalLayer
 from napari_necroseg.widgets.shared.plane import ClickOnce, Index
-from napari_necroseg.widgets.shared.qt_parts import mm_spin
+from napari_necroseg.widgets.shared.qt_parts import below, beside, button, lay, mm_spin
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -81,10 +81,11 @@ class FirstMask(QWidget):
         self.tolerance.setToolTip(
             "How much a voxel may differ from those at the click; in the unit of noise."
         )
-        self.click_button = QPushButton("Click on the zone")
-        self.refine_button = _button("Refine", _REFINE_HELP)
-        self.accept_button = _button("Accept", "Add the proposal to the mask in hand.\nKey: Shift+A")
-        self.drop_button = _button("Drop", "Take the proposal away.")
+        self.click_button = button("Click on the zone", "", self.start)
+        self.refine_button = button("Refine", _REFINE_HELP, self.refine)
+        help_text = "Add the proposal to the mask in hand.\nKey: Shift+A"
+        self.accept_button = button("Accept", help_text, self.accept)
+        self.drop_button = button("Drop", "Take the proposal away.", self.give_up)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -206,10 +207,6 @@ class FirstMask(QWidget):
         return {sequence: layers[0].data for sequence, layers in images.items() if layers}
 
     def _connect(self) -> None:
-        self.click_button.clicked.connect(self.start)
-        self.refine_button.clicked.connect(self.refine)
-        self.accept_button.clicked.connect(self.accept)
-        self.drop_button.clicked.connect(self.give_up)
         self.method.currentIndexChanged.connect(self._on_choice)
         self.tolerance.valueChanged.connect(self._on_choice)
         self.is_automatic.toggled.connect(self._on_choice)
@@ -220,27 +217,12 @@ class FirstMask(QWidget):
         self._work.failed.connect(self.said)
 
     def _lay_out(self) -> None:
-        tolerance = QHBoxLayout()
-        tolerance.addWidget(self.tolerance, 1)
-        tolerance.addWidget(self.is_automatic)
         form = QFormLayout()
         form.addRow("Method", self.method)
         form.addRow("Within", self.radius_mm)
-        form.addRow("Tolerance", tolerance)
-        buttons = QHBoxLayout()
-        for button in (self.refine_button, self.accept_button, self.drop_button):
-            buttons.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(form)
-        column.addWidget(self.click_button)
-        column.addLayout(buttons)
-
-
-def _button(title: str, help_text: str) -> QPushButton:
-    button = QPushButton(title)
-    button.setToolTip(help_text)
-    return button
+        form.addRow("Tolerance", beside(self.tolerance, self.is_automatic, wide=self.tolerance))
+        buttons = beside(self.refine_button, self.accept_button, self.drop_button)
+        lay(self, below(form, self.click_button, buttons))
 
 
 def _proposed(

@@ -12,13 +12,10 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -29,8 +26,8 @@ from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import ReviewState, SignedOff, ToSignOff
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
-from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.dock import DockParts
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
 from napari_necroseg.widgets.shared.worker import JobRunner
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
@@ -55,7 +52,7 @@ class Reviewing(QObject):
 
     changed = Signal()
 
-    def __init__(self, dock: Dock, hand: EditedMask) -> None:
+    def __init__(self, dock: DockParts, hand: EditedMask) -> None:
         super().__init__(dock)
         self._dock, self._hand = dock, hand
         self._workspace = dock.workspace
@@ -173,25 +170,20 @@ class SignOff(QWidget):
         self.initials.setMaxLength(8)
         self.initials.setPlaceholderText("initials")
         self.initials.setToolTip("Your initials, 1 to 8 letters; they are written beside the mask.")
-        self.sign_button = QPushButton("Sign off")
-        self.sign_button.setToolTip(
+        self.sign_button = button(
+            "Sign off",
             "Save the mask into the project's labels, an earlier version being kept, and write beside it who "
-            "signed it off, when, the time spent, and what changed against what you began with."
+            "signed it off, when, the time spent, and what changed against what you began with.",
+            self.wanted,
         )
-        self.previous_button = QPushButton("◀")
-        self.next_button = QPushButton("Next case ▶")
+        self.previous_button = button("◀", "", lambda: self.step_wanted.emit(-1))
+        self.next_button = button("Next case ▶", "", lambda: self.step_wanted.emit(1))
         self.which = QComboBox()
         self.which.addItems([Status.UNTOUCHED, Status.IN_WORK, Status.REVIEWED, _ANY])
         self.which.setToolTip("Go to cases with this status.")
-        self.improve_button = QPushButton("Improve the model with these")
-        self.improve_button.setToolTip(
-            "Open the dock Train, ready to go on from the newest model with the reviewed masks."
-        )
+        help_text = "Open the dock Train, ready to go on from the newest model with the reviewed masks."
+        self.improve_button = button("Improve the model with these", help_text, self.improve_wanted)
         self.state = WrappedLabel()
-        self.sign_button.clicked.connect(self.wanted)
-        self.previous_button.clicked.connect(lambda: self.step_wanted.emit(-1))
-        self.next_button.clicked.connect(lambda: self.step_wanted.emit(1))
-        self.improve_button.clicked.connect(self.improve_wanted)
         self._lay_out()
 
     def status(self) -> Status | None:
@@ -206,12 +198,11 @@ class SignOff(QWidget):
         lines = [] if review is None else [_in_words(review, statuses.get(review.case, review.status))]
         self.state.say("\n".join([*lines, *([f"Cohort: {cohort}."] if cohort else [])]))
         self.improve_button.setEnabled(counts[Status.REVIEWED] > 0)
-        for button in (self.previous_button, self.next_button):
-            button.setEnabled(len(statuses) > 1)
+        for step in (self.previous_button, self.next_button):
+            step.setEnabled(len(statuses) > 1)
 
     def _lay_out(self) -> None:
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
+        grid = QGridLayout()
         grid.addWidget(self.initials, 0, 0)
         grid.addWidget(self.sign_button, 0, 1, 1, 2)
         grid.addWidget(self.previous_button, 1, 0)
@@ -219,6 +210,7 @@ class SignOff(QWidget):
         grid.addWidget(self.which, 1, 2)
         grid.addWidget(self.improve_button, 2, 0, 1, 3)
         grid.addWidget(self.state, 3, 0, 1, 3)
+        lay(self, grid)
         self.previous_button.setMaximumWidth(60)
         self.initials.setMaximumWidth(90)
 
@@ -251,21 +243,13 @@ class Checklist(QWidget):
         self._uncertainty: NDArray[np.floating] | None = None
         self._mask: NDArray[np.bool_] | None = None
         self._seen_across: dict[int, set[int]] = {}
-        self.next_button = QPushButton("Next to check")
-        self.next_button.setToolTip(f"{_HELP}\nKey: Shift+C")
-        self.next_button.clicked.connect(self.go_on)
+        self.next_button = button("Next to check", f"{_HELP}\nKey: Shift+C", self.go_on)
         self.progress = QLabel()
         self.rows = QListWidget()
         self.rows.setToolTip(_HELP)
         self.rows.setFixedHeight(_HEIGHT)
         self.rows.itemClicked.connect(lambda item: self.wanted.emit(item.data(Qt.ItemDataRole.UserRole)))
-        row = QHBoxLayout()
-        row.addWidget(self.next_button, 1)
-        row.addWidget(self.progress)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
-        column.addWidget(self.rows)
+        lay(self, below(beside(self.next_button, self.progress, wide=self.next_button), self.rows))
         self.begin(None, None)
 
     def begin(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_] | None) -> None:

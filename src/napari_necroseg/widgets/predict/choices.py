@@ -9,11 +9,8 @@ from napari.layers import Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QListWidget,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -23,7 +20,7 @@ from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Warned
 from napari_necroseg.core.project.models import run_title
 from napari_necroseg.jobs.predict import Place
 from napari_necroseg.widgets.shared.plane import ClickOnce, Index, index_of
-from napari_necroseg.widgets.shared.qt_parts import Section, TickList
+from napari_necroseg.widgets.shared.qt_parts import Section, TickList, below, beside, button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _ENSEMBLE_HELP = (
@@ -84,10 +81,7 @@ class RegionChoice(QWidget):
         self.choice = QComboBox()
         self.choice.addItems([_WHOLE, _CLICK, _BOX])
         self.choice.setToolTip(_PART_HELP)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(QLabel("Predict"))
-        row.addWidget(self.choice, 1)
+        lay(self, beside(QLabel("Predict"), self.choice, wide=self.choice))
 
     @property
     def is_waiting(self) -> bool:
@@ -141,19 +135,12 @@ class BatchList(Section):
         super().__init__("All cases of the cohort", parent)
         self._is_running = False
         self.toggleButton().setToolTip(_BATCH_HELP)
-        self.start_button = QPushButton("Predict all cases")
-        self.start_button.setToolTip(_BATCH_HELP)
-        self.start_button.clicked.connect(self.wanted)
+        self.start_button = button("Predict all cases", _BATCH_HELP, self.wanted)
         self.rows = QListWidget()
         self.rows.setFixedHeight(110)
         self.rows.setWordWrap(True)
         self.rows.setToolTip("What has become of each case.")
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.start_button)
-        column.addWidget(self.rows)
-        self.addWidget(content)
+        self.addWidget(lay(QWidget(), below(self.start_button, self.rows)))
 
     def begin(self) -> None:
         """Forget the last batch; what is reported from now on is of another one."""

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QCheckBox
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.masks.components import Size, volume_in_words
 from napari_necroseg.core.project.models import describe_run, mean_name, run_name
 from napari_necroseg.jobs import cases, predict
@@ -21,11 +20,10 @@ from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.predict.choices import BatchList, EnsembleChoice, RegionChoice
 from napari_necroseg.widgets.predict.outline import STEERS, LiveOutline, PredictionDefaults
 from napari_necroseg.widgets.shared.config_form import ConfigForm
-from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
-from napari_necroseg.widgets.shared.workspace import masks_to_save
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, button
 
 _OUTLINE_VOXELS = 1
 _FILLED_OPACITY = 0.5
@@ -38,29 +36,28 @@ _WARNINGS = {
 }
 
 
-class Predict(Dock):
+class PredictParts(DockParts):
     """Predicts the necrosis zone of the open case; each prediction is a layer of its own."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         help_text = "Trained models of the open project, the newest first, and the ensembles of its studies."
         self.model = ModelChoice(self.workspace, "Model", help_text, has_ensembles=True)
         self.ensemble = EnsembleChoice()
         self.place = RegionChoice(self.workspace)
         self.form = ConfigForm(PredictConfig(), plain=STEERS, hidden=("around",))
         self._recipe = PredictionDefaults(self.form)
-        self.start_button = QPushButton("Predict")
-        self.start_button.setToolTip("Apply the model to the open case. The result is a new layer.")
-        self.doubt_button = QPushButton("Next doubtful slice")
-        self.doubt_button.setToolTip(
-            "Go to the slice where the prediction is least sure, then to the next one."
-        )
+        help_text = "Apply the model to the open case. The result is a new layer."
+        self.start_button = button("Predict", help_text, self.start)
+        help_text = "Go to the slice where the prediction is least sure, then to the next one."
+        self.doubt_button = button("Next doubtful slice", help_text, self.show_next_doubt)
         self.fills = QCheckBox("Filled")
         self.fills.setToolTip("Show the predictions of this case filled instead of outlined.")
-        self.save_button = QPushButton("Save prediction")
-        self.save_button.setToolTip(
+        self.save_button = button(
+            "Save prediction",
             "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file, "
-            "and beside it how it was made (.json). An earlier file of that name is kept."
+            "and beside it how it was made (.json). An earlier file of that name is kept.",
+            self.save,
         )
         self.result = WrappedLabel()
         self._about = WrappedLabel()
@@ -84,11 +81,9 @@ class Predict(Dock):
             self.place.stop_waiting()
             self.panel.say("Nothing was clicked.")
         elif run is not None and case is not None and not self.runner.is_busy:
-            try:
-                if not self.place.ask(case, partial(self._predict, run, case)):
-                    self.panel.say(f"Click on the zone in {case.name}; press the button again to give up.")
-            except NecrosegError as error:
-                self.panel.say(str(error))
+            then = partial(self._predict, run, case)
+            if self.attempt(lambda: self.place.ask(case, then)) is False:
+                self.panel.say(f"Click on the zone in {case.name}; press the button again to give up.")
         self._refresh()
 
     def start_all(self) -> None:
@@ -108,11 +103,7 @@ class Predict(Dock):
         layers = self._predictions()[:1]
         if not layers:
             return
-        try:
-            saves = masks_to_save(self, layers, self.workspace.case_folder, kept=self.workspace.input_files)
-        except NecrosegError as error:
-            self.panel.say(str(error))
-            return
+        saves = self.attempt(lambda: self.workspace.masks_to_save(self, layers))
         if saves:
             record = self._live.record(layers[0])
             self.panel.run(partial(cases.save_masks, [replace(saves[0], record=record)]), "Saving ...")
@@ -120,11 +111,10 @@ class Predict(Dock):
 
     def show_next_doubt(self) -> None:
         """Go to the next slice in the order of doubt; after the last one comes the first."""
-        try:
-            axis = needed_plane(self.viewer, "The way to the next doubtful slice").axis
-        except NecrosegError as error:
-            self.panel.say(str(error))
+        plane = self.attempt(lambda: needed_plane(self.viewer, "The way to the next doubtful slice"))
+        if plane is None:
             return
+        axis = plane.axis
         if not self._doubts or axis != self._doubts_axis:
             self._doubts, self._doubts_axis = self._live.doubtful_slices(axis), axis
         if self._doubts:
@@ -138,20 +128,14 @@ class Predict(Dock):
         self._refresh()
 
     def _build(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self.doubt_button, 1)
-        row.addWidget(self.fills)
         for widget in (self.model, self.ensemble, self._about, self.place, self.form, self.start_button):
             self.body.addWidget(widget)
         self.body.addWidget(self.result)
-        self.body.addLayout(row)
+        self.body.addLayout(beside(self.doubt_button, self.fills, wide=self.doubt_button))
         self.body.addWidget(self.save_button)
         self.body.addWidget(self.batch)
 
     def _connect(self) -> None:
-        self.start_button.clicked.connect(self.start)
-        self.save_button.clicked.connect(self.save)
-        self.doubt_button.clicked.connect(self.show_next_doubt)
         self.fills.toggled.connect(self._on_style)
         self.batch.wanted.connect(self.start_all)
         self.runner.reported.connect(self.batch.show_event)
@@ -166,8 +150,7 @@ class Predict(Dock):
         self.listen(self.workspace.models_changed, self.model.look_again)
         self.listen(self.workspace.cohort_changed, self.model.refill)
         self.listen(self.workspace.case_changed, self._on_case)
-        for happening in ("inserted", "removed"):
-            self.listen(getattr(self.viewer.layers.events, happening), self._refresh)
+        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), self._refresh)
 
     def _config(self) -> PredictConfig:
         config = self.form.config()
@@ -263,6 +246,10 @@ class Predict(Dock):
         self.doubt_button.setEnabled(self._live.shown is not None)
         has_project = self.workspace.cohort is not None and self.workspace.folder is not None
         self.batch.start_button.setEnabled(run is not None and has_project and not self.runner.is_busy)
+
+
+class Predict(Dock, PredictParts):
+    """The dock Predict."""
 
 
 def _in_words(shown: CasePrediction, size: Size, left_out_ml: float) -> str:

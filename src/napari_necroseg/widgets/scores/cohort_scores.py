@@ -7,18 +7,22 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_necroseg.core.scoring.scores import Scores
 from napari_necroseg.core.scoring.summary import Comparison
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import (
+    NarrowCombo,
+    Section,
+    WrappedLabel,
+    below,
+    beside,
+    button,
+    lay,
+)
 from napari_necroseg.widgets.shared.score_table import ScoredCases, written
 
 _NOTHING, _READER, _BY_READER = "nothing", "a second reader ...", "second reader: "
@@ -39,19 +43,19 @@ class CohortScores(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("All cases of the cohort", parent)
         self.toggleButton().setToolTip("Score every case that a model has predicted in this project.")
-        self.folders = _folder_list("Folders of saved predictions in this project, by model.")
-        self.start_button = QPushButton("Score all")
-        self.start_button.setToolTip("Compare every saved prediction with the reference of its case.")
-        self.start_button.clicked.connect(self.wanted)
-        self.others = _folder_list(
+        help_text = "Folders of saved predictions in this project, by model."
+        self.folders = NarrowCombo(letters=8, help_text=help_text)
+        help_text = "Compare every saved prediction with the reference of its case."
+        self.start_button = button("Score all", help_text, self.wanted)
+        help_text = (
             "Other predictions of the same cases, or a second reader's masks: what differs beyond chance?"
         )
+        self.others = NarrowCombo(letters=8, help_text=help_text)
         self.others.activated.connect(self._on_other)
-        self.export_button = QPushButton("Export ...")
-        self.export_button.setToolTip(
+        help_text = (
             "Score all, and write tables (CSV, Markdown), figures and how it was made (JSON) into a folder."
         )
-        self.export_button.clicked.connect(self.export_wanted)
+        self.export_button = button("Export ...", help_text, self.export_wanted)
         self.table = ScoredCases()
         self.table.case_wanted.connect(self.case_wanted)
         self.summary = WrappedLabel()
@@ -70,8 +74,8 @@ class CohortScores(Section):
             self.folders.addItem(path.name, str(path))
         self.folders.setCurrentIndex(max(0, self.folders.findText(before)))
         self._show_others(found)
-        for button in (self.start_button, self.export_button):
-            button.setEnabled(bool(found))
+        self.start_button.setEnabled(bool(found))
+        self.export_button.setEnabled(bool(found))
 
     def folder(self) -> Path | None:
         """Return the chosen folder."""
@@ -160,16 +164,7 @@ class CohortScores(Section):
         form = QFormLayout()
         form.addRow("Predictions", self.folders)
         form.addRow("Compare with", self.others)
-        row = QHBoxLayout()
-        row.addWidget(self.start_button, 1)
-        row.addWidget(self.export_button)
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(form)
-        column.addLayout(row)
-        column.addWidget(self.table)
-        column.addWidget(self.summary)
+        buttons = beside(self.start_button, self.export_button, wide=self.start_button)
         helps = (
             "Each case as a point, median, quartiles, and whiskers to 1.5 times the box.",
             "Difference of the volumes over their mean, with its mean and the limits of agreement.",
@@ -177,17 +172,8 @@ class CohortScores(Section):
         for picture, help_text in zip(self.pictures, helps, strict=True):
             picture.setToolTip(help_text)
             picture.hide()
-            column.addWidget(picture)
-        self.addWidget(content)
-
-
-def _folder_list(help_text: str) -> QComboBox:
-    """A list that a long name of a folder does not widen."""
-    folders = QComboBox()
-    folders.setToolTip(help_text)
-    folders.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    folders.setMinimumContentsLength(8)
-    return folders
+        parts = below(form, buttons, self.table, self.summary, *self.pictures)
+        self.addWidget(lay(QWidget(), parts))
 
 
 def _in_words(comparison: Comparison) -> str:

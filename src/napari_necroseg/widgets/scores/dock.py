@@ -4,12 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QCheckBox
 
 from napari_necroseg.core.config import TrainConfig
-from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, trained_config
 from napari_necroseg.core.scoring.published import published
 from napari_necroseg.jobs import scores
@@ -19,7 +18,7 @@ from napari_necroseg.widgets.scores.cohort_scores import CohortScores
 from napari_necroseg.widgets.scores.mask_choice import LiveOverlap, MaskChoice
 from napari_necroseg.widgets.scores.plots import ScoreMap, SlicePlot, distances_of, errors_of
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.plane import (
     NAMES,
     Plane,
@@ -28,7 +27,7 @@ from napari_necroseg.widgets.shared.plane import (
     shown_axis,
     shown_plane,
 )
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, button, timer
 from napari_necroseg.widgets.shared.score_table import STATES, ScoreTable
 from napari_necroseg.widgets.shared.worker import JobRunner
 
@@ -36,16 +35,16 @@ from napari_necroseg.widgets.shared.worker import JobRunner
 _REST_MS = 250
 
 
-class Scores(Dock):
+class ScoresParts(DockParts):
     """Scores one mask against another, again whenever one of them changes."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         self.masks = MaskChoice(self.workspace.layers)
         self.table = ScoreTable()
         self.plot = SlicePlot()
-        self.worst_button = QPushButton("Worst slice")
-        self.worst_button.setToolTip("Go to the slice with most in error, then to the next one.")
+        help_text = "Go to the slice with most in error, then to the next one."
+        self.worst_button = button("Worst slice", help_text, self.show_worst)
         self.shows_errors = QCheckBox("Show errors")
         self.shows_errors.setToolTip(
             "A layer with what was missed in orange and what is extra in blue; it follows while you draw."
@@ -66,11 +65,8 @@ class Scores(Dock):
         self._live = LiveOverlap()
         self._quiet = JobRunner(self)
         # napari may tell of a stroke before it has changed the mask: it is counted when napari is done.
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
+        self._soon = timer(self, 0, self._follow)
+        self._rest = timer(self, _REST_MS, self._score)
         self._watched: list[Labels] = []
         self._is_stale = False
         self._build()
@@ -105,10 +101,7 @@ class Scores(Dock):
 
     def _go_to(self, number: int) -> bool:
         """Go to a slice of the plane that is shown; False in 3D, which is said."""
-        try:
-            needed_plane(self.viewer, "The way to a slice")
-        except NecrosegError as error:
-            self.panel.say(str(error))
+        if self.attempt(lambda: needed_plane(self.viewer, "The way to a slice")) is None:
             return False
         go_to_slice(self.viewer, Plane(axis=self._axis, number=number))
         return True
@@ -126,28 +119,17 @@ class Scores(Dock):
         self.panel.run(job, f"Scoring {folder.name} ...")
 
     def _build(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self.shows_errors)
-        row.addWidget(self.shows_distances)
-        copy = QPushButton("Copy table")
-        copy.setToolTip("Copy the scores to the clipboard, to paste them into a spreadsheet.")
-        copy.clicked.connect(self.table.copy)
-        below = QHBoxLayout()
-        below.addWidget(self.worst_button, 1)
-        below.addWidget(copy)
-        self.body.addWidget(self.masks)
-        self.body.addWidget(self.message)
-        self.body.addWidget(self.table)
-        self.body.addWidget(self.plot)
-        self.body.addLayout(row)
-        self.body.addLayout(below)
+        help_text = "Copy the scores to the clipboard, to paste them into a spreadsheet."
+        copy = button("Copy table", help_text, self.table.copy)
+        for widget in (self.masks, self.message, self.table, self.plot):
+            self.body.addWidget(widget)
+        self.body.addLayout(beside(self.shows_errors, self.shows_distances))
+        self.body.addLayout(beside(self.worst_button, copy, wide=self.worst_button))
         self.body.addWidget(self.cohort)
 
     def _connect(self) -> None:
         self.masks.chosen.connect(self._on_choice)
         self.masks.tolerated.connect(self._rest.start)
-        self._rest.timeout.connect(self._score)
-        self._soon.timeout.connect(self._follow)
         self._quiet.finished.connect(self._on_scored)
         self._quiet.failed.connect(self._on_score_failed)
         self.cohort.wanted.connect(self.score_cohort)
@@ -158,14 +140,12 @@ class Scores(Dock):
         self.runner.finished.connect(self._on_cohort_scored)
         self.listen(self.workspace.cohort_changed, self._on_cohort)
         self.plot.chosen.connect(self._go_to)
-        self.worst_button.clicked.connect(self.show_worst)
         self.shows_errors.toggled.connect(self._show_maps)
         self.shows_distances.toggled.connect(self._show_maps)
         self.listen(self.workspace.case_changed, self._on_case)
-        for happening in ("current_step", "order", "ndisplay"):
-            self.listen(getattr(self.viewer.dims.events, happening), self._on_slice)
-        for happening in ("inserted", "removed", "reordered", "renamed"):
-            self.listen(getattr(self.viewer.layers.events, happening), self._on_layers)
+        self.listen_to(self.viewer.dims.events, ("current_step", "order", "ndisplay"), self._on_slice)
+        happenings = ("inserted", "removed", "reordered", "renamed")
+        self.listen_to(self.viewer.layers.events, happenings, self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
         self.masks.refill(self.workspace.case)
@@ -295,6 +275,10 @@ class Scores(Dock):
     def _on_score_failed(self, message: str) -> None:
         self._show(None)
         self.message.say(message)
+
+
+class Scores(Dock, ScoresParts):
+    """The dock Scores."""
 
 
 def _config_of(models: Path, run: str) -> TrainConfig | None:

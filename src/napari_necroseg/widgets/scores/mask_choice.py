@@ -4,7 +4,7 @@ from typing import Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.components import Box
@@ -16,7 +16,7 @@ from napari_necroseg.layerdata import COLOURS, Role, source_of
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.journalled_mask import box_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
-from napari_necroseg.widgets.shared.qt_parts import DecimalBox
+from napari_necroseg.widgets.shared.qt_parts import DecimalBox, beside, lay
 
 _MOST_TOLERANCE_MM = 50.0
 
@@ -47,12 +47,12 @@ class MaskChoice(QWidget):
         for choice in self._choices():
             choice.chosen.connect(self.chosen)
         self.tolerance.valueChanged.connect(lambda _: self.tolerated.emit())
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
+        form = QFormLayout()
         form.addRow("Reference", _with_swatch(self.reference, COLOURS[Role.REFERENCE]))
         form.addRow("Prediction", _with_swatch(self.prediction, COLOURS[Role.PREDICTION]))
         form.addRow("Second reader", self.reader)
         form.addRow("Tolerance", self.tolerance)
+        lay(self, form)
 
     def masks(self) -> list[Labels]:
         """Return the chosen masks."""
@@ -113,14 +113,10 @@ def _first(layers: list[Any]) -> Labels | None:
 
 def _with_swatch(choice: QWidget, colour: str) -> QWidget:
     """A choice with the colour that its mask has in the viewer."""
-    holder, swatch = QWidget(), QLabel()
+    swatch = QLabel()
     swatch.setFixedSize(12, 12)
     swatch.setStyleSheet(f"border: 2px solid {colour}; background: transparent;")
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addWidget(swatch)
-    row.addWidget(choice, 1)
-    return holder
+    return lay(QWidget(), beside(swatch, choice, wide=choice))
 
 
 class LiveOverlap:

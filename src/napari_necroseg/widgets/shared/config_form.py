@@ -27,13 +27,20 @@ from magicgui.widgets.bases import (
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.config import Config, Range, range_bounds
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.widgets.shared.qt_parts import DecimalBox, Section, WholeBox, guard_inputs, on_destroyed
+from napari_necroseg.widgets.shared.qt_parts import (
+    DecimalBox,
+    NarrowCombo,
+    Section,
+    WholeBox,
+    guard_inputs,
+    on_destroyed,
+)
 from napari_necroseg.widgets.shared.worker import JobRunner
 
 Input = BaseValueWidget[Any]
@@ -396,7 +403,7 @@ def _bounds(field: FieldInfo) -> tuple[float, float]:
     return low, min(high, float(_MOST_INT))
 
 
-class DeviceChoice(QComboBox):
+class DeviceChoice(NarrowCombo):
     """Shows devices in words and holds the name of one.
 
     It looks for the cards when the list is opened, in another process: to import torch here would let the
@@ -406,12 +413,11 @@ class DeviceChoice(QComboBox):
     chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        # A name of a card is long, and must not widen the dock; the opened list is as wide as it needs.
+        super().__init__(letters=4)
+        self.setParent(parent)
         self.looker = JobRunner(self)
         self._looked_s: float | None = None
-        # A name of a card is long, and must not widen the dock; the opened list is as wide as it needs.
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(4)
         self._fill(_ALWAYS, "auto")
         self.currentIndexChanged.connect(lambda _: self.chosen.emit(self.name()))
         self.looker.finished.connect(self._on_found)

@@ -1,25 +1,25 @@
 """The frame that all docks share: a scroll area, the panel of a job, a footer, and a clean end."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 from weakref import WeakMethod
 
+from napari.components import ViewerModel
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
-    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_necroseg.core.display import duration
+from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import (
     CaseDone,
     CaseFailed,
@@ -31,7 +31,16 @@ from napari_necroseg.core.events import (
     Warned,
 )
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, given, guard_inputs, on_destroyed
+from napari_necroseg.widgets.shared.qt_parts import (
+    WrappedLabel,
+    below,
+    beside,
+    button,
+    given,
+    guard_inputs,
+    lay,
+    on_destroyed,
+)
 from napari_necroseg.widgets.shared.worker import Job, JobRunner
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 
@@ -39,6 +48,7 @@ from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 _MOST_LINES = 6
 _LEAST_WIDTH = 300
 FOOTER = "Research software, not a medical device."
+_T = TypeVar("_T")
 
 
 class JobPanel(QWidget):
@@ -62,17 +72,18 @@ class JobPanel(QWidget):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(10)
-        self._cancel = QPushButton("Cancel")
-        self._cancel.setToolTip("Stop this job. It leaves nothing half-written.")
-        self._details = QPushButton("Details")
-        self._details.setToolTip("Copy the report of this failure to the clipboard, for the developers.")
+        self._cancel = button("Cancel", "Stop this job. It leaves nothing half-written.", self.given_up)
+        details = "Copy the report of this failure to the clipboard, for the developers."
+        self._details = button("Details", details, self._copy_report)
         self._message = WrappedLabel()
         self._warnings: list[str] = []
         self._notes = QPlainTextEdit()
         self._notes.setReadOnly(True)
         self._notes.setToolTip("What should be known of the last job; it stays here until the next one.")
         self._notes.hide()
-        self._lay_out()
+        top = beside(self._bar, self._cancel, self._details, wide=self._bar)
+        lay(self, below(top, self._message, self._notes))
+        self.setContentsMargins(6, 4, 6, 4)
         self._connect()
         # Until the first job there is something to say at most.
         for part in (self._bar, self._cancel, self._details):
@@ -133,21 +144,8 @@ class JobPanel(QWidget):
         self.show()
         self._say(message)
 
-    def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self._bar, 1)
-        row.addWidget(self._cancel)
-        row.addWidget(self._details)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(6, 4, 6, 4)
-        column.addLayout(row)
-        column.addWidget(self._message)
-        column.addWidget(self._notes)
-
     def _connect(self) -> None:
-        self._cancel.clicked.connect(self.given_up)
         self._cancel.clicked.connect(self.runner.cancel)
-        self._details.clicked.connect(self._copy_report)
         self.runner.started.connect(self._on_started)
         self.runner.reported.connect(self.show_event)
         self.runner.cancelling.connect(self._on_cancelling)
@@ -221,39 +219,84 @@ def _training_message(step: TrainingStep) -> str:
     return f"Training: iteration {step.iteration}{total}{left}" + (f" ({costs})" if costs else "")
 
 
-class Dock(QWidget):
-    """A dock widget of this plugin; jobs end when it or its viewer is closed.
+class DockParts(QWidget):
+    """The parts of a dock without its frame; what holds them shows `panel`, too.
 
-    Parameters
+    Attributes
     ----------
-    viewer
-        The viewer that the dock belongs to, or napari's proxy of it.
+    top, body
+        Where the parts are put: those that always stay in sight, and those below them.
+    panel
+        Shows the job of these parts.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self.viewer = unwrapped(viewer)
         self.workspace = Workspace.of(self.viewer)
         self.panel = JobPanel()
         self.runner = self.panel.runner
         self.runner.failed.connect(self._on_failed)
-        self.body = QVBoxLayout()
+        self.top, self.body = QVBoxLayout(), QVBoxLayout()
         self._listeners = _Listeners()
         self.listen(self.workspace.journalling.told, self._on_told)
-        self._was_docked = False
-        self._lay_out()
+        self._frame()
         # Called when the window goes away with its docks: by then no method of this object is left.
         stop, deafen, drop = self.runner.stop_flag(), self._listeners.disconnect, self.workspace.screen.drop
         on_destroyed(self, stop, deafen, drop)
 
     @property
     def is_shut(self) -> bool:
-        """Whether the dock was closed; it may be opened again."""
+        """Whether the parts were closed; they may be opened again."""
         return not self._listeners.is_connected
 
     def listen(self, signal: Any, slot: Callable[..., Any]) -> None:
-        """Connect a signal of the workspace or of napari for as long as the dock is open."""
+        """Connect a signal of the workspace or of napari for as long as the parts are open."""
         self._listeners.connect(signal, slot)
+
+    def listen_to(self, events: Any, names: Iterable[str], slot: Callable[..., Any]) -> None:
+        """Connect several events of napari."""
+        for name in names:
+            self.listen(getattr(events, name), slot)
+
+    def attempt(self, act: Callable[[], _T]) -> _T | None:
+        """Do something and return what it returns; what prevents it is said, and None returned."""
+        try:
+            return act()
+        except NecrosegError as error:
+            self.panel.say(str(error))
+            return None
+
+    def shut_down(self) -> None:
+        """Stop the job, leave nothing half-shown, and hear nothing more of the viewer."""
+        self.workspace.screen.finish()
+        self.runner.cancel()
+        self._listeners.disconnect()
+
+    def _frame(self) -> None:
+        """Lay out what the parts are put into."""
+        lay(self, below(self.top, self.body))
+
+    def _on_failed(self, message: str) -> None:
+        show_error(message)
+
+    def _on_told(self, message: str) -> None:
+        """Say what concerns whoever draws, whichever dock is looked at."""
+        self.panel.say(message if message == SAFE_AGAIN else f"⚠ {message}")
+
+
+class Dock(DockParts):
+    """The frame of a dock: its parts scroll, and jobs end when it or its viewer is closed.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the dock belongs to, or napari's proxy of it.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        self._was_docked = False
+        super().__init__(napari_viewer)
 
     def event(self, event: QEvent | None) -> bool:
         """End the job when the dock is closed: napari then takes the widget out of its parent."""
@@ -268,18 +311,11 @@ class Dock(QWidget):
                 self.shut_down()
         return super().event(event)
 
-    def shut_down(self) -> None:
-        """Stop the job, leave nothing half-shown, and hear nothing more of the viewer."""
-        self.workspace.screen.finish()
-        self.runner.cancel()
-        self._listeners.disconnect()
-
-    def _lay_out(self) -> None:
+    def _frame(self) -> None:
         inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.addLayout(self.body)
-        column.addStretch(1)
+        scrolling = below(self.body, None)
+        scrolling.setContentsMargins(6, 6, 6, 6)
+        inside.setLayout(scrolling)
         area = _Area()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -288,20 +324,11 @@ class Dock(QWidget):
         footer = QLabel(FOOTER)
         footer.setStyleSheet("font-size: 10px; color: gray;")
         footer.setContentsMargins(6, 0, 6, 2)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area, 1)
-        outer.addWidget(self.panel)
-        outer.addWidget(footer)
+        outer = below(self.top, area, self.panel, footer)
+        outer.setStretchFactor(area, 1)
         outer.setSpacing(2)
+        lay(self, outer)
         guard_inputs(self)
-
-    def _on_failed(self, message: str) -> None:
-        show_error(message)
-
-    def _on_told(self, message: str) -> None:
-        """Say what concerns whoever draws, whichever dock is looked at."""
-        self.panel.say(message if message == SAFE_AGAIN else f"⚠ {message}")
 
 
 class _Area(QScrollArea):

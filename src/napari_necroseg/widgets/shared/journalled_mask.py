@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_necroseg.core.masks.components import Box
 from napari_necroseg.core.masks.edits import changed_box
 from napari_necroseg.core.project.journal_writer import Begin, Draft, End, JournalWriter
 from napari_necroseg.core.volume import Voxels
+from napari_necroseg.widgets.shared.qt_parts import timer
 
 # An undo does not tell what it changed, and is told like a move to another slice: both are looked into soon.
 _LOOK_MS = 100
@@ -38,9 +39,9 @@ class JournalledMask(QObject):
         super().__init__(parent)
         self.mask = mask
         self._boxes: list[Box] = []
-        self._now = _timer(self, 0, self._hand_over)
-        self._soon = _timer(self, _LOOK_MS, self.look)
-        self._meanwhile = _timer(self, _STROKE_MS, self.look)
+        self._now = timer(self, 0, self._hand_over)
+        self._soon = timer(self, _LOOK_MS, self.look)
+        self._meanwhile = timer(self, _STROKE_MS, self.look)
         post = _Post()
         post.told.connect(self.told)
         # The thread holds it, so that it outlives this object if the thread does.
@@ -66,8 +67,8 @@ class JournalledMask(QObject):
         for signal, slot in self._connections():
             signal.disconnect(slot)
         self.look()
-        for timer in (self._now, self._soon, self._meanwhile):
-            timer.stop()
+        for one in (self._now, self._soon, self._meanwhile):
+            one.stop()
         self.writer.end(what)
 
     def _connections(self) -> tuple[tuple[Any, Callable[..., None]], ...]:
@@ -118,14 +119,6 @@ class _Post(QObject):
 def _inside(voxels: Voxels) -> Voxels:
     """Return 1 where a mask is, whichever labels it has, and 0 elsewhere."""
     return np.asarray(np.asarray(voxels) != 0).view(np.uint8)
-
-
-def _timer(parent: QObject, ms: int, slot: Callable[[], None]) -> QTimer:
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(ms)
-    timer.timeout.connect(slot)
-    return timer
 
 
 def box_of(atom: Any) -> Box:

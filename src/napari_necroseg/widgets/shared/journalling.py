@@ -13,7 +13,7 @@ from weakref import WeakSet, finalize
 
 from napari.layers import Labels
 from psygnal import Signal
-from qtpy.QtCore import QCoreApplication, QObject, QTimer
+from qtpy.QtCore import QCoreApplication, QObject
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.masks.edits import edit_between
@@ -24,6 +24,7 @@ from napari_necroseg.core.volume import Volume, Voxels
 from napari_necroseg.layerdata import Role, case_source, mask_layer, source_of
 from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers
 from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
+from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 
 _LOOK_MS = 500
@@ -61,12 +62,12 @@ class Journalling(QObject):
         self._is_late = False
         self.kept: tuple[KeptStrokes, ...] = ()
         self._lookups = NewestOnly(self, thread="necroseg-lookup")
-        self._clock = _timer(self, _LOOK_MS, self._on_clock)
+        self._clock = timer(self, _LOOK_MS, self._on_clock)
         self._clock.setSingleShot(False)
         self._begins: list[Labels] = []
-        self._begin_soon = _timer(self, 0, self._begin_all)
-        self._look_soon = _timer(self, 0, self.look_up)
-        self._look_again = _timer(self, _LOOK_MS, self.look_up)
+        self._begin_soon = timer(self, 0, self._begin_all)
+        self._look_soon = timer(self, 0, self.look_up)
+        self._look_again = timer(self, _LOOK_MS, self.look_up)
         self._connect()
 
     def _connect(self) -> None:
@@ -357,11 +358,3 @@ def _stop(stop_lookups: Callable[[], None], writers: list[JournalWriter]) -> Non
     stop_lookups()
     for writer in writers:
         writer.end(End.KEEP)
-
-
-def _timer(parent: QObject, ms: int, slot: Callable[[], None]) -> QTimer:
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(ms)
-    timer.timeout.connect(slot)
-    return timer

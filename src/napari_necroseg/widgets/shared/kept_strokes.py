@@ -2,43 +2,30 @@
 
 from functools import partial
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.project.journal_folder import KeptStrokes
 from napari_necroseg.jobs import correct
-from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.dock import DockParts
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
 
 
 class KeptStrokesPart(QWidget):
     """Says what is kept, and takes it back or puts it aside, one journal after the other.
 
-    Parameters
-    ----------
-    dock
-        Whose job panel is used; it hands a `TakenBack` to the workspace's `Journalling`.
+    The dock whose job panel is used hands a `TakenBack` to the workspace's `Journalling`.
     """
 
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, dock: DockParts) -> None:
         super().__init__()
         self._dock = dock
         self._journalling = dock.workspace.journalling
         self.found = WrappedLabel()
-        self.back_button = QPushButton("Take it back")
-        self.back_button.setToolTip("Go on where these strokes ended, to the last one.")
-        self.aside_button = QPushButton("Put it aside")
-        self.aside_button.setToolTip("Do not ask again; the file is kept under another name.")
-        self._buttons = QWidget()
-        row = QHBoxLayout(self._buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.back_button)
-        row.addWidget(self.aside_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.found)
-        column.addWidget(self._buttons)
-        self.back_button.clicked.connect(self.take_back)
-        self.aside_button.clicked.connect(self.put_aside)
+        help_text = "Go on where these strokes ended, to the last one."
+        self.back_button = button("Take it back", help_text, self.take_back)
+        help_text = "Do not ask again; the file is kept under another name."
+        self.aside_button = button("Put it aside", help_text, self.put_aside)
+        lay(self, below(self.found, beside(self.back_button, self.aside_button)))
         dock.listen(self._journalling.changed, self.refresh)
         dock.listen(dock.workspace.case_changed, self.refresh)
         dock.runner.started.connect(self.refresh)

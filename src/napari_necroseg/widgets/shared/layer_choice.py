@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_necroseg.jobs.preview import Subject
 from napari_necroseg.layerdata import Role, source_of, spacing_mm_of
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
+from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _NONE = "none"
@@ -18,7 +19,7 @@ _NONE = "none"
 _N_AXES = 3
 
 
-class LayerChoice(QComboBox):
+class LayerChoice(NarrowCombo):
     """A list of the layers of one kind that keeps its choice while layers come and go.
 
     Parameters
@@ -34,18 +35,15 @@ class LayerChoice(QComboBox):
     def __init__(
         self,
         layers: CaseLayers,
-        parent: QWidget | None = None,
         *,
         kind: type[Layer] = Labels,
         is_optional: bool = False,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(letters=12)
         self._layers = layers
         self._kind = kind
         self._none: list[Layer | None] = [None] if is_optional else []
         self._offered: list[Layer | None] = []
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
         self.currentIndexChanged.connect(self.chosen)
 
     def layer(self) -> Any:
@@ -88,12 +86,12 @@ class SubjectChoice(QWidget):
         self.cet1 = LayerChoice(layers, kind=Image)
         self.t2 = LayerChoice(layers, kind=Image, is_optional=True)
         self.reference = LayerChoice(layers, is_optional=True)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
+        form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         for title, choice in (("ceT1", self.cet1), ("T2", self.t2), ("Reference", self.reference)):
             form.addRow(title, choice)
             choice.chosen.connect(self.changed)
+        lay(self, form)
 
     @property
     def choices(self) -> tuple[LayerChoice, LayerChoice, LayerChoice]:

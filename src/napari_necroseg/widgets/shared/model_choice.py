@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_necroseg.core.project.models import find_ensembles, find_runs, run_title
 from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, beside, browse_button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -41,20 +42,10 @@ class ModelChoice(QWidget):
         self._workspace = workspace
         self._nothing = nothing
         self._browsed: list[Path] = []
-        self.combo = QComboBox()
-        self.combo.setToolTip(help_text)
-        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setMinimumContentsLength(8)
+        self.combo = NarrowCombo(letters=8, help_text=help_text)
         self.combo.currentIndexChanged.connect(self.chosen)
-        browse = QPushButton("...")
-        browse.setFixedWidth(32)
-        browse.setToolTip("Choose the folder of another trained model.")
-        browse.clicked.connect(self._browse)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(QLabel(title))
-        row.addWidget(self.combo, 1)
-        row.addWidget(browse)
+        browse = browse_button("Choose the folder of another trained model.", self._browse)
+        lay(self, beside(QLabel(title), self.combo, browse, wide=self.combo))
 
     def run(self) -> Path | None:
         """Return the folder of the chosen model."""
@@ -63,8 +54,7 @@ class ModelChoice(QWidget):
 
     def others(self) -> list[Path]:
         """Return the models of the list that are not chosen."""
-        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
-        return [run for run in runs if run is not None and run != self.run()]
+        return [run for run in self._runs() if run is not None and run != self.run()]
 
     def choose(self, run: Path) -> None:
         """Choose a model of the list."""
@@ -72,8 +62,7 @@ class ModelChoice(QWidget):
 
     def choose_newest(self) -> None:
         """Choose the model that was trained or chosen last; nothing happens without any."""
-        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
-        newest = next((run for run in runs if run is not None), None)
+        newest = next((run for run in self._runs() if run is not None), None)
         if newest is not None:
             self.choose(newest)
 
@@ -112,8 +101,10 @@ class ModelChoice(QWidget):
 
     def _index(self, run: Path | None) -> int:
         # Not `findData`: Qt finds the very object, not an equal path.
-        runs = [self.combo.itemData(index) for index in range(self.combo.count())]
-        return runs.index(run) if run in runs else -1
+        return self._runs().index(run) if run in self._runs() else -1
+
+    def _runs(self) -> list[Path | None]:
+        return [self.combo.itemData(index) for index in range(self.combo.count())]
 
     def _browse(self) -> None:
         run = qt_parts.ask_folder(self, "Folder of a trained model", str(self._workspace.folder or ""))

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from qtpy.QtCore import QChildEvent, QEvent, QLocale, QObject, QPoint, Qt
+from qtpy.QtCore import QChildEvent, QEvent, QLocale, QObject, QPoint, Qt, QTimer
 from qtpy.QtGui import QDoubleValidator, QKeyEvent, QValidator
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
+    QBoxLayout,
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QLayout,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -32,6 +34,7 @@ from qtpy.QtWidgets import (
     QTableWidget,
     QTableWidgetItem,
     QToolTip,
+    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
@@ -388,24 +391,69 @@ def spin(most: int) -> WholeBox:
     return box
 
 
-def button(text: str, help_text: str, act: Any, *, width: int | None = None) -> QPushButton:
-    """Make a button that does something."""
+def button(text: str, help_text: str, act: Any = None, *, width: int | None = None) -> QPushButton:
+    """Make a button, which does something if it is given here."""
     made = QPushButton(text)
     made.setToolTip(help_text)
-    made.clicked.connect(lambda _checked: act())
+    if act is not None:
+        made.clicked.connect(act)
     if width is not None:
         made.setFixedWidth(width)
     return made
 
 
-def row(*widgets: Any) -> QHBoxLayout:
-    """Put widgets beside each other; None is a gap that grows."""
+def browse_button(help_text: str, act: Callable[[], object]) -> QPushButton:
+    """Make the narrow button that asks for a file or a folder."""
+    return button("...", help_text, act, width=32)
+
+
+def beside(*parts: QWidget | QLayout | None, wide: QWidget | None = None) -> QHBoxLayout:
+    """Put parts beside each other; None is a gap that grows, and `wide` takes what room there is."""
     made = QHBoxLayout()
-    for widget in widgets:
-        if widget is None:
-            made.addStretch(1)
+    _fill(made, parts, wide)
+    return made
+
+
+def below(*parts: QWidget | QLayout | None) -> QVBoxLayout:
+    """Put parts below each other."""
+    made = QVBoxLayout()
+    _fill(made, parts, None)
+    return made
+
+
+def _fill(layout: QBoxLayout, parts: Iterable[QWidget | QLayout | None], wide: QWidget | None) -> None:
+    for part in parts:
+        if part is None:
+            layout.addStretch(1)
+        elif isinstance(part, QLayout):
+            layout.addLayout(part)
         else:
-            made.addWidget(widget)
+            layout.addWidget(part, 1 if part is wide else 0)
+
+
+def lay(widget: QWidget, layout: QLayout) -> QWidget:
+    """Lay a widget out without a margin, and return it."""
+    layout.setContentsMargins(0, 0, 0, 0)
+    widget.setLayout(layout)
+    return widget
+
+
+class NarrowCombo(QComboBox):
+    """A list that a long entry does not widen."""
+
+    def __init__(self, *, letters: int, help_text: str = "") -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(letters)
+        self.setToolTip(help_text)
+
+
+def timer(parent: QObject, ms: int, act: Callable[..., object]) -> QTimer:
+    """Make a timer that, once started, does something once."""
+    made = QTimer(parent)
+    made.setSingleShot(True)
+    made.setInterval(ms)
+    made.timeout.connect(act)
     return made
 
 

@@ -134,6 +134,10 @@ class Workspace:
         """The images and the expert's masks of the open case."""
         return () if self.case_files is None else tuple(self.case_files.paths.values())
 
+    def masks_to_save(self, parent: QWidget, layers: list[Labels]) -> list[MaskToSave] | None:
+        """Take a copy of masks of the open case, each with its file; see the function of this name."""
+        return masks_to_save(parent, layers, self.case_folder, kept=self.input_files)
+
     def set_cohort(self, cohort: Cohort, path: Path | None) -> None:
         """Open a cohort; `path` is its table, or None for a pair that was opened by hand."""
         self.cohort, self.cohort_path = cohort, path
@@ -266,7 +270,7 @@ class CloseGuard(QObject):
         """Save at once, since there is no later; False if that failed or was given up."""
         workspace = self._workspace
         try:
-            saves = masks_to_save(self._window, unsaved, workspace.case_folder, kept=workspace.input_files)
+            saves = workspace.masks_to_save(self._window, unsaved)
             if saves is None:
                 return False
             QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)

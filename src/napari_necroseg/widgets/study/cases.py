@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.results import CaseResult
@@ -14,7 +14,7 @@ from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs import study
 from napari_necroseg.jobs.study import FoundPrediction
 from napari_necroseg.layerdata import LayerData, Role
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, below, beside, button, lay
 from napari_necroseg.widgets.shared.score_table import ScoredCases
 from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -167,20 +167,9 @@ class StudyCases(Section):
         return next((one for one in same if np.array_equal(one.data, voxels)), None)
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        for text, by, help_text in (
-            ("Previous", -1, "Open the case before in the table, with its prediction."),
-            ("Next", 1, "Open the next case in the table, with its prediction."),
-        ):
-            button = QPushButton(text)
-            button.setToolTip(help_text)
-            button.clicked.connect(lambda _=False, by=by: self.table.step(by))
-            row.addWidget(button)
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.choice)
-        column.addWidget(self.table)
-        column.addWidget(self.summary)
-        column.addLayout(row)
-        self.addWidget(content)
+        help_text = "Open the case before in the table, with its prediction."
+        before = button("Previous", help_text, lambda: self.table.step(-1))
+        help_text = "Open the next case in the table, with its prediction."
+        after = button("Next", help_text, lambda: self.table.step(1))
+        parts = below(self.choice, self.table, self.summary, beside(before, after))
+        self.addWidget(lay(QWidget(), parts))

@@ -4,9 +4,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QTimer, QUrl
+from napari.components import ViewerModel
+from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError
@@ -17,8 +18,8 @@ from napari_necroseg.core.study.run import RunDone, RunFailed, runs_of
 from napari_necroseg.jobs import study
 from napari_necroseg.jobs.study import OpenedStudy, StudyToDo, check_cohort, check_same_cohort, check_study
 from napari_necroseg.jobs.study_status import GOES_ON, study_in_words
-from napari_necroseg.widgets.shared.dock import Dock
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, button, lay, timer
 from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.study.cases import StudyCases
 from napari_necroseg.widgets.study.form import StudyForm
@@ -26,11 +27,11 @@ from napari_necroseg.widgets.study.progress import StudyProgress
 from napari_necroseg.widgets.study.study_folder import StudyFolder
 
 
-class Study(Dock):
+class StudyParts(DockParts):
     """Trains and scores every configuration in every fold, and shows how it goes."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         self.place = StudyFolder()
         self.choices = StudyForm(self.workspace)
         self.summary = WrappedLabel()
@@ -39,8 +40,7 @@ class Study(Dock):
         self.cases = StudyCases(self.workspace)
         self.reading = NewestJob(self)
         # A click can change several choices; they are looked at once.
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
+        self._soon = timer(self, 0, self._on_choices)
         # The study that is there, once it was read, or why it could not be.
         self._opened: OpenedStudy | None = None
         self._unread = ""
@@ -103,7 +103,6 @@ class Study(Dock):
     def _connect(self) -> None:
         self.place.changed.connect(self._on_place)
         self.choices.changed.connect(self._soon.start)
-        self._soon.timeout.connect(self._on_choices)
         self.buttons.check.clicked.connect(self.check)
         self.buttons.start.clicked.connect(self.start)
         self.buttons.report.clicked.connect(self.open_report)
@@ -297,27 +296,26 @@ class Study(Dock):
         self.progress.allow(can_start)
 
 
+class Study(Dock, StudyParts):
+    """The dock Study."""
+
+
 class StudyButtons(QWidget):
     """Three buttons in a row."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.check = QPushButton("Check")
-        self.check.setToolTip(
+    def __init__(self) -> None:
+        super().__init__()
+        self.check = button(
+            "Check",
             "Read the cases and tell, run by run, how long it will take and what memory it needs; nothing is "
-            "trained. The grid shows the times."
+            "trained. The grid shows the times.",
         )
-        self.start = QPushButton("Start")
-        self.start.setToolTip(
+        help_text = (
             "Train, predict and score run by run. Cancel it whenever you like: it goes on where it was."
         )
-        self.report = QPushButton("Open report")
-        self.report.setToolTip("Tables, figures and how it was made, in your web browser.")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.check)
-        row.addWidget(self.start, 1)
-        row.addWidget(self.report)
+        self.start = button("Start", help_text)
+        self.report = button("Open report", "Tables, figures and how it was made, in your web browser.")
+        lay(self, beside(self.check, self.start, self.report, wide=self.start))
 
     def allow(self, *, start: bool, report: bool, is_there: bool) -> None:
         """Say what can be done; a study that is there already is gone on with."""

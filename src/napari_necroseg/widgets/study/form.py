@@ -8,10 +8,8 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -24,6 +22,7 @@ from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.widgets.shared.config_form import ConfigForm, NumberInput
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
+from napari_necroseg.widgets.shared.qt_parts import below, beside, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _PLAIN = ("preset", "minutes_per_run", "steps_per_run", "folds", "seeds", "workers")
@@ -66,12 +65,7 @@ class StudyForm(QWidget):
         self._corrected_there: frozenset[str] | None = None
         self._start_before: Path | None = None
         self._is_filling = False
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._configurations())
-        column.addWidget(self.corrected)
-        column.addWidget(self.unsigned)
-        column.addWidget(self.form)
+        lay(self, below(self._configurations(), self.corrected, self.unsigned, self.form))
         self._add_advanced()
         self.show_cohort()
         self._tick(PAPER_CONFIGURATIONS)
@@ -215,11 +209,7 @@ class StudyForm(QWidget):
 
     def _add_advanced(self) -> None:
         field = StudyConfig.model_fields["scheduler"]
-        row = QWidget()
-        line = QHBoxLayout(row)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(QLabel(field.title))
-        line.addWidget(self.scheduler, 1)
+        row = lay(QWidget(), beside(QLabel(field.title), self.scheduler, wide=self.scheduler))
         row.setToolTip(field.description or "")
         self.scheduler.setToolTip(field.description or "")
         self.form.advanced.addWidget(self.start_from)

@@ -14,14 +14,13 @@ from qtpy.QtWidgets import (
     QStyleOptionViewItem,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.study.run import Run
 from napari_necroseg.jobs.study_status import RunStatus, StudyStatus, status_in_words
-from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, WrappedLabel, given
+from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, WrappedLabel, below, given, lay
 
 # Okabe and Ito's colours, told apart with any colour vision; each state has a sign of its own, too.
 _COLOURS = {"running": "#56b4e9", "done": "#009e73", "failed": "#d55e00", "interrupted": "#f0e442"}
@@ -77,10 +76,7 @@ class StudyGrid(QWidget):
         self._rows: list[_Row] = []
         self._n_known = 0
         self._chosen = ""
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.table, self._rest, self._legend):
-            column.addWidget(widget)
+        lay(self, below(self.table, self._rest, self._legend))
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802  # Qt's name
         """Make room for the scroll bar of many folds."""

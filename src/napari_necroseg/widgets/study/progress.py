@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.study.record import RunState
@@ -14,7 +14,7 @@ from napari_necroseg.jobs import study
 from napari_necroseg.jobs.study import Curve
 from napari_necroseg.jobs.study_status import Points, RunStatus, StudyStatus, status_in_words, total_in_words
 from napari_necroseg.widgets.shared.loss_curve import LossCurve
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, button, lay, timer
 from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.study.grid import StudyGrid
 
@@ -45,15 +45,9 @@ class StudyProgress(QWidget):
         self._may_run = False
         # Whether the grid has no cell yet for some of them.
         self._has_new = False
-        self._totals = QTimer(self)
-        self._totals.setSingleShot(True)
-        self._totals.setInterval(_MS_BETWEEN_TOTALS)
-        self._totals.timeout.connect(self._on_time)
+        self._totals = timer(self, _MS_BETWEEN_TOTALS, self._on_time)
         self.grid.chosen.connect(self._on_chosen)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.grid, self.said, self.run_view):
-            column.addWidget(widget)
+        lay(self, below(self.grid, self.said, self.run_view))
 
     def show_runs(
         self, runs: Iterable[Run], states: Mapping[str, RunState], interrupted: Iterable[str] = ()
@@ -158,13 +152,9 @@ class StudyRunView(QWidget):
         self.reading.done.connect(self._on_read)
         self.details = WrappedLabel()
         self.curve = LossCurve()
-        self.again_button = QPushButton("Run again")
-        self.again_button.setToolTip("Try this run again, and no other; what is there of it already is kept.")
-        self.again_button.clicked.connect(lambda: self.again_wanted.emit(self.key))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.details, self.again_button, self.curve):
-            column.addWidget(widget)
+        help_text = "Try this run again, and no other; what is there of it already is kept."
+        self.again_button = button("Run again", help_text, lambda: self.again_wanted.emit(self.key))
+        lay(self, below(self.details, self.again_button, self.curve))
         self.forget()
 
     def forget(self) -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_necroseg.core.case_names import FORBIDDEN, check_case_name
 from napari_necroseg.core.project.models import modified_s
 from napari_necroseg.core.study.folds import FOLDS_NAME
 from napari_necroseg.core.study.record import STUDY_NAME
 from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, beside, browse_button, given, lay
 
 STUDIES_FOLDER = "study"
 _HELP = (
@@ -29,29 +30,17 @@ class StudyFolder(QWidget):
         self._root: Path | None = None
         self._name = ""
         self._before: tuple[Path | None, str] | None = None
-        self.combo = QComboBox()
+        self.combo = NarrowCombo(letters=8, help_text=_HELP)
         self.combo.setEditable(True)
         # It would turn study-1 into study-10 while one types.
         self.combo.setCompleter(None)
         self.combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.combo.setToolTip(_HELP)
-        self.combo.setMinimumContentsLength(8)
-        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         # What is typed is a name on its way: one of a study that is there counts once it is complete.
         self.combo.currentTextChanged.connect(self._on_text)
         self.combo.activated.connect(self.settle)
-        line = self.combo.lineEdit()
-        assert line is not None
-        line.editingFinished.connect(self.settle)
-        browse = QPushButton("...")
-        browse.setFixedWidth(32)
-        browse.setToolTip("Choose another study, or another folder for new ones.")
-        browse.clicked.connect(self._browse)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(QLabel("Study"))
-        row.addWidget(self.combo, 1)
-        row.addWidget(browse)
+        given(self.combo.lineEdit()).editingFinished.connect(self.settle)
+        browse = browse_button("Choose another study, or another folder for new ones.", self._browse)
+        lay(self, beside(QLabel("Study"), self.combo, browse, wide=self.combo))
 
     def folder(self) -> Path | None:
         """Return the folder that the name stands for; None without a project, or for no proper name."""

@@ -8,9 +8,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QGroupBox,
-    QHBoxLayout,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -20,7 +17,15 @@ from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.labels import drawn_cases, marked
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
-from napari_necroseg.widgets.shared.qt_parts import Section, TickList, WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import (
+    Section,
+    TickList,
+    WrappedLabel,
+    below,
+    beside,
+    button,
+    lay,
+)
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.train.layer_case import LayerCase, layer_case
 
@@ -76,9 +81,7 @@ class TrainCases(QGroupBox):
             "with their reference. It costs some seconds a case, and changes nothing in the training. If one "
             "of them is the open case, what the network makes of it is shown as a layer that keeps up."
         )
-        column = QVBoxLayout(self)
-        for widget in (self.list, self.corrected, self.unsigned, self.layers, self.validates):
-            column.addWidget(widget)
+        self.setLayout(below(self.list, self.corrected, self.unsigned, self.layers, self.validates))
         self.list.changed.connect(self.changed)
         for box in (self.corrected, self.unsigned):
             box.toggled.connect(lambda: self.show_cases(self.config))
@@ -162,21 +165,12 @@ class OpenLayers(Section):
         super().__init__("Add open layers", parent)
         self.toggleButton().setToolTip("Train on what is drawn in the viewer, saved or not.")
         self.layers = SubjectChoice(workspace)
-        self._add = QPushButton("Add to the list")
-        self._add.setToolTip(_HELP)
-        self._add.clicked.connect(self.wanted)
-        self._forget = QPushButton()
-        self._forget.setToolTip("Take added layers out of the list: the cohort's own files count again.")
-        self._forget.clicked.connect(self.unwanted)
+        self._add = button("Add to the list", _HELP, self.wanted)
+        help_text = "Take added layers out of the list: the cohort's own files count again."
+        self._forget = button("", help_text, self.unwanted)
         self.show_added(0)
         self.layers.changed.connect(self._refresh)
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.layers)
-        column.addWidget(self._add)
-        column.addWidget(self._forget)
-        self.addWidget(content)
+        self.addWidget(lay(QWidget(), below(self.layers, self._add, self._forget)))
         self._refresh()
 
     def show_added(self, n_cases: int) -> None:
@@ -263,25 +257,12 @@ class CaseList(QWidget):
         return bool(self._cohort.names) and set(self._cohort.names) <= set(cohort.names)
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        for text, names_of, help_text in (
-            ("All", lambda: self._cohort.names, "Tick all cases: none is left to score the model on."),
-            ("None", lambda: (), "Untick all cases."),
-            (
-                "Hold some out",
-                lambda: proposal(self._usable),
-                "Tick about four in five patients, and leave the others to score the model on.",
-            ),
-        ):
-            button = QPushButton(text)
-            button.setToolTip(help_text)
-            button.clicked.connect(lambda _=False, names_of=names_of: self.tick(names_of()))
-            buttons.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._list)
-        column.addLayout(buttons)
-        column.addWidget(self._summary)
+        help_text = "Tick all cases: none is left to score the model on."
+        everything = button("All", help_text, lambda: self.tick(self._cohort.names))
+        nothing = button("None", "Untick all cases.", lambda: self.tick(()))
+        help_text = "Tick about four in five patients, and leave the others to score the model on."
+        some = button("Hold some out", help_text, lambda: self.tick(proposal(self._usable)))
+        lay(self, below(self._list, beside(everything, nothing, some), self._summary))
 
     def _on_changed(self) -> None:
         ticked = set(self.ticked())

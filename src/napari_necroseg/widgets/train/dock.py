@@ -4,7 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QLabel, QLineEdit, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Cohort
 from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
@@ -28,10 +29,10 @@ from napari_necroseg.jobs.train import (
 )
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import ConfigForm
-from napari_necroseg.widgets.shared.dock import Dock
+from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, browse_button, button
 from napari_necroseg.widgets.train.cases import TrainCases
 from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
@@ -48,19 +49,19 @@ _MODEL_HELP = (
 _NAME_HELP = "Name of the new model: a folder of that name is made in the folder below."
 
 
-class Train(Dock):
+class TrainParts(DockParts):
     """Trains a network on cases of the open cohort."""
 
-    def __init__(self, napari_viewer: Any) -> None:
-        super().__init__(napari_viewer)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
         self.form = ConfigForm(train_preset("fast"), plain=_PLAIN, hidden=_HIDDEN)
         self.chooser = TrainCases(self.workspace)
         self.cases, self.validates = self.chooser.list, self.chooser.validates
         self.model = ModelChoice(self.workspace, "Start from", _MODEL_HELP, nothing="random weights")
         self.curve = LossCurve()
         self.name = QLineEdit()
-        self.start_button = QPushButton("Train")
-        self.start_button.setToolTip("Start the training. The viewer stays usable meanwhile.")
+        help_text = "Start the training. The viewer stays usable meanwhile."
+        self.start_button = button("Train", help_text, self.start)
         self.interrupted = InterruptedTraining()
         self.meanwhile = RunControls()
         self._live = LiveMask(self.workspace)
@@ -109,10 +110,8 @@ class Train(Dock):
 
     def add_layers(self) -> None:
         """Take the chosen layers, as they are now, as a case to train on."""
-        try:
-            taken = self.chooser.taken(self._config().target)
-        except NecrosegError as error:
-            self.panel.say(str(error))
+        taken = self.attempt(lambda: self.chooser.taken(self._config().target))
+        if taken is None:
             return
         if not self.panel.run(partial(load_layer_case, taken), f"Taking over {taken.name} ..."):
             self.panel.say("Still busy: add the layers when this is over.")
@@ -133,14 +132,8 @@ class Train(Dock):
 
     def _build(self) -> None:
         self.name.setToolTip(_NAME_HELP)
-        choose = QPushButton("...")
-        choose.setFixedWidth(32)
-        choose.setToolTip("Choose another folder for the models.")
-        choose.clicked.connect(self._choose_folder)
-        model_row = QHBoxLayout()
-        model_row.addWidget(QLabel("Model"))
-        model_row.addWidget(self.name, 1)
-        model_row.addWidget(choose)
+        choose = browse_button("Choose another folder for the models.", self._choose_folder)
+        model_row = beside(QLabel("Model"), self.name, choose, wide=self.name)
         widgets: list[QWidget] = [self.chooser, self.model, self.form, self.augmentation, self._folder_label]
         for widget in [*widgets, self.summary, self.start_button, self.interrupted]:
             self.body.addWidget(widget)
@@ -154,7 +147,6 @@ class Train(Dock):
         self.chooser.layers.wanted.connect(self.add_layers)
         self.model.chosen.connect(self._on_model)
         self.name.textEdited.connect(self._on_named)
-        self.start_button.clicked.connect(self.start)
         self.interrupted.go_on.clicked.connect(self.resume)
         self.interrupted.discarded.connect(self._on_discarded)
         self.panel.given_up.connect(self.meanwhile.give_up)
@@ -168,8 +160,7 @@ class Train(Dock):
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.workspace.run_changed, self.model.refill)
         self.listen(self.workspace.improvement_wanted, self._on_improvement)
-        for happening in ("inserted", "removed"):
-            self.listen(getattr(self.viewer.layers.events, happening), self.chooser.layers.follow)
+        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), self.chooser.layers.follow)
         self.listen(self.workspace.augment_changed, self._refresh)
 
     def _config(self) -> TrainConfig:
@@ -301,3 +292,7 @@ class Train(Dock):
         )
         self._is_named = False
         self._look_again()
+
+
+class Train(Dock, TrainParts):
+    """The dock Train."""

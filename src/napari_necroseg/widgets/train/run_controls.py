@@ -5,7 +5,7 @@ from weakref import ref
 
 from napari.layers import Labels, Layer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import ValidationPicture
@@ -14,6 +14,7 @@ from napari_necroseg.core.project.models import find_interrupted
 from napari_necroseg.jobs.train import TrainingControls
 from napari_necroseg.layerdata import Role, case_source, mask_layer
 from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.qt_parts import beside, button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -35,17 +36,12 @@ class RunControls(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.controls = TrainingControls()
-        self.pause = QPushButton("Pause")
+        self.pause = button("Pause", "Let the training stand still, so that the computer is free.")
         self.pause.setCheckable(True)
-        self.pause.setToolTip("Let the training stand still, so that the computer is free.")
         self.pause.toggled.connect(self._on_pause)
-        self.keep = QPushButton("Stop and keep")
-        self.keep.setToolTip("End the training now, and keep the model as it is.")
-        self.keep.clicked.connect(self._on_keep)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.pause)
-        row.addWidget(self.keep)
+        help_text = "End the training now, and keep the model as it is."
+        self.keep = button("Stop and keep", help_text, self._on_keep)
+        lay(self, beside(self.pause, self.keep))
 
     def show_busy(self, is_busy: bool) -> None:
         """Show the buttons while a training runs."""
@@ -87,17 +83,11 @@ class InterruptedTraining(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.run: Path | None = None
-        self.go_on = QPushButton()
-        self.go_on.setToolTip(
-            "This training was interrupted. Go on from its last save, with its own choices and cases."
-        )
-        self.discard = QPushButton("Discard")
-        self.discard.setToolTip("Remove what the interrupted training has learned.")
-        self.discard.clicked.connect(self._on_discard)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.go_on, 1)
-        row.addWidget(self.discard)
+        help_text = "This training was interrupted. Go on from its last save, with its own choices and cases."
+        self.go_on = button("", help_text)
+        help_text = "Remove what the interrupted training has learned."
+        self.discard = button("Discard", help_text, self._on_discard)
+        lay(self, beside(self.go_on, self.discard, wide=self.go_on))
 
     def look(self, models: Path | None) -> None:
         """Look whether a training in this folder was interrupted."""
