@@ -149,7 +149,7 @@ class AugmentControls(QWidget):
         self.changed.emit()
 
     def _section(self, name: str) -> QWidget:
-        """Make a switch, and beside it what it switches."""
+        """Make a switch, with the section that it switches beside it."""
         field = AugmentConfig.model_fields[name]
         switch, section = QCheckBox(), Section(field.title or name)
         switch.setToolTip(f"{field.description} Off: it is left out.")
@@ -161,7 +161,7 @@ class AugmentControls(QWidget):
         for inner in FIELDS[name]:
             self._add_row(form, inner)
         section.addWidget(content)
-        # What is off has no effect, neither as a range nor as one value.
+        # A transform that is off has no effect, neither as a range nor as one value.
         switch.toggled.connect(content.setEnabled)
         content.setEnabled(switch.isChecked())
         given(section.layout()).setContentsMargins(0, 0, 0, 0)
@@ -234,7 +234,7 @@ class OwnRanges(QWidget):
     def __init__(self, workspace: Workspace, controls: AugmentControls, training: TrainConfig) -> None:
         super().__init__()
         self._workspace, self._controls = workspace, controls
-        # Those of the preset.
+        # The ranges of the preset.
         self._preset = training.augment
         self.message = WrappedLabel()
         own = button("As the preset", "Back to the transforms and ranges of the preset.", self.reset)
@@ -293,7 +293,7 @@ class OwnRanges(QWidget):
 
 
 class PresetChoice(QWidget):
-    """Chooses a preset and the dimension."""
+    """Chooses the preset and the dimension whose samples are shown."""
 
     changed = Signal()
 

@@ -32,7 +32,7 @@ from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay, spin, timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 
-# The whole patch follows when the hand rests, or lets the slider go.
+# The whole patch follows when the hand rests or releases the slider.
 _REST_MS = 120
 _SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
 _NOTE = "Shown is what the network is trained on: whitened intensities, in a patch of the preset's size."
@@ -71,7 +71,7 @@ class AugmentationParts(DockParts):
         super().shut_down()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  # Qt's name
-        """Follow what changed while another dock stood in front: nothing is computed then."""
+        """Catch up: nothing is computed while another dock stands in front."""
         super().showEvent(event)
         self._on_changed()
 
@@ -160,7 +160,7 @@ class AugmentationParts(DockParts):
         self._on_subject()
 
     def _on_subject(self) -> None:
-        """Show other images; what was asked for of the last ones does not matter any more."""
+        """Show other images, and drop requests about the last ones."""
         self.latest.forget()
         self._wish = None
         problem = self.choice.problem()
@@ -181,7 +181,7 @@ class AugmentationParts(DockParts):
         self._on_changed()
 
     def _fit_slider(self) -> None:
-        """Give the slider the slices of the patch; it stays where it is in the stack."""
+        """Set the slider's range to the slices of the patch; its position in the stack stays."""
         before, n = self.slice.maximum() + 1, self.whose.training().slices
         place = self.slice.value() / before
         self.slice.setMaximum(n - 1)
@@ -189,7 +189,7 @@ class AugmentationParts(DockParts):
 
     def _on_whose(self) -> None:
         """Follow another preset; ranges that a person has changed stay."""
-        # First the slices: whatever is asked for meanwhile is one that the patch has.
+        # First the slices, so that a request in between names a slice that the patch has.
         self._fit_slider()
         self.ranges.follow(self.whose.training())
         self._on_changed()
@@ -225,7 +225,7 @@ class AugmentationParts(DockParts):
         if has_patch or source is None:
             self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
         else:
-            # A few milliseconds: handing it to the thread and back would take longer.
+            # It takes a few milliseconds; handing it to the thread and back would take longer.
             self._show(self._preview.view(self._subject, wish, has_patch=False, source=source))
 
     def _on_made(self, made: View | Sheet) -> None:
@@ -239,7 +239,7 @@ class AugmentationParts(DockParts):
             self.necrosis.say("")
             return
         if made.after_ml is not None:
-            # Sentences wait until the hand rests: to lay them out takes longer than to paint the pictures.
+            # Sentences wait until the hand rests: laying them out takes longer than painting the pictures.
             self.values.say(in_words(made))
             self.necrosis.say(necrosis_in_words(made))
 

@@ -73,7 +73,7 @@ def _cells(case: CaseFiles) -> list[tuple[str, str]]:
 
 
 class CaseView(QWidget):
-    """Previous and next, the case's grid and notes, and what can be done with its masks."""
+    """Steps to the previous and next case, the case's grid and notes, and buttons for its masks."""
 
     step_wanted = Signal(int)
     mask_wanted = Signal()

@@ -46,7 +46,7 @@ class CasesParts(DockParts):
         self._on_case()
 
     def shut_down(self) -> None:
-        """Also stop comparing the images of the cohort."""
+        """Also stop looking for equal images."""
         self._to_compare = None
         self._quiet.cancel()
         super().shut_down()
@@ -56,7 +56,7 @@ class CasesParts(DockParts):
         self._run(partial(cases.open_cohort, table), f"Reading {table.name} ...")
 
     def open_folder(self, folder: Path) -> None:
-        """Find and pair the images of a folder; a table that is there already is read, not written anew."""
+        """Find and pair the images of a folder, or read its table if it has one."""
         table: Path | None = folder / "cohort.csv"
         if table is not None and table.exists():
             self.open_table(table)
@@ -106,7 +106,7 @@ class CasesParts(DockParts):
             layer.mode = "paint"
 
     def copy_mask(self) -> None:
-        """Copy the mask that is selected into the person's own mask of the open case."""
+        """Copy the selected mask into the person's mask of the open case."""
         case, layers = self.workspace.case, self.workspace.layers
         chosen = layers.panes.base_of(self.viewer.layers.selection.active)
         mine = None if case is None else layers.mine(case.name)
@@ -118,7 +118,7 @@ class CasesParts(DockParts):
         self.panel.say(f"{chosen.name} is in my mask now. Ctrl+Z takes it back.")
 
     def save_masks(self) -> None:
-        """Save the masks of the open case that hold something new."""
+        """Save the changed masks of the open case."""
         unsaved = self.workspace.layers.unsaved()
         if not unsaved:
             show_info("Every mask of this case is saved already.")
@@ -183,7 +183,7 @@ class CasesParts(DockParts):
             self.panel.say("There is no case in this cohort. The problems above say why.")
 
     def _compare(self) -> None:
-        """Compare the images of the cohort, as soon as those of the last one are compared no longer."""
+        """Look for equal images in the cohort, once the search in the last cohort has stopped."""
         if self._to_compare is None or self._quiet.is_busy:
             return
         cohort, self._to_compare = self._to_compare, None
@@ -194,7 +194,7 @@ class CasesParts(DockParts):
             self.opening.show_problems(found.problems)
 
     def _show_case(self, opened: OpenedCase) -> None:
-        # A pair of files may have the name of a case of the project: it is another one all the same.
+        # A pair of files may have the name of a case of the project, but is another case.
         if opened.files is not None and opened.files not in tuple(self.workspace.cohort or ()):
             self.workspace.set_cohort(Cohort(cases=(opened.files,)), None)
         self.switch.finish(opened)
@@ -202,7 +202,7 @@ class CasesParts(DockParts):
     def _put_back(self, taken: TakenBack) -> None:
         case = self.workspace.case
         if case is None or case.name != taken.case:
-            # It is offered again when its case is.
+            # It is offered again when its case is opened.
             taken.journal.close()
             return
         self.workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
@@ -227,7 +227,7 @@ class CasesParts(DockParts):
         return self.workspace.cohort.names if self.workspace.cohort else ()
 
     def _place(self, by: int) -> int | None:
-        """Where the open case, or the one so many rows after it, is in the table."""
+        """The row of the open case, or of the case that many rows after it."""
         names = self._names()
         if self.switch.target not in names:
             return 0 if by and names else None

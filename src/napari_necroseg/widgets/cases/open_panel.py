@@ -73,11 +73,11 @@ class OpenPanel(QWidget):
         self._lay_out()
 
     def set_open(self, nothing_is_open: bool) -> None:
-        """Show the hint and the form of the pair as long as nothing is open."""
+        """Show the hint as long as nothing is open."""
         self._hint.setVisible(nothing_is_open)
 
     def show_problems(self, problems: tuple[str, ...]) -> None:
-        """Show what is wrong with a folder of images."""
+        """Show the problems that were found in a folder of images."""
         self._problem_part.setVisible(bool(problems))
         self._problem_part.setText(f"Problems found in the folder ({len(problems)})")
         self._problems.setPlainText("\n".join(problems))

@@ -25,20 +25,20 @@ class CaseSwitch:
         self._workspace = dock.workspace
         self._wanted: tuple[str, OpenJob] | None = None
         self._running: OpenJob | None = None
-        # What the person has decided about, as it was then: drawing goes on while a case is read.
+        # The masks that were asked about, as they were then: drawing goes on while a case is read.
         self._settled: list[tuple[Labels, np.ndarray]] = []
         dock.runner.cancelled.connect(self._on_cancelled)
         dock.runner.failed.connect(self._on_failed)
 
     @property
     def target(self) -> str:
-        """The case that is being opened, or the one that is open."""
+        """The name of the case that is being opened, or else of the open one."""
         if self._workspace.opening:
             return self._workspace.opening
         return "" if self._workspace.case is None else self._workspace.case.name
 
     def open(self, name: str, job: OpenJob) -> None:
-        """Open a case; a case that is still being read is given up for it."""
+        """Open a case, and give up one that is still being read."""
         if self._dock.runner.is_busy:
             if self._workspace.opening:
                 self._wanted, self._workspace.opening = (name, job), name
@@ -56,7 +56,7 @@ class CaseSwitch:
         self._workspace.opening = name if is_begun else ""
 
     def finish(self, opened: OpenedCase) -> None:
-        """Show a case that was read, unless something was drawn on the last one meanwhile."""
+        """Show the case that was read, unless somebody drew on the last one meanwhile."""
         wanted, self._wanted, self._workspace.opening = self._wanted, None, ""
         self._workspace.layers.mark_saved(opened.saved)
         if wanted is not None and self._drawn_meanwhile():
@@ -70,7 +70,7 @@ class CaseSwitch:
         self._workspace.set_case(opened.case, opened.files)
 
     def _settle(self) -> list[MaskToSave] | None:
-        """Ask what becomes of what a hand drew: what to save, or None if the case is to stay open."""
+        """Ask about unsaved strokes; return the masks to save, or None if the case stays open."""
         unsaved = self._workspace.journalling.unsaved()
         self._settled = [(layer, layer.data.copy()) for layer in unsaved]
         if not unsaved:

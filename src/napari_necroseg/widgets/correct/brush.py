@@ -1,9 +1,8 @@
-"""napari's own brush, bucket and polygon, made to fit: round in millimetres, and kept within bounds.
+"""Makes napari's brush, bucket and polygon round in millimetres, and keeps strokes within bounds.
 
-napari's brush has a radius of whole voxels and a half, and nothing that keeps a stroke within bounds, and
-there is no public way to change either: methods of the one layer are replaced, and given back when another
-mask is taken in hand. There is one size: napari's, which its slider and keys change, is that of the circle
-in voxels, and each follows the other.
+napari's brush has a size in voxels and no bounds, and there is no public way to change either: methods of
+the layer in hand are replaced, and restored when another mask is taken in hand. napari's size, which its
+slider and keys change, and the radius in millimetres follow each other.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ _HOOKS = ("_get_brush_mask_and_bbox", "_apply_mask_to_data", "_calculate_cursor_
 
 
 class Brush(QWidget):
-    """The radius in mm, flat or a ball, and what strokes may not leave: a range of an image, or a mask."""
+    """The radius in mm, disk or ball, and the bounds of strokes: a range of intensities, or a mask."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,14 +53,14 @@ class Brush(QWidget):
         self._on_image()
 
     def hold(self, mask: Labels | None) -> None:
-        """Paint on this mask from now on, as chosen here; the one before is napari's again."""
+        """Paint on this mask from now on; the one before gets napari's own methods back."""
         if self._mask is not None:
             self._mask.events.brush_size.disconnect(self._on_napari_size)
             for name in _HOOKS:
                 self._mask.__dict__.pop(name, None)
         self._mask = mask
         self.setEnabled(mask is not None)
-        # A layer is used again for the next case, with other intensities.
+        # The image layer is reused for the next case, with other intensities.
         self._on_image()
         if mask is not None and all(hasattr(mask, name) for name in _HOOKS):
             mask.__dict__["_get_brush_mask_and_bbox"] = self._covered
@@ -79,10 +78,10 @@ class Brush(QWidget):
     def _covered(
         self, coord: Sequence[float], dims_to_paint: list[int], _shape: list[int]
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]] | None:
-        """What one touch covers, in place of napari's own: the axes to paint, and their first and last."""
+        """Replace napari's method: return the mask of one touch, and its first and stop index per axis."""
         assert self._mask is not None
         others = [axis for axis in range(self._mask.ndim) if axis not in dims_to_paint]
-        # A flat brush is flat along its first axis, whichever of the mask's that is.
+        # A disk is flat along the first axis in this order, whichever axis of the mask that is.
         order = [*others, *dims_to_paint]
         spacing_mm, shape = self._spacing_mm(), self._mask.data.shape
         box, mask = disk_mm(
@@ -99,7 +98,7 @@ class Brush(QWidget):
         return mask[0] if others else mask, first, stop
 
     def _allowed(self, box: tuple[slice, ...]) -> NDArray[np.bool_] | None:
-        """Where strokes may change a box of the mask; None if they may everywhere."""
+        """Return where strokes may change a box of the mask; None for everywhere."""
         image, within = self.image.layer(), self.within.layer()
         shape = None if self._mask is None else self._mask.data.shape
         parts = []
@@ -119,7 +118,7 @@ class Brush(QWidget):
         self._on_size()
 
     def _on_size(self, *_: object) -> None:
-        """Tell napari, whose circle about the pointer then is as large as what is painted."""
+        """Set napari's size, so that the circle at the pointer is as large as the brush."""
         if self._mask is None or self._is_sizing:
             return
         self._is_sizing = True
@@ -128,21 +127,21 @@ class Brush(QWidget):
         self._is_sizing = False
 
     def _on_napari_size(self, _event: object) -> None:
-        """Follow napari's slider and keys, within what the box allows."""
+        """Follow napari's slider and keys, within the bounds of the box."""
         if self._mask is None or self._is_sizing:
             return
         before_mm, wanted_mm = self.radius_mm.value(), self._mask.brush_size * self._unit_mm() / 2
         self._is_sizing = True
         self.radius_mm.setValue(wanted_mm)
         if self.radius_mm.value() == before_mm:
-            # A voxel may be less than the box can show: a key is to do something all the same.
+            # A voxel may be smaller than the box can show, but a key must have an effect.
             step_mm = 10 ** -self.radius_mm.decimals()
             self.radius_mm.setValue(before_mm + (step_mm if wanted_mm > before_mm else -step_mm))
         self._is_sizing = False
         self._on_size()
 
     def _unit_mm(self) -> float:
-        """What napari counts the size of its brush in: the smallest spacing in the plane that is shown."""
+        """The unit of napari's brush size: the smallest spacing in the plane that is shown."""
         axis, spacing_mm = shown_axis(self._viewer), self._spacing_mm()
         return min(length for number, length in enumerate(spacing_mm) if number != axis)
 
@@ -172,7 +171,7 @@ def _three(numbers: Sequence[Any], order: list[int]) -> tuple[Any, Any, Any]:
 
 
 class _Bounded:
-    """napari's way to change a box of a mask, of which only the voxels that are allowed are changed."""
+    """Replaces napari's method that changes a box of a mask: only the allowed voxels are changed."""
 
     def __init__(self, change: Callable[..., Any], allowed: Callable[..., Any]) -> None:
         self._change = change

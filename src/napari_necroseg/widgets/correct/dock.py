@@ -39,7 +39,7 @@ _KEYS = (
 
 
 class CorrectParts(DockParts):
-    """Takes one mask in hand; all else of the case is left alone."""
+    """Takes one mask in hand; nothing else of the case is changed."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
@@ -58,14 +58,14 @@ class CorrectParts(DockParts):
         self.hand = EditedMask(self.workspace, self)
         self.reviewing = Reviewing(self, self.hand)
         self._wanted_origin = ""
-        # Whether the proposal of a first mask is what is being begun with.
+        # Whether the mask is being begun with the proposal of a first mask.
         self._takes_first = False
         self._build()
         self._connect()
         self._on_case()
 
     def shut_down(self) -> None:
-        """Let go of the mask; what was not saved stays in the journal."""
+        """Let go of the mask; unsaved strokes stay in the journal."""
         self._let_go()
         self.first.drop()
         self.first.close_thread()
@@ -74,7 +74,7 @@ class CorrectParts(DockParts):
         super().shut_down()
 
     def start(self) -> None:
-        """Take a mask in hand, beginning with what was chosen."""
+        """Take a mask in hand, beginning with the chosen one."""
         case = self.workspace.case
         if case is None or self.runner.is_busy or not self.workspace.journalling.is_open:
             return
@@ -89,7 +89,7 @@ class CorrectParts(DockParts):
     def _begin(self, case: Case, voxels: Voxels) -> None:
         journalling = self.workspace.journalling
         if journalling.of(self.workspace.layers.mine(case.name)) is not None:
-            # It was drawn on already, and is kept since then, if the disk takes it.
+            # It was drawn on already, so that it is journalled, if the disk allows it.
             self._hold(case, voxels)
             self._on_held(f"In hand. ⚠ {journalling.trouble}" if journalling.trouble else _IN_HAND)
             return
@@ -148,7 +148,7 @@ class CorrectParts(DockParts):
         return np.zeros(case.grid.shape, np.uint8)
 
     def _hold(self, case: Case, voxels: Voxels, journal: Journal | None = None) -> None:
-        """Put voxels into the person's own mask as one edit, and take it in hand."""
+        """Put voxels into the person's mask as one edit, and take it in hand."""
         journalling = self.workspace.journalling
         mask = self.workspace.layers.new_mask(case)
         with journalling.by_program():
@@ -177,7 +177,7 @@ class CorrectParts(DockParts):
         self.panel.say(message)
 
     def _put_back(self, case: Case, taken: TakenBack) -> None:
-        """Show what was taken back; the person's own mask is taken in hand again."""
+        """Show the strokes that were taken back; the person's mask is taken in hand again."""
         mask = self.workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
         if taken.kept.is_own and mask is self.workspace.layers.mine(case.name):
             self._let_go()
@@ -186,7 +186,7 @@ class CorrectParts(DockParts):
         self.panel.say(str(taken))
 
     def _on_first_mask(self, mask: Mask) -> None:
-        """Add a proposal to the mask in hand; if there is none, it is what one begins with."""
+        """Add a proposal to the mask in hand, or begin a mask with it."""
         case = self.workspace.case
         if case is None or mask.shape != case.grid.shape:
             return
@@ -230,7 +230,7 @@ class CorrectParts(DockParts):
             case TakenBack() if case is not None and case.name == result.case:
                 self._put_back(case, result)
             case JournalBegun(journal=journal):
-                # Of a case that is no longer open: nothing was done to what was only begun.
+                # Of a case that is no longer open: the journal holds no stroke yet.
                 journal.discard()
             case TakenBack(journal=journal):
                 journal.close()
@@ -246,13 +246,13 @@ class CorrectParts(DockParts):
         self._refresh()
 
     def _on_over(self, *_: object) -> None:
-        """Nothing came of it: a proposal that was to be taken stays a proposal."""
+        """Update after a job without a result: a proposal stays a proposal."""
         self._takes_first = False
         self.reviewing.look_up()
         self._refresh()
 
     def _on_origin(self, _index: int) -> None:
-        """What was chosen by hand stays chosen while layers come and go; the first one otherwise."""
+        """Keep the person's choice while layers come and go; without one, the first is chosen."""
         self._wanted_origin = self.origin.currentText()
 
     def _on_case(self) -> None:
@@ -281,7 +281,7 @@ class CorrectParts(DockParts):
 
     @property
     def _is_left(self) -> bool:
-        """Whether there is work on the own mask to be decided about first."""
+        """Whether there are unsaved strokes on the person's mask to decide about first."""
         return any(one.is_own and not one.is_elsewhere for one in self.workspace.journalling.kept)
 
     def _offer_origins(self, case: Case | None) -> None:

@@ -1,4 +1,4 @@
-"""What a radiologist misses in napari's own tools: a button and a key for each edit, all of them undoable."""
+"""Edits that napari's own tools lack, each with a button and a key; all of them can be undone."""
 
 import math
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from napari_necroseg.widgets.shared.qt_parts import button, lay, mm_spin
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_GROWN_MM = 10.0
-# Tools that act in space, unless they are to go slice by slice.
+# Tools that act in 3D unless "Slice by slice" is ticked.
 _SHAPING = ("smooth", "grow", "shrink")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A button: its title, its key while the mask is the active layer, and what it is for."""
+    """A button: its title, its key while the mask is the active layer, and its explanation."""
 
     name: str
     title: str
@@ -37,7 +37,7 @@ class Tool:
 
     @property
     def hint(self) -> str:
-        """What it is for, and its key as one reads it."""
+        """The explanation with the key."""
         return f"{self.help}\nKey: {self.key.replace('-', '+')}"
 
 
@@ -92,7 +92,7 @@ TOOLS = (
 
 
 class EditTools(QWidget):
-    """Buttons that edit the mask in hand; `said` is emitted with what has become of it."""
+    """Buttons that edit the mask in hand; `said` is emitted with the result in words."""
 
     said = Signal(str)
 
@@ -116,14 +116,14 @@ class EditTools(QWidget):
         self.setEnabled(mask is not None)
         grid = self._grid()
         if mask is not None and grid is not None:
-            # Less than the width of a voxel moves nothing.
+            # A distance below the width of a voxel moves nothing.
             width_mm = math.ceil(10 * max(grid.spacing_mm[1:])) / 10
             self.grow_mm.setValue(max(self.grow_mm.value(), width_mm))
             for tool in TOOLS:
                 mask.bind_key(tool.key, self._key_action(tool.name), overwrite=True)
 
     def use(self, name: str) -> None:
-        """Use a tool by its name; what cannot be done is said."""
+        """Use a tool by its name; a mistake is said."""
         mask, grid = self._mask, self._grid()
         if mask is None or grid is None:
             return
@@ -137,7 +137,7 @@ class EditTools(QWidget):
         """Return the mask as a tool makes it."""
         viewer, flat = self._workspace.layers.viewer, self.per_slice.isChecked()
         if name == "largest" or (name in _SHAPING and not flat):
-            # The same in every view, 3D included.
+            # They do the same in every view, 3D included.
             plane = Plane(axis=0, number=0)
         else:
             plane = needed_plane(viewer, next(tool.title for tool in TOOLS if tool.name == name))
@@ -162,7 +162,7 @@ class EditTools(QWidget):
         """Change the layer as one edit of napari's history, and say by how much."""
         before = layer.data
         inside = before != 0
-        # Another label than 1 that somebody used stays where the mask stays.
+        # Labels other than 1 stay where the mask stays.
         voxels = np.where(after & ~inside, 1, np.where(after, before, 0)).astype(before.dtype)
         edit = edit_between(before, voxels)
         if edit is None:
@@ -184,7 +184,7 @@ class EditTools(QWidget):
         return z, y, x
 
     def _drawn_box(self, plane: Plane) -> Box:
-        """The rectangle that was drawn last, on its slice: the one that is seen."""
+        """Return the rectangle that was drawn last; it must lie on the slice that is shown."""
         layers = self._workspace.layers.viewer.layers
         drawn = [layer for layer in layers if isinstance(layer, Shapes) and layer.data]
         if not drawn or self._mask is None:
@@ -207,7 +207,7 @@ class EditTools(QWidget):
         return None if source is None else source.grid
 
     def _key_action(self, name: str) -> Callable[[Any], None]:
-        """Return what a key does; a function with a name, which napari asks for and a partial has not."""
+        """Return the function of a key; napari needs one with a name, which a partial lacks."""
 
         def use(_layer: Any) -> None:
             self.use(name)

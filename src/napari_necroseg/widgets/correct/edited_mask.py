@@ -1,4 +1,4 @@
-"""The mask that is being edited: what it began with, whether it was changed, and how long somebody worked."""
+"""The mask that is being edited: its beginning, whether it was changed, and the time of work on it."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -18,16 +18,10 @@ from napari_necroseg.widgets.shared.workspace import Workspace
 
 
 class EditedMask(QObject):
-    """Holds one mask, a person's own layer of the open case; the workspace keeps its strokes.
+    """Holds one mask in hand, the person's layer of the open case; the workspace journals its strokes.
 
-    Attributes
-    ----------
-    mask
-        The layer; None while nothing is in hand.
-    before
-        ``(Z, Y, X)``; what was begun with. None for work that was taken back, whose beginning is not known.
-    failed
-        Emitted with a sentence when the time of work could not be noted.
+    `before`, ``(Z, Y, X)``, is the mask as it began; None for strokes that were taken back. `failed` is
+    emitted with a sentence when the time of work could not be noted.
     """
 
     failed = Signal(str)
@@ -45,21 +39,11 @@ class EditedMask(QObject):
 
     @property
     def keeping(self) -> JournalledMask | None:
-        """What keeps the mask safe; None for a mask that is as it was saved."""
+        """The journalled mask; None if it is as it was saved."""
         return self._workspace.journalling.of(self.mask)
 
     def take(self, case: Case, mask: Labels, *, before: Voxels | None, labels: Path | None) -> None:
-        """Take a mask of a case in hand.
-
-        Parameters
-        ----------
-        case, mask
-            The case, and a person's own layer of it.
-        before
-            ``(Z, Y, X)``; what it began with, if that is known.
-        labels
-            The folder of the project's masks; None without a project.
-        """
+        """Take a mask of a case in hand; `labels` is the folder of the project's masks, if there is one."""
         self.mask, self._case, self._labels = mask, case.name, labels
         self.before = None if before is None else before.copy()
         self._begin_changes()
@@ -67,14 +51,14 @@ class EditedMask(QObject):
         mask.events.paint.connect(self._on_work)
 
     def put(self, voxels: Voxels) -> None:
-        """Replace all of the mask by other voxels ``(Z, Y, X)``, as one edit that can be undone."""
+        """Replace all voxels ``(Z, Y, X)`` of the mask, as one edit that can be undone."""
         assert self.mask is not None, "something is in hand"
         edit = edit_between(self.mask.data, voxels)
         if edit is not None:
             self.mask.data_setitem(edit.indices(), edit.values())
 
     def let_go(self) -> None:
-        """Hold nothing any more; what was not saved stays in the journal, and the time is counted."""
+        """Let go of the mask; unsaved strokes stay in the journal, and the time of work is noted."""
         mask, labels = self.mask, self._labels
         if mask is None:
             return
@@ -87,7 +71,7 @@ class EditedMask(QObject):
         self.mask = self.before = self._unchanged = None
 
     def wait(self) -> None:
-        """Wait until what was noted about the work is on disk."""
+        """Wait until the notes about the work are on disk."""
         self._notes.submit(lambda: None).result()
 
     def signed_off(self, case: str) -> None:

@@ -42,14 +42,14 @@ _REFINE_HELP = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Proposal:
-    """What was found for a click."""
+    """The mask that a click gave."""
 
     case: Case
     mask: Mask
 
 
 class FirstMask(QWidget):
-    """Proposes a mask; `accepted` is emitted with it, ``(Z, Y, X)``, `said` with what is to be done."""
+    """Proposes a mask; `accepted` is emitted with it, ``(Z, Y, X)``, `said` with a message."""
 
     accepted = Signal(object)
     said = Signal(str)
@@ -91,7 +91,7 @@ class FirstMask(QWidget):
         self.refresh()
 
     def start(self) -> None:
-        """Wait for a click, or for those of a live-wire; pressed while it waits, it gives up."""
+        """Wait for a click, or for those of a live-wire; while it waits, give up."""
         case = self._workspace.case
         if self.click.is_waiting or self.wire.is_on:
             self.click.stop()
@@ -104,12 +104,12 @@ class FirstMask(QWidget):
         self.refresh()
 
     def give_up(self) -> None:
-        """Take away a proposal that was accepted or is not wanted."""
+        """Remove a proposal that was accepted or is not wanted."""
         self.preview.settle()
         self.drop()
 
     def drop(self) -> None:
-        """Take the proposal away, and give up waiting; strokes on it are offered when the case is opened."""
+        """Remove the proposal, and stop waiting; strokes on it are offered when the case is opened again."""
         self._stop.set()
         self._work.forget()
         self.click.stop()
@@ -140,7 +140,7 @@ class FirstMask(QWidget):
         self._work.stop_flag()()
 
     def refresh(self) -> None:
-        """Show what can be done now."""
+        """Enable the buttons that can be used now."""
         is_waiting = self.click.is_waiting or self.wire.is_on
         self.click_button.setText("Give up" if is_waiting else "Click on the zone")
         self.click_button.setEnabled(self._workspace.case is not None)
@@ -198,7 +198,7 @@ class FirstMask(QWidget):
         self.refresh()
 
     def _images(self, case: Case) -> Mapping[Sequence, Voxels]:
-        """The images that are shown of a case."""
+        """Return the images of a case that are shown."""
         find = self._workspace.layers.find
         images = {
             sequence: [layer for layer in find(case.name, [Role(sequence)]) if isinstance(layer, Image)]
@@ -233,7 +233,7 @@ def _proposed(
     strokes: tuple[Mask, Mask] | None,
     stop: threading.Event,
 ) -> Proposal | None:
-    """Work for the thread: the mask of a click; None if it was stopped."""
+    """Compute the mask of a click; None if it was stopped. Runs in the thread."""
     from napari_necroseg.core.assist.assist import assist
     from napari_necroseg.core.assist.scene import Strokes
 

@@ -24,7 +24,7 @@ Pixels = NDArray[np.int64]
 
 
 class ProposalLayer:
-    """The layer of a proposal, as it was made and as it is now."""
+    """The layer of a proposed mask, which is nobody's until it is accepted."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -60,14 +60,14 @@ class ProposalLayer:
         return None if layer is None else np.asarray(layer.data != 0)
 
     def strokes(self) -> tuple[Mask, Mask] | None:
-        """Return what somebody has added to the proposal since, and what was removed; None for nothing."""
+        """Return the voxels that somebody has added to the proposal, and those removed; None for neither."""
         now = self.mask()
         if now is None or self._made is None or np.array_equal(now, self._made):
             return None
         return now & ~self._made, self._made & ~now
 
     def settle(self) -> None:
-        """Note that strokes on the proposal are not wanted, or have gone into a mask: they go aside."""
+        """Put strokes on the proposal aside: they are not wanted, or were added to a mask."""
         layer = self.layer
         if layer is not None:
             self._workspace.journalling.settle(layer)
@@ -83,7 +83,7 @@ class ProposalLayer:
 class LiveWireTool(QObject):
     """Takes the clicks of one contour on the slice where it began.
 
-    `closed` is emitted when it is over, be the contour closed or given up; `said` with what is wrong.
+    `closed` is emitted when the contour is closed or given up, `said` with a message.
     """
 
     closed = Signal()
@@ -110,7 +110,7 @@ class LiveWireTool(QObject):
         return self._case is not None
 
     def start(self, case: Case, images: Mapping[Sequence, Voxels]) -> None:
-        """Begin a contour on the slice that is seen; what was proposed on others stays.
+        """Begin a contour on the slice that is shown; the proposal on other slices stays.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class LiveWireTool(QObject):
         self._preview.show(case, self._before)
         layer = self._preview.layer
         if layer is not None:
-            # Dragging moves nothing, and paints nothing.
+            # Dragging neither moves the image nor paints.
             viewer.layers.selection.active = layer
             layer.mode = "pan_zoom"
             layer.bind_key("Escape", lambda _: self.stop(), overwrite=True)
@@ -168,7 +168,7 @@ class LiveWireTool(QObject):
         if self._wire is not None and self._anchors:
             self._done.append(self._wire.path(self._anchors[-1], pixel))
         elif self._anchors:
-            # The paths from the last click are still being looked for.
+            # The paths from the last click are still being computed.
             return
         self._anchors.append(pixel)
         self._draw(None)
@@ -214,7 +214,7 @@ class LiveWireTool(QObject):
         layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _pixel(self, event: Any) -> Pixel | None:
-        """The pixel under the pointer; None beside the image or on another slice."""
+        """Return the pixel under the pointer; None beside the image or on another slice."""
         if self._case is None or shown_plane(self._workspace.layers.viewer) != self._plane:
             return None
         index = [round(number) for number in index_of(self._workspace, self._case, event.position)]
@@ -225,13 +225,13 @@ class LiveWireTool(QObject):
         return (place[0], place[1]) if is_on_it else None
 
     def _on_slice(self, voxels: Voxels) -> Voxels:
-        """The pixels of the slice that the contour lies on; a view."""
+        """Return the pixels of the contour's slice; a view."""
         pixels: Voxels = self._plane.turned(voxels)[self._plane.number]
         return pixels
 
 
 def _anchored(wire: Any, slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel) -> Any:
-    """Work for the thread: the cheapest paths from a pixel."""
+    """Compute the cheapest paths from a pixel; runs in the thread."""
     from napari_necroseg.core.assist.livewire import LiveWire
 
     wire = LiveWire(slices, spacing_mm=spacing_mm) if wire is None else wire

@@ -40,15 +40,7 @@ _HEIGHT = 96
 
 
 class Reviewing(QObject):
-    """What the buttons of `SignOff` do, in a dock that holds a mask in hand.
-
-    Attributes
-    ----------
-    part
-        The buttons.
-    changed
-        Emitted when it was looked how far the cohort is.
-    """
+    """Acts on the buttons of `SignOff`, `part`; `changed` is emitted when the cohort's statuses were read."""
 
     changed = Signal()
 
@@ -87,7 +79,7 @@ class Reviewing(QObject):
             panel.run(partial(correct.sign_off, wanted), f"Signing off {case.name} ...")
 
     def on_signed_off(self, signed: SignedOff) -> None:
-        """Take in that a mask was signed off."""
+        """Update after a mask was signed off."""
         self._workspace.layers.mark_saved((signed.mask,))
         self._hand.signed_off(signed.review.case)
         self._dock.panel.say(str(signed))
@@ -114,7 +106,7 @@ class Reviewing(QObject):
         self._workspace.improvement_wanted.emit(reviewed)
 
     def look_up(self) -> None:
-        """Look how far the cohort is."""
+        """Read how far the review of the cohort is."""
         cohort, labels, case = self._workspace.cohort, self.labels, self._workspace.case
         if cohort is None or labels is None:
             self._statuses = {}
@@ -148,16 +140,16 @@ class Reviewing(QObject):
         self._once_more()
 
     def _once_more(self) -> None:
-        """Look again, if something has happened while it was looked."""
+        """Read again, if something was saved during the last reading."""
         if self._is_stale:
             self.look_up()
 
 
 class SignOff(QWidget):
-    """Signs off the mask in hand, and goes on to another case.
+    """Buttons to sign off the mask in hand and to go to another case.
 
-    Signals: `wanted` when the mask is to be signed off, `step_wanted` with 1 or -1 for the next case or the
-    one before with the chosen status, `improve_wanted` when the reviewed masks are to be learned from.
+    `step_wanted` is emitted with 1 or -1 for the next or the previous case with the chosen status,
+    `improve_wanted` when the model is to be trained on the reviewed masks.
     """
 
     wanted = Signal()
@@ -192,7 +184,7 @@ class SignOff(QWidget):
         return None if chosen == _ANY else Status(chosen)
 
     def show_state(self, review: Review | None, statuses: Mapping[str, Status]) -> None:
-        """Say how far the open case is, and the cohort."""
+        """Show how far the review of the open case and of the cohort is."""
         counts = Counter(statuses.values())
         cohort = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
         lines = [] if review is None else [_in_words(review, statuses.get(review.case, review.status))]
@@ -232,7 +224,7 @@ def _in_words(review: Review, status: Status) -> str:
 
 
 class Checklist(QWidget):
-    """A list of slices, and the way to the next one to look at; `wanted` is emitted with a slice."""
+    """A list of slices to check and a button for the next one; `wanted` is emitted with a slice."""
 
     wanted = Signal(int)
 
@@ -253,44 +245,39 @@ class Checklist(QWidget):
         self.begin(None, None)
 
     def begin(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_] | None) -> None:
-        """List the slices of another case.
+        """List the slices of another case by uncertainty and mask, both ``(Z, Y, X)``.
 
-        Parameters
-        ----------
-        uncertainty
-            ``(Z, Y, X)``; None for a case without a prediction: the slices of the mask in their order then.
-        mask
-            ``(Z, Y, X)``; None empties the list.
+        Without an uncertainty the slices of the mask are listed in their order; without a mask, none.
         """
         self._uncertainty, self._mask, self._seen_across = uncertainty, mask, {}
         self._list_slices()
 
     def show_axis(self, axis: int) -> None:
-        """List the slices across an axis of the case, those of the plane that is shown."""
+        """List the slices across an axis of the case."""
         if axis != self._axis:
             self._axis = axis
             self._list_slices()
 
     def see(self, number: int) -> None:
-        """Note that a slice is seen."""
+        """Note that a slice was seen."""
         if number in self._order and number not in self._seen:
             self._seen.add(number)
             self._refresh()
 
     @property
     def axis(self) -> int:
-        """The axis that the listed slices lie across."""
+        """The axis across the listed slices."""
         return self._axis
 
     def go_on(self) -> None:
-        """Ask for the first slice that was not looked at; after the last one for the first again."""
+        """Ask for the first slice that was not seen yet; after the last one for the first again."""
         left = [number for number in self._order if number not in self._seen] or self._order
         if left:
             self.wanted.emit(left[0])
 
     @property
     def seen(self) -> tuple[int, int]:
-        """How many slices were looked at, and how many there are to look at."""
+        """The number of slices that were seen, and of all listed ones."""
         return len(self._seen), len(self._order)
 
     @property

@@ -1,4 +1,4 @@
-"""What is predicted, and with which models: other models to average with, a part of the image, all cases."""
+"""Choices of a prediction: models to average with, the part of the image, and all cases of a cohort."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ _BATCH_HELP = (
 
 
 class EnsembleChoice(Section):
-    """A list of models with ticks, folded away; hidden if there is none to choose."""
+    """A list of models with ticks; hidden if there is no model to tick."""
 
     chosen = Signal()
 
@@ -72,7 +72,7 @@ class EnsembleChoice(Section):
 
 
 class RegionChoice(QWidget):
-    """Chooses the part, and gets the click that it may need."""
+    """Chooses the part of the image to predict, and waits for a click if it needs one."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -127,7 +127,7 @@ def _world_mm(case: Case, indices: list[Index]) -> tuple[Point, ...]:
 
 
 class BatchList(Section):
-    """The button that starts a batch, and what has become of its cases; `wanted` is emitted by the button."""
+    """The button that starts a batch, which emits `wanted`, and a row for each case that is over."""
 
     wanted = Signal()
 
@@ -143,12 +143,12 @@ class BatchList(Section):
         self.addWidget(lay(QWidget(), below(self.start_button, self.rows)))
 
     def begin(self) -> None:
-        """Forget the last batch; what is reported from now on is of another one."""
+        """Clear the list: events from now on belong to a new batch."""
         self.rows.clear()
         self._is_running = True
 
     def end(self) -> None:
-        """Leave the rows as they are: what is reported from now on is not of this batch."""
+        """Keep the rows: events from now on do not belong to this batch."""
         self._is_running = False
 
     def show_event(self, event: Event) -> None:

@@ -61,7 +61,7 @@ class PredictParts(DockParts):
         )
         self.result = WrappedLabel()
         self._about = WrappedLabel()
-        # Of the chosen model, whose files are read when it is chosen.
+        # The description of the chosen model, read from its files when it is chosen.
         self._description = ""
         self.batch = BatchList()
         self._warm = WarmModels()
@@ -75,7 +75,7 @@ class PredictParts(DockParts):
         self.model.refill()
 
     def start(self) -> None:
-        """Predict the open case, once the part to predict is known; pressed while it waits, it gives up."""
+        """Predict the open case once the part is known; while it waits for a click, give up."""
         run, case = self.model.run(), self.workspace.case
         if self.place.is_waiting:
             self.place.stop_waiting()
@@ -178,7 +178,7 @@ class PredictParts(DockParts):
         self._refresh()
 
     def _on_form(self) -> None:
-        """Steer the outline that is shown; the network has said what it has to say."""
+        """Draw the shown outline anew with these choices, without another run of the network."""
         shown = self._live.shown
         size = self._live.steer(self._recipe.steering())
         if shown is not None and size is not None:
@@ -217,7 +217,7 @@ class PredictParts(DockParts):
         self.workspace.screen.start(self._added(prediction))
 
     def _added(self, prediction: CasePrediction) -> Iterator[None]:
-        """Add the layers one by one; then what is chosen in the meantime holds for them, too."""
+        """Add the layers one by one, then apply the choices that were made in the meantime."""
         yield from self.workspace.layers.add_all(prediction.layers)
         for layer in self._predictions()[:1]:
             self._live.begin(prediction, layer)

@@ -18,15 +18,15 @@ from napari_necroseg.jobs.predict import CasePrediction
 from napari_necroseg.widgets.shared.config_form import ConfigForm
 from napari_necroseg.widgets.shared.workspace import Workspace
 
-# Choices that need no new run of the network.
+# Choices that change the outline without another run of the network.
 STEERS = ("threshold", "fill_holes", "min_volume_ml", "smallest_share", "largest")
 
 
 @dataclass(kw_only=True, eq=False)
 class _Made:
-    """How an outline was made: the prediction, the choices that hold for it, and the voxels they gave.
+    """How an outline was made: the prediction, the choices, and the voxels they gave.
 
-    `left_out_ml` reached the threshold, but lies in parts that the choices leave out.
+    `left_out_ml` is the volume above the threshold in parts that the choices leave out.
     """
 
     shown: CasePrediction
@@ -36,7 +36,7 @@ class _Made:
 
 
 class LiveOutline:
-    """Predictions in their layers, one of them followed; what a person has drawn on is left alone."""
+    """The predictions in their layers, one of them followed; one that a person drew on is left alone."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -49,7 +49,7 @@ class LiveOutline:
         self._layer = ref(layer)
 
     def follow(self, layer: Labels | None) -> None:
-        """Follow the prediction in a layer, if it is known how that was made; nothing otherwise."""
+        """Follow the prediction in a layer, or nothing if it is not known how it was made."""
         self._layer = None if layer is None or layer not in self._made else ref(layer)
 
     @property
@@ -60,17 +60,14 @@ class LiveOutline:
 
     @property
     def left_out_ml(self) -> float:
-        """What reaches the threshold in parts that are left out of the outline that is followed."""
+        """The volume above the threshold in parts that the followed outline leaves out."""
         followed = self._followed
         return 0.0 if followed is None else followed[1].left_out_ml
 
     def steer(self, choices: Mapping[str, object]) -> Size | None:
-        """Draw the outline anew from the kept probability; None if there is none, or it was drawn on.
+        """Draw the outline anew from the probability with some of the choices of `STEERS`; the others stay.
 
-        Parameters
-        ----------
-        choices
-            Of `STEERS`; what is not among them stays as the outline has it.
+        Return its size; None if there is no outline, or somebody drew on it.
         """
         followed = self._followed
         if followed is None or not np.array_equal(followed[0].data, followed[1].voxels):
@@ -113,13 +110,7 @@ class LiveOutline:
 
 
 class PredictionDefaults:
-    """Keeps a form in line with the preset of the chosen models.
-
-    Parameters
-    ----------
-    form
-        Of a `PredictConfig`; whatever is changed in it from now on is the person's own choice.
-    """
+    """Keeps a form in line with the preset of the chosen models, but for the person's own choices."""
 
     def __init__(self, form: ConfigForm) -> None:
         self._form = form
@@ -128,9 +119,9 @@ class PredictionDefaults:
         form.changed.connect(self._on_form)
 
     def follow(self, runs: Sequence[Path]) -> None:
-        """Choose what these models want; one that does not say how it was trained wants nothing.
+        """Show the defaults of these models; one without a record of its training has none.
 
-        The form tells nobody: the outline that is shown may be another model's.
+        The form emits nothing: the outline that is shown may be another model's.
         """
         trained = [trained_config(next(iter(members_of(run)), run)) for run in runs]
         usual = usual_prediction(*[one or train_preset("paper") for one in trained])
@@ -140,7 +131,7 @@ class PredictionDefaults:
         self._last = self._form.config()
 
     def steering(self) -> dict[str, object]:
-        """Return what holds for an outline, whichever model it is of: not what a preset wants."""
+        """Return the choices that hold for the outline of any model: not those that follow a preset."""
         names = [name for name in STEERS if name not in BY_PRESET or name in self._own]
         return {name: getattr(self._last, name) for name in names}
 

@@ -120,7 +120,7 @@ class CohortScores(Section):
             label.show()
 
     def show_summary(self, summary: Any) -> None:
-        """Say what the cases come to, and what differs from those compared with."""
+        """Sum up the scores, and compare them with the other folder's."""
         mean, low, high, median, std, first, third = (
             written("dice", "%", values["dice"])
             for values in (

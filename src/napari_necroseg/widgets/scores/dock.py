@@ -31,7 +31,7 @@ from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, button
 from napari_necroseg.widgets.shared.score_table import STATES, ScoreTable
 from napari_necroseg.widgets.shared.worker import JobRunner
 
-# Distances and all the rest follow when the hand rests.
+# Distances and the other scores follow when the hand rests.
 _REST_MS = 250
 
 
@@ -58,13 +58,13 @@ class ScoresParts(DockParts):
         self.cohort = CohortScores()
         self._scored: ScoredLayers | None = None
         self._worst: list[int] = []
-        # That the slices of the plot lie across: of the plane that is shown, or was before 3D.
+        # The axis across the slices of the plot: of the plane that is shown, or was before 3D.
         self._axis = shown_axis(self.viewer) or 0
         self._errors = ScoreMap(self.workspace, errors_of)
         self._distances = ScoreMap(self.workspace, distances_of)
         self._live = LiveOverlap()
         self._quiet = JobRunner(self)
-        # napari may tell of a stroke before it has changed the mask: it is counted when napari is done.
+        # napari may report a stroke before it has changed the mask: it is counted once napari is done.
         self._soon = timer(self, 0, self._follow)
         self._rest = timer(self, _REST_MS, self._score)
         self._watched: list[Labels] = []
@@ -75,7 +75,7 @@ class ScoresParts(DockParts):
         self._on_cohort()
 
     def shut_down(self) -> None:
-        """Also stop looking at the two masks."""
+        """Also stop following the two masks."""
         self._rest.stop()
         self._soon.stop()
         self._quiet.cancel()
@@ -87,7 +87,7 @@ class ScoresParts(DockParts):
         self._score_cohort(None)
 
     def export_cohort(self) -> None:
-        """Score them, and write tables and figures into a folder that is asked for."""
+        """Score them, and write tables and figures into a folder that the person chooses."""
         folder = qt_parts.ask_folder(self, "Folder for tables and figures")
         if folder is not None:
             self._score_cohort(folder)
@@ -100,7 +100,7 @@ class ScoresParts(DockParts):
             self._worst.pop(0)
 
     def _go_to(self, number: int) -> bool:
-        """Go to a slice of the plane that is shown; False in 3D, which is said."""
+        """Go to a slice of the plane that is shown; in 3D say why not, and return False."""
         if self.attempt(lambda: needed_plane(self.viewer, "The way to a slice")) is None:
             return False
         go_to_slice(self.viewer, Plane(axis=self._axis, number=number))
@@ -157,7 +157,7 @@ class ScoresParts(DockParts):
         self._on_layers()
 
     def _on_cohort(self) -> None:
-        # What is being scored is of another cohort.
+        # A scoring that runs is of another cohort.
         self.runner.cancel()
         self.cohort.begin()
         self.cohort.set_reader(None)
@@ -216,14 +216,14 @@ class ScoresParts(DockParts):
             self.table.show_overlap(counts, voxel_ml=self._scored.errors.grid.voxel_ml)
 
     def _on_edit(self, event: Any) -> None:
-        """Something else than a stroke: an undo, an assignment, or only another slice that is seen."""
+        """Handle a change that is no stroke: an undo, an assignment, or only a move to another slice."""
         if self._live.is_same(event.source):
             return
         self._live.forget()
         self._rest.start()
 
     def _score(self) -> None:
-        """Score copies of both masks in a thread; if one is under way, once more after it."""
+        """Score copies of both masks in a thread; if a scoring runs, once more after it."""
         if self._quiet.is_busy:
             self._is_stale = True
             return

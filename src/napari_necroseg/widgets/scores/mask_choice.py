@@ -120,7 +120,7 @@ def _with_swatch(choice: QWidget, colour: str) -> QWidget:
 
 
 class LiveOverlap:
-    """Counts of two masks in the viewer, from the last scoring on, and with the strokes since."""
+    """Counts of two masks in the viewer: those of the last scoring, updated by the strokes since."""
 
     def __init__(self) -> None:
         self._layers: dict[Side, Labels] = {}
@@ -128,21 +128,21 @@ class LiveOverlap:
         self._strokes: list[tuple[Side, Box]] = []
 
     def begin(self, reference: Labels, prediction: Labels) -> None:
-        """Remember strokes from now on: copies of these two are being counted."""
+        """Note strokes from now on: copies of these two masks are being counted."""
         self._layers = {"reference": reference, "prediction": prediction}
         self._counts, self._strokes = None, []
 
     def forget(self) -> None:
-        """Follow nothing until the next scoring: something else than a stroke has changed a mask."""
+        """Stop following until the next scoring: a mask was changed other than by a stroke."""
         self._layers, self._counts, self._strokes = {}, None, []
 
     def counted(self, counts: LiveCounts) -> None:
-        """Take over what was counted, unless a mask was changed since other than by strokes."""
+        """Take over counts, unless a mask has changed since other than by strokes."""
         if self._layers:
             self._counts = counts
 
     def is_same(self, layer: Labels) -> bool:
-        """Whether a mask is as it was counted, and with the strokes since."""
+        """Whether a mask is as it was counted."""
         if self._counts is None or self._strokes:
             return False
         return all(
@@ -150,13 +150,13 @@ class LiveOverlap:
         ) and any(one is layer for one in self._layers.values())
 
     def note(self, layer: Labels, atoms: Any) -> None:
-        """Note a stroke of napari, which tells of it before or after it has changed the mask."""
+        """Note a stroke; napari reports it before or after it has changed the mask."""
         for side, one in self._layers.items():
             if one is layer:
                 self._strokes += [(side, box_of(atom)) for atom in atoms]
 
     def follow(self) -> Counts | None:
-        """Count what the strokes since have changed; None while there are no counts to begin with."""
+        """Count the changes of the strokes so far; None while there are no counts to start from."""
         if self._counts is None:
             return None
         strokes, self._strokes = self._strokes, []

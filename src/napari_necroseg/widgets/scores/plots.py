@@ -44,7 +44,7 @@ class SlicePlot(QWidget):
         return QSize(300, 130)
 
     def show_scores(self, scores: SliceScores | None, name: str = "slice") -> None:
-        """Show the scores of another pair of masks or another plane, or none; `name` is what a slice is."""
+        """Show the scores of another pair of masks or plane, or none; `name` labels the axis of slices."""
         self._scores, self._name = scores, name
         self.update()
 
@@ -121,7 +121,7 @@ class SlicePlot(QWidget):
 
 
 def errors_of(scored: ScoredLayers, case: Case) -> LayerData:
-    """Make the layer of what was missed and what is extra."""
+    """Make the layer of missed and extra voxels."""
     return errors_layer(scored.errors, case_source(case, Role.ERRORS))
 
 
@@ -131,7 +131,7 @@ def distances_of(scored: ScoredLayers, case: Case) -> LayerData:
 
 
 class ScoreMap:
-    """One such layer."""
+    """One layer that shows where two masks differ."""
 
     def __init__(self, workspace: Workspace, make: Make) -> None:
         self._workspace = workspace
@@ -139,11 +139,11 @@ class ScoreMap:
         self._layer: ref[Layer] | None = None
 
     def forget(self) -> None:
-        """Let go of the layer: another case is shown."""
+        """Forget the layer: another case is shown."""
         self._layer = None
 
     def show(self, wanted: bool, scored: ScoredLayers | None) -> None:
-        """Add it, bring it up to date or remove it; one that the person drew on is left alone."""
+        """Add the layer, update it or remove it; one that the person drew on is left alone."""
         layer = None if self._layer is None else self._layer()
         layers, case = self._workspace.layers, self._workspace.case
         there = layer if layer in layers.viewer.layers else None
@@ -167,5 +167,5 @@ class ScoreMap:
         if isinstance(made, Labels):
             made.contour, made.opacity = 0, _ERROR_OPACITY
         self._layer = ref(made)
-        # What was being drawn on is still what one draws on.
+        # The layer that was active stays active.
         viewer.layers.selection.active = active

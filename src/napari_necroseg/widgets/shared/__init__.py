@@ -1,1 +1,1 @@
-"""What several docks are made of."""
+"""Parts that several docks share."""

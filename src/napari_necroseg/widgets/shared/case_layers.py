@@ -31,7 +31,7 @@ from napari_necroseg.widgets.shared.panes import Panes, shown_at_once
 
 _OUTLINE_VOXELS = 1
 
-# What only shows something: it is nobody's mask, and goes into no file.
+# Layers that only show something: they are nobody's mask, and are never saved.
 SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
 Kind = TypeVar("Kind", bound=Layer)
 EXPERT_ROLES = (Role.REFERENCE, Role.TUMOUR)
@@ -43,9 +43,9 @@ _MODE_HOOK = "_mode_setter_helper"
 class CaseLayers:
     """Shows cases in a viewer, and knows which masks hold edits that were not saved."""
 
-    # A mask is on disk as it was when it was copied to be saved.
+    # Emitted with a mask that has been saved, as it was when it was copied.
     saved = Signal(Layer)
-    # Another case is about to take the place of the one that is shown.
+    # Emitted before another case takes the place of the one that is shown.
     leaving = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -54,7 +54,7 @@ class CaseLayers:
         # The voxels of each mask as they are on disk; None for a mask that is on no disk yet.
         self._saved: WeakKeyDictionary[Layer, Voxels | None] = WeakKeyDictionary()
         self._own: WeakSet[Layer] = WeakSet()
-        # Layers of the person's that have become masks of the case: they go with it, and are not used again.
+        # Layers of the person that have become masks of the case: they are removed with it, never reused.
         self._adopted: WeakSet[Layer] = WeakSet()
         viewer.layers.events.inserted.connect(self._on_inserted)
         for layer in viewer.layers:
@@ -70,8 +70,8 @@ class CaseLayers:
     def show(self, layers: Sequence[LayerData], *, first_slice: int) -> Iterator[None]:
         """Replace the layers of the last case by others, and look at a slice.
 
-        Layers that this program did not make stay. What was not saved must have been asked for before.
-        Yields after each thing that takes napari long, so that the screen can be served in between.
+        Layers that this program did not make stay. The person must have been asked about unsaved masks
+        before. Yields after each slow step of napari, so that events can be processed in between.
         """
         with shown_at_once(self.viewer):
             yield from self._show(layers, first_slice)
@@ -92,7 +92,7 @@ class CaseLayers:
                 yield
         yield from self.panes.arrange()
         if viewer.layers.selection.active is None:
-            # napari's own buttons and keys are about a layer that is selected; the last one may have gone.
+            # napari's buttons and keys act on the selected layer, which may have been removed.
             shown = [layer for layer in viewer.layers if layer.visible and not self.panes.is_mirror(layer)]
             viewer.layers.selection.active = shown[-1] if shown else None
         viewer.dims.ndisplay = 2
@@ -102,7 +102,7 @@ class CaseLayers:
         viewer.canvas.overlays.scale_bar.gridded = True
 
     def add_all(self, layers: Sequence[LayerData]) -> Iterator[None]:
-        """Add layers that are on no disk yet, one a step; the last becomes the active one."""
+        """Add unsaved layers, one a step; the last becomes the active one."""
         with shown_at_once(self.viewer):
             with self.panes.paused():
                 for data in layers:
@@ -120,7 +120,7 @@ class CaseLayers:
         return layer
 
     def keep_up(self, layer: Labels, voxels: Voxels) -> bool:
-        """Show other voxels in a mask that is as the program left it; False if it was drawn on or removed."""
+        """Replace the voxels of a mask that nobody has changed; False if it was drawn on or removed."""
         if layer not in self.viewer.layers or not self._is_saved(layer):
             return False
         layer.data = np.array(voxels)
@@ -128,30 +128,27 @@ class CaseLayers:
         return True
 
     def redraw(self, layer: Labels, voxels: Voxels) -> None:
-        """Put other voxels into a mask that nobody has drawn on; it is no more saved than before."""
+        """Replace the voxels of a mask that nobody has drawn on; it counts as saved as much as before."""
         layer.data = np.array(voxels)
-        # As for a layer that is used again: an undo must not bring back strokes of other voxels.
+        # As for a reused layer: an undo must not bring back strokes on other voxels.
         layer._reset_history()
 
     def drop_placeholders(self) -> None:
-        """Remove the layers that stood for a case which is not coming."""
+        """Remove the placeholders of a case that will not be opened."""
         for layer in [one for one in self.viewer.layers if is_placeholder(one.metadata)]:
             self.viewer.layers.remove(layer)
 
     def mine(self, case: str) -> Labels | None:
-        """Return a person's own mask of a case; a layer that was duplicated in napari is not it."""
+        """Return the person's mask of a case, if there is one; a duplicate made in napari does not count."""
         found = self.find(case, [Role.LABELS])
         return next((one for one in found if isinstance(one, Labels) and one in self._saved), None)
 
     def new_mask(self, case: Case) -> Labels:
-        """Return a person's own mask of a case: the one that is there, or an empty one on the case's grid.
-
-        There is one, since there is one file that it is saved to.
-        """
+        """Return the person's mask of a case, or a new empty one: one only, since it is saved to one file."""
         return self._mask_for(case_source(case, Role.LABELS))
 
     def copy_to_mine(self, layer: Labels) -> Labels:
-        """Put what a mask of a case holds into the person's own one, as an edit that can be undone."""
+        """Copy a mask of a case into the person's mask, as an edit that can be undone."""
         source = source_of(layer.metadata)
         assert source is not None, "a mask of a case"
         mine = self._mask_for(replace(source, role=Role.LABELS, run=""))
@@ -175,7 +172,7 @@ class CaseLayers:
         return layer
 
     def lies_on(self, layer: Labels, case: Case) -> bool:
-        """Whether a mask, whoever made it, has the shape and place of a case's images."""
+        """Whether a mask, whoever made it, has the shape and position of a case's images."""
         grid = case.grid
         if tuple(layer.data.shape) != grid.shape:
             return False
@@ -189,9 +186,9 @@ class CaseLayers:
         return bool(np.abs(there - wanted).max() <= SAME_GRID_TOLERANCE_VOXELS * min(grid.spacing_mm))
 
     def adopt(self, layer: Labels, case: Case) -> LayerSource:
-        """Make a mask that lies on a case one of its masks, which is asked about and can be saved."""
+        """Make a mask that lies on a case one of its masks: it can be saved, and closing asks about it."""
         source = source_of(layer.metadata)
-        # What somebody draws on is not the expert's any more, also where it began as a duplicate of that.
+        # A mask that somebody draws on is no longer the expert's, even if it began as a duplicate of it.
         is_experts_copy = source is not None and source.role is Role.REFERENCE and layer not in self._own
         if source is None or source.case != case.name or is_experts_copy:
             source = case_source(case, Role.LABELS)
@@ -202,7 +199,7 @@ class CaseLayers:
         return source
 
     def is_saved(self, layer: Labels) -> bool:
-        """Whether what is mask in a layer is so on disk, too, whichever labels it has."""
+        """Whether the mask on disk covers the same voxels, whichever labels they have."""
         saved = self._saved.get(layer)
         return (
             saved is not None
@@ -233,7 +230,7 @@ class CaseLayers:
         return [layer for layer in found if not self.panes.is_mirror(layer)]
 
     def unsaved(self) -> list[Labels]:
-        """Return the masks of the open case that hold something that is on no disk."""
+        """Return the masks of the open case that differ from those on disk."""
         return [
             layer
             for layer in self.masks()
@@ -241,12 +238,12 @@ class CaseLayers:
         ]
 
     def on_disk(self, layer: Layer) -> Voxels:
-        """Return the voxels of a mask as they are on disk; zeros for one that is on none."""
+        """Return the voxels of a mask as they are on disk; zeros if it was never saved."""
         saved = self._saved.get(layer)
         return np.zeros_like(layer.data) if saved is None else saved
 
     def mark_saved(self, masks: Iterable[MaskToSave]) -> None:
-        """Remember what is on disk now; what was drawn since the copy was taken is still unsaved."""
+        """Remember the saved voxels; strokes since they were copied are still unsaved."""
         voxels_of = {mask.key: mask.voxels for mask in masks}
         for layer in self.masks():
             if id(layer) in voxels_of:
@@ -254,7 +251,7 @@ class CaseLayers:
                 self.saved.emit(layer)
 
     def _put_tools_down(self) -> None:
-        """Let no brush stay on for the next case: a click there is not meant to draw."""
+        """Switch off drawing, so that the first click on the next case draws nothing."""
         for layer in self.viewer.layers:
             if layer.mode != "pan_zoom":
                 layer.mode = "pan_zoom"
@@ -263,7 +260,7 @@ class CaseLayers:
         self._lock(event.value)
 
     def _lock(self, layer: Layer) -> None:
-        """Lock an expert's mask, and what repeats it; a duplicate that somebody made is theirs to change."""
+        """Lock an expert's mask and its mirror; a duplicate that somebody made can be changed."""
         is_original = layer in self._own or self.panes.is_mirror(layer) or layer.source.reader_plugin
         if isinstance(layer, Labels) and is_expert(layer) and is_original:
             lock(layer, partial(self.copy_to_mine, layer))
@@ -274,8 +271,8 @@ class CaseLayers:
     def _reusable(self, new: Sequence[LayerData]) -> dict[Role | None, Layer]:
         """Find the layers of the last case whose role the next one has, too.
 
-        To remove a layer and add another takes napari a third of a second; to give it other voxels a tenth
-        of that. And what the person has set on it, such as its outline, stays.
+        Removing a layer and adding another takes napari a third of a second; giving it other voxels takes a
+        tenth of that, and keeps the person's settings, such as the outline.
         """
         roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new} - {
             Role.PREDICTION,
@@ -291,8 +288,8 @@ class CaseLayers:
         layer.data = voxels
         layer.scale, layer.translate = kwargs["scale"], kwargs["translate"]
         if isinstance(layer, Labels):
-            # napari keeps the history of edits of the last voxels, and an undo would write them into these.
-            # There is no public way to clear it.
+            # napari keeps the history of the last voxels, and an undo would write them into these. There is
+            # no public way to clear it.
             layer._reset_history()
         elif isinstance(layer, Image):
             _set_contrast(layer, kwargs["contrast_limits"])
@@ -317,7 +314,7 @@ class CaseLayers:
         else:
             _set_contrast(layer, kwargs["contrast_limits"])
         self._own.add(layer)
-        # Its mirror comes with it, and the panes are set after both.
+        # Its mirror is added with it, and the panes are set after both.
         with shown_at_once(self.viewer):
             return self.viewer.add_layer(layer)
 
@@ -328,7 +325,7 @@ def _role(metadata: dict[str, Any]) -> Role | None:
 
 
 def _set_contrast(image: Image, limits: tuple[float, float]) -> None:
-    """Show these intensities, and let the slider reach all others."""
+    """Set the contrast, and let its slider reach all intensities."""
     lowest, highest = float(image.data.min()), float(image.data.max())
     image.contrast_limits_range = (min(lowest, limits[0]), max(highest, limits[1]))
     image.contrast_limits = limits
@@ -341,11 +338,10 @@ def is_expert(layer: Layer) -> bool:
 
 
 def lock(layer: Labels, copy: Callable[[], object]) -> None:
-    """Let nobody draw on a layer; `copy` is what the offered button does.
+    """Let nobody draw on a layer; `copy` is called by the button that is offered.
 
-    napari makes a layer editable again with other voxels, so it is locked whenever that happens. It says
-    nothing when a tool is chosen for a locked layer, and its public part tells nobody: the method that
-    refuses is asked first, and says why.
+    napari makes a layer editable again when it gets other voxels, so it is locked again then. napari does not
+    say, nor report by an event, that a locked layer refuses a tool, so the method that refuses is wrapped.
     """
     if _MODE_HOOK in layer.__dict__:
         return
@@ -368,6 +364,6 @@ def lock(layer: Labels, copy: Callable[[], object]) -> None:
 
 def _offer(layer: Labels, copy: Callable[[], object]) -> None:
     text = f"Locked: {layer.name} is an expert's mask. Draw on a copy."
-    # napari hands the notification over, whatever its types say.
+    # napari passes the notification to it, whatever its types say.
     actions: Any = ((COPY_TITLE, lambda _notification: copy()),)
     notification_manager.dispatch(Notification(text, "info", actions))

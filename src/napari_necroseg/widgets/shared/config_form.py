@@ -52,7 +52,7 @@ _LEAST_WIDTH = 90
 # World coordinates of anything that was ever in a scanner.
 _SCANNER_MM = (-10_000.0, 10_000.0)
 
-# What is true of any computer; nothing is known of the others until one has looked.
+# True of any computer; other devices are unknown until they have been looked for.
 _ALWAYS = {"auto": "a graphics card if there is one", "cpu": "processor"}
 _LOOKING = "Looking for graphics cards ..."
 _SECONDS_BETWEEN_POLLS = 0.05
@@ -337,7 +337,7 @@ class OptionalInput(_RowInput):
         return self.inner.value if self.is_given.value else None
 
     def set_value(self, value: Any) -> None:
-        """Show a value; None leaves it out, and keeps what was last typed."""
+        """Show a value; None unticks the box and keeps the number that was typed last."""
         if value is not None:
             self.inner.set_value(value)
         self.is_given.set_value(value is not None)
@@ -429,7 +429,7 @@ class DeviceChoice(NarrowCombo):
         return str(self.currentData())
 
     def choose(self, name: str) -> None:
-        """Choose a device by its name, also one that was not found here; whoever uses it says so."""
+        """Choose a device by its name, even one that was not found here: using it gives the error."""
         if self.findData(name) < 0:
             self.addItem(name, name)
         self.setCurrentIndex(self.findData(name))
@@ -442,7 +442,7 @@ class DeviceChoice(NarrowCombo):
         super().showPopup()
 
     def _announce(self) -> None:
-        """Say in the list that more is to come, in a line that cannot be chosen."""
+        """Add a line that says that the search is on; it cannot be chosen."""
         self.addItem(_LOOKING, None)
         model = self.model()
         assert isinstance(model, QStandardItemModel)
@@ -451,7 +451,7 @@ class DeviceChoice(NarrowCombo):
         last.setFlags(Qt.ItemFlag.NoItemFlags)
 
     def _on_found(self, found: dict[str, str]) -> None:
-        """Show what was found in place of what was known, and keep the choice."""
+        """List the devices that were found, and keep the choice."""
         self._looked_s = time.monotonic() if found else None
         view = self.view()
         was_open = view is not None and view.isVisible()
@@ -473,7 +473,7 @@ class DeviceChoice(NarrowCombo):
 
 
 def find_devices(stop: threading.Event) -> Iterator[Event]:
-    """Ask ``necroseg devices`` what there is: words by name."""
+    """Ask ``necroseg devices`` for the devices: their descriptions by name."""
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with subprocess.Popen(
         [sys.executable, *_COMMAND],

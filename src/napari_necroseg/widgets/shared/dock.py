@@ -52,16 +52,10 @@ _T = TypeVar("_T")
 
 
 class JobPanel(QWidget):
-    """Shows what the dock's job does; hidden until the first one starts.
+    """Shows the progress of the dock's job; hidden until the first one starts.
 
-    Warnings stay in a list below the message until the next job begins, however the job ends.
-
-    Attributes
-    ----------
-    runner
-        Runs the job; docks listen to its signals.
-    given_up
-        Emitted when a person cancels the job, before it is asked to stop; closing a dock does not.
+    Warnings stay in a list below the message until the next job begins, however the job ends. `given_up` is
+    emitted when a person cancels the job, before it is asked to stop, and not when the dock is closed.
     """
 
     given_up = Signal()
@@ -85,14 +79,14 @@ class JobPanel(QWidget):
         lay(self, below(top, self._message, self._notes))
         self.setContentsMargins(6, 4, 6, 4)
         self._connect()
-        # Until the first job there is something to say at most.
+        # Before the first job the panel can show a message only.
         for part in (self._bar, self._cancel, self._details):
             part.hide()
         self.hide()
 
     @property
     def message(self) -> str:
-        """What the panel says now, the warnings included."""
+        """The message and the warnings that the panel shows."""
         return "\n".join([self._message.said, *self._marked()]).strip()
 
     @property
@@ -129,18 +123,18 @@ class JobPanel(QWidget):
                 self.warn(message)
 
     def show_share(self, share: float) -> None:
-        """Show how much of the job is behind; at 0 and 1 only that something is done."""
+        """Show the share of the job that is done; at 0 and 1 only that it is busy."""
         self._fill(round(1000 * share), 1000 if 0 < share < 1 else 0)
 
     def warn(self, message: str) -> None:
-        """Say something that does not stop the job; it stays to be read until the next job begins."""
+        """Show a warning; it stays until the next job begins."""
         self.show()
         if message not in self._warnings:
             self._warnings.append(message)
             self._show_notes()
 
     def say(self, message: str) -> None:
-        """Say something when no job runs."""
+        """Show a message when no job runs."""
         self.show()
         self._say(message)
 
@@ -186,7 +180,7 @@ class JobPanel(QWidget):
         lines = min(_MOST_LINES, 2 * len(self._warnings))
         frame = self._notes.frameWidth() + int(given(self._notes.document()).documentMargin())
         spacing = self._notes.fontMetrics().lineSpacing()
-        # Half a line more: what fits to the pixel gets a scroll bar from Qt all the same.
+        # Half a line more: Qt adds a scroll bar even to text that fits to the pixel.
         self._notes.setFixedHeight(lines * spacing + spacing // 2 + 2 * frame)
         self._notes.setVisible(bool(self._warnings))
 
@@ -241,7 +235,7 @@ class DockParts(QWidget):
         self._listeners = _Listeners()
         self.listen(self.workspace.journalling.told, self._on_told)
         self._frame()
-        # Called when the window goes away with its docks: by then no method of this object is left.
+        # Called when the window is destroyed with its docks: by then no method of this object can be called.
         stop, deafen, drop = self.runner.stop_flag(), self._listeners.disconnect, self.workspace.screen.drop
         on_destroyed(self, stop, deafen, drop)
 
@@ -260,7 +254,7 @@ class DockParts(QWidget):
             self.listen(getattr(events, name), slot)
 
     def attempt(self, act: Callable[[], _T]) -> _T | None:
-        """Do something and return what it returns; what prevents it is said, and None returned."""
+        """Return the result of `act`; if a user's mistake prevents it, say so and return None."""
         try:
             return act()
         except NecrosegError as error:
@@ -281,7 +275,7 @@ class DockParts(QWidget):
         show_error(message)
 
     def _on_told(self, message: str) -> None:
-        """Say what concerns whoever draws, whichever dock is looked at."""
+        """Show what concerns the person who draws, in every dock."""
         self.panel.say(message if message == SAFE_AGAIN else f"⚠ {message}")
 
 
@@ -343,7 +337,7 @@ class _Area(QScrollArea):
         return QSize(max(_LEAST_WIDTH, width), hint.height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
-        """Follow the content when what it needs changes."""
+        """Follow the content when the room that it needs changes."""
         if event is not None and watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)

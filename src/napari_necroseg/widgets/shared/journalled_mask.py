@@ -14,23 +14,18 @@ from napari_necroseg.core.project.journal_writer import Begin, Draft, End, Journ
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.widgets.shared.qt_parts import timer
 
-# An undo does not tell what it changed, and is told like a move to another slice: both are looked into soon.
+# An undo does not say what it changed, and is reported like a move to another slice: after both, the mask is
+# compared soon.
 _LOOK_MS = 100
-# A long stroke is told when it ends: it is looked into while it is drawn, too.
+# A long stroke is reported when it ends: the mask is compared while it is drawn, too.
 _STROKE_MS = 400
 
 
 class JournalledMask(QObject):
-    """Follows one mask for as long as it shows one case.
+    """Follows one mask while it shows one case; voxels that are not 0 are mask.
 
-    `told` is emitted with a sentence when something cannot be written, and with nothing once it could.
-
-    Parameters
-    ----------
-    mask
-        The layer; what is not 0 in it is mask.
-    begin, draft
-        See `JournalWriter`.
+    `told` is emitted with a sentence when strokes cannot be written, and empty once they could. See
+    `JournalWriter` for `begin` and `draft`.
     """
 
     told = Signal(str)
@@ -51,11 +46,11 @@ class JournalledMask(QObject):
 
     @property
     def path(self) -> Path | None:
-        """Where its journal is; None until it was begun."""
+        """The file of its journal; None until it was begun."""
         return None if self.writer.journal is None else self.writer.journal.path
 
     def look(self) -> None:
-        """Hand over all voxels that have changed since the last time."""
+        """Hand over all voxels that have changed since the last call."""
         self._boxes = []
         if self.mask.data.shape == self.writer.voxels.shape:
             box = changed_box(self.writer.voxels, _inside(self.mask.data))
@@ -81,7 +76,7 @@ class JournalledMask(QObject):
         )
 
     def _on_paint(self, event: Any) -> None:
-        # napari may tell of a stroke before it has changed the mask.
+        # napari may report a stroke before it has changed the mask.
         self._boxes += [box_of(atom) for atom in event.value]
         self._now.start()
 
@@ -122,7 +117,7 @@ def _inside(voxels: Voxels) -> Voxels:
 
 
 def box_of(atom: Any) -> Box:
-    """Return what an entry of napari's history touched: named by a box, or by indices along each axis."""
+    """Return the box of an entry of napari's history, which names a box or indices along each axis."""
     slices = getattr(atom, "slice_key", None)
     if slices is None:
         slices = tuple(slice(int(index.min()), int(index.max()) + 1) for index in atom[0])

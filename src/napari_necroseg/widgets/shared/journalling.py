@@ -1,7 +1,7 @@
-"""Nothing that a hand draws is lost: the first stroke on a mask of the open case begins its journal.
+"""Keeps every stroke in a journal: the first stroke on a mask of the open case begins one.
 
-This holds for every layer and without any dock: it hangs on the layers of the workspace. Unsaved strokes of a
-journal are offered when its case is opened again.
+This works for every layer and without any dock, since it hangs on the layers of the workspace. Unsaved
+strokes of a journal are offered when its case is opened again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,23 +28,17 @@ from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 
 _LOOK_MS = 500
-# How long it is waited for a journal to be closed before it is looked what there is.
+# The longest wait for a journal to be closed before kept strokes are looked up.
 _LONGEST_END_S = 20.0
 REMOVED = "Mask removed; its strokes are kept: take it back?"
 SAFE_AGAIN = "All that you drew is on disk again."
 
 
 class Journalling(QObject):
-    """Keeps every mask of the open case that a hand changes, and knows what was kept of it before.
+    """Journals every mask of the open case that is changed by hand; `kept` lists unsaved strokes of earlier.
 
-    Attributes
-    ----------
-    kept
-        What there is to take back of the open case.
-    changed
-        Emitted when that has changed.
-    told
-        Emitted with a sentence for the person: strokes are not on disk, or are again, or a mask was removed.
+    `changed` is emitted when `kept` has changed, `told` with a sentence for the person: strokes are not on
+    disk, or are again, or a mask was removed.
     """
 
     changed = Signal()
@@ -56,7 +50,8 @@ class Journalling(QObject):
         self._place: _Place | None = None
         self._held: dict[Labels, JournalledMask] = {}
         self._writers: list[JournalWriter] = []
-        # Layers that a hand has changed; before a case was open; whose strokes are not wanted; told about.
+        # Layers that were changed by hand; those changed before a case was open; those whose strokes are
+        # not wanted; those that do not fit the case, which has been said; and those that are watched.
         self._touched, self._early, self._unwanted, self._misfits, self._watched = _layer_sets()
         self._by_program = 0
         self._is_late = False
@@ -88,7 +83,7 @@ class Journalling(QObject):
         finalize(self, _stop, self._lookups.stop_flag(), self._writers)
 
     def open(self, case: Case, labels: Path | None) -> None:
-        """Keep all strokes on a case from now on, beside its project's masks or without a project."""
+        """Journal all strokes on a case from now on, beside its project's masks or without a project."""
         self.leave()
         self._place = _Place(case, labels)
         for layer in list(self._early):
@@ -98,7 +93,7 @@ class Journalling(QObject):
         self.look_up()
 
     def leave(self) -> None:
-        """Stop keeping strokes: another case takes the place of this one."""
+        """Close the journals: another case takes the place of this one."""
         self._begin_all()
         for layer in list(self._held):
             self._end(layer)
@@ -114,26 +109,26 @@ class Journalling(QObject):
             self._lookups.ask(partial(_looked_up, place, ending))
 
     def of(self, layer: Labels | None) -> JournalledMask | None:
-        """Return what keeps a mask; None if nothing does, since nobody has drawn on it."""
+        """Return the journalled mask of a layer; None if nobody has drawn on it."""
         return None if layer is None else self._held.get(layer)
 
     def unsaved(self) -> list[Labels]:
-        """Return the masks of the open case with strokes of a hand that were not saved."""
+        """Return the masks of the open case with unsaved strokes by hand."""
         return [layer for layer in self._layers.unsaved() if layer in self._touched]
 
     def give_up(self, layers: Iterable[Labels]) -> None:
-        """Note that the strokes of these are not wanted: when the case is left they go aside."""
+        """Note that the strokes on these are not wanted: leaving the case puts their journals aside."""
         self._unwanted.update(layers)
 
     def settle(self, layer: Labels) -> None:
-        """Put the strokes of a layer aside: they are not wanted, or have gone into another one."""
+        """Put the strokes on a layer aside: they are not wanted, or were added to another layer."""
         self.give_up([layer])
         if layer in self._held:
             self._end(layer)
 
     @contextmanager
     def by_program(self) -> Iterator[None]:
-        """Change masks without that counting as strokes of a hand."""
+        """Change masks without the change counting as strokes by hand."""
         self._by_program += 1
         try:
             yield
@@ -141,7 +136,7 @@ class Journalling(QObject):
             self._by_program -= 1
 
     def hold(self, layer: Labels, journal: Journal) -> None:
-        """Keep a mask in a journal that was begun already, unless it is kept in one."""
+        """Keep a mask in a journal that was begun already, unless it has one."""
         if layer in self._held:
             journal.discard()
             return
@@ -159,18 +154,18 @@ class Journalling(QObject):
 
     @property
     def trouble(self) -> str:
-        """Why what is drawn is not on disk now; empty as long as it is."""
+        """The reason why strokes are not on disk now; empty while they are."""
         problems = (held.writer.problem for held in self._held.values())
         return next((_told(problem) for problem in problems if problem), "")
 
     def folder_later(self) -> Callable[[], JournalFolder]:
-        """Return what says, in a thread, where the journals of the open case are."""
+        """Return a function, for a thread, that returns the folder of the open case's journals."""
         place = self._place
         assert place is not None, "a case is open"
         return lambda: place.folder
 
     def put_back(self, case: Case, kept: KeptStrokes, journal: Journal, found: Recovered) -> Labels:
-        """Show strokes that were taken back: in the own mask, or in a layer like theirs."""
+        """Show strokes that were taken back: in the person's mask, or in a layer like their own."""
         mine = self._layers.mine(case.name)
         if kept.is_own and (mine is None or mine not in self._held):
             layer = self._layers.new_mask(case)
@@ -219,7 +214,7 @@ class Journalling(QObject):
             self._tell_misfit(layer, place.case)
 
     def _begin_later(self, layer: Labels, case: Case) -> None:
-        """Make a mask one of the case; napari may tell of a stroke before it has changed it."""
+        """Make a mask one of the case; napari may report a stroke before it has changed the mask."""
         self._layers.adopt(layer, case)
         self._touched.add(layer)
         self._unwanted.discard(layer)
@@ -271,7 +266,7 @@ class Journalling(QObject):
         self._look_soon.start()
 
     def _on_saved(self, layer: Any) -> None:
-        """What is on disk needs no journal; the next stroke begins another one."""
+        """Close the journal of a saved mask; the next stroke begins another one."""
         held = self._held.get(layer)
         if held is None:
             return
@@ -302,7 +297,7 @@ class Journalling(QObject):
             self.kept = tuple(one for one in kept if one.path not in held)
             self.changed.emit()
             if None in held and any(one.is_elsewhere for one in self.kept):
-                # It may be the one that is just being begun here.
+                # It may be the journal that is just being begun here.
                 self._look_again.start()
 
     def _on_lookup_failed(self, message: str) -> None:
@@ -322,7 +317,7 @@ def _told(problem: str) -> str:
 
 
 class _Place:
-    """A case, and where its journals are; found in a thread, since one of no project is looked at first."""
+    """A case and the folder of its journals; the folder is found in a thread, since it may read the image."""
 
     def __init__(self, case: Case, labels: Path | None) -> None:
         self.case, self.labels = case, labels
@@ -339,7 +334,7 @@ def _begun(place: _Place, note: dict[str, str], is_own: bool, voxels: Voxels) ->
 
 
 def _draft(place: _Place, journal: Path, voxels: Voxels | None) -> None:
-    """Write the draft of the own mask; a second layer of that kind has none."""
+    """Write the draft of the person's mask; a second layer of that kind has none."""
     if journal == place.folder.own:
         place.folder.write_draft(voxels, place.case.origin)
 

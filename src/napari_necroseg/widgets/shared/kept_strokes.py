@@ -1,4 +1,4 @@
-"""What was drawn on the open case and never saved: said, and offered to be taken back."""
+"""Offers to take back strokes on the open case that were never saved."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside,
 
 
 class KeptStrokesPart(QWidget):
-    """Says what is kept, and takes it back or puts it aside, one journal after the other.
+    """Offers kept strokes to be taken back or put aside, one journal after the other.
 
     The dock whose job panel is used hands a `TakenBack` to the workspace's `Journalling`.
     """
@@ -35,25 +35,25 @@ class KeptStrokesPart(QWidget):
 
     @property
     def offered(self) -> KeptStrokes | None:
-        """What the buttons are about: the own mask first, what another window has in hand last."""
+        """The strokes that the buttons act on: the person's mask first, strokes in another window last."""
         kept = sorted(self._journalling.kept, key=lambda one: one.is_elsewhere)
         return kept[0] if kept else None
 
     def take_back(self) -> None:
-        """Take back what is offered."""
+        """Take back the offered strokes."""
         case, offered = self._dock.workspace.case, self.offered
         if case is not None and offered is not None and not offered.problem:
             job = partial(correct.take_back, self._journalling.folder_later(), case.name, offered)
             self._dock.panel.run(job, "Taking back ...")
 
     def put_aside(self) -> None:
-        """Leave what is offered alone."""
+        """Rename the journal of the offered strokes, so that they are offered no more."""
         offered = self.offered
         if offered is not None and not offered.is_elsewhere:
             self._dock.panel.run(partial(correct.set_aside, offered), "Putting aside ...")
 
     def refresh(self, *_: object) -> None:
-        """Say what there is now."""
+        """Show the strokes that are offered now."""
         case, offered = self._dock.workspace.case, self.offered
         if offered is None or case is None:
             self.hide()
@@ -65,12 +65,12 @@ class KeptStrokesPart(QWidget):
         is_free = not self._dock.runner.is_busy and not offered.is_elsewhere
         self.back_button.setEnabled(is_free and not offered.problem)
         self.aside_button.setEnabled(is_free)
-        # Last, so that there is room for what is said.
+        # Last, so that there is room for the text.
         self.show()
 
 
 def in_words(kept: KeptStrokes, case: str) -> str:
-    """Say what a journal holds, or why it cannot be taken back."""
+    """Describe the strokes of a journal, or say why they cannot be taken back."""
     if kept.problem:
         return kept.problem
     layer = kept.note.get("layer", "")

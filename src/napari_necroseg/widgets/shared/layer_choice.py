@@ -20,14 +20,9 @@ _N_AXES = 3
 
 
 class LayerChoice(NarrowCombo):
-    """A list of the layers of one kind that keeps its choice while layers come and go.
+    """A list of the layers of one `kind` that keeps its choice while layers come and go.
 
-    Parameters
-    ----------
-    kind
-        Masks, unless said otherwise.
-    is_optional
-        Whether none may be chosen though there are some.
+    `is_optional` adds the entry "none".
     """
 
     chosen = Signal()
@@ -56,7 +51,7 @@ class LayerChoice(NarrowCombo):
         self.setCurrentIndex(self._offered.index(layer) if layer in self._offered else -1)
 
     def refill(self, *_: Any) -> None:
-        """Follow the layers of the viewer; one that is gone is no longer chosen."""
+        """List the layers that are in the viewer now; one that is gone is no longer chosen."""
         before = self.layer()
         self.blockSignals(True)
         self.clear()
@@ -69,7 +64,7 @@ class LayerChoice(NarrowCombo):
 
 
 def _is_offered(layer: Layer) -> bool:
-    """Whether a layer shows something of the case, and not how two others differ."""
+    """Whether a layer shows the case itself, and not how two masks differ or a proposal."""
     source = source_of(layer.metadata)
     return source is None or source.role not in (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
 
@@ -127,7 +122,7 @@ class SubjectChoice(QWidget):
         return ""
 
     def subject(self) -> Subject:
-        """Return what was chosen; the mask is copied, since it may be painted on while it is looked at."""
+        """Return the chosen layers; the mask is copied, since somebody may paint on it meanwhile."""
         images = self._images()
         mask: Labels | None = self.reference.layer()
         z, y, x = spacing_mm_of(images[0])

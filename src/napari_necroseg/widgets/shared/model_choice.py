@@ -12,18 +12,10 @@ from napari_necroseg.widgets.shared.workspace import Workspace
 
 
 class ModelChoice(QWidget):
-    """A list of models, the newest first, with a button for others.
+    """A list of the project's models, the newest first, with a button for others.
 
-    Parameters
-    ----------
-    workspace
-        Whose project's models are listed.
-    title, help_text
-        What the model is chosen for.
-    nothing
-        The first entry, which stands for no model; without it there is one as soon as there are any.
-    has_ensembles
-        Whether the ensembles of studies are listed, too: each stands for several models.
+    `nothing` is a first entry that stands for no model; without it the newest is chosen. `has_ensembles`
+    lists the ensembles of studies, too: each stands for several models.
     """
 
     chosen = Signal()
@@ -78,11 +70,11 @@ class ModelChoice(QWidget):
         self._fill(keeps_choice=bool(self._nothing))
 
     def look_again(self) -> None:
-        """List what is there now, and leave the choice as it is, unless that is gone."""
+        """List the models that are there now, and keep the choice unless it is gone."""
         self._fill(keeps_choice=True)
 
     def _fill(self, *, keeps_choice: bool) -> None:
-        """List what is there; `chosen` is emitted once, when all is as it stays."""
+        """List the models; `chosen` is emitted once, at the end."""
         before = self.run()
         last = self._workspace.run
         runs = [*([last] if last else []), *self._browsed, *find_runs(self._workspace.folder)]

@@ -18,7 +18,7 @@ from qtpy.QtCore import Qt
 
 from napari_necroseg.layerdata import Role, source_of
 
-# How many of them are under way in each viewer.
+# The number of such blocks that each viewer is in.
 _open: "WeakKeyDictionary[ViewerModel, int]" = WeakKeyDictionary()
 _LOOKS = (
     "colormap",
@@ -38,9 +38,9 @@ _EDITS = ("paint", "set_data")
 
 @contextmanager
 def shown_at_once(viewer: ViewerModel) -> Iterator[None]:
-    """Draw nothing of a viewer until the block is left, and take no clicks for what is not seen yet.
+    """Keep the canvas as it is until the block is left, and ignore clicks on it.
 
-    The screen is served in between, so that the docks stay usable; a viewer without a window has no canvas.
+    Events are processed meanwhile, so that the docks stay usable; a viewer without a window has no canvas.
     """
     _open[viewer] = _open.get(viewer, 0) + 1
     if _open[viewer] == 1:
@@ -55,7 +55,7 @@ def shown_at_once(viewer: ViewerModel) -> Iterator[None]:
 
 def _set_drawn(viewer: ViewerModel, is_drawn: bool) -> None:
     canvas = canvas_of(viewer)
-    # The window, and all of Qt in it, may be gone when the last step is dropped.
+    # The window, and all Qt objects in it, may be gone when the last step is dropped.
     with suppress(RuntimeError):
         if canvas is not None:
             canvas.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_drawn)

@@ -29,7 +29,7 @@ class Plane:
 
     @property
     def name(self) -> str:
-        """How the plane lies in the patient: working arrays are upright."""
+        """The name of the plane in the patient: working arrays are upright."""
         return NAMES[self.axis]
 
     def turned(self, voxels: NDArray[Any]) -> NDArray[Any]:
@@ -94,12 +94,12 @@ def go_to_slice(viewer: ViewerModel, plane: Plane) -> None:
 
 
 def _layer_of_case(viewer: ViewerModel) -> Layer | None:
-    """Return any layer of the open case: all of them share one scale and place."""
+    """Return any layer of the open case: all of them share one scale and position."""
     return next((one for one in viewer.layers if source_of(one.metadata) and one.ndim == _AXES), None)
 
 
 class ClickOnce:
-    """Waits for a click in a viewer."""
+    """Waits for one click in a viewer; no brush leaves a dot meanwhile."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -123,7 +123,7 @@ class ClickOnce:
 
         def clicked(_viewer: Any, event: Any) -> None:
             if shown_plane(self._workspace.layers.viewer) is None:
-                # In 3D, meanwhile: go on waiting.
+                # The view is 3D meanwhile: go on waiting.
                 return
             self.stop()
             then(index_of(self._workspace, case, event.position))
@@ -131,13 +131,13 @@ class ClickOnce:
         self.stop()
         layer = self._workspace.layers.viewer.layers.selection.active
         if isinstance(layer, Labels):
-            # A brush that is chosen would leave a dot where one clicks.
+            # An active brush would leave a dot at the click.
             self._put_down, layer.mode = (ref(layer), str(layer.mode)), "pan_zoom"
         self._waiting = clicked
         self._workspace.layers.viewer.mouse_drag_callbacks.append(clicked)
 
     def stop(self) -> None:
-        """Let clicks be clicks again."""
+        """Stop waiting, and give the layer its tool back."""
         callbacks = self._workspace.layers.viewer.mouse_drag_callbacks
         if self._waiting in callbacks:
             callbacks.remove(self._waiting)

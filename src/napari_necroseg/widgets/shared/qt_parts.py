@@ -39,18 +39,18 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-# Held here until then: the garbage collector takes apart a function that only a dead widget holds, and to
-# call what is left of it crashes.
+# Held here until then: the garbage collector would take apart a function that only a dead widget holds, and
+# calling its remains crashes.
 _WAITING: set[Callable[..., None]] = set()
 
 # Qt's word for no limit.
 _ANY_HEIGHT = 16_777_215
 
-# Invisible; tells Qt where a long word without spaces, such as a path, may be broken.
+# An invisible character that tells Qt where to break a long word, such as a path.
 _BREAK = "\u200b"
 _LEAST_MM = 0.1
 
-# What stands between thousands somewhere. A blank does, too, and means nothing else: Qt takes it out.
+# Separators of thousands in some language. A blank is one, too, but means nothing else: Qt takes it out.
 _SEPARATORS = ".,'’"
 _ENDS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Tab, Qt.Key.Key_Backtab, Qt.Key.Key_Escape)
 _Checked = tuple[QValidator.State, str, int]
@@ -93,7 +93,7 @@ class Section(QCollapsible):
         self.content().setMaximumHeight(_ANY_HEIGHT)
 
     def eventFilter(self, _watched: QObject | None, _event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
-        """Let what is inside grow."""
+        """Let the content grow."""
         return False
 
 
@@ -193,7 +193,7 @@ def read_both_separators(widget: QWidget) -> None:
 
 
 class _NumberBefore:
-    """What the number of a box was before somebody began to type: a half-typed one counts already."""
+    """The number of a box before somebody began to type: Qt takes over a half-typed one at once."""
 
     def __init__(self, box: "DecimalBox | WholeBox") -> None:
         self._box = box
@@ -205,7 +205,7 @@ class _NumberBefore:
             self._value = self._box.value()
 
     def bring_back(self, text: str, advice: str) -> str:
-        """Return the text of that number, if what stands there may mean two things."""
+        """Return the text of that number if the one in the box may mean two things."""
         if not any(one in _number_of(self._box, text).strip() for one in _SEPARATORS):
             return text
         hint = f"“{_number_of(self._box, text).strip()}” can be read in two ways. {advice}"
@@ -339,7 +339,7 @@ def _check_state(is_ticked: bool) -> Qt.CheckState:
 
 
 def given(thing: _T | None) -> _T:
-    """Return what Qt may leave out by its types, but does not here."""
+    """Return a value that is None by Qt's types, but not here."""
     assert thing is not None
     return thing
 
@@ -352,8 +352,8 @@ def is_input(widget: QObject | None) -> bool:
 def guard_inputs(widget: QWidget) -> None:
     """Keep the wheel from every input in a widget, and let its labels of sliders read 2.5 and 2,5.
 
-    What is put into the widget later is guarded, too. The inputs of superqt's labelled sliders are children
-    of what a dock makes, so it is not enough to look at the latter.
+    Widgets that are added later are guarded, too. The inputs of superqt's labelled sliders are children of
+    the widgets that a dock makes, so all descendants are visited.
     """
     for one in (widget, *widget.findChildren(QWidget)):
         one.removeEventFilter(_WHEEL_GUARD)
@@ -378,7 +378,7 @@ class _WheelGuard(QObject):
         return False
 
 
-# One for all inputs, of no parent, so that no dock takes it with it.
+# One event filter shared by all inputs, without a Qt parent, so that no dock deletes it.
 _WHEEL_GUARD = _WheelGuard()
 
 

@@ -12,7 +12,7 @@ from napari_necroseg.core.scoring.published import COHORT, Published, published
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores
 from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, Table, given
 
-# Name of the score, how it is written, its unit, and what it means.
+# The name of each score, its title, its unit, and its meaning.
 _ROWS = (
     ("dice", "Dice", "%", "Overlap of the two masks: 100 % if they are the same, 0 % if they do not touch."),
     ("sensitivity", "Sensitivity", "%", "Share of the reference that the prediction found."),
@@ -107,7 +107,7 @@ _COLUMNS = (
     ("volume_difference_ml", "ΔV\nmL", "Volume of the prediction minus that of the reference."),
 )
 
-# Before the name of a case; narrow, and explained where one points.
+# Marks before the name of a case, explained in the tooltip.
 _MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "scored": ""}
 
 # With this a short name of a case is not cut off.
@@ -117,7 +117,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class ScoreTable(Table):
-    """One row a score, the paper's beside it, and a second reader's; hover to read what it means."""
+    """A row for each score: its value, the paper's, and a second reader's; hover to read its meaning."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_TITLES, rows=len(_ROWS), parent=parent)
@@ -145,7 +145,7 @@ class ScoreTable(Table):
         self.setMinimumWidth(_WIDTH if reader is None else _WIDTH_WITH_READER)
 
     def show_overlap(self, counts: Counts, *, voxel_ml: float) -> None:
-        """Show what follows from counts at once; what does not is written faintly until it is known again."""
+        """Show the scores that follow from counts at once; the others turn faint until they are computed."""
         now = {
             "dice": dice(counts),
             "sensitivity": sensitivity(counts),
@@ -164,14 +164,14 @@ class ScoreTable(Table):
                     item.setForeground(faint)
 
     def show_paper(self, what: str, values: Mapping[str, Published]) -> None:
-        """Show what the paper measured with a configuration."""
+        """Show the paper's scores of a configuration."""
         given(self.horizontalHeaderItem(_PAPER)).setToolTip(_PAPER_HELP.format(what=what))
         for row, (name, *_) in enumerate(_ROWS):
             text = str(values[name]) if name in values else ""
             self._set(row, _PAPER, text, _PAPER_HELP.format(what=what) if text else "")
 
     def copy(self) -> None:
-        """Copy the table to the clipboard, with tabs, as spreadsheets take it; the columns that are seen."""
+        """Copy the visible columns to the clipboard, separated by tabs, as spreadsheets take them."""
         columns = [column for column in range(self.columnCount()) if not self.isColumnHidden(column)]
         lines = [[given(self.horizontalHeaderItem(column)).text() for column in columns]]
         lines += [[self.cell(row, column).text() for column in columns] for row in range(self.rowCount())]
@@ -184,7 +184,7 @@ class ScoreTable(Table):
 
 
 def written(name: str, unit: str, value: float | None) -> str:
-    """Write a score for a person: ratios in percent, what is undefined as a dash."""
+    """Write a score for a person: ratios in percent, undefined ones as a dash."""
     if value is None:
         return ""
     if math.isnan(value):
@@ -227,10 +227,7 @@ class ScoredCases(Table):
         self.setRowCount(0)
 
     def add(self, case: str, scores: Scores) -> None:
-        """Add a row, where it belongs by the column that the table is sorted by.
-
-        That is Dice at first: the lowest stays on top, missed zones first; what has none comes last.
-        """
+        """Add a row in the order of the sorted column: by Dice at first, missed on top, undefined last."""
         row = self.rowCount()
         self.insertRow(row)
         self._put(row, case, scores)
@@ -245,7 +242,7 @@ class ScoredCases(Table):
         self._put_cells(row, [name, *(Cell("–", last.get(score, math.nan)) for score, *_ in _COLUMNS)])
 
     def fill(self, rows: Sequence[tuple[str, Scores]]) -> None:
-        """Show these rows in place of all others; order, selection and what is in sight stay."""
+        """Replace all rows; order, selection and scroll position stay."""
         chosen, bar = self.chosen(), given(self.verticalScrollBar())
         scrolled = bar.value()
         self.setUpdatesEnabled(False)
@@ -304,7 +301,7 @@ def _number(score: str, title: str, scores: Scores) -> "Cell":
     value = float(getattr(scores, score))
     unit = title.rpartition("\n")[2]
     text = written(score, unit, value).removesuffix(unit).strip()
-    # A false alarm has a Dice of 0, too, and no zone that was overlooked.
+    # A false alarm has a Dice of 0, too, but overlooked no zone.
     is_missed = score == "dice" and scores.state == "missed"
     cell = Cell(text, -math.inf if is_missed else value)
     cell.setTextAlignment(_RIGHT)
@@ -312,7 +309,7 @@ def _number(score: str, title: str, scores: Scores) -> "Cell":
 
 
 class Cell(QTableWidgetItem):
-    """A cell that is sorted by what it stands for; what is undefined comes last."""
+    """A cell that is sorted by its value, not by its text; undefined values come last."""
 
     def __init__(self, text: str, value: str | float) -> None:
         super().__init__(text)

@@ -44,11 +44,6 @@ class JobWorker(WorkerBase[None]):
 
     napari's generator workers swallow a ``RuntimeError`` (every error of torch is one) and do not close
     the generator when they are stopped; this one raises and closes.
-
-    Parameters
-    ----------
-    job
-        Gets the flag that asks it to stop, and returns the generator of its events.
     """
 
     signals: GeneratorWorkerSignals
@@ -170,10 +165,10 @@ class JobRunner(QObject):
 
 
 class NewestOnly(QObject):
-    """Does one piece of work at a time; what waits is replaced by what is asked for later.
+    """Does one piece of work at a time in its own thread; a newer request replaces the one that waits.
 
-    Results arrive in the thread of the screen and in the order in which they were asked for. After `forget`
-    nothing arrives that was asked for before.
+    Results arrive in the thread of the screen, in the order of the requests. `forget` drops the results of
+    all requests so far.
     """
 
     done = Signal(object)
@@ -196,17 +191,17 @@ class NewestOnly(QObject):
         return self._box.is_busy
 
     def ask(self, work: Work) -> None:
-        """Have a piece of work done next, in place of one that waits."""
+        """Do a piece of work next, in place of one that waits."""
         self._number += 1
         self._box.put((self._number, work))
         if not self._box.is_served:
             self._box.is_served = True
-            # No daemon: torch and numba abort the program when it ends in the middle of what they do.
+            # No daemon: torch and numba abort the program if it ends while they compute.
             thread = threading.Thread(target=_serve, args=(self._box, self._post), name=self._thread_name)
             thread.start()
 
     def forget(self) -> None:
-        """Let nothing arrive of what was asked for so far."""
+        """Drop the results of all requests so far."""
         self._oldest = self._number + 1
         self._box.put(None)
 
@@ -272,7 +267,7 @@ class _Post(QObject):
 
 
 def _serve(box: _Mailbox, post: _Post) -> None:
-    """Do what is put into the box until it is closed; run in the thread."""
+    """Do the work that is put into the box until it is closed; runs in the thread."""
     while (task := box.take()) is not None:
         number, work = task
         try:
@@ -286,9 +281,9 @@ def _serve(box: _Mailbox, post: _Post) -> None:
 
 
 class NewestJob(QObject):
-    """Runs short jobs quietly; one that is asked for later takes the place of the one under way.
+    """Runs short jobs without a panel; a newer one replaces the one that runs.
 
-    `done` is emitted with the result of the newest, `failed` with why it could not be read.
+    `done` is emitted with the result of the newest, `failed` with the reason why there is none.
     """
 
     done = Signal(object)
@@ -308,7 +303,7 @@ class NewestJob(QObject):
         return self._runner.is_busy
 
     def read(self, job: Job) -> None:
-        """Run a job in place of the one that is under way."""
+        """Run a job in place of the one that runs."""
         self._next = job
         if self._runner.is_busy:
             self._runner.cancel()
@@ -316,7 +311,7 @@ class NewestJob(QObject):
             self._begin()
 
     def forget(self) -> None:
-        """Let nothing arrive of what is being read."""
+        """Drop the result of the job that runs."""
         self._next = None
         self._runner.cancel()
 

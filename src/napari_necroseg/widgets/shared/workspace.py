@@ -31,7 +31,7 @@ _workspaces: "WeakKeyDictionary[ViewerModel, Workspace]" = WeakKeyDictionary()
 
 
 class Stepper(QObject):
-    """Runs one iterator at a time, a step each time that the screen has nothing else to do."""
+    """Runs one iterator at a time, a step whenever Qt has no other event to handle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,18 +46,18 @@ class Stepper(QObject):
         return self._steps is not None
 
     def start(self, steps: Iterator[None]) -> None:
-        """Begin; what was begun before is finished first, at once."""
+        """Begin an iterator; the one before is finished first, at once."""
         self.finish()
         self._steps = steps
         self._timer.start()
 
     def finish(self) -> None:
-        """Do all that is left at once."""
+        """Do all remaining steps at once."""
         while self._steps is not None:
             self._step()
 
     def drop(self) -> None:
-        """Leave undone what is left, because the viewer goes away."""
+        """Drop the remaining steps: the viewer goes away."""
         self._steps = None
 
     def _step(self) -> None:
@@ -80,7 +80,7 @@ class Workspace:
     case_wanted
         Emitted with the name of a case of the cohort that is to be opened.
     improvement_wanted
-        Emitted with the names of the cases that the newest model is to learn from next.
+        Emitted with the names of the cases to train the newest model on next.
     opening
         The name of the case that is being opened; empty while none is.
     case_folder
@@ -89,9 +89,9 @@ class Workspace:
     layers
         The layers of the open case.
     journalling
-        Keeps what is drawn on them.
+        Keeps the strokes on them.
     screen
-        Adds them one at a time, so that the viewer stays usable.
+        Adds the layers one at a time, so that the viewer stays usable.
     """
 
     cohort_changed = Signal()
@@ -135,7 +135,7 @@ class Workspace:
         return () if self.case_files is None else tuple(self.case_files.paths.values())
 
     def masks_to_save(self, parent: QWidget, layers: list[Labels]) -> list[MaskToSave] | None:
-        """Take a copy of masks of the open case, each with its file; see the function of this name."""
+        """Copy masks of the open case, each with its file; see the function of this name."""
         return masks_to_save(parent, layers, self.case_folder, kept=self.input_files)
 
     def set_cohort(self, cohort: Cohort, path: Path | None) -> None:
@@ -144,24 +144,24 @@ class Workspace:
         self.cohort_changed.emit()
 
     def set_case(self, case: Case, files: CaseFiles | None) -> None:
-        """Say which case is shown; `files` is its row, or None for one that was never in files."""
+        """Set the case that is shown; `files` is its row, or None for one that was never in files."""
         self.case, self.case_files, self.case_folder = case, files, self.folder
         self.journalling.open(case, None if self.folder is None else self.folder / LABELS_FOLDER)
         self.case_changed.emit()
 
     def set_augment(self, augment: AugmentConfig) -> None:
-        """Say which augmentation the next training uses, in place of its preset's."""
+        """Set the augmentation of the next training, in place of its preset's."""
         self.augment = augment
         self.augment_changed.emit()
 
     def set_run(self, run: Path) -> None:
-        """Say which model is to be used next."""
+        """Set the model to use next."""
         self.run = run
         self.run_changed.emit()
 
 
 def _guard(viewer: ViewerModel, workspace: Workspace) -> None:
-    """Have the viewer's window ask before it is closed; a viewer without one is not asked about."""
+    """Make the viewer's window, if it has one, ask before it is closed."""
     window = getattr(getattr(viewer, "window", None), "_qt_window", None)
     if window is not None:
         CloseGuard(window, workspace)
@@ -176,19 +176,11 @@ def unwrapped(viewer: Any) -> ViewerModel:
 def masks_to_save(
     parent: QWidget, layers: list[Labels], folder: Path | None, *, kept: Iterable[Path] = ()
 ) -> list[MaskToSave] | None:
-    """Take a copy of masks, each with the file it goes to; None if the person gave up a file dialog.
+    """Copy masks, each with the file that it goes to; None if the person gave up a file dialog.
 
-    Parameters
-    ----------
-    parent
-        Where file dialogs open.
-    layers
-        Masks of a case, the newest last: of two that go to one file, such as two predictions of one model,
-        the newer one stays there, and the older is kept beside it as an earlier version.
-    folder
-        The project folder; without one the person is asked for each file.
-    kept
-        The images and the expert's masks of the case, which are never written to.
+    The newest mask comes last: of two that go to one file, such as two predictions of one model, the older is
+    kept beside it as an earlier version. Without a project folder the person is asked for each file. `kept`
+    are the images and the expert's masks of the case, which are never written to.
 
     Raises
     ------
@@ -232,14 +224,9 @@ def _ask_path(parent: QWidget, layer: Labels, source: LayerSource) -> Path | Non
 
 
 class CloseGuard(QObject):
-    """Asks before a viewer's window is closed by a person; a program that closes it is not held up.
+    """Asks about unsaved masks before a person closes the viewer's window, which owns this object.
 
-    Parameters
-    ----------
-    window
-        The window; it owns this object.
-    workspace
-        Of the viewer.
+    A program that closes it is not held up.
     """
 
     def __init__(self, window: QWidget, workspace: Any) -> None:
@@ -267,7 +254,7 @@ class CloseGuard(QObject):
         return self._saved(unsaved) if answer == "save" else answer != "cancel"
 
     def _saved(self, unsaved: list[Any]) -> bool:
-        """Save at once, since there is no later; False if that failed or was given up."""
+        """Save at once, before the window goes; False if that failed or was given up."""
         workspace = self._workspace
         try:
             saves = workspace.masks_to_save(self._window, unsaved)

@@ -1,4 +1,4 @@
-"""The cases of a study, each as predicted by the network that has not seen it; a double click opens one."""
+"""The cases of a study, each predicted by the network that has not seen it; a double click opens one."""
 
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ _HELP = (
 class StudyCases(Section):
     """A choice of a configuration and its cases, the worst first; hidden until there are scores.
 
-    `said` is emitted with what a person should know, such as that a prediction is missing.
+    `said` is emitted with a message, such as that a prediction is missing.
     """
 
     said = Signal(str)
@@ -39,7 +39,7 @@ class StudyCases(Section):
         self._folder = self._table = Path()
         self._n_cases: int | None = None
         self._results: dict[tuple[Configuration, int], list[CaseResult]] = {}
-        # The case that is being opened, and the run folder of the prediction that is to be shown on it.
+        # The case that is being opened, and the run whose prediction is to be shown on it.
         self._awaited: tuple[str, Run] | None = None
         self.reading = NewestJob(self)
         self.reading.done.connect(self._on_found)
@@ -65,7 +65,7 @@ class StudyCases(Section):
     ) -> None:
         """Show the scores of a study in a folder, of the cohort in a table; the choice stays.
 
-        `n_cases` is how many the study has, if that is known: the mean says so if it is over fewer.
+        `n_cases` is the number of the study's cases, if it is known: a mean over fewer says so.
         """
         self._folder, self._table, self._n_cases = folder, table, n_cases
         self._results = {}
@@ -97,11 +97,11 @@ class StudyCases(Section):
             return
         self._workspace.case_wanted.emit(case)
         if self._workspace.opening != case:
-            # It did not begin, and whoever did not let it has said why; later it is not waited for.
+            # It did not begin; the reason has been said.
             self._awaited = None
 
     def follow_case(self) -> None:
-        """Read the prediction once its case is open; another case that was opened instead gets none."""
+        """Read the prediction once its case is open; a different case that was opened gets none."""
         awaited, self._awaited = self._awaited, None
         case = self._workspace.case
         if awaited is None or case is None or case.name != awaited[0] or self._is_of_another_cohort():
@@ -122,7 +122,7 @@ class StudyCases(Section):
         return ""
 
     def _is_of_another_cohort(self) -> bool:
-        """Whether a case of that name would be another one; not known if the study's table is gone."""
+        """Whether the open cohort is not the study's; unknown if the study's table is gone."""
         table = self._workspace.cohort_path
         return table is None or (self._table.is_file() and table.resolve() != self._table)
 
@@ -160,7 +160,7 @@ class StudyCases(Section):
         layers.viewer.layers.selection.active = shown
 
     def _shown(self, data: LayerData, case: str) -> Labels | None:
-        """Return the layer that shows just that already; one that was drawn on is not it."""
+        """Return a layer that shows these very voxels already, if there is one."""
         voxels, kwargs, _ = data
         layers = self._workspace.layers.find(case, [Role.PREDICTION])
         same = (one for one in layers if isinstance(one, Labels) and one.name.startswith(kwargs["name"]))

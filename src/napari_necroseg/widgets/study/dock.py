@@ -1,4 +1,4 @@
-"""The dock Study: the whole experiment, its runs as they go, and its cases as predicted unseen."""
+"""The dock Study: the experiment, the progress of its runs, and its cases as predicted unseen."""
 
 from functools import partial
 from pathlib import Path
@@ -39,12 +39,12 @@ class StudyParts(DockParts):
         self.progress = StudyProgress()
         self.cases = StudyCases(self.workspace)
         self.reading = NewestJob(self)
-        # A click can change several choices; they are looked at once.
+        # A click can change several choices; they are handled together.
         self._soon = timer(self, 0, self._on_choices)
-        # The study that is there, once it was read, or why it could not be.
+        # The existing study, once it was read, or the reason why it could not be.
         self._opened: OpenedStudy | None = None
         self._unread = ""
-        # What is being done; while it lasts, its folder and not the one of the form counts.
+        # The running job; while it runs, its folder and not the one of the form counts.
         self._doing: StudyToDo | None = None
         # Whether another cohort was opened meanwhile, or the dock closed.
         self._is_behind = self._is_late = False
@@ -54,7 +54,7 @@ class StudyParts(DockParts):
         self._on_cohort()
 
     def start(self) -> None:
-        """Do the study that the form describes, or go on with the one that is there."""
+        """Run the study that the form describes, or go on with the existing one."""
         self._do()
 
     def check(self) -> None:
@@ -85,7 +85,7 @@ class StudyParts(DockParts):
             self._on_over()
 
     def _do(self, *, only: tuple[str, ...] = (), is_plan: bool = False) -> None:
-        # Where a click on a button leaves the name in hand, it is complete now.
+        # The click on the button ends the typing of a name.
         self.place.settle()
         if self._soon.isActive():
             self._on_choices()
@@ -135,13 +135,13 @@ class StudyParts(DockParts):
         self._on_saved()
 
     def _on_saved(self, *_: object) -> None:
-        """Offer the masks that were corrected meanwhile, too."""
+        """Offer masks that were corrected meanwhile, too."""
         if not self.runner.is_busy:
             self.choices.show_corrected()
             self._refresh()
 
     def _on_place(self) -> None:
-        """Show the study that the name stands for, or an empty grid for a new one."""
+        """Show the study of this name, or an empty grid for a new one."""
         self._opened, self._unread = None, ""
         self.progress.forget()
         self.cases.forget()
@@ -154,12 +154,12 @@ class StudyParts(DockParts):
         self._on_choices()
 
     def _propose_folds(self) -> None:
-        """Ask for as many folds as a table gives already."""
+        """Set the number of folds that the table gives already."""
         cohort, folder = self.workspace.cohort, self.place.folder()
         try:
             folds = None if cohort is None or folder is None else number_of_folds(cohort, folder)
         except NecrosegError:
-            # Said where it is checked.
+            # It is said where the folds are checked.
             return
         if folds:
             self.choices.form.input("folds").set_value(folds)
@@ -194,7 +194,7 @@ class StudyParts(DockParts):
             self.panel.warn(problem)
 
     def _on_choices(self) -> None:
-        """Lay out the runs that the choices come to, and what is known of them in a study that is there."""
+        """Lay out the runs of these choices, with their states in an existing study."""
         self._soon.stop()
         if self.runner.is_busy:
             return
@@ -219,7 +219,7 @@ class StudyParts(DockParts):
 
     def _on_event(self, event: Event) -> None:
         if not self.progress.take(event):
-            # What is read before the first run and written after the last is no part of the runs.
+            # Reading before the first run and writing after the last are no part of the runs.
             self._on_moved(self.progress.board.total().share)
             return
         match event:
@@ -243,7 +243,7 @@ class StudyParts(DockParts):
         self.workspace.models_changed.emit()
 
     def _on_over(self, *_: object) -> None:
-        """Show what is on disk now; what was running then is interrupted."""
+        """Show the study as it is on disk now; runs that were running are interrupted."""
         was_late, self._is_late = self._is_late, self.is_shut
         if self.is_shut:
             return
@@ -261,7 +261,7 @@ class StudyParts(DockParts):
         return self.place.folder() if self._doing is None else self._doing.out
 
     def _config(self) -> StudyConfig | None:
-        """Return the choices, or say why they cannot be followed."""
+        """Return the choices, or say why no study can have them."""
         try:
             config, words = self._offer()
         except NecrosegError as error:
@@ -271,7 +271,7 @@ class StudyParts(DockParts):
         return config
 
     def _offer(self) -> tuple[StudyConfig, str]:
-        """Return the choices, and what they come to in words; raise what prevents it."""
+        """Return the choices and a description of the study, or raise what prevents it."""
         opened, folder, table = self._opened, self.place.folder(), self.workspace.cohort_path
         config, cohort = self.choices.config(), self.choices.cohort()
         if self.place.has_study() and opened is None:
@@ -318,7 +318,7 @@ class StudyButtons(QWidget):
         lay(self, beside(self.check, self.start, self.report, wide=self.start))
 
     def allow(self, *, start: bool, report: bool, is_there: bool) -> None:
-        """Say what can be done; a study that is there already is gone on with."""
+        """Enable the buttons that can be used; an existing study is gone on with."""
         self.start.setText("Go on" if is_there else "Start")
         self.check.setEnabled(start)
         self.start.setEnabled(start)

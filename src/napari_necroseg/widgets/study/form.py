@@ -44,7 +44,7 @@ _START_HELP = (
 
 
 class StudyForm(QWidget):
-    """Shows a study's choices; those that may not change while it goes on can be locked."""
+    """Shows a study's choices; those that must not change once it has begun can be locked."""
 
     changed = Signal()
 
@@ -59,9 +59,9 @@ class StudyForm(QWidget):
         self.start_from = ModelChoice(workspace, "Start from", _START_HELP, nothing="random weights")
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("none: this computer")
-        # Of the study that is there, if one is shown.
+        # The record of the existing study, if one is shown.
         self._locked: StudyRecord | None = None
-        # The cases that it takes a corrected mask of.
+        # The cases whose corrected masks it uses.
         self._corrected_there: frozenset[str] | None = None
         self._start_before: Path | None = None
         self._is_filling = False
@@ -108,19 +108,19 @@ class StudyForm(QWidget):
         labels, there = folder / LABELS_FOLDER, self._corrected_there
         if there is None:
             return marked(cohort, labels, unsigned=self.unsigned.isChecked())
-        # Masks that were corrected since are of no study that was begun before; signed off or not, it takes
-        # those that it began with.
+        # A study goes on with the masks that it began with, signed off or not; masks that were corrected
+        # later are not used.
         drawn = marked(cohort, labels, unsigned=True)
         cases = (drawn[case.name] if case.name in there else case for case in cohort)
         return replace(cohort, cases=tuple(cases))
 
     def show_cohort(self) -> None:
-        """Look which masks of the cohort were corrected, and list the models to start from."""
+        """Look for corrected masks of the cohort, and list the models to start from."""
         self.show_corrected()
         self.start_from.look_again()
 
     def show_corrected(self) -> None:
-        """Look which masks of the cohort were corrected."""
+        """Look for corrected masks of the cohort."""
         cohort, folder = self._workspace.cohort, self._workspace.folder
         signed: tuple[str, ...] = ()
         unsigned: tuple[str, ...] = ()
@@ -133,14 +133,9 @@ class StudyForm(QWidget):
         self.unsigned.setVisible(bool(unsigned) and wants_more)
 
     def lock(self, record: StudyRecord, corrected: frozenset[str] | None) -> None:
-        """Show the choices of a study that exists; what must stay the same cannot be changed.
+        """Show the choices of an existing study; those that must stay the same are disabled.
 
-        Parameters
-        ----------
-        record
-            What it is.
-        corrected
-            The cases that it takes a corrected mask of; None if that is not known.
+        `corrected` are the cases whose corrected masks it uses; None if that is not known.
         """
         if self._locked is None:
             self._start_before = self.start_from.run()
@@ -158,7 +153,7 @@ class StudyForm(QWidget):
         self.changed.emit()
 
     def unlock(self) -> None:
-        """Let everything be changed again."""
+        """Enable all choices again."""
         if self._locked is None:
             return
         self._is_filling = True
@@ -176,7 +171,7 @@ class StudyForm(QWidget):
         return seeds
 
     def _enable_all(self) -> None:
-        """Let be changed what may; of configurations and seeds there may be more, but not fewer."""
+        """Enable the choices that may change: configurations and seeds may be added, not removed."""
         locked = self._locked
         fixed = {} if locked is None else locked.what()
         for name in set(StudyConfig.model_fields) - set(_HIDDEN):
@@ -185,7 +180,7 @@ class StudyForm(QWidget):
             box.setEnabled(locked is None or name not in locked.config.configurations)
         self.corrected.setEnabled(self._corrected_there is None)
         self.show_corrected()
-        # A model that was moved must be named again.
+        # The start model must be named again if it was moved.
         start = None if locked is None else locked.config.start_from
         self.start_from.setEnabled(
             locked is None or (start is not None and not (start / WEIGHTS_NAME).is_file())

@@ -25,7 +25,7 @@ from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, WrappedLabel, be
 # Okabe and Ito's colours, told apart with any colour vision; each state has a sign of its own, too.
 _COLOURS = {"running": "#56b4e9", "done": "#009e73", "failed": "#d55e00", "interrupted": "#f0e442"}
 _INK = {"running": "#000000", "done": "#ffffff", "failed": "#ffffff", "interrupted": "#000000"}
-# Of a run that goes on, the part that is still to come.
+# The part of a running run that is still to come.
 _TO_COME = "#c6e4f7"
 _SIGNS = {"waiting": "·", "running": "…", "done": "✓", "failed": "✗", "interrupted": "‖"}
 _LEGEND = (
@@ -41,7 +41,7 @@ _MEAN_HELP = (
 )
 _STANDING = Qt.ItemDataRole.UserRole
 _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 34, 12
-# More cells take the window too long to draw, and nobody looks at them one by one.
+# More cells take too long to draw, and nobody looks at them one by one.
 _MOST_RUNS = 1200
 
 _Row = tuple[Configuration, int]
@@ -196,7 +196,7 @@ class StudyGrid(QWidget):
 
 
 class _CellPainter(QStyledItemDelegate):
-    """Paints a run in the colour of its state, filled as far as it is; the chosen one has a frame."""
+    """Paints a run in the colour of its state, filled by its progress; the chosen one has a frame."""
 
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Paint one cell."""
@@ -223,7 +223,7 @@ def _fill(one: RunStatus) -> QColor:
 
 
 def cell_text(one: RunStatus) -> str:
-    """Return the few signs that stand for a run: its Dice, how far it is, how long it takes, or a sign."""
+    """Return the text of a run's cell: its Dice, its progress, its estimated time, or a sign."""
     if one.state == "done" and one.mean_dice is not None:
         return f"{100 * one.mean_dice:.0f}"
     if one.state == "running" and one.share:
@@ -234,7 +234,7 @@ def cell_text(one: RunStatus) -> str:
 
 
 def _brief(seconds: float) -> str:
-    """Write a time span with three or four signs."""
+    """Write a time span with three or four characters."""
     for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds >= (1.95 if unit == "d" else 0.95) * size:
             amount = seconds / size

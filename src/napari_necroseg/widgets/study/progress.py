@@ -18,18 +18,12 @@ from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, button,
 from napari_necroseg.widgets.shared.worker import NewestJob
 from napari_necroseg.widgets.study.grid import StudyGrid
 
-# A study that goes on tells of all its runs at once; the sum over them is not drawn for each.
+# A study that goes on reports all its runs at once; the total is not drawn for each.
 _MS_BETWEEN_TOTALS = 100
 
 
 class StudyProgress(QWidget):
-    """Follows the runs of a study; `moved` is emitted with the share of the job that is behind.
-
-    Attributes
-    ----------
-    folder
-        Of the study whose runs are shown; None without any.
-    """
+    """Follows the runs of the study in `folder`; `moved` is emitted with the share of the job done."""
 
     moved = Signal(float)
 
@@ -40,10 +34,10 @@ class StudyProgress(QWidget):
         self.grid = StudyGrid()
         self.said = WrappedLabel()
         self.run_view = StudyRunView()
-        # Whether the run below the grid was clicked; otherwise it is the one that began last.
+        # Whether the run below the grid was clicked; otherwise it is the last one that began.
         self._is_chosen = False
         self._may_run = False
-        # Whether the grid has no cell yet for some of them.
+        # Whether some runs have no cell in the grid yet.
         self._has_new = False
         self._totals = timer(self, _MS_BETWEEN_TOTALS, self._on_time)
         self.grid.chosen.connect(self._on_chosen)
@@ -57,12 +51,12 @@ class StudyProgress(QWidget):
         self._redraw()
 
     def begin(self, only: Collection[str] = ()) -> None:
-        """These runs are done now, or all that are left."""
+        """Begin a job that does these runs, or all that are left."""
         self._is_chosen = bool(only)
         self.board.begin(only)
 
     def take(self, event: Event) -> bool:
-        """Follow an event; False if it is about no run."""
+        """Follow an event; False if it is not about a run."""
         key = self.board.take(event)
         if key is None:
             return False
@@ -73,7 +67,7 @@ class StudyProgress(QWidget):
         return True
 
     def end(self) -> None:
-        """What was running is interrupted."""
+        """Mark runs that were running as interrupted."""
         self.board.interrupt()
         self._redraw()
 
@@ -91,7 +85,7 @@ class StudyProgress(QWidget):
             self.run_view.follow(one, may_run=may_run)
 
     def show_chosen(self) -> None:
-        """Show the run below the grid anew, with what its files hold."""
+        """Show the run below the grid anew, from its files."""
         one = self.board.standings.get(self.run_view.key)
         self.grid.mark(self.run_view.key)
         if one is None:
@@ -106,7 +100,7 @@ class StudyProgress(QWidget):
         self.show_chosen()
 
     def _follow(self, event: Event, key: str) -> None:
-        """Show a run as it goes on: the one that was clicked, or else the one that began last."""
+        """Show a run as it goes on: the one that was clicked, or else the last one that began."""
         one = self.board.standings[key]
         if isinstance(event, RunStarted) and (key == self.run_view.key or not self._is_chosen):
             self.run_view.show_run(one, (), None, may_run=False)
@@ -135,13 +129,7 @@ class StudyProgress(QWidget):
 
 
 class StudyRunView(QWidget):
-    """Hidden until a run is chosen; `again_wanted` is emitted with the key of a failed run to do again.
-
-    Attributes
-    ----------
-    key
-        Of the run that is shown; empty without any.
-    """
+    """Shows the run with this `key`; `again_wanted` is emitted with the key of a failed run to do again."""
 
     again_wanted = Signal(str)
 
@@ -163,7 +151,7 @@ class StudyRunView(QWidget):
         self.hide()
 
     def show_run(self, one: RunStatus, points: Points, folder: Path | None, *, may_run: bool) -> None:
-        """Show a run: the points that were followed, or what its files in the study's folder hold."""
+        """Show a run with the points of its loss, or those in its files once it is over."""
         self.key = one.run.key
         self.curve.clear()
         for iteration, loss in points:
@@ -174,7 +162,7 @@ class StudyRunView(QWidget):
             self.reading.read(partial(study.read_curve, folder, one.run.key))
 
     def follow(self, one: RunStatus, *, may_run: bool) -> None:
-        """Say what has become of the run that is shown; its curve stays."""
+        """Update the text of the run that is shown; its curve stays."""
         self.details.say(status_in_words(one))
         self.again_button.setVisible(one.state == "failed")
         self.again_button.setEnabled(may_run)

@@ -32,10 +32,10 @@ class StudyFolder(QWidget):
         self._before: tuple[Path | None, str] | None = None
         self.combo = NarrowCombo(letters=8, help_text=_HELP)
         self.combo.setEditable(True)
-        # It would turn study-1 into study-10 while one types.
+        # A completer would turn study-1 into study-10 while one types.
         self.combo.setCompleter(None)
         self.combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        # What is typed is a name on its way: one of a study that is there counts once it is complete.
+        # A half-typed name may be that of another study: an existing one counts once typing has ended.
         self.combo.currentTextChanged.connect(self._on_text)
         self.combo.activated.connect(self.settle)
         given(self.combo.lineEdit()).editingFinished.connect(self.settle)
@@ -51,7 +51,7 @@ class StudyFolder(QWidget):
         return self._is_study(self._name)
 
     def problem(self) -> str:
-        """Say what is wrong with the name; nothing if it can be used, or a study is called so already."""
+        """Say what is wrong with the name; empty if it can be used, or is that of an existing study."""
         if not self._name:
             return "Give the study a name."
         if check_case_name(self._name) is not None and not self.has_study():
@@ -59,7 +59,7 @@ class StudyFolder(QWidget):
         return ""
 
     def settle(self, *_: object) -> None:
-        """Take the name as it is written now."""
+        """Take over the name as it is typed now."""
         text = str(self.combo.currentText())
         self._name = text if self._is_study(text) else text.strip()
         now = self.folder(), self.problem()
@@ -98,7 +98,7 @@ class StudyFolder(QWidget):
             self.settle()
 
     def _is_study(self, name: str) -> bool:
-        # Of the folder itself, and nowhere else.
+        # A name in this very folder, not a path to another.
         is_name = bool(name) and Path(name).name == name
         return self._root is not None and is_name and (self._root / name / STUDY_NAME).is_file()
 
@@ -109,7 +109,7 @@ class StudyFolder(QWidget):
 
 
 def _studies(root: Path | None) -> list[str]:
-    """Return what was begun or checked in a folder, the newest first."""
+    """Return the names of studies that were begun or checked in a folder, the newest first."""
     if root is None or not root.is_dir():
         return []
     found = {path.parent.name: path for name in (FOLDS_NAME, STUDY_NAME) for path in root.glob(f"*/{name}")}
@@ -124,7 +124,7 @@ def _new_name(root: Path | None) -> str:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether a new study can be called so: nothing is there, or folds that were checked and no more."""
+    """Whether a new study can have this folder: it is empty, or holds only the folds of a check."""
     try:
         return {path.name for path in folder.iterdir()} <= {FOLDS_NAME}
     except FileNotFoundError:

@@ -39,19 +39,7 @@ _HELD_OUT_SHARE = 0.2
 
 
 class TrainCases(QGroupBox):
-    """Chooses what is trained on, and what is scored meanwhile.
-
-    Attributes
-    ----------
-    config
-        What the training needs of a case.
-    list, layers
-        The cases with their ticks; the form that adds open layers.
-    corrected, unsigned
-        Whether masks that were drawn in the project are learned from: those that are signed off; others.
-    validates
-        Whether cases that are left out are scored meanwhile.
-    """
+    """Chooses the cases to train on, and whether those left out are scored during the training."""
 
     changed = Signal()
 
@@ -93,7 +81,7 @@ class TrainCases(QGroupBox):
         return self._cohort
 
     def show_cases(self, config: TrainConfig) -> None:
-        """List the cohort of the workspace and what was added; greyed out is what a training cannot use."""
+        """List the cohort's cases and the added ones; those that cannot be trained on are greyed out."""
         self.config = config
         cohort = self._workspace.cohort or Cohort(cases=())
         self._cohort = self._with_added(self._with_corrected(cohort))
@@ -112,14 +100,14 @@ class TrainCases(QGroupBox):
         self.list.want(files.name)
 
     def enter(self, folder: Path | None) -> None:
-        """Forget the layers of another project: a case of theirs may have the name of one of this."""
+        """Forget added layers of another project, whose cases may have the same names."""
         if folder != self._folder and self._folder is not None:
             self._added.clear()
             self.layers.show_added(0)
         self._folder = folder
 
     def new_to(self, learned: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the cases that a model has something to learn from: unknown to it, corrected, or added."""
+        """Return the cases that are new to a model: unknown to it, corrected, or added."""
         target = self.config.target
         return tuple(
             files.name
@@ -150,13 +138,7 @@ class TrainCases(QGroupBox):
 
 
 class OpenLayers(Section):
-    """Chooses ceT1, T2 and a mask among the open layers.
-
-    Attributes
-    ----------
-    wanted, unwanted
-        Emitted when they are to be added; when all that were added are to go again.
-    """
+    """Chooses ceT1, T2 and a mask among the open layers; `wanted` adds them, `unwanted` removes all added."""
 
     wanted = Signal()
     unwanted = Signal()
@@ -253,7 +235,7 @@ class CaseList(QWidget):
         self._wanted.add(name)
 
     def _is_more_of(self, cohort: Cohort) -> bool:
-        """Whether a cohort has all cases of the one that is shown, so that their ticks still hold."""
+        """Whether a cohort has all cases that are listed, so that their ticks still hold."""
         return bool(self._cohort.names) and set(self._cohort.names) <= set(cohort.names)
 
     def _lay_out(self) -> None:
@@ -310,7 +292,7 @@ def _known_patients(cohort: Cohort, ticked: set[str]) -> list[str]:
 
 
 def _described(case: CaseFiles, config: TrainConfig) -> str:
-    """Name a case, and say what it lacks and which mask counts."""
+    """Name a case, with what it lacks and which mask counts."""
     missing = case.missing(config.sequences, config.target)
     remarks = [f"no {' and no '.join(missing)}" if missing else "", _whose(case, config)]
     remark = "; ".join(one for one in remarks if one)

@@ -38,9 +38,9 @@ from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
-# Choices that a preset has no opinion about, so that changing it leaves them alone.
+# Choices that changing the preset leaves alone.
 _PERSONAL = ("sequences", "target", "seed", "device", "threads")
-# Chosen in the dock Augmentation preview, where one sees what they do.
+# Chosen in the dock Augmentation preview, which shows their effect.
 _HIDDEN = tuple(f"augment.{name}" for name in AugmentConfig.model_fields)
 _MODEL_HELP = (
     "Random weights: a network that knows nothing yet. A model: it goes on from what that one has learned "
@@ -77,7 +77,7 @@ class TrainParts(DockParts):
         """Train with what the form says; pressed again while a training runs, it does nothing."""
         if self.runner.is_busy:
             return
-        # What another dock or program has saved meanwhile counts.
+        # Masks that another dock or program has saved meanwhile count, too.
         self.chooser.show_cases(self.chooser.config)
         plan = self._plan()
         if plan is not None and self._models is None:
@@ -99,7 +99,7 @@ class TrainParts(DockParts):
         self._run(training, f"Training {run.name} ...")
 
     def resume(self) -> None:
-        """Go on with the training that was interrupted last, with the choices and cases that it had."""
+        """Go on with the training that was interrupted last, with its own choices and cases."""
         cohort, run = self.chooser.cohort, self.interrupted.run
         if self.runner.is_busy or run is None:
             return
@@ -109,7 +109,7 @@ class TrainParts(DockParts):
         self._run(training, f"Going on with {run.name} ...")
 
     def add_layers(self) -> None:
-        """Take the chosen layers, as they are now, as a case to train on."""
+        """Add the chosen layers, as they are now, as a case to train on."""
         taken = self.attempt(lambda: self.chooser.taken(self._config().target))
         if taken is None:
             return
@@ -117,7 +117,7 @@ class TrainParts(DockParts):
             self.panel.say("Still busy: add the layers when this is over.")
 
     def _held_out(self) -> tuple[str, ...]:
-        """Which cases are scored meanwhile: of a model's own, as far as they are left out, a few."""
+        """The cases to score during the training: of those left out, a few that the start model knows."""
         if not self.validates.isChecked():
             return ()
         return cases_to_score(self.cases.held_out(), self.model.run())
@@ -170,7 +170,7 @@ class TrainParts(DockParts):
         return config if augment is None else config.changed(augment=augment)
 
     def _on_form(self) -> None:
-        """Follow the preset and the network, then show what the choices come to."""
+        """Follow the preset and the network, then show the plan."""
         preset, dimension = self.form.input("preset").value, self.form.input("dimension").value
         if (preset, dimension) != self._shown:
             keep = {name: self.form.input(name).value for name in _PERSONAL}
@@ -184,7 +184,7 @@ class TrainParts(DockParts):
             self._refresh()
 
     def _on_model(self) -> None:
-        """Take over what a model that is gone on from takes for granted, and let it be chosen no more."""
+        """Copy the settings that the start model dictates, and disable their inputs."""
         run, is_tuning = self.model.run(), not self.form.input(DICTATED[0]).enabled
         if run is None and not is_tuning:
             return
@@ -194,7 +194,7 @@ class TrainParts(DockParts):
         if run is not None:
             self.validates.setChecked(True)
             self.cases.tick(self.chooser.new_to(learned_cases(run)) or self.cases.ticked())
-        # The preset is filled in anew, and what the model takes for granted after it.
+        # Fill in the preset anew, then the settings that the start model dictates.
         self._shown = None
         self._on_form()
 
@@ -219,7 +219,7 @@ class TrainParts(DockParts):
         self._on_form()
 
     def _look_again(self) -> None:
-        """Look whether a training was interrupted, then show what can be done."""
+        """Look for an interrupted training, then update the buttons."""
         self.interrupted.look(None if self.runner.is_busy else self._models)
         self._refresh()
 

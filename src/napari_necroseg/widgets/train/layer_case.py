@@ -1,4 +1,4 @@
-"""A case made of layers of the viewer, whoever opened them."""
+"""Makes a case of layers of the viewer, whoever opened them."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _AXES = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerCase:
-    """Layers as they were when the person asked for them: what is drawn later is not in it.
+    """Layers as they were when the person added them: later strokes are not included.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class LayerCase:
     images
         By sequence; ceT1 is always there.
     mask, target
-        What is drawn, and what it shows.
+        The drawn mask, and what it shows.
     patient
         As in the cohort, if the case is in it.
     """
@@ -46,7 +46,7 @@ class LayerCase:
 
 
 def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -> LayerCase:
-    """Take a picture of layers; the mask is copied.
+    """Take layers as they are now; the mask is copied.
 
     Raises
     ------

@@ -19,16 +19,9 @@ from napari_necroseg.widgets.shared.workspace import Workspace
 
 
 class RunControls(QWidget):
-    """Two buttons that are there while a training runs.
+    """Two buttons for the training that runs: pause it, or end it and keep the model as it is.
 
-    Attributes
-    ----------
-    controls
-        The flags of the training that was begun last.
-    pause, keep
-        The buttons.
-    kept
-        Emitted when the training is to end with the model as it is.
+    `kept` is emitted when the training is to end with the model as it is.
     """
 
     kept = Signal()
@@ -51,7 +44,7 @@ class RunControls(QWidget):
             self.pause.setChecked(False)
 
     def give_up(self) -> None:
-        """Let a stop leave nothing; otherwise it is an interruption, such as the end of the program."""
+        """Make a stop leave nothing: without this it is an interruption that can be gone on from."""
         self.controls.leave.clear()
 
     def _on_pause(self, pauses: bool) -> None:
@@ -66,16 +59,9 @@ class RunControls(QWidget):
 
 
 class InterruptedTraining(QWidget):
-    """Two buttons about the training that was interrupted last; hidden where there is none.
+    """Two buttons for the training that was interrupted last, in the folder `run`; hidden without one.
 
-    Attributes
-    ----------
-    run
-        Its folder; None where there is none.
-    go_on, discard
-        The buttons.
-    discarded
-        Emitted with a message when it was discarded, or could not be.
+    `discarded` is emitted with a message when it was discarded, or could not be.
     """
 
     discarded = Signal(str)
@@ -115,7 +101,7 @@ class InterruptedTraining(QWidget):
 class LiveMask:
     """One layer for each training, made when there is something to see.
 
-    Once it is removed or drawn on, it is the person's: it stays as it is, and no other comes.
+    A layer that is removed or drawn on is the person's: it is not updated, and no other is added.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -125,7 +111,7 @@ class LiveMask:
         self._layer: ref[Layer] | None = None
 
     def begin(self, held_out: tuple[str, ...], run: str) -> str | None:
-        """Get ready for the training of a run; return the case to be shown: the open one, if left out."""
+        """Prepare for a training; return the case to show: the open one, if it is left out."""
         self._run = run
         case = self._workspace.case
         self._case = None if case is None or case.name not in held_out else case.name
@@ -134,14 +120,14 @@ class LiveMask:
         return self._case
 
     def show(self, picture: ValidationPicture) -> None:
-        """Show what was predicted, in place of what was shown before; nothing if another case is open now."""
+        """Show a prediction in place of the last one; nothing happens if another case is open now."""
         case = self._workspace.case
         if case is None or not case.name == picture.case == self._case:
             return
         layers = self._workspace.layers
         name = f"in training, Dice {picture.dice:.2f}"
         if self._layer is None:
-            # A role of its own: what a half-trained network says is not the prediction to save or to score.
+            # A role of its own: the output of a half-trained network is not the prediction to save or score.
             source = case_source(case, Role.IN_TRAINING, f"{self._run}-in-training")
             self._layer = ref(layers.add(mask_layer(picture.labels, source, name), is_saved=True))
             return
