@@ -3,11 +3,14 @@
 import ast
 import re
 import sys
+import tarfile
 import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 
 import napari_necroseg
 
@@ -18,12 +21,16 @@ PICTURES = "https://raw.githubusercontent.com/napari-necroseg/napari-necroseg/ma
 
 # What only the window needs; all the rest runs without a screen.
 WITH_A_WINDOW = ("widgets", "contributions.py", "demo_window.py")
-# Parts that come with another package of the same authors, which asks for exactly the version it works with.
-COMES_WITH = {"dask": "distributed", "llvmlite": "numba"}
+# Modules named otherwise than their package, or that come with one.
+PACKAGE_OF_MODULE = {
+    "PIL": "pillow",
+    "dask": "distributed",
+    "llvmlite": "numba",
+    "pydantic_core": "pydantic",
+    "skimage": "scikit-image",
+}
 # Imported by no module of ours: distributed encrypts with it.
 NEEDED_UNSEEN = {"cryptography"}
-# Declared ahead of the modules that use them.
-COMING = {"filelock", "jinja2", "magicgui"}
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "pyproject.toml").exists(), reason="no checkout around the package"
@@ -40,8 +47,7 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def imported(paths: list[Path]) -> dict[str, Path]:
-    """Return the distribution of each import that is not Python's or ours, and a file that imports it."""
-    distributions = packages_distributions()
+    """Return the package of each import that is not Python's or ours, and a file that imports it."""
     found = {}
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -53,8 +59,7 @@ def imported(paths: list[Path]) -> dict[str, Path]:
             for module in modules:
                 top = module.partition(".")[0]
                 if top not in sys.stdlib_module_names and top != "napari_necroseg":
-                    name = COMES_WITH.get(top) or distributions[top][0]
-                    found[name.lower().replace("_", "-")] = path
+                    found[PACKAGE_OF_MODULE.get(top, top).replace("_", "-")] = path
     return found
 
 
@@ -72,7 +77,7 @@ def test_the_core_imports_what_is_declared_for_it(project):
     optional = names(extras["cluster"] + extras["export"] + extras["figures"]) | {"numba"}
     used = imported(modules(with_a_window=False))
     assert {name: path for name, path in used.items() if name not in declared | optional} == {}
-    assert declared - used.keys() - COMING == set()
+    assert declared - used.keys() == set()
     assert optional - used.keys() - NEEDED_UNSEEN == set()
 
 
@@ -83,7 +88,7 @@ def test_the_docks_import_what_is_declared_for_them(project):
     )
     used = imported(modules(with_a_window=True))
     assert {name: path for name, path in used.items() if name not in core | gui} == {}
-    assert gui - used.keys() - COMING == set()
+    assert gui - used.keys() == set()
     assert gui & core == set()
 
 
@@ -94,16 +99,49 @@ def test_all_brings_the_window_and_what_makes_it_fast(project):
     assert {"matplotlib", "numba"} <= names(extras["all"])
 
 
-def shown_readme(project: dict) -> str:
-    """Return the README as the package's metadata have it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for change in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
-        text = re.sub(change["pattern"], change["replacement"], text)
-    return text
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    return ZipFile(next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])))
 
 
-def test_links_of_the_readme_lead_to_files_wherever_it_is_shown(project):
-    links = re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", shown_readme(project))
+@pytest.fixture(scope="module")
+def shown_readme(wheel) -> str:
+    """The README as the package's metadata have it."""
+    (path,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return wheel.read(path).decode("utf-8").partition("\n\n")[2]
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel):
+    shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    files = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert shipped == files
+    for name in (
+        "__init__.pyi",
+        "py.typed",
+        "napari.yaml",
+        "icon.svg",
+        "core/study/report/templates/report.html",
+    ):
+        assert f"napari_necroseg/{name}" in shipped
+
+
+def test_the_source_archive_holds_what_make_needs(tmp_path):
+    archive = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    with tarfile.open(archive) as file:
+        names_within = {name.partition("/")[2] for name in file.getnames()}
+    needed = ["Makefile", "constraints.txt", "pyproject.toml", "README.md", "CHANGELOG.md", "docs/conf.py"]
+    for folder in ("tools", "tests", "examples", "benchmarks", "docs"):
+        needed += [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")]
+    assert [name for name in needed if name not in names_within] == []
+
+
+def test_links_of_the_readme_lead_to_files_wherever_it_is_shown(shown_readme):
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", shown_readme)
     ours = [(mark, link) for mark, link in links if "napari-necroseg/napari-necroseg" in link]
     assert len(ours) >= 10
     for mark, link in ours:
@@ -114,8 +152,8 @@ def test_links_of_the_readme_lead_to_files_wherever_it_is_shown(project):
     assert all(link.startswith("https://") for link in elsewhere)
 
 
-def test_the_readme_has_a_picture(project):
-    assert f"]({PICTURES}docs/images/" in shown_readme(project)
+def test_the_readme_has_a_picture(shown_readme):
+    assert f"]({PICTURES}docs/images/" in shown_readme
 
 
 def test_every_public_name_has_a_page():
