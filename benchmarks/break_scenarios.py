@@ -420,7 +420,7 @@ def _strokes_are_there(place: Path) -> str:
 
 def _make_small() -> None:
     """Let all networks be tiny, and checkpoints be written after each step."""
-    import napari_necroseg.core.study.experiment as of_study
+    import napari_necroseg.core.study.run_job as of_study
     from napari_necroseg.core.plan import make_plan
     from napari_necroseg.core.training import start, train
 

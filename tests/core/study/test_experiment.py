@@ -24,7 +24,7 @@ from napari_necroseg.core.study import run as run_module
 from napari_necroseg.core.study.experiment import run_study
 from napari_necroseg.core.study.record import read_study
 from napari_necroseg.core.study.results import read_results
-from napari_necroseg.core.study.run_job import Unit
+from napari_necroseg.core.study.run_job import RunSpec
 from napari_necroseg.core.training import train
 
 
@@ -334,17 +334,17 @@ def test_another_model_to_start_from_is_another_study_wherever_it_is(project: Pa
 def test_relative_paths_hold_wherever_a_worker_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.parent)
     table = Path(project.name) / "cohort.csv"
-    units: list[Unit] = []
+    specs: list[RunSpec] = []
 
-    def collect(given: Sequence[Unit], *_: object, **__: object) -> Iterator[Event]:
-        units.extend(given)
+    def collect(given: Sequence[RunSpec], *_: object, **__: object) -> Iterator[Event]:
+        specs.extend(given)
         yield from ()
 
-    monkeypatch.setattr(experiment, "_do_units", collect)
+    monkeypatch.setattr(experiment, "_do_runs", collect)
     config = StudyConfig.checked(**CHOICES)
     list(run_study(read_cohort(table), config, out=Path(project.name) / "study" / "a"))
-    assert units
-    for unit in units:
-        assert unit.out.is_absolute()
-        paths = [path for files in unit.cohort for path in (*files.sequences.values(), files.reference)]
+    assert specs
+    for spec in specs:
+        assert spec.out.is_absolute()
+        paths = [path for files in spec.cohort for path in (*files.sequences.values(), files.reference)]
         assert all(path is not None and path.is_absolute() and path.is_file() for path in paths)

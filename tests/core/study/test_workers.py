@@ -22,7 +22,7 @@ from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.events import Event
 from napari_necroseg.core.study import compute
 from napari_necroseg.core.study import workers as cluster_module
-from napari_necroseg.core.study.compute import places_of
+from napari_necroseg.core.study.compute import resolve_compute
 from napari_necroseg.core.study.dry_run import plan_study
 from napari_necroseg.core.study.experiment import run_study
 
@@ -233,29 +233,29 @@ def test_runs_share_the_cores(
     cores: int, choices: dict[str, int], workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compute, "_n_cores", lambda: cores)
-    chosen = places_of(StudyConfig.checked(device="cpu", **choices))
+    chosen = resolve_compute(StudyConfig.checked(device="cpu", **choices))
     assert (chosen.workers, chosen.threads) == (workers, threads)
 
 
 def test_more_threads_than_cores_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "_n_cores", lambda: 2)
     with pytest.raises(SettingsError, match="2 workers with 2 threads each are more than the 2 cores"):
-        places_of(StudyConfig.checked(device="cpu", workers=2, threads=2))
+        resolve_compute(StudyConfig.checked(device="cpu", workers=2, threads=2))
     with pytest.raises(SettingsError, match="3 workers with 1 thread each"):
-        places_of(StudyConfig.checked(device="cpu", workers=3))
+        resolve_compute(StudyConfig.checked(device="cpu", workers=3))
 
 
 def test_a_run_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "_devices", lambda _: ("cuda:0", "cuda:1"))
     monkeypatch.setattr(compute, "_n_cores", lambda: 8)
-    chosen = places_of(StudyConfig())
+    chosen = resolve_compute(StudyConfig())
     assert (chosen.workers, chosen.devices, chosen.threads) == (2, ("cuda:0", "cuda:1"), 4)
 
 
 def test_without_dask_there_is_one_worker_or_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "_n_cores", lambda: 16)
     monkeypatch.setattr(compute, "find_spec", lambda _: None)
-    assert places_of(StudyConfig.checked(device="cpu")).workers == 1
+    assert resolve_compute(StudyConfig.checked(device="cpu")).workers == 1
     for choices in ({"workers": 2}, {"scheduler": "tcp://a:1"}):
         with pytest.raises(ResourceError, match=r"napari-necroseg\[cluster\]"):
-            places_of(StudyConfig.checked(device="cpu", **choices))
+            resolve_compute(StudyConfig.checked(device="cpu", **choices))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from napari_necroseg.core.cohort.seen_cases import Known, known_in_words
 from napari_necroseg.core.errors import FileError, NecrosegError, as_mistakes
@@ -157,10 +157,7 @@ def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Gene
         trained_on=first.known,
         changed_since_written=first.changed,
         corrected_by_hand=first.corrected,
-        with_reference=pairs.with_reference,
-        without_prediction=pairs.without_prediction,
-        without_reference=pairs.without_reference,
-        failed=first.failed,
+        **_unscored(pairs, first),
     )
     summary = yield from _beside(first, summary, patients=patients, options=options)
     yield from _write(first.scored, summary, options=options)
@@ -229,6 +226,16 @@ class _ScoredSet:
         yield from altered_in_words(self.changed, self.corrected, total=total)
 
 
+def _unscored(pairs: MaskPairs, found: _ScoredSet) -> dict[str, Any]:
+    """What there are no scores of, as the fields of a summary or a comparison."""
+    return {
+        "with_reference": pairs.with_reference,
+        "without_prediction": pairs.without_prediction,
+        "without_reference": pairs.without_reference,
+        "failed": found.failed,
+    }
+
+
 def _first(pairs: MaskPairs, options: ScoringOptions) -> Generator[Event, None, _ScoredSet]:
     """Score the set that is asked for."""
     found = _ScoredSet(failed=dict(pairs.refused))
@@ -269,16 +276,7 @@ def _beside(
     compared = compare(first.scores, {name: one.scores for name, one in others.items()}, patients=patients)
     return replace(
         summary,
-        comparisons=tuple(
-            replace(
-                one,
-                with_reference=sets[one.other].with_reference,
-                without_prediction=sets[one.other].without_prediction,
-                without_reference=sets[one.other].without_reference,
-                failed=others[one.other].failed,
-            )
-            for one in compared
-        ),
+        comparisons=tuple(replace(one, **_unscored(sets[one.other], others[one.other])) for one in compared),
         against_second_reader=against_reader,
     )
 

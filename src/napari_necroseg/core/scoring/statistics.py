@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
 import numpy as np
@@ -90,6 +91,48 @@ def patient_differences(
             of_patient[patients.get(case, case)].append(difference)
     means = [mean(values) for values in of_patient.values()]
     return np.array([value for value in means if not math.isnan(value)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTest:
+    """A score of two networks, readers or sets of masks, paired by patient: the other one minus the first.
+
+    Parameters
+    ----------
+    score
+        Its name; of a difference of volumes the absolute value counts.
+    patients
+        How many have it defined in both; the cases of one patient are averaged before.
+    median_difference
+        Other minus first.
+    better, worse
+        Patients for whom the other one is better, or worse.
+    p
+        Of Wilcoxon's signed-rank test, two-sided, without the pairs that are equal; nan without pairs.
+    p_holm
+        The same, corrected by Holm for all tests that were made together.
+    """
+
+    score: str
+    patients: int
+    median_difference: float
+    better: int
+    worse: int
+    p: float
+    p_holm: float = math.nan
+
+
+def paired_test(score: str, differences: NDArray[np.float64], *, more_is_better: bool) -> PairedTest:
+    """Test the differences of patients, from `patient_differences`."""
+    better, worse = better_and_worse(differences, more_is_better=more_is_better)
+    return PairedTest(
+        score=score,
+        patients=len(differences),
+        median_difference=median_difference(differences),
+        better=better,
+        worse=worse,
+        p=signed_rank_p(differences),
+    )
 
 
 def median_difference(differences: NDArray[np.float64]) -> float:

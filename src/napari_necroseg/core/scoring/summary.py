@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from statistics import fmean, median
+from typing import Self
 
 from napari_necroseg.core.cohort.seen_cases import Known, known_in_words
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State, shown
 from napari_necroseg.core.scoring.statistics import (
-    better_and_worse,
+    PairedTest,
     defined,
     deviation,
     holm,
     interval_of_mean,
-    median_difference,
+    paired_test,
     patient_differences,
     quartiles,
-    signed_rank_p,
 )
 
 # What is compared, and whether more of it is better. A volume counts by how far it is off, either way.
@@ -43,35 +43,6 @@ class CaseChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """One score of two sets of masks, paired by patient: the other one minus the first.
-
-    Parameters
-    ----------
-    score
-        Its name; of ``volume_difference_ml`` the absolute value counts.
-    patients
-        Pairs in which it is defined in both; the cases of one patient are averaged before.
-    median_difference
-        Other minus first.
-    better, worse
-        Patients for whom the other one is better, or worse.
-    p
-        Of Wilcoxon's signed-rank test, two-sided, without the pairs that are equal; nan without pairs.
-    p_holm
-        The same, corrected by Holm for all tests that were made together.
-    """
-
-    score: str
-    patients: int
-    median_difference: float
-    better: int
-    worse: int
-    p: float
-    p_holm: float = math.nan
-
-
-@dataclass(frozen=True, kw_only=True)
 class Unscored:
     """The cases of a scoring that have no scores.
 
@@ -89,6 +60,11 @@ class Unscored:
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, one: "Summary | Comparison") -> Self:
+        """Return those of a summary or a comparison, which have fields of these names."""
+        return cls(**{field.name: getattr(one, field.name) for field in fields(cls)})
 
     @property
     def count(self) -> int:
@@ -150,7 +126,7 @@ class Comparison:
 
     other: str
     cases: int
-    changes: tuple[Change, ...]
+    changes: tuple[PairedTest, ...]
     most_changed: tuple[CaseChange, ...]
     with_reference: int = 0
     without_prediction: tuple[str, ...] = ()
@@ -160,12 +136,7 @@ class Comparison:
     @property
     def unscored(self) -> Unscored:
         """What the other set has no scores of."""
-        return Unscored(
-            with_reference=self.with_reference,
-            without_prediction=self.without_prediction,
-            without_reference=self.without_reference,
-            failed=self.failed,
-        )
+        return Unscored.of(self)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -229,12 +200,7 @@ class Summary:
     @property
     def unscored(self) -> Unscored:
         """The cases that are in none of the numbers."""
-        return Unscored(
-            with_reference=self.with_reference,
-            without_prediction=self.without_prediction,
-            without_reference=self.without_reference,
-            failed=self.failed,
-        )
+        return Unscored.of(self)
 
     def remarks(self, *, most_named: int = MOST_NAMED) -> tuple[str, ...]:
         """Say what a reader of the numbers should know, a sentence each; of so many cases by name."""
@@ -349,18 +315,16 @@ def _compared(
     changes = [CaseChange(case=case, first=first[case].dice, other=other[case].dice) for case in cases]
     changed = [change for change in changes if abs(change.other - change.first) > 0]
     changed.sort(key=lambda change: -abs(change.other - change.first))
+
+    def test(score: str) -> PairedTest:
+        mine, its = ({case: value_of(one[case], score) for case in cases} for one in (first, other))
+        differences = patient_differences(mine, its, patients=patients)
+        return paired_test(score, differences, more_is_better=COMPARED[score])
+
     return Comparison(
         other=name,
         cases=len(cases),
-        changes=tuple(
-            _change(
-                score,
-                {case: value_of(first[case], score) for case in cases},
-                other={case: value_of(other[case], score) for case in cases},
-                patients=patients,
-            )
-            for score in COMPARED
-        ),
+        changes=tuple(map(test, COMPARED)),
         most_changed=tuple(changed[:_MOST_CHANGED]),
     )
 
@@ -369,21 +333,6 @@ def value_of(scores: Scores, name: str) -> float:
     """Return the value of a score that is compared: of a difference of volumes how far it is off."""
     value = float(getattr(scores, name))
     return abs(value) if name == _ABSOLUTE else value
-
-
-def _change(
-    score: str, first: Mapping[str, float], *, other: Mapping[str, float], patients: Mapping[str, str]
-) -> Change:
-    differences = patient_differences(first, other, patients=patients)
-    better, worse = better_and_worse(differences, more_is_better=COMPARED[score])
-    return Change(
-        score=score,
-        patients=len(differences),
-        median_difference=median_difference(differences),
-        better=better,
-        worse=worse,
-        p=signed_rank_p(differences),
-    )
 
 
 def _signed(value: float) -> str:
@@ -422,6 +371,5 @@ def altered_in_words(
 
 
 def _named(names: Collection[str], most: int) -> str:
-    shown = list(names)[:most]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    more = len(names) - most
+    return ", ".join(list(names)[:most]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ _CORES_A_RUN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class Compute:
     """Where runs are computed.
 
     Parameters
@@ -46,7 +46,7 @@ class Places:
         return f"{runs}, {self.threads} threads each, on {', '.join(dict.fromkeys(self.devices))}"
 
 
-def places_of(config: StudyConfig) -> Places:
+def resolve_compute(config: StudyConfig) -> Compute:
     """Decide where the runs of an experiment are computed.
 
     Without a wish it is one run for each graphics card, else for each four cores.
@@ -60,7 +60,8 @@ def places_of(config: StudyConfig) -> Places:
     """
     if config.scheduler is not None:
         _check_cluster()
-        return Places(workers=0, devices=(config.device,), threads=config.threads, scheduler=config.scheduler)
+        there = config.scheduler
+        return Compute(workers=0, devices=(config.device,), threads=config.threads, scheduler=there)
     cores = _n_cores()
     devices = _devices(config.device)
     has_cards = devices[0] != "cpu"
@@ -74,10 +75,10 @@ def places_of(config: StudyConfig) -> Places:
             f"{workers} workers with {threads} {'thread' if threads == 1 else 'threads'} each are more than "
             f"the {cores} cores of this computer; choose fewer."
         )
-    places = Places(workers=workers, devices=devices, threads=threads, dashboard=config.dashboard)
-    if places.needs_cluster:
+    compute = Compute(workers=workers, devices=devices, threads=threads, dashboard=config.dashboard)
+    if compute.needs_cluster:
         _check_cluster()
-    return places
+    return compute
 
 
 def _check_cluster() -> None:

@@ -10,8 +10,8 @@ from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.device import resolve_hardware
-from napari_necroseg.core.study.compute import places_of
-from napari_necroseg.core.study.experiment import Underway, begin, plan_of, usual_study
+from napari_necroseg.core.study.compute import resolve_compute
+from napari_necroseg.core.study.experiment import Experiment, begin, usual_study
 from napari_necroseg.core.study.folds import fold_sizes
 from napari_necroseg.core.study.run import RunPlanned
 from napari_necroseg.core.training.cost import plan_training
@@ -74,16 +74,16 @@ def plan_study(
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)
-    places = places_of(config)
+    compute = resolve_compute(config)
     began = yield from begin(config, cohort, out=out, stop=stop)
     if began is None:
         return
-    study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
-    costs = yield from _measured(study, stop)
+    experiment = Experiment(record=began.record, cohort=cohort, out=out, compute=compute, stop=stop)
+    costs = yield from _measured(experiment, stop)
     if stop.is_set():
         return
     left_s, left = 0.0, 0
-    for event in study.planned():
+    for event in experiment.planned():
         if isinstance(event, RunPlanned):
             planned = _with_cost(event, costs)
             if planned.state != "done":
@@ -91,34 +91,34 @@ def plan_study(
             yield planned
     yield Finished(
         result=StudyPlanned(
-            runs=len(study.runs),
+            runs=len(experiment.runs),
             left=left,
             fold_sizes=fold_sizes(began.record.folds),
-            estimated_s=None if places.scheduler else left_s / max(1, min(places.workers, left)),
-            place=str(places),
+            estimated_s=None if compute.scheduler else left_s / max(1, min(compute.workers, left)),
+            place=str(compute),
         )
     )
 
 
 def _measured(
-    study: Underway, stop: threading.Event
+    experiment: Experiment, stop: threading.Event
 ) -> Generator[Event, None, Mapping[str, PlannedTraining]]:
     """Measure a few steps of each network, by its dimension, if it will run here.
 
     What it sees changes its first layer alone: the one that sees most stands for all.
     """
     costs: dict[str, PlannedTraining] = {}
-    if study.places.scheduler is not None:
+    if experiment.compute.scheduler is not None:
         # What its workers are is not known here.
         return costs
-    for run in sorted(study.runs, key=lambda run: -len(run.configuration.sequences)):
+    for run in sorted(experiment.runs, key=lambda run: -len(run.configuration.sequences)):
         dimension = run.configuration.dimension
         if dimension in costs or stop.is_set():
             continue
-        unit = study.unit(run)
-        plan = plan_of(unit)
-        hardware = resolve_hardware(plan.config, device=unit.device, threads=unit.threads)
-        for event in plan_training(plan, study.cohort, hardware=hardware, stop=stop):
+        spec = experiment.spec(run)
+        plan = spec.plan()
+        hardware = resolve_hardware(plan.config, device=spec.device, threads=spec.threads)
+        for event in plan_training(plan, experiment.cohort, hardware=hardware, stop=stop):
             if isinstance(event, Finished):
                 costs[dimension] = event.result
             else:

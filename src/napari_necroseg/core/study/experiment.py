@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Cohort
-from napari_necroseg.core.config import TrainConfig, train_preset, usual_prediction
+from napari_necroseg.core.config import train_preset, usual_prediction
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import (
     CohortError,
     FileError,
     ModelError,
-    NecrosegError,
     ResourceError,
     SettingsError,
 )
@@ -22,13 +21,10 @@ from napari_necroseg.core.events import Event, Finished, Started, Warned
 from napari_necroseg.core.files import file_sha256, write_text
 from napari_necroseg.core.network.model import software_versions
 from napari_necroseg.core.output import check_out_folder, sweep_all
-from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.project.labels import masks_in_words
 from napari_necroseg.core.project.model_folder import (
-    CHECKPOINT_NAME,
     MODELS_FOLDER,
     WEIGHTS_NAME,
-    trained_config,
 )
 from napari_necroseg.core.project.models import write_ensemble
 from napari_necroseg.core.study.cases import (
@@ -39,7 +35,7 @@ from napari_necroseg.core.study.cases import (
     stored_path,
     without_voxels,
 )
-from napari_necroseg.core.study.compute import Places, places_of
+from napari_necroseg.core.study.compute import Compute, resolve_compute
 from napari_necroseg.core.study.record import (
     STUDY_NAME,
     RunState,
@@ -52,9 +48,8 @@ from napari_necroseg.core.study.record import (
 )
 from napari_necroseg.core.study.report.report import REPORT_NAMES, write_report
 from napari_necroseg.core.study.results import SCORES_NAME, read_results, results_sha256, results_text
-from napari_necroseg.core.study.run import Run, RunDone, RunFailed, RunPlanned, runs_of, tuned_training_of
-from napari_necroseg.core.study.run_job import Unit, do_unit
-from napari_necroseg.core.training.checkpoint import read_progress
+from napari_necroseg.core.study.run import Run, RunDone, RunFailed, runs_of
+from napari_necroseg.core.study.run_job import RunSpec, do_run
 
 _LOCK_NAME = ".study.lock"
 _UNSEEN = (
@@ -125,16 +120,15 @@ def run_study(
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)
-    places = places_of(config)
+    compute = resolve_compute(config)
     check_out_folder(out)
-    if config.start_from is not None:
-        check_start(config.start_from)
+    _check_start(config)
     with file_lock(out / _LOCK_NAME, f"The study in {out}"):
         sweep_all(out)
         began = yield from begin(config, cohort, out=out, stop=stop)
         if began is None:
             return
-        study = Underway(record=began.record, cohort=cohort, out=out, places=places, stop=stop)
+        study = Experiment(record=began.record, cohort=cohort, out=out, compute=compute, stop=stop)
         yield from study.planned()
         if stop.is_set():
             return
@@ -175,6 +169,7 @@ def begin(
     NecrosegError
         As `run_study`.
     """
+    _check_start(config)
     _check_folder(out)
     check_cases(config, without_voxels(cohort))
     table = _table_of(cohort)
@@ -190,16 +185,14 @@ def begin(
     record = StudyRecord(
         # What is written travels with the folder, and tells nothing of the computer.
         config=config if start is None else config.changed(start_from=stored_path(start, out)),
-        start_from_sha256="" if start is None else _weights_sha256(start),
+        start_from_sha256="" if start is None else file_sha256(start / WEIGHTS_NAME),
         prediction=usual_prediction(train_preset(config.preset)),
         cohort=stored_path(table, out),
         cases=dict(cases),
         versions=software_versions(),
     )
     if (out / STUDY_NAME).exists():
-        earlier = read_study(out)
-        _check_same_study(earlier, record)
-        record = record.model_copy(update={"config": _together(earlier.config, record.config)})
+        record = record.going_on_with(read_study(out))
     return Begun(record=record, store=store)
 
 
@@ -211,13 +204,7 @@ def _table_of(cohort: Cohort) -> Path:
 
 
 def _check_folder(out: Path) -> None:
-    """Refuse a folder that holds what a study would write, and no study.
-
-    Raises
-    ------
-    SettingsError
-        With the name of a file that would be replaced.
-    """
+    """Refuse a folder that holds what a study would write, and no study."""
     held = [name for name in (SCORES_NAME, *REPORT_NAMES) if (out / name).exists()]
     if held and not (out / STUDY_NAME).exists():
         raise SettingsError(
@@ -226,31 +213,15 @@ def _check_folder(out: Path) -> None:
         )
 
 
-def check_start(run: Path) -> None:
-    """Refuse, before anything is read or written, a folder without a model.
-
-    Raises
-    ------
-    ModelError
-        If it has none.
-    """
-    if not (run / WEIGHTS_NAME).is_file():
-        raise ModelError(f"There is no trained model in {run} to start from (no {WEIGHTS_NAME}).")
-
-
-def _weights_sha256(run: Path) -> str:
-    check_start(run)
-    return file_sha256(run / WEIGHTS_NAME)
-
-
-def _together(earlier: StudyConfig, config: StudyConfig) -> StudyConfig:
-    """Return the choices with whatever was asked for before: what is done stays a part of the study."""
-    names = dict.fromkeys((*earlier.configurations, *config.configurations))
-    return config.changed(configurations=tuple(names), seeds=max(earlier.seeds, config.seeds))
+def _check_start(config: StudyConfig) -> None:
+    """Refuse, before anything is read or written, to start from a folder without a model."""
+    start = config.start_from
+    if start is not None and not (start / WEIGHTS_NAME).is_file():
+        raise ModelError(f"There is no trained model in {start} to start from (no {WEIGHTS_NAME}).")
 
 
 @dataclass(kw_only=True)
-class Underway:
+class Experiment:
     """An experiment under way.
 
     Parameters
@@ -261,14 +232,14 @@ class Underway:
         Its cases.
     out
         Its folder.
-    places, stop
+    compute, stop
         Where runs are computed; set the flag to end them.
     """
 
     record: StudyRecord
     cohort: Cohort
     out: Path
-    places: Places
+    compute: Compute
     stop: threading.Event
     states: dict[str, RunState] = field(default_factory=dict)
 
@@ -293,7 +264,7 @@ class Underway:
                 )
         self._check_choices()
         for run in self.runs:
-            yield planned_run(self.unit(run), self.states.get(run.key))
+            yield self.spec(run).planned(self.states.get(run.key))
         for run in self.done():
             self._over.add(run.key)
             yield self._done(self.states[run.key], was_done=True)
@@ -301,8 +272,7 @@ class Underway:
     def _check_choices(self) -> None:
         """Refuse to mix runs of one study that two versions of this program trained in two ways."""
         for run in self.runs if len(self.done()) < len(self.runs) else ():
-            unit = self.unit(run)
-            was, now = _begun_with(unit.model), tuned_training_of(unit.config, run)
+            was, now = self.spec(run).begun_with(), self.spec(run).training
             # Where it ran is no matter.
             was = None if was is None else was.changed(device=now.device, threads=now.threads)
             if was is None or was == now:
@@ -316,10 +286,10 @@ class Underway:
 
     def run(self, runs: Sequence[Run], store: CaseStore) -> Iterator[Event]:
         """Do what is left of these runs."""
-        left = [self.unit(run) for run in runs if not self._is_done(run)]
+        left = [self.spec(run) for run in runs if not self._is_done(run)]
         if not left:
             return
-        with closing(_do_units(left, self.places, store=store, stop=self.stop)) as events:
+        with closing(_do_runs(left, self.compute, store=store, stop=self.stop)) as events:
             said: set[str] = set()
             for event in events:
                 if isinstance(event, Finished):
@@ -352,16 +322,16 @@ class Underway:
             folder = self.out / "ensembles" / configuration.file_name
             write_ensemble(folder, [self.out / MODELS_FOLDER / run.key for run in of_it])
 
-    def unit(self, run: Run) -> Unit:
+    def spec(self, run: Run) -> RunSpec:
         """Return a run as it is handed to a process."""
-        return Unit(
+        return RunSpec(
             run=run,
             config=self.record.config_in(self.out),
             cohort=self._cohort,
             cases=self.record.cases,
             out=self.out.resolve(),
-            device=self.places.devices[0],
-            threads=self.places.threads,
+            device=self.compute.devices[0],
+            threads=self.compute.threads,
             prediction=self.record.prediction,
         )
 
@@ -426,7 +396,7 @@ class Underway:
         )
 
 
-def _end(study: Underway) -> Generator[Event, None, None]:
+def _end(study: Experiment) -> Generator[Event, None, None]:
     """Make tables, ensembles and report of what is done."""
     study.write_scores()
     study.write_ensembles()
@@ -444,7 +414,7 @@ def _end(study: Underway) -> Generator[Event, None, None]:
     )
 
 
-def _reported(study: Underway) -> Generator[Event, None, Path | None]:
+def _reported(study: Experiment) -> Generator[Event, None, Path | None]:
     """Write tables, figures and report; return where the report is."""
     report = None
     with closing(write_report(study.out)) as events:
@@ -458,39 +428,6 @@ def _reported(study: Underway) -> Generator[Event, None, Path | None]:
     return report
 
 
-def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
-    """Refuse to mix two experiments in one folder."""
-    was, wanted = earlier.what(), record.what()
-    different = sorted(name for name in was if was[name] != wanted[name])
-    if different:
-        name = different[0]
-        raise SettingsError(
-            f"The study in this folder has {name} {was[name]}, not {wanted[name]}; go on with its own "
-            "choices, or choose a new folder."
-        )
-    if earlier.prediction != record.prediction:
-        raise SettingsError(
-            "The networks of the study in this folder were applied in another way, by an earlier version of "
-            "this program; go on with that version, or choose a new folder."
-        )
-    changed = [name for name in {**earlier.cases, **record.cases} if not _is_same(earlier, record, name=name)]
-    if changed:
-        raise SettingsError(
-            f"The study in this folder was begun with another {changed[0]} (its image, mask, patient or "
-            "fold, or whether it takes part; masks that nobody has signed off count with --unsigned alone); "
-            "restore it, or choose a new folder."
-        )
-
-
-def _is_same(earlier: StudyRecord, record: StudyRecord, *, name: str) -> bool:
-    was, now = earlier.cases.get(name), record.cases.get(name)
-    if was is None or now is None:
-        return False
-    # A mask may be signed off meanwhile; earlier versions wrote down neither whose it is nor signatures.
-    unlike = {"target_from": was.target_from, "images_likeness": was.images_likeness}
-    return was == now.model_copy(update=unlike)
-
-
 def _chosen(runs: Sequence[Run], only: Sequence[str]) -> tuple[Run, ...]:
     unknown = sorted(set(only) - {run.key for run in runs})
     if unknown:
@@ -500,17 +437,6 @@ def _chosen(runs: Sequence[Run], only: Sequence[str]) -> tuple[Run, ...]:
     return tuple(run for run in runs if run.key in only) if only else tuple(runs)
 
 
-def _begun_with(model: Path) -> TrainConfig | None:
-    """Return the choices of a training that is finished, or was interrupted; None if it has to be begun."""
-    if not (model / CHECKPOINT_NAME).exists():
-        return trained_config(model)
-    try:
-        return read_progress(model).config
-    except NecrosegError:
-        # The run itself says what is wrong with it.
-        return None
-
-
 def _absolute(files: CaseFiles) -> CaseFiles:
     """Return the row of a case with paths that hold wherever the program runs."""
     for column, path in files.paths.items():
@@ -518,38 +444,15 @@ def _absolute(files: CaseFiles) -> CaseFiles:
     return files
 
 
-def planned_run(unit: Unit, state: RunState | None) -> RunPlanned:
-    """Say what a run will be, or how it went."""
-    plan = plan_of(unit)
-    model = unit.model
-    interrupted = "interrupted" if (model / CHECKPOINT_NAME).exists() else "waiting"
-    return RunPlanned(
-        **unit.run.names,
-        key=unit.run.key,
-        iterations=plan.iterations,
-        minutes=None if plan.seconds is None else plan.seconds / 60,
-        training=len(plan.cases),
-        validation=len(unit.validation),
-        state=interrupted if state is None else state.state,
-    )
-
-
-def plan_of(unit: Unit) -> Plan:
-    """Return the plan of a run's training, wherever it will be."""
-    cohort = unit.cohort.without(unit.validation)
-    config = tuned_training_of(unit.config, unit.run)
-    return make_plan(config, cohort)
-
-
-def _do_units(
-    units: Sequence[Unit], places: Places, *, store: CaseStore, stop: threading.Event
+def _do_runs(
+    specs: Sequence[RunSpec], compute: Compute, *, store: CaseStore, stop: threading.Event
 ) -> Generator[Event, None, None]:
-    if places.needs_cluster:
-        from napari_necroseg.core.study.workers import on_cluster
+    if compute.needs_cluster:
+        from napari_necroseg.core.study.workers import do_on_workers
 
-        yield from on_cluster(units, places, stop=stop)
+        yield from do_on_workers(specs, compute, stop=stop)
         return
-    for unit in units:
+    for spec in specs:
         if stop.is_set():
             return
-        yield from do_unit(unit, store, stop=stop)
+        yield from do_run(spec, store, stop=stop)

@@ -11,7 +11,7 @@ from napari_necroseg.core.case import Whose
 from napari_necroseg.core.cohort.seen_cases import ImageMark
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.config.study import Configuration, StudyConfig
-from napari_necroseg.core.errors import FileError
+from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import read_json, write_text
 from napari_necroseg.core.study.run import Run
 
@@ -131,8 +131,26 @@ class StudyRecord(BaseModel):
         start = self.config.start_from
         return self.config if start is None else self.config.changed(start_from=(folder / start).resolve())
 
-    def what(self) -> dict[str, Any]:
-        """Return what must stay the same while an experiment goes on."""
+    def going_on_with(self, earlier: "StudyRecord") -> "StudyRecord":
+        """Return the record of the study that `earlier` began and that goes on with these choices.
+
+        All configurations and seeds that were asked for before stay a part of it.
+
+        Raises
+        ------
+        SettingsError
+            If it would be another study.
+        """
+        _check_same_study(earlier, self)
+        before, now = earlier.config, self.config
+        config = now.changed(
+            configurations=tuple(dict.fromkeys((*before.configurations, *now.configurations))),
+            seeds=max(before.seeds, now.seeds),
+        )
+        return self.model_copy(update={"config": config})
+
+    def fixed_choices(self) -> dict[str, Any]:
+        """Return the choices that must stay the same while a study goes on."""
         config = self.config.model_dump(mode="json")
         same = {name: value for name, value in config.items() if name not in _MAY_DIFFER}
         return same | {"start_from_sha256": self.start_from_sha256}
@@ -195,6 +213,39 @@ class RunState(BaseModel):
         return Run(configuration=self.configuration, fold=self.fold, seed=self.seed)
 
 
+def _check_same_study(earlier: StudyRecord, record: StudyRecord) -> None:
+    """Refuse to mix two studies in one folder."""
+    before, now = earlier.fixed_choices(), record.fixed_choices()
+    different = sorted(name for name in before if before[name] != now[name])
+    if different:
+        name = different[0]
+        raise SettingsError(
+            f"The study in this folder has {name} {before[name]}, not {now[name]}; go on with its own "
+            "choices, or choose a new folder."
+        )
+    if earlier.prediction != record.prediction:
+        raise SettingsError(
+            "The networks of the study in this folder were applied in another way, by an earlier version of "
+            "this program; go on with that version, or choose a new folder."
+        )
+    changed = [name for name in {**earlier.cases, **record.cases} if not _is_same(earlier, record, name=name)]
+    if changed:
+        raise SettingsError(
+            f"The study in this folder was begun with another {changed[0]} (its image, mask, patient or "
+            "fold, or whether it takes part; masks that nobody has signed off count with --unsigned alone); "
+            "restore it, or choose a new folder."
+        )
+
+
+def _is_same(earlier: StudyRecord, record: StudyRecord, *, name: str) -> bool:
+    before, now = earlier.cases.get(name), record.cases.get(name)
+    if before is None or now is None:
+        return False
+    # A mask may be signed off meanwhile; earlier versions recorded neither who drew it nor signatures.
+    unlike = {"target_from": before.target_from, "images_likeness": before.images_likeness}
+    return before == now.model_copy(update=unlike)
+
+
 def write_record(path: Path, record: BaseModel) -> None:
     """Write a record as JSON, atomically.
 
@@ -214,11 +265,11 @@ def write_state(out: Path, state: RunState) -> None:
     ResourceError
         If it cannot be written.
     """
-    kept = state.model_copy(update={"reason": without_places(state.reason)})
+    kept = state.model_copy(update={"reason": without_paths(state.reason)})
     write_record(state_path(out, state.run), kept)
 
 
-def without_places(text: str) -> str:
+def without_paths(text: str) -> str:
     """Return a message without what tells where it was written: folders and addresses."""
     return _FOLDERS.sub("", _ADDRESS.sub("(address)", text))
 

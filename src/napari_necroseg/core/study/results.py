@@ -6,7 +6,7 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,14 @@ from napari_necroseg.core.events import plain
 from napari_necroseg.core.files import read_text
 from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.statistics import (
-    better_and_worse,
+    PairedTest,
     defined,
     deviation,
     holm,
     interval_of_mean,
     mean,
-    median_difference,
+    paired_test,
     patient_differences,
-    signed_rank_p,
 )
 from napari_necroseg.core.scoring.summary import value_of
 from napari_necroseg.core.scoring.tables import metric_and_region
@@ -36,6 +35,11 @@ from napari_necroseg.core.study.record import StudyRecord
 
 SCORES_NAME = "scores.csv"
 COLUMNS = ("configuration", "fold", "seed", "case", "metric", "region", "value")
+_TEST_COLUMNS = (
+    *("test", "score", "first", "other", "patients", "median_difference"),
+    *("mean_difference", "mean_low", "mean_high", "better", "worse", "p", "p_holm"),
+    *("configurations", "chi_squared"),
+)
 _TOLERANCE = "nsd_tolerance_mm"
 _NAME_OF = {metric_and_region(name): name for name in (*SCORE_NAMES, _TOLERANCE)}
 ABSOLUTE_VOLUME = "absolute_volume_difference_ml"
@@ -252,31 +256,22 @@ class Friedman:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class ConfigurationPair(PairedTest):
     """Two configurations, paired by patient: the other one minus the first.
 
     Parameters
     ----------
+    first, other
+        The configurations.
     mean_difference, mean_low, mean_high
         And its 95 % bootstrap interval by patient.
-    better, worse
-        Patients for whom the other one is better, or worse.
-    p, p_holm
-        Wilcoxon's signed-rank test, two-sided; corrected by Holm for all pairs of this score.
     """
 
-    score: str
     first: Configuration
     other: Configuration
-    patients: int
-    median_difference: float
     mean_difference: float
     mean_low: float
     mean_high: float
-    better: int
-    worse: int
-    p: float
-    p_holm: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,7 +308,7 @@ def friedman(outcomes: Sequence[Outcome], score: str) -> Friedman | None:
     )
 
 
-def pairs(outcomes: Sequence[Outcome], score: str) -> tuple[Pair, ...]:
+def pairs(outcomes: Sequence[Outcome], score: str) -> tuple[ConfigurationPair, ...]:
     """Compare all pairs of configurations in one score, and correct for their number."""
     drafts = [_pair(first, other, score=score) for first, other in combinations(outcomes, 2)]
     corrected = holm([draft.p for draft in drafts])
@@ -336,9 +331,8 @@ def seed_spread(outcome: Outcome) -> SeedSpread:
 
 def statistics_table(outcomes: Sequence[Outcome]) -> str:
     """Return all tests as CSV: a row a test; what a test has not is empty, and so is what is undefined."""
-    names = ["test", *(field.name for field in fields(Pair)), "configurations", "chi_squared"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n", restval="")
+    writer = csv.DictWriter(text, _TEST_COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
     for score in TESTED:
         overall = friedman(outcomes, score)
@@ -371,20 +365,14 @@ def _friedman(values: np.ndarray) -> tuple[float, float]:
     return float(result.statistic), float(result.pvalue)
 
 
-def _pair(first: Outcome, other: Outcome, *, score: str) -> Pair:
+def _pair(first: Outcome, other: Outcome, *, score: str) -> ConfigurationPair:
     differences = patient_differences(first.values[score], other.values[score], patients=first.patients)
     low, high = interval_of_mean([[float(value)] for value in differences])
-    better, worse = better_and_worse(differences, more_is_better=TESTED[score])
-    return Pair(
-        score=score,
+    return ConfigurationPair(
+        **vars(paired_test(score, differences, more_is_better=TESTED[score])),
         first=first.configuration,
         other=other.configuration,
-        patients=len(differences),
-        median_difference=median_difference(differences),
         mean_difference=mean([float(value) for value in differences]),
         mean_low=low,
         mean_high=high,
-        better=better,
-        worse=worse,
-        p=signed_rank_p(differences),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.case_names import named_file
-from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.config import PredictConfig, TrainConfig
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError, as_mistakes
@@ -20,15 +20,29 @@ from napari_necroseg.core.images.read import read_mask_on
 from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.model import Model, load_model, software_versions
 from napari_necroseg.core.network.stopping import Controls, Stopped, check
-from napari_necroseg.core.plan import Plan
+from napari_necroseg.core.plan import Plan, make_plan
 from napari_necroseg.core.prediction.predict_cohort import predict_cohort
-from napari_necroseg.core.project.model_folder import MODELS_FOLDER, RECORD_NAME, WEIGHTS_NAME
+from napari_necroseg.core.project.model_folder import (
+    CHECKPOINT_NAME,
+    MODELS_FOLDER,
+    RECORD_NAME,
+    WEIGHTS_NAME,
+    trained_config,
+)
 from napari_necroseg.core.scoring.scores import score_masks
 from napari_necroseg.core.study.cases import CaseStore
 from napari_necroseg.core.study.folds import check_unseen
 from napari_necroseg.core.study.record import RunState, StudyCase, scores_path, write_state
 from napari_necroseg.core.study.results import CaseResult, results_sha256, results_text
-from napari_necroseg.core.study.run import Run, RunAdvanced, RunStarted, training_of
+from napari_necroseg.core.study.run import (
+    Run,
+    RunAdvanced,
+    RunPlanned,
+    RunStarted,
+    training_of,
+    tuned_training_of,
+)
+from napari_necroseg.core.training.checkpoint import read_progress
 from napari_necroseg.core.training.start import PreparedTraining, prepare_training
 
 # Shares of a run that lie behind when a phase begins; most of it is training.
@@ -40,7 +54,7 @@ _LOCK_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
+class RunSpec:
     """All that a process needs to know to do a run; it can be pickled.
 
     Parameters
@@ -85,13 +99,46 @@ class Unit:
         """The folder of its predictions, which other folds share."""
         return self.out / "predictions" / self.run.out_of_fold
 
+    @property
+    def training(self) -> TrainConfig:
+        """The choices of its training; a model to start from decides some of them."""
+        return tuned_training_of(self.config, self.run)
 
-def do_unit(unit: Unit, store: CaseStore, *, stop: threading.Event) -> Generator[Event, None, None]:
+    def plan(self) -> Plan:
+        """Return the plan of its training, on whatever computer that will be."""
+        return make_plan(self.training, self.cohort.without(self.validation))
+
+    def planned(self, state: RunState | None) -> RunPlanned:
+        """Say what it will be, or how it went."""
+        plan = self.plan()
+        interrupted = "interrupted" if (self.model / CHECKPOINT_NAME).exists() else "waiting"
+        return RunPlanned(
+            **self.run.names,
+            key=self.run.key,
+            iterations=plan.iterations,
+            minutes=None if plan.seconds is None else plan.seconds / 60,
+            training=len(plan.cases),
+            validation=len(self.validation),
+            state=interrupted if state is None else state.state,
+        )
+
+    def begun_with(self) -> TrainConfig | None:
+        """Return the choices of its training if that is finished, or was interrupted; else None."""
+        if not (self.model / CHECKPOINT_NAME).exists():
+            return trained_config(self.model)
+        try:
+            return read_progress(self.model).config
+        except NecrosegError:
+            # The run itself says what is wrong with it.
+            return None
+
+
+def do_run(spec: RunSpec, store: CaseStore, *, stop: threading.Event) -> Generator[Event, None, None]:
     """Do a run, or what is left of it, and write how it went; a mistake is written down, not raised.
 
     Parameters
     ----------
-    unit
+    spec
         What is to be done.
     store
         Cases that this process has read.
@@ -104,31 +151,31 @@ def do_unit(unit: Unit, store: CaseStore, *, stop: threading.Event) -> Generator
     Event
         `RunStarted`, `RunAdvanced` at most twice a second, `Warned`, and `Finished` with its `RunState`.
     """
-    job = _Job(unit=unit, store=store, stop=stop)
-    yield RunStarted(**unit.run.names)
+    job = _Job(spec=spec, store=store, stop=stop)
+    yield RunStarted(**spec.run.names)
     try:
         # Two processes may be given the same run, when one was believed to be lost.
-        lock = unit.out / "runs" / f".{unit.run.key}.lock"
-        with as_mistakes(), file_lock(lock, f"The run {unit.run}", wait_s=_LOCK_S, stop=stop):
+        lock = spec.out / "runs" / f".{spec.run.key}.lock"
+        with as_mistakes(), file_lock(lock, f"The run {spec.run}", wait_s=_LOCK_S, stop=stop):
             check(stop)
             yield Finished(result=(yield from job.written()))
     except Stopped:
         return
     except NecrosegError as error:
         if not stop.is_set():
-            yield Finished(result=failed(unit, str(error)))
+            yield Finished(result=failed(spec, str(error)))
 
 
-def failed(unit: Unit, reason: str) -> RunState:
+def failed(spec: RunSpec, reason: str) -> RunState:
     """Return the state of a run that could not even be begun."""
-    return _Job(unit=unit, store=CaseStore(0.0), stop=threading.Event()).state(state="failed", reason=reason)
+    return _Job(spec=spec, store=CaseStore(0.0), stop=threading.Event()).state(state="failed", reason=reason)
 
 
 @dataclass(kw_only=True)
 class _Job:
     """A run under way."""
 
-    unit: Unit
+    spec: RunSpec
     store: CaseStore
     stop: threading.Event
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -143,18 +190,18 @@ class _Job:
                 state = yield from self.events()
         except NecrosegError as error:
             state = self.state(state="failed", reason=str(error))
-        write_state(self.unit.out, state)
+        write_state(self.spec.out, state)
         return state
 
     def events(self) -> Generator[Event, None, RunState]:
         cohort = yield from self._read()
-        validation = cohort.only(self.unit.validation)
-        training = cohort.without(self.unit.validation)
+        validation = cohort.only(self.spec.validation)
+        training = cohort.without(self.spec.validation)
         model = yield from self._train(training)
         self._check(model)
         yield from self._predict(model, validation)
         results = yield from self._score(validation)
-        write_text(scores_path(self.unit.out, self.unit.run), results_text(results))
+        write_text(scores_path(self.spec.out, self.spec.run), results_text(results))
         dice = [one.scores.dice for one in results if one.scores.state in ("scored", "missed")]
         return self.state(
             state="done",
@@ -168,11 +215,11 @@ class _Job:
 
     def state(self, **values: object) -> RunState:
         """Write down how it went."""
-        unit, hardware = self.unit, self.hardware
+        spec, hardware = self.spec, self.hardware
         common = {
-            **unit.run.names,
-            "training": tuple(name for name in unit.cases if name not in unit.validation),
-            "validation": unit.validation,
+            **spec.run.names,
+            "training": tuple(name for name in spec.cases if name not in spec.validation),
+            "validation": spec.validation,
             "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
             "device": "" if hardware is None else hardware.name,
             "threads": 0 if hardware is None else hardware.threads,
@@ -190,27 +237,27 @@ class _Job:
         """
         cases: list[CaseFiles] = []
         with self._timed("reading"):
-            for number, files in enumerate(self.unit.cohort):
+            for number, files in enumerate(self.spec.cohort):
                 check(self.stop)
-                yield from self._advanced("reading", number / len(self.unit.cohort))
+                yield from self._advanced("reading", number / len(self.spec.cohort))
                 cases.append(self.store.with_voxels(files))
                 if cases[-1].loaded is not None:
                     self._check_target(cases[-1].loaded)
         return Cohort(cases=tuple(cases))
 
     def _check_target(self, case: Case) -> None:
-        known = self.unit.cases[case.name].target_sha256
-        mask = case.mask(self.unit.config.target)
+        known = self.spec.cases[case.name].target_sha256
+        mask = case.mask(self.spec.config.target)
         if known and (mask is None or voxels_sha256(mask) != known):
             raise CohortError(
-                f"The {self.unit.config.target} mask of {case.name} was changed since the study began; "
+                f"The {self.spec.config.target} mask of {case.name} was changed since the study began; "
                 "restore it, or begin a new study."
             )
 
     def _train(self, cohort: Cohort) -> Generator[Event, None, Model]:
-        unit = self.unit
-        config = training_of(unit.config, unit.run)
-        start_from = None if unit.config.start_from is None else load_model(unit.config.start_from)
+        spec = self.spec
+        config = training_of(spec.config, spec.run)
+        start_from = None if spec.config.start_from is None else load_model(spec.config.start_from)
         if start_from is not None:
             self._check(start_from)
             if not start_from.record.images_sha256:
@@ -219,12 +266,12 @@ class _Job:
                     "it is compared with the cases by their names alone."
                 )
         prepared = prepare_training(
-            config, cohort, start_from=start_from, device=unit.device, threads=unit.threads
+            config, cohort, start_from=start_from, device=spec.device, threads=spec.threads
         )
         self.hardware = prepared.hardware
-        if not (unit.model / WEIGHTS_NAME).exists() or not (unit.model / RECORD_NAME).exists():
+        if not (spec.model / WEIGHTS_NAME).exists() or not (spec.model / RECORD_NAME).exists():
             yield from self._steps(prepared, cohort)
-        model = load_model(unit.model)
+        model = load_model(spec.model)
         _check_same(model, prepared.plan)
         # Of all sessions, if it was interrupted.
         self.seconds["training"] = model.record.seconds
@@ -232,7 +279,7 @@ class _Job:
 
     def _steps(self, prepared: PreparedTraining, cohort: Cohort) -> Generator[Event, None, None]:
         job = prepared.train(
-            cohort, run=self.unit.model, on_existing="resume_or_begin", controls=Controls(stop=self.stop)
+            cohort, run=self.spec.model, on_existing="resume_or_begin", controls=Controls(stop=self.stop)
         )
         with closing(job):
             for event in job:
@@ -243,19 +290,15 @@ class _Job:
         check(self.stop)
 
     def _check(self, model: Model) -> None:
-        check_unseen(
-            self.unit.cases,
-            self.unit.validation,
-            learned=model.learned,
-        )
+        check_unseen(self.spec.cases, self.spec.validation, learned=model.learned)
 
     def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:
         assert self.hardware is not None
         # The number format that training took counts here, too.
-        config = self.unit.prediction.changed(
+        config = self.spec.prediction.changed(
             device=self.hardware.device, threads=self.hardware.threads, precision=model.config.precision
         )
-        job = predict_cohort(model, cohort, config, out=self.unit.predictions, stop=self.stop)
+        job = predict_cohort(model, cohort, config, out=self.spec.predictions, stop=self.stop)
         with self._timed("predicting"), closing(job):
             yield from self._advanced("predicting", 0.0)
             for event in job:
@@ -272,21 +315,18 @@ class _Job:
             for files in cohort:
                 check(self.stop)
                 case = self.store.load(files)
-                reference = case.mask(self.unit.config.target)
+                reference = case.mask(self.spec.config.target)
                 assert reference is not None, "the plan has looked for it"
                 # Read back from the file: what is scored is what a user gets.
                 prediction = read_mask_on(self._mask(files.name), case.grid).volume
                 scores = score_masks(
-                    reference.voxels,
-                    prediction.voxels,
-                    case.grid,
-                    tolerance_mm=self.unit.config.tolerance_mm,
+                    reference, prediction, case.grid, tolerance_mm=self.spec.config.tolerance_mm
                 )
-                results.append(CaseResult(**self.unit.run.names, case=files.name, scores=scores))
+                results.append(CaseResult(**self.spec.run.names, case=files.name, scores=scores))
         return results
 
     def _mask(self, case: str) -> Path:
-        return named_file(self.unit.predictions, f"{case}.nii.gz")
+        return named_file(self.spec.predictions, f"{case}.nii.gz")
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
@@ -306,7 +346,7 @@ class _Job:
         self.reported_s = now
         ends = [*_BEGINS.values(), 1.0][list(_BEGINS).index(phase) + 1]
         yield RunAdvanced(
-            **self.unit.run.names,
+            **self.spec.run.names,
             phase=phase,
             share=_BEGINS[phase] + share * (ends - _BEGINS[phase]),
             iteration=0 if step is None else step.iteration,

@@ -28,10 +28,10 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.errors import ResourceError, mistake_of
 from napari_necroseg.core.events import Event, Finished, Warned, to_record
 from napari_necroseg.core.study.cases import CaseStore
-from napari_necroseg.core.study.compute import Places
+from napari_necroseg.core.study.compute import Compute
 from napari_necroseg.core.study.record import STUDY_NAME, RunState
 from napari_necroseg.core.study.run import RunAdvanced, RunStarted
-from napari_necroseg.core.study.run_job import Unit, do_unit, failed
+from napari_necroseg.core.study.run_job import RunSpec, do_run, failed
 
 _NAME = "napari-necroseg-{}"
 _SECONDS_TO_CONNECT = 15
@@ -66,16 +66,16 @@ class StudyWorker(WorkerPlugin):
         self.stop.set()
 
 
-def on_cluster(
-    units: Sequence[Unit], places: Places, *, stop: threading.Event
+def do_on_workers(
+    specs: Sequence[RunSpec], compute: Compute, *, stop: threading.Event
 ) -> Generator[Event, None, None]:
     """Do runs on a cluster.
 
     Parameters
     ----------
-    units
+    specs
         What is to be done.
-    places
+    compute
         Where.
     stop
         Set it to end all of them within two seconds.
@@ -83,7 +83,7 @@ def on_cluster(
     Yields
     ------
     Event
-        As `do_unit`, of all runs as it comes; `Finished` with a `RunState` for each.
+        As `do_run`, of all runs as it comes; `Finished` with a `RunState` for each.
 
     Raises
     ------
@@ -91,17 +91,17 @@ def on_cluster(
         If the scheduler cannot be reached, or its workers lack this program.
     """
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
-    with _connected(places) as client:
+    with _connected(compute) as client:
         yield from _warnings(client)
-        if places.dashboard and places.scheduler is None:
+        if compute.dashboard and compute.scheduler is None:
             message = f"{client.dashboard_link} shows the runs, to any user of this computer."
             yield Warned(message=message)
         # Of this study alone: others may use the same workers.
         name = _NAME.format(client.id)
-        _prepare(client, places, name=name, arrived=arrived)
+        _prepare(client, compute, name=name, arrived=arrived)
         runs = {
-            client.submit(_do, unit, name, key=f"{unit.run.key}-{client.id}", pure=False, retries=0): unit
-            for unit in units
+            client.submit(_do, spec, name, key=f"{spec.run.key}-{client.id}", pure=False, retries=0): spec
+            for spec in specs
         }
         try:
             yield from _watch(runs, arrived, stop=stop)
@@ -110,21 +110,21 @@ def on_cluster(
             if left:
                 _stop_workers(client, name)
                 client.cancel(left)
-            elif places.scheduler is not None:
+            elif compute.scheduler is not None:
                 # What the workers keep is given back. After a stop they are gone, or may not answer.
                 client.unregister_worker_plugin(name)
 
 
-def _do(unit: Unit, name: str) -> dict[str, Any] | None:
+def _do(spec: RunSpec, name: str) -> dict[str, Any] | None:
     """Do a run in a worker; return its state, or None if it was stopped."""
     worker = get_worker()
     plugin: StudyWorker = worker.plugins[name]
     state: dict[str, Any] | None = None
-    if not (unit.out / STUDY_NAME).is_file():
+    if not (spec.out / STUDY_NAME).is_file():
         unseen = "does not see the folder of the study; share it under the same path"
-        return failed(unit, f"The worker {worker.name} {unseen}.").model_dump(mode="json")
-    unit = replace(unit, device=plugin.device)
-    with plugin.turn, closing(do_unit(unit, plugin.store, stop=plugin.stop)) as events:
+        return failed(spec, f"The worker {worker.name} {unseen}.").model_dump(mode="json")
+    spec = replace(spec, device=plugin.device)
+    with plugin.turn, closing(do_run(spec, plugin.store, stop=plugin.stop)) as events:
         for event in events:
             if isinstance(event, Finished):
                 state = event.result.model_dump(mode="json")
@@ -148,14 +148,14 @@ def _stop_here(name: str, dask_worker: Worker) -> None:
 
 
 @contextmanager
-def _connected(places: Places) -> Iterator[Client]:
+def _connected(compute: Compute) -> Iterator[Client]:
     """Connect to the scheduler, or start one here that only this program can talk to."""
-    if places.scheduler is not None:
+    if compute.scheduler is not None:
         try:
-            client = Client(places.scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+            client = Client(compute.scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ResourceError(
-                f"The scheduler {places.scheduler} does not answer; check its address, and that it runs."
+                f"The scheduler {compute.scheduler} does not answer; check its address, and that it runs."
             ) from error
         with client:
             yield client
@@ -167,11 +167,11 @@ def _connected(places: Places) -> Iterator[Client]:
             )
             # All that dask writes meanwhile, its locks included.
             stack.enter_context(dask.config.set({"temporary-directory": folder}))
-            cluster = stack.enter_context(_cluster_here(places))
+            cluster = stack.enter_context(_cluster_here(compute))
             client = stack.enter_context(Client(cluster, set_as_default=False))
         except (OSError, RuntimeError) as error:
             raise ResourceError(
-                f"The {places.workers} processes of this study could not be started ({_cause(error)}); free "
+                f"The {compute.workers} processes of this study could not be started ({_cause(error)}); free "
                 "some memory and disk space, or let one run follow the other with --workers 1."
             ) from error
         try:
@@ -195,20 +195,20 @@ class _Worker(_NoWebServer, Worker):
     """Does a run at a time."""
 
 
-def _cluster_here(places: Places) -> SpecCluster:
+def _cluster_here(compute: Compute) -> SpecCluster:
     """Start a scheduler and workers that talk to nobody else."""
-    if places.dashboard and find_spec("bokeh") is None:
+    if compute.dashboard and find_spec("bokeh") is None:
         raise ResourceError("The dashboard needs bokeh: pip install bokeh; or leave --dashboard out.")
     shared = {"security": Security.temporary(), "protocol": "tls://", "host": "127.0.0.1"}
     # The memory is torch's to ask for, and its lack is told by `memory_errors`.
     worker = shared | {"nthreads": 1, "memory_limit": 0, "silence_logs": _SILENT}
-    scheduler = shared | {"port": 0, "dashboard": places.dashboard, "dashboard_address": _DASHBOARD}
+    scheduler = shared | {"port": 0, "dashboard": compute.dashboard, "dashboard_address": _DASHBOARD}
     return SpecCluster(
         workers={
             number: {"cls": Nanny, "options": worker | {"worker_class": _Worker}}
-            for number in range(places.workers)
+            for number in range(compute.workers)
         },
-        scheduler={"cls": Scheduler if places.dashboard else _Scheduler, "options": scheduler},
+        scheduler={"cls": Scheduler if compute.dashboard else _Scheduler, "options": scheduler},
         security=shared["security"],
         silence_logs=_SILENT,
     )
@@ -244,9 +244,9 @@ def _warnings(client: Client) -> Iterator[Event]:
             )
 
 
-def _prepare(client: Client, places: Places, *, name: str, arrived: "queue.SimpleQueue[Any]") -> None:
+def _prepare(client: Client, compute: Compute, *, name: str, arrived: "queue.SimpleQueue[Any]") -> None:
     try:
-        client.register_plugin(StudyWorker(places.devices, max(1, places.workers)), name=name)
+        client.register_plugin(StudyWorker(compute.devices, max(1, compute.workers)), name=name)
     except ModuleNotFoundError as error:
         raise ResourceError(
             f"The workers lack a package ({error.name}); install napari-necroseg[cluster] where they run."
@@ -255,15 +255,15 @@ def _prepare(client: Client, places: Places, *, name: str, arrived: "queue.Simpl
 
 
 def _watch(
-    runs: dict[Future, Unit], arrived: "queue.SimpleQueue[Any]", *, stop: threading.Event
+    runs: dict[Future, RunSpec], arrived: "queue.SimpleQueue[Any]", *, stop: threading.Event
 ) -> Generator[Event, None, None]:
     waiting = dict(runs)
     while waiting and not stop.is_set():
         yield from _arrived(arrived)
         for future in [future for future in waiting if future.done()]:
-            unit = waiting.pop(future)
+            spec = waiting.pop(future)
             yield from _arrived(arrived)
-            yield Finished(result=_state(future, unit))
+            yield Finished(result=_state(future, spec))
 
 
 def _arrived(arrived: "queue.SimpleQueue[Any]") -> Iterator[Event]:
@@ -285,20 +285,20 @@ def _event(record: dict[str, Any]) -> Event:
     return kind(**values)
 
 
-def _state(future: Future, unit: Unit) -> RunState:
+def _state(future: Future, spec: RunSpec) -> RunState:
     """Return how a run went; what nobody foresaw in a worker does not end the other runs."""
     error = future.exception() if future.status != "cancelled" else None
     if future.status == "finished":
         result = future.result()
         if result is not None:
             return RunState.model_validate(result)
-        return failed(unit, "It was stopped; going on does what is left of it.")
+        return failed(spec, "It was stopped; going on does what is left of it.")
     if future.status == "cancelled":
-        return failed(unit, "The scheduler went away, or dropped the run.")
+        return failed(spec, "The scheduler went away, or dropped the run.")
     if isinstance(error, KilledWorker):
         lost = "Its process was lost again and again; most often the memory of the computer did not suffice."
-        return failed(unit, lost)
+        return failed(spec, lost)
     mistake = None if error is None else mistake_of(error)
     if mistake is not None:
-        return failed(unit, str(mistake))
-    return failed(unit, f"It ended in a way that nobody foresaw ({type(error).__name__}: {error}).")
+        return failed(spec, str(mistake))
+    return failed(spec, f"It ended in a way that nobody foresaw ({type(error).__name__}: {error}).")

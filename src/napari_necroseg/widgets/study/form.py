@@ -173,7 +173,7 @@ class StudyForm(QWidget):
     def _enable_all(self) -> None:
         """Enable the choices that may change: configurations and seeds may be added, not removed."""
         locked = self._locked
-        fixed = {} if locked is None else locked.what()
+        fixed = {} if locked is None else locked.fixed_choices()
         for name in set(StudyConfig.model_fields) - set(_HIDDEN):
             self.form.input(name).enabled = name not in fixed
         for name, box in self.boxes.items():

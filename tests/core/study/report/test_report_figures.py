@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_necroseg.core.cohort.table import read_cohort
+from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.study.report.figures import MARGIN_MM, box_plots, choose, figure_4, read_example
@@ -13,7 +14,7 @@ from napari_necroseg.core.study.report.findings import find
 from napari_necroseg.core.study.results import outcomes_of
 from written_studies import make_record, make_scores, result, write_dice, write_examples
 
-ONE, T2, BOTH = "2d:ceT1", "2d:T2", "2d:ceT1+T2"
+ONE, T2, BOTH = map(Configuration, ("2d:ceT1", "2d:T2", "2d:ceT1+T2"))
 
 
 def outcomes_from(dice):

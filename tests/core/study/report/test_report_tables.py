@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_necroseg.core.study.record import without_places
+from napari_necroseg.core.study.record import without_paths
 from napari_necroseg.core.study.report.findings import find
 from napari_necroseg.core.study.report.page import TEMPLATES
 from napari_necroseg.core.study.report.tables import (
@@ -150,7 +150,7 @@ def test_special_characters_are_escaped_in_every_form() -> None:
 
 def test_messages_lose_folders_and_addresses() -> None:
     text = "/home/jo/data/case-1/ceT1.nii.gz could not be read; tcp://host.lan:8786 and C:\\x\\y\\z.txt, 1/2."
-    assert without_places(text) == "ceT1.nii.gz could not be read; (address) and z.txt, 1/2."
+    assert without_paths(text) == "ceT1.nii.gz could not be read; (address) and z.txt, 1/2."
 
 
 def test_the_latex_of_every_table_has_as_many_cells_a_row_and_closes_what_it_opens(study) -> None:

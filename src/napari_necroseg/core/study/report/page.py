@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_necroseg.core.display import duration
-from napari_necroseg.core.study.record import without_places
+from napari_necroseg.core.study.record import without_paths
 from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.report.tables import (
     NOT_KNOWN,
@@ -114,7 +114,7 @@ def _status(findings: Findings) -> str:
 def _undone(findings: Findings) -> list[str]:
     """Say which runs failed, and which are not done yet."""
     failed, waiting = findings.runs_that_are("failed"), findings.runs_that_are("")
-    failures = [f"{run}: {without_places(findings.states[run.key].reason)}" for run in failed]
+    failures = [f"{run}: {without_paths(findings.states[run.key].reason)}" for run in failed]
     missing = [f"Not done yet: {', '.join(map(str, waiting))}."] if waiting else []
     return [*failures, *missing]
 

@@ -16,7 +16,7 @@ from napari_necroseg.core.files import write_text
 from napari_necroseg.core.output import check_out_folder
 from napari_necroseg.core.scoring.figures import FORMATS, check_figures, save_figure
 from napari_necroseg.core.study.cases import cohort_of
-from napari_necroseg.core.study.record import without_places
+from napari_necroseg.core.study.record import without_paths
 from napari_necroseg.core.study.report import figures as figures_module
 from napari_necroseg.core.study.report.figures import Choice, choose, read_example
 from napari_necroseg.core.study.report.findings import Findings, find
@@ -123,7 +123,7 @@ def write_report(folder: Path) -> Generator[Event, None, None]:
     figures = yield from _figures(findings, notes)
     yield Progress(done=2, total=3, message="figures")
     report = folder / REPORT_NAME
-    write_text(report, page(findings, figures, notes=[without_places(note) for note in notes]))
+    write_text(report, page(findings, figures, notes=[without_paths(note) for note in notes]))
     yield Progress(done=3, total=3, message="report")
     yield Finished(
         result=StudyReport(

@@ -11,7 +11,15 @@ from napari_necroseg.core.plan import WIDTHS, patch_shape_of
 from napari_necroseg.core.study.record import StudyRecord
 from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.report.tables import NOT_KNOWN, SCORE_TITLES, TextTable, number
-from napari_necroseg.core.study.results import TESTED, Friedman, Outcome, Pair, friedman, pairs, seed_spread
+from napari_necroseg.core.study.results import (
+    TESTED,
+    ConfigurationPair,
+    Friedman,
+    Outcome,
+    friedman,
+    pairs,
+    seed_spread,
+)
 from napari_necroseg.core.study.run import Run, training_of
 from napari_necroseg.core.training.description import parameters_of, training_in_words
 
@@ -110,7 +118,7 @@ def _overall(test: Friedman | None) -> tuple[str, ...]:
     return (f"{name}: no difference between {those} has been shown ({numbers}).",)
 
 
-def _difference(pair: Pair) -> str:
+def _difference(pair: ConfigurationPair) -> str:
     verdict = _verdict(pair)
     unit = SCORE_TITLES[pair.score].partition(", ")[2].replace("%", "percentage points")
     return (
@@ -120,7 +128,7 @@ def _difference(pair: Pair) -> str:
     )
 
 
-def _verdict(pair: Pair) -> str:
+def _verdict(pair: ConfigurationPair) -> str:
     """Name a direction only if the patients, the median and the mean agree on it."""
     sign = 1 if TESTED[pair.score] else -1
     signs = {
@@ -133,7 +141,7 @@ def _verdict(pair: Pair) -> str:
     return "is better than" if 1.0 in signs else "is worse than"
 
 
-def _no_difference(score: str, found: Sequence[Pair]) -> str:
+def _no_difference(score: str, found: Sequence[ConfigurationPair]) -> str:
     name = _name(score)
     tested = [pair for pair in found if not math.isnan(pair.p)]
     if not tested:
@@ -146,7 +154,7 @@ def _no_difference(score: str, found: Sequence[Pair]) -> str:
     )
 
 
-def _power(tested: Sequence[Pair]) -> str:
+def _power(tested: Sequence[ConfigurationPair]) -> str:
     """Say if so few patients could not have shown a difference even if all were on one side."""
     most = max(pair.patients for pair in tested)
     if 2.0 / 2**most * len(tested) < SIGNIFICANT:
@@ -163,7 +171,7 @@ def _equal(p: float) -> str:
     return p_text(p) if p < 0.001 else f"= {p_text(p)}"
 
 
-def _pair_row(pair: Pair) -> tuple[str, ...]:
+def _pair_row(pair: ConfigurationPair) -> tuple[str, ...]:
     mean = _signed(pair.mean_difference, pair.score)
     if not math.isnan(pair.mean_low):
         mean += f" ({_signed(pair.mean_low, pair.score)} to {_signed(pair.mean_high, pair.score)})"
