@@ -217,7 +217,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, float):
         return _plain_number(value)
-    return str(value) if isinstance(value, Path) else value
+    # Texts of a kind of their own become plain ones: not every writer knows them.
+    return str(value) if isinstance(value, Path | str) else value
 
 
 def _plain_number(value: float) -> float | str | None:
