@@ -110,7 +110,7 @@ def test_without_a_place_other_voxels_are_refused_and_both_are_named(
     assert "(6 x 12 x 10 voxels of 4 x 0.9 x 0.8 mm)" in str(refused.value)
     shape = "6 x 12 x 10" if differs == "spacing" else "6 x 11 x 10"
     assert f"({shape} voxels of {' x '.join(f'{n:g}' for n in spacing)} mm)" in str(refused.value)
-    problems = check_case(case_of(tmp_path, cet1, reference=mask), root=tmp_path).problems
+    _, problems = check_case(case_of(tmp_path, cet1, reference=mask), root=tmp_path)
     assert any("cannot be brought onto the ceT1 image" in problem for problem in problems)
 
 
@@ -167,7 +167,7 @@ def test_what_the_image_does_not_cover_is_told_in_ml(tmp_path: Path) -> None:
     told = "0.05 mL of the 0.08 mL of {} lie outside of the ceT1 image and are left out."
     assert told.format("the reference mask") in notes
     assert "The T2 image covers 67% of the ceT1 image; the rest is filled with its lowest value." in notes
-    problems = check_case(case_of(tmp_path, cet1, t2=t2, reference=mask), root=tmp_path).problems
+    _, problems = check_case(case_of(tmp_path, cet1, t2=t2, reference=mask), root=tmp_path)
     assert any(told.format("zone.nii.gz") in problem for problem in problems)
 
 

@@ -4,6 +4,7 @@ Where a file does not say where it lies in the patient, two arrays of one image 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,6 +37,8 @@ def from_working(voxels: Voxels, file_grid: Grid) -> Voxels:
     return np.transpose(voxels[_flip_slices(flips)], np.argsort(axes))
 
 
+# Grids are frozen, and told apart by identity: each is reordered once while it is in use.
+@lru_cache(maxsize=64)
 def working_grid(file_grid: Grid) -> Grid:
     """Return the grid of a file in working order; a grid in working order is returned unchanged."""
     if file_grid.in_file is not None:
@@ -75,6 +78,7 @@ def method_warnings(grid: Grid) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+@lru_cache(maxsize=64)
 def _file_axes(file_grid: Grid) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     """Return, for each working axis, its file axis, and whether that runs the other way."""
     from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
