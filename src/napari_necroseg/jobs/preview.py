@@ -23,45 +23,31 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-# The screen's pixels for one voxel, so that outlines are thin.
-ENLARGED = 2
-
-# Intensities of whitened patches from black to white.
-_BLACK, _WHITE = -2.0, 3.0
-
 # Of the palette of Okabe and Ito, which colour-blind people can tell apart and from grey.
 OUTLINE, GRID = (230, 159, 0), (86, 180, 233)
 _GRID_VOXELS = 16
 
 
-def black_of(source: "Source") -> NDArray[np.float32]:
-    """``(C, 1, 1)``; what is black in each sequence: air, where the image was whitened as a whole."""
-    black = np.full(source.n_sequences, _BLACK, np.float32) if source.air is None else source.air
-    return black[:, None, None]
-
-
 def pictures(
-    images: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-    lines: NDArray[np.bool_] | None,
-    *,
-    black: NDArray[np.float32],
+    made: "Sample", source: "Source", *, has_outline: bool, lines: NDArray[np.bool_] | None = None
 ) -> tuple[Pixels, ...]:
-    """Turn whitened images ``(C, Y, X)`` into pixels, with the outline of a mask and a grid."""
-    from napari_necroseg.core.augment.contact_sheet import outline
+    """Turn white images ``(C, Y, X)`` into pixels; where images were whitened as a whole, air is black."""
+    from napari_necroseg.core.augment.contact_sheet import BLACK, to_pixels
 
-    grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
-    big = grey.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)
-    pixels = np.repeat(big[..., None], 3, axis=-1)
-    if lines is not None:
-        pixels[:, lines] = GRID
-    if mask.any():
-        pixels[:, outline(mask, enlarged=ENLARGED)] = OUTLINE
-    return tuple(np.ascontiguousarray(one) for one in pixels)
+    black = BLACK if source.air is None else source.air[: len(made.images), None, None]
+    pixels = to_pixels(
+        made.images.numpy(),
+        made.target.numpy() * has_outline,
+        colour=OUTLINE,
+        black=black,
+        lines=None if lines is None else (lines, GRID),
+    )
+    return tuple(pixels)
 
 
 def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
+    from napari_necroseg.core.augment.contact_sheet import ENLARGED
     from napari_necroseg.core.augment.mapping import map_draws
 
     mapped = map_draws([drawn], [source.spacing_mm], patch_shape=patch_shape)
@@ -212,9 +198,7 @@ class CasePreview:
             wish=wish,
             names=subject.names,
             originals=self._originals_of(source, wish, drawn.centre_voxels),
-            augmented=pictures(
-                one.images.numpy(), one.target.numpy() * wish.has_outline, lines, black=black_of(source)
-            ),
+            augmented=pictures(one, source, has_outline=wish.has_outline, lines=lines),
             drawn=replace(drawn, slice_index=None),
             before_ml=_volume_ml(source.target, source) if has_patch else None,
             after_ml=after_ml,
@@ -233,11 +217,10 @@ class CasePreview:
         )
         if not source.target.any():
             draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
-        tiles = []
+        tiles: list[Pixels] = []
         for drawn in draws:
             one = _slice_sample(source, drawn, training)
-            outlined = one.target.numpy() * wish.has_outline
-            tiles.append(pictures(one.images.numpy()[:1], outlined, None, black=black_of(source)[:1])[0])
+            tiles += pictures(replace(one, images=one.images[:1]), source, has_outline=wish.has_outline)
         return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
 
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
@@ -275,8 +258,7 @@ class CasePreview:
             plain = plain_draw(source, wish.training)
             plain = replace(plain, centre_voxels=centre_voxels, slice_index=wish.slice_index)
             made = make_sample(source, plain, patch_shape=shape)
-            outlined = made.target.numpy() * wish.has_outline
-            originals = pictures(made.images.numpy(), outlined, None, black=black_of(source))
+            originals = pictures(made, source, has_outline=wish.has_outline)
             self._originals = (key, originals)
         return originals
 

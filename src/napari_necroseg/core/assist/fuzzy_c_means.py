@@ -1,4 +1,4 @@
-"""Fuzzy c-means of the intensities (Passera 2013): the kind of tissue that was clicked, as far as it is seen.
+"""Fuzzy c-means of the intensities (Passera 2013): the tissue that was clicked, as far as it is in sight.
 
 J. C. Bezdek, *Pattern Recognition with Fuzzy Objective Function Algorithms*, 1981: centres and memberships in
 turns, the memberships by the inverse squares of the distances to the centres (exponent 2).
@@ -19,9 +19,10 @@ Rows = NDArray[np.float64]
 
 
 def fuzzy_c_means(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
-    """Return what has the kind of the click and is seen from it, ``(Z, Y, X)`` of the box."""
+    """Return the voxels ``(Z, Y, X)`` of the clicked cluster that are in sight of the click."""
     scores = np.moveaxis(scene.scores, 0, -1).astype(np.float64)
-    centres = fuzzy_centres(_sample(scores[scene.reach]), clusters)
+    points = scores[scene.reach]
+    centres = fuzzy_centres(points[:: max(1, len(points) // MOST_VOXELS)], clusters)
     kind = int(memberships(scene.typical[None].astype(np.float64), centres).argmax())
     kinds = (
         memberships(scores.reshape(-1, scores.shape[-1]), centres).argmax(axis=1).reshape(scene.reach.shape)
@@ -31,14 +32,9 @@ def fuzzy_c_means(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
 
 
 def fuzzy_centres(points: Rows, clusters: int) -> Rows:
-    """Return the centres ``(cluster, channel)`` of fuzzy clusters.
+    """Return the centres ``(cluster, channel)`` of so many fuzzy clusters of points ``(point, channel)``.
 
-    Parameters
-    ----------
-    points
-        ``(point, channel)``.
-    clusters
-        How many; they start at evenly spread quantiles of the first channel.
+    They start at evenly spread quantiles of the first channel.
     """
     order = np.argsort(points[:, 0], kind="stable")
     starts = ((np.arange(clusters) + 0.5) / clusters * len(points)).astype(int)
@@ -58,10 +54,4 @@ def memberships(points: Rows, centres: Rows) -> Rows:
     squares = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
     # A point on a centre belongs to it wholly.
     closeness = 1 / np.maximum(squares, 1e-12)
-    shares: Rows = closeness / closeness.sum(axis=1, keepdims=True)
-    return shares
-
-
-def _sample(points: Rows) -> Rows:
-    sample: Rows = points[:: max(1, len(points) // MOST_VOXELS)]
-    return sample
+    return np.asarray(closeness / closeness.sum(axis=1, keepdims=True))

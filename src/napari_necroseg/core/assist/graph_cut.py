@@ -40,14 +40,8 @@ Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 def graph_cut(scene: Scene, seen: Floats, *, tolerance: float) -> Mask:
     """Return the mask ``(Z, Y, X)`` of the box that is cheapest to cut out.
 
-    Parameters
-    ----------
-    scene
-        The box about the click.
-    seen
-        ``(Z, Y, X)``; the greatest unlikeness on the way from the click (`most_on_ray`).
-    tolerance
-        Unlikeness at which a voxel is as well outside as inside.
+    `seen` ``(Z, Y, X)`` is the greatest unlikeness on the way from the click (`most_on_ray`), `tolerance` the
+    unlikeness at which a voxel is as well outside as inside.
     """
     affinity = _affinity(scene, seen, tolerance=tolerance)
     source, sink = scene.unlike.size, scene.unlike.size + 1
@@ -56,7 +50,7 @@ def graph_cut(scene: Scene, seen: Floats, *, tolerance: float) -> Mask:
     n_nodes = scene.unlike.size + 2
     graph = csr_array((capacities, (tails, heads)), shape=(n_nodes, n_nodes))
     residual = graph - maximum_flow(graph, source, sink).flow
-    # What is left of the edges decides: an explicit zero would still be an edge.
+    # An explicit zero would still be an edge.
     residual.eliminate_zeros()
     inside = np.zeros(n_nodes, bool)
     inside[breadth_first_order(residual, source, return_predecessors=False)] = True
@@ -64,7 +58,7 @@ def graph_cut(scene: Scene, seen: Floats, *, tolerance: float) -> Mask:
 
 
 def _affinity(scene: Scene, seen: Floats, *, tolerance: float) -> Floats:
-    """How much each voxel belongs to the mask, from -1 to 1, and what strokes add to that."""
+    """How much each voxel belongs to the mask, from -1 to 1, plus what strokes add."""
     affinity: Floats = np.clip(1 - (seen / tolerance) ** 2, -1, 1)
     for strokes, sign in ((scene.inside, 1), (scene.outside, -1)):
         if strokes.any():
@@ -82,7 +76,7 @@ def _between_voxels(scene: Scene) -> Links:
     for axis, step in enumerate(steps):
         before, after = (np.delete(numbers, end, axis).ravel() for end in (numbers.shape[axis] - 1, 0))
         ease = np.exp(-((step.ravel() / (noise or 1.0)) ** 2) / 2)
-        # At least one: neighbours that differ wholly are neighbours still.
+        # At least one, so that neighbours that differ wholly stay neighbours.
         weight = (1 + UNIT * SURFACE_MM / scene.spacing_mm[axis] * ease).astype(np.int32)
         tails += [before, after]
         heads += [after, before]
@@ -91,7 +85,7 @@ def _between_voxels(scene: Scene) -> Links:
 
 
 def _rays(scene: Scene) -> Links:
-    """Edges to the next voxel on the way to the click: who is inside has it inside."""
+    """Edges to the next voxel on the way to the click, which is inside if the voxel is."""
     heads = next_on_ray(scene).astype(np.int32)
     farther = ~scene.seeds & scene.reach
     tails = np.flatnonzero(farther).astype(np.int32)

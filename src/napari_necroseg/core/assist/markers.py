@@ -12,16 +12,16 @@ from napari_necroseg.core.assist.rays import connected, tidied
 from napari_necroseg.core.assist.scene import Floats, Index, Scene, Spacing
 from napari_necroseg.core.masks.components import Mask
 
-# What differs by no more than this share of the tolerance, all the way from the click, is inside ...
+# Voxels that differ by no more than this share of the tolerance, all the way from the click, are inside.
 SURELY_INSIDE = 0.75
 
-# ... and what differs by this multiple of it, or lies behind such voxels, or out of reach, is outside.
+# Those that differ by this multiple of it, and those behind them or out of reach, are outside.
 SURELY_OUTSIDE = 1.5
 INSIDE, OUTSIDE = 1, 2
 Marks = NDArray[np.int32]
 
-# How much an edge holds a walk up: from like the click to unlike it it is some 10,000 times slower, and no
-# more, since equations with pockets that no walk comes out of have no solution.
+# How much an edge slows the walk: some 10,000 times from like the click to unlike it, and no more, since
+# equations with pockets that no walk comes out of have no solution.
 BETA = 30.0
 
 # The walk takes place on every second (third, ...) voxel where these lie no further apart than this.
@@ -30,7 +30,7 @@ SOLVED = 1e-5
 
 
 def markers(scene: Scene, seen: Floats, *, tolerance: float) -> Marks:
-    """Return what is certain ``(Z, Y, X)``: 1 inside, 2 outside, 0 where it is to be decided."""
+    """Return the markers ``(Z, Y, X)``: 1 surely inside, 2 surely outside, 0 undecided."""
     marks = np.zeros(scene.unlike.shape, np.int32)
     marks[seen <= SURELY_INSIDE * tolerance] = INSIDE
     marks[seen >= SURELY_OUTSIDE * tolerance] = OUTSIDE
@@ -47,26 +47,19 @@ def watershed(scene: Scene, marks: Marks, *, smooth_mm: float) -> Mask:
 
 
 def _steepness(scene: Scene) -> Floats:
-    """How much the scores change per mm, over all sequences."""
+    """Change of the scores per mm, over all sequences."""
     squares = np.zeros(scene.unlike.shape, np.float32)
     for axis, mm in enumerate(scene.spacing_mm):
-        # A single slice has no change across slices.
+        # Of a single slice there is no gradient across slices.
         if scene.unlike.shape[axis] > 1:
             squares += (np.gradient(scene.scores, mm, axis=axis + 1) ** 2).sum(axis=0)
     return np.sqrt(squares)
 
 
 def random_walker(scene: Scene, marks: Marks, *, tolerance: float) -> Mask:
-    """Return what is more likely inside than outside ``(Z, Y, X)`` of the box.
+    """Return the mask ``(Z, Y, X)`` of voxels that are more likely inside than outside, given markers.
 
-    Parameters
-    ----------
-    scene
-        The box about the click.
-    marks
-        What is certain: 1 inside, 2 outside.
-    tolerance
-        Unlikeness at which a voxel is half like the click: it is the likeness that is walked over.
+    The walk is over the likeness to the click, which is one half where the unlikeness is the tolerance.
     """
     if not ((marks == 0).any() and (marks == OUTSIDE).any()):
         return connected(marks != OUTSIDE, scene)
@@ -99,7 +92,7 @@ def _probability(likeness: NDArray[np.float64], marks: Marks, *, spacing_mm: Spa
 
 
 def _interpolated(coarse: Floats, every: Index, *, scene: Scene) -> Floats:
-    """Bring what was found on some voxels to all of them, linearly."""
+    """Interpolate from every second (third, ...) voxel to all of them, linearly."""
     places = [
         (np.arange(n) - at % step) / step
         for n, at, step in zip(scene.unlike.shape, scene.seed, every, strict=True)

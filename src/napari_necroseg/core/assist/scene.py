@@ -1,4 +1,4 @@
-"""The scene about a click: a box of the images, with intensities as z-scores, without a unit.
+"""The scene about a click: a box of the images, whose intensities are z-scores.
 
 Axes: C sequences, Z slices, Y rows, X columns.
 """
@@ -18,10 +18,10 @@ from napari_necroseg.core.volume import Voxels
 
 Index = tuple[int, int, int]
 
-# What the click stands for: the median of the voxels no further from it than this.
+# The click stands for the median of the voxels that are no further from it than this.
 CORE_MM = 2.0
 
-# What is darker than this share of the bright half of the image, and joined to its border, is air.
+# Voxels darker than this share of the bright half of the image, and connected to its border, are air.
 AIR_SHARE = 0.125
 Floats = NDArray[np.float32]
 Spacing = tuple[float, float, float]
@@ -29,7 +29,7 @@ Spacing = tuple[float, float, float]
 # Voxels darker than this share of the range are air, or bone that shows no more than air does.
 DARK_SHARE = 0.05
 
-# So many percent of the voxels on either side, vessels and artefacts, count as if no further than the others.
+# Percent of the voxels at either end, vessels and artefacts, that are cut off at the value of the others.
 TAILS_PERCENT = 1
 
 # Scores further from 0 than this say nothing more.
@@ -39,13 +39,7 @@ SMOOTH_MM = 0.7
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Strokes:
-    """What a person painted to say more than a click can.
-
-    Parameters
-    ----------
-    inside, outside
-        ``(Z, Y, X)`` of the whole image; true where the mask must be, or must not be.
-    """
+    """Painted strokes ``(Z, Y, X)`` of the whole image: true where the mask must be, or must not be."""
 
     inside: Mask | None = None
     outside: Mask | None = None
@@ -58,8 +52,8 @@ class Scene:
     Parameters
     ----------
     scores
-        ``(C, Z, Y, X)``; standard scores over the root of the number of sequences, so that the distance of
-        two voxels is the root mean square of their differences.
+        ``(C, Z, Y, X)``; z-scores over the root of the number of sequences, so that the distance of two
+        voxels is the root mean square of their differences.
     typical
         ``(C,)``; the scores at the click: the median of those no further than 2 mm.
     unlike
@@ -111,25 +105,12 @@ def make_scene(
     config: AssistConfig,
     strokes: Strokes | None = None,
 ) -> Scene:
-    """Look at what lies about a click.
-
-    Parameters
-    ----------
-    images
-        ``(Z, Y, X)`` each, on one grid.
-    seed
-        The voxel that was clicked.
-    spacing_mm
-        Voxel spacing along the three axes.
-    config
-        Radius and sequences.
-    strokes
-        Painted by hand; what is painted as inside is looked at however far it is.
+    """Cut the box about the clicked voxel out of images ``(Z, Y, X)``, with all strokes inside.
 
     Raises
     ------
     SettingsError
-        If nothing can be seen there: no image, one value only, voxels that are no numbers.
+        If there is nothing to see: no image, one value only, voxels that are no numbers.
     """
     shown = [name for name in config.sequences if name in images]
     if not shown:
@@ -164,8 +145,7 @@ def distances_mm(shape: tuple[int, ...], seed: tuple[int, ...], *, spacing_mm: S
     """Distance of each voxel ``(Z, Y, X)`` from one of them."""
     lines = [(np.arange(n) - at) * mm for n, at, mm in zip(shape, seed, spacing_mm, strict=True)]
     z, y, x = np.ix_(*lines)
-    distances: Floats = np.sqrt(z**2 + y**2 + x**2).astype(np.float32)
-    return distances
+    return np.asarray(np.sqrt(z**2 + y**2 + x**2), np.float32)
 
 
 def _painted(strokes: Strokes, shape: tuple[int, ...]) -> tuple[Mask, Mask]:
@@ -181,11 +161,11 @@ def _painted(strokes: Strokes, shape: tuple[int, ...]) -> tuple[Mask, Mask]:
 
 
 def _box(shape: tuple[int, ...], seed: Index, *, spacing_mm: Spacing, radius_mm: float, inside: Mask) -> Box:
-    """Return the box of the ball about the click, and of what was painted as inside, within the image."""
+    """Return the box that holds the ball about the click and the strokes inside, within the image."""
     painted = bounding_box(inside) or tuple(slice(at, at + 1) for at in seed)
     spans = []
     for n, at, mm, strokes in zip(shape, seed, spacing_mm, painted, strict=True):
-        # Rounding noise must not decide whether a voxel at exactly the radius belongs to the box.
+        # Rounding must not decide whether a voxel at exactly the radius belongs to the box.
         reach = int(radius_mm / mm + 1e-6)
         spans.append(slice(max(0, min(at - reach, strokes.start)), min(n, max(at + reach + 1, strokes.stop))))
     return (spans[0], spans[1], spans[2])
@@ -208,13 +188,7 @@ def _all_z_scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, *, rad
 
 
 def check_seed(images: Mapping[Sequence, Voxels], seed: Index) -> None:
-    """Refuse a click outside of the image or in air.
-
-    Raises
-    ------
-    SettingsError
-        Which of both it is.
-    """
+    """Refuse a click outside of the image or in air, by `SettingsError`."""
     shape = next(iter(images.values())).shape
     if any(voxels.shape != shape for voxels in images.values()):
         raise SettingsError("The images do not lie on one grid; load them as one case.")
@@ -227,7 +201,7 @@ def check_seed(images: Mapping[Sequence, Voxels], seed: Index) -> None:
 
 
 def _is_air(voxels: Voxels, seed: Index) -> bool:
-    """Whether the click and all about it is dark, and so on to the border of the image."""
+    """Whether the click lies in darkness that reaches the border of the image."""
     from skimage.filters import threshold_otsu
 
     thinned = voxels[::2, ::4, ::4]
@@ -244,27 +218,16 @@ def _is_air(voxels: Voxels, seed: Index) -> bool:
 
 
 def z_scores(voxels: Voxels, spacing_mm: Spacing) -> Floats | None:
-    """Subtract the median of the tissue, divide by its winsorised deviation, smooth by 0.7 mm.
+    """Smooth an image ``(Z, Y, X)`` by 0.7 mm, subtract the median of its tissue, divide by its deviation.
 
-    Parameters
-    ----------
-    voxels
-        ``(Z, Y, X)``, finite.
-    spacing_mm
-        Voxel spacing along the three axes.
-
-    Returns
-    -------
-    ndarray or None
-        ``(Z, Y, X)``, from -5 to 5; None if all voxels have one value.
+    The z-scores lie from -5 to 5; None if all voxels have one value.
     """
     smooth = ndimage.gaussian_filter(voxels.astype(np.float32), SMOOTH_MM / np.asarray(spacing_mm))
     tissue = _tissue(smooth)
     middle, deviation = float(np.median(tissue)), _deviation(smooth, tissue)
     if deviation <= 1e-6 * max(1.0, abs(middle)):
         return None
-    scores: Floats = np.clip((smooth - middle) / deviation, -MOST_Z, MOST_Z).astype(np.float32)
-    return scores
+    return np.asarray(np.clip((smooth - middle) / deviation, -MOST_Z, MOST_Z), np.float32)
 
 
 def _tissue(voxels: Floats) -> Floats:
@@ -274,6 +237,6 @@ def _tissue(voxels: Floats) -> Floats:
 
 
 def _deviation(voxels: Floats, tissue: Floats) -> float:
-    """Winsorised; where all tissue has one value (a drawing), that of all voxels."""
+    """Winsorised deviation of the tissue; where all of it has one value (a drawing), that of all voxels."""
     ends = np.percentile(tissue, (TAILS_PERCENT, 100 - TAILS_PERCENT))
     return float(np.clip(tissue, *ends).std()) or float(voxels.std())

@@ -18,27 +18,18 @@ if TYPE_CHECKING:
 
 
 # Whitened intensities from black to white.
-_BLACK, _WHITE = -2.0, 3.0
+BLACK, _WHITE = -2.0, 3.0
 
 # Vermillion of the palette of Okabe and Ito, which colour-blind people can tell from grey, too.
 _OUTLINE = (213, 94, 0)
 _HEADER, _CAPTION, _GAP = 30, 32, 10
-_ENLARGED = 2
+# Pixels for one voxel, so that outlines are thin.
+ENLARGED = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tile:
-    """One sample on the sheet.
-
-    Parameters
-    ----------
-    images
-        ``(C, Y, X)``, whitened.
-    target
-        ``(Y, X)``, 0 and 1.
-    caption
-        One or two short lines.
-    """
+    """One sample on the sheet: whitened images ``(C, Y, X)``, target ``(Y, X)``, one or two short lines."""
 
     images: NDArray[np.float32]
     target: NDArray[np.uint8]
@@ -63,12 +54,9 @@ def caption(drawn: Drawn) -> str:
 
 
 def contact_sheet(tiles: Sequence[Tile], *, spacing_mm: tuple[float, float], title: str) -> "Image":
-    """Draw the samples side by side, each with its sequences, the outline of its target, and its caption.
+    """Draw samples side by side, each with its sequences, the outline of its target, and its caption.
 
-    Parameters
-    ----------
-    spacing_mm
-        Of rows and columns, for the proportions.
+    Pixels have the proportions of the spacing of rows and columns.
     """
     from PIL import Image, ImageDraw
 
@@ -87,22 +75,50 @@ def contact_sheet(tiles: Sequence[Tile], *, spacing_mm: tuple[float, float], tit
     return sheet
 
 
-def outline(mask: NDArray[np.uint8], *, enlarged: int) -> NDArray[np.bool_]:
-    """``(enlarged Y, enlarged X)``; the pixels just inside the border of a mask."""
-    big = np.pad(mask.repeat(enlarged, axis=0).repeat(enlarged, axis=1).astype(bool), 1)
+def to_pixels(
+    images: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    *,
+    colour: tuple[int, int, int],
+    black: NDArray[np.float32] | float = BLACK,
+    lines: tuple[NDArray[np.bool_], tuple[int, int, int]] | None = None,
+) -> NDArray[np.uint8]:
+    """Turn whitened images ``(C, Y, X)`` into enlarged pixels ``(C, 2 Y, 2 X, 3)``.
+
+    Parameters
+    ----------
+    mask, colour
+        ``(Y, X)``, whose outline is drawn, and in which colour.
+    black
+        The intensity that is black, ``(C, 1, 1)`` if it differs from sequence to sequence.
+    lines
+        Pixels ``(2 Y, 2 X)`` to be drawn below the outline, and their colour.
+    """
+    grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
+    pixels = np.repeat(_enlarged(grey)[..., None], 3, axis=-1)
+    if lines is not None:
+        pixels[:, lines[0]] = lines[1]
+    pixels[:, _outline(mask)] = colour
+    return pixels
+
+
+def _outline(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """``(2 Y, 2 X)``; the pixels just inside the border of a mask."""
+    big = np.pad(_enlarged(mask).astype(bool), 1)
     inner = big[1:-1, 1:-1]
     is_deep = big[:-2, 1:-1] & big[2:, 1:-1] & big[1:-1, :-2] & big[1:-1, 2:]
     return np.asarray(inner & ~is_deep)
 
 
+def _enlarged(voxels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return voxels.repeat(ENLARGED, axis=-2).repeat(ENLARGED, axis=-1)
+
+
 def _picture(tile: Tile, spacing_mm: tuple[float, float]) -> "Image":
     from PIL import Image
 
-    grey = ((tile.images - _BLACK) / (_WHITE - _BLACK)).clip(0, 1) * 255
-    big = grey.astype(np.uint8).repeat(_ENLARGED, axis=1).repeat(_ENLARGED, axis=2)
-    colours = np.repeat(big[..., None], 3, axis=-1)
-    colours[:, outline(tile.target, enlarged=_ENLARGED)] = _OUTLINE
-    image = Image.fromarray(np.concatenate(list(colours), axis=1))
+    pixels = to_pixels(tile.images, tile.target, colour=_OUTLINE)
+    image = Image.fromarray(np.concatenate(list(pixels), axis=1))
     finest = min(spacing_mm)
     rows, columns = (
         round(size * spacing / finest)
