@@ -41,12 +41,6 @@ class Vertebra:
         cosine, sine = np.float32(np.cos(self.tilt_rad)), np.float32(np.sin(self.tilt_rad))
         return cosine * dz + sine * dy, cosine * dy - sine * dz, x - np.float32(self.centre_mm[0])
 
-    def to_world_mm(self, u: float, v: float, *, w: float) -> tuple[float, float, float]:
-        """World position of a point given in the vertebra's own axes."""
-        cosine, sine = float(np.cos(self.tilt_rad)), float(np.sin(self.tilt_rad))
-        x, y, z = self.centre_mm
-        return (x + w, y + cosine * v + sine * u, z + cosine * u - sine * v)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Spine:
@@ -191,89 +185,57 @@ class Field:
 
 
 class Tissue(IntEnum):
-    """What a point of the phantom is made of."""
+    """What a point of the phantom is made of: brightness on ceT1, brightness on T2, strength of the texture.
 
-    AIR = 0
-    SKIN = 1
-    FAT = 2
-    MUSCLE = 3
-    VISCERA = 4
-    VESSEL = 5
-    MARROW = 6
-    CORTEX = 7
-    ANNULUS = 8
-    NUCLEUS = 9
-    NUCLEUS_DEGENERATED = 10
-    LIGAMENT = 11
-    CSF = 12
-    CORD = 13
-    ROOT = 14
-    LYTIC = 15
-    SCLEROTIC = 16
-    HAEMANGIOMA = 17
-    CEMENT = 18
-    MODIC_1 = 19
-    OEDEMA = 20
-    RIM = 21
-    NECROSIS = 22
-    HAEMATOMA = 23
-    TRACK = 24
+    Brightness is relative to the brightest tissue, as on contrast-enhanced T1 and native T2 at 1.5 T, after
+    textbook images; every scanner of the phantom then varies it. Texture is a standard deviation relative to
+    the brightness; a tissue without one is smooth.
+    """
 
+    AIR = (0.01, 0.01)
+    SKIN = (0.45, 0.30)
+    FAT = (0.88, 0.72, 0.06)
+    MUSCLE = (0.30, 0.17, 0.16)
+    VISCERA = (0.38, 0.40, 0.22)
+    VESSEL = (0.12, 0.05)
+    MARROW = (0.50, 0.38, 0.12)
+    CORTEX = (0.09, 0.07)
+    ANNULUS = (0.22, 0.13)
+    NUCLEUS = (0.27, 0.62, 0.10)
+    NUCLEUS_DEGENERATED = (0.23, 0.20)
+    LIGAMENT = (0.15, 0.10)
+    CSF = (0.13, 0.96)
+    CORD = (0.33, 0.40)
+    ROOT = (0.32, 0.36)
+    LYTIC = (0.66, 0.60, 0.20)
+    SCLEROTIC = (0.24, 0.15, 0.30)
+    HAEMANGIOMA = (0.74, 0.70, 0.15)
+    CEMENT = (0.10, 0.07)
+    MODIC_1 = (0.30, 0.60, 0.15)
+    OEDEMA = (0.40, 0.62, 0.18)
+    RIM = (0.84, 0.66, 0.12)
+    NECROSIS = (0.24, 0.30, 0.35)
+    HAEMATOMA = (0.58, 0.22, 0.25)
+    TRACK = (0.12, 0.30)
 
-# Brightness relative to the brightest tissue, as on contrast-enhanced T1 and native T2 at 1.5 T, after
-# textbook images; every scanner of the phantom then varies them.
-_BRIGHTNESS = {
-    Tissue.AIR: (0.01, 0.01),
-    Tissue.SKIN: (0.45, 0.30),
-    Tissue.FAT: (0.88, 0.72),
-    Tissue.MUSCLE: (0.30, 0.17),
-    Tissue.VISCERA: (0.38, 0.40),
-    Tissue.VESSEL: (0.12, 0.05),
-    Tissue.MARROW: (0.50, 0.38),
-    Tissue.CORTEX: (0.09, 0.07),
-    Tissue.ANNULUS: (0.22, 0.13),
-    Tissue.NUCLEUS: (0.27, 0.62),
-    Tissue.NUCLEUS_DEGENERATED: (0.23, 0.20),
-    Tissue.LIGAMENT: (0.15, 0.10),
-    Tissue.CSF: (0.13, 0.96),
-    Tissue.CORD: (0.33, 0.40),
-    Tissue.ROOT: (0.32, 0.36),
-    Tissue.LYTIC: (0.66, 0.60),
-    Tissue.SCLEROTIC: (0.24, 0.15),
-    Tissue.HAEMANGIOMA: (0.74, 0.70),
-    Tissue.CEMENT: (0.10, 0.07),
-    Tissue.MODIC_1: (0.30, 0.60),
-    Tissue.OEDEMA: (0.40, 0.62),
-    Tissue.RIM: (0.84, 0.66),
-    Tissue.NECROSIS: (0.24, 0.30),
-    Tissue.HAEMATOMA: (0.58, 0.22),
-    Tissue.TRACK: (0.12, 0.30),
-}
+    cet1: float
+    t2: float
+    texture: float
 
-# How strongly each tissue's texture modulates it; the others are smooth.
-_TEXTURE = {
-    Tissue.FAT: 0.06,
-    Tissue.MUSCLE: 0.16,
-    Tissue.VISCERA: 0.22,
-    Tissue.MARROW: 0.12,
-    Tissue.NUCLEUS: 0.10,
-    Tissue.LYTIC: 0.20,
-    Tissue.SCLEROTIC: 0.30,
-    Tissue.HAEMANGIOMA: 0.15,
-    Tissue.MODIC_1: 0.15,
-    Tissue.OEDEMA: 0.18,
-    Tissue.RIM: 0.12,
-    Tissue.NECROSIS: 0.35,
-    Tissue.HAEMATOMA: 0.25,
-}
+    def __new__(cls, cet1: float, t2: float, texture: float = 0.0) -> "Tissue":
+        """Number the tissues in their order, from 0 on."""
+        number = len(cls.__members__)
+        tissue = int.__new__(cls, number)
+        tissue._value_, tissue.cet1, tissue.t2, tissue.texture = number, cet1, t2, texture
+        return tissue
 
 
 def brightness(sequence: Sequence) -> NDArray[np.float32]:
     """``(tissues,)``; brightness of each tissue in a sequence, from 0 to 1."""
-    column = 0 if sequence is Sequence.CET1 else 1
-    return np.array([_BRIGHTNESS[tissue][column] for tissue in Tissue], dtype=np.float32)
+    is_cet1 = sequence is Sequence.CET1
+    return np.array([tissue.cet1 if is_cet1 else tissue.t2 for tissue in Tissue], dtype=np.float32)
 
 
 def texture_strength() -> NDArray[np.float32]:
     """``(tissues,)``; standard deviation of each tissue's texture, relative to its brightness."""
-    return np.array([_TEXTURE.get(tissue, 0.0) for tissue in Tissue], dtype=np.float32)
+    return np.array([tissue.texture for tissue in Tissue], dtype=np.float32)

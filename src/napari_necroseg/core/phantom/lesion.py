@@ -9,6 +9,7 @@ from napari_necroseg.core.phantom.anatomy import Field, Points, Spine, Tissue, V
 from napari_necroseg.core.phantom.scanner import Canvas, body_distances
 
 Mask = NDArray[np.bool_]
+Axis = NDArray[np.float64]
 Point = tuple[float, float, float]
 
 
@@ -101,7 +102,7 @@ def draw_distractors(
     return tuple(
         Distractor(
             level=int(level),
-            kind=Tissue(int(generator.choice(kinds))),
+            kind=tuple(Tissue)[int(generator.choice(kinds))],
             centre_mm=_point_in_body(
                 generator, spine.vertebrae[level], side=float(generator.choice((-1, 1)))
             ),
@@ -185,12 +186,8 @@ def _zone(lesion: Lesion, u: Points, *, v: Points, w: Points) -> Points:
 
 
 def _ellipsoid(needle: Needle, u: Points, *, v: Points, w: Points) -> Points:
-    tip, entry = np.asarray(needle.tip_mm), np.asarray(needle.entry_mm)
-    axis = (tip - entry) / np.linalg.norm(tip - entry)
-    centre = (tip - axis * (needle.half_length_mm - 4)).astype(np.float32)
-    du, dv, dw = u - centre[0], v - centre[1], w - centre[2]
-    along = np.float32(axis[0]) * du + np.float32(axis[1]) * dv + np.float32(axis[2]) * dw
-    across = np.sqrt(np.maximum(du * du + dv * dv + dw * dw - along * along, 0))
+    tip, axis, _ = _line(needle)
+    along, across = _from_needle(axis, tip - axis * (needle.half_length_mm - 4), local=(u, v, w))
     scaled = np.hypot(along / needle.half_length_mm, across / needle.radius_mm)
     return np.asarray((scaled - 1) * needle.radius_mm)
 
@@ -214,15 +211,29 @@ def _paint_tumour(canvas: Canvas, tumour: Mask, *, lesion: Lesion, wobble: Field
 def _paint_tracks(canvas: Canvas, lesion: Lesion, *, u: Points, v: Points, w: Points) -> None:
     """The channel of each needle, from the muscles to the tip."""
     for needle in lesion.needles:
-        tip, entry = np.asarray(needle.tip_mm), np.asarray(needle.entry_mm)
-        axis = (tip - entry) / np.linalg.norm(tip - entry)
-        du, dv, dw = u - np.float32(entry[0]), v - np.float32(entry[1]), w - np.float32(entry[2])
-        along = np.float32(axis[0]) * du + np.float32(axis[1]) * dv + np.float32(axis[2]) * dw
-        across = np.sqrt(np.maximum(du * du + dv * dv + dw * dw - along * along, 0))
-        reach = float(np.linalg.norm(tip - entry))
+        _, axis, reach = _line(needle)
+        along, across = _from_needle(axis, np.asarray(needle.entry_mm), local=(u, v, w))
         track = (across < 1.1) & (along > -32) & (along < reach)
         solid = canvas.tissues != Tissue.NECROSIS
         canvas.tissues[track & solid] = Tissue.TRACK
+
+
+def _line(needle: Needle) -> tuple[Axis, Axis, float]:
+    """Return the tip of a needle, its direction, and its length within the body."""
+    tip, entry = np.asarray(needle.tip_mm), np.asarray(needle.entry_mm)
+    reach = float(np.linalg.norm(tip - entry))
+    return tip, (tip - entry) / reach, reach
+
+
+def _from_needle(
+    axis: Axis, start: Axis, *, local: tuple[Points, Points, Points]
+) -> tuple[Points, Points]:
+    """Return how far points lie along a line, from its start on, and beside it."""
+    (a, b, c), (u0, v0, w0) = axis.astype(np.float32), start.astype(np.float32)
+    u, v, w = local
+    du, dv, dw = u - u0, v - v0, w - w0
+    along = a * du + b * dv + c * dw
+    return along, np.sqrt(np.maximum(du * du + dv * dv + dw * dw - along * along, 0))
 
 
 def _ball(u: Points, v: Points, *, w: Points, centre: Point, radius: float) -> Points:
