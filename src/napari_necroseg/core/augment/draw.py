@@ -14,14 +14,14 @@ from napari_necroseg.core.config import AugmentConfig, Range, TrainConfig
 # How often the translation is drawn again before the patch is centred on the target.
 MOST_SHIFTS = 20
 
-# Where it only matters that the target is shown, these few of its slices tell at nearly every first look.
+# Where it only matters that the target is shown, a look at so few of its slices is nearly always enough.
 _FEW_WITNESSES = 4
 Array = NDArray[np.float64]
 
 # Above the threshold of one half by more than the rounding of float32 coordinates.
 _SURELY_INSIDE = 0.5 + 1e-3
 
-# Fills up the list of a source with few slices of target; outside of any patch, whatever is drawn.
+# Pads the list of a source with few slices of target; outside of any patch, whatever is drawn.
 _NOWHERE = -1e6
 
 
@@ -130,7 +130,7 @@ def draw_batch(
 def _centres(
     sources: Sequence[Source], chances: _Chances, *, is_at_target: NDArray[np.bool_], patch_shape: Shape
 ) -> Array:
-    """Middles ``(B, 3)`` of patches at the target or inside the image; about its middle if it is small."""
+    """Middles ``(B, 3)`` of patches at the target or anywhere in the image; in its middle if it is small."""
     sizes, patch = np.array([source.shape for source in sources]), np.array(patch_shape)
     middle = np.rint([source.target_centre for source in sources])
     at_target = np.column_stack([sizes[:, 0] // 2, middle]) - patch // 2
@@ -141,7 +141,7 @@ def _centres(
 
 
 def _varied(sampling: Sampling, chances: _Chances) -> dict[str, list[Any]]:
-    """Return for each field of `Drawn` that is the same wherever the patch stands its B values."""
+    """Return the B values of each field of `Drawn` that does not depend on where the patch stands."""
     config = sampling.augment
     n_draws, in_plane = len(chances.scale), config.elastic_in_plane_voxels
     blur, gamma = np.zeros_like(chances.blur), np.ones_like(chances.gamma)
@@ -182,7 +182,7 @@ def _with_target_guaranteed(
     shifts: NDArray[np.int64],
     sampling: Sampling,
 ) -> list[Drawn]:
-    """Replace the shifts of draws that should show the target and do not, and the slices that should."""
+    """Replace the shifts and slices of draws that should show the target and do not."""
     shows_target = (chances.slice < sampling.slice_share) & sampling.is_2d
 
     def unseen(numbers: list[int], *, most: int | None = None) -> list[int]:
@@ -195,7 +195,7 @@ def _with_target_guaranteed(
     at_target = np.nonzero(chances.target < sampling.target_share)[0].tolist()
     left = [number for number in at_target if len(sources[number].witnesses)]
     left = unseen(left, most=None if shows_target.any() else _FEW_WITNESSES)
-    # Of those that showed none of a few slices some may show others.
+    # Draws that show none of these few slices may show others.
     left = unseen(left)
     for attempt in range(1, MOST_SHIFTS):
         for number in left:
@@ -213,7 +213,7 @@ def _with_target_guaranteed(
 def _views(
     draws: list[Drawn], sources: Sequence[Source], *, numbers: list[int], patch_shape: Shape, most: int | None
 ) -> dict[int, NDArray[np.int64]]:
-    """Return what some of the draws show of the target, as `shown`."""
+    """Return the `voxels_shown` of some of the draws."""
     if not numbers:
         return {}
     looked_at = [sources[number] for number in numbers]
@@ -259,18 +259,18 @@ def _tuples(rows: NDArray[Any]) -> list[tuple[Any, ...]]:
 def voxels_shown(
     sources: Sequence[Source], mapped: Mapping, *, most: int | None = None
 ) -> list[NDArray[np.int64]]:
-    """Return for each draw patch indices ``(n, 3)`` that will surely be target; perhaps not all of them.
+    """Return for each draw patch indices ``(n, 3)`` that are surely target in the sample, perhaps not all.
 
-    Only the deepest voxel of each slice of the target is followed, so that it takes no resampling; of no
-    more than `most` slices, if that is given.
+    Only the deepest voxel of each slice of the target is followed (of no more than `most` slices, if given),
+    so that nothing has to be resampled.
     """
     spread = {source: _evenly_spread(source.witnesses, most) for source in dict.fromkeys(sources)}
     followed = [spread[source] for source in sources]
     witnesses = np.full((len(sources), max(map(len, followed)), 3), _NOWHERE)
     for number, voxels in enumerate(followed):
         witnesses[number, : len(voxels)] = voxels
-    # Two rounds miss by a voxel at most, which the target at that voxel, looked up below, makes good; one is
-    # enough where a few of the slices will do.
+    # Two rounds miss by a voxel at most, and the target is looked up at that voxel below. One round is enough
+    # where a few of the slices are.
     nearest = np.rint(mapped.to_patch(witnesses, rounds=2 if most is None else 1))
     is_inside = np.asarray(((nearest >= 0) & (nearest < mapped.patch_shape)).all(axis=2))
     comes_from = mapped.to_source(np.where(is_inside[..., None], nearest, 0))
@@ -280,7 +280,7 @@ def voxels_shown(
 
 
 def _evenly_spread(witnesses: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
-    """Return so many of the witnesses, evenly spread."""
+    """Return at most so many of the witnesses."""
     if most is None or len(witnesses) <= most:
         return witnesses
     chosen: NDArray[np.int64] = witnesses[((np.arange(most) + 0.5) * len(witnesses) / most).astype(int)]
@@ -290,7 +290,7 @@ def _evenly_spread(witnesses: NDArray[np.int64], most: int | None) -> NDArray[np
 def centred_on_witness(source: Source, drawn: Drawn, *, patch_shape: Shape, pick: float) -> Drawn:
     """Return the draw, unshifted, with a witness exactly on the middle voxel of the patch.
 
-    Which of the source's witnesses it is, `pick` says, from 0 for the first to below 1 for the last.
+    `pick` says which witness of the source it is, from 0 for the first to below 1 for the last.
     """
     witness = source.witnesses[int(pick * len(source.witnesses))]
     unshifted = replace(drawn, shift_voxels=(0, 0))

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Weights further out than this many sigmas are left away, as in `scipy.ndimage.gaussian_filter1d`.
+# Weights further out than this many sigmas are left out, as in `scipy.ndimage.gaussian_filter1d`.
 _TRUNCATE = 4.0
 
-# Stands for the logarithm of 0: numbers that float32 cannot hold take processors long. Its exponential is
-# 2e-35, and still 0.0003 once it was multiplied with the smallest gamma.
+# Stands for the logarithm of 0, since processors are slow with numbers too small for float32. Its exponential
+# is 2e-35, and still 0.0003 when multiplied by the smallest gamma.
 _LOG_OF_ZERO = -80.0
 
 # The statistics of a 2D sample are those of its volume patch; every fourth voxel along each axis gives them
@@ -28,26 +28,18 @@ FLOAT32_NOISE = 1e-6
 
 
 def blur_weights(sigma_voxels: NDArray[np.float64]) -> NDArray[np.float32]:
-    """``(B, C, odd)``, five or more: the bells of sigmas ``(B, C)``, each cut off at its own reach."""
+    """``(B, C, odd)``, 5 or more: Gaussians of sigmas ``(B, C)``, each cut off at its own reach."""
     reach = (_TRUNCATE * sigma_voxels[..., None] + 0.5).astype(int)
     radius = max(int(reach.max()), 2)
     offset = np.arange(-radius, radius + 1)
-    # A sigma of 0, too, then leaves everything where it is, without dividing by it.
+    # A sigma of 0 then changes nothing either, and nothing is divided by it.
     bell = np.exp(-0.5 * (offset / np.maximum(sigma_voxels[..., None], 1e-3)) ** 2)
     bell *= np.abs(offset) <= reach
     return np.asarray(bell / bell.sum(axis=2, keepdims=True), np.float32)
 
 
 def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
-    """Blur each slice of each sequence with a Gaussian; the border is repeated.
-
-    Parameters
-    ----------
-    images
-        ``(B, C, Z, Y, X)``; written.
-    sigma_voxels
-        ``(B, C)``; 0 leaves a sequence as it is.
-    """
+    """Blur each slice of images ``(B, C, Z, Y, X)`` by sigmas ``(B, C)``; the border is repeated."""
     if not sigma_voxels.any():
         return
     weights = blur_weights(sigma_voxels)
@@ -66,17 +58,10 @@ def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
 
 
 def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
-    """Raise each sequence to its power, on a scale from 0 to 1 between its extremes in all the images.
+    """Raise each sequence of images ``(B, C, Z, Y, X)`` to its power ``(B, C)``.
 
-    The extremes stay what they were.
-
-    Parameters
-    ----------
-    images
-        Each ``(B, C, Z, Y, X)``, and written: the patches, or slices of them and the voxels that stand for
-        their patches.
-    gamma
-        ``(B, C)``; a sequence with a power of 1 stays as it is.
+    It is scaled to 0 to 1 between its extremes in all the images, which stay what they were. The images are
+    the patches, or slices of them and the voxels that stand for their patches.
     """
     if not (gamma != 1).any():
         return
@@ -123,7 +108,7 @@ def _matrices(weights: NDArray[np.float32], size: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _neighbours(size: int, radius: int) -> Tensor:
-    """``(2 radius + 1, size size)``: for each offset which voxel it takes, the border being repeated."""
+    """``(2 radius + 1, size size)``: which voxel each offset takes, the border being repeated."""
     taken = np.zeros((2 * radius + 1, size, size), np.float32)
     for number, offset in enumerate(range(-radius, radius + 1)):
         taken[number, np.arange(size), np.clip(np.arange(size) + offset, 0, size - 1)] = 1
@@ -131,21 +116,16 @@ def _neighbours(size: int, radius: int) -> Tensor:
 
 
 def block_middles(shape: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return indices of every fourth voxel along Z, Y and X, the middles of blocks, to be taken together."""
+    """Return the indices along Z, Y and X of the middles of blocks of 4 x 4 x 4 voxels, as an open mesh."""
     step = STATISTICS_STEP
     z, y, x = (np.minimum(np.arange(step // 2, n + step // 2, step), n - 1) for n in shape)
     return z[:, None, None], y[:, None], x
 
 
 def whiten(images: Tensor, *, by: Tensor | None = None) -> None:
-    """Whiten patches in place; a constant sequence becomes zeros, never nan.
+    """Whiten patches ``(B, C, Z, Y, X)``; a constant sequence becomes zeros, never nan.
 
-    Parameters
-    ----------
-    images
-        ``(B, C, Z, Y, X)``, float32; written.
-    by
-        ``(B, C, Z, Y, X)``; the voxels that give the statistics, if not those of the images; used up.
+    The statistics are those of the images, or of `by` ``(B, C, z, y, x)``, which is used up.
     """
     statistics = images if by is None else by
     axes = tuple(range(2, statistics.ndim))

@@ -63,7 +63,7 @@ class Drawn:
     elastic_sigma_cells
         Sigma of the Gaussian that smooths the displacements, in distances between control points.
     elastic_seed
-        Says which displacements: standard normal numbers of numpy's Philox generator with this key.
+        Key of numpy's Philox generator, whose standard normal numbers are the displacements.
     blur_sigma_voxels
         Sigma of the Gaussian blur of each sequence, in the plane of the slices.
     gamma
@@ -183,14 +183,7 @@ class Mapping:
 def map_draws(
     draws: Sequence[Drawn], spacings_mm: Sequence[tuple[float, float, float]], *, patch_shape: Shape
 ) -> Mapping:
-    """Return the maps of draws, which must agree in their number of control points.
-
-    Parameters
-    ----------
-    spacings_mm
-        Of the source of each draw: slices, rows, columns.
-    patch_shape
-        Voxels of the patch, all its slices included, in 2D, too.
+    """Return the maps of draws with the spacings of their sources; they have equally many control points.
 
     Raises
     ------
@@ -230,7 +223,7 @@ def places_in_coarse(mapped: Mapping) -> PlaceTerms:
     z, y, x = (
         range(axis.min(), axis.max() + 1, STATISTICS_STEP) for axis in block_middles(mapped.patch_shape)
     )
-    # From voxels to blocks of them, counted from the border of zeros: the first begins half a voxel before 0.
+    # From voxels to blocks, counted from the border of zeros; the first block begins half a voxel before 0.
     tensor = mapped.tensor() / STATISTICS_STEP
     tensor[:, -2, -2, -2] += 0.5 / STATISTICS_STEP + 1
     return place_terms(tensor, mapped, lattices=[(z, y, x)] * len(tensor))
@@ -242,7 +235,7 @@ def place_terms(tensor: NDArray[np.float64], mapped: Mapping, *, lattices: Seque
     Returns
     -------
     planes
-        ``(B, z, n, n 3)``, filled up with zeros to a multiple of 8 numbers a line, which processors like.
+        ``(B, z, n, n 3)``, padded with zeros to a multiple of 8 numbers a line, which suits processors.
     rows, columns
         ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k + 3]``
         over j and k is the place of a voxel.
@@ -304,8 +297,8 @@ def _bend(drawn: Drawn) -> _Bend:
     return drawn.elastic_voxels, drawn.elastic_points, drawn.elastic_sigma_cells, drawn.elastic_seed
 
 
-# A draw is mapped when it is drawn, to see that it shows the target, and again when it is sampled, perhaps
-# with another shift or slice.
+# A draw is mapped when it is drawn, to see whether it shows the target, and again when its sample is made,
+# perhaps with another shift or slice.
 @lru_cache(maxsize=8)
 def _control(bends: tuple[_Bend, ...]) -> Array:
     """Return `Mapping.control`; not to be written to."""
@@ -325,7 +318,7 @@ def _control(bends: tuple[_Bend, ...]) -> Array:
 
 def _normal_numbers(seeds: Sequence[int], n: int) -> Array:
     """``(B, n, n, n, 3)``: for each seed those of numpy's Philox generator with it as its key."""
-    # Giving one generator another key takes a third of the time of making another.
+    # A new key for one generator takes a third of the time of a new generator.
     philox = np.random.Philox(key=0)
     generator, state = np.random.Generator(philox), philox.state
     numbers = np.empty((len(seeds), n, n, n, 3))

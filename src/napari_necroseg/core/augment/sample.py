@@ -52,19 +52,15 @@ def make_sample(source: Source, drawn: Drawn, *, patch_shape: Shape) -> Sample:
     """Make what was drawn; nothing is computed for voxels outside the patch.
 
     Of a 2D sample only its slice is made, and every fourth voxel of its volume patch, whose statistics
-    whiten it. Those voxels have the gamma of the sample, but not its blur.
-
-    Parameters
-    ----------
-    patch_shape
-        Voxels of the patch, all its slices included, in 2D, too.
+    whiten it; these voxels have the gamma of the sample, but not its blur. `patch_shape` counts all slices of
+    the patch, in 2D, too.
     """
     batch = make_batch([source], [drawn], patch_shape=patch_shape)
     return Sample(images=batch.images[0], target=batch.target[0])
 
 
 def make_batch(sources: Sequence[Source], draws: Sequence[Drawn], *, patch_shape: Shape) -> Sample:
-    """Make a mini-batch: a draw from each source, in turn; each as `make_sample` alone makes it.
+    """Make a mini-batch: a draw of each source, as `make_sample` makes it alone.
 
     The sources are on one device and have the same sequences. The draws are of one configuration: all 2D or
     all 3D, and with the same number of elastic control points.
@@ -99,7 +95,7 @@ def _made_by_torch(
 
 
 def _whiten(images: Tensor, sources: Sequence[Source], *, by: Tensor | None = None) -> None:
-    """Whiten ``(B, C, Z, Y, X)`` in place, or give back what was taken off sources that are white."""
+    """Whiten ``(B, C, Z, Y, X)`` in place, or add again what was subtracted from sources that are white."""
     if sources[0].air is None:
         whiten(images, by=by)
     else:
@@ -113,72 +109,45 @@ def resampled(
     """Return values ``(B, channels, z, y, x)`` of the first channels of the sources; 0 beyond their border.
 
     A draw that puts voxels onto voxels (a crop, flipped or not) copies them to the bit; any other
-    interpolates linearly.
-
-    Parameters
-    ----------
-    lattices
-        One for each draw, all of the same size.
+    interpolates linearly. There is a lattice for each draw, all of the same size.
     """
     size = [len(indices) for indices in lattices[0]]
     values = torch.empty(len(sources), channels, *size, device=sources[0].padded.device)
-    bent = []
-    for number, is_crop in enumerate(_are_crops(mapped).tolist()):
-        if is_crop:
-            _copy(sources[number], mapped.only([number]), lattice=lattices[number], values=values[number])
-        else:
-            bent.append(number)
-    if bent:
-        _interpolate(
-            [sources[number] for number in bent],
-            mapped.only(bent),
-            lattices=[lattices[number] for number in bent],
-            values=[values[number] for number in bent],
-        )
+    is_crop = _are_crops(mapped)
+    for number in np.flatnonzero(is_crop).tolist():
+        _copy(sources[number], mapped.only([number]), lattice=lattices[number], values=values[number])
+    bent = np.flatnonzero(~is_crop).tolist()
+    for source in dict.fromkeys(sources[number] for number in bent):
+        own = [number for number in bent if sources[number] is source]
+        grids = _grids(mapped.only(own), source, lattices=[lattices[number] for number in own])
+        _sample_grids(source, grids, values=[values[number] for number in own])
     return values
 
 
 def picked(sources: Sequence[Source], mapped: Mapping) -> Tensor:
-    """Return voxels ``(B, C, z, y, x)`` for the statistics of patches: what every fourth voxel shows.
+    """Return every fourth voxel ``(B, C, z, y, x)`` of patches, for their statistics; 0 beyond the border.
 
-    Each is not interpolated but the middle of the block of 4 x 4 x 4 voxels in which it lies; 0 beyond the
-    border. So a patch takes few places of a small volume, which the processor's cache holds.
+    Each is not interpolated but the middle of the block of 4 x 4 x 4 voxels in which it lies, so that a patch
+    takes few voxels of a small volume, which the processor's cache holds.
     """
-    places = grid(places_in_coarse(mapped), sources[0].coarse.device)
+    places = _places(places_in_coarse(mapped), sources[0].coarse.device)
     last = torch.tensor([source.coarse.shape[1:] for source in sources], device=places.device) - 1
     inside = places.movedim(-1, 1).clamp(min=0).minimum(last[..., None, None, None]).long()
     return torch.stack([source.coarse[:, *place] for source, place in zip(sources, inside, strict=True)])
 
 
-def _interpolate(
-    sources: list[Source], mapped: Mapping, *, lattices: list[Lattice], values: list[Tensor]
-) -> None:
-    """Write what each draw interpolates from its source into ``(C, z, y, x)``, by torch."""
-    shapes = [source.shape for source in sources]
-    grids = sampling_grids(mapped, shapes, lattices=lattices, device=values[0].device)
-    for source in dict.fromkeys(sources):
-        own = [number for number, other in enumerate(sources) if other is source]
-        _sample_grids(source, grids[own], values=[values[number] for number in own])
-
-
-def sampling_grids(
-    mapped: Mapping,
-    source_shapes: Sequence[Shape],
-    *,
-    lattices: Sequence[Lattice],
-    device: torch.device | None = None,
-) -> Tensor:
-    """Return where the voxels of lattices come from: ``(B, n, 3)`` as `grid_sample` wants it.
+def _grids(mapped: Mapping, source: Source, *, lattices: Sequence[Lattice]) -> Tensor:
+    """Return where the voxels of lattices come from in their source: ``(B, n, 3)`` as `grid_sample` wants it.
 
     The last axis is column, row, slice, from -1 to 1 between the outer faces of the source.
     """
-    size = np.array(source_shapes)
-    tensor = mapped.tensor() * (2 / size)[:, None, None, None]
+    size = np.array(source.shape)
+    tensor = mapped.tensor() * (2 / size)
     tensor[:, -2, -2, -2] += 1 / size - 1
-    return grid(place_terms(tensor, mapped, lattices=lattices), device).flip(4).flatten(1, 3)
+    return _places(place_terms(tensor, mapped, lattices=lattices), source.padded.device).flip(4).flatten(1, 3)
 
 
-def grid(terms: PlaceTerms, device: torch.device | None) -> Tensor:
+def _places(terms: PlaceTerms, device: torch.device) -> Tensor:
     """Return the places ``(B, z, y, x, 3)`` of `place_terms`."""
     planes, rows, columns = (torch.from_numpy(term).to(device) for term in terms)
     n = len(columns)

@@ -29,13 +29,13 @@ class Source:
         The case.
     padded
         ``(C + 1, Z + 2, Y + 2, X + 2)``, float32: each sequence less its minimum, so that 0 is what lies
-        beyond the border, and the target, 0 and 1; all within a border of zeros, so that no place near it is
-        a special one. Samples are made on the device that it is on.
+        beyond the border, and the target, 0 and 1; all within a border of zeros, so that the border needs no
+        code of its own. Samples are made on the device that it is on.
     coarse
         ``(C, Z / 4 + 3, Y / 4 + 3, X / 4 + 3)``: the middles of blocks of 4 x 4 x 4 voxels of the sequences,
-        one of zeros before and two behind them; what stands for a patch where only its statistics are wanted.
+        with one of zeros before and two behind them, for the statistics of patches.
     target
-        ``(Z, Y, X)``, uint8, 0 and 1: the target again, where draws are made.
+        ``(Z, Y, X)``, uint8, 0 and 1: the target again, on the CPU, where draws are made.
     spacing_mm
         Of slices, rows and columns on the network's grid.
     target_centre
@@ -83,16 +83,12 @@ def make_source(
     device: str = "cpu",
     is_white: bool = False,
 ) -> Source:
-    """Get a case ready.
+    """Make the source of a case from images ``(C, Z, Y, X)``, float32.
 
     Parameters
     ----------
-    images
-        ``(C, Z, Y, X)``, float32.
     target
         ``(Z, Y, X)``; what is not 0 is inside. None for a case without a mask.
-    spacing_mm
-        Of slices, rows and columns.
     is_white
         Whether the images were whitened as a whole, so that samples stay as they are.
     """
@@ -103,7 +99,7 @@ def make_source(
     np.subtract(images, lowest[:, None, None, None], out=voxels[:-1])
     voxels[-1] = inside
     middles = block_middles(inside.shape)
-    # Places beyond the border are moved onto it, and what is read begins with the voxel before: two behind.
+    # Places beyond the border are moved onto it, and reading begins with the voxel before: so two behind.
     coarse = _within_zeros(len(images), [axis.size + 1 for axis in middles])
     coarse.numpy()[:, 1:-2, 1:-2, 1:-2] = voxels[:-1][:, *middles]
     return Source(
@@ -121,11 +117,11 @@ def make_source(
 def _within_zeros(channels: int, shape: Sequence[int]) -> Tensor:
     """Return zeros ``(channels, Z + 2, Y + 2, X + 2)`` around a shape.
 
-    The channels of a voxel stand beside each other in memory: where one is read, all are. Some numbers
-    follow the last voxel, so that a few more than its channels can be read there, too.
+    The channels of a voxel lie beside each other in memory, since all are read together. Some numbers follow
+    the last voxel, so that a few more than its channels can be read there, too.
     """
     z, y, x = (size + 2 for size in shape)
-    # numpy asks for large pages of memory, in which distant voxels are found sooner.
+    # numpy asks for large pages of memory, in which distant voxels are found faster.
     row = torch.from_numpy(np.zeros(z * y * x * channels + _SPARE, np.float32))
     return row[:-_SPARE].view(z, y, x, channels).movedim(-1, 0)
 

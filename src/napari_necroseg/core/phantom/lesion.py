@@ -225,9 +225,7 @@ def _line(needle: Needle) -> tuple[Axis, Axis, float]:
     return tip, (tip - entry) / reach, reach
 
 
-def _from_needle(
-    axis: Axis, start: Axis, *, local: tuple[Points, Points, Points]
-) -> tuple[Points, Points]:
+def _from_needle(axis: Axis, start: Axis, *, local: tuple[Points, Points, Points]) -> tuple[Points, Points]:
     """Return how far points lie along a line, from its start on, and beside it."""
     (a, b, c), (u0, v0, w0) = axis.astype(np.float32), start.astype(np.float32)
     u, v, w = local

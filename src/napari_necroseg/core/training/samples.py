@@ -58,19 +58,7 @@ class DrawnSample:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenSamples:
-    """What was written.
-
-    Parameters
-    ----------
-    folder
-        With a file for each sample and sequence, and one for its target.
-    samples
-        How many samples.
-    sheet
-        The picture of all of them.
-    draws
-        The values of each draw.
-    """
+    """The folder of so many samples, the picture of all of them, and the file of their draws."""
 
     folder: Path
     samples: int
@@ -117,19 +105,9 @@ def draw_samples(
 def write_samples(
     files: CaseFiles, config: TrainConfig, *, out: Path, n: int
 ) -> Generator[Event, None, None]:
-    """Draw samples of one case and write them.
+    """Write so many samples as `draw_samples` draws them, a file for each sequence and the target.
 
-    Parameters
-    ----------
-    files
-        The case; sequences of the configuration that it lacks are left out, and so may the target be.
-    config
-        A training: whose patch, whitening, share at the target, augmentation and seed count.
-    out
-        A folder that is new or empty. It appears when all is written; a job that is closed before leaves
-        nothing.
-    n
-        How many samples.
+    The folder `out`, new or empty, appears when all is written; a job that is closed before leaves nothing.
 
     Yields
     ------
