@@ -9,9 +9,9 @@ from napari_necroseg.core.case import Case, Cohort, Sequence
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.errors import CohortError
-from napari_necroseg.core.network.images import training_source
 from napari_necroseg.core.training.mini_batches import mini_batch
 from napari_necroseg.core.training.samples import draw_samples
+from napari_necroseg.core.training.sources import training_source
 
 SMALL = {"slices": 32, "patch_side": 32, "batch_size": 1, "seed": 6, "steps": 1}
 
