@@ -118,7 +118,7 @@ def test_several_models_parts_and_sizes_can_be_asked_for(
     twice = [runs[0], runs[0], study / "models" / "copy"]
     capsys.readouterr()
     assert main(["predict", *map(str, twice), str(study / "case-2"), "--out", str(study / "twice")]) == 0
-    assert "counted once: the model a (3 times)" in capsys.readouterr().err
+    assert "used once: the model a (3 times)" in capsys.readouterr().err
     record = json.loads((study / "twice" / "case-2.json").read_text())
     assert ([model["model"] for model in record["models"]], record["members"]) == (["a"], 4)
     source = nibabel.load(study / "case-2" / "ceT1.nii.gz")
