@@ -1,4 +1,4 @@
-"""The devices of this computer: which one a network runs on, in which precision, and with how much memory."""
+"""Finds the device that a network runs on, its number format, and the memory that is free there."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from napari_necroseg.core.config import Precision, PredictConfig, TrainConfig
 from napari_necroseg.core.errors import ResourceError, SettingsError
 from napari_necroseg.core.process import available_bytes
 
-# What torch calls no `OutOfMemoryError`: of the processor, of an Apple GPU, of a card that others fill.
+# Messages of errors that are a lack of memory, although torch raises no `OutOfMemoryError`.
 _OUT_OF_MEMORY = (
     "not enough memory",
     "can't allocate memory",
@@ -51,19 +51,9 @@ class Hardware:
 def resolve_hardware(
     config: TrainConfig | PredictConfig, *, device: str | None = None, threads: int | None = None
 ) -> Hardware:
-    """Decide where a network computes: where a configuration leaves it open, this computer decides.
+    """Decide where a network computes: what the configuration leaves open, this computer decides.
 
-    Parameters
-    ----------
-    config
-        Its device, threads and precision.
-    device, threads
-        Given, they count in place of the configuration's.
-
-    Raises
-    ------
-    SettingsError, ResourceError
-        As `resolve_device`.
+    `device` and `threads` replace those of the configuration. Errors are those of `resolve_device`.
     """
     resolved = resolve_device(device or config.device)
     return Hardware(
@@ -74,20 +64,10 @@ def resolve_hardware(
 
 
 def resolve_device(name: str) -> str:
-    """Return torch's name of the device that a person asked for.
+    """Return torch's name of a device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
-    Parameters
-    ----------
-    name
-        ``auto`` (a graphics card if torch can use one through CUDA or ROCm, else the CPU), ``cpu``,
-        ``cuda``, ``cuda:N`` or ``mps``.
-
-    Raises
-    ------
-    SettingsError
-        For any other name.
-    ResourceError
-        If this computer has no such device.
+    ``auto`` is a graphics card if torch can use one through CUDA or ROCm, else the CPU. Any other name is a
+    `SettingsError`, a device that this computer lacks a `ResourceError`.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -107,7 +87,7 @@ def resolve_device(name: str) -> str:
 
 
 def device_in_words(device: str) -> str:
-    """Return a device's name and free memory, as a person knows them."""
+    """Return the name and free memory of a device, in words."""
     if device.startswith("cuda"):
         free, total = torch.cuda.mem_get_info(device)
         return f"{torch.cuda.get_device_name(device)} ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
@@ -115,7 +95,7 @@ def device_in_words(device: str) -> str:
 
 
 def used_memory_gib(device: str) -> float:
-    """Return the memory in use: of a graphics card what torch holds, else that of the whole program."""
+    """Return the memory in use: by torch on a graphics card, by the whole program elsewhere."""
     if device.startswith("cuda"):
         return torch.cuda.memory_reserved(device) / 2**30
     if device == "mps":
@@ -124,27 +104,21 @@ def used_memory_gib(device: str) -> float:
 
 
 def default_threads() -> int:
-    """Return all CPU cores that this process may use but one, which stays free for the viewer."""
+    """Return the number of CPU cores that this process may use, less one that stays free for the viewer."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)) - 1)
     return max(1, (os.cpu_count() or 1) - 1)
 
 
 def reduced_dtype(device: str, precision: Precision) -> torch.dtype | None:
-    """Return the short number format for convolutions on this device, or None where fp32 it is.
+    """Return the short number format for convolutions on this device; None for 32 bits.
 
-    Parameters
-    ----------
-    device
-        Torch's name of the device.
-    precision
-        ``auto``: bfloat16 where the hardware computes with it (elsewhere it would be emulated, slowly).
-        ``fp32``: None.
+    ``auto`` is bfloat16 where the hardware computes with it; elsewhere it would be emulated, slowly.
     """
     if precision == "fp32":
         return None
     if device.startswith("cuda"):
-        # Torch asks the current card, which may be another one.
+        # Torch asks the current card, which may be a different one.
         with torch.cuda.device(device):
             return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
     return torch.bfloat16 if device == "cpu" and _cpu_computes_bfloat16() else None
@@ -159,13 +133,7 @@ def precision_context(hardware: Hardware) -> AbstractContextManager[object]:
 
 @contextmanager
 def memory_errors(what: str, remedy: str) -> Iterator[None]:
-    """Turn a lack of memory into one sentence: `what` did not fit, and the `remedy`.
-
-    Raises
-    ------
-    ResourceError
-        Where torch or numpy found too little memory. Any other error passes unchanged.
-    """
+    """Turn a lack of memory into a `ResourceError` that says `what` did not fit, and the `remedy`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -175,7 +143,7 @@ def memory_errors(what: str, remedy: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch or numpy found too little memory, of the processor or of a card."""
+    """Whether torch or numpy ran out of memory, of the processor or of a card."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
@@ -183,10 +151,9 @@ def is_out_of_memory(error: Exception) -> bool:
 
 @contextmanager
 def torch_settings(threads: int) -> Iterator[None]:
-    """Within the context, torch computes with this many CPU threads, and 32 bits are 32 bits.
+    """Let torch compute with this many CPU threads and full 32 bits; restore its settings afterwards.
 
-    By torch's default the convolutions of a card read 10 bits of the mantissa only (TF32). Afterwards all is
-    as it was.
+    By default, torch's convolutions on a card read only 10 bits of the mantissa (TF32).
     """
     n_before, short_before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(threads)
@@ -199,7 +166,7 @@ def torch_settings(threads: int) -> Iterator[None]:
 
 
 def free_bytes(device: str) -> int:
-    """Return the memory that torch can still use on a device, what it holds and uses no more included."""
+    """Return the memory that torch can still use on a device, including what it holds but no longer uses."""
     if not device.startswith("cuda"):
         return available_bytes()
     free, _ = torch.cuda.mem_get_info(device)
@@ -207,7 +174,7 @@ def free_bytes(device: str) -> int:
 
 
 def hand_back_memory(device: str) -> None:
-    """Give other programs what torch holds of a card and uses no more."""
+    """Release the memory of a card that torch holds but no longer uses."""
     if device.startswith("cuda"):
         with torch.cuda.device(device):
             torch.cuda.empty_cache()
@@ -229,14 +196,14 @@ def _check_card(number: int) -> None:
 
 
 def _cpu_computes_bfloat16() -> bool:
-    # Private in torch, hence guarded: without the answer, fp32 is always right.
+    # Private in torch, hence guarded: where the question is missing, fp32 is right.
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, question)() for question in questions if hasattr(torch.cpu, question))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """What can be chosen as ``device``: its `name` there, and what it is."""
+    """A device that can be chosen: the `name` for the setting ``device``, and a description."""
 
     name: str
     words: str
@@ -256,7 +223,7 @@ class Devices:
 
 
 def list_devices() -> Devices:
-    """Look at what torch can run on here; free memory is that of this moment."""
+    """List the devices that torch can use on this computer, with the memory that is free now."""
     n_cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = ["cpu", *(f"cuda:{number}" for number in range(n_cards))]
     if torch.backends.mps.is_available():
@@ -275,5 +242,5 @@ def _in_words(name: str) -> str:
     try:
         return device_in_words(name)
     except RuntimeError:
-        # Another program may have the card for itself; the others can still be chosen.
+        # Another program may have reserved the card; the other devices can still be chosen.
         return f"{torch.cuda.get_device_name(name)} (cannot be used at the moment)"

@@ -1,4 +1,4 @@
-"""A trained network as ONNX: written, checked, and compared with torch before it is kept.
+"""Exports a trained network as ONNX, and compares it with torch before the file is kept.
 
 Axes: B batch, C channels (sequences), then (Y, X) in 2D or (Z, Y, X) in 3D.
 """
@@ -29,30 +29,30 @@ OUTPUT_NAME = "probability"
 MOST_DIFFERENCE = 1e-4
 _ROUNDING = 1e-6
 
-# Has all that the network needs, and programs of 2022 read it.
+# This version has all that the network needs, and programs from 2022 read it.
 _OPSET = 17
 
-# The graph is traced once; its size does not matter, since every axis but the channels' stays open.
+# The graph is traced once, at any size: all axes but the channels stay open.
 _TRACED_SIDE = 16
 _N_STEPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel:
-    """What was written.
+    """The files of an export.
 
     Parameters
     ----------
     folder
-        With the two files.
+        The folder of both files.
     model, card
-        The network, and what one should know of it.
+        The network, and its model card.
     sha256
-        Of the network's file.
+        SHA-256 of the network's file.
     difference
         Largest absolute difference between the probabilities of onnxruntime and torch.
     versions
-        Of the packages that wrote and checked the file.
+        Versions of the packages that wrote and checked the file.
     """
 
     folder: Path
@@ -133,14 +133,14 @@ def export(model: Model, *, out: Path) -> Generator[Event, None, None]:
 
 
 def write_onnx(model: Model, path: Path) -> None:
-    """Write the network with a sigmoid behind it, and in the file's notes where it comes from."""
+    """Write the network, followed by a sigmoid, and note in the file where it comes from."""
     import onnx
 
     example = torch.zeros(1, len(model.config.sequences), *[_TRACED_SIDE] * model.network.spatial_axes)
     axes = {0: "batch", **dict(enumerate(_spatial_names(model), start=2))}
     with warnings.catch_warnings():
-        # Of torch 2.13's two exporters this one is called deprecated; the other warns from within, too, needs
-        # two packages more, takes 10 s instead of 0.5 and writes the paths of this computer into the file.
+        # Torch 2.13 has two exporters and calls this one deprecated. The other one warns, too, needs two more
+        # packages, takes 10 s instead of 0.5 and writes paths of this computer into the file.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             _WithSigmoid(model.network).eval(),
@@ -159,19 +159,10 @@ def write_onnx(model: Model, path: Path) -> None:
 
 
 def check_onnx(model: Model, path: Path) -> float:
-    """Check the file's form, and its probabilities against torch's on random images.
+    """Check the file's form; return its largest absolute difference from torch on random images.
 
-    Compared are the patch that the network was trained on, and a smaller one of odd sides.
-
-    Returns
-    -------
-    float
-        Largest absolute difference.
-
-    Raises
-    ------
-    ModelError
-        If it is more than `MOST_DIFFERENCE`, or than a hundredth of the range of the probabilities.
+    The images are a patch as in training, and a smaller one with odd sides. A difference above
+    `MOST_DIFFERENCE`, or above a hundredth of the range of the probabilities, is a `ModelError`.
     """
     import onnx
 
@@ -189,9 +180,9 @@ def _difference(model: Model, session: Any, images_bcs: Tensor) -> float:
     with torch.inference_mode():
         expected = model.network(images_bcs).sigmoid().numpy()
     difference = float(np.abs(probability - expected).max())
-    # A network that has hardly learned says almost the same everywhere: 1e-4 would then prove nothing.
+    # A network that has hardly learned gives almost the same probability everywhere: then 1e-4 is much.
     most = float(np.clip(np.ptp(expected) / 100, _ROUNDING, MOST_DIFFERENCE))
-    # Not `>`: a nan is refused, too.
+    # `not <=` refuses nan, too.
     if not difference <= most:
         raise ModelError(
             f"The exported file computes other probabilities than the model in {model.run}: they differ by "
@@ -236,7 +227,7 @@ def _spatial_names(model: Model) -> tuple[str, ...]:
 
 
 def _compared_shapes(model: Model) -> tuple[tuple[int, ...], ...]:
-    """``(B, C, *spatial)`` of the patch, whose slices are the batch in 2D, and of a smaller, odd one."""
+    """Return ``(B, C, *spatial)`` of the patch (in 2D its slices are the batch) and of a smaller one."""
     patch = model.record.patch_shape
     channels = len(model.config.sequences)
     batch = 1 if model.network.spatial_axes == 3 else patch[0]

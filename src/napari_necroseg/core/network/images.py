@@ -26,9 +26,9 @@ _MISLED = "the whitening of this network is misled by that, so mend the image."
 
 
 def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Target | None = None) -> CaseFiles:
-    """Return the files without those that are not used: they cost no time and cannot fail.
+    """Return only the files that are used, so that the others cost no time and cannot fail.
 
-    The ceT1 image stays in any case, since it says where the voxels of the case lie.
+    The ceT1 image always stays, since it says where the voxels of the case lie.
     """
     return replace(
         files.only_sequences(sequences),
@@ -38,13 +38,7 @@ def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Targe
 
 
 def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
-    """Refuse an image that shows nothing.
-
-    Raises
-    ------
-    CohortError
-        If it has one value everywhere, or everywhere but in a ten-thousandth of its voxels.
-    """
+    """Refuse an image that has one value everywhere, or in all but a ten-thousandth of its voxels."""
     for sequence in sequences:
         if words := blank_in_words(case.sequences[sequence].voxels):
             raise CohortError(
@@ -54,7 +48,7 @@ def check_images(case: Case, sequences: tuple[Sequence, ...]) -> None:
 
 
 def image_notes(case: Case, config: TrainConfig) -> tuple[str, ...]:
-    """Tell of images and voxels that cannot be signal, and what networks of this training make of it."""
+    """Describe images and voxels that cannot be signal, and how the network sees them."""
     is_robust = config.whitening == "tissue"
     notes: list[str] = []
     for sequence in config.sequences:
@@ -81,15 +75,12 @@ def network_images(case: Case, config: TrainConfig, *, n_slices: int) -> NDArray
 
 
 def for_network(images: Iterable[Voxels], whitening: Whitening, *, n_slices: int) -> NDArray[np.float32]:
-    """Bring images ``(N, Y, X)`` to the network's slices and whiten them; patches are whitened when cut.
+    """Bring images ``(N, Y, X)`` to the network's slices and whiten them: ``(C, Z, Y, X)``, float32.
 
-    Returns
-    -------
-    ndarray
-        ``(C, Z, Y, X)``, float32.
+    Where each patch is whitened by itself, the images stay as they are.
     """
     if whitening == "tissue":
-        # Before the spline between slices, which would spread what is cut off; it overshoots itself, too.
+        # The spline between slices would spread outliers, so they are clipped before it; it also overshoots.
         white = np.stack([to_slices(whiten_by_tissue(image), n_slices) for image in images])
         return white.clip(DARKEST, BRIGHTEST, out=white)
     stacked = np.stack([to_slices(image, n_slices) for image in images])
@@ -97,24 +88,16 @@ def for_network(images: Iterable[Voxels], whitening: Whitening, *, n_slices: int
 
 
 def whiten_volume(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Whiten whole images by the voxels that are brighter than their mean: tissue, however much air there is.
+    """Whiten images ``(C, Z, Y, X)`` by their voxels above the mean: tissue, however much air there is.
 
-    Parameters
-    ----------
-    images
-        ``(C, Z, Y, X)``.
-
-    Returns
-    -------
-    ndarray
-        ``(C, Z, Y, X)``, float32; zeros where a sequence is constant, never nan.
+    The result is float32; a constant sequence becomes zeros, never nan.
     """
     white = np.zeros(images.shape, np.float32)
     for image, made in zip(images, white, strict=True):
         tissue = image[image > image.mean(dtype=np.float64)].astype(np.float64)
         low, high = float(image.min()), float(image.max())
         if high - low > FLOAT32_NOISE * abs(high):
-            # One bright voxel alone has no spread: it stands one above everything else.
+            # A single bright voxel has no spread: it becomes 1 above everything else.
             spread = tissue.std() if np.ptp(tissue) > FLOAT32_NOISE * abs(high) else high - low
             made[:] = (image - tissue.mean()) / spread
     return white

@@ -11,21 +11,9 @@ _SMOOTHING = 1e-6
 
 
 def training_loss(logits: Tensor, target: Tensor, config: TrainConfig) -> Tensor:
-    """Return the loss of a mini-batch.
+    """Return the loss of a mini-batch: 1 - TI, plus the weighted mean cross-entropy over its voxels.
 
-    Parameters
-    ----------
-    logits
-        ``(B, *S)``, fp32.
-    target
-        ``(B, *S)``, 0 and 1.
-    config
-        Its `alpha`, `beta` and `cross_entropy` are used.
-
-    Returns
-    -------
-    Tensor
-        A scalar: 1 - TI over the whole mini-batch, plus the weighted mean cross-entropy over its voxels.
+    `logits` are ``(B, *S)``, fp32; `target` is ``(B, *S)``, 0 and 1.
     """
     loss = tversky_loss(logits.sigmoid(), target, alpha=config.alpha, beta=config.beta)
     if config.cross_entropy:

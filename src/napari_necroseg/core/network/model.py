@@ -1,4 +1,4 @@
-"""A trained model and its files: safetensors and JSON, never a pickle."""
+"""Reads and writes trained models: safetensors and JSON, never a pickle."""
 
 import json
 from dataclasses import dataclass, field
@@ -28,10 +28,10 @@ from napari_necroseg.core.project.model_folder import (
     read_run_record,
 )
 
-# The header of a safetensors file maps strings to strings in no fixed order: hence one JSON string.
+# The header of a safetensors file maps strings to strings in no fixed order, hence one JSON string.
 _HEADER_KEY = "napari-necroseg"
 
-# Packages that read, interpolate and sample images; numba is there or not.
+# Packages that read, interpolate and sample images; numba is optional.
 _COMPUTES = ("numpy", "scipy", "nibabel", "numba")
 _CHOOSE = "Choose a folder that `necroseg train` wrote"
 
@@ -46,15 +46,15 @@ class Model:
     Parameters
     ----------
     network
-        On the CPU, in evaluation mode.
+        The network, on the CPU and in evaluation mode.
     record
-        How it was made.
+        How it was trained.
     run
         The folder that it was read from.
     sha256
-        Of its weights file.
+        SHA-256 of its weights file.
     holds
-        By device: whether its short number format was found to give the same result; filled as it is used.
+        By device: whether the device's short number format gives the same result; filled when it is used.
     """
 
     network: UNet
@@ -65,17 +65,17 @@ class Model:
 
     @property
     def config(self) -> TrainConfig:
-        """The choices that it was trained with."""
+        """The settings that it was trained with."""
         return self.record.config
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """Names of the cases that it was trained on, those of models that it was fine-tuned from included."""
+        """Names of the cases that it, or a model that it was fine-tuned from, was trained on."""
         return tuple(dict.fromkeys((*self.record.cases, *self.record.earlier_cases)))
 
     @property
     def learned(self) -> Learned:
-        """What it has learned from, by name, patient and image."""
+        """The cases that it was trained on, by name, patient and image."""
         record = self.record
         return Learned(
             cases=frozenset(self.cases),
@@ -86,7 +86,7 @@ class Model:
 
 
 def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:
-    """Make the network of a training, its weights drawn from torch's current random state."""
+    """Make the network of a training; torch's current random state decides its weights."""
     return UNet(
         spatial_axes=2 if config.dimension == "2d" else 3,
         channels=len(config.sequences),
@@ -96,7 +96,7 @@ def new_network(config: TrainConfig, widths: tuple[int, ...]) -> UNet:
 
 
 def software_versions() -> dict[str, str]:
-    """Return the versions that the numbers of a run depend on."""
+    """Return the versions of the packages that the numbers depend on."""
     of_packages = {name: version(name) for name in _COMPUTES if find_spec(name) is not None}
     of_cuda = {} if torch.version.cuda is None else {"cuda": torch.version.cuda}
     return {"napari-necroseg": __version__, "torch": str(torch.__version__)} | of_cuda | of_packages
@@ -105,12 +105,7 @@ def software_versions() -> dict[str, str]:
 def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
     """Write weights, history (CSV text) and record; on failure none of them stays.
 
-    Raises
-    ------
-    ModelError
-        If a weight is no number: the file would be refused when it is read.
-    ResourceError
-        If the folder cannot be written.
+    Weights that are not finite are a `ModelError`: the file would be refused when it is read.
     """
     if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
         raise ModelError(
@@ -132,7 +127,7 @@ def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
 
 
 def load_model(run: str | Path) -> Model:
-    """Read a trained model; anything that is not exactly one is refused.
+    """Read a trained model.
 
     Parameters
     ----------
@@ -142,8 +137,8 @@ def load_model(run: str | Path) -> Model:
     Raises
     ------
     ModelError
-        If there is no model, or it is damaged, foreign, of another format version, or not the one that its
-        ``run.json`` describes.
+        If there is no model, or it is damaged, of another program or format version, or not the model that
+        its ``run.json`` describes.
     """
     run = Path(run)
     path = run / WEIGHTS_NAME
@@ -166,7 +161,7 @@ def load_model(run: str | Path) -> Model:
 
 
 def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
-    # Not `save_file`: it makes a file that only its owner may read.
+    # `save_file` would make a file that only its owner may read.
     write_bytes(path, sealed(network.state_dict(), _HEADER_KEY, record.model_dump_json()))
 
 
@@ -203,7 +198,7 @@ def _read_record(path: Path, metadata: dict[str, str]) -> RunRecord:
 
 
 def _check_patches(path: Path, record: RunRecord) -> None:
-    """Refuse patches for which the model's own choices leave no room: memory is taken by them."""
+    """Refuse patches larger than the model's settings allow: they decide how much memory is taken."""
     most = patch_shape_of(record.config)
     bounds = zip(_SMALLEST_PATCH, record.patch_shape, most, strict=True)
     if all(least <= side <= end for least, side, end in bounds):
@@ -216,7 +211,7 @@ def _check_patches(path: Path, record: RunRecord) -> None:
 
 
 def _check_described(run: Path, record: RunRecord) -> None:
-    """Refuse a ``run.json`` that says something else than the header of the weights beside it."""
+    """Refuse a ``run.json`` that contradicts the header of the weights beside it."""
     beside = {name: value for name, value in read_run_record(run).items() if name in RunRecord.model_fields}
     if not beside:
         return
@@ -226,7 +221,7 @@ def _check_described(run: Path, record: RunRecord) -> None:
         name = str(error.errors(include_url=False)[0]["loc"][0])
     else:
         own = record.model_dump(mode="json")
-        # Compared as text: a loss that is no number is not equal to itself.
+        # Compared as text: a loss of nan is not equal to itself.
         odd = [name for name in own if name in beside and repr(own[name]) != repr(described[name])]
         if not odd:
             return
@@ -238,7 +233,7 @@ def _check_described(run: Path, record: RunRecord) -> None:
 
 
 def _empty_network(record: RunRecord) -> UNet:
-    """Make a network without memory behind it: a hostile header costs nothing before shapes are compared."""
+    """Make a network without memory, so that a hostile header costs nothing before shapes are compared."""
     with torch.device("meta"):
         return new_network(record.config, record.widths)
 
@@ -257,8 +252,8 @@ def _read_weights(path: Path, file: Any, expected: dict[str, Tensor]) -> dict[st
             raise ModelError(
                 f"{path}: {name} has the shape {shape}, but its header describes {tuple(like.shape)}."
             )
-        # A copy: the file's own tensors are mapped from disk, and would crash a program whose model is
-        # replaced or removed under its feet.
+        # A copy: the tensors of the file are mapped from disk, and the program would crash when the file is
+        # replaced or removed.
         weights[name] = file.get_tensor(name).clone()
         if weights[name].dtype != like.dtype or not weights[name].isfinite().all():
             raise ModelError(f"{path}: {name} holds values that are no {like.dtype} numbers. {_CHOOSE}.")

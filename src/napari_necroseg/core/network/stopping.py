@@ -11,20 +11,20 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """What a person wants of a training that runs; each may be set at any time, from any thread.
+    """Flags that steer a running training; each may be set at any time, from any thread.
 
     Parameters
     ----------
     stop
-        End it within two seconds and leave nothing.
+        End the training within two seconds, and leave nothing.
     leave
-        Let a stop be an interruption: the checkpoint stays, if there is one.
+        Leave the checkpoint, if there is one, when the training is stopped.
     keep
-        End it after this step, and keep the model as it is.
+        End the training after this step, and keep the model as it is.
     pause
-        Stand still after this step, until it is cleared; what was learned is on disk meanwhile.
+        Pause after this step until the flag is cleared; a checkpoint is written first.
     picture
-        Name of the validation case whose labels are to be seen, each time that it is predicted.
+        Name of the validation case whose predicted labels are reported.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
@@ -34,7 +34,7 @@ class Controls:
     picture: str | None = None
 
 
-class Stopped(Exception):  # noqa: N818 - a request that was granted, not an error
+class Stopped(Exception):  # noqa: N818 - a request, not an error
     """The job was asked to stop."""
 
 
@@ -46,7 +46,7 @@ def check(stop: threading.Event) -> None:
 
 @contextmanager
 def interruptible(network: nn.Module, stop: threading.Event) -> Iterator[None]:
-    """Let forward and backward passes raise `Stopped` at the next layer once `stop` is set."""
+    """Let forward and backward passes raise `Stopped` at the next layer after `stop` is set."""
 
     def check_gradient(_gradient: Tensor) -> None:
         check(stop)

@@ -1,4 +1,4 @@
-"""Tensors and a record in one safetensors file, with a checksum of both in its header."""
+"""Writes tensors and a record into one safetensors file, with a checksum of both in its header."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,31 +9,23 @@ from torch import Tensor
 
 from napari_necroseg.core.errors import ModelError
 
-# In the file's header, beside the record; files of earlier versions have none.
+# In the header, beside the record; files of earlier versions have no checksum.
 SEAL_KEY = "sha256"
 
 
 def sealed(tensors: Mapping[str, Tensor], key: str, record: str) -> bytes:
-    """Return a safetensors file of tensors and a record, with the SHA-256 of both in its header.
+    """Return the bytes of a file: tensors by name, a `record` under `key` in the header, and their SHA-256.
 
-    Parameters
-    ----------
-    tensors
-        By name, on any device.
-    key, record
-        The record, and its name in the header, which maps strings to strings in no fixed order.
+    The header maps strings to strings in no fixed order: hence the record is one string.
     """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return bytes(save(kept, metadata={key: record, SEAL_KEY: _seal(kept, record)}))
 
 
 def check_seal(what: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], record: str) -> None:
-    """Refuse tensors or a record that are not as they were written; without a checksum nobody can tell.
+    """Refuse tensors or a record that changed since they were written, if the file has a checksum.
 
-    Raises
-    ------
-    ModelError
-        Beginning with `what` the file is, and where.
+    The `ModelError` begins with `what`: the kind of file, and its path.
     """
     written = metadata.get(SEAL_KEY)
     if written is not None and written != _seal(tensors, record):

@@ -65,7 +65,7 @@ class UNet(nn.Module):
         )
         self.decoders = nn.ModuleList(_joining_pair(spatial_axes, n, self.resize_mode) for n in finer)
         self.head = _convolution(spatial_axes)(widths[0], 1, 1)
-        # A necrosis fills about a hundredth of a patch: to start from one half costs the first minutes.
+        # A necrosis fills about a hundredth of a patch: starting at one half would cost the first minutes.
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, FIRST_LOGIT)
 
@@ -75,7 +75,7 @@ class UNet(nn.Module):
         return self.finish(self.coarse(skip_bcs), skip_bcs)
 
     def coarse(self, skip_bcs: Tensor) -> Tensor:
-        """Return what all coarser levels make of the finest level's features, still at half its size."""
+        """Return the output of all coarser levels for the finest level's features, still at half its size."""
         skips = [skip_bcs]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
             skips.append(_encoded(encoder, down(skips[-1])))
@@ -86,9 +86,9 @@ class UNet(nn.Module):
         return narrowed
 
     def finish(self, coarse_bcs: Tensor, skip_bcs: Tensor) -> Tensor:
-        """Return the logits of the finest level's features and what the coarser levels made of them."""
+        """Return the logits for the finest level's features and the output of the coarser levels."""
         x_bcs = self.decoders[0]((coarse_bcs, skip_bcs))
-        # A sigmoid of bfloat16 logits comes in steps of 2e-3: the head is computed in 32 bits.
+        # The sigmoid of bfloat16 logits has steps of 2e-3, so the head is computed in 32 bits.
         with torch.autocast(x_bcs.device.type, enabled=False):
             logits: Tensor = self.head(x_bcs.float())
         return logits
@@ -96,25 +96,25 @@ class UNet(nn.Module):
     def placed(self, device: str) -> Self:
         """Move the network to a device, its weights laid out as `laid_out` does; return it."""
         last = torch.channels_last if self.spatial_axes == 2 else torch.channels_last_3d
-        # On Apple GPUs the gradients of a normalisation whose channels are last are wrong or missing in torch
-        # 2.13 and before: github.com/pytorch/pytorch/issues/188371 and 175189.
+        # On Apple GPUs, torch up to 2.13 has wrong or no gradients of a normalisation with channels last:
+        # github.com/pytorch/pytorch/issues/188371 and 175189.
         self.memory_format = torch.contiguous_format if device == "mps" else last
         self.to(device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         return self
 
     def laid_out(self, x_bcs: Tensor) -> Tensor:
-        """Return the images laid out as the weights: with channels last convolutions are a quarter faster."""
+        """Lay out images like the weights: with channels last, convolutions are a quarter faster."""
         return x_bcs.contiguous(memory_format=self.memory_format)
 
 
 def n_parameters(network: nn.Module) -> int:
-    """Count the trained numbers of a network; running averages of the normalisation are not among them."""
+    """Count the trained weights of a network, without the running averages of its normalisations."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _encoded(encoder: nn.Module, x_bcs: Tensor) -> Tensor:
-    # oneDNN's gradient of a bfloat16 convolution of volumes of two slices holds what was in memory before, so
-    # now and then NaN (torch 2.13). Only the coarsest level has so few, and it takes next to no time.
+    # For volumes of two slices, oneDNN's gradient of a bfloat16 convolution contains uninitialised memory,
+    # now and then NaN (torch 2.13). Only the coarsest level has so few slices, and it takes little time.
     is_spared = encoder.training and x_bcs.ndim == 5 and x_bcs.shape[2] == 2 and x_bcs.device.type == "cpu"
     with torch.autocast("cpu", enabled=False) if is_spared else nullcontext():
         encoded: Tensor = encoder(x_bcs.float() if is_spared else x_bcs)
@@ -132,7 +132,7 @@ def _joining_pair(spatial_axes: int, width: int, resize_mode: str) -> nn.Sequent
 
 def _block(spatial_axes: int, before: int, after: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     convolution = _convolution(spatial_axes)
-    # No bias: the normalisation that follows would remove it.
+    # Without a bias: the normalisation that follows would remove it.
     return _normalised(convolution(before, after, kernel, stride=stride, padding=kernel // 2, bias=False))
 
 
@@ -146,10 +146,10 @@ def _convolution(spatial_axes: int) -> type[nn.Conv2d] | type[nn.Conv3d]:
 
 
 class Joining2d(nn.Conv2d):
-    """A 3x3 convolution of a coarse level, resized to its skip, and the skip, concatenated in this order.
+    """Resizes a coarse level to its skip, concatenates both in this order, and convolves them with 3x3 taps.
 
-    The coarse half is convolved at its own size where that gives the same: resized to the nearest voxel and
-    exactly twice as large, it takes 4 of 9 multiplications (3D: 8 of 27), and nothing is copied.
+    Where the coarse level is exactly doubled by nearest-neighbour resizing, it is convolved at its own size
+    instead, with the same result: that takes 4 of 9 multiplications (3D: 8 of 27) and copies nothing.
 
     Parameters
     ----------
@@ -191,16 +191,11 @@ def _joined(joining: Joining2d | Joining3d, pair: Pair) -> Tensor:
 
 
 def doubled_taps(weight_ocs: Tensor) -> Tensor:
-    """Return weights ``(C, O, 4, 4[, 4])`` that double an image and convolve it with the given ones.
+    """Turn weights ``(O, C, 3, 3[, 3])`` into ``(C, O, 4, 4[, 4])`` that double an image and convolve it.
 
     Along each axis, three taps on voxels that were each doubled are four taps of a transposed convolution.
-
-    Parameters
-    ----------
-    weight_ocs
-        ``(O, C, 3, 3)`` or ``(O, C, 3, 3, 3)``.
     """
-    # By sums, not by a product of matrices: that would be rounded to short numbers once an axis (autocast).
+    # Sums, not a matrix product: autocast would round that to short numbers once for each axis.
     for axis in range(2, weight_ocs.ndim):
         first, middle, last = weight_ocs.unbind(axis)
         weight_ocs = torch.stack([last, middle + last, first + middle, first], axis)
@@ -208,7 +203,7 @@ def doubled_taps(weight_ocs: Tensor) -> Tensor:
 
 
 def convolved_doubled(coarse: Tensor, taps: Tensor) -> Tensor:
-    """Return the image ``(B, C, *spatial)``, doubled and convolved by `doubled_taps`, twice as large."""
+    """Double an image ``(B, C, *spatial)`` and convolve it, with the weights from `doubled_taps`."""
     transposed = functional.conv_transpose2d if taps.ndim == 4 else functional.conv_transpose3d
     return transposed(coarse, taps, stride=2, padding=1)
 
@@ -216,9 +211,9 @@ def convolved_doubled(coarse: Tensor, taps: Tensor) -> Tensor:
 def doubles(pair: Pair, resize_mode: str) -> bool:
     """Whether resizing copies each voxel of the coarse level to two along each axis."""
     coarse, skip = pair
-    # What is traced (for an export) must hold for images of any size.
+    # A traced graph (for an export) must be right for images of any size.
     is_tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    # Before torch 2.8 Apple's GPUs have no transposed convolution of volumes.
+    # Before torch 2.8, Apple's GPUs have no transposed convolution of volumes.
     if resize_mode != "nearest" or is_tracing or coarse.device.type == "mps":
         return False
     return all(2 * small == large for small, large in zip(coarse.shape[2:], skip.shape[2:], strict=True))
@@ -227,5 +222,5 @@ def doubles(pair: Pair, resize_mode: str) -> bool:
 def resized_and_joined(pair: Pair, resize_mode: str) -> Tensor:
     """Return the coarse level, as large as the skip, and the skip: ``(B, 2 C, *spatial)``."""
     coarse, skip = pair
-    # To the skip's size, not by a factor of two: sizes that are no multiple of 16 work, too.
+    # To the size of the skip, not by a factor of two: so sizes that are no multiple of 16 work, too.
     return torch.cat([functional.interpolate(coarse, size=skip.shape[2:], mode=resize_mode), skip], dim=1)

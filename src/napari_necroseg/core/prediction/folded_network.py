@@ -1,4 +1,4 @@
-"""A trained network prepared for prediction: normalisations folded in, bfloat16 where it holds, in slabs.
+"""Prepares a trained network for prediction: folds its normalisations, shortens its numbers, works in slabs.
 
 Axes: b batch, c channels, o output channels, s space: (y, x) in 2D or (z, y, x) in 3D.
 """
@@ -24,14 +24,14 @@ from napari_necroseg.core.network.unet import (
     resized_and_joined,
 )
 
-# Bytes of one feature of the finest level that are computed at once; there is most of a network's memory.
+# Bytes of one feature of the finest level that are computed at once; most of the memory is used there.
 _BYTES_AT_ONCE = 14_000_000
 
-# The finest level has two 3x3x3 convolutions either way, and linear upsampling reaches one voxel further.
-# Even, so that a slab begins where a coarse voxel does.
+# How far the finest level looks: it has two 3x3x3 convolutions on the way down and two on the way up, and
+# linear upsampling reaches one voxel further. Even, so that a slab begins with a coarse voxel.
 _HALO_SLICES = {"nearest": 2, "trilinear": 4}
 
-# Reduced precision may change the probability of one voxel in a thousand by so much, and no more.
+# The short format may change the probability of one voxel in a thousand by more than this.
 _MOST_DIFFERENCE = 1e-2
 _COMPARED_PERCENTILE = 99.9
 
@@ -39,14 +39,7 @@ _COMPARED_PERCENTILE = 99.9
 def fold_network(network: UNet, device: str, dtype: torch.dtype | None) -> UNet:
     """Return a copy for prediction on a device, its batch normalisations folded into the convolutions.
 
-    Parameters
-    ----------
-    network
-        Trained.
-    device
-        Torch's name.
-    dtype
-        Short format of everything but the head; None for 32 bits.
+    `dtype` is the short format of everything but the head; None is 32 bits.
     """
     ready = copy.deepcopy(network).eval()
     for block in ready.modules():
@@ -71,14 +64,9 @@ def probability_of(ready: UNet, images: Tensor) -> Tensor:
 
 
 def precision_holds(network: UNet, images: Tensor, device: str, dtype: torch.dtype) -> bool:
-    """Whether a short format gives the same probability as 32 bits, on a part of what is to be predicted.
+    """Whether a short format gives the same probability as 32 bits.
 
-    Parameters
-    ----------
-    network
-        Trained, not yet made ready.
-    images
-        ``(B, C, *spatial)``, white; a few slices or a small block.
+    `images` ``(B, C, *spatial)`` are a whitened part of the image: a few slices, or a small block.
     """
     exact, short = (
         probability_of(fold_network(network, device, format_), images).numpy() for format_ in (None, dtype)
@@ -87,7 +75,7 @@ def precision_holds(network: UNet, images: Tensor, device: str, dtype: torch.dty
 
 
 def _shorten(ready: UNet, dtype: torch.dtype) -> None:
-    """Put convolutions of short numbers in the place of all but the head's."""
+    """Replace all convolutions but the head by ones of short numbers."""
     for block in ready.modules():
         if isinstance(block, nn.Sequential) and isinstance(block[0], nn.Conv2d | nn.Conv3d):
             convolution = block[0]
@@ -98,10 +86,10 @@ def _shorten(ready: UNet, dtype: torch.dtype) -> None:
 
 
 def _in_slabs(network: UNet, images: Tensor) -> Tensor:
-    """Return the logits of a volume ``(1, C, Z, Y, X)``, the finest level some slices at a time.
+    """Return the logits of a volume ``(1, C, Z, Y, X)``; the finest level is computed in slabs of slices.
 
-    It is the very result of one pass: a slab carries as many slices more as the convolutions of the finest
-    level reach, and the coarser levels, an eighth of the voxels, are computed at once.
+    The result is that of a single pass: a slab has a halo as wide as the convolutions of the finest level
+    reach, and the coarser levels, with an eighth of the voxels, are computed at once.
     """
     n_slices = images.shape[2]
     halo = _HALO_SLICES[network.resize_mode]
@@ -127,7 +115,7 @@ def _in_slabs(network: UNet, images: Tensor) -> Tensor:
 
 
 class _Slab:
-    """Slices that are computed together: those that count, those with the halo, and where the former lie."""
+    """Slices that are computed together: the inner ones, the halo, and the place of the inner ones."""
 
     def __init__(self, first: int, stop: int, n_slices: int, halo: int) -> None:
         begin, end = max(0, first - halo), min(n_slices, stop + halo)
@@ -138,16 +126,16 @@ class _Slab:
 
 
 class Bfloat16Convolution(nn.Module):
-    """A convolution of short numbers; sums and bias are 32 bits long.
+    """A convolution in a short number format, with sums and bias in 32 bits.
 
     Parameters
     ----------
     convolution
-        With a bias, in 32 bits.
+        A convolution with a bias, in 32 bits.
     dtype
-        Of weights, images and result.
+        The format of weights, images and result.
     weight
-        ``(O, C, *taps)``, float32; the convolution's own if None.
+        ``(O, C, *taps)``, float32; the convolution's own weight if None.
     """
 
     def __init__(
@@ -156,7 +144,7 @@ class Bfloat16Convolution(nn.Module):
         super().__init__()
         assert not isinstance(convolution.padding, str)
         assert convolution.bias is not None
-        assert dtype == torch.bfloat16, "what `takes_float32_bias` has tried"
+        assert dtype == torch.bfloat16, "`takes_float32_bias` tries no other"
         assert convolution.groups == 1
         assert set(convolution.dilation) == {1}
         self.weight = _kept(rounded(convolution.weight if weight is None else weight, dtype))
@@ -166,7 +154,7 @@ class Bfloat16Convolution(nn.Module):
 
     def forward(self, x_bcs: Tensor) -> Tensor:
         """Return ``(B, O, *spatial)``."""
-        # `conv2d` and `conv3d` want a bias as short as the weights, whose rounding shifts a whole channel.
+        # `conv2d` and `conv3d` want a bias as short as the weights; rounding it would shift a whole channel.
         if x_bcs.device.type == "cpu" and takes_float32_bias():
             result: Tensor = torch.mkldnn_convolution(
                 x_bcs, self.weight, self.bias, self.padding, self.stride, self.ones, 1
@@ -178,7 +166,7 @@ class Bfloat16Convolution(nn.Module):
 
 
 class Bfloat16Joining(nn.Module):
-    """As `Bfloat16Convolution`, of a coarse level and its skip."""
+    """The same for a coarse level and its skip."""
 
     def __init__(self, joining: Joining2d | Joining3d, dtype: torch.dtype) -> None:
         super().__init__()
@@ -199,7 +187,7 @@ class Bfloat16Joining(nn.Module):
 
 @cache
 def takes_float32_bias() -> bool:
-    """Whether the processor's convolutions of short numbers take a bias of 32 bits."""
+    """Whether the processor's convolutions of short numbers accept a bias of 32 bits."""
     image, bias = torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16), torch.zeros(1)
     try:
         torch.mkldnn_convolution(image, image, bias, (0, 0), (1, 1), (1, 1), 1)
@@ -209,17 +197,10 @@ def takes_float32_bias() -> bool:
 
 
 def rounded(weight_ocs: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round weights so that the sum over the taps of each filter hardly changes.
+    """Round weights ``(O, C, *taps)`` so that the sum over the taps of each filter hardly changes.
 
-    Images are smooth, so an error of this sum shifts the result everywhere, while errors that cancel cost
-    next to nothing. Each tap takes over what the larger ones before it lost (error diffusion).
-
-    Parameters
-    ----------
-    weight_ocs
-        ``(O, C, *taps)``, float32.
-    dtype
-        Of what is returned.
+    Images are smooth: an error of this sum shifts the result everywhere, while errors that cancel hardly
+    matter. Each tap takes over the rounding error of the larger taps before it (error diffusion).
     """
     taps = weight_ocs.detach().flatten(2)
     descending = taps.abs().argsort(dim=2, descending=True)
@@ -234,7 +215,7 @@ def rounded(weight_ocs: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def rounded_by_phase(taps_cos: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round the taps of a transposed convolution of stride 2: every second one meets the same voxel."""
+    """Round the taps of a transposed convolution of stride 2, where every second tap meets the same voxel."""
     found = torch.empty_like(taps_cos, dtype=dtype)
     for phase in product((0, 1), repeat=taps_cos.ndim - 2):
         every_second = (slice(None), slice(None), *(slice(first, None, 2) for first in phase))

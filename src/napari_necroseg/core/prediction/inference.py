@@ -18,13 +18,13 @@ from napari_necroseg.core.network.device import free_bytes
 from napari_necroseg.core.network.unet import UNet
 from napari_necroseg.core.prediction.folded_network import probability_of
 
-# Pixels that a 2D network sees at once: those of 32 slices of a patch, which fit in training, too.
+# Pixels that a 2D network sees at once: 32 slices of a patch, as in training.
 _PIXELS_AT_ONCE = 32 * 128 * 128
 
-# Numbers that a voxel takes in a 3D network, whole: up to 55 were measured (docs/prediction.md).
+# Numbers in memory for each voxel of a volume in a 3D network: up to 55 were measured (docs/prediction.md).
 _NUMBERS_PER_VOXEL = 64
 
-# The rest is for the viewer, and for whatever else runs.
+# The rest of the memory is for the viewer and other programs.
 _MEMORY_SHARE = 0.7
 
 # Sides of the block, or slices on either side of the middle, on which number formats are compared.
@@ -40,22 +40,22 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
-    """What a network is to see.
+    """Images that a network is run on once.
 
     Parameters
     ----------
     images
         ``(C, Z, Y, X)``, float32.
     air
-        ``(C,)``; what lies beyond the border.
+        ``(C,)``; the intensity beyond the border.
     patch_shape
-        As the network was trained on.
+        Shape of the patches that the network was trained on.
     is_white
-        Whether the images are white already; patches are whitened by themselves otherwise.
+        Whether the images are whitened; otherwise each patch is whitened by itself.
     needed
-        ``(Z,)``, bool; slices that count for the result.
+        ``(Z,)``, bool; slices that the result depends on.
     remark
-        Added to the messages of its progress.
+        Text that is added to the messages of its progress.
     """
 
     images: NDArray[np.float32]
@@ -67,7 +67,7 @@ class Pass:
 
 
 def by_slices(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
-    """Predict whole slices of white images, some at once; those not needed or of nothing but air are 0."""
+    """Predict whole slices of whitened images, several at once; slices of air or not needed are 0."""
     probability = np.zeros(one.images.shape[1:], np.float32)
     slices = _tensor(one.images).movedim(0, 1)
     shown = (~is_constant(slices).all(dim=1) & _tensor(one.needed)).nonzero()[:, 0]
@@ -82,7 +82,7 @@ def by_slices(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.flo
 
 
 def whole(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
-    """Predict a white volume in one go if memory allows, else by patches."""
+    """Predict a whitened volume at once if the memory allows it, else by patches."""
     device = network.head.weight.device
     n_bytes = one.images[0].size * _NUMBERS_PER_VOXEL * next(network.parameters()).dtype.itemsize
     if n_bytes > _MEMORY_SHARE * free_bytes(str(device)):
@@ -95,7 +95,7 @@ def whole(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32
 
 
 def by_patches(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
-    """Predict overlapping patches, blended."""
+    """Predict overlapping patches, and blend them."""
     corners = tile_corners(one.images.shape[1:], one.patch_shape)
     blend = Blend(one.images.shape[1:], one.patch_shape)
     for number, corner in enumerate(corners, start=1):
@@ -108,7 +108,7 @@ def by_patches(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.fl
 
 
 def sample_of(network: UNet, images: NDArray[np.float32], *, is_white: bool) -> Tensor:
-    """Return a small part of images ``(C, Z, Y, X)`` as the network sees it: slices, or a block in 3D."""
+    """Return a small part of images ``(C, Z, Y, X)`` as the network sees it: slices in 2D, a block in 3D."""
     if network.spatial_axes == 2:
         middle = images.shape[1] // 2
         first = max(0, middle - _SAMPLE_SLICES)
@@ -143,37 +143,31 @@ def _patch_probability(network: UNet, patch: Tensor, one: Pass) -> NDArray[np.fl
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:
-    # A mirrored view has negative strides, which torch does not know.
+    # A mirrored view has negative strides, which torch does not support.
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
 def tile_corners(image_shape: Shape, patch_shape: Shape) -> list[Corner]:
-    """Return the first voxels of patches that cover the image: all slices, in plane overlapping by half.
+    """Return the first voxels of patches that cover the image: all slices, overlapping by half in plane.
 
-    The last patch is flush with the border. Along an axis on which the image is smaller than the patch,
-    there is one patch with the image in its middle; its corner is negative.
+    The last patch is flush with the border. Where the image is smaller than the patch, there is one patch
+    with the image in its middle; its corner is negative.
     """
     rows, columns = (_starts(size, side) for size, side in zip(image_shape[1:], patch_shape[1:], strict=True))
     return [(0, row, column) for row in rows for column in columns]
 
 
 class Blend:
-    """The weighted mean of overlapping patches.
-
-    Parameters
-    ----------
-    image_shape, patch_shape
-        ``(Z, Y, X)``.
-    """
+    """Computes the weighted mean of overlapping patches; both shapes are ``(Z, Y, X)``."""
 
     def __init__(self, image_shape: Shape, patch_shape: Shape) -> None:
-        # In 32 bits: sums in 16 bits lose the corners, where the weights are small.
+        # 32 bits: in sums of 16 bits the corners, where the weights are small, would be lost.
         self.total = np.zeros(image_shape, np.float32)
         self.weight_sum = np.zeros(image_shape[1:], np.float32)
         self.weight = blending_weight(patch_shape)
 
     def add(self, probability: NDArray[np.float32] | None, corner: Corner) -> None:
-        """Add a patch ``(Z, Y, X)``; None stands for probability 0 everywhere."""
+        """Add a patch ``(Z, Y, X)``; None is a probability of 0 everywhere."""
         shape = (len(self.total), *self.weight.shape)
         inside, place = zip(
             *(span(*axis) for axis in zip(corner, shape, self.total.shape, strict=True)), strict=True
@@ -204,23 +198,9 @@ def _starts(size: int, side: int) -> list[int]:
 
 
 def padded_crop(voxels: NDArray[Any], corner: Corner, shape: Shape, *, outside: NDArray[Any]) -> NDArray[Any]:
-    """Copy a rectangle.
+    """Copy ``(C, *shape)`` from voxels ``(C, Z, Y, X)``, from a corner on that may be negative.
 
-    Parameters
-    ----------
-    voxels
-        ``(C, Z, Y, X)``.
-    corner
-        First voxel of the rectangle; may be negative.
-    shape
-        Voxels of the rectangle along Z, Y, X.
-    outside
-        ``(C,)``; the value of each channel beyond the border.
-
-    Returns
-    -------
-    ndarray
-        ``(C, *shape)``, dtype of `voxels`.
+    Beyond the border, each channel has its value of `outside` ``(C,)``.
     """
     cut = np.empty((len(voxels), *shape), voxels.dtype)
     spans = [span(*axis) for axis in zip(corner, shape, voxels.shape[1:], strict=True)]
@@ -231,14 +211,9 @@ def padded_crop(voxels: NDArray[Any], corner: Corner, shape: Shape, *, outside: 
 
 
 def span(start: int, count: int, size: int) -> tuple[slice, slice]:
-    """Return which part of a crop along one axis lies inside the volume, and which voxels those are.
+    """Return the part of a crop that lies inside the volume along one axis, and its place there.
 
-    Parameters
-    ----------
-    start, count
-        The crop: `count` voxels from index `start` on.
-    size
-        Voxels of the volume along the axis.
+    The crop has `count` voxels from index `start` on, the volume has `size`.
     """
     first = min(count, max(0, -start))
     last = max(first, min(count, size - start))

@@ -1,4 +1,4 @@
-"""The members of a prediction: each model, on the image as it is and mirrored; their mean and deviation.
+"""Predicts with each model, on the image as it is and mirrored, and averages these members of the prediction.
 
 Axes: C channels (sequences), Z the network's slices, Y rows, X columns; N the case's own slices.
 """
@@ -31,7 +31,7 @@ _MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """What is to be predicted, and how."""
+    """A case to predict, and how."""
 
     case: Case
     config: PredictConfig
@@ -51,12 +51,12 @@ class Members:
 
     @property
     def deviation(self) -> NDArray[np.float32]:
-        """Standard deviation between the members (of the population that they are)."""
+        """Population standard deviation of the members."""
         squares = np.zeros_like(self.mean) if self.squares is None else self.squares
         return np.sqrt(squares / self.count)
 
     def add(self, probability: NDArray[np.float32]) -> None:
-        """Count one more member in, by Welford's update."""
+        """Add a member, by Welford's update."""
         self.count += 1
         if self.count == 1:
             self.mean = probability
@@ -75,7 +75,7 @@ def members_of(models: Sequence[Model], task: Task) -> Generator[Event, None, Me
     for number, model in enumerate(models):
         key = (model.config.sequences, model.config.whitening, model.record.patch_shape[0])
         if key not in seen:
-            # Models of one study see the same images; only those of the last are kept.
+            # The models of a study see the same images; only the last ones are kept.
             seen = {key: network_images(task.case, model.config, n_slices=model.record.patch_shape[0])}
         yield from _add_model(members, model, seen[key], task, _Share(number, len(models), mirrors))
     return members
@@ -83,7 +83,7 @@ def members_of(models: Sequence[Model], task: Task) -> Generator[Event, None, Me
 
 @dataclass(frozen=True)
 class _Share:
-    """Which part of all members a model's are."""
+    """The place of a model's members among all."""
 
     number: int
     n_models: int
@@ -99,7 +99,7 @@ def _add_model(
 ) -> Generator[Event, None, None]:
     outer = _outer(task.region, images)
     if is_constant(torch.from_numpy(images)[None]).all():
-        # Nothing but air.
+        # The image is nothing but air.
         for _ in share.mirrors:
             members.add(np.zeros(task.case.grid.shape, np.float32))
         return
@@ -133,7 +133,7 @@ def _passed(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float
 def _format(
     model: Model, images: NDArray[np.float32], task: Task
 ) -> Generator[Event, None, torch.dtype | None]:
-    """Choose the number format: the short one of the device, if this model's probability stays the same."""
+    """Choose the number format: the short one if this model's probability stays the same."""
     device, dtype = task.hardware.device, task.hardware.short_dtype
     if dtype is None:
         return None
@@ -152,7 +152,7 @@ def _outer(region: Region | None, images: NDArray[np.float32]) -> tuple[slice, s
 
 
 def _smoothing_slices(network: UNet, task: Task) -> float:
-    """A network of volumes has seen the neighbours of a slice by itself."""
+    """Return the Gaussian across slices; a 3D network sees the neighbours of a slice by itself."""
     is_2d = network.spatial_axes == 2
     return task.config.slice_smoothing_mm / task.case.grid.spacing_mm[0] if is_2d else 0.0
 
@@ -160,7 +160,7 @@ def _smoothing_slices(network: UNet, task: Task) -> float:
 def _on_case(
     part: NDArray[np.float32], outer: tuple[slice, slice], task: Task, *, smoothing_slices: float
 ) -> NDArray[np.float32]:
-    """Bring the probability of a part to the case's slices, and put it in its place."""
+    """Bring the probability of a part to the case's slices, and put it into the whole image."""
     shape = task.case.grid.shape
     on_slices = probability_from_slices(part, shape[0], smoothing_slices=smoothing_slices).clip(0.0, 1.0)
     if task.region is None:

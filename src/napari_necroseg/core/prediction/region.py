@@ -1,4 +1,4 @@
-"""The part of an image that is predicted: all of it, or a rectangle of every slice.
+"""Finds the rectangle of every slice that is predicted: about a point, or in a drawn box.
 
 Axes: C channels, Z slices, Y rows, X columns.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: a training on disk, which goes on after it was killed as if nothing had happened."""
+"""Writes and reads checkpoints, from which an interrupted training goes on to the same weights."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,25 +27,25 @@ from napari_necroseg.core.project.model_folder import (
 
 _HEADER_KEY = "napari-necroseg-checkpoint"
 
-# Where the network runs may be another place than before; the rest must be the same.
+# A training may be resumed on other hardware and with more time; all other settings must be the same.
 _MAY_DIFFER = ("device", "threads", "minutes")
 
 
 class TrainingProgress(BaseModel):
-    """How far a training is.
+    """How far a training is, and what it is.
 
     Parameters
     ----------
-    config, cases, case_sha256
-        As in the plan, and what the cases' voxels were.
+    config, cases
+        As in the plan.
+    case_sha256
+        SHA-256 of each case's voxels.
     started_from
-        SHA-256 of the weights that it was fine-tuned from; None for random ones.
-    iteration
-        Mini-batches done.
-    seconds
-        Wall time that they took, loading included.
+        SHA-256 of the weights that it was fine-tuned from; None for random weights.
+    iteration, seconds
+        Number of mini-batches, and their wall time with the loading of the cases.
     history
-        What was reported: the lines of ``history.csv`` below its header.
+        The lines of ``history.csv`` below its header.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,20 +61,14 @@ class TrainingProgress(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """A training as it stood after an iteration: its tensors, and how far it is."""
+    """The state of a training after an iteration: its tensors, and how far it is."""
 
     tensors: dict[str, Tensor]
     progress: TrainingProgress
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in place of the last one; a failure leaves the last one.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be written.
-    """
+    """Replace the checkpoint of a run; if that fails, the last one stays."""
     record = checkpoint.progress.model_dump_json()
     write_bytes(run / CHECKPOINT_NAME, sealed(checkpoint.tensors, _HEADER_KEY, record))
 
@@ -87,13 +81,7 @@ def drop_checkpoint(run: Path) -> None:
 
 
 def check_new(run: Path) -> None:
-    """Refuse, before any work, a folder that a training cannot be written into.
-
-    Raises
-    ------
-    FileError
-        If it holds anything, an interrupted training too, or may not be made.
-    """
+    """Refuse, before any work, a folder that is not empty, or that cannot be written into."""
     if (run / CHECKPOINT_NAME).exists():
         raise FileError(
             f"{run} holds a training that was interrupted; go on with it by --resume, or choose a new folder."
@@ -102,14 +90,9 @@ def check_new(run: Path) -> None:
 
 
 def check_resumable(run: Path) -> None:
-    """Refuse, before any work, a folder in which no training was interrupted.
+    """Refuse, before any work, a folder with a finished training or with something else.
 
-    A folder that is new or empty passes: the training may have been killed before its first checkpoint.
-
-    Raises
-    ------
-    FileError
-        If the training there is finished, or the folder holds something else.
+    A new or empty folder is accepted: the training may have been killed before its first checkpoint.
     """
     if (run / WEIGHTS_NAME).exists() and (run / RECORD_NAME).exists():
         raise FileError(f"The training in {run} is finished; there is nothing to resume.")
@@ -121,21 +104,16 @@ def check_resumable(run: Path) -> None:
 
 
 def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
-    """Read the checkpoint of a run; None if it was killed before the first.
+    """Read the checkpoint of a run; None if the training was killed before it wrote one.
 
-    Raises
-    ------
-    ModelError
-        If it is damaged.
-    SettingsError
-        If it is of a training with other choices or cases than the plan.
+    A damaged one is a `ModelError`, one with other settings or cases than the plan a `SettingsError`.
     """
     path = run / CHECKPOINT_NAME
     if not path.exists():
         return None
     with _opened(path) as (file, progress):
         _check_same_training(run, progress, plan)
-        # Copies: the file is replaced while the training goes on.
+        # Copies, because the training replaces the file.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()
     check_seal(f"The checkpoint {path}", tensors, metadata, metadata[_HEADER_KEY])
@@ -145,15 +123,7 @@ def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
 
 
 def read_progress(run: Path) -> TrainingProgress:
-    """Read how far an interrupted training is, and with which choices.
-
-    Raises
-    ------
-    FileError
-        If there is no checkpoint.
-    ModelError
-        If it is damaged.
-    """
+    """Read how far an interrupted training is; without a sound checkpoint, a `FileError` or `ModelError`."""
     path = run / CHECKPOINT_NAME
     if not path.exists():
         raise FileError(f"{run} holds no interrupted training; choose the folder of one.")
@@ -175,13 +145,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, TrainingProgress]]:
 
 
 def check_same_voxels(run: Path, progress: TrainingProgress, case_sha256: Mapping[str, str]) -> None:
-    """Refuse to go on with other images than the training began with.
-
-    Raises
-    ------
-    SettingsError
-        Naming the first case that is another.
-    """
+    """Refuse to resume a training with other images than it began with; name the first that differs."""
     changed = [name for name, digest in case_sha256.items() if progress.case_sha256.get(name) != digest]
     if changed or set(case_sha256) != set(progress.case_sha256):
         name = changed[0] if changed else min(set(progress.case_sha256) ^ set(case_sha256))

@@ -35,7 +35,7 @@ _MOST_STEPS = 5
 _SECONDS_OF_STEPS = 6.0
 _GIB = 2**30
 
-# The share of a random target; the time of a step does not depend on it.
+# Share of the target in a random sample; the time of a step does not depend on it.
 _TARGET_SHARE = 0.02
 
 
@@ -93,7 +93,7 @@ def _measure(
     loading_s = (time.monotonic() - started) * len(cohort)
     check(stop)
     yield Progress(done=1, total=3, message="Making samples")
-    # Where the training makes them, if the whole cohort fits.
+    # On the device where the training would make them: if the whole cohort fits there.
     (sampled,) = on_device([source], hardware.device, n_cases=len(cohort))
     batch_s = _median_seconds(lambda number: float(mini_batch([sampled], plan, number).images[0].sum()))
     check(stop)
@@ -128,7 +128,7 @@ def _random_sample(plan: Plan, device: str) -> Sample:
 
 
 def _median_seconds(work: Callable[[int], object]) -> float:
-    """Time a few calls; the first, which compiles and allocates, counts only where it takes long."""
+    """Return the median time of a few calls; the first, which compiles, counts only if it takes very long."""
     started = time.perf_counter()
     work(0)
     first = time.perf_counter() - started
@@ -144,14 +144,14 @@ def _median_seconds(work: Callable[[int], object]) -> float:
 
 @dataclass
 class _Memory:
-    """The most memory that was used, in GiB; None until it was measured, or where it cannot be."""
+    """The peak of the memory in use, in GiB; None until it is measured, or where it cannot be."""
 
     gib: float | None = None
 
 
 @contextlib.contextmanager
 def _memory(device: str) -> Iterator[_Memory]:
-    """Measure the most memory that is taken within, beyond what was there before."""
+    """Measure the peak of the memory that is taken within, beyond what was in use before."""
     measured = _Memory()
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
@@ -166,7 +166,7 @@ def _memory(device: str) -> Iterator[_Memory]:
 
 
 def _forgets_its_peak() -> bool:
-    """Whether the highest mark of this process' memory could be set back; Linux can, locked-down ones not."""
+    """Whether the memory peak of this process could be reset, as Linux allows unless it is locked down."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -180,7 +180,7 @@ def _resident_bytes(name: str) -> int:
 
 
 def _choices_in_words(plan: Plan, hardware: Hardware) -> dict[str, Any]:
-    """Return what a plan says, as fields of `PlannedTraining`."""
+    """Describe a plan, in fields of `PlannedTraining`."""
     config = plan.config
     return {
         "preset": config.preset,

@@ -1,4 +1,4 @@
-"""Describes a training from its choices alone, as a plan shows it and a paper states it: without torch."""
+"""Describes a training in words, for a plan or a paper, from its settings alone: without torch."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,7 @@ from napari_necroseg.core.plan import Plan
 
 
 def training_in_words(config: TrainConfig, widths: tuple[int, ...]) -> dict[str, str]:
-    """Say the network, its loss and optimiser, and how samples are varied and whitened.
-
-    Parameters
-    ----------
-    widths
-        Channels of the resolution levels.
-    """
+    """Describe network, loss, optimiser, augmentation and whitening; `widths` are the levels' channels."""
     kernel = "3 x 3" if config.dimension == "2d" else "3 x 3 x 3"
     entropy = f" + {config.cross_entropy:g} x cross-entropy" if config.cross_entropy else ""
     decay = "falling to 0 along a half cosine" if config.learning_rate_decay else "constant"
@@ -30,7 +24,7 @@ def training_in_words(config: TrainConfig, widths: tuple[int, ...]) -> dict[str,
 
 
 def parameters_of(config: TrainConfig, widths: tuple[int, ...]) -> int:
-    """Count the trained numbers of the network that the choices describe, without making it."""
+    """Count the trained weights of the network with these settings, without making it."""
     kernel = 3 ** (2 if config.dimension == "2d" else 3)
     finer, coarser = widths[:-1], widths[1:]
     encoders = zip((len(config.sequences), *finer), widths, strict=True)
@@ -62,7 +56,7 @@ def _whitening(config: TrainConfig) -> str:
 
 
 def smaller_in_words(plan: Plan) -> str:
-    """Say what would take less memory than a plan for which it did not suffice."""
+    """Suggest what would take less memory than this plan."""
     config = plan.config
     if config.batch_size > 1:
         half = config.batch_size // 2
@@ -74,7 +68,7 @@ def smaller_in_words(plan: Plan) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTraining:
-    """A training as it would be.
+    """A planned training: its settings in words, and its measured cost.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Names the cases left out of a training that the model will know all the same: by patient, or by image."""
+"""Warns of cases that are left out of a training, but share a patient or an image with a training case."""
 
 import threading
 import time
@@ -17,12 +17,12 @@ from napari_necroseg.core.plan import Plan
 
 _Marks = Mapping[str, tuple[ImageMark, ...]]
 
-# Reading the left-out cases may take so much of the time of a training.
+# How long reading the left-out cases may take, also as a share of the training's time.
 _MOST_SECONDS, _LEAST_SECONDS, _SHARE_OF_TRAINING = 30.0, 2.0, 0.05
 
 
 def left_out(plan: Plan, cohort: Cohort, validation: Cohort) -> Cohort:
-    """Return the cases that are not learned from: the others of the cohort, and those to validate on."""
+    """Return the cases that are not trained on: the others of the cohort, and the validation cases."""
     rows = {files.name: files for files in (*cohort, *validation) if files.name not in plan.cases}
     return Cohort(cases=tuple(rows.values()))
 
@@ -30,7 +30,7 @@ def left_out(plan: Plan, cohort: Cohort, validation: Cohort) -> Cohort:
 def name_left_out(
     plan: Plan, cohort: Cohort, validation: Cohort, earlier: Learned
 ) -> Generator[Event, None, None]:
-    """Do all of the below for a training that is only planned; reads its cases, as far as time allows."""
+    """Warn of all of them for a training that is only planned; its cases are read, as far as time allows."""
     others, stop, marks = left_out(plan, cohort, validation), threading.Event(), {}
     yield from known_by_table(plan, cohort, others, earlier, watched=validation.names)
     deadline = time.monotonic() + _most_seconds(plan)
@@ -45,18 +45,18 @@ def name_left_out(
 def known_by_table(
     plan: Plan, cohort: Cohort, others: Cohort, earlier: Learned, *, watched: Sequence[str] = ()
 ) -> Iterator[Warned]:
-    """Name each case that is left out, but whose patient or name is learned from.
+    """Warn of each left-out case whose patient or name is one that is, or was, trained on.
 
     Parameters
     ----------
     plan, cohort
-        What is trained on which cases.
+        The training.
     others
         From `left_out`.
     earlier
-        What the model has learned from that the training goes on from.
+        The cases that the start model was trained on.
     watched
-        Cases that are scored meanwhile: those of the model's own show what it forgets, and are no news.
+        Validation cases: that the start model knows some of them is intended.
     """
     case_of = {patient_sha256(files.patient_or_name): files.name for files in cohort.only(plan.cases)}
     twins = {}
@@ -83,16 +83,9 @@ def known_by_table(
 def known_by_image(
     plan: Plan, marks: _Marks, others: Cohort, earlier: Learned, stop: threading.Event
 ) -> Generator[Event, None, None]:
-    """Read the cases that are left out, and name each that shares an image with one that is learned from.
+    """Read the left-out cases, and warn of each that shares an image with a training case.
 
-    Parameters
-    ----------
-    plan, others, earlier
-        As in `known_by_table`.
-    marks
-        Of the images of each case that is learned from.
-    stop
-        Set it to end.
+    `marks` are those of each training case's images; the rest is as in `known_by_table`.
     """
     began = time.monotonic()
     same: dict[str, str] = {}
@@ -107,7 +100,7 @@ def known_by_image(
         try:
             found = _marks_of(files, plan)
         except NecrosegError:
-            # It is not trained on: whoever predicts it is told what is wrong.
+            # It is not trained on; its prediction will say what is wrong.
             continue
         twin = _twin(found, marks)
         if twin is not None:
@@ -146,7 +139,7 @@ def _paired(twins: Mapping[str, str]) -> str:
 
 
 def _marks_of(files: CaseFiles, plan: Plan) -> tuple[ImageMark, ...]:
-    """Read the images that the network would see, as far as the case has them."""
+    """Read those of the network's sequences that the case has."""
     case = load_case(only_needed(files, plan.config.sequences))
     return tuple(marks_of(case, plan.config.sequences).values())
 

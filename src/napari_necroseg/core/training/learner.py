@@ -1,4 +1,4 @@
-"""The network in training, with all the state that the next step depends on."""
+"""Trains a network step by step, and holds all the state that the next step depends on."""
 
 import math
 
@@ -20,11 +20,11 @@ class Learner:
     Parameters
     ----------
     plan
-        Of the training.
+        The plan of the training.
     hardware
-        Where it computes.
+        Where to compute.
     initial
-        A trained model whose weights it starts from; its own random ones if None.
+        A trained model whose weights to start from; random ones if None.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Learner:
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.config.learning_rate)
 
     def step(self, sample: Sample, progress: float) -> Tensor:
-        """Learn from one mini-batch at a share of the way (0 to 1); return its loss, still on the device."""
+        """Learn from one mini-batch; return its loss, on the device. `progress` goes from 0 to 1."""
         if self.config.learning_rate_decay:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
@@ -58,20 +58,14 @@ class Learner:
         return loss.detach()
 
     def state(self) -> dict[str, Tensor]:
-        """Return all tensors that the next step depends on, by name; not copies."""
+        """Return all tensors that the next step depends on, by name, without copying them."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         for number, of_weight in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in of_weight.items()}
         return tensors
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned.
-
-        Raises
-        ------
-        ModelError
-            If the tensors are not those of this network.
-        """
+        """Take over the tensors that `state` returned; those of another network are a `ModelError`."""
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
@@ -94,7 +88,7 @@ class Learner:
 
 
 def _check_shapes(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> None:
-    """Refuse an optimiser's memory of other weights: torch would find out at the next step only."""
+    """Refuse an optimiser's state of other weights, which torch would notice only at the next step."""
     for number, weight in enumerate(network.parameters()):
         for name, tensor in of_weights.get(number, {}).items():
             if tensor.ndim and tensor.shape != weight.shape:
@@ -102,7 +96,7 @@ def _check_shapes(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> No
 
 
 def _laid_out(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> dict[int, dict[str, Tensor]]:
-    """Lay out and place what the optimiser remembers as its weights: else a card takes them one by one."""
+    """Lay out the optimiser's state like its weights; otherwise a card handles them one by one."""
     return {
         number: {
             name: torch.empty_like(weight).copy_(tensor) if tensor.ndim else tensor
@@ -114,7 +108,7 @@ def _laid_out(network: UNet, of_weights: dict[int, dict[str, Tensor]]) -> dict[i
 
 
 def _initial_network(plan: Plan) -> UNet:
-    """Draw the weights by the plan's seed, and leave the program's own random state as it was."""
+    """Draw the weights by the plan's seed, without changing the program's own random state."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(plan.config.seed)
         return new_network(plan.config, plan.widths)

@@ -1,4 +1,4 @@
-"""Says what a training is about to do, and refuses what cannot end well, before it begins."""
+"""Describes a training before it begins, warns of a poor one, and checks the free disk space."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from napari_necroseg.core.project.labels import masks_in_words
 
 
 def announcement(plan: Plan, hardware: Hardware, model: Model | None) -> str:
-    """Say what a training, from the weights of a model or random ones, is about to do."""
+    """Describe the training in a sentence."""
     sequences = " and ".join(plan.config.sequences)
     length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
     origin = "" if model is None else f", from the weights of {model.run.name},"
@@ -29,23 +29,16 @@ def announcement(plan: Plan, hardware: Hardware, model: Model | None) -> str:
 
 
 def whose_masks(plan: Plan, cohort: Cohort, validation: Cohort) -> tuple[str, ...]:
-    """Say which of these cases have another mask than the cohort's table names."""
+    """Name the cases whose mask is not the one in the cohort's table."""
     target = plan.config.target
     learned = masks_in_words(cohort.only(plan.cases), target)
     return (*learned, *masks_in_words(validation, target, doing="Scored meanwhile against"))
 
 
 def remarks(model: Model | None, *, n_cases: int, validation: Sequence[str]) -> Iterator[Warned]:
-    """Say what makes a poor model, which nothing later would show.
+    """Warn of a training whose model will be poor in a way that nothing shows later.
 
-    Parameters
-    ----------
-    model
-        What the training goes on from; None for random weights.
-    n_cases
-        How many cases it learns from.
-    validation
-        Names of the cases that are scored meanwhile.
+    `model` is the start model, `n_cases` the number of training cases, `validation` names the others.
     """
     if model is not None and not set(model.cases) & set(validation):
         yield Warned(
@@ -60,16 +53,13 @@ def remarks(model: Model | None, *, n_cases: int, validation: Sequence[str]) -> 
 
 
 def check_space(run: Path, plan: Plan) -> None:
-    """Refuse, before hours of work, a disk without room for what a training writes.
+    """Refuse, before hours of work, a disk without room for the weights and two checkpoints.
 
-    Raises
-    ------
-    ResourceError
-        If there is less than the weights, and twice a checkpoint: it is written beside the last one.
+    Two, since a checkpoint is written beside the last one before it replaces that.
     """
     with torch.device("meta"):
         network = new_network(plan.config, plan.widths)
-    # A checkpoint holds three numbers for each weight: itself, and the two that Adam remembers.
+    # A checkpoint holds three numbers for each weight: the weight, and two of Adam's.
     needed_mb = (1 + 2 * 3) * sum(4 * weight.numel() for weight in network.parameters()) / 2**20
     there = next(folder for folder in (run.absolute(), *run.absolute().parents) if folder.exists())
     free_mb = shutil.disk_usage(there).free / 2**20

@@ -1,4 +1,4 @@
-"""The training cases in memory: interpolated to the network's slices once, sampled many times."""
+"""Loads the training cases into memory, interpolated to the network's slices once and sampled many times."""
 
 import hashlib
 import threading
@@ -28,7 +28,7 @@ from napari_necroseg.core.plan import Plan
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """The training cases that have a target, and by what the images of each are recognised."""
+    """The training cases that have a target, and the marks by which their images are recognised."""
 
     sources: tuple[Source, ...]
     marks: Mapping[str, tuple[ImageMark, ...]]
@@ -37,12 +37,9 @@ class Loaded:
 def load_sources(
     plan: Plan, cohort: Cohort, device: str, stop: threading.Event
 ) -> Generator[Event, None, Loaded]:
-    """Load the training cases one by one; yield progress, return those that have a target.
+    """Load the training cases one by one; return those that have a target.
 
-    Raises
-    ------
-    CohortError
-        If the target mask of every case is empty, or an image has one value everywhere.
+    If none has, or an image has one value everywhere, this is a `CohortError`.
     """
     sources: list[Source] = []
     marks: dict[str, tuple[ImageMark, ...]] = {}
@@ -83,7 +80,7 @@ def training_source(case: Case, config: TrainConfig, *, n_slices: int) -> Source
 
 
 def source_sha256(source: Source) -> str:
-    """Return the hash of what a case contributes to a training: its images and its target, voxel by voxel."""
+    """Return the SHA-256 of the images and the target of a training case, voxel by voxel."""
     digest = hashlib.sha256(repr((source.shape, source.spacing_mm)).encode())
     # In memory the channels come last.
     digest.update(source.padded.cpu().movedim(0, -1).contiguous().numpy().data)
@@ -91,7 +88,7 @@ def source_sha256(source: Source) -> str:
 
 
 def on_device(sources: list[Source], device: str, *, n_cases: int) -> tuple[Source, ...]:
-    """Move cases onto a graphics card, where samples are then made, unless all `n_cases` would fill half."""
+    """Move cases to a graphics card, where samples are made then, unless `n_cases` would fill half of it."""
     if torch.device(device).type != "cuda":
         return tuple(sources)
     n_bytes = sum(source.padded.nbytes for source in sources) * n_cases / len(sources)

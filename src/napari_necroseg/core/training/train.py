@@ -1,4 +1,4 @@
-"""Trains a network as planned: a generator of events that ends with a folder of files.
+"""Trains a network as planned, and writes its model into a folder.
 
 Read it from the top: `train_planned` guards the folder, `_Job` reads the cases and writes the model, `_Steps`
 learns from one mini-batch after the other.

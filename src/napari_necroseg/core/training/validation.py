@@ -1,4 +1,4 @@
-"""Scores a network in training on whole cases that it does not learn from, by the real prediction."""
+"""Scores a network during its training, by predicting whole cases that it is not trained on."""
 
 from collections.abc import Generator
 
@@ -46,13 +46,9 @@ def dice_of_cases(
 def load_validation_cases(
     plan: Plan, cohort: Cohort, trained: Cohort, controls: Controls
 ) -> Generator[Event, None, tuple[Case, ...]]:
-    """Load the cases to validate on; yield progress.
+    """Load the validation cases.
 
-    Raises
-    ------
-    CohortError
-        If one of them, or another case of its patient, is trained on, or if it has no mask of the target or
-        an image of one value.
+    One of a training case's patient, without a target mask, or with an image of one value is a `CohortError`.
     """
     patients = {files.patient_or_name: files.name for files in trained}
     for files in cohort:
