@@ -98,7 +98,7 @@ disk = Disk()
 
 def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
     """Lock a byte in the way of Windows; the position in the file stays the same."""
-    place = file.tell()
+    position = file.tell()
     file.seek(LOCKED_BYTE)
     try:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -108,7 +108,7 @@ def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
         # A network drive without locks.
         return None
     finally:
-        file.seek(place)
+        file.seek(position)
     return True
 
 

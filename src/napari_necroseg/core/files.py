@@ -132,17 +132,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         If the folder cannot be written to or the disk is full.
     """
     # "." has no name to derive a temporary one from, and a link to a folder stays a link.
-    place = Path(os.path.realpath(path))
-    stage = beside(place)
+    target = Path(os.path.realpath(path))
+    stage = beside(target)
     try:
-        disk.make_folder(place.parent)
-        with writing_into(place.parent):
+        disk.make_folder(target.parent)
+        with writing_into(target.parent):
             try:
                 disk.make_folder(stage)
                 yield stage
-                if place.exists():
-                    place.rmdir()
-                disk.replace(stage, place)
+                if target.exists():
+                    target.rmdir()
+                disk.replace(stage, target)
             finally:
                 shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:

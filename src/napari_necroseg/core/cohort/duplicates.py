@@ -49,13 +49,13 @@ _LARGEST = 255
 
 @dataclass(frozen=True, kw_only=True)
 class _Image:
-    """An image of a case; copies share its `kind`, and most of them its `place`, too."""
+    """An image of a case; copies share its `kind`, and most of them its `position`, too."""
 
     case: CaseFiles
     sequence: str
     path: Path
     kind: object
-    place: object
+    position: object
 
 
 def find_twins(cases: Iterable[CaseFiles]) -> Generator[Event, None, tuple[str, ...]]:
@@ -86,11 +86,11 @@ def _images(cases: tuple[CaseFiles, ...]) -> Generator[Event, None, list[_Image]
         yield Progress(done=done, total=len(cases), message=f"looking for copies, {case.name}")
         for sequence, path in case.sequences.items():
             try:
-                kind, place = _header(path)
+                kind, position = _header(path)
             except (NecrosegError, OSError):
                 # Reported when the case is checked.
                 continue
-            images.append(_Image(case=case, sequence=str(sequence), path=path, kind=kind, place=place))
+            images.append(_Image(case=case, sequence=str(sequence), path=path, kind=kind, position=position))
     return images
 
 
@@ -110,19 +110,19 @@ def _suspects(images: list[_Image]) -> list[_Image]:
     """Return the images that may be copies of others, in their order."""
     suspects: set[int] = set()
     for of_kind in _alike(range(len(images)), [image.kind for image in images]):
-        for of_place in _alike(of_kind, [image.place for image in images]):
-            suspects.update(of_place if len(of_place) <= MOST_BY_HEADER else ())
-        beginnings = {place: _beginning(images[place].path) for place in of_kind}
+        for of_position in _alike(of_kind, [image.position for image in images]):
+            suspects.update(of_position if len(of_position) <= MOST_BY_HEADER else ())
+        beginnings = {index: _beginning(images[index].path) for index in of_kind}
         for of_beginning in _alike(of_kind, beginnings):
             suspects.update(of_beginning)
-    return [images[place] for place in sorted(suspects)]
+    return [images[index] for index in sorted(suspects)]
 
 
-def _alike(places: Iterable[int], keys: "dict[int, object] | list[object]") -> list[list[int]]:
-    """Group the places that share a key with another one."""
+def _alike(indices: Iterable[int], keys: "dict[int, object] | list[object]") -> list[list[int]]:
+    """Group the indices that share a key with another one."""
     groups: dict[object, list[int]] = defaultdict(list)
-    for place in places:
-        groups[keys[place]].append(place)
+    for index in indices:
+        groups[keys[index]].append(index)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -178,8 +178,8 @@ def _in_words(found: list[_Image]) -> str:
 
 def likeness(volume: Volume) -> str:
     """Return the signature of an image in working order as text; empty for an image that shows nothing."""
-    places = (_points() * np.array(volume.voxels.shape)).astype(np.intp)
-    values = volume.voxels[tuple(places.T)].astype(np.float64)
+    indices = (_points() * np.array(volume.voxels.shape)).astype(np.intp)
+    values = volume.voxels[tuple(indices.T)].astype(np.float64)
     darkest, brightest = values.min(), np.percentile(values, _BRIGHTEST_PERCENTILE)
     if not (np.isfinite(values).all() and brightest > darkest):
         return ""
@@ -189,11 +189,11 @@ def likeness(volume: Volume) -> str:
 
 def pairs_alike(signatures: Iterable[str]) -> tuple[tuple[int, int], ...]:
     """Return the indices of all pairs of signatures of the same image, the smaller index first."""
-    places, of_values, of_ranks = _table(tuple(signatures))
+    indices, of_values, of_ranks = _table(tuple(signatures))
     found: list[tuple[int, int]] = []
-    for row, place in enumerate(places):
+    for row, index in enumerate(indices):
         correlation = np.maximum(of_values[:row] @ of_values[row], of_ranks[:row] @ of_ranks[row])
-        found += ((places[other], place) for other in np.flatnonzero(correlation >= SAME_IMAGE))
+        found += ((indices[other], index) for other in np.flatnonzero(correlation >= SAME_IMAGE))
     return tuple(found)
 
 
@@ -203,13 +203,13 @@ def alike(signature: str, others: Iterable[str]) -> int | None:
     A text that is no signature, for instance of a later version, is like no other.
     """
     values = _values(signature)
-    places, of_values, of_ranks = _table(tuple(others))
-    if values is None or not places:
+    indices, of_values, of_ranks = _table(tuple(others))
+    if values is None or not indices:
         return None
     of_signature = (_standard(values[None])[0], _standard(_ranks(values[None]))[0])
     correlation = np.maximum(of_values @ of_signature[0], of_ranks @ of_signature[1])
     same = np.flatnonzero(correlation >= SAME_IMAGE)
-    return places[same[0]] if len(same) else None
+    return indices[same[0]] if len(same) else None
 
 
 def _points() -> NDArray[np.float64]:
@@ -224,7 +224,7 @@ def _points() -> NDArray[np.float64]:
 @lru_cache(maxsize=8)
 def _table(signatures: tuple[str, ...]) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:
     """Return the indices of valid signatures, and their standardized values and ranks ``(N, points)``."""
-    found = {place: values for place, one in enumerate(signatures) if (values := _values(one)) is not None}
+    found = {index: values for index, one in enumerate(signatures) if (values := _values(one)) is not None}
     table = np.stack(tuple(found.values())) if found else np.zeros((0, _N_POINTS))
     return tuple(found), _standard(table), _standard(_ranks(table))
 

@@ -267,28 +267,28 @@ def _without_additions(name: str, *, of_files: bool) -> Iterator[tuple[str, ...]
     if lettered and not is_vocabulary(words_of(name)[-1]):
         yield _words(lettered["original"])
     words = _words(name)
-    places = [place for place, word in enumerate(words) if _is_added(word)]
-    if not places or (places == [0] and not of_files and words[0] not in COPY_WORDS):
+    indices = [index for index, word in enumerate(words) if _is_added(word)]
+    if not indices or (indices == [0] and not of_files and words[0] not in COPY_WORDS):
         return
     for drops_numbers in (True, False):
         kept = [
             word
-            for place, word in enumerate(words)
-            if not _is_dropped(words, place, drops_numbers=drops_numbers)
+            for index, word in enumerate(words)
+            if not _is_dropped(words, index, drops_numbers=drops_numbers)
         ]
         yield tuple(kept)
     # Next to "copy" there may be anything, such as an owner and a date.
-    copies = [place for place in places if words[place] in COPY_WORDS]
+    copies = [index for index in indices if words[index] in COPY_WORDS]
     if copies:
         yield from (words[:n] for n in range(copies[0], 0, -1))
         yield from (words[n:] for n in range(copies[-1] + 1, len(words)))
 
 
-def _is_dropped(words: tuple[str, ...], place: int, *, drops_numbers: bool) -> bool:
-    if _is_added(words[place]):
+def _is_dropped(words: tuple[str, ...], index: int, *, drops_numbers: bool) -> bool:
+    if _is_added(words[index]):
         return True
-    follows = place > 0 and _is_added(words[place - 1])
-    return drops_numbers and follows and bool(COUNTER.fullmatch(words[place]))
+    follows = index > 0 and _is_added(words[index - 1])
+    return drops_numbers and follows and bool(COUNTER.fullmatch(words[index]))
 
 
 def _is_added(word: str) -> bool:

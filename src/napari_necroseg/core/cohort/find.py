@@ -181,7 +181,7 @@ class Decision:
 
     Parameters
     ----------
-    name, place
+    name, where
         The name of the case, and the folder or file for messages.
     case
         The case, or None if no ceT1 image is certain.
@@ -194,7 +194,7 @@ class Decision:
     """
 
     name: str
-    place: str
+    where: str
     case: CaseFiles | None
     problems: tuple[str, ...] = ()
     lacks: tuple[Role, ...] = ()
@@ -209,10 +209,10 @@ def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], lis
     for one in decisions:
         reason = check_case_name(one.name) if one.case is not None else None
         if one.case is not None and reason is None:
-            other = taken.setdefault(name_key(one.name), one.place)
-            reason = f"there is a case of that name in {other} already" if other != one.place else None
+            other = taken.setdefault(name_key(one.name), one.where)
+            reason = f"there is a case of that name in {other} already" if other != one.where else None
         if reason is not None:
-            problems.append(f"{one.place}: {reason}; rename it. The case was left out.")
+            problems.append(f"{one.where}: {reason}; rename it. The case was left out.")
         kept.append(one if reason is None else replace(one, case=None))
     return kept, problems
 
@@ -244,11 +244,11 @@ def _nothing(folder: Path, walk: Walk) -> str:
 
 def decide(group: Group, root: Path) -> Decision:
     """Use the files whose role is certain; report what is ambiguous, and why a file was not used."""
-    place = _place(group, root)
+    where = _where(group, root)
     if not group.has_role:
         unused = tuple(one.path for one in group.files if one.role is not Role.VARIANT)
         told = tuple(_variants(group, root))
-        return Decision(name=group.name, place=place, case=None, problems=told, unused=unused)
+        return Decision(name=group.name, where=where, case=None, problems=told, unused=unused)
     files = {role: group.of_role(role) for role in TAKEN_ROLES}
     sure = {role: paths[0] for role, paths in files.items() if len(paths) == 1}
     problems = [
@@ -264,7 +264,7 @@ def decide(group: Group, root: Path) -> Decision:
     unused = tuple(one.path for one in group.files if one.role not in known and one not in doubtful)
     return Decision(
         name=group.name,
-        place=place,
+        where=where,
         case=_case(group, sure) if Role.CET1 in sure else None,
         problems=(*problems, *reasons),
         lacks=tuple(role for role in TAKEN_ROLES if not files[role]),
@@ -283,7 +283,7 @@ def _case(group: Group, sure: dict[Role, Path]) -> CaseFiles:
     )
 
 
-def _place(group: Group, root: Path) -> str:
+def _where(group: Group, root: Path) -> str:
     """Return the folder of all files of the group, or the first file if that folder is the root."""
     parents = {one.path.parent for one in group.files}
     if len(parents) == 1 and parents != {root}:

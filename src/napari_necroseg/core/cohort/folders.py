@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     of: str = ""
 
 
-class Placed(NamedTuple):
+class SplitName(NamedTuple):
     """A file of a folder with many cases: the case in its name, and the judgement on the rest."""
 
     case: str
@@ -59,14 +59,14 @@ def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]
         return [], below
     above = tuple(map(tidy_name, folder.path.relative_to(root).parts))
     name = tidy_name(folder.name)
-    placed = [_place(entry) for entry in entries]
-    if not _are_many_cases(placed) and not _are_masks_of_other_folders(entries, placed):
+    split = [_split_name(entry) for entry in entries]
+    if not _are_many_cases(split) and not _are_masks_of_other_folders(entries, split):
         files = (*_judge_one_case(entries, folder.name), *map(_variant, variants))
         return [Group(name=name, long_name="_".join(above) or name, files=files)], below
     cases: dict[str, list[Candidate]] = defaultdict(list)
-    for case, candidate in placed:
+    for case, candidate in split:
         cases[tidy_name(case)].append(candidate)
-    case_of = {image_stem(one.candidate.path): tidy_name(one.case) for one in placed}
+    case_of = {image_stem(one.candidate.path): tidy_name(one.case) for one in split}
     for variant in variants:
         cases[case_of.get(variant.of, "")].append(_variant(variant))
     return [
@@ -126,7 +126,7 @@ def _own_entries(folder: Folder, above: str, *, of: str = "") -> tuple[list[Entr
     return entries, others
 
 
-def _place(entry: Entry) -> Placed:
+def _split_name(entry: Entry) -> SplitName:
     """Split the name of a file into case and role: the words for the role come last, or first."""
     stem = image_stem(entry.path)
     pieces = re.split(r"([\s_\-.()\[\]]+)", stem)
@@ -138,7 +138,7 @@ def _place(entry: Entry) -> Placed:
     tokens = tokens_of(f"{entry.above} {' '.join(role_words)}")
     # "earlier" and "prediction" count anywhere in the name: case-01_earlier-002.
     tokens += tuple(token for token in tokens_of(stem) if token.kind is Kind.DERIVED)
-    return Placed(case, Candidate(path=entry.path, judgement=judge(tokens)))
+    return SplitName(case, Candidate(path=entry.path, judgement=judge(tokens)))
 
 
 def _run(words: list[str]) -> int:
@@ -153,9 +153,9 @@ def _run(words: list[str]) -> int:
     return n if kinds - {Kind.NEUTRAL} else 0
 
 
-def _are_many_cases(placed: list[Placed]) -> bool:
+def _are_many_cases(split: list[SplitName]) -> bool:
     roles: dict[str, set[Role]] = defaultdict(set)
-    for case, candidate in placed:
+    for case, candidate in split:
         if candidate.role is not None:
             roles[case].add(candidate.role)
     with_image = [case for case, found in roles.items() if not found.isdisjoint(CET1_OR_T1)]
@@ -170,9 +170,9 @@ def _are_many_cases(placed: list[Placed]) -> bool:
     )
 
 
-def _are_masks_of_other_folders(entries: list[Entry], placed: list[Placed]) -> bool:
+def _are_masks_of_other_folders(entries: list[Entry], split: list[SplitName]) -> bool:
     """Whether all files are masks in folders such as ``labels``, so that each name is that of a case."""
-    return all(entry.above for entry in entries) and all(one.candidate.role in MASK_ROLES for one in placed)
+    return all(entry.above for entry in entries) and all(one.candidate.role in MASK_ROLES for one in split)
 
 
 def _judge_one_case(entries: list[Entry], folder_name: str) -> tuple[Candidate, ...]:

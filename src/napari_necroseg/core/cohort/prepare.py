@@ -21,7 +21,7 @@ from napari_necroseg.core.cohort.table import (
 from napari_necroseg.core.errors import CohortError, GeometryError, NecrosegError, ResourceError, as_mistakes
 from napari_necroseg.core.events import Event, Finished, Progress, Started, Warned
 from napari_necroseg.core.files import back_up
-from napari_necroseg.core.grids.orient import has_place, working_grid
+from napari_necroseg.core.grids.orient import has_position, working_grid
 from napari_necroseg.core.images.file_image import is_tiff
 from napari_necroseg.core.images.on_grid import LEAST_OVERLAP, fit_onto, outside_notes
 from napari_necroseg.core.images.read import read_grid, read_mask
@@ -242,7 +242,7 @@ def _check_mask(case: CaseFiles, path: Path, *, grid: Grid, name: str) -> list[s
     """Return remarks on a mask, which may be smaller than the ceT1 image, but must lie in it."""
     mask = read_mask(path, spacing_mm=case.spacing_mm)
     other = working_grid(mask.volume.grid)
-    is_placed = has_place(grid) and has_place(other)
+    is_placed = has_position(grid) and has_position(other)
     empty = () if mask.volume.voxels.any() else (f"{path.name}: the mask is empty.",)
     found = [*mask.notes, *empty, *_compare(grid, other, name=name, is_mask=True)]
     is_moved = is_placed and not grid.matches(other)
@@ -254,7 +254,7 @@ def _compare(grid: Grid, other: Grid, *, name: str, is_mask: bool = False) -> li
     try:
         fit = fit_onto(other, grid, what=name)
     except GeometryError as error:
-        if not (has_place(grid) and has_place(other)):
+        if not (has_position(grid) and has_position(other)):
             return [str(error)]
         return [f"{name} does not overlap with the ceT1 image at all; are both of the same examination?"]
     if not fit.is_resampled:
@@ -276,12 +276,12 @@ def merge(earlier: CohortTable, found: Iterable[CaseFiles]) -> tuple[tuple[Row, 
     rows = list(earlier.rows)
     notes: list[str] = []
     fold_of_patient = {name_key(row.case.patient_or_name): row.case.fold for row in rows}
-    place_of_image = {_image(row.case): place for place, row in reversed(list(enumerate(rows)))}
+    index_of_image = {_image(row.case): index for index, row in reversed(list(enumerate(rows)))}
     names = {name_key(row.case.name) for row in rows}
     for case in found:
-        place = place_of_image.get(_image(case))
-        if place is not None:
-            rows[place], filled = _filled(rows[place], case)
+        index = index_of_image.get(_image(case))
+        if index is not None:
+            rows[index], filled = _filled(rows[index], case)
             notes += filled
         elif name_key(case.name) in names:
             notes.append(

@@ -101,8 +101,8 @@ def scan(folder: Path, walk: Walk) -> Generator[Event, None, Folder]:
     for name in names:
         below = folder / name
         if _real(below) in walk.seen:
-            place = relative_name(below, walk.root)
-            walk.problems.append(f"{place}: it is a link to a folder that was searched already; {LEFT_OUT}")
+            where = relative_name(below, walk.root)
+            walk.problems.append(f"{where}: it is a link to a folder that was searched already; {LEFT_OUT}")
             continue
         found = yield from scan(below, walk)
         folders.append(found)
@@ -141,8 +141,8 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
                 _check_number(walk)
                 found.append(entry)
     except OSError as error:
-        place = relative_name(folder, walk.root)
-        walk.problems.append(f"{place}: the folder could not be read ({_reason(error)}); {LEFT_OUT}")
+        where = relative_name(folder, walk.root)
+        walk.problems.append(f"{where}: the folder could not be read ({_reason(error)}); {LEFT_OUT}")
     for entry in sorted(found, key=lambda entry: natural_key(entry.name)):
         _sort_entry(entry, walk, files=files, names=names)
     depth = len(folder.parts) - len(walk.root.parts)
@@ -158,18 +158,18 @@ def _entries(folder: Path, walk: Walk) -> tuple[list[Path], list[str]]:
 def _sort_entry(entry: os.DirEntry[str], walk: Walk, *, files: list[Path], names: list[str]) -> None:
     """Add an entry to the files or folders, or report why not; errors concern this entry only."""
     path = Path(entry.path)
-    place = relative_name(path, walk.root)
+    where = relative_name(path, walk.root)
     try:
         is_folder = entry.is_dir()
         reason = _why_not(entry, walk, is_folder=is_folder)
     except (OSError, RuntimeError) as error:
-        walk.problems.append(f"{place}: {_reason(error)}; {LEFT_OUT}")
+        walk.problems.append(f"{where}: {_reason(error)}; {LEFT_OUT}")
         return
     if is_litter(entry.name):
-        walk.litter.append(place)
+        walk.litter.append(where)
         walk.may_hide = walk.may_hide or is_folder or bool(image_suffix(path))
     elif reason:
-        walk.problems.append(f"{place}: {reason}; {LEFT_OUT}")
+        walk.problems.append(f"{where}: {reason}; {LEFT_OUT}")
     elif is_folder:
         names.append(entry.name)
     elif image_suffix(path):
@@ -234,11 +234,11 @@ def is_litter(name: str) -> bool:
     return name.startswith((".", "~$")) or name_key(name) in _LITTER
 
 
-def litter_sentence(places: Sequence[str]) -> tuple[str, ...]:
+def litter_sentence(names: Sequence[str]) -> tuple[str, ...]:
     """Say how many such entries were left out, with the first names; nothing if there are none."""
-    if not places:
+    if not names:
         return ()
-    named = listed([*map(shown, places)], _MOST_NAMED)
-    entries = "1 entry" if len(places) == 1 else f"{len(places)} entries"
-    were = "was" if len(places) == 1 else "were"
+    named = listed([*map(shown, names)], _MOST_NAMED)
+    entries = "1 entry" if len(names) == 1 else f"{len(names)} entries"
+    were = "was" if len(names) == 1 else "were"
     return (f"{entries} of the file system's own, or hidden, {were} left out: {named}.",)

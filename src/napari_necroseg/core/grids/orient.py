@@ -103,7 +103,7 @@ def _to_file_index(file_grid: Grid, axes: tuple[int, ...], *, flips: tuple[bool,
     return matrix
 
 
-def has_place(grid: Grid) -> bool:
+def has_position(grid: Grid) -> bool:
     """Whether the file states where in the patient the grid lies."""
     return grid.position is Position.STATED
 
@@ -133,11 +133,15 @@ def by_index(volume: Volume, target: Grid) -> Volume:
 
 def _reorder(source: Grid, target: Grid) -> _Reorder | None:
     """Return the function that reorders the voxels of one file like those of the other, if there is one."""
-    if has_place(source) and has_place(target):
+    if has_position(source) and has_position(target):
         return None
     one, other = in_file_order(source), in_file_order(target)
     n_stacks = (one.position, other.position).count(Position.UPRIGHT)
-    if n_stacks == 1 and (has_place(one) or has_place(other)) and _are_alike(*map(_upright, (one, other))):
+    if (
+        n_stacks == 1
+        and (has_position(one) or has_position(other))
+        and _are_alike(*map(_upright, (one, other)))
+    ):
         return lambda voxels: from_working(to_working(Volume(voxels, one)).voxels, other)
     if n_stacks == 1 and _are_alike(_reversed(one), _shape_and_spacing(other)):
         return np.transpose

@@ -41,7 +41,7 @@ def grid_of_header(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     """
     with np.errstate(all="ignore"):
         affine, unit_notes = _in_mm(image, name)
-        _check_place(affine, image.header.get_zooms()[:3], name=name)
+        _check_position(affine, image.header.get_zooms()[:3], name=name)
         notes = (*_form_notes(image, name), *unit_notes, *_shape_notes(affine, image.header, name=name))
     shape = image.shape
     try:
@@ -70,7 +70,7 @@ def _unit_code(header: Any) -> int:
     return int(header["xyzt_units"]) & 0b111
 
 
-def _check_place(affine: Affine, zooms: tuple[float, ...], *, name: str) -> None:
+def _check_position(affine: Affine, zooms: tuple[float, ...], *, name: str) -> None:
     low, high = SPACING_BOUNDS_MM
     for spacing in (*np.linalg.norm(affine[:3, :3], axis=0), *(zoom for zoom in zooms if zoom == 0)):
         if not low <= spacing <= high:
@@ -87,8 +87,8 @@ def _check_place(affine: Affine, zooms: tuple[float, ...], *, name: str) -> None
 
 
 def _position(header: Any) -> Position:
-    has_place = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
-    return Position.STATED if has_place else Position.UNKNOWN
+    is_stated = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+    return Position.STATED if is_stated else Position.UNKNOWN
 
 
 def _form_notes(image: Any, name: str) -> tuple[str, ...]:
@@ -172,8 +172,8 @@ def _announced_problem(file: gzip.GzipFile | FileIO) -> str:
     order = orders[0]
     (size,) = struct.unpack(f"{order}i", start)
     header = start + file.read(size - len(start))
-    place, kind = _LAYOUTS[size]
-    (begin,) = struct.unpack_from(f"{order}{kind}", header, place)
+    offset, kind = _LAYOUTS[size]
+    (begin,) = struct.unpack_from(f"{order}{kind}", header, offset)
     is_single = header[344:346] == b"n+" or header[4:6] == b"n+"
     if is_single and not begin <= MOST_EXTENSION_BYTES:
         return f"its voxels are said to begin at byte {begin:.0f}"

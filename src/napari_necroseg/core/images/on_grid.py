@@ -7,7 +7,7 @@ from napari_necroseg.core.errors import GeometryError
 from napari_necroseg.core.grids.orient import (
     by_index,
     fits_by_index,
-    has_place,
+    has_position,
     in_file_order,
     to_working,
     working_grid,
@@ -130,7 +130,7 @@ def fit_onto(source: Grid, grid: Grid, *, what: str, onto: str = CET1) -> Fit:
             note=f"{capitalized(what)} is taken voxel for voxel: {lost}, and both have the same shape and "
             "voxel size."
         )
-    if not (has_place(source) and has_place(grid)):
+    if not (has_position(source) and has_position(grid)):
         raise GeometryError(
             f"{capitalized(what)} ({_measures(source)}) cannot be brought onto {onto} ({_measures(grid)}): "
             f"{lost}, and their shapes or voxel sizes differ. Export both with their position, or with the "
@@ -163,9 +163,9 @@ def _placed(
 
 
 def _who_is_lost(source: Grid, grid: Grid, *, what: str, onto: str) -> str:
-    if not (has_place(source) or has_place(grid)):
+    if not (has_position(source) or has_position(grid)):
         return "their files do not say where they lie in the patient"
-    lost = onto if has_place(source) else what
+    lost = onto if has_position(source) else what
     file = f"the file of {lost}" if lost.startswith("the ") else lost
     return f"{file} does not say where it lies in the patient"
 

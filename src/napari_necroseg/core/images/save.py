@@ -14,7 +14,7 @@ from napari_necroseg.core.volume import Origin, Volume, Voxels
 
 # The only fields that a saved file takes from the header of its origin. The others hold free text, in which
 # scanners and converters leave names of patients, and the scaling of the origin's own voxels.
-PLACE_FIELDS = (
+POSITION_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y"),
     *("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
@@ -107,7 +107,7 @@ def _header_at(header_bytes: bytes, of_kind: Any, *, voxels: Voxels) -> Any:
     header = of_kind(endianness=source.endianness)
     header.set_data_dtype(voxels.dtype)
     header.set_data_shape(voxels.shape)
-    for field in PLACE_FIELDS:
+    for field in POSITION_FIELDS:
         header[field] = source[field]
     # Set last, since the shape resets it; its first number is the handedness of the qform.
     header["pixdim"][:4] = source["pixdim"][:4]
