@@ -11,7 +11,7 @@ from napari_necroseg.core.scoring.overlap import Mask, count, dice
 
 
 def what_changed(before: Mask, after: Mask, *, voxel_ml: float) -> Changes:
-    """Compare the mask that is signed off with the prediction.
+    """Compare a corrected mask with the prediction that it began as.
 
     Parameters
     ----------
@@ -25,10 +25,7 @@ def what_changed(before: Mask, after: Mask, *, voxel_ml: float) -> Changes:
     Changes
         Dice coefficient (None where both are empty), volumes in mL, and the slices on which they differ.
 
-    Raises
-    ------
-    GeometryError
-        If the masks have different shapes.
+    Raises `GeometryError` if the masks have different shapes.
     """
     if before.shape != after.shape:
         raise GeometryError(

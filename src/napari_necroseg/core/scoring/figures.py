@@ -18,19 +18,16 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "svg", "pdf")
 _NAMES = ("boxes", "volumes")
-# Stands in every file that the library writes.
+# Matplotlib writes its name into every file.
 _DRAWN_BY = b"Matplotlib"
 _BOXES = {"dice": "Dice", "sensitivity": "sensitivity", "specificity_box": "specificity\n(box)"}
 _INK = "#0072b2"
 
 
 def check_figures() -> None:
-    """Say, before any work, that the library which draws figures is missing.
+    """Refuse, before any work, to draw figures without matplotlib.
 
-    Raises
-    ------
-    ResourceError
-        With what to install.
+    Raises `ResourceError`, which says what to install.
     """
     if find_spec("matplotlib") is None:
         raise ResourceError('Figures need matplotlib: pip install "napari-necroseg[figures]".')
@@ -53,10 +50,7 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
     tuple of Path
         ``boxes.*`` and ``volumes.*``.
 
-    Raises
-    ------
-    ResourceError
-        If matplotlib is missing, or the folder cannot be written.
+    Raises `ResourceError` if matplotlib is missing, or the folder cannot be written.
     """
     check_figures()
     return tuple(
@@ -67,7 +61,7 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
 
 
 def keep_foreign(folder: Path) -> Iterator[str]:
-    """Keep what another program wrote under the names of these figures, with a sentence for each file."""
+    """Rename files of other programs that have the names of these figures; yield a sentence for each."""
     for path in (folder / f"{name}.{suffix}" for name in _NAMES for suffix in FORMATS):
         if path.is_file() and _DRAWN_BY not in read_bytes(path):
             yield f"{path} is of another kind; it is kept as {back_up(path).name}."
@@ -87,7 +81,7 @@ def png_figures(scores: Mapping[str, Scores], *, n_unscored: int = 0) -> dict[st
     check_figures()
     drawn = {}
     for name, figure in _figures(scores, n_unscored).items():
-        # As small as a dock is wide, so that the writing is not shrunk.
+        # As wide as a dock, so that the text is not scaled down.
         figure.set_size_inches(3.4, 2.6)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=100)
@@ -156,5 +150,5 @@ def _defined(values: list[float]) -> list[float]:
 
 
 def _undated(suffix: str) -> dict[str, Any]:
-    """Leave out the time, so that the same scores give the same file."""
+    """Leave out the date, so that the same scores give the same file."""
     return {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix, {})

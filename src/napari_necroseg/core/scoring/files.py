@@ -51,7 +51,7 @@ class ScoringOptions:
     tolerance_mm
         Distance that counts as agreement of surfaces.
     against
-        Other sets of masks by name, scored against the same references and compared with the first.
+        Other sets of masks by name, scored against the same references and compared with the first set.
     second_reader
         Masks of a second reader: compared like another set, and the predictions are scored against them, too.
     csv
@@ -129,14 +129,14 @@ def score_files(
 
 
 def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Generator[Event]:
-    """Score pairs of masks; one that cannot be read is reported and does not stop the others.
+    """Score pairs of masks; a pair that cannot be read is reported and does not stop the others.
 
     Parameters
     ----------
     pairs
         From `find_pairs`.
     options
-        What is compared with them, and what is written.
+        What they are compared with, and what is written.
 
     Yields
     ------
@@ -165,7 +165,7 @@ def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Gene
 
 
 def _check_out(options: ScoringOptions) -> None:
-    """Refuse, before any mask is read, what cannot be written."""
+    """Refuse output paths that cannot be written, before any mask is read."""
     for folder in (options.export, options.figures):
         if folder is not None:
             check_out_folder(folder)
@@ -183,13 +183,10 @@ def other_pairs(pairs: MaskPairs, reference: Path, *, other: Path) -> MaskPairs:
     reference, other
         As in `find_pairs`.
 
-    Raises
-    ------
-    NecrosegError
-        If nothing fits together.
+    Raises `NecrosegError` if nothing fits together.
     """
     found = find_pairs(reference, other)
-    # The case of a single file is named by that file; it is the same case all the same.
+    # A single file names its case; here both files are of the same case.
     if len(pairs) == 1 == len(found) and reference.is_file() and other.is_file():
         return replace(found, pairs=(replace(found[0], case=pairs[0].case),))
     return found
@@ -197,7 +194,7 @@ def other_pairs(pairs: MaskPairs, reference: Path, *, other: Path) -> MaskPairs:
 
 @dataclass(frozen=True, kw_only=True)
 class _ScoredSet:
-    """The cases of a set of masks that were scored, and why others could not be."""
+    """The scored cases of a set of masks, and why others could not be scored."""
 
     scored: list[ScoredCase] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -219,7 +216,7 @@ class _ScoredSet:
         return tuple(one.pair.case for one in self.scored if one.made.is_corrected)
 
     def remarks(self) -> Iterator[str]:
-        """Say what should be known of the masks of another set."""
+        """State what a reader should know of the masks of another set."""
         total = len(self.scored)
         if words := known_in_words(self.known, total):
             yield words
@@ -227,7 +224,7 @@ class _ScoredSet:
 
 
 def _unscored(pairs: MaskPairs, found: _ScoredSet) -> dict[str, Any]:
-    """What there are no scores of, as the fields of a summary or a comparison."""
+    """Return what has no scores, as the fields of a summary or a comparison."""
     return {
         "with_reference": pairs.with_reference,
         "without_prediction": pairs.without_prediction,
@@ -260,7 +257,7 @@ def _first(pairs: MaskPairs, options: ScoringOptions) -> Generator[Event, None, 
 def _beside(
     first: _ScoredSet, summary: Summary, *, patients: Mapping[str, str], options: ScoringOptions
 ) -> Generator[Event, None, Summary]:
-    """Score the other sets, and add to the summary what comes of it."""
+    """Score the other sets, and add the comparisons to the summary."""
     sets = dict(options.against)
     if options.second_reader is not None:
         sets[SECOND_READER] = options.second_reader
@@ -316,7 +313,7 @@ def _other(pairs: MaskPairs, name: str, *, options: ScoringOptions) -> Generator
             found.failed[pair.case] = str(error)
             yield Warned(message=f"{name}, {pair.case}: not done. {error}")
             continue
-        # What was noted of the references was told with the first set.
+        # Notes on the references were reported with the first set.
         yield from (Warned(message=f"{name}, {note}") for note in masks.prediction_notes)
         found.scored.append(scored)
     return found
@@ -331,7 +328,7 @@ def _score_pair(pair: MaskPair, tolerance_mm: float) -> tuple[ScoredCase, ReadPa
 
 
 def _write(scored: list[ScoredCase], summary: Summary, *, options: ScoringOptions) -> Iterator[Event]:
-    """Write what is options; a file of someone else under one of these names is kept, and that is told."""
+    """Write the chosen files; a file of another program under such a name is renamed, with a warning."""
     scores = {case.pair.case: case.scores for case in scored}
     texts: dict[Path, str] = {}
     if options.csv is not None:

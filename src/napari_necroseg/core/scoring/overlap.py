@@ -20,7 +20,7 @@ Side = Literal["reference", "prediction"]
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Voxels of a region, by what reference and prediction say of them."""
+    """The voxels of a region, by whether reference and prediction contain them."""
 
     true_positive: int
     missed: int
@@ -44,9 +44,9 @@ def count(reference: Mask, prediction: Mask, *, beside: int = 0) -> Counts:
     Parameters
     ----------
     reference, prediction
-        The masks, or the part of them that holds all of their voxels.
+        The masks, or a part that holds all of their voxels.
     beside
-        Voxels of the region that lie beside that part: neither mask has any there.
+        Voxels of the region outside that part, where both masks are empty.
     """
     both = int(np.count_nonzero(reference & prediction))
     in_reference = int(np.count_nonzero(reference))
@@ -70,7 +70,7 @@ def sensitivity(counts: Counts) -> float:
 
 
 def specificity(counts: Counts) -> float:
-    """Share of the background that was left alone, |R0 n P0| / |R0|; nan without background."""
+    """Share of the background that was not marked, |R0 n P0| / |R0|; nan without background."""
     return _ratio(counts.true_negative, counts.true_negative + counts.extra)
 
 
@@ -79,12 +79,12 @@ def _ratio(part: int, whole: int) -> float:
 
 
 class LiveCounts:
-    """Counts of two masks ``(Z, Y, X)`` that follow strokes on either of them.
+    """Counts of two masks ``(Z, Y, X)``, updated stroke by stroke on either of them.
 
     Parameters
     ----------
     reference, prediction
-        Where the masks are; kept, and changed by `paint`.
+        The masks, true inside; kept, and changed by `paint`.
     """
 
     def __init__(self, reference: Mask, prediction: Mask) -> None:
@@ -92,22 +92,22 @@ class LiveCounts:
         self.counts = count(reference, prediction)
 
     def is_same(self, side: Side, voxels: Voxels) -> bool:
-        """Whether a mask is as it was counted last."""
+        """Whether a mask is as it was last counted."""
         return voxels.shape == self._masks[side].shape and bool(
             np.array_equal(voxels != 0, self._masks[side])
         )
 
     def paint(self, side: Side, box: Box, *, voxels: Voxels) -> Counts:
-        """Follow a stroke.
+        """Update the counts after a stroke.
 
         Parameters
         ----------
         side
             The mask that was painted on.
         box
-            What the stroke touched lies in here.
+            A box that holds all that the stroke touched.
         voxels
-            ``(Z, Y, X)``; the labels as they are now. What is not 0 is inside.
+            ``(Z, Y, X)``; the labels after the stroke. What is not 0 is inside.
         """
         mask = self._masks[side][box]
         other = self._masks["prediction" if side == "reference" else "reference"][box]
@@ -115,7 +115,7 @@ class LiveCounts:
         into = _number(now & other) - _number(mask & other)
         beyond = _number(now) - _number(mask) - into
         mask[...] = now
-        # Inside the other mask a voxel turns from missed (or extra) to found; beside it, from true negative.
+        # Within the other mask a voxel was missed (or extra) and is found now; else it was a true negative.
         missed, extra = (beyond, -into) if side == "reference" else (-into, beyond)
         self.counts = Counts(
             true_positive=self.counts.true_positive + into,

@@ -17,7 +17,7 @@ from napari_necroseg.core.images.nifti import holds_fractions
 from napari_necroseg.core.images.read import read_grid, read_mask_on
 from napari_necroseg.core.volume import Grid, Voxels
 
-# What is written beside a mask, under a name made of the mask's.
+# Files beside a mask whose names are made from the mask's.
 _BESIDE = re.compile(r"(.+)_(?:probability|uncertainty|tumour|earlier-\d{3,})", re.IGNORECASE | re.DOTALL)
 _EARLIER = re.compile(r".+_earlier-\d{3,}", re.IGNORECASE | re.DOTALL)
 
@@ -29,15 +29,15 @@ class MaskPair:
     Parameters
     ----------
     case, patient
-        Whose they are.
+        Names.
     reference, prediction
         The files.
     grid_file
-        The image on whose grid they are compared.
+        The image whose grid they are compared on.
     spacing_mm
-        Slice, row and column spacing of those that are TIFF stacks and do not state theirs.
+        Slice, row and column spacing for TIFF stacks that do not state theirs.
     siblings
-        The other cases of its patient, as the cohort's table has them.
+        The patient's other cases in the cohort's table.
     """
 
     case: str
@@ -51,7 +51,7 @@ class MaskPair:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskPairs:
-    """The pairs of masks that are there, and all that is not in pairs.
+    """Pairs of masks, and everything that has no partner.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class MaskPairs:
     without_prediction, without_reference
         Names of cases with a reference and no prediction, and of predictions that no reference belongs to.
     refused
-        Why a case cannot be scored, by its name: several files have it.
+        Why a case cannot be scored, by its name: several files have this name.
     notes
-        What else should be known, a sentence each.
+        Further remarks, a sentence each.
     """
 
     pairs: tuple[MaskPair, ...]
@@ -88,7 +88,7 @@ class MaskPairs:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReadPair:
-    """Both masks ``(Z, Y, X)`` on one grid, and what was noted when they were read."""
+    """Both masks ``(Z, Y, X)`` on one grid, with the notes from reading them."""
 
     reference: Voxels
     prediction: Voxels
@@ -107,10 +107,7 @@ def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
         and a folder with ``<case>.nii.gz`` for each of its cases that has a reference. Names that differ only
         in letter case are the same.
 
-    Raises
-    ------
-    NecrosegError
-        If something named does not exist or nothing fits together.
+    Raises `NecrosegError` if something named does not exist or nothing fits together.
     """
     for path in (reference, prediction):
         if not path.exists():
@@ -129,7 +126,7 @@ def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
 
 
 def with_spacing(pairs: MaskPairs, spacing_mm: Spacing | None) -> MaskPairs:
-    """Give the spacing of TIFF stacks to the pairs whose cohort does not."""
+    """Set the spacing of TIFF stacks in pairs whose cohort does not give it."""
     given = (replace(pair, spacing_mm=pair.spacing_mm or spacing_mm) for pair in pairs)
     return replace(pairs, pairs=tuple(given))
 
@@ -137,10 +134,7 @@ def with_spacing(pairs: MaskPairs, spacing_mm: Spacing | None) -> MaskPairs:
 def read_pair(pair: MaskPair) -> ReadPair:
     """Read the two masks of a case onto its grid.
 
-    Raises
-    ------
-    NecrosegError
-        If a file cannot be read, or lies elsewhere in space.
+    Raises `NecrosegError` if a file cannot be read, or lies elsewhere in space.
     """
     grid = working_grid(read_grid(pair.grid_file, spacing_mm=pair.spacing_mm)[0])
     reference, prediction = (
@@ -229,20 +223,20 @@ class MaskFolder:
     Parameters
     ----------
     files
-        Of each name; several are files among which nobody can choose.
+        The files with each name; with several, the right one cannot be known.
     notes
-        What was left out of the folder, a sentence each.
+        What was left out, a sentence each.
     """
 
     files: Mapping[str, tuple[Path, ...]]
     notes: tuple[str, ...] = ()
 
     def name_of(self, key: str) -> str:
-        """Return a name as the (first) file has it, as a case is called."""
+        """Return the case name in the spelling of the (first) file."""
         return shown(tidy_name(image_stem(self.files[key][0])))
 
     def twins(self, key: str) -> str:
-        """Say that several files have a name; nothing if one has it, or none."""
+        """Say that several files have a name; empty if one or none has."""
         files = self.files.get(key, ())
         if len(files) < 2:
             return ""
@@ -251,17 +245,17 @@ class MaskFolder:
         return f"{folder} holds {len(files)} files of this case ({names}); keep the right one."
 
     def impossible(self, key: str) -> str:
-        """Say why no case can have a name; nothing if one can."""
+        """Say why a name is impossible for a case; empty if it is not."""
         reason = check_case_name(tidy_name(image_stem(self.files[key][0])))
         return f"{reason[0].upper()}{reason[1:]}; rename its files." if reason else ""
 
     def cases(self, named: Collection[str]) -> "MaskFolder":
-        """Return what can be a mask of a case: no probabilities, uncertainties, tumours or earlier versions.
+        """Return the files that can be masks of a case, without probabilities, tumours or earlier versions.
 
         Parameters
         ----------
         named
-            Names of cases, as `name_key` makes them: a case may be called like one of those files.
+            Names of cases, as `name_key` makes them: a case may have the name of such a file.
         """
         kept = {key: files for key, files in self.files.items() if not self._is_beside(key, named)}
         return MaskFolder(files=kept, notes=self.notes)
@@ -273,7 +267,7 @@ class MaskFolder:
         return key not in named or all(map(holds_fractions, self.files[key]))
 
     def _is_there(self, key: str, named: Collection[str]) -> bool:
-        """Whether there is a case of a name, or one whose file this would be."""
+        """Whether a case has this name, or has such a file."""
         found = _BESIDE.fullmatch(key)
         return key in self.files or key in named or (found is not None and self._is_there(found[1], named))
 
@@ -283,7 +277,7 @@ def _beyond(folder: MaskFolder, both: list[str]) -> list[str]:
 
 
 def _on_earlier(references: MaskFolder, predictions: MaskFolder, *, both: list[str]) -> tuple[str, ...]:
-    """Tell what would be a pair by its name, and is an earlier version on both sides."""
+    """Name the pairs that are earlier versions on both sides and are left out."""
     left_out = [
         predictions.name_of(key)
         for key in predictions.files
@@ -293,7 +287,7 @@ def _on_earlier(references: MaskFolder, predictions: MaskFolder, *, both: list[s
 
 
 def read_folder(folder: Path) -> MaskFolder:
-    """List the image files of a folder; litter is left out, and two halves of a pair are one file."""
+    """List the image files of a folder without litter; the two halves of an Analyze pair are one file."""
     listing = list_images(folder)
     files: dict[str, list[Path]] = defaultdict(list)
     for path in listing.images:
@@ -303,5 +297,5 @@ def read_folder(folder: Path) -> MaskFolder:
 
 
 def is_earlier_version(key: str) -> bool:
-    """Whether a name is that of a mask that a newer one replaced."""
+    """Whether a name is that of a replaced mask."""
     return _EARLIER.fullmatch(key) is not None

@@ -12,7 +12,7 @@ _BOTH = (Sequence.CET1, Sequence.T2)
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A score of Table 1 in percent; `mean` is None where the text that we have is damaged."""
+    """A score of Table 1 in percent; `mean` is None where our copy of the text is damaged."""
 
     mean: float | None
     median: float
@@ -27,7 +27,7 @@ def published(
 ) -> Mapping[str, Published]:
     """Return Table 1's Dice, sensitivity and specificity of a configuration, by the name of the score.
 
-    The paper does not say in which region specificity was counted.
+    The paper does not state the region for specificity.
     """
     return {
         name: Published(mean=mean, median=median, std=std)

@@ -17,7 +17,7 @@ from napari_necroseg.core.volume import Grid, Volume, Voxels
 
 State = Literal["scored", "missed", "false_alarm", "nothing_to_find"]
 
-# What describes how it was scored, rather than how well.
+# Fields that are no scores.
 _HOW = ("state", "nsd_tolerance_mm")
 DEFAULT_TOLERANCE_MM = 2.0
 BOX_MARGIN_MM = 10.0
@@ -29,7 +29,7 @@ AGREED, MISSED, EXTRA = 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """How well one prediction agrees with its reference.
+    """The agreement of one prediction with its reference.
 
     Ratios are between 0 and 1, volumes in millilitres; what is undefined is nan. Specificity is counted
     over the whole image, over the reference's bounding box plus 10 mm (`specificity_box`), and over
@@ -133,7 +133,7 @@ def _scores(reference: Mask, prediction: Mask, *, grid: Grid, tolerance_mm: floa
 
 
 def _common_grid(reference: Volume | Voxels, prediction: Volume | Voxels, *, grid: Grid | None) -> Grid:
-    """The grid that both masks are on."""
+    """Return the grid of both masks."""
     grids = [mask.grid for mask in (reference, prediction) if isinstance(mask, Volume)]
     if grid is None and not grids:
         raise GeometryError("Scores need the size of a voxel: give volumes, or arrays with their grid.")
@@ -186,7 +186,7 @@ def _patch_specificity(reference: Mask, prediction: Mask, *, box: Box) -> float:
 
 
 def _within(span: slice, box: slice) -> slice:
-    """The part of a span that lies in a box, counted from the box's beginning."""
+    """Return the part of a span that lies in a box, counted from the start of the box."""
     start = min(max(span.start, box.start), box.stop)
     return slice(start - box.start, max(start, min(span.stop, box.stop)) - box.start)
 
@@ -247,7 +247,7 @@ def patch_about(centroid: ArrayLike, shape: tuple[int, ...]) -> Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesions:
-    """Lesions of the reference, those that the prediction touches, and predicted ones that touch none."""
+    """Numbers of lesions: in the reference, touched by the prediction, and predicted without touching any."""
 
     reference: int
     found: int
@@ -272,7 +272,7 @@ class SliceScores:
     prediction_ml: tuple[float, ...]
 
     def worst_first(self) -> list[int]:
-        """Return the slices on which the masks differ, that with the largest volume in error first."""
+        """Return the slices on which the masks differ, the largest volume in error first."""
         overlap = [
             (1 - dice) * (reference + prediction) if not math.isnan(dice) else 0.0
             for dice, reference, prediction in zip(

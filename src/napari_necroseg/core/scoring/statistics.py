@@ -14,12 +14,12 @@ CONFIDENCE_PERCENT = 95.0
 
 
 def defined(values: Iterable[float]) -> list[float]:
-    """Return the values that are not nan; infinite ones are."""
+    """Return the values that are not nan; infinite ones count as defined."""
     return [value for value in values if not math.isnan(value)]
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean; infinite if one value is, nan of none and of infinities of either sign."""
+    """Return the mean; infinite if a value is; nan without values, or with infinities of both signs."""
     infinite = {value for value in values if math.isinf(value)}
     return fmean(values) if values and len(infinite) < 2 else math.nan
 
@@ -30,7 +30,7 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
-    """Return the first and third quartile; an observed one where it would lie next to an infinite one."""
+    """Return the first and third quartile; next to an infinite value, an observed value is taken."""
     if not values:
         return math.nan, math.nan
     if all(map(math.isfinite, values)):
@@ -46,8 +46,8 @@ def interval_of_mean(groups: Iterable[Sequence[float]]) -> tuple[float, float]:
     Parameters
     ----------
     groups
-        The values of each patient, of whom each is drawn with all of them: those of one patient are not
-        independent. A patient without values is left out.
+        The values of each patient. Patients are drawn with all of their values, which are not independent;
+        one without values is left out.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def paired_test(score: str, differences: NDArray[np.float64], *, more_is_better:
 
 
 def median_difference(differences: NDArray[np.float64]) -> float:
-    """Median; where one of the two in the middle is infinite, the other one, and 0 for one of either sign."""
+    """Median; of two middle values the finite one if there is one; 0 of infinities of both signs."""
     if not len(differences):
         return math.nan
     ordered = np.sort(differences)
@@ -156,7 +156,7 @@ def signed_rank_p(differences: NDArray[np.float64]) -> float:
         return 1.0
     from scipy.stats import wilcoxon
 
-    # A zone found by one and missed by the other ranks above every difference that has a number.
+    # A zone that only one of them found outranks every finite difference.
     finite = differences[np.isfinite(differences)]
     beyond = float(np.abs(finite).max(initial=0.0)) + 1.0
     ranked = np.nan_to_num(differences, posinf=beyond, neginf=-beyond)
@@ -164,13 +164,13 @@ def signed_rank_p(differences: NDArray[np.float64]) -> float:
 
 
 def better_and_worse(differences: NDArray[np.float64], *, more_is_better: bool) -> tuple[int, int]:
-    """Return for how many the other one is better, and for how many worse."""
+    """Return for how many patients the other one is better, and for how many worse."""
     gain = differences if more_is_better else -differences
     return int(np.count_nonzero(gain > 0)), int(np.count_nonzero(gain < 0))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p values for being many (Holm 1979), in their order; one that is undefined (nan) is no test."""
+    """Correct p values for multiple tests (Holm 1979), in their order; undefined ones (nan) do not count."""
     tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
     corrected = [math.nan] * len(p_values)
     highest = 0.0

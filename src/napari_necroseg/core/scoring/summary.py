@@ -19,7 +19,7 @@ from napari_necroseg.core.scoring.statistics import (
     quartiles,
 )
 
-# What is compared, and whether more of it is better. A volume counts by how far it is off, either way.
+# The scores that are compared, and whether more is better; volume differences count by absolute value.
 COMPARED = {
     "dice": True,
     "sensitivity": True,
@@ -44,7 +44,7 @@ class CaseChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Unscored:
-    """The cases of a scoring that have no scores.
+    """The cases without scores.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Unscored:
 
     @classmethod
     def of(cls, one: "Summary | Comparison") -> Self:
-        """Return those of a summary or a comparison, which have fields of these names."""
+        """Return those of a summary or a comparison, which has the same fields."""
         return cls(**{field.name: getattr(one, field.name) for field in fields(cls)})
 
     @property
@@ -72,14 +72,14 @@ class Unscored:
         return len(self.without_prediction) + len(self.failed)
 
     def in_words(self, what: str = "prediction", *, most: int = MOST_NAMED) -> tuple[str, ...]:
-        """Say all of it, a sentence each; nothing if nothing is missing.
+        """Say which cases have no scores, in sentences; none if all have.
 
         Parameters
         ----------
         what
-            What is compared with the references.
+            The noun for what is compared with the references.
         most
-            Names in a sentence; further ones are counted.
+            Most names in a sentence; further ones are counted.
         """
         sentences = []
         total, lacking = self.with_reference, len(self.without_prediction)
@@ -108,7 +108,7 @@ class Unscored:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Another set of masks against the first one, on the cases that both have.
+    """Another set of masks compared with the first, on the cases that both have.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Comparison:
     most_changed
         Cases whose Dice coefficient differs most, by absolute difference.
     with_reference, without_prediction, without_reference, failed
-        What the other set has no scores of; see `Unscored`.
+        The cases without scores in the other set; see `Unscored`.
     """
 
     other: str
@@ -135,12 +135,12 @@ class Comparison:
 
     @property
     def unscored(self) -> Unscored:
-        """What the other set has no scores of."""
+        """The cases without scores in the other set."""
         return Unscored.of(self)
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of its numbers should know, a sentence each."""
+        """Remarks for readers of the numbers, a sentence each."""
         return tuple(f"{self.other}: {words}" for words in self.unscored.in_words("mask"))
 
     def __str__(self) -> str:
@@ -203,7 +203,7 @@ class Summary:
         return Unscored.of(self)
 
     def remarks(self, *, most_named: int = MOST_NAMED) -> tuple[str, ...]:
-        """Say what a reader of the numbers should know, a sentence each; of so many cases by name."""
+        """Return remarks for readers of the numbers, a sentence each, with so many case names at most."""
         known = known_in_words(self.trained_on, self.total)
         altered = altered_in_words(
             self.changed_since_written, self.corrected_by_hand, total=self.total, most=most_named
@@ -330,7 +330,7 @@ def _compared(
 
 
 def value_of(scores: Scores, name: str) -> float:
-    """Return the value of a score that is compared: of a difference of volumes how far it is off."""
+    """Return the value of a score for comparison: the absolute value of a difference of volumes."""
     value = float(getattr(scores, name))
     return abs(value) if name == _ABSOLUTE else value
 
@@ -342,7 +342,7 @@ def _signed(value: float) -> str:
 def altered_in_words(
     changed: Collection[str], corrected: Collection[str], *, total: int, most: int = MOST_NAMED
 ) -> tuple[str, ...]:
-    """Say which masks are not as a model made them, a sentence each; nothing if all are.
+    """Say which masks are not as a model made them, in sentences; none if all are.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def surface_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
 
 
 def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing) -> NDArray[np.float32]:
-    """Return how far the reference's surface is from the prediction's, on the voxels along it.
+    """Return the distance from the reference's surface to the prediction's, in the voxels along the former.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
     elements = [(code != 0) & (code != _ALL_INSIDE) for code in codes]
     at_corners = np.full(elements[0].shape, -np.inf)
     at_corners[elements[0]] = _distances_to(elements[1], elements[0], spacing_mm=spacing_mm)
-    # Corner (z, y, x) lies before voxel (z, y, x): a voxel has those from its own place to the next.
+    # Corner (z, y, x) lies before voxel (z, y, x): a voxel's corners run from its own index to the next.
     largest = ndimage.maximum_filter(at_corners, size=2, origin=-1, mode="nearest")[:-1, :-1, :-1]
     contour = reference[box] & ~ndimage.binary_erosion(reference[box], _IN_SLICE)
     distances[box][contour] = largest[contour]
@@ -131,12 +131,12 @@ def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
 
 
 def neighbourhoods(mask: Mask) -> NDArray[np.uint8]:
-    """Return which of its eight corners are inside, a bit each, for every place between eight voxel centres.
+    """Return, for every cube of eight neighbouring voxel centres, which of them are inside, one bit each.
 
     Parameters
     ----------
     mask
-        ``(Z, Y, X)``; outside of it there is nothing.
+        ``(Z, Y, X)``; false beyond its border.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def _triangles() -> dict[int, Floats]:
 
     triangles = {}
     for code in range(1, _ALL_INSIDE):
-        # Where it is ambiguous, the surface encloses the corners that are fewer, be they in or out.
+        # In ambiguous cubes the surface encloses the smaller number of corners, inside or outside.
         fewer = code if code.bit_count() <= 4 else _ALL_INSIDE - code
         cube = np.array([fewer >> bit & 1 for bit in range(8)], np.float32).reshape(2, 2, 2)
         vertices, faces, *_ = marching_cubes(cube, 0.5, method="lorensen")
@@ -178,7 +178,7 @@ def _triangles() -> dict[int, Floats]:
 
 
 def _distances_to(targets: Mask, places: Mask, *, spacing_mm: Spacing) -> Floats:
-    """Distance from each of the places to the nearest target, on one grid."""
+    """Return the distance from each place to the nearest target, on one grid."""
     if not targets.any():
         return np.full(int(np.count_nonzero(places)), np.inf)
     distance: Floats = ndimage.distance_transform_edt(~targets, sampling=spacing_mm)
@@ -191,7 +191,7 @@ def _sorted(distances_mm: Floats, areas_mm2: Floats) -> tuple[Floats, Floats]:
 
 
 def _percentile(distances_mm: Floats, areas_mm2: Floats, *, percent: float) -> float:
-    """First distance at which at least `percent` of the area is reached; infinite without any element."""
+    """Return the first distance at which `percent` of the area is reached; infinite without elements."""
     if not len(distances_mm):
         return math.inf
     reached = np.cumsum(areas_mm2) / areas_mm2.sum()

@@ -23,7 +23,7 @@ from napari_necroseg.core.scoring.scores import SCORE_NAMES, Scores, State
 from napari_necroseg.core.scoring.summary import Summary
 from napari_necroseg.core.volume import Grid
 
-# Scores that exist for several regions, in a table with a column for the region.
+# Scores that exist for several regions: metric and region.
 _REGIONS = {
     "specificity": ("specificity", "native"),
     "specificity_box": ("specificity", "box"),
@@ -41,7 +41,7 @@ _IN_MARKDOWN = {
     "centroid_distance_mm": "Centroid distance, mm",
     "volume_difference_ml": "Volume difference, mL",
 }
-# What the numbers mean, for whoever finds the file without the program.
+# Definitions, for readers of the file who do not have the program.
 _DEFINITIONS = {
     "native": "all voxels of the case's ceT1 grid",
     "box": "the bounding box of the reference plus 10 mm",
@@ -56,7 +56,7 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoredCase:
-    """A case that was scored: its files, its grid, its scores, and how its mask was made."""
+    """A scored case: its files, grid and scores, and the provenance of its mask."""
 
     pair: MaskPair
     grid: Grid
@@ -65,18 +65,18 @@ class ScoredCase:
 
     @property
     def trained_on(self) -> Known | None:
-        """Whether the model has learned from it."""
+        """Whether the model was trained on it."""
         return known_by_record(self.made.record, siblings=self.pair.siblings)
 
 
 def wide_table(scores: Mapping[str, Scores]) -> str:
-    """Return CSV with a row for each case; a cell is empty where a score is undefined."""
+    """Return CSV with one row per case; undefined scores are empty."""
     names = ["case", *(field.name for field in fields(Scores))]
     return _csv(names, ({"case": csv_cell(case)} | plain(one) for case, one in scores.items()))
 
 
 def tidy_table(scores: Mapping[str, Scores]) -> str:
-    """Return CSV with a row for each case and score: ``case,metric,region,value``."""
+    """Return CSV with one row per case and score: ``case,metric,region,value``."""
     rows = []
     for case, one in scores.items():
         values = plain(one)
@@ -87,7 +87,7 @@ def tidy_table(scores: Mapping[str, Scores]) -> str:
 
 
 def metric_and_region(score: str) -> tuple[str, str]:
-    """Return what is counted and over which region, by the name of a score; most are of the whole image."""
+    """Return the metric and the region of a score, by its name; most are over the whole image."""
     return _REGIONS.get(score, (score, "native"))
 
 
@@ -115,10 +115,7 @@ def markdown_table(summary: Summary) -> str:
 def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float) -> dict[str, Any]:
     """Return how scores were made, ready for JSON: definitions, versions, files with hashes, and scores.
 
-    Raises
-    ------
-    FileError
-        If a file is gone that was read before.
+    Raises `FileError` if a file is gone that was read before.
     """
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -132,7 +129,7 @@ def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float
 
 
 def is_alike(path: Path, text: str) -> bool:
-    """Whether a file is such a table or record as this text, by its beginning, so that it may be replaced."""
+    """Whether a file begins like this text: then it is an earlier table or record, and may be replaced."""
     first, *_ = text.splitlines()
     # The second line of a record is its date.
     begins = f'{first}\n  "made": "' if first == "{" else f"{first}\n"
@@ -143,10 +140,7 @@ def is_alike(path: Path, text: str) -> bool:
 def read_scores(path: Path) -> dict[str, Scores]:
     """Read a table with a row for each case; return the scores of each.
 
-    Raises
-    ------
-    FileError
-        If it is not such a table.
+    Raises `FileError` if it is not such a table.
     """
     text = read_text(path, "a table of scores", most_bytes=LARGEST_TABLE_BYTES)
     try:
@@ -178,7 +172,7 @@ def _case_record(case: ScoredCase) -> dict[str, Any]:
 
 
 def _scores_of(row: dict[str, str]) -> Scores:
-    """Turn a row back into scores; an empty cell is an undefined number."""
+    """Read the scores in a row; an empty cell is undefined."""
     state: State = get_args(State)[get_args(State).index(row["state"])]
     values: dict[str, Any] = {name: float(row[name] or "nan") for name in (*SCORE_NAMES, "nsd_tolerance_mm")}
     counts = {name: int(value) for name, value in values.items() if name.startswith("lesions_")}

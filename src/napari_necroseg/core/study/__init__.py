@@ -1,1 +1,1 @@
-"""The experiment: folds, runs, where they are computed, and what comes of them."""
+"""The study: folds, runs, where they are computed, and what comes of them."""

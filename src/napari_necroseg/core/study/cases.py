@@ -31,14 +31,9 @@ _Stamps = tuple[tuple[Path, int, int], ...]
 
 
 def check_cases(config: StudyConfig, cohort: Cohort) -> None:
-    """Refuse, before anything is read, cases that lack what a configuration needs.
+    """Refuse cases without the images or masks that a configuration needs; nothing is read for it.
 
     All configurations are compared on the same cases.
-
-    Raises
-    ------
-    CohortError
-        With how many, and the first of them.
     """
     sequences = {sequence for configuration in config.configurations for sequence in configuration.sequences}
     lacking = {}
@@ -55,14 +50,14 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
 
 
 class CaseStore:
-    """Cases that were read, kept as long as their files stay the same and memory is left.
+    """Keeps cases in memory as long as their files stay the same and there is room.
 
     Parameters
     ----------
     most_bytes
-        Of all voxels together; by default a third of the memory that is free now.
+        Limit for all voxels together; a third of the memory that is free now, if not given.
     share
-        How many processes share that.
+        How many processes share this memory.
 
     Attributes
     ----------
@@ -80,10 +75,7 @@ class CaseStore:
     def load(self, files: CaseFiles) -> Case:
         """Return a case, from memory if it is there.
 
-        Raises
-        ------
-        NecrosegError
-            As `load_case`.
+        Raises what `load_case` raises.
         """
         if files.loaded is not None:
             return files.loaded
@@ -99,7 +91,7 @@ class CaseStore:
     def with_voxels(self, files: CaseFiles) -> CaseFiles:
         """Return the row of a case with its voxels if these fit into memory; reads them if need be.
 
-        The notes on how it was read are left out: they were told when the experiment began.
+        The notes on how it was read are left out: they were reported when the study began.
         """
         if files.name not in self._cases and self._is_full:
             return files
@@ -121,15 +113,13 @@ class CaseStore:
 def read_study_cases(
     config: StudyConfig, cohort: Cohort, *, store: CaseStore, out: Path, stop: threading.Event
 ) -> Generator[Event, None, Mapping[str, StudyCase] | None]:
-    """Read every case once, and decide its fold; return None if it was stopped.
+    """Read every case once and decide its fold; return None if stopped.
 
-    An existing table of folds in `out` counts; else the folds of the cohort's table; else they are drawn. The
-    table is written if it is not there.
+    Folds come from a table of folds in `out`, else from the cohort's table, else they are drawn; then the
+    table is written.
 
-    Raises
-    ------
-    NecrosegError
-        If a case cannot be read, the folds are not as they must be, or two patients share an image.
+    Raises `NecrosegError` if a case cannot be read, the folds are not as they must be, or two patients share
+    an image.
     """
     volumes: dict[str, float] = {}
     marks: dict[str, Mapping[Sequence, ImageMark]] = {}
@@ -175,10 +165,7 @@ def decide_folds(
 ) -> dict[str, int]:
     """Return the fold of each case: as the table in `out` has them, or the cohort's, or drawn anew.
 
-    Raises
-    ------
-    CohortError
-        If they are not as many as were asked for, or divide a patient.
+    Raises `CohortError` if they are not as many as were asked for, or divide a patient.
     """
     patients = {files.name: files.patient_or_name for files in cohort}
     if (out / FOLDS_NAME).exists():
@@ -199,13 +186,7 @@ def number_of_folds(cohort: Cohort, out: Path) -> int | None:
 
 
 def without_voxels(cohort: Cohort) -> Cohort:
-    """Refuse cases that are in no file: processes cannot share them, and nothing could be repeated.
-
-    Raises
-    ------
-    SettingsError
-        Naming the case.
-    """
+    """Refuse cases that are not in files: other processes cannot read them, and nothing could be repeated."""
     loaded: list[CaseFiles] = [case for case in cohort if case.loaded is not None]
     if loaded:
         raise SettingsError(
@@ -215,12 +196,9 @@ def without_voxels(cohort: Cohort) -> Cohort:
 
 
 def cohort_of(folder: Path, record: StudyRecord) -> Cohort:
-    """Return the cases of an experiment as it used them: corrected masks in place of the cohort's.
+    """Return the cases of a study with the masks that it used: corrected ones in place of the cohort's.
 
-    Raises
-    ------
-    CohortError
-        If the cohort's table is gone, or no longer has one of them.
+    Raises `CohortError` if the cohort's table is gone, or no longer has one of them.
     """
     table = read_cohort(folder / record.cohort)
     return replace(table, cases=tuple(_as_used(table[name], folder, record=record) for name in record.cases))
@@ -232,7 +210,7 @@ def _as_used(files: CaseFiles, folder: Path, *, record: StudyRecord) -> CaseFile
         return files
     mask, target = folder / used, record.config.target
     named = files.mask(target)
-    # Another mask than the table's is a corrected one.
+    # A mask that is not the table's is a corrected one.
     is_own = named is None or named.resolve() != mask.resolve()
     own = files.own_masks | ({target} if is_own else set())
     if target == "reference":

@@ -12,14 +12,14 @@ _CORES_A_RUN = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """Where runs are computed.
+    """The computer, or the cluster, that runs are computed on.
 
     Parameters
     ----------
     workers
         Runs at the same time on this computer.
     devices
-        Torch's name of the device of each worker, in turn; ``auto`` is looked up where the worker is.
+        Torch's name of the device of each worker, in turn; ``auto`` is resolved on the worker.
     threads
         CPU threads of a run; None for all but one of the worker's computer.
     scheduler
@@ -47,16 +47,12 @@ class Compute:
 
 
 def resolve_compute(config: StudyConfig) -> Compute:
-    """Decide where the runs of an experiment are computed.
+    """Decide where the runs of a study are computed.
 
-    Without a wish it is one run for each graphics card, else for each four cores.
+    Unless chosen otherwise, there is one run per graphics card, or else one per four cores.
 
-    Raises
-    ------
-    SettingsError
-        If the workers' threads were more than there are cores.
-    ResourceError
-        If this needs dask.distributed, and it is not installed.
+    Raises `SettingsError` if the workers' threads were more than there are cores; `ResourceError` if this
+    needs dask.distributed, and it is not installed.
     """
     if config.scheduler is not None:
         _check_cluster()
@@ -90,7 +86,7 @@ def _check_cluster() -> None:
 
 
 def _devices(device: str) -> tuple[str, ...]:
-    """The devices that workers take in turn: all cards, unless one was named."""
+    """Return the devices that workers use in turn: all graphics cards, unless one was named."""
     from napari_necroseg.core.network.device import resolve_device
 
     resolved = resolve_device(device)

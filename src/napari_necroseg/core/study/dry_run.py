@@ -20,7 +20,7 @@ from napari_necroseg.core.training.description import PlannedTraining
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlanned:
-    """An experiment as it would be.
+    """What a study would do and cost.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class StudyPlanned:
     fold_sizes
         Cases of each fold.
     estimated_s
-        Time until all is done, from what a few steps took here; None for the workers of a scheduler.
+        Time until all is done, estimated from a few steps here; None for the workers of a scheduler.
     place
-        Where it would run, in words.
+        Where it would run, as a phrase.
     """
 
     runs: int
@@ -53,7 +53,7 @@ def plan_study(
     out: str | Path,
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
-    """Say what an experiment would do, and measure a few steps of each network on this computer.
+    """Report what a study would do, and time a few training steps of each network on this computer.
 
     Writes the table of folds into `out`, where it may be edited, and nothing else.
 
@@ -67,10 +67,7 @@ def plan_study(
     Event
         `Started`, `Progress`, `RunPlanned` for each run, and `Finished` with `StudyPlanned`.
 
-    Raises
-    ------
-    NecrosegError
-        As `run_study`.
+    Errors are those of `run_study`.
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)
@@ -103,13 +100,13 @@ def plan_study(
 def _measured(
     experiment: Experiment, stop: threading.Event
 ) -> Generator[Event, None, Mapping[str, PlannedTraining]]:
-    """Measure a few steps of each network, by its dimension, if it will run here.
+    """Time a few training steps of the 2D and of the 3D network, if they will run here.
 
-    What it sees changes its first layer alone: the one that sees most stands for all.
+    The sequences change only the first layer: the network that sees most of them stands for all.
     """
     costs: dict[str, PlannedTraining] = {}
     if experiment.compute.scheduler is not None:
-        # What its workers are is not known here.
+        # Its workers may be other computers.
         return costs
     for run in sorted(experiment.runs, key=lambda run: -len(run.configuration.sequences)):
         dimension = run.configuration.dimension

@@ -60,7 +60,7 @@ _UNSEEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDone:
-    """What an experiment came to.
+    """The outcome of a study.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class StudyDone:
     done, failed, total
         Runs.
     report
-        The page that says it all; None while no run is done.
+        The report; None while no run is done.
     """
 
     folder: Path
@@ -92,16 +92,16 @@ def run_study(
     only: Sequence[str] = (),
     stop: threading.Event | None = None,
 ) -> Generator[Event, None, None]:
-    """Do an experiment, or what is left of it.
+    """Run a study, or what is left of it.
 
     Parameters
     ----------
     cohort
         Its cases, as `read_cohort` returns them.
     config
-        What it is, and where it runs; `usual_study` if not given.
+        What is trained and where; `usual_study` if not given.
     out
-        Folder of the experiment; what is done in there is not done again.
+        Folder of the study; runs that are done there are not done again.
     only
         Keys of the runs to do; all that are left if none are named.
     stop
@@ -116,7 +116,7 @@ def run_study(
     Raises
     ------
     NecrosegError
-        If it cannot begin: cases, folds, choices, or a folder that holds another experiment.
+        If it cannot begin because of its cases, folds or choices, or because the folder holds another study.
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)
@@ -140,7 +140,7 @@ def run_study(
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """What an experiment is, and its cases in memory."""
+    """The record of a study that begins, and its cases in memory."""
 
     record: StudyRecord
     store: CaseStore
@@ -155,7 +155,7 @@ def usual_study(cohort: Cohort, out: Path) -> StudyConfig:
 def begin(
     config: StudyConfig, cohort: Cohort, *, out: Path, stop: threading.Event
 ) -> Generator[Event, None, Begun | None]:
-    """Check and read the cases, and say what the experiment is; return None if it was stopped.
+    """Check and read the cases, and return the record of the study; None if stopped.
 
     Nothing but the table of folds is written.
 
@@ -164,10 +164,7 @@ def begin(
     config, cohort, out, stop
         As in `run_study`.
 
-    Raises
-    ------
-    NecrosegError
-        As `run_study`.
+    Errors are those of `run_study`.
     """
     _check_start(config)
     _check_folder(out)
@@ -183,7 +180,7 @@ def begin(
         return None
     start = config.start_from
     record = StudyRecord(
-        # What is written travels with the folder, and tells nothing of the computer.
+        # The record travels with the folder: it names nothing of this computer.
         config=config if start is None else config.changed(start_from=stored_path(start, out)),
         start_from_sha256="" if start is None else file_sha256(start / WEIGHTS_NAME),
         prediction=usual_prediction(train_preset(config.preset)),
@@ -222,12 +219,12 @@ def _check_start(config: StudyConfig) -> None:
 
 @dataclass(kw_only=True)
 class Experiment:
-    """An experiment under way.
+    """A study that is running.
 
     Parameters
     ----------
     record
-        What it is, all that was ever asked for of it included.
+        Its record, which includes all runs that were ever asked for.
     cohort
         Its cases.
     out
@@ -245,12 +242,12 @@ class Experiment:
 
     def __post_init__(self) -> None:
         self.runs = runs_of(self.record.config)
-        # Workers may be elsewhere, and have another working folder.
+        # Workers may be on other computers, with another working folder.
         self._cohort = Cohort(cases=tuple(_absolute(files) for files in self.cohort))
         self._over: set[str] = set()
 
     def planned(self) -> Iterator[Event]:
-        """Look at what is there; say what each run is, and which are done."""
+        """Look at what is on disk; report what each run is, and which are done."""
         for key, state in read_states(self.out).items():
             if self.stop.is_set():
                 return
@@ -270,10 +267,10 @@ class Experiment:
             yield self._done(self.states[run.key], was_done=True)
 
     def _check_choices(self) -> None:
-        """Refuse to mix runs of one study that two versions of this program trained in two ways."""
+        """Refuse to mix runs that two versions of this program trained with different choices."""
         for run in self.runs if len(self.done()) < len(self.runs) else ():
             was, now = self.spec(run).begun_with(), self.spec(run).training
-            # Where it ran is no matter.
+            # The device makes no difference.
             was = None if was is None else was.changed(device=now.device, threads=now.threads)
             if was is None or was == now:
                 continue
@@ -297,7 +294,7 @@ class Experiment:
                 elif not isinstance(event, Warned):
                     yield event
                 elif event.message not in said:
-                    # Every run would say the same of the same case.
+                    # Every run would repeat it for the same case.
                     said.add(event.message)
                     yield event
 
@@ -310,12 +307,12 @@ class Experiment:
         return sum(state.state == "failed" for state in self.states.values())
 
     def write_scores(self) -> None:
-        """Put the scores of all runs that are done into one table."""
+        """Write the scores of all finished runs into one table."""
         results = [one for run in self.done() for one in read_results(scores_path(self.out, run))]
         write_text(self.out / SCORES_NAME, results_text(results))
 
     def write_ensembles(self) -> None:
-        """Let the models of each configuration stand together for one."""
+        """Make the models of each configuration an ensemble."""
         done = self.done()
         for configuration in dict.fromkeys(run.configuration for run in done):
             of_it = [run for run in done if run.configuration == configuration]
@@ -323,7 +320,7 @@ class Experiment:
             write_ensemble(folder, [self.out / MODELS_FOLDER / run.key for run in of_it])
 
     def spec(self, run: Run) -> RunSpec:
-        """Return a run as it is handed to a process."""
+        """Return all that a process needs to do a run."""
         return RunSpec(
             run=run,
             config=self.record.config_in(self.out),
@@ -344,7 +341,7 @@ class Experiment:
             try:
                 self.write_scores()
             except ResourceError as error:
-                # It is written again at the end; another program may have it open.
+                # Another program may have the table open; it is written again at the end.
                 yield Warned(message=str(error))
             yield self._done(state)
             return
@@ -366,7 +363,7 @@ class Experiment:
         return run.key in self.states and self.states[run.key].state == "done"
 
     def _has_other_scores(self, state: RunState) -> bool:
-        """Whether the scores of a run are there, and not as they were written."""
+        """Whether the scores of a run are there and were changed after they were written."""
         if state.run not in self.runs or not state.scores_sha256:
             return False
         try:
@@ -375,7 +372,7 @@ class Experiment:
             return True
 
     def _is_whole(self, state: RunState) -> bool:
-        """Whether a run is one of this study, and what it says it made is there."""
+        """Whether a run belongs to this study, and everything that it made is still there."""
         if state.run not in self.runs:
             return False
         if state.state == "failed":
@@ -397,7 +394,7 @@ class Experiment:
 
 
 def _end(study: Experiment) -> Generator[Event, None, None]:
-    """Make tables, ensembles and report of what is done."""
+    """Write tables, ensembles and report of the finished runs."""
     study.write_scores()
     study.write_ensembles()
     report = (yield from _reported(study)) if study.done() else None
@@ -438,7 +435,7 @@ def _chosen(runs: Sequence[Run], only: Sequence[str]) -> tuple[Run, ...]:
 
 
 def _absolute(files: CaseFiles) -> CaseFiles:
-    """Return the row of a case with paths that hold wherever the program runs."""
+    """Return the files of a case with absolute paths."""
     for column, path in files.paths.items():
         files = files.with_file(column, path.absolute())
     return files

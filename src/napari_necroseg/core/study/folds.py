@@ -22,11 +22,11 @@ COLUMNS = ("case", "patient", "fold")
 def draw_folds(
     volumes_ml: Mapping[str, float], patients: Mapping[str, str], *, folds: int, seed: int
 ) -> dict[str, int]:
-    """Share out cases among folds.
+    """Divide cases into folds.
 
     Patients are sorted by the volume of their target and taken in blocks of as many as there are folds; the
-    patients of a block go to a fold each, drawn at random, so that every fold has small and large ones. What
-    is left over goes to the smallest folds. Folds are numbered from the largest: 26 patients with a case each
+    patients of a block go to a fold each, drawn at random, so that every fold has small and large ones. Those
+    left over go to the smallest folds. Folds are numbered from the largest: 26 patients with a case each
     give 5, 5, 4, 4, 4, 4.
 
     Parameters
@@ -45,10 +45,7 @@ def draw_folds(
     dict
         Fold of each case, from 1, in the order of `volumes_ml`.
 
-    Raises
-    ------
-    CohortError
-        If there are fewer patients than folds.
+    Raises `CohortError` if there are fewer patients than folds.
     """
     cases_of: dict[str, list[str]] = defaultdict(list)
     for case in volumes_ml:
@@ -58,7 +55,7 @@ def draw_folds(
             f"{folds} folds need as many patients, but there are {len(cases_of)}; choose fewer folds."
         )
     random = np.random.default_rng(seed)
-    # The mean: several examinations of a patient make no larger zone.
+    # The mean: a patient does not count as larger for being examined more often.
     size = {
         patient: float(np.mean([volumes_ml[case] for case in cases])) for patient, cases in cases_of.items()
     }
@@ -83,10 +80,7 @@ def draw_folds(
 def folds_of_cohort(cohort: Cohort) -> dict[str, int] | None:
     """Return the folds that a cohort's table gives; None if it gives none.
 
-    Raises
-    ------
-    CohortError
-        If only some cases have one.
+    Raises `CohortError` if only some cases have one.
     """
     missing = [case.name for case in cohort if case.fold is None]
     if len(missing) == len(cohort):
@@ -100,13 +94,7 @@ def folds_of_cohort(cohort: Cohort) -> dict[str, int] | None:
 
 
 def write_folds(path: Path, folds: Mapping[str, int], *, patients: Mapping[str, str]) -> None:
-    """Write the folds as a table with a row for each case.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be written.
-    """
+    """Write the folds as a table with a row for each case."""
     rows = tuple(
         (number, {"case": case, "patient": csv_cell(patients[case]), "fold": str(fold)})
         for number, (case, fold) in enumerate(folds.items(), start=2)
@@ -117,17 +105,14 @@ def write_folds(path: Path, folds: Mapping[str, int], *, patients: Mapping[str, 
 def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
     """Read the folds, as they were written or edited.
 
-    Raises
-    ------
-    CohortError
-        If it is no such table, or names other cases than the cohort has.
+    Raises `CohortError` if it is no such table, or names other cases than the cohort has.
     """
     table = read_table(path)
     if not {"case", "fold"} <= set(table.columns):
         raise CohortError(f"{path.name} needs the columns {', '.join(COLUMNS)}; remove it to draw new folds.")
     found: dict[str, int] = {}
     for number, row in table.rows:
-        # A case is called as the cohort has it, however the row writes its name.
+        # The cohort's spelling of a name counts.
         name = cohort[row["case"]].name if row["case"] in cohort else row["case"]
         if name in found or not _is_fold(row["fold"]):
             raise CohortError(f"{path.name}, row {number}: a case needs one row, and a fold from 1.")
@@ -144,13 +129,7 @@ def _is_fold(text: str) -> bool:
 
 
 def check_folds(folds: Mapping[str, int], patients: Mapping[str, str], *, n_folds: int) -> None:
-    """Refuse folds that another number was asked for, that are empty, or that divide a patient.
-
-    Raises
-    ------
-    CohortError
-        With what is wrong.
-    """
+    """Refuse folds that are empty, divide a patient, or are not as many as asked for."""
     used = sorted(set(folds.values()))
     if used != list(range(1, n_folds + 1)):
         raise CohortError(
@@ -173,14 +152,9 @@ def fold_sizes(folds: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def check_images(cases: Mapping[str, StudyCase]) -> None:
-    """Refuse a cohort in which two patients share an image: one of them would test what the other taught.
+    """Refuse a cohort in which two patients share an image: it would be in training and test data.
 
     A copy whose intensities were rescaled, shifted or rounded is the same image.
-
-    Raises
-    ------
-    CohortError
-        Naming the two cases.
     """
     first: dict[str, str] = {}
     for name, case in cases.items():
@@ -205,18 +179,13 @@ def check_unseen(
     Parameters
     ----------
     cases
-        All cases of the experiment.
+        All cases of the study.
     validation
         Those that the network is to be scored on.
     learned
-        What it, or a model which it was fine-tuned from, has learned from.
-
-    Raises
-    ------
-    CohortError
-        Naming the case.
+        The training data of the network, and of all models that it was fine-tuned from.
     """
-    # Models of earlier versions name their cases alone.
+    # Models of earlier versions record only the names of their cases.
     patients = {case.patient for name, case in cases.items() if is_among(name, learned.cases)}
     for name in validation:
         case = cases[name]

@@ -18,7 +18,7 @@ from napari_necroseg.core.study.run import Run
 STUDY_NAME = "study.json"
 _MOST_BYTES = 50_000_000
 
-# Where it is computed may change while an experiment goes on, and what it covers may grow.
+# A study may move to other hardware, and it may grow.
 _MAY_DIFFER = (
     "configurations",
     "seeds",
@@ -28,23 +28,23 @@ _MAY_DIFFER = (
     "workers",
     "scheduler",
     "dashboard",
-    # The model may have been moved; its hash counts.
+    # Its hash counts: the model may have been moved.
     "start_from",
 )
 _ADDRESS = re.compile(r"\b\w+://\S+")
-# Whatever stands before the last slash of a word, or of words in quotes: names of folders may be of patients.
+# Everything before the last slash of a word, or of words in quotes: folders may be named after patients.
 _FOLDERS = re.compile(r"(?<![^\s'\"(])(?!\d+/\d)[^\s'\"]*[\\/](?=[^\s\\/'\"])")
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class StudyCase(BaseModel):
-    """A case of an experiment.
+    """A case of a study.
 
     Parameters
     ----------
     patient
-        Whom it is of; cases of one patient share a fold.
+        Cases of one patient share a fold.
     fold
         From 1.
     target_ml
@@ -52,16 +52,15 @@ class StudyCase(BaseModel):
     images_sha256
         Of the voxels of each of its images.
     images_likeness
-        Short signatures of its images (`core.cohort.duplicates`), by which copies in other intensities are
-        recognised; none in records that do not know them.
+        Short signatures of its images, by which copies with other intensities are recognised; none in old
+        records.
     target_sha256
-        Of the voxels of its target; empty in records that do not know it.
+        Of the voxels of its target; empty in old records.
     target_file
-        The mask that was learned and scored, relative to the experiment's folder where that is possible: it
-        may be a corrected one instead of the cohort's.
+        The reference mask, relative to the study's folder where possible; it may be a corrected one instead
+        of the cohort's.
     target_from
-        Whose it is: that of the cohort's table, or one of a project's labels, signed off or not; empty in
-        records that do not know it.
+        Where it is from: the cohort's table, or a project's labels, signed off or not; empty in old records.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,7 +76,7 @@ class StudyCase(BaseModel):
 
     @property
     def marks(self) -> tuple[ImageMark, ...]:
-        """By what its images are recognised."""
+        """The hashes and signatures by which its images are recognised."""
         return tuple(
             ImageMark(sha256=digest, likeness=self.images_likeness.get(name, ""))
             for name, digest in self.images_sha256.items()
@@ -85,25 +84,24 @@ class StudyCase(BaseModel):
 
 
 class StudyRecord(BaseModel):
-    """What an experiment is: ``study.json``.
+    """The record of a study: ``study.json``.
 
     Parameters
     ----------
     format_version
-        Of this record; a program refuses those that it does not know.
+        Of this record; unknown ones are refused.
     config
-        What was chosen.
+        All choices.
     cohort
-        The table of its cases, relative to the experiment's folder where that is possible.
+        The table of its cases, relative to the study's folder where that is possible.
     cases
         By name.
     versions
-        Of the programs that worked on it last.
+        Of the software that worked on it last.
     start_from_sha256
-        Of the weights that every run goes on from; empty for random ones.
+        Of the weights that every run starts from; empty for random ones.
     prediction
-        How its networks are applied; those of studies that do not say so were, whatever their preset, as the
-        paper's.
+        How its networks are applied; as in the paper if a record does not say so, whatever its preset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,7 +125,7 @@ class StudyRecord(BaseModel):
         return {name: case.patient for name, case in self.cases.items()}
 
     def config_in(self, folder: Path) -> StudyConfig:
-        """Return what was chosen, the model to start from as it is found from the experiment's folder."""
+        """Return the choices, with the path of the start model resolved from the study's folder."""
         start = self.config.start_from
         return self.config if start is None else self.config.changed(start_from=(folder / start).resolve())
 
@@ -136,10 +134,7 @@ class StudyRecord(BaseModel):
 
         All configurations and seeds that were asked for before stay a part of it.
 
-        Raises
-        ------
-        SettingsError
-            If it would be another study.
+        Raises `SettingsError` if it would be another study.
         """
         _check_same_study(earlier, self)
         before, now = earlier.config, self.config
@@ -157,33 +152,32 @@ class StudyRecord(BaseModel):
 
 
 class RunState(BaseModel):
-    """How a run went: ``runs/<key>.json``.
+    """The record of a run that ended: ``runs/<key>.json``.
 
     Parameters
     ----------
     configuration, fold, seed
         The run.
     state
-        ``done`` or ``failed``; a run without this file is waiting, or was interrupted.
+        ``done`` or ``failed``; a run without this file is waiting or was interrupted.
     reason
         Why it failed, in a sentence.
     training, validation
-        Cases that it learned from, and those that it is scored on.
+        The training cases, and those that it is scored on.
     weights_sha256
         Of its model.
     predictions_sha256
         Of the mask of each case that it is scored on.
     scores_sha256
-        Of its scores (`results.results_sha256`); empty in records that do not know it.
+        Of its scores (`results.results_sha256`); empty in old records.
     iterations
-        Of its training.
+        Training iterations.
     seconds
         By phase: ``reading``, ``training``, ``predicting``, ``scoring``.
     mean_dice, scored
-        Over the cases with something to find that it is scored on, and how many these are; None if there are
-        none.
+        Over its scored cases that have something to find, and how many these are; None without any.
     device, threads, versions
-        What it ran on.
+        The device and software that it ran on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -247,50 +241,35 @@ def _is_same(earlier: StudyRecord, record: StudyRecord, *, name: str) -> bool:
 
 
 def write_record(path: Path, record: BaseModel) -> None:
-    """Write a record as JSON, atomically.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be written.
-    """
+    """Write a record as JSON, atomically."""
     write_text(path, record.model_dump_json(indent=2) + "\n")
 
 
 def write_state(out: Path, state: RunState) -> None:
-    """Write how a run went; a reason is kept without its folders, since what is written travels.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be written.
-    """
+    """Write the record of a run, without the folders in its reason, since the file may travel."""
     kept = state.model_copy(update={"reason": without_paths(state.reason)})
     write_record(state_path(out, state.run), kept)
 
 
 def without_paths(text: str) -> str:
-    """Return a message without what tells where it was written: folders and addresses."""
+    """Return a message without folders and addresses, which may name people and computers."""
     return _FOLDERS.sub("", _ADDRESS.sub("(address)", text))
 
 
 def state_path(out: Path, run: Run) -> Path:
-    """Return where it is written how a run went."""
+    """Return the path of the record of a run."""
     return out / "runs" / f"{run.key}.json"
 
 
 def scores_path(out: Path, run: Run) -> Path:
-    """Return where the scores of a run are."""
+    """Return the path of the scores of a run."""
     return out / "runs" / f"{run.key}.csv"
 
 
 def read_study(folder: Path) -> StudyRecord:
-    """Read what an experiment is.
+    """Read the record of a study.
 
-    Raises
-    ------
-    FileError
-        If the folder holds none, or its record is damaged or of another version.
+    Raises `FileError` if the folder holds none, or its record is damaged or of another version.
     """
     path = folder / STUDY_NAME
     if not path.is_file():
@@ -301,14 +280,11 @@ def read_study(folder: Path) -> StudyRecord:
 
 
 def read_states(folder: Path) -> Mapping[str, RunState]:
-    """Read how the runs of an experiment went, by the key of each.
+    """Read the records of all runs of a study that ended, by key.
 
-    Raises
-    ------
-    FileError
-        If a record is damaged, or of another version.
+    Raises `FileError` if a record is damaged, or of another version.
     """
-    # What a killed process was just writing has a name that begins with a dot.
+    # Files that a killed process left half-written begin with a dot.
     paths = (path for path in sorted((folder / "runs").glob("*.json")) if not path.name.startswith("."))
     found = (_read(path, RunState) for path in paths)
     return {state.run.key: state for state in found}

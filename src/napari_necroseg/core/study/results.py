@@ -46,7 +46,7 @@ ABSOLUTE_VOLUME = "absolute_volume_difference_ml"
 RATIOS = ("dice", "sensitivity", "specificity", "specificity_box", "specificity_patch")
 REPORTED = (*RATIOS, "hd95_mm", "assd_mm", "nsd", "volume_difference_ml", ABSOLUTE_VOLUME)
 
-# What is tested, the primary score first, and whether more of it is better.
+# The scores that are tested, the primary one first, and whether more is better.
 TESTED = {"dice": True, "sensitivity": True, "hd95_mm": False, "nsd": True, ABSOLUTE_VOLUME: False}
 
 
@@ -76,18 +76,15 @@ def results_text(results: Iterable[CaseResult]) -> str:
 
 
 def results_sha256(results: Iterable[CaseResult]) -> str:
-    """Return the SHA-256 of a run's scores, in whatever order and way a program has written the file anew."""
+    """Return the SHA-256 of a run's scores, whatever the order of the rows and the format of the file."""
     ordered = sorted(results, key=lambda one: one.case)
     return hashlib.sha256(results_text(ordered).encode()).hexdigest()
 
 
 def read_results(path: Path) -> tuple[CaseResult, ...]:
-    """Read the table of an experiment.
+    """Read the table of scores of a study.
 
-    Raises
-    ------
-    FileError
-        If there is none, or it is not such a table.
+    Raises `FileError` if there is none, or it is not such a table.
     """
     found: dict[tuple[Configuration, int, int, str], dict[str, float]] = {}
     text = read_text(path, "a table of scores", most_bytes=LARGEST_TABLE_BYTES)
@@ -113,7 +110,7 @@ def _result(key: tuple[Configuration, int, int, str], values: dict[str, float]) 
 
 
 def _state(values: dict[str, float]) -> State:
-    """Say again whether there was something to find, and something found."""
+    """Derive whether there was something to find, and whether it was found."""
     if math.isnan(values["dice"]):
         return "nothing_to_find"
     if values["prediction_ml"] == 0:
@@ -123,7 +120,7 @@ def _state(values: dict[str, float]) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one configuration came to.
+    """The results of one configuration.
 
     Parameters
     ----------
@@ -133,9 +130,9 @@ class Outcome:
         By score and case: the mean over the seeds. Only cases with something to find are here, missed ones
         with their Dice of 0 and their infinite distances; a case that is undefined from every seed is nan.
     counts
-        Predictions, a case from a seed each, by what became of them.
+        Predictions (one per case and seed) by state.
     results
-        Everything that `values` and `counts` were made from.
+        All results, from which `values` and `counts` follow.
     folds, patients
         Of each case.
     """
@@ -158,14 +155,14 @@ class Outcome:
         return mean(list(of_fold.values()))
 
     def of_case(self, case: str) -> tuple[CaseResult, ...]:
-        """Return what each seed made of a case, by ascending seed."""
+        """Return the results of a case, by ascending seed."""
         return tuple(
             sorted((one for one in self.results if one.case == case), key=lambda result: result.seed)
         )
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds of which there is any result."""
+        """The seeds that have results."""
         return tuple(sorted({one.seed for one in self.results}))
 
     def of_seed(self, seed: int) -> dict[str, float]:
@@ -178,12 +175,9 @@ class Outcome:
 
 
 def outcomes_of(record: StudyRecord, results: Iterable[CaseResult]) -> tuple[Outcome, ...]:
-    """Sort results by configuration, in the order in which the experiment names them.
+    """Group results by configuration, in the order of the study's choices.
 
-    Raises
-    ------
-    FileError
-        If there is a result of a case that the experiment does not have.
+    Raises `FileError` if there is a result of a case that the study does not have.
     """
     by_configuration: dict[Configuration, list[CaseResult]] = {
         name: [] for name in record.config.configurations
@@ -243,7 +237,7 @@ class Friedman:
     Parameters
     ----------
     patients
-        Those of whom every configuration has the score, on the cases that all have.
+        Those for whom every configuration has the score, on the cases that all have.
     chi_squared, p
         Of the test; nan with less than two patients.
     """
@@ -281,7 +275,7 @@ class SeedSpread:
     Parameters
     ----------
     mean_dice, patients
-        By seed, over the patients that it has been done for.
+        By seed, over the patients with results.
     std
         Standard deviation (ddof 1) over the seeds that have all cases; nan with less than two of them.
     """
@@ -330,7 +324,7 @@ def seed_spread(outcome: Outcome) -> SeedSpread:
 
 
 def statistics_table(outcomes: Sequence[Outcome]) -> str:
-    """Return all tests as CSV: a row a test; what a test has not is empty, and so is what is undefined."""
+    """Return all tests as CSV, one row per test; undefined values, and columns a test lacks, are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _TEST_COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()

@@ -13,14 +13,14 @@ from napari_necroseg.core.project.model_folder import trained_config
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Run:
-    """One training of an experiment.
+    """One training of a study.
 
     Parameters
     ----------
     configuration
         The network, and what it sees.
     fold
-        The one that is left out, from 1.
+        The fold that is left out, from 1.
     seed
         Of the weights and of all random draws, from 0.
     """
@@ -31,7 +31,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Its name, and that of its files."""
+        """The name of the run and of its files."""
         return f"{self.configuration.file_name}_fold-{self.fold}_seed-{self.seed}"
 
     @property
@@ -50,7 +50,7 @@ class Run:
 
 
 def runs_of(config: StudyConfig) -> tuple[Run, ...]:
-    """Return all runs: a whole configuration with one seed first, so that early results can be compared."""
+    """Return all runs, seed by seed, then configuration by configuration: early results can be compared."""
     return tuple(
         Run(configuration=name, fold=fold, seed=seed)
         for seed in range(config.seeds)
@@ -60,7 +60,7 @@ def runs_of(config: StudyConfig) -> tuple[Run, ...]:
 
 
 def training_of(config: StudyConfig, run: Run) -> TrainConfig:
-    """Return the choices of a run's training."""
+    """Return the training configuration of a run."""
     configuration = run.configuration
     length = {"minutes": config.minutes_per_run, "steps": config.steps_per_run}
     return train_preset(config.preset, configuration.dimension).changed(
@@ -74,7 +74,7 @@ def training_of(config: StudyConfig, run: Run) -> TrainConfig:
 
 
 def tuned_training_of(config: StudyConfig, run: Run) -> TrainConfig:
-    """Return the same with whatever the model takes for granted that the runs go on from."""
+    """Return the training configuration of a run, with the settings that its start model dictates."""
     training = training_of(config, run)
     learned = None if config.start_from is None else trained_config(config.start_from)
     return training if learned is None else fine_tuned(training, learned)
@@ -96,7 +96,7 @@ class RunEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlanned(RunEvent):
-    """A run as it will be; the first events of an experiment, one a run.
+    """The plan of a run; a study begins with one such event per run.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ class RunPlanned(RunEvent):
     minutes
         Its time limit; None where it has a number of iterations.
     training, validation
-        How many cases it learns from and is scored on.
+        How many cases it is trained and scored on.
     state
-        ``waiting``, ``done`` (before), ``interrupted`` (goes on from its checkpoint) or ``failed`` (before).
+        ``waiting``, ``done``, ``interrupted`` (resumed from its checkpoint) or ``failed``.
     key
         Name of its files.
     """
@@ -135,7 +135,7 @@ class RunPlanned(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(RunEvent):
-    """A run begins, or goes on; `worker` is where, empty in this process."""
+    """A run begins or is resumed on a `worker`; empty in this process."""
 
     event: ClassVar[str] = "run_started"
     worker: str = ""
@@ -146,18 +146,18 @@ class RunStarted(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunAdvanced(RunEvent):
-    """A run goes on.
+    """The progress of a run.
 
     Parameters
     ----------
     phase
         ``reading``, ``training``, ``predicting`` or ``scoring``.
     share
-        How much of the run is behind, 0 to 1.
+        How much of the run is done, 0 to 1.
     iteration, loss
-        Of its training, as last reported.
+        As last reported by its training.
     seconds, seconds_left
-        Since it began, and about how many remain; None where that is not known.
+        Since it began, and about how many remain; None if unknown.
     """
 
     event: ClassVar[str] = "run_step"
@@ -175,10 +175,9 @@ class RunAdvanced(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunDone(RunEvent):
-    """A run is complete, `done` of `total`.
+    """A run is complete; `done` of `total` are.
 
-    `mean_dice` is over the `scored` ones of its left-out cases that have something to find; None if there are
-    none.
+    `mean_dice` is over its `scored` left-out cases, those that have something to find; None without any.
     """
 
     event: ClassVar[str] = "run_done"
@@ -198,7 +197,7 @@ class RunDone(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailed(RunEvent):
-    """A run could not be done, for `reason`; the others go on."""
+    """A run failed for a `reason`; the others go on."""
 
     event: ClassVar[str] = "run_failed"
     done: int

@@ -45,28 +45,28 @@ from napari_necroseg.core.study.run import (
 from napari_necroseg.core.training.checkpoint import read_progress
 from napari_necroseg.core.training.start import PreparedTraining, prepare_training
 
-# Shares of a run that lie behind when a phase begins; most of it is training.
+# The share of a run that is done when a phase begins; most of it is training.
 _BEGINS = {"reading": 0.0, "training": 0.02, "predicting": 0.9, "scoring": 0.98}
 _SECONDS_BETWEEN_EVENTS = 0.5
 
-# A process that was cut off notices it sooner.
+# Long enough for a process that was cut off to notice and let go.
 _LOCK_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """All that a process needs to know to do a run; it can be pickled.
+    """All that a process needs to do a run; it can be pickled.
 
     Parameters
     ----------
     run, config
-        Which one, of which experiment.
+        The run, and the choices of its study.
     cohort
-        All cases of the experiment.
+        All cases of the study.
     cases
-        Their patients, folds and images.
+        Their records: patients, folds and images.
     out
-        Folder of the experiment.
+        Folder of the study.
     device
         Torch's name of the device, or ``auto``.
     threads
@@ -86,7 +86,7 @@ class RunSpec:
 
     @property
     def validation(self) -> tuple[str, ...]:
-        """The cases that are left out, and scored."""
+        """The cases that are left out of the training and scored."""
         return tuple(name for name, case in self.cases.items() if case.fold == self.run.fold)
 
     @property
@@ -96,7 +96,7 @@ class RunSpec:
 
     @property
     def predictions(self) -> Path:
-        """The folder of its predictions, which other folds share."""
+        """The folder of its predictions, shared by all folds."""
         return self.out / "predictions" / self.run.out_of_fold
 
     @property
@@ -129,22 +129,22 @@ class RunSpec:
         try:
             return read_progress(self.model).config
         except NecrosegError:
-            # The run itself says what is wrong with it.
+            # The run itself will report what is wrong.
             return None
 
 
 def do_run(spec: RunSpec, store: CaseStore, *, stop: threading.Event) -> Generator[Event, None, None]:
-    """Do a run, or what is left of it, and write how it went; a mistake is written down, not raised.
+    """Do a run, or what is left of it, and record how it went; errors are recorded, not raised.
 
     Parameters
     ----------
     spec
-        What is to be done.
+        The run.
     store
-        Cases that this process has read.
+        The cases that this process has read.
     stop
-        Set it to end the run within two seconds; it can be gone on with from its last checkpoint, and no
-        `Finished` comes.
+        Set it to end the run within two seconds, without `Finished`; it can be resumed from its last
+        checkpoint.
 
     Yields
     ------
@@ -154,7 +154,7 @@ def do_run(spec: RunSpec, store: CaseStore, *, stop: threading.Event) -> Generat
     job = _Job(spec=spec, store=store, stop=stop)
     yield RunStarted(**spec.run.names)
     try:
-        # Two processes may be given the same run, when one was believed to be lost.
+        # Two processes may be given the same run, if one was believed to be lost.
         lock = spec.out / "runs" / f".{spec.run.key}.lock"
         with as_mistakes(), file_lock(lock, f"The run {spec.run}", wait_s=_LOCK_S, stop=stop):
             check(stop)
@@ -167,13 +167,13 @@ def do_run(spec: RunSpec, store: CaseStore, *, stop: threading.Event) -> Generat
 
 
 def failed(spec: RunSpec, reason: str) -> RunState:
-    """Return the state of a run that could not even be begun."""
+    """Return the record of a run that could not even begin."""
     return _Job(spec=spec, store=CaseStore(0.0), stop=threading.Event()).state(state="failed", reason=reason)
 
 
 @dataclass(kw_only=True)
 class _Job:
-    """A run under way."""
+    """A run that is being done."""
 
     spec: RunSpec
     store: CaseStore
@@ -184,7 +184,7 @@ class _Job:
     started_s: float = field(default_factory=time.monotonic)
 
     def written(self) -> Generator[Event, None, RunState]:
-        """Do the run, and write how it went."""
+        """Do the run, and record how it went."""
         try:
             with as_mistakes():
                 state = yield from self.events()
@@ -214,7 +214,7 @@ class _Job:
         )
 
     def state(self, **values: object) -> RunState:
-        """Write down how it went."""
+        """Make the record of the run."""
         spec, hardware = self.spec, self.hardware
         common = {
             **spec.run.names,
@@ -228,12 +228,10 @@ class _Job:
         return RunState.model_validate(common | values)
 
     def _read(self) -> Generator[Event, None, Cohort]:
-        """Give the cases their voxels, as far as these fit into memory.
+        """Read the cases into memory as far as they fit.
 
-        Raises
-        ------
-        CohortError
-            If a mask was changed since the experiment began: runs would be of different references.
+        Raises `CohortError` if a mask was changed since the study began: its runs would have different
+        references.
         """
         cases: list[CaseFiles] = []
         with self._timed("reading"):
@@ -273,7 +271,7 @@ class _Job:
             yield from self._steps(prepared, cohort)
         model = load_model(spec.model)
         _check_same(model, prepared.plan)
-        # Of all sessions, if it was interrupted.
+        # Of all sessions, if the training was interrupted.
         self.seconds["training"] = model.record.seconds
         return model
 
@@ -294,7 +292,7 @@ class _Job:
 
     def _predict(self, model: Model, cohort: Cohort) -> Generator[Event, None, None]:
         assert self.hardware is not None
-        # The number format that training took counts here, too.
+        # Predict in the number format of the training.
         config = self.spec.prediction.changed(
             device=self.hardware.device, threads=self.hardware.threads, precision=model.config.precision
         )
@@ -317,7 +315,7 @@ class _Job:
                 case = self.store.load(files)
                 reference = case.mask(self.spec.config.target)
                 assert reference is not None, "the plan has looked for it"
-                # Read back from the file: what is scored is what a user gets.
+                # Score the file, which is what a user gets.
                 prediction = read_mask_on(self._mask(files.name), case.grid).volume
                 scores = score_masks(
                     reference, prediction, case.grid, tolerance_mm=self.spec.config.tolerance_mm
@@ -339,7 +337,7 @@ class _Job:
     def _advanced(
         self, phase: str, share: float, *, step: TrainingStep | None = None
     ) -> Generator[Event, None, None]:
-        """Say how far the run is, unless it was said just now."""
+        """Report the progress of the run, unless that was done just now."""
         now = time.monotonic()
         if share and now - self.reported_s < _SECONDS_BETWEEN_EVENTS:
             return
@@ -364,7 +362,7 @@ def _share(step: TrainingStep) -> float:
 
 
 def _check_same(model: Model, plan: Plan) -> None:
-    """Refuse a model that is there already if it is of another training than this run's."""
+    """Refuse an existing model that comes from another training than this run's."""
     if (
         set(model.record.cases) <= set(plan.cases)
         and model.config.changed(device=plan.config.device, threads=plan.config.threads) == plan.config

@@ -39,13 +39,13 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_TO_TELL = 1.0
 _DASHBOARD = "127.0.0.1:8787"
 
-# Above every level of Python's logging.
+# Above all levels of Python's logging.
 _SILENT = 60
 _KINDS: dict[str, type[Event]] = {kind.event: kind for kind in (RunStarted, RunAdvanced, Warned)}
 
 
 class StudyWorker(WorkerPlugin):
-    """What a worker keeps from run to run: the cases that it has read, and the flag that stops it."""
+    """Keeps, on a worker, the cases that it has read and the flag that stops it."""
 
     def __init__(self, devices: tuple[str, ...], share: int) -> None:
         self._devices = devices
@@ -53,42 +53,39 @@ class StudyWorker(WorkerPlugin):
         self._share = share
 
     def setup(self, worker: Worker) -> None:
-        """Begin; called by dask where the worker is."""
+        """Begin; dask calls it on the worker."""
         self.store = CaseStore(share=self._share)
         self.stop = threading.Event()
-        # A worker with many threads is given many runs: one at a time.
+        # A worker with many threads is given many runs, but does one at a time.
         self.turn = threading.Lock()
         number = worker.name if isinstance(worker.name, int) else 0
         self.device = self._devices[number % len(self._devices)]
 
     def teardown(self, worker: Worker) -> None:
-        """End what goes on: the worker is closed, or another study begins."""
+        """Stop the run: the worker closes, or another study begins."""
         self.stop.set()
 
 
 def do_on_workers(
     specs: Sequence[RunSpec], compute: Compute, *, stop: threading.Event
 ) -> Generator[Event, None, None]:
-    """Do runs on a cluster.
+    """Do runs on the workers of a cluster.
 
     Parameters
     ----------
     specs
-        What is to be done.
+        The runs.
     compute
-        Where.
+        Where they are done.
     stop
-        Set it to end all of them within two seconds.
+        Set it to end all runs within two seconds.
 
     Yields
     ------
     Event
-        As `do_run`, of all runs as it comes; `Finished` with a `RunState` for each.
+        Those of `do_run`, from all runs as they come; `Finished` with a `RunState` for each.
 
-    Raises
-    ------
-    ResourceError
-        If the scheduler cannot be reached, or its workers lack this program.
+    Raises `ResourceError` if the scheduler cannot be reached, or its workers lack this program.
     """
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
     with _connected(compute) as client:
@@ -96,7 +93,7 @@ def do_on_workers(
         if compute.dashboard and compute.scheduler is None:
             message = f"{client.dashboard_link} shows the runs, to any user of this computer."
             yield Warned(message=message)
-        # Of this study alone: others may use the same workers.
+        # Other studies may use the same workers.
         name = _NAME.format(client.id)
         _prepare(client, compute, name=name, arrived=arrived)
         runs = {
@@ -111,12 +108,12 @@ def do_on_workers(
                 _stop_workers(client, name)
                 client.cancel(left)
             elif compute.scheduler is not None:
-                # What the workers keep is given back. After a stop they are gone, or may not answer.
+                # The workers forget their cases. After a stop they are gone, or may not answer.
                 client.unregister_worker_plugin(name)
 
 
 def _do(spec: RunSpec, name: str) -> dict[str, Any] | None:
-    """Do a run in a worker; return its state, or None if it was stopped."""
+    """Do a run on a worker; return its record, or None if it was stopped."""
     worker = get_worker()
     plugin: StudyWorker = worker.plugins[name]
     state: dict[str, Any] | None = None
@@ -135,7 +132,7 @@ def _do(spec: RunSpec, name: str) -> dict[str, Any] | None:
 
 
 def _stop_workers(client: Client, name: str) -> None:
-    """Tell all workers to stop; one that does not answer is not waited for."""
+    """Tell all workers to stop, without waiting for those that do not answer."""
     telling = threading.Thread(
         target=lambda: client.run(_stop_here, name, on_error="ignore"), daemon=True, name="stop workers"
     )
@@ -149,7 +146,7 @@ def _stop_here(name: str, dask_worker: Worker) -> None:
 
 @contextmanager
 def _connected(compute: Compute) -> Iterator[Client]:
-    """Connect to the scheduler, or start one here that only this program can talk to."""
+    """Connect to the scheduler, or start one here that only this program can reach."""
     if compute.scheduler is not None:
         try:
             client = Client(compute.scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
@@ -165,7 +162,7 @@ def _connected(compute: Compute) -> Iterator[Client]:
             folder = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="necroseg-study-", ignore_cleanup_errors=True)
             )
-            # All that dask writes meanwhile, its locks included.
+            # For all of dask's files, its locks included.
             stack.enter_context(dask.config.set({"temporary-directory": folder}))
             cluster = stack.enter_context(_cluster_here(compute))
             client = stack.enter_context(Client(cluster, set_as_default=False))
@@ -181,7 +178,7 @@ def _connected(compute: Compute) -> Iterator[Client]:
 
 
 class _NoWebServer:
-    """A part of a cluster without the web server of dask, whose pages any user of the computer could read."""
+    """Leaves out dask's web server, whose pages any user of the computer could read."""
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Start none."""
@@ -196,11 +193,11 @@ class _Worker(_NoWebServer, Worker):
 
 
 def _cluster_here(compute: Compute) -> SpecCluster:
-    """Start a scheduler and workers that talk to nobody else."""
+    """Start a scheduler and workers that no other program can reach."""
     if compute.dashboard and find_spec("bokeh") is None:
         raise ResourceError("The dashboard needs bokeh: pip install bokeh; or leave --dashboard out.")
     shared = {"security": Security.temporary(), "protocol": "tls://", "host": "127.0.0.1"}
-    # The memory is torch's to ask for, and its lack is told by `memory_errors`.
+    # Torch asks for the memory, and `memory_errors` reports a lack of it.
     worker = shared | {"nthreads": 1, "memory_limit": 0, "silence_logs": _SILENT}
     scheduler = shared | {"port": 0, "dashboard": compute.dashboard, "dashboard_address": _DASHBOARD}
     return SpecCluster(
@@ -215,20 +212,20 @@ def _cluster_here(compute: Compute) -> SpecCluster:
 
 
 def _cause(error: BaseException) -> str:
-    """Return what lies behind an error, in one line: dask wraps it several times."""
+    """Return the first cause of an error in one line: dask wraps it several times."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _end(cluster: SpecCluster) -> None:
-    """End the workers at once: a farewell takes seconds, and what they wrote is whole at any moment."""
+    """Kill the workers: closing them takes seconds, and their files are whole at any moment."""
     for nanny in cluster.workers.values():
-        # It would start another worker in the place of the one that is killed.
+        # Or it would replace the killed worker.
         nanny.close_gracefully()
         if nanny.pid is not None:
             with suppress(psutil.NoSuchProcess):
-                # Not waited for here: the nanny has to see it end, or it would wait for seconds.
+                # Let the nanny see it end, or it would wait for seconds.
                 psutil.Process(nanny.pid).kill()
 
 
@@ -267,7 +264,7 @@ def _watch(
 
 
 def _arrived(arrived: "queue.SimpleQueue[Any]") -> Iterator[Event]:
-    """Yield what workers have said since; wait a moment for the first."""
+    """Yield the workers' new events; wait a moment for the first."""
     try:
         _, record = arrived.get(timeout=_SECONDS_BETWEEN_LOOKS)
         while True:
@@ -286,7 +283,7 @@ def _event(record: dict[str, Any]) -> Event:
 
 
 def _state(future: Future, spec: RunSpec) -> RunState:
-    """Return how a run went; what nobody foresaw in a worker does not end the other runs."""
+    """Return the record of a run; an unforeseen error on a worker does not end the other runs."""
     error = future.exception() if future.status != "cancelled" else None
     if future.status == "finished":
         result = future.result()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SHOWN = {"dice": "Dice, %", "sensitivity": "Sensitivity, %"}
 
-# Blue and orange of the palette of Okabe and Ito: 2D and 3D are told apart by everyone.
+# Blue and orange of the Okabe-Ito palette, which colour-blind readers tell apart.
 _INK = {"2d": "#0072b2", "3d": "#d55e00"}
 _HALF_SPREAD = 0.16
 BOX_PLOTS_CAPTION = (
@@ -82,7 +82,7 @@ def _label(outcome: Outcome, n_patients: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which cases stand for an experiment.
+    """The cases that illustrate a study.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Choice:
     cases
         ``best``, ``median`` and ``worst``, as far as there are so many.
     rule
-        How they were chosen, in a sentence.
+        The rule by which they were chosen, in a sentence.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -101,7 +101,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shown:
-    """A mask in a slice, and the Dice coefficient of the whole volume."""
+    """A predicted mask in a slice, and the Dice coefficient of the whole volume."""
 
     mask: Voxels
     dice: float
@@ -161,12 +161,9 @@ def choose(outcomes: Sequence[Outcome], dimension: Dimension) -> Choice | None:
 
 
 def read_example(findings: Findings, cohort: Cohort, *, choice: Choice, rank: str) -> Example:
-    """Read a chosen case in the slice in which its reference is largest.
+    """Read the slice of a chosen case in which its reference is largest.
 
-    Raises
-    ------
-    NecrosegError
-        If an image or a mask is not there any more, or not what it was.
+    Raises `NecrosegError` if an image or a mask is gone or has changed.
     """
     name = choice.cases[rank]
     case = load_case(cohort[name])
@@ -188,7 +185,7 @@ def read_example(findings: Findings, cohort: Cohort, *, choice: Choice, rank: st
 
 
 def _of_ranks(ordered: list[str]) -> dict[str, str]:
-    """Of one case it is the best, of two the best and the worst."""
+    """Pick best, median and worst; a single case is the best, two are the best and the worst."""
     ranks = {"best": 0, "median": (len(ordered) - 1) // 2, "worst": len(ordered) - 1}
     chosen: dict[str, str] = {}
     for rank in ("best", "worst", "median"):
@@ -251,7 +248,7 @@ def figure_4(examples: Sequence[Example], configurations: Sequence[Configuration
 
 
 def _draw_image(axes: "Axes", example: Example, *, sequence: str) -> None:
-    """Draw one slice in millimetres, so that the proportions are right."""
+    """Draw one slice in millimetres, in its true proportions."""
     axes.set(xticks=[], yticks=[], facecolor="black")
     (top, bottom), (left, right) = _window_mm(example)
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
@@ -271,7 +268,7 @@ def _draw_image(axes: "Axes", example: Example, *, sequence: str) -> None:
 
 
 def _draw_result(axes: "Axes", example: Example, *, configuration: Configuration) -> None:
-    """Draw the outlines on the first sequence that the network has seen."""
+    """Draw the outlines on the network's first sequence."""
     _draw_image(axes, example, sequence=str(configuration.sequences[0]))
     shown = example.predictions[configuration]
     _draw_outline(axes, example.reference, example=example, colour=REFERENCE_COLOUR)
@@ -292,7 +289,7 @@ def _draw_result(axes: "Axes", example: Example, *, configuration: Configuration
 def _draw_outline(axes: "Axes", mask: Voxels, *, example: Example, colour: str) -> None:
     if not mask.any():
         return
-    # A frame of background closes outlines at the border of the image.
+    # A frame of background closes outlines at the image border.
     padded = np.pad(mask, 1).astype(np.float32)
     rows, columns = ((np.arange(n) - 1) * mm for n, mm in zip(padded.shape, example.spacing_mm, strict=True))
     axes.contour(columns, rows, padded, levels=[0.5], colors=[colour], linewidths=1.4)
@@ -306,7 +303,7 @@ def _draw_scale_bar(axes: "Axes") -> None:
 
 
 def _window_mm(example: Example) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Rows, then columns, of a square about the reference and all predictions."""
+    """Return the rows, then the columns, of a square about the reference and all predictions."""
     union: Any = example.reference.copy()
     for shown in example.predictions.values():
         union |= shown.mask

@@ -31,22 +31,22 @@ _MOST_OF_A_NOTE = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """An experiment, done in full or in part.
+    """A study, finished or not, as a report sees it.
 
     Parameters
     ----------
     folder
-        Of the experiment.
+        Of the study.
     record, states
-        What it is, and how each run went, by key.
+        The records of the study, and of its runs by key.
     outcomes
-        Of each configuration of which there is a score.
+        Of each configuration with scores.
     cohort_name
-        For people; no path.
+        A name for readers, not a path.
     is_phantom
         Whether the cases are numerical phantoms.
     n_other_masks
-        Cases whose mask is not the one of the cohort's table; 0 where that table is gone.
+        Cases whose mask is not the cohort's; 0 if the cohort's table is gone.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class Findings:
 
     @property
     def has_drawn_folds(self) -> bool:
-        """Whether the folds are those that were drawn, rather than given or edited."""
+        """Whether the folds were drawn, and neither given nor edited."""
         record = self.record
         volumes = {name: case.target_ml for name, case in record.cases.items()}
         try:
@@ -71,9 +71,9 @@ class Findings:
         return drawn == record.folds
 
     def training(self, configuration: Configuration) -> TrainConfig:
-        """Return the choices of a configuration's trainings, from the model of one if there is any.
+        """Return the choices of the trainings of a configuration, from one of its models if there is any.
 
-        A model that was gone on from decides some of them.
+        A start model dictates some of it.
         """
         for run in self.runs_that_are("done"):
             if run.configuration == configuration:
@@ -84,7 +84,7 @@ class Findings:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs: those that the experiment names, then others that were done."""
+        """All runs: those of the study's choices, then others that were done."""
         named = runs_of(self.record.config)
         return (*named, *sorted({state.run for state in self.states.values()} - set(named)))
 
@@ -93,7 +93,7 @@ class Findings:
         return tuple(run for run in self.runs if self.state_of(run) == state)
 
     def state_of(self, run: Run) -> str:
-        """Return ``done``, ``failed``, or nothing where a run waits or was interrupted."""
+        """Return ``done``, ``failed``, or nothing if the run waits or was interrupted."""
         return self.states[run.key].state if run.key in self.states else ""
 
     @property
@@ -103,7 +103,7 @@ class Findings:
 
     @property
     def who(self) -> str:
-        """How many cases of which cohort."""
+        """The number of cases, and the cohort, as a phrase."""
         n_cases, n_patients = len(self.record.cases), len(set(self.record.patients.values()))
         cases = f"{n_cases} {'case' if n_cases == 1 else 'cases'}"
         patients = "" if n_patients == n_cases else f" of {n_patients} patients"
@@ -116,7 +116,7 @@ class Findings:
         return {one.configuration: mean(list(one.by_patient("dice").values())) for one in self.outcomes}
 
     def mismatches(self) -> tuple[str, ...]:
-        """Say where the table of scores and the records of the runs contradict each other."""
+        """Say where the scores and the records of the runs contradict each other."""
         scored = {
             Run(configuration=one.configuration, fold=one.fold, seed=one.seed)
             for outcome in self.outcomes
@@ -130,9 +130,9 @@ class Findings:
 
 
 def changed_scores(results: Iterable[CaseResult], states: Mapping[str, RunState]) -> tuple[str, ...]:
-    """Say whose scores are not those that were written when it was scored, in a sentence, if there are any.
+    """Name the runs whose scores were changed after scoring, in a sentence; nothing if there are none.
 
-    Records of earlier versions do not tell.
+    Records of earlier versions hold no checksum.
     """
     of_run: dict[str, list[CaseResult]] = {}
     for one in results:
@@ -153,12 +153,9 @@ def changed_scores(results: Iterable[CaseResult], states: Mapping[str, RunState]
 
 
 def find(folder: Path) -> Findings:
-    """Read all that an experiment's folder holds of its results.
+    """Read all results in a study's folder.
 
-    Raises
-    ------
-    FileError
-        If it holds no study, or a record or the table of scores is damaged.
+    Raises `FileError` if it holds no study, or a record or the table of scores is damaged.
     """
     record = read_study(folder)
     scores = folder / SCORES_NAME

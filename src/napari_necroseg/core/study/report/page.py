@@ -41,7 +41,7 @@ _STATE_TITLES = {"done": "done", "failed": "failed", "": "not done yet"}
 
 @dataclass(frozen=True, kw_only=True)
 class PageFigure:
-    """A figure of the page: a PNG, what it shows, and by which rules."""
+    """A figure of the page: its title, its caption, and the PNG."""
 
     title: str
     caption: str
@@ -49,13 +49,13 @@ class PageFigure:
 
     @property
     def data(self) -> str:
-        """The PNG as a page holds it."""
+        """The PNG in Base64."""
         return b64encode(self.png).decode("ascii")
 
     @property
     def width(self) -> int:
-        """Pixels of the screen that it takes at the size in which it would be printed at 150 dots an inch."""
-        # The width stands behind the signature, and length and name of the first chunk.
+        """Width on the screen, in CSS pixels, of a figure of 150 dots per inch."""
+        # The width follows the signature, and the length and name of the first chunk.
         return int.from_bytes(self.png[16:20]) * 96 // 150
 
 
@@ -65,9 +65,9 @@ def page(findings: Findings, figures: Sequence[PageFigure], *, notes: Sequence[s
     Parameters
     ----------
     notes
-        What is missing from it or contradicts itself, a sentence each.
+        Sentences on what is missing or contradictory.
     """
-    # Jinja takes a while to load, and most who import this module write no page.
+    # Jinja takes time to load, and most importers of this module write no page.
     from napari_necroseg.core.templates import render
 
     outcomes = findings.outcomes
@@ -89,7 +89,7 @@ def page(findings: Findings, figures: Sequence[PageFigure], *, notes: Sequence[s
         seeds=seeds_in_words(outcomes),
         figures=figures,
         cases=cases_table(findings),
-        # The first words of a paragraph say what it is about.
+        # A paragraph begins with its subject and a full stop.
         methods=[text.partition(". ") for text in methods(findings)],
         runs=_runs(findings),
         hashes=_hashes(findings),
@@ -112,7 +112,7 @@ def _status(findings: Findings) -> str:
 
 
 def _undone(findings: Findings) -> list[str]:
-    """Say which runs failed, and which are not done yet."""
+    """List the runs that failed, and those that are not done yet."""
     failed, waiting = findings.runs_that_are("failed"), findings.runs_that_are("")
     failures = [f"{run}: {without_paths(findings.states[run.key].reason)}" for run in failed]
     missing = [f"Not done yet: {', '.join(map(str, waiting))}."] if waiting else []

@@ -42,12 +42,12 @@ FIGURES_NAME = "figures"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyReport:
-    """What was written up.
+    """A report that was written.
 
     Parameters
     ----------
     folder
-        Of the experiment.
+        Of the study.
     report
         The page.
     done, total, failed
@@ -55,7 +55,7 @@ class StudyReport:
     mean_dice
         Over the patients, by configuration.
     cases
-        How many cases with something to find each of these means is over.
+        How many cases, with something to find, each of these means is over.
     all_cases
         How many the study has.
     """
@@ -83,7 +83,7 @@ class StudyReport:
 
 @dataclass(frozen=True, kw_only=True)
 class _Drawing:
-    """A figure that is to be drawn, and what will stand below it."""
+    """A figure to draw, with its caption."""
 
     name: str
     title: str
@@ -92,7 +92,7 @@ class _Drawing:
 
 
 def write_report(folder: Path) -> Generator[Event, None, None]:
-    """Write tables, figures and the page of an experiment, as far as it is done.
+    """Write the tables, figures and page of a study, as far as it is done.
 
     Parameters
     ----------
@@ -103,12 +103,7 @@ def write_report(folder: Path) -> Generator[Event, None, None]:
     Yields
     ------
     Event
-        `Progress`; `Warned` for what is left out or contradicts itself; then `Finished` with a `StudyReport`.
-
-    Raises
-    ------
-    NecrosegError
-        If the folder holds no study, a record is damaged, or something cannot be written.
+        `Progress`; `Warned` for what is left out or contradictory; then `Finished` with a `StudyReport`.
     """
     findings = find(folder)
     check_out_folder(folder)
@@ -152,7 +147,7 @@ def _texts(findings: Findings) -> dict[str, str]:
 
 
 def _figures(findings: Findings, notes: list[str]) -> Generator[Event, None, list[PageFigure]]:
-    """Draw what can be drawn; what cannot is said, and a figure of an earlier report does not stay."""
+    """Draw all figures that can be drawn, report the others, and remove those of an earlier report."""
     drawn: dict[str, PageFigure] = {}
     folder = findings.folder / FIGURES_NAME
     for drawing in (yield from _possible(findings, notes)):
@@ -173,7 +168,7 @@ def _figures(findings: Findings, notes: list[str]) -> Generator[Event, None, lis
 
 
 def _possible(findings: Findings, notes: list[str]) -> Generator[Event, None, tuple[_Drawing, ...]]:
-    """Return the figures to draw: none without the library that draws them."""
+    """Return the figures to draw; none without matplotlib."""
     try:
         check_figures()
     except ResourceError as error:
@@ -193,7 +188,7 @@ def _drawings(findings: Findings) -> Iterator[_Drawing]:
         caption=f"{findings.who}; at most {n_patients} patients a box. {figures_module.BOX_PLOTS_CAPTION}",
         draw=partial(figures_module.box_plots, findings.outcomes),
     )
-    # The figure with the plain name is of the stacks, as in the paper.
+    # As in the paper, the figure without a suffix shows the 3D networks.
     name = "figure4"
     for dimension in reversed(get_args(Dimension)):
         of_dimension = [one for one in findings.outcomes if one.configuration.dimension == dimension]

@@ -17,7 +17,7 @@ from napari_necroseg.core.scoring.statistics import deviation, interval_of_mean,
 from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.results import ABSOLUTE_VOLUME, RATIOS, Outcome
 
-# LaTeX numbers tables itself.
+# LaTeX numbers tables by itself.
 _NUMBER = re.compile(r"^Table \d+\. ")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -55,7 +55,7 @@ _STATES: dict[State, str] = {
     "nothing_to_find": "Nothing to find",
 }
 
-# What is counted from 0 to 1 and shown in percent.
+# Scores from 0 to 1 that are shown in percent.
 _PERCENT = (*RATIOS, "nsd")
 _DISTANCES = ("hd95_mm", "assd_mm", "nsd", "volume_difference_ml", ABSOLUTE_VOLUME)
 _Statistic = Callable[[Outcome, str], float]
@@ -77,9 +77,9 @@ _TABLE_2 = {
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
-    """A table: what it shows, names of its columns, rows of as many cells, and what to know of it.
+    """A table of text: title, columns, rows with a cell per column, and notes.
 
-    The first `labels` columns name what a row is; the others are numbers.
+    The first `labels` columns name the row; the others hold numbers.
     """
 
     title: str
@@ -90,7 +90,7 @@ class TextTable:
 
     @property
     def groups(self) -> list[tuple[str, list[tuple[str, ...]]]]:
-        """Rows one after the other that have the same first cell: this cell, and the others of each row."""
+        """Neighbouring rows with the same first cell: that cell, and the other cells of each row."""
         grouped = groupby(self.rows, key=lambda row: row[0])
         return [(first, [row[1:] for row in rows]) for first, rows in grouped]
 
@@ -108,7 +108,7 @@ def as_markdown(table: TextTable) -> str:
 
 
 def as_latex(table: TextTable) -> str:
-    """Return the table in LaTeX, which needs no package."""
+    """Return the table in LaTeX, without any package."""
     title = _NUMBER.sub("", table.title)
     alignment = "l" * table.labels + "r" * (len(table.columns) - table.labels)
     rows = "\n".join(map(_latex_row, _without_repeats(table)))
@@ -130,7 +130,7 @@ def as_latex(table: TextTable) -> str:
 
 
 def _without_repeats(table: TextTable) -> list[tuple[str, ...]]:
-    """Leave a first cell empty that says the same as the one above it."""
+    """Empty each first cell that repeats the one above it."""
     firsts = [None, *(row[0] for row in table.rows)]
     return [
         ("" if row[0] == above else row[0], *row[1:]) for above, row in zip(firsts, table.rows, strict=False)
@@ -195,7 +195,7 @@ def table_1(findings: Findings) -> TextTable:
 
 
 def papers_table(findings: Findings) -> TextTable:
-    """Return the paper's Table 1 for the same configurations; what cannot be read in it is a dash."""
+    """Return the paper's Table 1 for the same configurations, with a dash where our copy is unreadable."""
     columns = [_published(configuration) for configuration in findings.configurations]
     rows = [
         (name.capitalize() + ", %", title, *(_number(one[name][statistic], 1) for one in columns))
@@ -221,7 +221,7 @@ def _how_other(findings: Findings) -> str:
 
 
 def table_2(findings: Findings) -> TextTable:
-    """Return distances, volumes, and what became of the predictions."""
+    """Return distances, volumes, and the states of the predictions."""
     counts = [
         (title, "predictions", *(f"{one.counts[state]} of {len(one.results)}" for one in findings.outcomes))
         for state, title in _STATES.items()
@@ -247,7 +247,7 @@ def table_2(findings: Findings) -> TextTable:
 
 
 def csv_of(findings: Findings) -> str:
-    """Return all numbers of both tables and of the paper's as CSV, ratios in percent, a row a statistic."""
+    """Return the numbers of all three tables as CSV, ratios in percent, one row per statistic."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("source", "score", "statistic", *findings.configurations))
@@ -269,7 +269,7 @@ def csv_of(findings: Findings) -> str:
 
 def cases_table(findings: Findings) -> TextTable:
     """Return the Dice coefficient of each case in each configuration, best first."""
-    # A configuration that lacks the hardest cases is not the best for that.
+    # A configuration must not win by lacking the hardest cases.
     common = _common(findings.outcomes)
     found = {
         one.configuration: mean(list(one.by_patient("dice", common).values())) for one in findings.outcomes
@@ -306,7 +306,7 @@ def _rows(
 
 
 def _statistic_text(outcome: Outcome, score: str, *, names: tuple[str, ...]) -> str:
-    """One number, or the two between which it lies."""
+    """Return one number, or an interval."""
     values = [_STATISTICS[name](outcome, score) for name in names]
     return NOT_KNOWN if math.isnan(values[0]) else " to ".join(number(value, score) for value in values)
 
@@ -318,7 +318,7 @@ def _sizes(findings: Findings) -> list[tuple[str, ...]]:
 
 
 def _unequal(findings: Findings) -> tuple[str, ...]:
-    """Warn of columns that are not of the same cases."""
+    """Warn if the columns cover different cases."""
     cases = {frozenset(one.values["dice"]) for one in findings.outcomes}
     warning = (
         "The columns are not of the same cases, since runs are missing: compare them by the paired tests."
@@ -327,7 +327,7 @@ def _unequal(findings: Findings) -> tuple[str, ...]:
 
 
 def _common(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """The cases that every configuration has something to say of."""
+    """Return the cases that every configuration has scores of."""
     all_cases = (case for one in outcomes for case in one.values["dice"])
     return tuple(
         case for case in dict.fromkeys(all_cases) if all(case in one.values["dice"] for one in outcomes)
@@ -370,7 +370,7 @@ def _number(value: float, digits: int) -> str:
     if math.isnan(value):
         return NOT_KNOWN
     text = "∞" if math.isinf(value) else f"{abs(value):.{digits}f}"
-    # A value that is shown as 0 has no sign; a minus is no hyphen, which stands for what is not known.
+    # A value shown as 0 has no sign. The minus is not a hyphen, which stands for an unknown value.
     return f"−{text}" if value < 0 and text.strip("0.") else text
 
 

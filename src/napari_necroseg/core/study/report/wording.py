@@ -29,7 +29,7 @@ _UNITS = {"2d": "slices", "3d": "volumes"}
 
 
 def conclusions(outcomes: Sequence[Outcome], score: str) -> tuple[str, ...]:
-    """Say what the tests of one score show, pair by pair, and what they do not."""
+    """State what the tests of one score show, pair by pair, and what they do not show."""
     if len(outcomes) < 2:
         return ("There are no two configurations with scores yet, so nothing can be compared.",)
     found = pairs(outcomes, score)
@@ -38,7 +38,7 @@ def conclusions(outcomes: Sequence[Outcome], score: str) -> tuple[str, ...]:
 
 
 def conclusion(outcomes: Sequence[Outcome], score: str) -> str:
-    """Say the same in short."""
+    """State the same in one sentence."""
     found = pairs(outcomes, score)
     n_different = sum(pair.p_holm < SIGNIFICANT for pair in found)
     of_pairs = (
@@ -50,7 +50,7 @@ def conclusion(outcomes: Sequence[Outcome], score: str) -> str:
 
 
 def pairs_table(outcomes: Sequence[Outcome], scores: Sequence[str], *, title: str) -> TextTable:
-    """Return all pairs of configurations as a table, a row a pair and score."""
+    """Return all pairs of configurations as a table, one row per pair and score."""
     return TextTable(
         title=title,
         columns=(
@@ -75,7 +75,7 @@ def pairs_table(outcomes: Sequence[Outcome], scores: Sequence[str], *, title: st
 
 
 def seeds_in_words(outcomes: Sequence[Outcome]) -> TextTable:
-    """Return the mean Dice coefficient of each seed, and how far the seeds are apart."""
+    """Return a table of the mean Dice coefficient of each seed, and of their spread."""
     spreads = [seed_spread(one) for one in outcomes]
     seeds = sorted({seed for spread in spreads for seed in spread.mean_dice})
     rows = [
@@ -129,7 +129,7 @@ def _difference(pair: ConfigurationPair) -> str:
 
 
 def _verdict(pair: ConfigurationPair) -> str:
-    """Name a direction only if the patients, the median and the mean agree on it."""
+    """Name a direction only if patients, median and mean agree on it."""
     sign = 1 if TESTED[pair.score] else -1
     signs = {
         math.copysign(1.0, value) if value else 0.0
@@ -155,7 +155,7 @@ def _no_difference(score: str, found: Sequence[ConfigurationPair]) -> str:
 
 
 def _power(tested: Sequence[ConfigurationPair]) -> str:
-    """Say if so few patients could not have shown a difference even if all were on one side."""
+    """Say so if there are too few patients to show even a difference that all of them agree on."""
     most = max(pair.patients for pair in tested)
     if 2.0 / 2**most * len(tested) < SIGNIFICANT:
         return ""
@@ -194,7 +194,7 @@ def _signed(value: float, score: str) -> str:
 
 
 def methods(findings: Findings) -> tuple[str, ...]:
-    """Return the paragraphs, ready to be pasted into a paper."""
+    """Return the paragraphs of a methods section, ready for a paper."""
     dimensions = dict.fromkeys(one.dimension for one in findings.record.config.configurations)
     return (
         _cohort(findings),
@@ -208,7 +208,7 @@ def methods(findings: Findings) -> tuple[str, ...]:
 
 
 def versions_of(findings: Findings) -> dict[str, str]:
-    """Return the versions of the programs by name; several, if runs were done with different ones."""
+    """Return the versions of the software by name; several if runs used different ones."""
     found: dict[str, dict[str, None]] = {}
     for versions in (findings.record.versions, *(one.versions for one in findings.states.values())):
         for program, version in versions.items():
