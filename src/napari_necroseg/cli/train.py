@@ -213,7 +213,7 @@ def plan_job(options: argparse.Namespace) -> Generator[Event]:
     """Measure a few steps, and print the plan."""
     from napari_necroseg.core.cohort.seen_cases import Learned
     from napari_necroseg.core.training.cost import plan_training
-    from napari_necroseg.core.training.leakage import name_left_out
+    from napari_necroseg.core.training.preflight import name_left_out
 
     prepared, cohort, validation = _prepared(options)
     earlier = Learned() if prepared.model is None else prepared.model.learned

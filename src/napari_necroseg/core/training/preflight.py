@@ -1,19 +1,32 @@
-"""Describes a training before it begins, warns of a poor one, and checks the free disk space."""
+"""Describes a training before it begins, and warns of a poor model or of scores that will be too good."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import CaseFiles, Cohort
+from napari_necroseg.core.case_names import is_among, listed
+from napari_necroseg.core.cohort.duplicates import alike
+from napari_necroseg.core.cohort.load import load_case
+from napari_necroseg.core.cohort.seen_cases import ImageMark, Learned, marks_of, patient_sha256
 from napari_necroseg.core.config import describe
-from napari_necroseg.core.errors import ResourceError
-from napari_necroseg.core.events import Warned
+from napari_necroseg.core.errors import NecrosegError, ResourceError
+from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.network.device import Hardware
+from napari_necroseg.core.network.images import only_needed
 from napari_necroseg.core.network.model import Model, new_network
+from napari_necroseg.core.network.stopping import check
 from napari_necroseg.core.plan import Plan
 from napari_necroseg.core.project.labels import masks_in_words
+
+_Marks = Mapping[str, tuple[ImageMark, ...]]
+
+# How long reading the left-out cases may take, also as a share of the training's time.
+_MOST_SECONDS, _LEAST_SECONDS, _SHARE_OF_TRAINING = 30.0, 2.0, 0.05
 
 
 def announcement(plan: Plan, hardware: Hardware, model: Model | None) -> str:
@@ -68,3 +81,144 @@ def check_space(run: Path, plan: Plan) -> None:
             f"{there} has {free_mb:.0f} MB free, and this training writes up to {needed_mb:.0f} MB; make "
             "room, or choose another folder."
         )
+
+
+def left_out(plan: Plan, cohort: Cohort, validation: Cohort) -> Cohort:
+    """Return the cases that are not trained on: the others of the cohort, and the validation cases."""
+    rows = {files.name: files for files in (*cohort, *validation) if files.name not in plan.cases}
+    return Cohort(cases=tuple(rows.values()))
+
+
+def name_left_out(
+    plan: Plan, cohort: Cohort, validation: Cohort, earlier: Learned
+) -> Generator[Event, None, None]:
+    """Warn of all of them for a training that is only planned; its cases are read, as far as time allows."""
+    others, stop, marks = left_out(plan, cohort, validation), threading.Event(), {}
+    yield from known_by_table(plan, cohort, others, earlier, watched=validation.names)
+    deadline = time.monotonic() + _most_seconds(plan)
+    for number, files in enumerate(cohort.only(plan.cases) if len(others) else ()):
+        if time.monotonic() > deadline:
+            break
+        yield Progress(done=number, total=len(plan.cases), message=f"Reading {files.name}")
+        marks[files.name] = _marks_of(files, plan)
+    yield from known_by_image(plan, marks, others, earlier, stop)
+
+
+def known_by_table(
+    plan: Plan, cohort: Cohort, others: Cohort, earlier: Learned, *, watched: Sequence[str] = ()
+) -> Iterator[Warned]:
+    """Warn of each left-out case whose patient or name is one that is, or was, trained on.
+
+    Parameters
+    ----------
+    plan, cohort
+        The training.
+    others
+        From `left_out`.
+    earlier
+        The cases that the start model was trained on.
+    watched
+        Validation cases: that the start model knows some of them is intended.
+    """
+    case_of = {patient_sha256(files.patient_or_name): files.name for files in cohort.only(plan.cases)}
+    twins = {}
+    for files in others:
+        twin = case_of.get(patient_sha256(files.patient_or_name))
+        if twin is not None:
+            twins[files.name] = twin
+    if twins:
+        yield Warned(
+            message=f"Left out, but of the same patient as a case that is trained on: {_paired(twins)}. "
+            "Scores there will be too good; leave out all cases of a patient, or none."
+        )
+    known = [
+        files.name
+        for files in others
+        if files.name not in twins
+        and earlier.knows(files) != "no"
+        and not (files.name in watched and is_among(files.name, earlier.cases))
+    ]
+    if known:
+        yield _known_before(known)
+
+
+def known_by_image(
+    plan: Plan, marks: _Marks, others: Cohort, earlier: Learned, stop: threading.Event
+) -> Generator[Event, None, None]:
+    """Read the left-out cases, and warn of each that shares an image with a training case.
+
+    `marks` are those of each training case's images; the rest is as in `known_by_table`.
+    """
+    began = time.monotonic()
+    same: dict[str, str] = {}
+    before: list[str] = []
+    unread: tuple[str, ...] = ()
+    for number, files in enumerate(others):
+        check(stop)
+        if time.monotonic() - began > _most_seconds(plan):
+            unread = others.names[number:]
+            break
+        yield Progress(done=number, total=len(others), message=f"Comparing {files.name}, which is left out")
+        try:
+            found = _marks_of(files, plan)
+        except NecrosegError:
+            # It is not trained on; its prediction will say what is wrong.
+            continue
+        twin = _twin(found, marks)
+        if twin is not None:
+            same[files.name] = twin
+        elif earlier.has_image(found) and earlier.knows(files) == "no":
+            before.append(files.name)
+    yield from _said(same, before, unread)
+
+
+def _said(same: Mapping[str, str], before: Sequence[str], unread: Sequence[str]) -> Iterator[Warned]:
+    if same:
+        yield Warned(
+            message="Left out, but with the image of a case that is trained on, or with a copy in other "
+            f"intensities: {_paired(same)}. Scores there will be too good; leave out both, or neither."
+        )
+    if before:
+        yield _known_before(before)
+    if unread:
+        names = listed(unread)
+        yield Warned(
+            message=f"{len(unread)} of the cases that are left out ({names}) were not compared with the "
+            "images that are trained on, as that would take too long now; `necroseg predict` says of each "
+            "whether it is known."
+        )
+
+
+def _known_before(names: Iterable[str]) -> Warned:
+    return Warned(
+        message=f"Left out, but known to the model that this goes on from: {', '.join(names)}. Scores there "
+        "show what it forgets, and not how good it is with new patients."
+    )
+
+
+def _paired(twins: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} (as {twin})" for name, twin in twins.items())
+
+
+def _marks_of(files: CaseFiles, plan: Plan) -> tuple[ImageMark, ...]:
+    """Read those of the network's sequences that the case has."""
+    case = load_case(only_needed(files, plan.config.sequences))
+    return tuple(marks_of(case, plan.config.sequences).values())
+
+
+def _twin(found: tuple[ImageMark, ...], marks: _Marks) -> str | None:
+    known = [(name, mark) for name, of_case in marks.items() for mark in of_case]
+    for mark in found:
+        same = next((name for name, other in known if other.sha256 == mark.sha256), None)
+        if same is not None:
+            return same
+        place = alike(mark.likeness, [other.likeness for _, other in known])
+        if place is not None:
+            return known[place][0]
+    return None
+
+
+def _most_seconds(plan: Plan) -> float:
+    if plan.seconds is None:
+        return _MOST_SECONDS
+    return min(_MOST_SECONDS, max(_LEAST_SECONDS, _SHARE_OF_TRAINING * plan.seconds))

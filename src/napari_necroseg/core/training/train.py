@@ -54,10 +54,17 @@ from napari_necroseg.core.training.checkpoint import (
     save_checkpoint,
 )
 from napari_necroseg.core.training.description import smaller_in_words
-from napari_necroseg.core.training.leakage import known_by_image, known_by_table, left_out
 from napari_necroseg.core.training.learner import Learner
 from napari_necroseg.core.training.mini_batches import mini_batches
-from napari_necroseg.core.training.preflight import announcement, check_space, remarks, whose_masks
+from napari_necroseg.core.training.preflight import (
+    announcement,
+    check_space,
+    known_by_image,
+    known_by_table,
+    left_out,
+    remarks,
+    whose_masks,
+)
 from napari_necroseg.core.training.sources import Loaded, load_sources, source_sha256
 from napari_necroseg.core.training.validation import dice_of_cases, load_validation_cases
 
