@@ -78,7 +78,7 @@ def test_a_resumed_training_says_what_is_true_before_it_has_saved_anything(
 ) -> None:
     from napari_necroseg.core.training import train as training
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(training, "train_planned", interrupted)
     ended = command("train", project / "cohort.csv", "--out", project / "models" / run, "--resume")
     assert ended.code == INTERRUPTED
     assert ended.last.endswith(said)

@@ -50,8 +50,8 @@ def settle(qtbot, dock):
     def is_settled():
         shown = dock.picture.shown
         if isinstance(shown, View):
-            return shown.wish == dock.wish() and shown.after_ml is not None and not dock.latest.is_busy
-        return isinstance(shown, Sheet) and shown.wish == dock.wish() and not dock.latest.is_busy
+            return shown.request == dock.request() and shown.after_ml is not None and not dock.latest.is_busy
+        return isinstance(shown, Sheet) and shown.request == dock.request() and not dock.latest.is_busy
 
     qtbot.waitUntil(is_settled)
 
@@ -289,7 +289,7 @@ def test_a_tile_of_the_contact_sheet_shows_that_draw_alone(qtbot, dock, open_cas
     QTest.mouseClick(dock.picture, Qt.MouseButton.LeftButton, pos=QPointF(middle).toPoint())
     settle(qtbot, dock)
     assert isinstance(dock.picture.shown, View)
-    assert dock.picture.shown.wish.number == 5
+    assert dock.picture.shown.request.number == 5
 
 
 def test_use_for_training_reaches_the_dock_train_and_stays_with_another_preset(
@@ -362,4 +362,4 @@ def test_nothing_is_computed_behind_another_dock_and_it_follows_when_it_is_shown
     assert dock.picture.shown is before
     dock.show()
     settle(qtbot, dock)
-    assert dock.picture.shown.wish.number == 1
+    assert dock.picture.shown.request.number == 1

@@ -265,7 +265,7 @@ def test_a_whole_study_from_the_dock(qtbot, ready, two_patients, open_dock):
     ready.buttons.start.click()
     qtbot.waitUntil(lambda: len(results) == 1, timeout=60_000)
     assert results[0].startswith("2 of 2 runs are done; the report is ")
-    assert [one.state for one in ready.progress.board.standings.values()] == ["done", "done"]
+    assert [one.state for one in ready.progress.status.runs.values()] == ["done", "done"]
     assert heard == ["models"]
     qtbot.waitUntil(lambda: ready.cases.table.rowCount() == 2)
     assert ready.buttons.start.text() == "Go on"
@@ -282,7 +282,7 @@ def test_a_real_study_is_cancelled_within_two_seconds(qtbot, ready):
         ready.choices.form.input(field).set_value(value)
     ready.buttons.start.click()
     first = run()
-    qtbot.waitUntil(lambda: ready.progress.board.standings[first.key].iteration > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: ready.progress.status.runs[first.key].iteration > 0, timeout=60_000)
     with qtbot.waitSignal(ready.runner.cancelled):
         ready.runner.cancel()
     assert ready.progress.grid.text(first) == "‖"

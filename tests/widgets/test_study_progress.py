@@ -180,22 +180,22 @@ def opened(qtbot, dock, two_patients):
 
 
 def test_a_grid_of_very_many_runs_is_drawn_in_part(ready):
-    board = StudyStatus()
-    board.show(runs_of(StudyConfig(folds=50, seeds=5)), {})
-    ready.progress.grid.show_board(board)
+    status = StudyStatus()
+    status.show(runs_of(StudyConfig(folds=50, seeds=5)), {})
+    ready.progress.grid.show_status(status)
     assert ready.progress.grid.table.rowCount() * 50 == 1200
     assert "the first 1200 of these 1500 runs" in ready.progress.grid._rest.said
     last = Run(configuration=Configuration("3d:ceT1+T2"), fold=50, seed=4)
-    board.take(done(last))
-    ready.progress.grid.refresh(last.key, board)
-    ready.progress.grid.show_board(StudyStatus())
+    status.take(done(last))
+    ready.progress.grid.refresh(last.key, status)
+    ready.progress.grid.show_status(StudyStatus())
     assert ready.progress.grid._rest.isHidden()
 
 
 def test_a_burst_of_events_adds_up_all_runs_a_few_times(qtbot, dock, monkeypatch):
     added = []
     total = StudyStatus.total
-    monkeypatch.setattr(StudyStatus, "total", lambda board: added.append(1) or total(board))
+    monkeypatch.setattr(StudyStatus, "total", lambda status: added.append(1) or total(status))
     for one in runs_of(StudyConfig(folds=20, seeds=10)):
         dock.progress.take(planned(one))
     qtbot.waitUntil(lambda: dock.progress.said.said == "0 of 1200 runs done.")

@@ -1,1 +1,1 @@
-"""Jobs of the docks without Qt and napari: each is a generator of the core's events."""
+"""Jobs of the docks, without Qt and napari: generators of events around functions of the core."""

@@ -1,4 +1,4 @@
-"""Opens and saves: reads a case or a cohort for display, and writes masks."""
+"""Opens cases and cohorts for display, and saves masks."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,13 +32,13 @@ class OpenedCase:
     Parameters
     ----------
     case, files
-        The voxels, and the row of the cohort that they come from (None for the phantom).
+        The images, and the row of the cohort that they come from (None for a phantom).
     layers
         What to show, from the lowest to the topmost.
     first_slice
-        Where to look first.
+        The slice to show first.
     saved
-        Masks of the last case that were saved before.
+        Masks of the previous case that were saved before this one was opened.
     """
 
     case: Case
@@ -50,9 +50,9 @@ class OpenedCase:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedCohort:
-    """A cohort, its table, and what is wrong with the folder that it was found in.
+    """A cohort, its table, and the problems that were found in its folder.
 
-    Equal images are among the problems if the cohort was `compared`.
+    If `compared`, images that several cases share are among the problems.
     """
 
     cohort: Cohort
@@ -63,7 +63,7 @@ class OpenedCohort:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundTwins:
-    """The images that several cases of a cohort hold, a sentence each."""
+    """Images that several cases of a cohort share, one sentence each."""
 
     cohort: Cohort
     problems: tuple[str, ...]
@@ -73,8 +73,7 @@ class FoundTwins:
 class MaskToSave:
     """Voxels of a mask in working order, and where they go.
 
-    `key` is handed back, so that the dock knows which layer was saved. A `record` of how it was made is
-    written beside it.
+    `key` tells the dock which layer was saved. A `record` of how the mask was made is written beside it.
     """
 
     path: Path
@@ -86,7 +85,7 @@ class MaskToSave:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SavedMasks:
-    """Masks that are on disk now."""
+    """Masks that were saved."""
 
     masks: tuple[MaskToSave, ...]
 
@@ -101,7 +100,7 @@ class SavedMasks:
 def open_case(
     files: CaseFiles, folder: Path | None, saves: Sequence[MaskToSave], _stop: threading.Event
 ) -> Iterator[Event]:
-    """Save what the person wants to keep of the last case, then read another one.
+    """Save the masks that the person wants to keep of the previous case, then read another one.
 
     A mask that was drawn and saved earlier (``labels/<case>.nii.gz``) is shown again.
     """
@@ -117,15 +116,7 @@ def open_case(
     labels = None if folder is None else corrected_path(folder / LABELS_FOLDER, files.name)
     if labels is not None and labels.exists():
         yield from _add_saved_labels(labels, case, layers)
-    yield Finished(
-        result=OpenedCase(
-            case=case,
-            files=files,
-            layers=tuple(layers),
-            first_slice=middle_slice(case),
-            saved=tuple(saves),
-        )
-    )
+    yield _opened(case, files, layers, saves)
 
 
 def open_phantom(index: int, saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[Event]:
@@ -135,14 +126,15 @@ def open_phantom(index: int, saves: Sequence[MaskToSave], _stop: threading.Event
     yield from _save_all(saves)
     yield Progress(done=0, total=1, message="Making a phantom case ...")
     case = phantom_case(0, index)
-    yield Finished(
-        result=OpenedCase(
-            case=case,
-            files=None,
-            layers=tuple(case_layers(case)),
-            first_slice=middle_slice(case),
-            saved=tuple(saves),
-        )
+    yield _opened(case, None, case_layers(case), saves)
+
+
+def _opened(
+    case: Case, files: CaseFiles | None, layers: Sequence[LayerData], saves: Sequence[MaskToSave]
+) -> Finished[OpenedCase]:
+    shown, saved = tuple(layers), tuple(saves)
+    return Finished(
+        result=OpenedCase(case=case, files=files, layers=shown, first_slice=middle_slice(case), saved=saved)
     )
 
 

@@ -19,20 +19,20 @@ from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CasePrediction:
-    """What models predicted for a case, ready to be shown.
+    """A prediction of a case, ready to be shown.
 
     Parameters
     ----------
     case, run
-        What was predicted, and by which model (the first of several).
+        The case, and the model (the first of several).
     config
-        The choices that it was made with.
+        The choices with which it was made.
     prediction
         The core's `Prediction`.
     layers
         Uncertainty, probability and labels.
     trained_on
-        Whether a model has learned from this case, or from one of its name, so that scores mean little.
+        Whether a model was trained on this case, or on one of its name, so that scores mean little.
     """
 
     case: Case
@@ -52,13 +52,13 @@ class Place:
 
 
 class WarmModels:
-    """Models that were loaded, kept for the next case as long as their files stay the same."""
+    """Keeps loaded models for the next case, as long as their files stay the same."""
 
     def __init__(self) -> None:
         self._models: dict[Path, tuple[object, Any]] = {}
 
     def load(self, runs: Sequence[Path], stop: threading.Event) -> Generator[Event, None, list[Any]]:
-        """Load what is not there yet; yield progress, return the models. Others are dropped.
+        """Load the models that are not kept yet; yield progress, return the models, and drop all others.
 
         An ensemble stands for its members.
         """
@@ -119,7 +119,7 @@ def predict_all(
     warm: WarmModels,
     stop: threading.Event,
 ) -> Iterator[Event]:
-    """Apply models to every case of a cohort, and write what they say; what is there already stays."""
+    """Apply models to every case of a cohort, and write the masks; a mask that exists already stays."""
     models = yield from warm.load(runs, stop)
     if not models:
         return
@@ -136,7 +136,7 @@ def predict_all(
 
 
 def about_mask(mask: Path, models: Set[str]) -> str:
-    """Say what a mask is, if not what these models (by their SHA-256) would make."""
+    """Say how a mask differs from what these models (by their SHA-256) would make; nothing if it does not."""
     made = provenance_of(mask)
     if made.state is MaskState.CHANGED:
         return ", which was changed after it was written"
@@ -150,7 +150,7 @@ def about_mask(mask: Path, models: Set[str]) -> str:
 
 
 def _stamp(run: Path) -> object:
-    """What changes when the model in a folder does; nothing where there is none."""
+    """Return time and size of the weights in a folder, which change with the model; None without any."""
     path = run / WEIGHTS_NAME
     if not path.is_file():
         return None

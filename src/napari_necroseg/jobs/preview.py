@@ -1,4 +1,4 @@
-"""Makes the pictures of the augmentation preview, and says in words what was drawn.
+"""Makes the pictures of the augmentation preview, and puts the draw into words.
 
 Axes: C sequences, Z slices, Y rows, X columns.
 """
@@ -28,66 +28,20 @@ OUTLINE, GRID = (230, 159, 0), (86, 180, 233)
 _GRID_VOXELS = 16
 
 
-def pictures(
-    made: "Sample", source: "Source", *, has_outline: bool, lines: NDArray[np.bool_] | None = None
-) -> tuple[Pixels, ...]:
-    """Turn white images ``(C, Y, X)`` into pixels; where images were whitened as a whole, air is black."""
-    from napari_necroseg.core.augment.contact_sheet import BLACK, to_pixels
-
-    black = BLACK if source.air is None else source.air[: len(made.images), None, None]
-    pixels = to_pixels(
-        made.images.numpy(),
-        made.target.numpy() * has_outline,
-        colour=OUTLINE,
-        black=black,
-        lines=None if lines is None else (lines, GRID),
-    )
-    return tuple(pixels)
-
-
-def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    """``(enlarged Y, enlarged X)``; where rows and columns of the source, 16 voxels apart, come to lie."""
-    from napari_necroseg.core.augment.contact_sheet import ENLARGED
-    from napari_necroseg.core.augment.mapping import map_draws
-
-    mapped = map_draws([drawn], [source.spacing_mm], patch_shape=patch_shape)
-    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in patch_shape[1:])
-    y, x = np.meshgrid(rows, columns, indexing="ij")
-    index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
-    places = mapped.to_source(index)[0, :, 1:].reshape(*y.shape, 2)
-    cells = np.floor(_stretched(places, 2 * ENLARGED) / _GRID_VOXELS)
-    lines = np.zeros(cells.shape[:2], bool)
-    lines[1:] |= (cells[1:] != cells[:-1]).any(axis=-1)
-    lines[:, 1:] |= (cells[:, 1:] != cells[:, :-1]).any(axis=-1)
-    return lines
-
-
-def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    """Interpolate ``(Y, X, 2)`` linearly to so many times as many rows and columns."""
-    for axis in (0, 1):
-        size = places.shape[axis]
-        wanted = np.arange(size * factor) / factor
-        below = np.minimum(wanted.astype(int), size - 2)
-        beyond = (wanted - below).reshape([-1 if axis == i else 1 for i in range(3)])
-        low, high = places.take(below, axis), places.take(below + 1, axis)
-        places = low + beyond * (high - low)
-    return places
-
-
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The images that the preview works on, as they are in the viewer.
+    """The images that are augmented, as they are in the viewer.
 
     Parameters
     ----------
     names
-        Of the sequences.
+        Names of the sequences.
     images
         ``(N, Y, X)`` each, in working order.
     mask
         ``(N, Y, X)``, or None.
     spacing_mm
-        Of slices, rows and columns.
+        Spacing of slices, rows and columns.
     """
 
     names: tuple[str, ...]
@@ -98,22 +52,22 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewRequest:
-    """What is to be shown.
+    """What the preview shall show.
 
     Parameters
     ----------
     training
-        Whose samples: its patch, whitening, share at the target, ranges and seed count.
+        The training whose samples are shown, by its patch, whitening, share at the target, ranges and seed.
     number
-        Which draw.
+        The number of the draw.
     n_draws
-        How many draws from this one on, for a contact sheet; 0 for one draw alone.
+        The number of draws on a contact sheet, from this one on; 0 for one draw alone.
     values
-        Fields of the draw that are given, in place of what is drawn; None to draw all.
+        Fields of the draw that the person sets; None to draw all.
     slice_index
         The slice of the patch.
     has_outline, has_grid
-        What is drawn over the images.
+        Which lines are drawn over the images.
     """
 
     training: TrainConfig
@@ -131,21 +85,21 @@ class View:
 
     Parameters
     ----------
-    wish
-        What it answers.
+    request
+        The request that it answers.
     names
-        Of the sequences.
+        Names of the sequences.
     originals, augmented
         ``(Y, X, 3)`` for each sequence.
     drawn
         The values of the draw.
     before_ml, after_ml
-        Volume of the necrosis in the case and in the whole patch; None as long as only a slice was made.
+        Volume of the necrosis in the case and in the whole patch; None while only a slice was made.
     aspect
         Height of a pixel over its width.
     """
 
-    wish: PreviewRequest
+    request: PreviewRequest
     names: tuple[str, ...]
     originals: tuple[Pixels, ...]
     augmented: tuple[Pixels, ...]
@@ -157,74 +111,77 @@ class View:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sheet:
-    """Many draws at a glance: the first sequence of each, in rows of equal length."""
+    """A contact sheet: the first sequence of many draws, in rows of equal length."""
 
-    wish: PreviewRequest
+    request: PreviewRequest
     tiles: tuple[Pixels, ...]
     aspect: float
 
 
 class CasePreview:
-    """The case in memory."""
+    """Keeps a case in memory, and shows draws of it."""
 
     def __init__(self) -> None:
-        # In one, since the window and the thread of the preview both look at it.
+        # One attribute, since the window and the thread of the preview both read it.
         self._ready: tuple[Subject, object, Source] | None = None
-        # The original beside the draw stays the same while a slider is moved: its pictures, and for what.
+        # The original stays the same while a slider is moved: its key, and its pictures.
         self._originals: tuple[object, tuple[Pixels, ...]] = (None, ())
 
     def ready(self, subject: Subject, training: TrainConfig) -> "Source | None":
-        """Return the case as the training sees it, if it is in memory: a slice takes a few milliseconds."""
+        """Return the case as the training sees it, if it is in memory: a slice takes milliseconds then."""
         ready = self._ready
         is_same = ready is not None and ready[0] is subject and ready[1] == _preparation(training)
         return ready[2] if ready is not None and is_same else None
 
     def view(
-        self, subject: Subject, wish: PreviewRequest, *, has_patch: bool, source: "Source | None" = None
+        self, subject: Subject, request: PreviewRequest, *, has_patch: bool, source: "Source | None" = None
     ) -> View:
-        """Make the slice that is wished for and, if asked, the whole patch; `source` as it was `ready`."""
+        """Make the requested slice and, if asked, the whole patch; `source` is what `ready` returned."""
         from napari_necroseg.core.augment.sample import make_sample
 
-        source, patch_shape = source or self._loaded(subject, wish.training), patch_shape_of(wish.training)
-        drawn = _drawn(source, wish)
+        source = source or self._loaded(subject, request.training)
+        patch_shape = patch_shape_of(request.training)
+        drawn = _drawn(source, request)
         one, after_ml = make_sample(source, drawn, patch_shape=patch_shape), None
         if has_patch:
             patch = make_sample(source, replace(drawn, slice_index=None), patch_shape=patch_shape)
             after_ml = _volume_ml(patch.target.numpy(), source)
             # While a slider is moved, a slice whitened as in 2D stands for the patch, which takes longer.
-            one = _slice_of(patch, wish.slice_index) if wish.training.dimension == "3d" else one
-        lines = grid_lines(source, drawn, patch_shape) if wish.has_grid else None
+            one = _slice_of(patch, request.slice_index) if request.training.dimension == "3d" else one
+        lines = grid_lines(source, drawn, patch_shape) if request.has_grid else None
         return View(
-            wish=wish,
+            request=request,
             names=subject.names,
-            originals=self._originals_of(source, wish, drawn.centre_voxels),
-            augmented=pictures(one, source, has_outline=wish.has_outline, lines=lines),
+            originals=self._originals_of(source, request, drawn.centre_voxels),
+            augmented=pictures(one, source, has_outline=request.has_outline, lines=lines),
             drawn=replace(drawn, slice_index=None),
             before_ml=_volume_ml(source.target, source) if has_patch else None,
             after_ml=after_ml,
             aspect=subject.spacing_mm[1] / subject.spacing_mm[2],
         )
 
-    def sheet(self, subject: Subject, wish: PreviewRequest) -> Sheet:
-        """Make the draws from the wished one on; those at the necrosis at a slice that shows it."""
+    def sheet(self, subject: Subject, request: PreviewRequest) -> Sheet:
+        """Make the requested draws; those at the necrosis are shown at a slice of it."""
         from napari_necroseg.core.augment.draw import draw_batch, generator_of
 
-        source, n, training = self._loaded(subject, wish.training), wish.n_draws, wish.training
+        source, n, training = self._loaded(subject, request.training), request.n_draws, request.training
         draws = draw_batch(
             [source] * n,
             replace(_sampling(training), is_2d=True, slice_share=1.0),
-            generators=[generator_of(training.seed, wish.number + step) for step in range(n)],
+            generators=[generator_of(training.seed, request.number + step) for step in range(n)],
         )
         if not source.target.any():
-            draws = [replace(drawn, slice_index=wish.slice_index) for drawn in draws]
+            draws = [replace(drawn, slice_index=request.slice_index) for drawn in draws]
         tiles: list[Pixels] = []
         for drawn in draws:
             one = _slice_sample(source, drawn, training)
-            tiles += pictures(replace(one, images=one.images[:1]), source, has_outline=wish.has_outline)
-        return Sheet(wish=wish, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2])
+            tiles += pictures(replace(one, images=one.images[:1]), source, has_outline=request.has_outline)
+        return Sheet(
+            request=request, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2]
+        )
 
     def _loaded(self, subject: Subject, training: TrainConfig) -> "Source":
-        """Bring the images to the network's slices, as a training does, once."""
+        """Resample the images to the network's slices, as a training does; the result is kept."""
         from napari_necroseg.core.augment.source import make_source
         from napari_necroseg.core.grids.slices import mask_to_slices
         from napari_necroseg.core.network.images import for_network
@@ -246,42 +203,39 @@ class CasePreview:
         return source
 
     def _originals_of(
-        self, source: "Source", wish: PreviewRequest, centre_voxels: tuple[float, float, float]
+        self, source: "Source", request: PreviewRequest, centre_voxels: tuple[float, float, float]
     ) -> tuple[Pixels, ...]:
-        """Return the patch about the same place with nothing done to it."""
+        """Return the patch at the same place without any augmentation."""
         from napari_necroseg.core.augment.sample import make_sample
 
-        shape = patch_shape_of(wish.training)
-        key = (source, shape, centre_voxels, wish.slice_index, wish.has_outline)
+        shape = patch_shape_of(request.training)
+        key = (source, shape, centre_voxels, request.slice_index, request.has_outline)
         of_what, originals = self._originals
         if of_what != key:
-            plain = plain_draw(source, wish.training)
-            plain = replace(plain, centre_voxels=centre_voxels, slice_index=wish.slice_index)
+            plain = plain_draw(source, request.training)
+            plain = replace(plain, centre_voxels=centre_voxels, slice_index=request.slice_index)
             made = make_sample(source, plain, patch_shape=shape)
-            originals = pictures(made, source, has_outline=wish.has_outline)
+            originals = pictures(made, source, has_outline=request.has_outline)
             self._originals = (key, originals)
         return originals
 
 
-def _drawn(source: "Source", wish: PreviewRequest) -> "Drawn":
-    """Return the draw that is wished for, of a training's random numbers or of given values.
-
-    Of the patch that is drawn it is the slice that is looked at.
-    """
+def _drawn(source: "Source", request: PreviewRequest) -> "Drawn":
+    """Return the requested draw, by a training's random numbers or by values, at the slice that is shown."""
     from napari_necroseg.core.augment.draw import draw_sample, generator_of
 
-    training = wish.training
-    if wish.values is not None:
-        values = values_of(wish.values, source.n_sequences) | {"slice_index": wish.slice_index}
+    training = request.training
+    if request.values is not None:
+        values = values_of(request.values, source.n_sequences) | {"slice_index": request.slice_index}
         return replace(plain_draw(source, training), **values)
-    generator = generator_of(training.seed, wish.number)
+    generator = generator_of(training.seed, request.number)
     return replace(
-        draw_sample(source, _sampling(training), generator=generator), slice_index=wish.slice_index
+        draw_sample(source, _sampling(training), generator=generator), slice_index=request.slice_index
     )
 
 
 def plain_draw(source: "Source", training: TrainConfig) -> "Drawn":
-    """Return the patch at the necrosis with nothing done to it."""
+    """Return the draw of the patch at the necrosis without any augmentation."""
     from napari_necroseg.core.augment.draw import Sampling, draw_sample
 
     plain = Sampling(patch_shape=patch_shape_of(training), is_2d=False, augment=only())
@@ -295,18 +249,18 @@ def _sampling(training: TrainConfig) -> "Sampling":
 
 
 def values_of(values: dict[str, object], n_sequences: int) -> dict[str, Any]:
-    """Turn one value a field into the fields of a draw: blur and gamma are the same for all sequences."""
+    """Turn one value per field into the fields of a draw: blur and gamma are the same for all sequences."""
     several = {"blur_sigma_voxels", "gamma"}
     return {name: (value,) * n_sequences if name in several else value for name, value in values.items()}
 
 
 def _preparation(training: TrainConfig) -> tuple[object, ...]:
-    """Return what decides how a case is brought into memory."""
+    """Return the settings that decide how a case is prepared."""
     return (training.slices, training.whitening)
 
 
 def _slice_sample(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
-    """Make the slice of a draw as the network sees it: in 3D as a part of the patch."""
+    """Make the slice of a draw as the network sees it: in 3D as part of the patch."""
     from napari_necroseg.core.augment.sample import make_sample
 
     shape = patch_shape_of(training)
@@ -322,6 +276,52 @@ def _slice_of(patch: "Sample", index: int) -> "Sample":
 
 def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:
     return float(np.count_nonzero(mask) * np.prod(source.spacing_mm) / 1000)
+
+
+def pictures(
+    made: "Sample", source: "Source", *, has_outline: bool, lines: NDArray[np.bool_] | None = None
+) -> tuple[Pixels, ...]:
+    """Turn white images ``(C, Y, X)`` into pixels; where images were whitened as a whole, air is black."""
+    from napari_necroseg.core.augment.contact_sheet import BLACK, to_pixels
+
+    black = BLACK if source.air is None else source.air[: len(made.images), None, None]
+    pixels = to_pixels(
+        made.images.numpy(),
+        made.target.numpy() * has_outline,
+        colour=OUTLINE,
+        black=black,
+        lines=None if lines is None else (lines, GRID),
+    )
+    return tuple(pixels)
+
+
+def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Return where every 16th row and column of the source comes to lie, ``(enlarged Y, enlarged X)``."""
+    from napari_necroseg.core.augment.contact_sheet import ENLARGED
+    from napari_necroseg.core.augment.mapping import map_draws
+
+    mapped = map_draws([drawn], [source.spacing_mm], patch_shape=patch_shape)
+    rows, columns = (np.arange(size * ENLARGED, step=2 * ENLARGED) / ENLARGED for size in patch_shape[1:])
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    index = np.stack([np.full(y.size, float(drawn.slice_index or 0)), y.ravel(), x.ravel()], axis=1)
+    places = mapped.to_source(index)[0, :, 1:].reshape(*y.shape, 2)
+    cells = np.floor(_stretched(places, 2 * ENLARGED) / _GRID_VOXELS)
+    lines = np.zeros(cells.shape[:2], bool)
+    lines[1:] |= (cells[1:] != cells[:-1]).any(axis=-1)
+    lines[:, 1:] |= (cells[:, 1:] != cells[:, :-1]).any(axis=-1)
+    return lines
+
+
+def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Interpolate ``(Y, X, 2)`` linearly to `factor` times as many rows and columns."""
+    for axis in (0, 1):
+        size = places.shape[axis]
+        wanted = np.arange(size * factor) / factor
+        below = np.minimum(wanted.astype(int), size - 2)
+        beyond = (wanted - below).reshape([-1 if axis == i else 1 for i in range(3)])
+        low, high = places.take(below, axis), places.take(below + 1, axis)
+        places = low + beyond * (high - low)
+    return places
 
 
 def in_words(view: View) -> str:
@@ -350,7 +350,7 @@ def in_words(view: View) -> str:
 
 def sheet_in_words(sheet: Sheet) -> str:
     """Say which draws are shown."""
-    first, last = sheet.wish.number, sheet.wish.number + len(sheet.tiles) - 1
+    first, last = sheet.request.number, sheet.request.number + len(sheet.tiles) - 1
     return f"Draws {first} to {last}, those at the necrosis on a slice of it. Click one to see it alone."
 
 

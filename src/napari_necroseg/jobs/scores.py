@@ -19,16 +19,16 @@ from napari_necroseg.core.volume import Grid, Volume
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MasksToScore:
-    """Copies of the masks on the screen, ``(Z, Y, X)``, and what is wanted of them.
+    """Copies of the masks on the screen, ``(Z, Y, X)``, and how to compare them.
 
     Parameters
     ----------
     reference, prediction, second_reader
         The masks; the last one is optional.
     grid
-        All of them lie on it.
+        The grid of all masks.
     tolerance_mm
-        Distance that counts as agreement of surfaces.
+        Surfaces that are no further apart agree.
     """
 
     reference: Mask
@@ -40,7 +40,7 @@ class MasksToScore:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoredLayers:
-    """Scores of two masks, of each slice, where they differ; and of a second reader against both of them.
+    """Scores of two masks, of their slices, maps of where they differ, and scores of a second reader.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ class ScoredLayers:
     reader, against_reader
         Of the second reader against the reference, and of the prediction against the second reader.
     slices
-        Of the prediction against the reference: of sagittal, axial and coronal slices, by their axis.
+        Of the prediction against the reference, along each axis: sagittal, axial and coronal slices.
     errors, distances_mm
-        Of the prediction against the reference.
+        Maps of the prediction against the reference.
     counts
-        Theirs, to be kept up to date.
+        Voxels by their agreement, to be updated while a mask is drawn on.
     """
 
     scores: Scores
@@ -66,7 +66,7 @@ class ScoredLayers:
 
 
 def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]:
-    """Score copies of what is on the screen."""
+    """Score the masks on the screen."""
     from napari_necroseg.core.scoring.scores import score_masks
 
     def scores(reference: Mask, prediction: Mask) -> Scores:
@@ -93,9 +93,9 @@ def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoredCohort:
-    """Scores of a folder of predictions: their summary, and pictures (PNG) by name, if they can be drawn.
+    """Scores of a folder of predictions: their summary, and figures (PNG) by name, if they can be drawn.
 
-    `export` is the folder that all of it was written to, if it was wanted.
+    `export` is the folder to which they were written, if any.
     """
 
     summary: Any
@@ -103,31 +103,39 @@ class ScoredCohort:
     export: Path | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class CohortScoring:
-    """What is wanted of the scores of a cohort: another folder to compare with, and a folder to write to.
+def score_cohort(
+    table: Path,
+    folder: Path,
+    stop: threading.Event,
+    *,
+    tolerance_mm: float,
+    other: Path | None = None,
+    is_reader: bool = False,
+    export: Path | None = None,
+) -> Iterator[Event]:
+    """Score every prediction in a folder against the reference of its case.
 
-    `is_reader` says that the other folder holds a second reader's masks, `against` being that folder.
+    Parameters
+    ----------
+    table, folder, stop
+        The table of the cohort, the folder of predictions, and the flag that stops the job.
+    tolerance_mm
+        Surfaces that are no further apart agree.
+    other, is_reader
+        A folder to compare with, and whether it holds a second reader's masks rather than predictions.
+    export
+        The folder to which all scores and figures are written.
     """
-
-    tolerance_mm: float
-    against: Path | None = None
-    is_reader: bool = False
-    export: Path | None = None
-
-
-def score_cohort(table: Path, folder: Path, wishes: CohortScoring, stop: threading.Event) -> Iterator[Event]:
-    """Score every prediction in a folder against the reference of its case."""
     from napari_necroseg.core.scoring.files import CaseScored, score_files
 
-    other, scores = wishes.against, dict[str, Scores]()
+    scores: dict[str, Scores] = {}
     events = score_files(
         table,
         folder,
-        tolerance_mm=wishes.tolerance_mm,
-        against={other.name: other} if other is not None and not wishes.is_reader else {},
-        second_reader=other if wishes.is_reader else None,
-        export=wishes.export,
+        tolerance_mm=tolerance_mm,
+        against={other.name: other} if other is not None and not is_reader else {},
+        second_reader=other if is_reader else None,
+        export=export,
     )
     for event in events:
         if stop.is_set():
@@ -136,8 +144,8 @@ def score_cohort(table: Path, folder: Path, wishes: CohortScoring, stop: threadi
             scores[event.case] = event.result
         if isinstance(event, Finished):
             yield Progress(done=0, total=0, message="Drawing ...")
-            pictures = yield from _drawn(scores, wishes.export, event.result.unscored.count)
-            yield Finished(result=ScoredCohort(summary=event.result, pictures=pictures, export=wishes.export))
+            pictures = yield from _drawn(scores, export, event.result.unscored.count)
+            yield Finished(result=ScoredCohort(summary=event.result, pictures=pictures, export=export))
         else:
             yield event
 
@@ -145,7 +153,7 @@ def score_cohort(table: Path, folder: Path, wishes: CohortScoring, stop: threadi
 def _drawn(
     scores: Mapping[str, Scores], export: Path | None, n_unscored: int
 ) -> Generator[Event, None, dict[str, bytes]]:
-    """Draw the figures for the dock, and into the folder of an export; none without matplotlib."""
+    """Draw the figures for the dock, and into the export if there is one; none without matplotlib."""
     from napari_necroseg.core.scoring.figures import (
         check_figures,
         keep_foreign,

@@ -1,4 +1,4 @@
-"""Checks and runs a study in a process of its own, and reads what it has written."""
+"""Checks a study, runs it in a process of its own, and reads its files."""
 
 import csv
 import io
@@ -58,16 +58,16 @@ def check_cohort(cohort: Cohort | None, table: Path | None) -> Cohort:
 
 
 def check_study(config: StudyConfig, cohort: Cohort, folder: Path) -> None:
-    """Refuse cases that lack what a configuration needs, and folds that are not as they must be.
+    """Refuse cases that lack what a configuration needs, and folds that do not fit the cohort.
 
     Raises
     ------
     NecrosegError
-        With what is wrong, and what to do.
+        Saying what is wrong, and what to do.
     """
     check_cases(config, without_voxels(cohort))
     try:
-        # Volumes decide who goes to which fold, not whether there can be folds.
+        # Volumes decide which case is in which fold, not whether folds are possible.
         decide_folds(config, cohort, volumes_ml=dict.fromkeys(cohort.names, 0.0), out=folder)
     except CohortError as error:
         if (folder / FOLDS_NAME).is_file():
@@ -84,7 +84,7 @@ def check_same_cohort(table: Path | None, of_study: Path) -> None:
     Raises
     ------
     CohortError
-        Naming the study's cohort; nothing is known of one whose table is gone.
+        Naming the study's cohort. A cohort whose table is gone is not compared.
     """
     if table is not None and of_study.is_file() and table.resolve() != of_study:
         raise CohortError(
@@ -94,7 +94,7 @@ def check_same_cohort(table: Path | None, of_study: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyToDo:
-    """What is done: which study of which cohort, in which folder; `only` some runs, or none but a plan."""
+    """A study of a cohort in a folder, of which `only` some runs are done, or none if it `is_plan`."""
 
     config: StudyConfig
     cohort: Cohort
@@ -104,11 +104,11 @@ class StudyToDo:
     is_plan: bool = False
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
-        """Do it; called in its own process."""
+        """Run or plan the study; called in its own process."""
         from napari_necroseg.core.study.dry_run import plan_study
         from napari_necroseg.core.study.experiment import run_study
 
-        # One stays free for the viewer.
+        # One core stays free for the viewer.
         config, cohort = self.config.changed(spare_cores=1), replace(self.cohort, table=self.table)
         stop = flags["stop"]
         if self.is_plan:
@@ -119,7 +119,7 @@ class StudyToDo:
 
 
 def _in_plain_words(events: Generator[Event, None, None]) -> Iterator[Event]:
-    """Let the result be its sentence: to unpickle the result itself, the viewer would import PyTorch."""
+    """Replace the result by its sentence: to unpickle the result itself, the viewer would import PyTorch."""
     with closing(events):
         for event in events:
             yield Finished(result=str(event.result)) if isinstance(event, Finished) else event
@@ -127,22 +127,22 @@ def _in_plain_words(events: Generator[Event, None, None]) -> Iterator[Event]:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedStudy:
-    """A study as its files have it.
+    """A study, as its files describe it.
 
     Parameters
     ----------
     folder, record
-        Where, and what it is.
+        Its folder, and its record.
     table
         The table of its cohort.
     runs, states, interrupted
-        Its runs, how those went that are over, and the keys of those that were begun.
+        Its runs, the outcome of those that are over, and the keys of those that were begun.
     results
         The scores so far.
     corrected
-        The cases whose mask is a corrected one; None if that is not known.
+        The cases whose mask was corrected in the project; None if that is not known.
     problems
-        What could not be read, in sentences.
+        Sentences about files that could not be read.
     """
 
     folder: Path
@@ -158,7 +158,7 @@ class OpenedStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoresSoFar:
-    """The scores of a study of the cohort in `table` whose runs are not all done; it has `n_cases`."""
+    """The scores so far of a study of the cohort in `table`, which has `n_cases`."""
 
     folder: Path
     table: Path
@@ -184,13 +184,13 @@ class FoundPrediction:
 
 
 def do_study(to_do: StudyToDo, stop: threading.Event) -> Iterator[Event]:
-    """Do a study in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
+    """Run a study in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
     yield Progress(done=0, total=0, message="Loading PyTorch ...")
     yield from run_remotely(to_do, {"stop": stop})
 
 
 def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
-    """Read how a study stands; nothing is computed, and one damaged file hides no other."""
+    """Read the status of a study; nothing is computed, and a damaged file hides no other."""
     record = read_study(folder)
     table = (folder / record.cohort).resolve()
     problems: list[str] = []
@@ -205,7 +205,7 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
     yield Finished(
         result=OpenedStudy(
             folder=folder,
-            # Its model to start from, as it is found from here.
+            # Paths in a record start at the folder of the study.
             record=record.model_copy(update={"config": record.config_in(folder)}),
             table=table,
             runs=runs,
@@ -227,7 +227,7 @@ def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[E
 
 
 def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event]:
-    """Read the loss of a run that is over, and its validations if there were any."""
+    """Read the losses of a run that is over, and its validations, if any."""
     path = folder / MODELS_FOLDER / key / HISTORY_NAME
     written = read_run_record(path.parent).get("history_sha256")
     if isinstance(written, str) and path.is_file() and file_sha256(path) != written:
@@ -248,7 +248,7 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
 
 
 def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) -> Iterator[Event]:
-    """Read the prediction of a case by the network that has not seen it, as a layer on the case's grid."""
+    """Read the prediction of a case by the network that was not trained on it, as a layer on its grid."""
     from napari_necroseg.core.images.read import read_mask_on
 
     yield Progress(done=0, total=1, message=f"Reading the prediction of {case.name} ...")
@@ -266,7 +266,7 @@ def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) 
 
 
 def _is_same_image(case: Case, record: StudyRecord) -> bool:
-    """Whether the voxels of a case are those that a study has read."""
+    """Whether the voxels of a case are those of the study."""
     known = record.cases[case.name].images_sha256 if case.name in record.cases else {}
     return all(
         voxels_sha256(image) == known[str(name)]
@@ -276,7 +276,7 @@ def _is_same_image(case: Case, record: StudyRecord) -> bool:
 
 
 def _states(folder: Path, problems: list[str]) -> Mapping[str, RunState]:
-    """Read how the runs went; a record that cannot be read is a problem of that run alone."""
+    """Read the outcome of each run; a record that cannot be read is a problem of that run alone."""
     found: dict[str, RunState] = {}
     for path in sorted((folder / "runs").glob("[!.]*.json")):
         try:
@@ -284,7 +284,7 @@ def _states(folder: Path, problems: list[str]) -> Mapping[str, RunState]:
             found[state.run.key] = state
         except (FileError, ValueError):
             if not path.exists():
-                # Written anew just now.
+                # Just being rewritten.
                 continue
             problems.append(
                 f"{path} is damaged, so its run is shown as waiting; restore it, or remove it to do that run "
@@ -307,7 +307,7 @@ def _few(problems: list[str]) -> tuple[str, ...]:
 
 
 def _corrected(folder: Path, record: StudyRecord, labels: Path) -> frozenset[str] | None:
-    """Return the cases whose mask is in the project's folder of corrected ones."""
+    """Return the cases whose mask is in the project's folder of corrected masks."""
     files = {name: case.target_file for name, case in record.cases.items() if case.target_file}
     root = folder.resolve()
     is_in = {name: Path(os.path.normpath(root / file)).parent == labels for name, file in files.items()}
@@ -315,7 +315,7 @@ def _corrected(folder: Path, record: StudyRecord, labels: Path) -> frozenset[str
 
 
 def _thinned(points: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """Leave out points at even distances, but not the last one."""
+    """Keep every n-th point, the last one among them."""
     every = -(-len(points) // _MOST_POINTS)
     return tuple(points[(len(points) - 1) % every :: every]) if points else ()
 

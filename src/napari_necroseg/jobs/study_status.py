@@ -1,4 +1,4 @@
-"""Follows the status of each run of a study, by its events and its files, and says it in words."""
+"""Follows the status of each run of a study, by its events and files, and puts it into words."""
 
 import math
 import time
@@ -21,10 +21,10 @@ from napari_necroseg.core.study.run import (
     training_of,
 )
 
-# Of the loss curve of a run; beyond that every second one is left out.
+# Of the loss curve of a run; of more, every second one is dropped.
 _MOST_POINTS = 1000
 Points = tuple[tuple[int, float], ...]
-GOES_ON = "This study is there already: Go on does what is left, and what is greyed stays as it was."
+GOES_ON = "This study exists: Go on does what is left. What is greyed stays as it was."
 _STATES = {
     "waiting": "waits for its turn",
     "running": "is running",
@@ -36,22 +36,22 @@ _STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunStatus:
-    """How one run stands.
+    """The status of one run.
 
     Parameters
     ----------
     run, state
         Which run; ``waiting``, ``running``, ``done``, ``failed`` or ``interrupted``.
     plan
-        What it will be, once it was planned.
+        Its length and cost, once it was planned.
     phase, share, iteration, loss, seconds, seconds_left
-        How far it is, as in `RunAdvanced`.
+        Its progress, as in `RunAdvanced`.
     mean_dice, scored
-        Of a run that is done, and over how many cases with something to find; None if there are none.
+        The mean of a run that is done, over so many cases with something to find; None if there are none.
     validation
-        Cases that it is scored on.
+        The number of cases that it is scored on.
     reason
-        Of a failure.
+        Why it failed.
     """
 
     run: Run
@@ -71,14 +71,14 @@ class RunStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """How a whole study stands.
+    """The status of a whole study.
 
     Parameters
     ----------
     runs, done, failed
-        All runs, by what has become of them.
+        The number of all runs, and of those that are done or failed.
     share, seconds_left
-        How much of what is being done now is behind, 0 to 1, and about how long the rest takes.
+        The share of the current work that is done, 0 to 1, and about how long the rest takes.
     """
 
     runs: int
@@ -90,12 +90,12 @@ class Total:
 
 @dataclass
 class StudyStatus:
-    """The runs of a study by key; follows events, and what the files of a study say."""
+    """The status of each run of a study by its key; follows events, and the study's files."""
 
-    standings: dict[str, RunStatus] = field(default_factory=dict)
+    runs: dict[str, RunStatus] = field(default_factory=dict)
     _points: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     _of_row: dict[tuple[str, int], list[str]] = field(default_factory=dict)
-    # The runs that are being done; None while nothing is, and then all count.
+    # The runs of the current job; without one, all runs count.
     _job: set[str] | None = None
     _is_job_given: bool = False
     _failed_now: set[str] = field(default_factory=set)
@@ -105,33 +105,33 @@ class StudyStatus:
     def show(
         self, runs: Iterable[Run], states: Mapping[str, RunState], interrupted: Iterable[str] = ()
     ) -> None:
-        """Stand as the files of a study say; a run that was seen to be interrupted may have none."""
-        seen = {key for key, one in self.standings.items() if one.state == "interrupted"}
+        """Take over the status from a study's files; a run that was interrupted may have left none."""
+        seen = {key for key, one in self.runs.items() if one.state == "interrupted"}
         began = seen | set(interrupted)
-        self.standings, self._of_row = {}, {}
+        self.runs, self._of_row = {}, {}
         for run in runs:
             key = run.key
             self._put(key, _on_disk(run, states.get(key), key in began))
 
     def forget(self) -> None:
-        """Know nothing, as before a study."""
-        self.standings, self._points, self._of_row = {}, {}, {}
+        """Forget all runs."""
+        self.runs, self._points, self._of_row = {}, {}, {}
         self._end_job()
 
     def begin(self, only: Collection[str] = ()) -> None:
-        """These runs are done now, or all that are not done yet; those that failed are tried again."""
-        left = (key for key, one in self.standings.items() if one.state != "done")
+        """Begin a job: these runs, or all that are not done; runs that failed are tried again."""
+        left = (key for key, one in self.runs.items() if one.state != "done")
         self._job, self._is_job_given = set(only or left), bool(only)
         self._failed_now, self._began = set(), None
-        for key in self._job & set(self.standings):
-            self.standings[key] = replace(self.standings[key], share=0.0)
+        for key in self._job & set(self.runs):
+            self.runs[key] = replace(self.runs[key], share=0.0)
 
     def take(self, event: Event) -> str | None:
-        """Follow an event; return the key of the run that it is about, None for any other event."""
+        """Follow an event; return the key of its run, or None for an event of no run."""
         if not isinstance(event, RunEvent):
             return None
         key = event.run.key
-        now = self.standings.get(key, RunStatus(run=event.run))
+        now = self.runs.get(key, RunStatus(run=event.run))
         if isinstance(event, RunStarted | RunAdvanced):
             self._note_pace()
         if isinstance(event, RunStarted):
@@ -143,20 +143,20 @@ class StudyStatus:
         return key
 
     def interrupt(self) -> None:
-        """What was running runs no more."""
+        """Mark the runs that were running as interrupted."""
         self._end_job()
-        for key, one in self.standings.items():
+        for key, one in self.runs.items():
             if one.state == "running":
-                self.standings[key] = replace(one, state="interrupted", seconds_left=None)
+                self.runs[key] = replace(one, state="interrupted", seconds_left=None)
 
     def points(self, key: str) -> Points:
-        """Return the loss over iterations of a run, as far as it was followed."""
+        """Return iterations and losses of a run, as far as it was followed."""
         return tuple(self._points.get(key, ()))
 
     def total(self) -> Total:
-        """Sum up all runs, and how far those that are being done are."""
-        ones = self.standings.values()
-        job = self.standings.keys() if self._job is None else self._job
+        """Count all runs, and sum up the progress of the current job."""
+        ones = self.runs.values()
+        job = self.runs.keys() if self._job is None else self._job
         share = sum(self._behind(key) for key in job) / max(1, len(job))
         return Total(
             runs=len(ones),
@@ -167,12 +167,9 @@ class StudyStatus:
         )
 
     def mean_dice(self, configuration: Configuration, seed: int) -> float | None:
-        """Return the mean Dice of all cases with something to find that were scored so far; None without any.
-
-        Of a configuration and a seed.
-        """
-        ones = (self.standings[key] for key in self._of_row.get((configuration, seed), ()))
-        # Records that do not know how many cases their mean is over count once.
+        """Return the mean Dice of a configuration and a seed so far; of cases with something to find."""
+        ones = (self.runs[key] for key in self._of_row.get((configuration, seed), ()))
+        # A record that does not say how many cases its mean is over counts once.
         scored = [
             (one.mean_dice, max(1, one.scored))
             for one in ones
@@ -182,18 +179,18 @@ class StudyStatus:
         return sum(dice * n for dice, n in scored) / cases if cases else None
 
     def failed(self, configuration: Configuration, seed: int) -> int:
-        """Return how many runs of a configuration and a seed failed: the mean lacks their cases."""
+        """Return how many runs of a configuration and a seed failed; their cases are missing in the mean."""
         keys = self._of_row.get((configuration, seed), ())
-        return sum(self.standings[key].state == "failed" for key in keys)
+        return sum(self.runs[key].state == "failed" for key in keys)
 
     def _put(self, key: str, one: RunStatus) -> None:
-        if key not in self.standings:
+        if key not in self.runs:
             self._of_row.setdefault((one.run.configuration, one.run.seed), []).append(key)
-        self.standings[key] = one
+        self.runs[key] = one
 
     def _behind(self, key: str) -> float:
-        """How much of a run is behind; one that failed before is still to come."""
-        one = self.standings.get(key)
+        """Return the share of a run that is done; one that failed before this job is still to come."""
+        one = self.runs.get(key)
         if one is None:
             return 0.0
         if one.state == "failed":
@@ -201,7 +198,7 @@ class StudyStatus:
         return 1.0 if one.state == "done" else one.share
 
     def _follow_job(self, key: str, event: RunEvent) -> None:
-        """Know what is done now: the files may be otherwise than it was thought when it began."""
+        """Correct the runs of the job: the files may differ from what was known when it began."""
         if self._job is None:
             return
         match event:
@@ -220,7 +217,7 @@ class StudyStatus:
             self._began, self._share_then = time.monotonic(), self.total().share
 
     def _seconds_left(self, share: float) -> float | None:
-        """Go on at the pace so far; nothing is known before a hundredth of the whole is behind."""
+        """Extrapolate the pace so far; None before a hundredth of the whole is done."""
         gained = share - self._share_then
         if self._began is None or gained < 0.01:
             return None
@@ -257,7 +254,7 @@ def _after(now: RunStatus, event: RunEvent) -> RunStatus:
             return RunStatus(run=now.run, state="running", plan=now.plan, validation=now.validation)
         case RunAdvanced():
             names = ["phase", "share", "seconds", "seconds_left"]
-            # What is said after the training knows no iteration.
+            # Events after the training have no iteration.
             names += ["iteration", "loss"] if event.iteration else []
             changes = {name: getattr(event, name) for name in names}
             return replace(now, state="running", **changes)
@@ -271,7 +268,7 @@ def _after(now: RunStatus, event: RunEvent) -> RunStatus:
 
 
 def _with_estimates(plan: RunPlanned, checked: RunPlanned | None) -> RunPlanned:
-    """Keep what was measured before, as a run that is begun measures nothing."""
+    """Keep what Check has measured, since a run that begins measures nothing."""
     if checked is None or plan.estimated_s is not None:
         return plan
     names = ("estimated_iterations", "estimated_s", "memory_gib")
@@ -279,7 +276,7 @@ def _with_estimates(plan: RunPlanned, checked: RunPlanned | None) -> RunPlanned:
 
 
 def study_in_words(config: StudyConfig, cohort: Cohort) -> str:
-    """Say how many runs on how many cases there are, and about how long they take.
+    """Say how many runs on how many cases a study has, and about how long they take.
 
     Raises
     ------
@@ -298,7 +295,7 @@ def study_in_words(config: StudyConfig, cohort: Cohort) -> str:
 
 
 def _length_in_words(config: StudyConfig, n_runs: int) -> str:
-    # Only the configuration decides how long a run is.
+    # Only the configuration decides the length of a run.
     runs = [Run(configuration=name, fold=1, seed=0) for name in config.configurations]
     minutes = [training_of(config, run).minutes for run in runs]
     known = [one for one in minutes if one is not None]
@@ -314,7 +311,7 @@ def _length_in_words(config: StudyConfig, n_runs: int) -> str:
 
 
 def total_in_words(total: Total) -> str:
-    """Say how far all runs are."""
+    """Say how many runs are done."""
     failed = f", {total.failed} failed" if total.failed else ""
     left = f"; about {duration(total.seconds_left)} left" if total.seconds_left is not None else ""
     return f"{total.done} of {_count(total.runs, 'run')} done{failed}{left}."
@@ -327,7 +324,7 @@ def title_of(run: Run) -> str:
 
 
 def status_in_words(one: RunStatus) -> str:
-    """Say all that is known of a run, in a few sentences."""
+    """Describe the status of a run in a few sentences."""
     parts = [f"{title_of(one.run)} {_STATES.get(one.state, one.state)}."]
     if one.state == "running" and one.phase:
         parts[0] = f"{title_of(one.run)}: {one.phase}, {one.share:.0%} of the run."

@@ -57,7 +57,7 @@ class AugmentationParts(DockParts):
         self.latest = NewestOnly(self)
         self._preview = CasePreview()
         self._subject: Subject | None = None
-        self._wish: PreviewRequest | None = None
+        self._request: PreviewRequest | None = None
         self._rest = timer(self, _REST_MS, self._ask_for_patch)
         self._build()
         self._connect()
@@ -75,7 +75,7 @@ class AugmentationParts(DockParts):
         super().showEvent(event)
         self._on_changed()
 
-    def wish(self) -> PreviewRequest:
+    def request(self) -> PreviewRequest:
         """Return what the controls ask for.
 
         Raises
@@ -162,7 +162,7 @@ class AugmentationParts(DockParts):
     def _on_subject(self) -> None:
         """Show other images, and drop requests about the last ones."""
         self.latest.forget()
-        self._wish = None
+        self._request = None
         problem = self.choice.problem()
         self._subject = None if problem else self.choice.subject()
         if problem:
@@ -211,25 +211,25 @@ class AugmentationParts(DockParts):
         if self._subject is None or not self.isVisible():
             return
         try:
-            wish = self.wish()
+            request = self.request()
         except SettingsError as error:
             self.ranges.message.say(str(error))
             return
-        if wish.n_draws and wish == self._wish:
+        if request.n_draws and request == self._request:
             return
-        self._wish = wish
-        if wish.n_draws:
-            self.latest.ask(partial(self._preview.sheet, self._subject, wish))
+        self._request = request
+        if request.n_draws:
+            self.latest.ask(partial(self._preview.sheet, self._subject, request))
             return
-        source = self._preview.ready(self._subject, wish.training)
+        source = self._preview.ready(self._subject, request.training)
         if has_patch or source is None:
-            self.latest.ask(partial(self._preview.view, self._subject, wish, has_patch=has_patch))
+            self.latest.ask(partial(self._preview.view, self._subject, request, has_patch=has_patch))
         else:
             # It takes a few milliseconds; handing it to the thread and back would take longer.
-            self._show(self._preview.view(self._subject, wish, has_patch=False, source=source))
+            self._show(self._preview.view(self._subject, request, has_patch=False, source=source))
 
     def _on_made(self, made: View | Sheet) -> None:
-        if made.wish == self._wish:
+        if made.request == self._request:
             self._show(made)
 
     def _show(self, made: View | Sheet) -> None:

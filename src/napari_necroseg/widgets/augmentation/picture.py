@@ -68,7 +68,7 @@ class Picture(QWidget):
             return
         for number, box in enumerate(self._boxes):
             if box.contains(QPointF(event.pos())):
-                self.chosen.emit(self.shown.wish.number + number)
+                self.chosen.emit(self.shown.request.number + number)
                 return
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802  # Qt's name
@@ -102,7 +102,7 @@ class Picture(QWidget):
 
     def _label(self, number: int) -> str:
         if isinstance(self.shown, Sheet):
-            return str(self.shown.wish.number + number)
+            return str(self.shown.request.number + number)
         assert self.shown is not None
         return "" if number % 2 else self.shown.names[number // 2]
 

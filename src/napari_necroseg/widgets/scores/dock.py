@@ -12,7 +12,7 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, trained_config
 from napari_necroseg.core.scoring.published import published
 from napari_necroseg.jobs import scores
-from napari_necroseg.jobs.scores import CohortScoring, ScoredCohort, ScoredLayers
+from napari_necroseg.jobs.scores import ScoredCohort, ScoredLayers
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.scores.cohort_scores import CohortScores
 from napari_necroseg.widgets.scores.mask_choice import LiveOverlap, MaskChoice
@@ -111,11 +111,16 @@ class ScoresParts(DockParts):
         if folder is None or table is None or self.runner.is_busy:
             return
         other, is_reader = self.cohort.other()
-        wishes = CohortScoring(
-            tolerance_mm=self.masks.tolerance.value(), against=other, is_reader=is_reader, export=export
-        )
         self.cohort.begin()
-        job = partial(scores.score_cohort, table, folder, wishes)
+        job = partial(
+            scores.score_cohort,
+            table,
+            folder,
+            tolerance_mm=self.masks.tolerance.value(),
+            other=other,
+            is_reader=is_reader,
+            export=export,
+        )
         self.panel.run(job, f"Scoring {folder.name} ...")
 
     def _build(self) -> None:

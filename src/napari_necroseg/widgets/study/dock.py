@@ -213,14 +213,14 @@ class StudyParts(DockParts):
             runs = tuple(dict.fromkeys((*opened.runs, *runs)))
             self.progress.show_runs(runs, opened.states, opened.interrupted)
         elif not is_there:
-            self.progress.board.forget()
+            self.progress.status.forget()
             self.progress.show_runs(runs, {})
         self._refresh()
 
     def _on_event(self, event: Event) -> None:
         if not self.progress.take(event):
             # Reading before the first run and writing after the last are no part of the runs.
-            self._on_moved(self.progress.board.total().share)
+            self._on_moved(self.progress.status.total().share)
             return
         match event:
             case RunDone(was_done=False):

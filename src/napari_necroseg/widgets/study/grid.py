@@ -39,7 +39,7 @@ _MEAN_HELP = (
     "Mean Dice in %, a case each: over all cases with something to find, of the runs in this row that are "
     "done. The report averages by patient and seed."
 )
-_STANDING = Qt.ItemDataRole.UserRole
+_STATUS = Qt.ItemDataRole.UserRole
 _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 34, 12
 # More cells take too long to draw, and nobody looks at them one by one.
 _MOST_RUNS = 1200
@@ -83,9 +83,9 @@ class StudyGrid(QWidget):
         super().resizeEvent(event)
         self._fit_height()
 
-    def show_board(self, board: StudyStatus) -> None:
+    def show_status(self, status: StudyStatus) -> None:
         """Lay out a cell for each run of a study."""
-        drawn = dict(islice(board.standings.items(), _MOST_RUNS))
+        drawn = dict(islice(status.runs.items(), _MOST_RUNS))
         runs = {key: one.run for key, one in drawn.items()}
         self._rows = list(dict.fromkeys((run.configuration, run.seed) for run in runs.values()))
         row_of = {row: number for number, row in enumerate(self._rows)}
@@ -97,26 +97,26 @@ class StudyGrid(QWidget):
         self.table.setColumnCount(folds + 1)
         self._label(folds, has_seeds=any(run.seed for run in runs.values()))
         for key in drawn:
-            self._draw(key, board)
+            self._draw(key, status)
         for row in range(len(self._rows)):
-            self._draw_mean(row, board)
+            self._draw_mean(row, status)
         if self._chosen in self._places:
             self.table.setCurrentCell(*self._places[self._chosen])
         self.table.blockSignals(False)
         self.setVisible(bool(self._rows))
-        self._tell_rest(len(drawn), len(board.standings))
+        self._tell_rest(len(drawn), len(status.runs))
         self._fit_height()
 
-    def refresh(self, key: str, board: StudyStatus) -> bool:
+    def refresh(self, key: str, status: StudyStatus) -> bool:
         """Draw a run again; False if it is a new one, for which all must be drawn."""
         if key in self._places:
-            self._draw(key, board)
-            self._draw_mean(self._places[key][0], board)
+            self._draw(key, status)
+            self._draw_mean(self._places[key][0], status)
             return True
         if len(self._places) < _MOST_RUNS:
             return False
-        if len(board.standings) > self._n_known:
-            self._tell_rest(len(self._places), len(board.standings))
+        if len(status.runs) > self._n_known:
+            self._tell_rest(len(self._places), len(status.runs))
         return True
 
     def mark(self, key: str) -> None:
@@ -161,14 +161,14 @@ class StudyGrid(QWidget):
         header.setToolTip(help_text)
         self.table.setHorizontalHeaderItem(column, header)
 
-    def _draw(self, key: str, board: StudyStatus) -> None:
-        one = board.standings[key]
+    def _draw(self, key: str, status: StudyStatus) -> None:
+        one = status.runs[key]
         row, column = self._places[key]
         self._put(row, column, cell_text(one), status_in_words(one), one)
 
-    def _draw_mean(self, row: int, board: StudyStatus) -> None:
-        mean = board.mean_dice(*self._rows[row])
-        n_failed = board.failed(*self._rows[row])
+    def _draw_mean(self, row: int, status: StudyStatus) -> None:
+        mean = status.mean_dice(*self._rows[row])
+        n_failed = status.failed(*self._rows[row])
         text = "" if mean is None else f"{100 * mean:.1f}{' ⚠' if n_failed else ''}"
         lacks = f" The cases of {n_failed} runs that failed are not in it." if n_failed else ""
         self._put(row, self.table.columnCount() - 1, text, _MEAN_HELP + lacks)
@@ -180,7 +180,7 @@ class StudyGrid(QWidget):
             self.table.setItem(row, column, item)
         item.setText(text)
         item.setToolTip(help_text)
-        item.setData(_STANDING, one)
+        item.setData(_STATUS, one)
 
     def _fit_height(self) -> None:
         rows = min(max(1, self.table.rowCount()), _MOST_ROWS_SEEN)
@@ -190,7 +190,7 @@ class StudyGrid(QWidget):
         self.table.setFixedHeight((rows + 1) * ROW_HEIGHT + bar + 4)
 
     def _on_current(self, item: QTableWidgetItem | None, _before: QTableWidgetItem | None) -> None:
-        one: RunStatus | None = None if item is None else item.data(_STANDING)
+        one: RunStatus | None = None if item is None else item.data(_STATUS)
         if one is not None:
             self.chosen.emit(one.run.key)
 
@@ -201,7 +201,7 @@ class _CellPainter(QStyledItemDelegate):
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Paint one cell."""
         assert painter is not None
-        one: RunStatus | None = index.data(_STANDING)
+        one: RunStatus | None = index.data(_STATUS)
         area = option.rect.adjusted(0, 0, -1, -1)
         ink = option.palette.color(QPalette.ColorRole.WindowText)
         if one is not None and one.state in _COLOURS:

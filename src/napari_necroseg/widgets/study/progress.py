@@ -30,7 +30,7 @@ class StudyProgress(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.folder: Path | None = None
-        self.board = StudyStatus()
+        self.status = StudyStatus()
         self.grid = StudyGrid()
         self.said = WrappedLabel()
         self.run_view = StudyRunView()
@@ -47,20 +47,20 @@ class StudyProgress(QWidget):
         self, runs: Iterable[Run], states: Mapping[str, RunState], interrupted: Iterable[str] = ()
     ) -> None:
         """Show runs as the files of a study say."""
-        self.board.show(runs, states, interrupted)
+        self.status.show(runs, states, interrupted)
         self._redraw()
 
     def begin(self, only: Collection[str] = ()) -> None:
         """Begin a job that does these runs, or all that are left."""
         self._is_chosen = bool(only)
-        self.board.begin(only)
+        self.status.begin(only)
 
     def take(self, event: Event) -> bool:
         """Follow an event; False if it is not about a run."""
-        key = self.board.take(event)
+        key = self.status.take(event)
         if key is None:
             return False
-        self._has_new = not self.grid.refresh(key, self.board) or self._has_new
+        self._has_new = not self.grid.refresh(key, self.status) or self._has_new
         self._follow(event, key)
         if not self._totals.isActive():
             self._totals.start()
@@ -68,30 +68,30 @@ class StudyProgress(QWidget):
 
     def end(self) -> None:
         """Mark runs that were running as interrupted."""
-        self.board.interrupt()
+        self.status.interrupt()
         self._redraw()
 
     def forget(self) -> None:
         """Show no run."""
-        self.board.forget()
+        self.status.forget()
         self.run_view.forget()
         self._redraw()
 
     def allow(self, may_run: bool) -> None:
         """Say whether the run that is shown may be done again."""
         self._may_run = may_run
-        one = self.board.standings.get(self.run_view.key)
+        one = self.status.runs.get(self.run_view.key)
         if one is not None:
             self.run_view.follow(one, may_run=may_run)
 
     def show_chosen(self) -> None:
         """Show the run below the grid anew, from its files."""
-        one = self.board.standings.get(self.run_view.key)
+        one = self.status.runs.get(self.run_view.key)
         self.grid.mark(self.run_view.key)
         if one is None:
             self.run_view.forget()
         else:
-            points = self.board.points(one.run.key)
+            points = self.status.points(one.run.key)
             self.run_view.show_run(one, points, self.folder, may_run=self._may_run)
 
     def _on_chosen(self, key: str) -> None:
@@ -101,7 +101,7 @@ class StudyProgress(QWidget):
 
     def _follow(self, event: Event, key: str) -> None:
         """Show a run as it goes on: the one that was clicked, or else the last one that began."""
-        one = self.board.standings[key]
+        one = self.status.runs[key]
         if isinstance(event, RunStarted) and (key == self.run_view.key or not self._is_chosen):
             self.run_view.show_run(one, (), None, may_run=False)
             self.grid.mark(key)
@@ -118,12 +118,12 @@ class StudyProgress(QWidget):
 
     def _redraw(self) -> None:
         self._has_new = False
-        self.grid.show_board(self.board)
+        self.grid.show_status(self.status)
         self._tell_total()
 
     def _tell_total(self) -> None:
         self._totals.stop()
-        total = self.board.total()
+        total = self.status.total()
         self.said.say(total_in_words(total) if total.runs else "")
         self.moved.emit(total.share)
 
