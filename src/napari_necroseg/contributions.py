@@ -1,4 +1,4 @@
-"""What the manifest names besides the docks: reading and writing files, and sample data."""
+"""Reads and writes files and makes sample data, as the manifest names it besides the docks."""
 
 import tempfile
 from dataclasses import replace
@@ -25,7 +25,7 @@ _MASK_SUFFIXES = (".nii.gz", ".nii")
 
 
 def get_reader(path: str | list[str]) -> Any:
-    """Return the function that reads these files, or None where one of them is of another kind."""
+    """Return the function that reads these files, or None if one of them is of another kind."""
     from napari_necroseg.core.images.file_image import image_suffix
 
     paths = [path] if isinstance(path, str) else path
@@ -38,7 +38,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     Raises
     ------
     FileError, GeometryError
-        In one sentence, for what cannot be read.
+        For a file that cannot be read, in one sentence.
     """
     paths = [path] if isinstance(path, str) else path
     return [_read_layer(Path(one)) for one in paths]
@@ -47,7 +47,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[str]:
     """Save a labels layer onto the grid of the ceT1 file that it belongs to.
 
-    A mask of that name that cannot be made again is kept as ``<name>_earlier-001.nii.gz``.
+    An existing mask of that name that may be a person's work is kept as ``<name>_earlier-001.nii.gz``.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
         )
     if not path.endswith(_MASK_SUFFIXES):
         raise FileError(f"{Path(path).name}: a mask is saved as NIfTI; choose a name that ends in .nii.gz.")
-    # What was missed and what is too much stay apart; of a mask, what is not 0 is inside.
+    # A map of errors keeps its labels; in a mask, all voxels that are not 0 are inside.
     is_map = source.role is Role.ERRORS
     output = CaseOutput(path=Path(path), mask=voxels, origin=source.origin, has_labels=is_map)
     write_case(replace(output, record=None if is_map else corrected_record(output)))
@@ -119,7 +119,7 @@ def _read_layer(path: Path) -> LayerData:
 
 
 def _role(stem: str) -> Role:
-    """What a file shows, by its name; an image without a telling name is just an image."""
+    """Return what a file shows by its name; any other name means just an image."""
     from napari_necroseg.core.cohort.file_names import role_of
 
     named = role_of(stem)
@@ -127,7 +127,7 @@ def _role(stem: str) -> Role:
 
 
 def _cases_dock() -> Any:
-    """The dock Cases of the current window, which works without holding it up; None without a window."""
+    """Return the dock Cases of the current window, which works in a thread; None without a window."""
     import napari
 
     viewer = napari.current_viewer()

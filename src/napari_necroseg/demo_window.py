@@ -14,7 +14,7 @@ from typing import Any
 DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Study", "Scores")
 SIZE_PX = (1600, 1000)
 
-# The docks, and the tabs beside them.
+# Width of the docks and of the tabs beside them.
 DOCK_WIDTH_PX = 405
 LONGEST_WAIT_S = 60.0
 
@@ -53,14 +53,14 @@ def open_docks(viewer: Any) -> dict[str, Any]:
     for name in DOCKS:
         frames[name], docks[name] = viewer.window.add_plugin_dock_widget("napari-necroseg", name)
     main_window = viewer.window._qt_window
-    # Below them six tabs would have no room for their names.
+    # At the bottom, six tabs would have no room for their names.
     main_window.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.East)
     for name in DOCKS[1:-1]:
         main_window.tabifyDockWidget(frames["Cases"], frames[name])
     frames["Cases"].raise_()
     right = [frames["Cases"], frames["Scores"]]
     main_window.resizeDocks(right, [DOCK_WIDTH_PX] * 2, Qt.Orientation.Horizontal)
-    # Qt shares out the height only among docks that it has laid out already.
+    # Qt distributes the height only among docks that it has laid out already.
     QApplication.processEvents()
     main_window.resizeDocks(right, [580, 320], Qt.Orientation.Vertical)
     return docks
@@ -87,12 +87,12 @@ def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Serve the screen until something is so.
+    """Process events of the screen until a condition holds.
 
     Raises
     ------
     TimeoutError
-        If it is not so within a minute.
+        If it does not hold within a minute.
     """
     from qtpy.QtWidgets import QApplication
 

@@ -1,4 +1,4 @@
-"""How a case becomes napari layers, as plain tuples: no viewer is touched here."""
+"""Turns a case into napari layers, as plain tuples: no viewer is touched here."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ METADATA_KEY = "necroseg"
 PLACEHOLDER = "placeholder"
 UNITS = ("mm", "mm", "mm")
 AXIS_LABELS = ("slice", "row", "column")
-# How finely a spacing is shown: the last of so many bits is a ten-millionth of it.
+# Bits of a spacing: the last one is a ten-millionth of it.
 _PLACE_BITS = 24
 
 
@@ -48,9 +48,9 @@ COLOURS = {
     Role.IN_TRAINING: PREDICTION_COLOUR,
     Role.PREVIEW: "#ff5db1",
 }
-# Of an error map: agreed, missed, extra (Okabe and Ito's orange and sky blue).
+# Of an error map: agreement, missed, extra (orange and sky blue of Okabe and Ito).
 ERROR_COLOURS = {1: "#ffffff40", 2: "#e69f00", 3: "#56b4e9"}
-# From here on a distance is as bright as it gets.
+# Larger distances have the brightest colour.
 MOST_SHOWN_MM = 10.0
 # Cividis, made for people with colour vision deficiencies, from near (dark blue) to far (yellow).
 _DISTANCE_COLOURS = {
@@ -69,7 +69,7 @@ OTHER_LABEL_COLOUR = "#ffffff"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerSource:
-    """Where the voxels of a layer come from; kept in ``layer.metadata["necroseg"]``.
+    """The source of a layer's voxels; kept in ``layer.metadata["necroseg"]``.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class LayerSource:
 
 
 def source_of(metadata: dict[str, Any]) -> LayerSource | None:
-    """Return where a layer comes from, or None for a layer that this program did not make."""
+    """Return the source of a layer, or None for a layer that this program did not make."""
     source = metadata.get(METADATA_KEY)
     return source if isinstance(source, LayerSource) else None
 
@@ -101,7 +101,7 @@ def source_of(metadata: dict[str, Any]) -> LayerSource | None:
 def spacing_mm_of(layer: Any) -> tuple[float, ...]:
     """Return the true spacing of a layer's voxels along three axes; its `scale` only approximates it.
 
-    A layer that this program did not make, or whose voxels are others now, has the spacing that it shows.
+    A layer that this program did not make, or whose shape has changed, has the spacing of its `scale`.
     """
     source = source_of(layer.metadata)
     if source is not None and source.grid.shape == layer.data.shape:
@@ -183,8 +183,8 @@ def errors_layer(volume: Volume, source: LayerSource) -> LayerData:
 def distance_layer(distances_mm: Volume, source: LayerSource) -> LayerData:
     """Turn distances along a contour (mm, nan elsewhere) into an image that hides all but the contour.
 
-    What is not on the contour becomes 0, and 0 is transparent; so a distance of 0 is shown as 0.01 mm, and an
-    infinite one as the largest there is.
+    Voxels off the contour become 0, which is transparent; so a distance of 0 is shown as 0.01 mm, and an
+    infinite one as the largest finite one.
     """
     voxels = distances_mm.voxels
     most = float(np.max(voxels[np.isfinite(voxels)], initial=MOST_SHOWN_MM))
@@ -200,11 +200,11 @@ def distance_layer(distances_mm: Volume, source: LayerSource) -> LayerData:
 
 
 def placeholder_layer(name: str) -> LayerData:
-    """Return an empty layer that stands for a case still being made; it goes when the case is shown.
+    """Return an empty layer in place of a case that is being made; it is removed when the case is shown.
 
-    napari demands a layer at once from sample data, and would stand still while it is computed.
+    napari demands a layer from sample data at once, and would freeze while the case is computed.
     """
-    # One layer without the others' units would make napari forget theirs.
+    # A layer without units would make napari drop the units of all others.
     kwargs = {
         "name": name,
         "units": UNITS,
@@ -215,18 +215,18 @@ def placeholder_layer(name: str) -> LayerData:
 
 
 def is_placeholder(metadata: dict[str, Any]) -> bool:
-    """Whether a layer only stands for a case to come."""
+    """Whether a layer stands in place of a case that is being made."""
     return metadata.get(METADATA_KEY) == PLACEHOLDER
 
 
 def placement(grid: Grid) -> dict[str, Any]:
-    """Scale, place, units and axis names of a layer on a working grid.
+    """Return scale, translation, units and axis names of a layer on a working grid.
 
-    The place is given along the grid's own axes, so that layers of one examination lie on each other
+    The translation is along the grid's own axes, so that layers of one examination lie on each other
     without an affine, which napari's brushes and slicing do not fully support. All numbers are rounded, by
     less than a ten-millionth of a voxel, to binary fractions with which napari calculates exactly: it
-    counts slices by dividing lengths, and would lose the last one to rounding. What is saved does not
-    come from here, but from the grid.
+    counts slices by dividing lengths, and would lose the last one to rounding. Files are saved with the true
+    grid, not with these numbers.
     """
     directions = grid.affine_ras[:3, :3] / np.asarray(grid.spacing_mm)
     corner_mm = directions.T @ grid.affine_ras[:3, 3]

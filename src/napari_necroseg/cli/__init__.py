@@ -1,14 +1,14 @@
 """The command line: ``necroseg COMMAND ...``.
 
-Only the module of the chosen command is imported, so that ``--help`` and ``--version`` answer at once. Here
-next to nothing is: an interruption is heeded from `main` on.
+Only the module of the chosen command is imported, so that ``--help`` and ``--version`` answer at once. This
+module imports next to nothing, so that `main` heeds an interruption from the first moment on.
 """
 
 import sys
 import time
 from collections.abc import Sequence
 
-# As type checkers know it; the module typing takes a while to import.
+# Type checkers take it as true. The module typing takes a while to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,7 @@ COMMANDS = {
     "demo": "train, predict and score on a phantom, and show the result in a window",
     "phantom": "write a cohort of numerical spine phantoms",
     "prepare": "find and pair the images in a folder, and write cohort.csv",
-    "augment": "write training samples as they are drawn, and a picture of them",
+    "augment": "write samples as a training draws them, and a picture of them",
     "devices": "list the processor and graphics cards that a network can run on here",
     "plan": "say what a training would do and cost here, before it runs",
     "train": "train one network on a cohort",
@@ -40,7 +40,7 @@ MODULE_OF = {
 USER_ERROR = 2
 INTERRUPTED = 130
 NOTHING_LEFT = "nothing half-written was left behind."
-# What a shell says of a program that was ended by SIGPIPE.
+# The exit code by which a shell reports a program that was ended by SIGPIPE.
 READER_GONE = 141
 
 
@@ -55,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted, 141 if whoever
-        read its output has gone.
+        0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted, 141 if the
+        program that read its output has closed it.
     """
     started_s = time.monotonic()
     try:

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from napari_necroseg.core.events import Event
 
 
-# Those whose networks' features come and go in memory.
+# Commands that run networks, which allocate and free much memory.
 _COMPUTING = ("train", "predict", "study")
 
 
 def run_command(arguments: Sequence[str], interrupts: Interrupts, *, started_s: float) -> int:
-    """Run a command, whatever becomes of it or of its streams.
+    """Run a command, and turn any end of it into an exit code.
 
     Parameters
     ----------
     arguments
         The words after the program's name.
     interrupts
-        Is told when the job begins.
+        Handles interruptions, and is told when the job begins.
     started_s
         When the process was started, by the monotonic clock.
 
@@ -86,7 +86,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help, version or a mistake; argparse itself does not notice that it could not."""
+        """Print help, version or a mistake; argparse itself ignores errors of the stream."""
         stdout = sys.stdout
         if file is stdout:
             write(stdout, message)

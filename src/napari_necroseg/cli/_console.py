@@ -31,27 +31,27 @@ def present(
     as_json: bool,
     left_behind: Callable[[], str] | None = None,
 ) -> int:
-    """Run a job to its end while showing what it reports.
+    """Run a job to its end, and show its events.
 
     Parameters
     ----------
     make_events
-        Starts the job; a mistake of the user may surface here or while it runs.
+        Starts the job; it may raise an error of the user, as may the job.
     as_json
         Whether to print one JSON object a line to standard output.
     left_behind
-        Says after an interruption what there is of the job; by its events if None.
+        Says after an interruption what is left of the job; if None, its events decide.
 
     Returns
     -------
     int
-        The exit code: 0, 2 for a user's mistake, an error of the system, or if a case or run could not be
-        done, 130 if interrupted.
+        The exit code: 0; 2 for a mistake of the user, an error of the system, or a case or run that failed;
+        130 if interrupted.
 
     Raises
     ------
     ReaderGoneError
-        If nobody reads what it says any more.
+        If the output has been closed by its reader.
     """
     console = Console()
     n_failed = 0
@@ -81,7 +81,7 @@ class Console:
     Attributes
     ----------
     left_behind
-        What there is of the job if it is interrupted now.
+        A sentence on what is left of the job if it is interrupted now.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Console:
         self._last_s = -SECONDS_BETWEEN_LINES
 
     def show(self, event: Event) -> None:
-        """Show one event as a person reads it."""
+        """Show one event as text."""
         match event:
             case Started(message=message) | Warned(message=message):
                 self.line(f"Note: {message}" if isinstance(event, Warned) else message)

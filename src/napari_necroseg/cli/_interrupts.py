@@ -1,4 +1,4 @@
-"""Ctrl+C, and the end that a scheduler asks for: a sentence and exit code 130, from the first moment on."""
+"""Handles Ctrl+C and SIGTERM: a sentence and exit code 130, from the first moment on."""
 
 import os
 import signal
@@ -8,26 +8,25 @@ from types import FrameType, TracebackType
 
 from napari_necroseg.cli import INTERRUPTED
 
-# A wrapper that hands Ctrl+C on makes two of one.
+# A wrapper that passes Ctrl+C on makes two signals of one.
 _SECONDS_BETWEEN_TWO = 1.0
 _NOTHING_BEGUN = "interrupted before anything was begun."
 _AGAIN = "interrupted again; the next run into the same folder sweeps up what was being written."
 
 
 class Interrupted(KeyboardInterrupt):
-    """An interruption that was asked for.
+    """An interruption by a signal.
 
-    A plain one that comes through code from a text, as `dataclass` makes it, has Python end itself by SIGINT
-    afterwards, whatever the exit code should be.
+    A plain KeyboardInterrupt that passes through code compiled from a string, as in a dataclass, makes Python
+    end itself by SIGINT afterwards, whatever the exit code should be.
     """
 
 
 class Interrupts:
-    """What happens on SIGINT and SIGTERM while a command runs.
+    """Decides what SIGINT and SIGTERM do while a command runs.
 
-    Until the job begins the process ends at once: an exception in the middle of an import becomes whatever
-    the imported package makes of it. From then on `Interrupted` is raised, so that the job cleans up; who
-    asks again ends the process at once.
+    Until the job begins, they end the process at once: an imported package might swallow an exception. Then
+    they raise `Interrupted`, so that the job cleans up; a second one ends the process at once.
 
     Parameters
     ----------
@@ -53,8 +52,8 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.is_own_process:
-            # All is done and said. Python's own end takes a moment, in which it would show a traceback, and
-            # then takes our handlers away: only what is ignored stays so, and leaves the exit code alone.
+            # The command is done. While Python shuts down, a signal would show a traceback, and Python
+            # removes our handlers: only an ignored signal stays ignored, and leaves the exit code alone.
             self._said, self._leaves_at_once = "", True
             if signal.SIGINT in self._before:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -63,7 +62,7 @@ class Interrupts:
             signal.signal(number, handler)  # type: ignore[arg-type]  # as it came
 
     def begin(self) -> None:
-        """Let the job clean up from here on: it may write."""
+        """Let the job clean up from here on, since it may write files."""
         self._leaves_at_once = False
 
     def _heed(self, _signal: int, _frame: FrameType | None) -> None:
@@ -79,7 +78,7 @@ class Interrupts:
 
 
 def _say(text: str) -> None:
-    """Write to standard error past Python's buffers, which the interrupted code may hold."""
+    """Write to standard error past Python's buffers, whose lock the interrupted code may hold."""
     if text:
         try:
             os.write(2, f"necroseg: {text}\n".encode())

@@ -14,12 +14,12 @@ from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.config import Config, Dimension, Preset, train_preset
 from napari_necroseg.core.errors import FileError, SettingsError
 
-# Fields that take several values, and how these are shown in the help.
+# Fields that take several values, and an example of these for the help.
 _LISTS = {"sequences": "ceT1,T2", "around": "X,Y,Z", "configurations": "2d:ceT1,3d:ceT1+T2,..."}
 
 
 def add_image_options(parser: argparse.ArgumentParser, *, instead_of: str) -> None:
-    """Add options for the images of one case, in place of an argument of that name."""
+    """Add options for the images of one case, as an alternative to the argument `instead_of`."""
     parser.add_argument(
         "--ceT1", type=Path, metavar="FILE", dest="ce_t1", help=f"instead of {instead_of}: a ceT1 image"
     )
@@ -30,7 +30,7 @@ def add_image_options(parser: argparse.ArgumentParser, *, instead_of: str) -> No
 
 
 def add_spacing_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option for the spacing of TIFF files, which `read_spacing` reads."""
+    """Add the option for the spacing of TIFF files; `read_spacing` reads it."""
     parser.add_argument(
         "--spacing-mm",
         metavar="Z,Y,X",
@@ -39,7 +39,7 @@ def add_spacing_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_cohort_options(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
-    """Add the cohort and the choice among its cases, which `read_cases` and `choose_named` read.
+    """Add the cohort and the choice among its cases; `read_cases` and `choose_named` read them.
 
     Returns the group of options of which only one may be given.
     """
@@ -51,11 +51,11 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> "argparse._MutuallyEx
         "--labels",
         type=Path,
         metavar="DIR",
-        help="masks that were drawn or corrected and signed off (the folder labels of a project), in place "
-        "of the cohort's",
+        help="use masks that were drawn or corrected and signed off (the folder labels of a project), in "
+        "place of the cohort's",
     )
     parser.add_argument(
-        "--unsigned", action="store_true", help="take the masks of --labels that nobody has signed off, too"
+        "--unsigned", action="store_true", help="also use masks of --labels that nobody has signed off"
     )
     return which
 
@@ -69,9 +69,9 @@ def add_options(
 ) -> None:
     """Add an option ``--name`` for each named field; one that is not given stays out of the namespace.
 
-    Values stay text: the configuration itself reads and checks them, and names what is wrong. A choice of
-    yes or no is a flag, ``--no-name`` its contrary. The help names the field's default, or what `defaults`
-    says of it.
+    Values stay text: the configuration itself reads and checks them, and says what is wrong. A yes-or-no
+    field becomes a flag, with ``--no-name`` as its opposite. The help names the field's default, or the text
+    in `defaults`.
     """
     for name in names:
         field = of_kind.model_fields[name]
@@ -111,7 +111,7 @@ def chosen(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any
 
 
 def in_words(value: object) -> str:
-    """Say a value of a configuration as a person types it."""
+    """Write a value of a configuration as a person types it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -177,7 +177,7 @@ def read_spacing(text: str | None) -> tuple[float, float, float] | None:
     if text is None:
         return None
     try:
-        # As in the table's column, too: 4 x 0.7 x 0.7.
+        # Also as in the column of a table: 4 x 0.7 x 0.7.
         z, y, x = (float(part) for part in re.split(r"\s*[,;x×*]\s*|\s+", text.strip().lower()))
     except ValueError:
         raise SettingsError(f"--spacing-mm wants three numbers such as 4,0.7,0.7, not {text!r}.") from None

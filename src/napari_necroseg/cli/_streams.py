@@ -1,4 +1,4 @@
-"""Standard output and error: text that steers no terminal, for readers that may be full, closed or gone."""
+"""Writes to standard output and error, which may be closed, full or without a reader."""
 
 import errno
 import json
@@ -11,22 +11,22 @@ from typing import Any, TextIO
 
 from napari_necroseg.core.errors import ResourceError, mistake_of
 
-# Control characters but for tab and line feed, and those that change the direction of writing: in the name of
-# a case they could clear the terminal, or show another name.
+# Control characters except tab and line feed, and those that change the direction of writing: in the name of
+# a case they could clear the terminal, or disguise the name.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class ReaderGoneError(Exception):
-    """The program that reads the output has closed it, as `head` does."""
+    """The program that reads the output has closed it, as `head` does after some lines."""
 
 
 def printable(text: str) -> str:
-    """Return the text with each control character as its escape, as Python writes it."""
+    """Return the text with each control character replaced by its escape in Python."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def say(text: str) -> None:
-    """Write text for people to standard error; without one, or where it is full, the job goes on.
+    """Write text to standard error; if it is closed or full, the job goes on.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def say(text: str) -> None:
 
 
 def print_record(record: Mapping[str, Any]) -> None:
-    """Write a JSON object as a line to standard output: in ASCII where the line has what it cannot show.
+    """Write a JSON object as a line to standard output, in ASCII if the encoding of the stream requires it.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def print_record(record: Mapping[str, Any]) -> None:
 
 
 def write(stream: TextIO | None, text: str) -> None:
-    """Write text at once; nothing where the stream was closed before the program began.
+    """Write text at once; do nothing if the stream was closed before the program began.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def write(stream: TextIO | None, text: str) -> None:
 
 
 def open_missing() -> None:
-    """Open what was closed before the program began: else a mask that is written would get its messages."""
+    """Open streams that were closed before the program began: the next file would get their messages."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -87,7 +87,7 @@ def open_missing() -> None:
 
 
 def abandon_broken() -> None:
-    """Send what could not be written nowhere, so that Python does not try again at its end."""
+    """Drop text that could not be written, so that Python does not try again when it ends."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue

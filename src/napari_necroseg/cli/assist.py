@@ -16,7 +16,7 @@ FIELDS = ("sequences", "radius_mm", "tolerance", "smooth_mm", "clusters")
 
 
 def add_assist_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument("method", metavar="METHOD", help=", ".join(get_args(AssistMethod)))
     parser.add_argument("case", type=Path, nargs="?", metavar="CASE", help="the folder of one case")
     add_image_options(parser, instead_of="CASE")
@@ -34,7 +34,7 @@ def add_assist_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def assist_job(options: argparse.Namespace) -> Generator[Event]:
-    """Outline what is about the point."""
+    """Outline the zone around the point."""
     config = AssistConfig.checked(method=options.method, **chosen(options, FIELDS))
     if config.method == "fuzzy-c-means" and config.tolerance is not None:
         raise SettingsError("fuzzy-c-means has no --tolerance; choose --clusters instead, from 2 to 8.")
@@ -45,12 +45,12 @@ def assist_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def one_case(options: argparse.Namespace) -> CaseFiles:
-    """The case that was named.
+    """Return the case that was named.
 
     Raises
     ------
     SettingsError
-        If none was, or two, or a cohort of several.
+        If no case was named, or several.
     """
     if (options.case is None) == (options.ce_t1 is None):
         raise SettingsError("Name one case to outline: CASE, the folder of a case, or --ceT1 FILE.")

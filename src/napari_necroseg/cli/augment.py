@@ -1,4 +1,4 @@
-"""``necroseg augment``: see what a training is fed."""
+"""``necroseg augment``: write samples as a training draws them."""
 
 import argparse
 from collections.abc import Generator
@@ -22,9 +22,9 @@ _MOST_SAMPLES = 10_000
 
 
 def add_augment_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument("case", type=Path, metavar="CASE", help="folder of one case, or a cohort.csv")
-    parser.add_argument("--case", dest="name", metavar="NAME", help="which case of the cohort")
+    parser.add_argument("--case", dest="name", metavar="NAME", help="a case of the cohort")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the samples")
     parser.add_argument("--n", default="16", metavar="N", help="number of samples (default: 16)")
     parser.add_argument(
@@ -37,7 +37,7 @@ def add_augment_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         default="paper",
         metavar="fast|paper",
-        help="whose samples: patch, whitening and augmentation are this preset's (default: paper)",
+        help="the preset whose patch, whitening and augmentation are used (default: paper)",
     )
     parser.add_argument(
         "--dimension", default="3d", metavar="2d|3d", help="single slices or whole patches (default: 3d)"

@@ -1,4 +1,4 @@
-"""``necroseg demo``: the main job from end to end, on a phantom cohort."""
+"""``necroseg demo``: train, predict and score on a phantom cohort, and show the result."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ NOT_ACCURACY = "These are scores on a numerical phantom, not on patients: they s
 
 @dataclass(frozen=True, kw_only=True)
 class Demonstrated:
-    """Where everything lies that the demonstration made, and the scores of its test case."""
+    """The files that the demonstration made, and the scores of its test case."""
 
     out: Path
     run: Path
@@ -47,7 +47,7 @@ class Demonstrated:
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument(
         "--out",
         type=Path,
@@ -68,12 +68,12 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def demo_left_behind(options: argparse.Namespace) -> str:
-    """Say what there is of the demonstration if it is interrupted now."""
+    """Say what is left of the demonstration if it is interrupted now."""
     return f"what was finished is in {options.out}; the same command begins a new training."
 
 
 def demo_job(options: argparse.Namespace) -> Generator[Event]:
-    """Make phantoms, train, predict the one that was left out, score it, show it."""
+    """Make phantoms, train on all but one, predict that one, score it, and show it."""
     out: Path = options.out
     cohort = yield from _phantoms(out / "cohort.csv")
     held_out = cohort.names[-1]
@@ -105,7 +105,7 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def _phantoms(table: Path) -> Generator[Event, None, Cohort]:
-    """The phantom cohort; one of an earlier demonstration is used again."""
+    """Make the phantom cohort, or use that of an earlier demonstration."""
     from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
@@ -118,7 +118,7 @@ def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
     from napari_necroseg.core.config import train_preset
     from napari_necroseg.core.training.start import train
 
-    # Nothing else is going on in a demonstration: all cores may train.
+    # Nobody works beside a demonstration: all cores may train.
     config = train_preset("fast").changed(minutes=minutes, threads=os.cpu_count())
     yield from _without_end(train(cohort, config, out=folder))
 
@@ -185,8 +185,8 @@ class _Window:
             command = ["xvfb-run", "--auto-servernum", "--server-args", screen, *command]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         if result.returncode:
-            # A program that the system ends says nothing.
-            said = result.stderr.strip() or f"its program ended with code {result.returncode}, unsaid why."
+            # A program that the system kills says nothing.
+            said = result.stderr.strip() or f"its program ended with code {result.returncode} and no message."
             raise ResourceError(f"The window could not be drawn: {said.splitlines()[-1]}")
 
     def _command(self) -> list[str]:
@@ -195,7 +195,7 @@ class _Window:
 
 
 def _new_folder(parent: Path) -> Path:
-    """A folder name that is still free, so that a second demonstration keeps the first one's model."""
+    """Return a folder name that is free, so that the model of an earlier demonstration stays."""
     from napari_necroseg.core.files import free_path
 
     return free_path(lambda number: parent / f"demo-{number}")

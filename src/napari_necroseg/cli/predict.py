@@ -1,4 +1,4 @@
-"""The commands ``predict``, ``export`` and ``devices``: use a trained network, here or elsewhere."""
+"""The commands ``predict``, ``export`` and ``devices``, which use a trained network."""
 
 import argparse
 from collections.abc import Generator
@@ -26,13 +26,13 @@ FIELDS = (
 
 
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument(
         "runs",
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folders of trained models, or of ensembles of a study; their mean counts; the last word is "
+        help="folders of trained models, or of ensembles of a study, whose mean is used; the last word is "
         "INPUT: cohort.csv, or the folder of one case",
     )
     add_image_options(parser, instead_of="INPUT")
@@ -40,13 +40,13 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="folder for the predicted masks"
     )
     parser.add_argument(
-        "--probability", action="store_true", help="write the probability of every voxel, too"
+        "--probability", action="store_true", help="also write the probability of every voxel"
     )
     parser.add_argument(
         "--uncertainty",
         action="store_true",
-        help="write the standard deviation between the models and mirrored images, too; where there is but "
-        "one of them sqrt(p (1 - p))",
+        help="also write the standard deviation between the models and mirrored images, or sqrt(p (1 - p)) "
+        "where there is only one",
     )
     add_options(parser, PredictConfig, FIELDS, defaults={name: _by_preset(name) for name in BY_PRESET})
 
@@ -54,7 +54,7 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 def predict_job(options: argparse.Namespace) -> Generator[Event]:
     """Predict every case of the input."""
     choices = chosen(options, FIELDS)
-    # What cannot be is said before anything is loaded.
+    # Wrong choices are refused before anything is loaded.
     PredictConfig.checked(**choices)
     runs, given = split_input(options)
     cohort = read_input(options, given)
@@ -81,7 +81,7 @@ def _by_preset(name: str) -> str:
 
 
 def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
-    """The models, and the input unless that is named by --ceT1.
+    """Return the models, and the input unless it is given by --ceT1.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument("model", type=Path, metavar="RUN", help="folder of a trained model")
     parser.add_argument(
         "--out",
@@ -116,7 +116,7 @@ def export_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def add_devices_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing: there is nothing to choose."""
+    """Add no options: there is nothing to choose."""
 
 
 def devices_job(_options: argparse.Namespace) -> Generator[Event]:

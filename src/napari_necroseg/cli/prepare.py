@@ -1,4 +1,4 @@
-"""The commands ``prepare`` and ``phantom``: make a cohort of images that are there, or of phantoms."""
+"""The commands ``prepare`` and ``phantom``, which make a cohort of existing images, or of phantoms."""
 
 import argparse
 from collections.abc import Generator
@@ -8,9 +8,9 @@ from napari_necroseg.core.events import Event
 
 
 def add_prepare_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a folder a case, an nnU-Net raw folder, or BIDS"
+        "folder", type=Path, metavar="FOLDER", help="one folder per case, an nnU-Net raw folder, or BIDS"
     )
     parser.add_argument(
         "--out", type=Path, metavar="cohort.csv", help="table to write (default: cohort.csv in FOLDER)"
@@ -25,10 +25,12 @@ def prepare_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def add_phantom_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for cohort.csv and a folder a case")
+    """Add the options of the command."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for cohort.csv and one folder per case")
     parser.add_argument("--cases", type=int, default=26, metavar="N", help="number of cases (default: 26)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which cohort (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="seed of the random draws (default: 0)"
+    )
 
 
 def phantom_job(options: argparse.Namespace) -> Generator[Event]:

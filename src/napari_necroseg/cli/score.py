@@ -11,7 +11,7 @@ from napari_necroseg.core.events import Event, Finished
 
 
 def add_score_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument(
         "reference", type=Path, metavar="REFERENCE", help="a mask, a folder of masks, or cohort.csv"
     )
@@ -28,12 +28,13 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--figures", type=Path, metavar="DIR", help="write box plots and a Bland-Altman plot (PNG, SVG, PDF)"
     )
-    parser.add_argument("--csv", type=Path, metavar="F", help="write the scores as a table, a row a case")
+    parser.add_argument("--csv", type=Path, metavar="F", help="write the scores as a table, one row per case")
     parser.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
-        help="write tables (a row a case, a row a number), a summary in Markdown, and how it was made",
+        help="write tables (one row per case, one row per score), a summary in Markdown, and a record of how "
+        "they were made",
     )
     parser.add_argument(
         "--against",
@@ -48,7 +49,7 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
         "--second-reader",
         type=Path,
         metavar="REFERENCE",
-        help="another reader's masks: compared with the predictions, which are scored against them, too",
+        help="another reader's masks: scored against the references, as are the predictions against them",
     )
     add_spacing_option(parser)
     parser.add_argument(
@@ -59,7 +60,7 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def score_job(options: argparse.Namespace) -> Generator[Event]:
-    """Score the pairs that were found."""
+    """Score each pair of a reference and a prediction."""
     from napari_necroseg.core.scoring.files import ScoringOptions, other_pairs, score_pairs
     from napari_necroseg.core.scoring.pairs import find_pairs, with_spacing
 
@@ -93,7 +94,7 @@ def score_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def _check_csv(options: argparse.Namespace) -> None:
-    """Refuse to write the scores over a file that is to be scored, or under the name of an image."""
+    """Refuse to write the scores over a file that is scored, or under the name of an image."""
     from napari_necroseg.core.images.file_image import image_suffix
 
     inputs = (options.reference, options.reference / "cohort.csv", options.prediction)
@@ -107,12 +108,12 @@ def _check_csv(options: argparse.Namespace) -> None:
 
 
 def _complete(events: Generator[Event], *, is_strict: bool) -> Generator[Event]:
-    """Hand events on; then refuse scores of a set that could not be read, or is not complete if it has to be.
+    """Hand events on; then refuse a set that could not be read, or with `is_strict` is not complete.
 
     Raises
     ------
     FileError, SettingsError
-        After the last event: what was scored is told and written.
+        After the last event, when all scores are reported and written.
     """
     summary = None
     for event in events:

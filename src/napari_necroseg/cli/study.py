@@ -1,4 +1,4 @@
-"""The commands ``study`` and ``report``: the whole experiment, from wherever it was left."""
+"""The commands ``study`` and ``report``: run an experiment, or resume it, and report on it."""
 
 import argparse
 from collections.abc import Generator
@@ -29,14 +29,14 @@ FIELDS = (
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     add_cohort_options(parser)
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of the study; named again, the study goes on where it was",
+        help="folder of the study; one that exists already goes on where it stopped",
     )
     add_options(parser, StudyConfig, FIELDS)
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN",
         dest="start_from",
-        help="every run goes on from this trained model",
+        help="every run starts from this trained model",
     )
     parser.add_argument(
         "--only", metavar="KEY,KEY", help="do these runs only, such as 2d-ceT1+T2_fold-1_seed-0"
@@ -52,12 +52,12 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what would be done and what it would take; write folds.csv",
+        help="say what would be done and how long it would take, and write folds.csv",
     )
 
 
 def study_left_behind(options: argparse.Namespace) -> str:
-    """Say what there is of the study if it is interrupted now."""
+    """Say what is left of the study if it is interrupted now."""
     from napari_necroseg.core.study.record import STUDY_NAME
 
     if options.dry_run or not (options.out / STUDY_NAME).is_file():
@@ -66,7 +66,7 @@ def study_left_behind(options: argparse.Namespace) -> str:
 
 
 def study_job(options: argparse.Namespace) -> Generator[Event]:
-    """Do what is left of the experiment, or say what it would be."""
+    """Run what is left of the experiment, or plan it."""
     from napari_necroseg.core.study.cases import number_of_folds
     from napari_necroseg.core.study.dry_run import plan_study
     from napari_necroseg.core.study.experiment import run_study
@@ -84,12 +84,12 @@ def study_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what `necroseg study` wrote")
+    """Add the options of the command."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a study")
 
 
 def report_job(options: argparse.Namespace) -> Generator[Event]:
-    """Write up the experiment."""
+    """Write tables, figures and report of the experiment."""
     from napari_necroseg.core.study.report.report import write_report
 
     return write_report(options.folder)

@@ -1,4 +1,4 @@
-"""The commands ``train`` and ``plan``: train one network, or say what that would take."""
+"""The commands ``train`` and ``plan``: train one network, or say what that would cost."""
 
 import argparse
 import time
@@ -47,22 +47,24 @@ FIELDS = (
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands."""
+    """Add the options of the command."""
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RUN", help="new folder for the trained model"
     )
-    add_training_arguments(parser)
+    add_plan_arguments(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training in --out that was interrupted"
     )
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what decides what a training does."""
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training but its output, which both commands have."""
     which = add_cohort_options(parser)
     which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
     parser.add_argument(
-        "--validate", metavar="A,B", help="left out of the training, and scored now and then meanwhile"
+        "--validate",
+        metavar="A,B",
+        help="cases left out of the training, and scored from time to time",
     )
     parser.add_argument(
         "--augment", type=Path, metavar="FILE", help="augmentation saved by the dock Augmentation preview"
@@ -72,9 +74,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN",
         dest="start_from",
-        help="fine-tune this trained model: network, sequences, target and how it sees its images are taken "
-        "over, some of its own cases that are left out now are scored meanwhile, and fast takes a tenth of "
-        "its learning rate",
+        help="fine-tune this trained model: its network, sequences, target and whitening are taken over, "
+        "some of its own cases that are left out now are scored while it runs, and fast takes a tenth of its "
+        "learning rate",
     )
     add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults(FIELDS))
 
@@ -84,7 +86,7 @@ def train_job(options: argparse.Namespace) -> Generator[Event]:
     prepared, cohort, validation = _prepared(options)
     plan = prepared.plan
     if plan.seconds is not None:
-        # The limit holds for the whole command; starting it and importing torch has taken some of it.
+        # The limit is for the whole command, and starting it and importing torch has taken some of it.
         plan = replace(plan, seconds=plan.seconds - (time.monotonic() - options.started_s))
     return replace(prepared, plan=plan).train(
         cohort,
@@ -95,7 +97,7 @@ def train_job(options: argparse.Namespace) -> Generator[Event]:
 
 
 def train_left_behind(options: argparse.Namespace) -> str:
-    """Say, by what is on disk, what there is of the training if it is interrupted now."""
+    """Say, by the files on disk, what is left of the training if it is interrupted now."""
     from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME, RECORD_NAME
     from napari_necroseg.core.training.checkpoint import read_progress
 
@@ -106,7 +108,7 @@ def train_left_behind(options: argparse.Namespace) -> str:
     try:
         kept = f"what was learned in {read_progress(options.out).iteration:,} iterations is kept"
     except NecrosegError as error:
-        return f"the checkpoint in {options.out} cannot be gone on with. {error}"
+        return f"the checkpoint in {options.out} cannot be resumed. {error}"
     return f"{kept}; the same command with --resume goes on."
 
 
@@ -125,7 +127,7 @@ def _prepared(options: argparse.Namespace) -> "tuple[PreparedTraining, Cohort, C
 
 
 def read_config(options: argparse.Namespace, learned: TrainConfig | None = None) -> TrainConfig:
-    """The preset's configuration, the given options, and what a model to go on from takes for granted."""
+    """Merge the preset, the given options, and the settings that the model to start from dictates."""
     from napari_necroseg.core.project.augmentation_file import read_augment
 
     given = chosen(options, FIELDS)
@@ -145,7 +147,7 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
 
 
 def _as_begun(options: argparse.Namespace) -> dict[str, object]:
-    """How images are whitened in the training that is to be resumed: `fast` did it otherwise before."""
+    """Return the whitening of the training to be resumed: earlier versions of `fast` whitened differently."""
     if not getattr(options, "resume", False):
         return {}
     from napari_necroseg.core.project.model_folder import CHECKPOINT_NAME
@@ -158,19 +160,19 @@ def _as_begun(options: argparse.Namespace) -> dict[str, object]:
 
 
 def choose_cases(cohort: Cohort, options: argparse.Namespace) -> Cohort:
-    """The cases to train on, by name or by the fold that is left out."""
+    """Return the cases to train on, by name or by the fold that is left out."""
     return without_fold(cohort, options.fold) if options.fold else choose_named(cohort, options)
 
 
 def without_fold(cohort: Cohort, fold: str) -> Cohort:
-    """The cohort without fold K of N, by its fold column.
+    """Return the cohort without fold K of N, by its fold column.
 
     Raises
     ------
     SettingsError
         If `fold` is not ``K/N`` with K from 1 to N.
     CohortError
-        If a case has no fold, or the cohort has not N folds.
+        If a case has no fold, or the number of folds is not N.
     """
     left, _, total = fold.partition("/")
     if not (left.isdigit() and total.isdigit() and 1 <= int(left) <= int(total)):
@@ -202,11 +204,6 @@ def _check_given(config: TrainConfig, learned: TrainConfig, given: Mapping[str, 
 
 def _in_option(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command understands: all that decides what a training does."""
-    add_training_arguments(parser)
 
 
 def plan_job(options: argparse.Namespace) -> Generator[Event]:
