@@ -13,6 +13,8 @@ from napari_necroseg.core.scoring.overlap import Mask, count, dice
 def what_changed(before: Mask, after: Mask, *, voxel_ml: float) -> Changes:
     """Compare a corrected mask with the prediction that it began as.
 
+    Raises `GeometryError` if the masks have different shapes.
+
     Parameters
     ----------
     before, after
@@ -24,8 +26,6 @@ def what_changed(before: Mask, after: Mask, *, voxel_ml: float) -> Changes:
     -------
     Changes
         Dice coefficient (None where both are empty), volumes in mL, and the slices on which they differ.
-
-    Raises `GeometryError` if the masks have different shapes.
     """
     if before.shape != after.shape:
         raise GeometryError(

@@ -36,6 +36,8 @@ def check_figures() -> None:
 def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int = 0) -> tuple[Path, ...]:
     """Draw the scores of a cohort and write each figure as PNG, SVG and PDF.
 
+    Raises `ResourceError` if matplotlib is missing, or the folder cannot be written.
+
     Parameters
     ----------
     scores
@@ -49,8 +51,6 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
     -------
     tuple of Path
         ``boxes.*`` and ``volumes.*``.
-
-    Raises `ResourceError` if matplotlib is missing, or the folder cannot be written.
     """
     check_figures()
     return tuple(
@@ -109,9 +109,9 @@ def box_plots(scores: Mapping[str, Scores], *, n_unscored: int = 0) -> "Figure":
     axes = figure.subplots()
     columns = [_defined([getattr(one, name) for one in scores.values()]) for name in _BOXES]
     axes.boxplot(columns, tick_labels=list(_BOXES.values()), widths=0.5, showfliers=False)
-    for place, values in enumerate(columns, start=1):
+    for position, values in enumerate(columns, start=1):
         spread = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(len(values))
-        axes.plot(place + spread, values, "o", color=_INK, alpha=0.6, markersize=4)
+        axes.plot(position + spread, values, "o", color=_INK, alpha=0.6, markersize=4)
     axes.set(ylim=(-0.02, 1.02), title=_title(scores, n_unscored))
     axes.grid(axis="y", alpha=0.3)
     return figure

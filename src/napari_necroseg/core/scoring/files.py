@@ -176,14 +176,14 @@ def _check_out(options: ScoringOptions) -> None:
 def other_pairs(pairs: MaskPairs, reference: Path, *, other: Path) -> MaskPairs:
     """Find another set of masks of the same cases.
 
+    Raises `NecrosegError` if nothing fits together.
+
     Parameters
     ----------
     pairs
         Those of the first set.
     reference, other
         As in `find_pairs`.
-
-    Raises `NecrosegError` if nothing fits together.
     """
     found = find_pairs(reference, other)
     # A single file names its case; here both files are of the same case.

@@ -77,8 +77,8 @@ class MaskPairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, place: int) -> MaskPair:
-        return self.pairs[place]
+    def __getitem__(self, index: int) -> MaskPair:
+        return self.pairs[index]
 
     @property
     def with_reference(self) -> int:
@@ -100,14 +100,14 @@ class ReadPair:
 def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
     """Find which prediction belongs to which reference.
 
+    Raises `NecrosegError` if something named does not exist or nothing fits together.
+
     Parameters
     ----------
     reference, prediction
         Two files; two folders, whose files are paired by equal names; or a ``cohort.csv`` (or its folder)
         and a folder with ``<case>.nii.gz`` for each of its cases that has a reference. Names that differ only
         in letter case are the same.
-
-    Raises `NecrosegError` if something named does not exist or nothing fits together.
     """
     for path in (reference, prediction):
         if not path.exists():

@@ -194,8 +194,8 @@ def _within(span: slice, box: slice) -> slice:
 def _centroid_distance_mm(reference: Mask, prediction: Mask, *, grid: Grid) -> float:
     if not reference.any() or not prediction.any():
         return math.inf if reference.any() or prediction.any() else math.nan
-    places = [np.argwhere(mask).mean(axis=0) for mask in (reference, prediction)]
-    return float(np.linalg.norm(grid.affine_ras[:3, :3] @ (places[1] - places[0])))
+    centres = [np.argwhere(mask).mean(axis=0) for mask in (reference, prediction)]
+    return float(np.linalg.norm(grid.affine_ras[:3, :3] @ (centres[1] - centres[0])))
 
 
 def _state(has_reference: bool, has_prediction: bool) -> State:
@@ -235,8 +235,8 @@ def patch_about(centroid: ArrayLike, shape: tuple[int, ...]) -> Box:
     shape
         ``(64, Y, X)``, of the image.
     """
-    places = np.asarray(centroid, dtype=np.float64)
-    starts = [math.floor(c - n / 2 + 0.5) for c, n in zip(places, PATCH_SHAPE, strict=True)]
+    centres = np.asarray(centroid, dtype=np.float64)
+    starts = [math.floor(c - n / 2 + 0.5) for c, n in zip(centres, PATCH_SHAPE, strict=True)]
     spans = [
         slice(max(0, start), min(length, start + n))
         for start, n, length in zip(starts, PATCH_SHAPE, shape, strict=True)

@@ -171,12 +171,12 @@ def better_and_worse(differences: NDArray[np.float64], *, more_is_better: bool) 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p values for multiple tests (Holm 1979), in their order; undefined ones (nan) do not count."""
-    tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    tested = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
     corrected = [math.nan] * len(p_values)
     highest = 0.0
-    for rank, (p, place) in enumerate(tested):
+    for rank, (p, index) in enumerate(tested):
         highest = max(highest, min(1.0, p * (len(tested) - rank)))
-        corrected[place] = highest
+        corrected[index] = highest
     return corrected
 
 

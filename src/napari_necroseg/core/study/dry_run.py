@@ -11,7 +11,7 @@ from napari_necroseg.core.display import duration
 from napari_necroseg.core.events import Event, Finished
 from napari_necroseg.core.network.device import resolve_hardware
 from napari_necroseg.core.study.compute import resolve_compute
-from napari_necroseg.core.study.experiment import Experiment, begin, usual_study
+from napari_necroseg.core.study.experiment import Experiment, prepare_study, usual_study
 from napari_necroseg.core.study.folds import fold_sizes
 from napari_necroseg.core.study.run import RunPlanned
 from napari_necroseg.core.training.cost import plan_training
@@ -57,6 +57,8 @@ def plan_study(
 
     Writes the table of folds into `out`, where it may be edited, and nothing else.
 
+    Errors are those of `run_study`.
+
     Parameters
     ----------
     cohort, config, out, stop
@@ -66,16 +68,14 @@ def plan_study(
     ------
     Event
         `Started`, `Progress`, `RunPlanned` for each run, and `Finished` with `StudyPlanned`.
-
-    Errors are those of `run_study`.
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)
     compute = resolve_compute(config)
-    began = yield from begin(config, cohort, out=out, stop=stop)
-    if began is None:
+    prepared = yield from prepare_study(config, cohort, out=out, stop=stop)
+    if prepared is None:
         return
-    experiment = Experiment(record=began.record, cohort=cohort, out=out, compute=compute, stop=stop)
+    experiment = Experiment(record=prepared.record, cohort=cohort, out=out, compute=compute, stop=stop)
     costs = yield from _measured(experiment, stop)
     if stop.is_set():
         return
@@ -90,7 +90,7 @@ def plan_study(
         result=StudyPlanned(
             runs=len(experiment.runs),
             left=left,
-            fold_sizes=fold_sizes(began.record.folds),
+            fold_sizes=fold_sizes(prepared.record.folds),
             estimated_s=None if compute.scheduler else left_s / max(1, min(compute.workers, left)),
             place=str(compute),
         )

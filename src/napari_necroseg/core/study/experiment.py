@@ -53,8 +53,8 @@ from napari_necroseg.core.study.run_job import RunSpec, do_run
 
 _LOCK_NAME = ".study.lock"
 _UNSEEN = (
-    "What it wrote cannot be seen from here: its worker needs the folder of the study, shared under the "
-    "same path."
+    "Its files are not visible from here: the worker needs the folder of the study, shared under the same "
+    "path."
 )
 
 
@@ -79,7 +79,7 @@ class StudyDone:
     report: Path | None
 
     def __str__(self) -> str:
-        remark = f", {self.failed} failed: going on tries them again" if self.failed else ""
+        remark = f", {self.failed} failed; run the study again to retry them" if self.failed else ""
         where = f"; the report is {self.report}" if self.report else ""
         return f"{self.done} of {self.total} runs are done{remark}{where}."
 
@@ -125,21 +125,21 @@ def run_study(
     _check_start(config)
     with file_lock(out / _LOCK_NAME, f"The study in {out}"):
         sweep_all(out)
-        began = yield from begin(config, cohort, out=out, stop=stop)
-        if began is None:
+        prepared = yield from prepare_study(config, cohort, out=out, stop=stop)
+        if prepared is None:
             return
-        study = Experiment(record=began.record, cohort=cohort, out=out, compute=compute, stop=stop)
+        study = Experiment(record=prepared.record, cohort=cohort, out=out, compute=compute, stop=stop)
         yield from study.planned()
         if stop.is_set():
             return
-        write_record(out / STUDY_NAME, began.record)
-        yield from study.run(_chosen(runs_of(config), only), began.store)
+        write_record(out / STUDY_NAME, prepared.record)
+        yield from study.run(_chosen(runs_of(config), only), prepared.store)
         if not stop.is_set():
             yield from _end(study)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class PreparedStudy:
     """The record of a study that begins, and its cases in memory."""
 
     record: StudyRecord
@@ -152,19 +152,19 @@ def usual_study(cohort: Cohort, out: Path) -> StudyConfig:
     return StudyConfig() if folds is None else StudyConfig(folds=folds)
 
 
-def begin(
+def prepare_study(
     config: StudyConfig, cohort: Cohort, *, out: Path, stop: threading.Event
-) -> Generator[Event, None, Begun | None]:
+) -> Generator[Event, None, PreparedStudy | None]:
     """Check and read the cases, and return the record of the study; None if stopped.
 
     Nothing but the table of folds is written.
+
+    Errors are those of `run_study`.
 
     Parameters
     ----------
     config, cohort, out, stop
         As in `run_study`.
-
-    Errors are those of `run_study`.
     """
     _check_start(config)
     _check_folder(out)
@@ -190,7 +190,7 @@ def begin(
     )
     if (out / STUDY_NAME).exists():
         record = record.going_on_with(read_study(out))
-    return Begun(record=record, store=store)
+    return PreparedStudy(record=record, store=store)
 
 
 def _table_of(cohort: Cohort) -> Path:

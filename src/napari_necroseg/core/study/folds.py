@@ -29,6 +29,8 @@ def draw_folds(
     left over go to the smallest folds. Folds are numbered from the largest: 26 patients with a case each
     give 5, 5, 4, 4, 4, 4.
 
+    Raises `CohortError` if there are fewer patients than folds.
+
     Parameters
     ----------
     volumes_ml
@@ -44,8 +46,6 @@ def draw_folds(
     -------
     dict
         Fold of each case, from 1, in the order of `volumes_ml`.
-
-    Raises `CohortError` if there are fewer patients than folds.
     """
     cases_of: dict[str, list[str]] = defaultdict(list)
     for case in volumes_ml:
@@ -66,9 +66,9 @@ def draw_folds(
         # A fold each; those with few cases so far first, and patients with many cases first, so that folds
         # stay of one size. Equal ones in random order.
         drawn = [block[i] for i in random.permutation(len(block))]
-        places = sorted(random.permutation(folds), key=lambda fold: len(in_fold[fold]))
-        for patient, place in zip(sorted(drawn, key=lambda p: -len(cases_of[p])), places, strict=False):
-            in_fold[place] += cases_of[patient]
+        emptiest = sorted(random.permutation(folds), key=lambda fold: len(in_fold[fold]))
+        for patient, fold in zip(sorted(drawn, key=lambda p: -len(cases_of[p])), emptiest, strict=False):
+            in_fold[fold] += cases_of[patient]
     numbers = {
         case: number
         for number, cases in enumerate(sorted(in_fold, key=len, reverse=True), start=1)

@@ -71,6 +71,8 @@ def do_on_workers(
 ) -> Generator[Event, None, None]:
     """Do runs on the workers of a cluster.
 
+    Raises `ResourceError` if the scheduler cannot be reached, or its workers lack this program.
+
     Parameters
     ----------
     specs
@@ -84,14 +86,12 @@ def do_on_workers(
     ------
     Event
         Those of `do_run`, from all runs as they come; `Finished` with a `RunState` for each.
-
-    Raises `ResourceError` if the scheduler cannot be reached, or its workers lack this program.
     """
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
     with _connected(compute) as client:
         yield from _warnings(client)
         if compute.dashboard and compute.scheduler is None:
-            message = f"{client.dashboard_link} shows the runs, to any user of this computer."
+            message = f"The dashboard {client.dashboard_link} is visible to every user of this computer."
             yield Warned(message=message)
         # Other studies may use the same workers.
         name = _NAME.format(client.id)
@@ -289,13 +289,13 @@ def _state(future: Future, spec: RunSpec) -> RunState:
         result = future.result()
         if result is not None:
             return RunState.model_validate(result)
-        return failed(spec, "It was stopped; going on does what is left of it.")
+        return failed(spec, "It was stopped; continue the study to finish it.")
     if future.status == "cancelled":
-        return failed(spec, "The scheduler went away, or dropped the run.")
+        return failed(spec, "The scheduler is gone, or has dropped the run.")
     if isinstance(error, KilledWorker):
-        lost = "Its process was lost again and again; most often the memory of the computer did not suffice."
+        lost = "Its process died repeatedly; usually the computer has run out of memory."
         return failed(spec, lost)
     mistake = None if error is None else mistake_of(error)
     if mistake is not None:
         return failed(spec, str(mistake))
-    return failed(spec, f"It ended in a way that nobody foresaw ({type(error).__name__}: {error}).")
+    return failed(spec, f"It ended with an unexpected error ({type(error).__name__}: {error}).")

@@ -66,11 +66,11 @@ def box_plots(outcomes: Sequence[Outcome]) -> "Figure":
             showfliers=False,
             medianprops={"color": "black", "linewidth": 1.8},
         )
-        for place, (one, values) in enumerate(zip(outcomes, columns, strict=True), start=1):
+        for position, (one, values) in enumerate(zip(outcomes, columns, strict=True), start=1):
             half = _HALF_SPREAD if len(values) > 1 else 0.0
             spread = np.linspace(-half, half, len(values))
             ink = _INK[one.configuration.dimension]
-            axes.plot(place + spread, values, "o", color=ink, alpha=0.65, markersize=4.5)
+            axes.plot(position + spread, values, "o", color=ink, alpha=0.65, markersize=4.5)
         axes.set(ylim=(-2, 102), ylabel=title)
         axes.grid(axis="y", alpha=0.3)
     return figure
@@ -168,19 +168,19 @@ def read_example(findings: Findings, cohort: Cohort, *, choice: Choice, rank: st
     name = choice.cases[rank]
     case = load_case(cohort[name])
     reference = _reference(case, findings.record)
-    place = int(np.count_nonzero(reference.voxels, axis=(1, 2)).argmax())
+    index = int(np.count_nonzero(reference.voxels, axis=(1, 2)).argmax())
     _, row_mm, column_mm = case.grid.spacing_mm
     return Example(
         case=name,
         rank=rank,
-        images={str(sequence): volume.voxels[place] for sequence, volume in case.sequences.items()},
+        images={str(sequence): volume.voxels[index] for sequence, volume in case.sequences.items()},
         ranges={str(sequence): display_range(volume.voxels) for sequence, volume in case.sequences.items()},
-        reference=reference.voxels[place] != 0,
+        reference=reference.voxels[index] != 0,
         predictions={
-            one.configuration: _shown(findings, one, case=case, place=place) for one in choice.outcomes
+            one.configuration: _shown(findings, one, case=case, index=index) for one in choice.outcomes
         },
         spacing_mm=(row_mm, column_mm),
-        slice_number=place + 1,
+        slice_number=index + 1,
     )
 
 
@@ -210,7 +210,7 @@ def _reference(case: Case, record: StudyRecord) -> Volume:
     return mask
 
 
-def _shown(findings: Findings, outcome: Outcome, *, case: Case, place: int) -> Shown:
+def _shown(findings: Findings, outcome: Outcome, *, case: Case, index: int) -> Shown:
     first = outcome.of_case(case.name)[0]
     run = Run(configuration=first.configuration, fold=first.fold, seed=first.seed)
     path = named_file(findings.folder / "predictions" / run.out_of_fold, f"{case.name}.nii.gz")
@@ -219,7 +219,7 @@ def _shown(findings: Findings, outcome: Outcome, *, case: Case, place: int) -> S
     mask = read_mask_on(path, case.grid)
     if mask.was_resampled or known not in (None, file_sha256(path)):
         raise FileError(f"{path.name} in {run.out_of_fold} is not the mask that was scored.")
-    return Shown(mask=mask.volume.voxels[place] != 0, dice=first.scores.dice)
+    return Shown(mask=mask.volume.voxels[index] != 0, dice=first.scores.dice)
 
 
 def figure_4(examples: Sequence[Example], configurations: Sequence[Configuration]) -> "Figure":

@@ -262,8 +262,8 @@ def csv_of(findings: Findings) -> str:
         writer.writerow(("this study", state, "predictions", *counts))
     columns = [_published(configuration) for configuration in findings.configurations]
     for score in ("dice", "sensitivity", "specificity"):
-        for place, name in enumerate(("mean", "median", "std")):
-            writer.writerow(("paper", score, name, *(_cell(one[score][place]) for one in columns)))
+        for index, name in enumerate(("mean", "median", "std")):
+            writer.writerow(("paper", score, name, *(_cell(one[score][index]) for one in columns)))
     return text.getvalue()
 
 

@@ -378,13 +378,13 @@ def _statistics(findings: Findings) -> str:
 
 
 def _software(findings: Findings) -> str:
-    places = sorted(
+    devices = sorted(
         {f"{one.device}, {one.threads} threads" for one in findings.states.values() if one.device}
     )
     seeds = ", ".join(map(str, range(findings.record.config.seeds)))
     versions = ", ".join(f"{name} {version}" for name, version in versions_of(findings).items())
     return (
         f"Software. {versions or 'versions not recorded'}. Computed on: "
-        f"{'; '.join(places) or 'not recorded'}. Seeds of the weights and of all random draws: {seeds}. "
+        f"{'; '.join(devices) or 'not recorded'}. Seeds of the weights and of all random draws: {seeds}. "
         "SHA-256 of the weights of every run: appendix."
     )
