@@ -219,7 +219,7 @@ def held_dtype(network: UNet, images: np.ndarray) -> torch.dtype | None:
     """Return the number format that a prediction would choose."""
     dtype = reduced_dtype("cpu", "auto")
     holds = dtype is not None and precision_holds(
-        network, sample_of(network, images, is_white=True), "cpu", dtype
+        network, sample_of(network, images, is_white=True), device="cpu", dtype=dtype
     )
     return dtype if holds else None
 
@@ -228,7 +228,7 @@ def our_contender(
     network: UNet, images: np.ndarray, dtype: torch.dtype | None, needed: np.ndarray
 ) -> Contender:
     """Whole slices, or the whole volume in slabs, with a network that is kept ready."""
-    ready = fold_network(network, "cpu", dtype)
+    ready = fold_network(network, "cpu", dtype=dtype)
     one = Pass(
         images=images,
         air=images.min(axis=(1, 2, 3)),

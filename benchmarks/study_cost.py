@@ -90,7 +90,7 @@ def count_step(configuration: Configuration) -> Counting:
         target = torch.empty(config.batch_size, *spatial, dtype=torch.uint8)
         optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         with Counting() as counting:
-            loss = training_loss(network(images)[:, 0], target, config)
+            loss = training_loss(network(images)[:, 0], target, config=config)
             loss.backward()
             optimiser.step()
     return counting

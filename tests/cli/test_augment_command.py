@@ -96,7 +96,7 @@ def test_the_samples_of_a_preset_are_those_that_it_trains_on(
         seconds=None,
         patch_shape=shape,
     )
-    made = mini_batch([source], plan, 0)
+    made = mini_batch([source], plan, iteration=0)
     document = json.loads((out / "draws.json").read_text())
     draws = document["draws"]
     assert (document["preset"], document["dimension"], document["whitening"]) == ("fast", dimension, "tissue")

@@ -30,7 +30,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             loss=1.0,
             versions={},
         )
-        save_run(tmp_path / "run", new_network(record.config, record.widths), record, "")
+        save_run(tmp_path / "run", new_network(record.config, record.widths), record=record, history="")
         return tmp_path / "run"
 
     return write

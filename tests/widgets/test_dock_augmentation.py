@@ -104,7 +104,7 @@ def test_what_is_shown_is_the_sample_that_a_training_makes(qtbot, dock, open_cas
         dock.slice.setValue(index)
         settle(qtbot, dock)
         assert dock.picture.shown.drawn == replace(drawn, slice_index=None)
-        made = mini_batch([source], plan, number).images[0]
+        made = mini_batch([source], plan, iteration=number).images[0]
         assert_shown(dock, made if dimension == "2d" else made[:, index], source)
 
 
@@ -196,7 +196,7 @@ def test_the_contact_sheet_shows_the_samples_of_a_training(qtbot, dock, open_cas
     for number, tile in enumerate(dock.picture.shown.tiles):
         index = draw_sample(source, at_necrosis, generator=generator_of(0, number)).slice_index
         if dimension == "3d":
-            made = mini_batch([source], plan, number).images[0, :, index]
+            made = mini_batch([source], plan, iteration=number).images[0, :, index]
         else:
             drawn = draw_sample(source, sampling, generator=generator_of(0, number))
             made = make_sample(source, replace(drawn, slice_index=index), patch_shape=plan.patch_shape).images

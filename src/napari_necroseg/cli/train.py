@@ -214,5 +214,5 @@ def plan_job(options: argparse.Namespace) -> Generator[Event]:
 
     prepared, cohort, validation = _prepared(options)
     earlier = Learned() if prepared.model is None else prepared.model.learned
-    yield from name_left_out(prepared.plan, cohort, validation, earlier)
+    yield from name_left_out(prepared.plan, cohort, validation=validation, earlier=earlier)
     yield from plan_training(prepared.plan, cohort, hardware=prepared.hardware)

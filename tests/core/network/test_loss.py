@@ -12,7 +12,7 @@ TARGET = torch.tensor([[1, 0], [0, 1]], dtype=torch.uint8)
 
 def test_the_paper_has_the_tversky_loss_alone() -> None:
     expected = tversky_loss(LOGITS.sigmoid(), TARGET, alpha=0.3, beta=0.7)
-    assert training_loss(LOGITS, TARGET, train_preset("paper")) == expected
+    assert training_loss(LOGITS, TARGET, config=train_preset("paper")) == expected
 
 
 def test_cross_entropy_is_added_by_its_weight() -> None:
@@ -21,4 +21,4 @@ def test_cross_entropy_is_added_by_its_weight() -> None:
     # By its definition: minus the mean log-probability of the truth.
     truth = torch.stack([p[0, 0], 1 - p[0, 1], 1 - p[1, 0], p[1, 1]])
     expected = tversky_loss(p, TARGET, alpha=0.3, beta=0.7) - 0.5 * truth.log().mean()
-    assert training_loss(LOGITS, TARGET, config).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert training_loss(LOGITS, TARGET, config=config).item() == pytest.approx(expected.item(), rel=1e-6)

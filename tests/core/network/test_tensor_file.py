@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> Path:
         patients_sha256=("1" * 64,),
     )
     torch.manual_seed(0)
-    save_run(tmp_path / "run", new_network(CONFIG, WIDTHS), record, "iteration\n")
+    save_run(tmp_path / "run", new_network(CONFIG, WIDTHS), record=record, history="iteration\n")
     return tmp_path / "run"
 
 

@@ -41,7 +41,7 @@ def test_folding_changes_nothing_and_leaves_the_trained_network_alone(spatial_ax
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
     with torch.inference_mode():
         expected = trained(seen)[:, 0].sigmoid()
-    folded = fold_network(trained, "cpu", None)
+    folded = fold_network(trained, "cpu", dtype=None)
     assert not any("BatchNorm" in type(module).__name__ for module in folded.modules())
     torch.testing.assert_close(probability_of(folded, seen), expected, atol=1e-5, rtol=0)
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.state_dict().items())
@@ -50,7 +50,7 @@ def test_folding_changes_nothing_and_leaves_the_trained_network_alone(spatial_ax
 @pytest.mark.parametrize("upsampling", ["nearest", "linear"])
 @pytest.mark.parametrize("slices_at_once", [2, 8, 12])
 def test_slabs_are_the_very_result_of_one_pass(monkeypatch, upsampling, slices_at_once) -> None:
-    made, seen = fold_network(network(3, upsampling), "cpu", None), images(3)
+    made, seen = fold_network(network(3, upsampling), "cpu", dtype=None), images(3)
     expected = probability_of(made, seen)
     calls = []
     finish = UNet.finish
@@ -61,7 +61,7 @@ def test_slabs_are_the_very_result_of_one_pass(monkeypatch, upsampling, slices_a
 
 
 def test_an_odd_number_of_slices_is_seen_at_once(monkeypatch) -> None:
-    made, seen = fold_network(network(3), "cpu", None), images(3)[:, :, :19]
+    made, seen = fold_network(network(3), "cpu", dtype=None), images(3)[:, :, :19]
     expected = probability_of(made, seen)
     monkeypatch.setattr(folded_network, "_BYTES_AT_ONCE", 1)
     assert torch.equal(probability_of(made, seen), expected)
@@ -70,7 +70,7 @@ def test_an_odd_number_of_slices_is_seen_at_once(monkeypatch) -> None:
 def test_a_short_format_holds_where_it_changes_little() -> None:
     trained, seen = network(2), images(2)
     torch.nn.init.normal_(trained.head.weight, std=0.01)
-    assert precision_holds(trained, seen, "cpu", torch.bfloat16)
+    assert precision_holds(trained, seen, device="cpu", dtype=torch.bfloat16)
     # Features that cancel but for what was rounded away.
     with torch.no_grad():
         trained.head.weight.copy_(torch.tensor([1.0, -1.0, 1.0, -1.0]).view_as(trained.head.weight) * 100)
@@ -80,11 +80,11 @@ def test_a_short_format_holds_where_it_changes_little() -> None:
         features.remove()
         mean = (seen_by_head[0] * trained.head.weight).sum(dim=1).mean()
         trained.head.bias.copy_(-mean)
-    assert not precision_holds(trained, seen, "cpu", torch.bfloat16)
+    assert not precision_holds(trained, seen, device="cpu", dtype=torch.bfloat16)
 
 
 def test_the_head_stays_in_32_bits() -> None:
-    made = fold_network(network(2), "cpu", torch.bfloat16)
+    made = fold_network(network(2), "cpu", dtype=torch.bfloat16)
     assert made.head.weight.dtype == torch.float32
     assert made.encoders[0][0][0].weight.dtype == torch.bfloat16
     probability = probability_of(made, images(2))
@@ -95,7 +95,7 @@ def test_the_head_stays_in_32_bits() -> None:
 
 @pytest.mark.parametrize("slices_at_once", [2, 8])
 def test_slabs_of_short_numbers_are_those_of_one_pass(monkeypatch, slices_at_once) -> None:
-    made, seen = fold_network(network(3), "cpu", torch.bfloat16), images(3)
+    made, seen = fold_network(network(3), "cpu", dtype=torch.bfloat16), images(3)
     expected = probability_of(made, seen)
     monkeypatch.setattr(folded_network, "_BYTES_AT_ONCE", slices_at_once * 26 * 22 * 2)
     torch.testing.assert_close(probability_of(made, seen), expected, atol=1e-3, rtol=0)

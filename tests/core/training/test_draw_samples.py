@@ -29,7 +29,7 @@ def test_each_is_the_sample_that_a_training_makes(case, cohort, plan_tiny, dimen
     samples = list(draw_samples(case, config, n=2, first=3))
     assert [one.number for one in samples] == [3, 4]
     for one in samples:
-        made = mini_batch([source], plan, one.number)
+        made = mini_batch([source], plan, iteration=one.number)
         np.testing.assert_array_equal(one.images, made.images[0])
         np.testing.assert_array_equal(one.target, made.target[0])
         assert (one.images.shape, one.target.shape) == (shape, shape[1:])

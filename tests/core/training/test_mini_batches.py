@@ -33,8 +33,8 @@ def test_any_batch_can_be_made_without_those_before_it(cohort, plan_tiny) -> Non
     going_through = mini_batches(cases, plan)
     for iteration in range(3):
         made = next(going_through)
-        assert torch.equal(made.images, mini_batch(cases, plan, iteration).images)
-        assert torch.equal(made.target, mini_batch(cases, plan, iteration).target)
+        assert torch.equal(made.images, mini_batch(cases, plan, iteration=iteration).images)
+        assert torch.equal(made.target, mini_batch(cases, plan, iteration=iteration).target)
 
 
 def test_a_sample_is_the_draw_with_its_number(cohort, plan_tiny) -> None:
@@ -42,7 +42,7 @@ def test_a_sample_is_the_draw_with_its_number(cohort, plan_tiny) -> None:
     sampling = sampling_of(plan.config, plan.patch_shape)
     drawn = draw_sample(case, sampling, generator=generator_of(7, 3))
     alone = make_sample(case, drawn, patch_shape=plan.patch_shape)
-    assert torch.equal(mini_batch([case], plan, 1).images[1], alone.images)
+    assert torch.equal(mini_batch([case], plan, iteration=1).images[1], alone.images)
 
 
 def test_another_seed_draws_other_samples(cohort, plan_tiny) -> None:
@@ -59,7 +59,7 @@ def test_contrast_and_brightness_vary_from_sample_to_sample_and_sequence_to_sequ
     case = make_source(images, target, spacing_mm=(3, 1, 1), is_white=True)
     plan = plan_tiny(cohort, whitening="volume", batch_size=256, augment=PLAIN)
     varied = plan_tiny(cohort, whitening="volume", batch_size=256, augment=PLAIN, intensity_spread=0.3)
-    plain, made = mini_batch([case], plan, 0), mini_batch([case], varied, 0)
+    plain, made = mini_batch([case], plan, iteration=0), mini_batch([case], varied, iteration=0)
     assert torch.equal(plain.target, made.target)
     x, y = plain.images.flatten(2), made.images.flatten(2)
     deviations, means = zip(*(torch.std_mean(values, dim=2) for values in (x, y)), strict=True)
@@ -71,4 +71,4 @@ def test_contrast_and_brightness_vary_from_sample_to_sample_and_sequence_to_sequ
         assert abs(drawn.mean().item()) < 0.06
         assert abs(drawn.std().item() - 0.3) < 0.05
     assert abs(np.corrcoef(factor.flatten(), offset.flatten())[0, 1]) < 0.2
-    assert torch.equal(made.images, mini_batch([case], varied, 0).images)
+    assert torch.equal(made.images, mini_batch([case], varied, iteration=0).images)

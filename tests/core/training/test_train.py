@@ -284,7 +284,7 @@ def test_the_learning_rate_falls_along_a_half_cosine_only_where_it_should(
 
 
 def _sources(plan, cohort):
-    loading = load_sources(plan, cohort, "cpu", threading.Event())
+    loading = load_sources(plan, cohort, device="cpu", stop=threading.Event())
     while True:
         try:
             next(loading)

@@ -160,9 +160,9 @@ def test_what_is_forgotten_is_told_after_an_interruption_too(cohort, plan_tiny, 
 def test_the_last_validation_is_within_the_limit(cohort, plan_tiny) -> None:
     plan = plan_tiny(cohort, steps=None, minutes=1.0)
     state = train_module.State(iteration=5, seconds=50.0, validation_s=12.0)
-    assert train_module._is_last(plan, state, Controls(), step_s=1.0)
+    assert train_module._is_last(plan, state, controls=Controls(), step_s=1.0)
     state.validation_s = 8.0
-    assert not train_module._is_last(plan, state, Controls(), step_s=1.0)
+    assert not train_module._is_last(plan, state, controls=Controls(), step_s=1.0)
 
 
 def test_the_record_says_how_it_was_computed(cohort, plan_tiny, tmp_path) -> None:
@@ -182,7 +182,7 @@ def test_weights_that_are_no_numbers_are_not_written(cohort, plan_tiny, tmp_path
     with torch.no_grad():
         model.network.head.bias.fill_(float("nan"))
     with pytest.raises(ModelError, match="The training diverged: weights"):
-        save_run(tmp_path / "other", model.network, model.record, "")
+        save_run(tmp_path / "other", model.network, record=model.record, history="")
     assert not (tmp_path / "other").exists()
 
 

@@ -119,7 +119,7 @@ def export(model: Model, *, out: Path) -> Generator[Event, None, None]:
         difference = check_onnx(model, stage / MODEL_NAME)
         yield Progress(done=2, total=_N_STEPS, message="Writing the model card")
         made = Export(sha256=file_sha256(stage / MODEL_NAME), difference=difference, versions=versions)
-        write_text(stage / CARD_NAME, model_card(model, made, scores))
+        write_text(stage / CARD_NAME, model_card(model, made, scores=scores))
     yield Finished(
         result=ExportedModel(
             folder=out,
@@ -170,12 +170,12 @@ def check_onnx(model: Model, path: Path) -> float:
     session = _session(path)
     generator = torch.Generator().manual_seed(0)
     return max(
-        _difference(model, session, torch.randn(shape, generator=generator))
+        _difference(model, session, images_bcs=torch.randn(shape, generator=generator))
         for shape in _compared_shapes(model)
     )
 
 
-def _difference(model: Model, session: Any, images_bcs: Tensor) -> float:
+def _difference(model: Model, session: Any, *, images_bcs: Tensor) -> float:
     (probability,) = session.run([OUTPUT_NAME], {INPUT_NAME: images_bcs.numpy()})
     with torch.inference_mode():
         expected = model.network(images_bcs).sigmoid().numpy()

@@ -25,7 +25,9 @@ from napari_necroseg.core.volume import Voxels
 _MISLED = "the whitening of this network is misled by that, so mend the image."
 
 
-def only_needed(files: CaseFiles, sequences: tuple[Sequence, ...], target: Target | None = None) -> CaseFiles:
+def only_needed(
+    files: CaseFiles, sequences: tuple[Sequence, ...], *, target: Target | None = None
+) -> CaseFiles:
     """Return only the files that are used, so that the others cost no time and cannot fail.
 
     The ceT1 image always stays, since it says where the voxels of the case lie.

@@ -10,7 +10,7 @@ from napari_necroseg.core.config import TrainConfig
 _SMOOTHING = 1e-6
 
 
-def training_loss(logits: Tensor, target: Tensor, config: TrainConfig) -> Tensor:
+def training_loss(logits: Tensor, target: Tensor, *, config: TrainConfig) -> Tensor:
     """Return the loss of a mini-batch: 1 - TI, plus the weighted mean cross-entropy over its voxels.
 
     `logits` are ``(B, *S)``, fp32; `target` is ``(B, *S)``, 0 and 1.

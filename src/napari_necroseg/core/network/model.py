@@ -102,7 +102,7 @@ def software_versions() -> dict[str, str]:
     return {"napari-necroseg": __version__, "torch": str(torch.__version__)} | of_cuda | of_packages
 
 
-def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
+def save_run(run: Path, network: UNet, *, record: RunRecord, history: str) -> None:
     """Write weights, history (CSV text) and record; on failure none of them stays.
 
     Weights that are not finite are a `ModelError`: the file would be refused when it is read.
@@ -113,7 +113,7 @@ def save_run(run: Path, network: UNet, record: RunRecord, history: str) -> None:
             "rate, or with the precision fp32."
         )
     try:
-        _write_weights(run / WEIGHTS_NAME, network, record)
+        _write_weights(run / WEIGHTS_NAME, network, record=record)
         write_text(run / HISTORY_NAME, history)
         hashes = {
             "weights_sha256": file_sha256(run / WEIGHTS_NAME),
@@ -152,17 +152,17 @@ def load_model(run: str | Path) -> Model:
             record = _read_record(path, metadata)
             _check_described(run, record)
             network = _empty_network(record)
-            weights = _read_weights(path, file, network.state_dict())
-            check_seal(f"The model {path}", weights, metadata, metadata[_HEADER_KEY])
+            weights = _read_weights(path, file, expected=network.state_dict())
+            check_seal(f"The model {path}", weights, metadata=metadata, record=metadata[_HEADER_KEY])
     except SafetensorError as error:
         raise ModelError(f"{path} is damaged or no safetensors file. {_CHOOSE}.") from error
     network.load_state_dict(weights, strict=True, assign=True)
     return Model(network=network.eval(), record=record, run=run, sha256=sha256)
 
 
-def _write_weights(path: Path, network: UNet, record: RunRecord) -> None:
+def _write_weights(path: Path, network: UNet, *, record: RunRecord) -> None:
     # `save_file` would make a file that only its owner may read.
-    write_bytes(path, sealed(network.state_dict(), _HEADER_KEY, record.model_dump_json()))
+    write_bytes(path, sealed(network.state_dict(), _HEADER_KEY, record=record.model_dump_json()))
 
 
 def _check_recorded_hash(run: Path, sha256: str) -> None:
@@ -238,7 +238,7 @@ def _empty_network(record: RunRecord) -> UNet:
         return new_network(record.config, record.widths)
 
 
-def _read_weights(path: Path, file: Any, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+def _read_weights(path: Path, file: Any, *, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     names = set(file.keys())
     if names != set(expected):
         odd = sorted(names ^ set(expected))

@@ -45,7 +45,7 @@ def read_run_scores(model: Model) -> dict[str, Scores]:
     return read_scores(path) if path.exists() else {}
 
 
-def model_card(model: Model, export: Export, scores: Mapping[str, Scores]) -> str:
+def model_card(model: Model, export: Export, *, scores: Mapping[str, Scores]) -> str:
     """Write the card, in Markdown.
 
     It names no case: a name may be a patient's.

@@ -13,7 +13,7 @@ from napari_necroseg.core.errors import ModelError
 SEAL_KEY = "sha256"
 
 
-def sealed(tensors: Mapping[str, Tensor], key: str, record: str) -> bytes:
+def sealed(tensors: Mapping[str, Tensor], key: str, *, record: str) -> bytes:
     """Return the bytes of a file: tensors by name, a `record` under `key` in the header, and their SHA-256.
 
     The header maps strings to strings in no fixed order: hence the record is one string.
@@ -22,7 +22,7 @@ def sealed(tensors: Mapping[str, Tensor], key: str, record: str) -> bytes:
     return bytes(save(kept, metadata={key: record, SEAL_KEY: _seal(kept, record)}))
 
 
-def check_seal(what: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], record: str) -> None:
+def check_seal(what: str, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str], record: str) -> None:
     """Refuse tensors or a record that changed since they were written, if the file has a checksum.
 
     The `ModelError` begins with `what`: the kind of file, and its path.

@@ -55,15 +55,18 @@ class UNet(nn.Module):
             upsampling if upsampling == "nearest" else ("bilinear", "trilinear")[spatial_axes - 2]
         )
         finer, coarser = widths[:-1], widths[1:]
-        self.downs = nn.ModuleList(_block(spatial_axes, n, n, stride=2) for n in finer)
+        self.downs = nn.ModuleList(_block(spatial_axes, n, after=n, stride=2) for n in finer)
         self.encoders = nn.ModuleList(
-            _pair(spatial_axes, before, after)
+            _pair(spatial_axes, before, after=after)
             for before, after in zip((channels, *finer), widths, strict=True)
         )
         self.narrows = nn.ModuleList(
-            _block(spatial_axes, wide, narrow, kernel=1) for wide, narrow in zip(coarser, finer, strict=True)
+            _block(spatial_axes, wide, after=narrow, kernel=1)
+            for wide, narrow in zip(coarser, finer, strict=True)
         )
-        self.decoders = nn.ModuleList(_joining_pair(spatial_axes, n, self.resize_mode) for n in finer)
+        self.decoders = nn.ModuleList(
+            _joining_pair(spatial_axes, n, resize_mode=self.resize_mode) for n in finer
+        )
         self.head = _convolution(spatial_axes)(widths[0], 1, 1)
         # A necrosis fills about a hundredth of a patch: starting at one half would cost the first minutes.
         assert self.head.bias is not None
@@ -121,16 +124,16 @@ def _encoded(encoder: nn.Module, x_bcs: Tensor) -> Tensor:
     return encoded
 
 
-def _pair(spatial_axes: int, before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(_block(spatial_axes, before, after), _block(spatial_axes, after, after))
+def _pair(spatial_axes: int, before: int, *, after: int) -> nn.Sequential:
+    return nn.Sequential(_block(spatial_axes, before, after=after), _block(spatial_axes, after, after=after))
 
 
-def _joining_pair(spatial_axes: int, width: int, resize_mode: str) -> nn.Sequential:
+def _joining_pair(spatial_axes: int, width: int, *, resize_mode: str) -> nn.Sequential:
     joining = (Joining2d if spatial_axes == 2 else Joining3d)(width, resize_mode)
-    return nn.Sequential(_normalised(joining), _block(spatial_axes, width, width))
+    return nn.Sequential(_normalised(joining), _block(spatial_axes, width, after=width))
 
 
-def _block(spatial_axes: int, before: int, after: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+def _block(spatial_axes: int, before: int, *, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     convolution = _convolution(spatial_axes)
     # Without a bias: the normalisation that follows would remove it.
     return _normalised(convolution(before, after, kernel, stride=stride, padding=kernel // 2, bias=False))

@@ -36,7 +36,7 @@ _MOST_DIFFERENCE = 1e-2
 _COMPARED_PERCENTILE = 99.9
 
 
-def fold_network(network: UNet, device: str, dtype: torch.dtype | None) -> UNet:
+def fold_network(network: UNet, device: str, *, dtype: torch.dtype | None) -> UNet:
     """Return a copy for prediction on a device, its batch normalisations folded into the convolutions.
 
     `dtype` is the short format of everything but the head; None is 32 bits.
@@ -63,13 +63,14 @@ def probability_of(ready: UNet, images: Tensor) -> Tensor:
     return logits[:, 0].sigmoid().float().cpu()
 
 
-def precision_holds(network: UNet, images: Tensor, device: str, dtype: torch.dtype) -> bool:
+def precision_holds(network: UNet, images: Tensor, *, device: str, dtype: torch.dtype) -> bool:
     """Whether a short format gives the same probability as 32 bits.
 
     `images` ``(B, C, *spatial)`` are a whitened part of the image: a few slices, or a small block.
     """
     exact, short = (
-        probability_of(fold_network(network, device, format_), images).numpy() for format_ in (None, dtype)
+        probability_of(fold_network(network, device, dtype=format_), images).numpy()
+        for format_ in (None, dtype)
     )
     return bool(np.percentile(np.abs(exact - short), _COMPARED_PERCENTILE) < _MOST_DIFFERENCE)
 
@@ -97,7 +98,10 @@ def _in_slabs(network: UNet, images: Tensor) -> Tensor:
     if step >= n_slices or n_slices % 2:
         at_once: Tensor = network(images)
         return at_once
-    slabs = [_Slab(first, min(n_slices, first + step), n_slices, halo) for first in range(0, n_slices, step)]
+    slabs = [
+        _Slab(first, min(n_slices, first + step), n_slices=n_slices, halo=halo)
+        for first in range(0, n_slices, step)
+    ]
     skip = images.new_empty(0)
     for slab in slabs:
         part = network.encoders[0](images[:, :, slab.wide])[:, :, slab.core]
@@ -117,7 +121,7 @@ def _in_slabs(network: UNet, images: Tensor) -> Tensor:
 class _Slab:
     """Slices that are computed together: the inner ones, the halo, and the place of the inner ones."""
 
-    def __init__(self, first: int, stop: int, n_slices: int, halo: int) -> None:
+    def __init__(self, first: int, stop: int, *, n_slices: int, halo: int) -> None:
         begin, end = max(0, first - halo), min(n_slices, stop + halo)
         self.inner = slice(first, stop)
         self.wide = slice(begin, end)
@@ -139,7 +143,7 @@ class Bfloat16Convolution(nn.Module):
     """
 
     def __init__(
-        self, convolution: nn.Conv2d | nn.Conv3d, dtype: torch.dtype, weight: Tensor | None = None
+        self, convolution: nn.Conv2d | nn.Conv3d, dtype: torch.dtype, *, weight: Tensor | None = None
     ) -> None:
         super().__init__()
         assert not isinstance(convolution.padding, str)
@@ -173,7 +177,7 @@ class Bfloat16Joining(nn.Module):
         self.resize_mode = joining.resize_mode
         of_coarse, of_skip = joining.weight.chunk(2, dim=1)
         self.of_both = Bfloat16Convolution(joining, dtype)
-        self.of_skip = Bfloat16Convolution(joining, dtype, of_skip)
+        self.of_skip = Bfloat16Convolution(joining, dtype, weight=of_skip)
         self.taps = _kept(rounded_by_phase(doubled_taps(of_coarse), dtype))
 
     def forward(self, pair: Pair) -> Tensor:

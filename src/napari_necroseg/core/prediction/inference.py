@@ -3,7 +3,7 @@
 Axes: B batch, C channels (sequences), Z the network's slices, Y rows, X columns.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +99,10 @@ def by_patches(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.fl
     corners = tile_corners(one.images.shape[1:], one.patch_shape)
     blend = Blend(one.images.shape[1:], one.patch_shape)
     for number, corner in enumerate(corners, start=1):
-        patch = torch.from_numpy(padded_crop(one.images, corner, one.patch_shape, outside=one.air))[None]
-        blend.add(_patch_probability(network, patch, one), corner)
+        patch = torch.from_numpy(padded_crop(one.images, corner, shape=one.patch_shape, outside=one.air))[
+            None
+        ]
+        blend.add(_patch_probability(network, patch, one=one), corner)
         yield Progress(
             done=number, total=len(corners), message=f"Patch {number} of {len(corners)}{one.remark}"
         )
@@ -124,7 +126,7 @@ def sample_of(network: UNet, images: NDArray[np.float32], *, is_white: bool) -> 
     return part
 
 
-def _patch_probability(network: UNet, patch: Tensor, one: Pass) -> NDArray[np.float32] | None:
+def _patch_probability(network: UNet, patch: Tensor, *, one: Pass) -> NDArray[np.float32] | None:
     """Return the probability ``(Z, Y, X)`` of a patch ``(1, C, Z, Y, X)``, or None if it is all air."""
     if is_constant(patch).all():
         return None
@@ -169,9 +171,8 @@ class Blend:
     def add(self, probability: NDArray[np.float32] | None, corner: Corner) -> None:
         """Add a patch ``(Z, Y, X)``; None is a probability of 0 everywhere."""
         shape = (len(self.total), *self.weight.shape)
-        inside, place = zip(
-            *(span(*axis) for axis in zip(corner, shape, self.total.shape, strict=True)), strict=True
-        )
+        spans = _spans(corner, shape, volume=self.total.shape)
+        inside, place = zip(*spans, strict=True)
         weight = self.weight[inside[1:]]
         self.weight_sum[place[1:]] += weight
         if probability is not None:
@@ -197,20 +198,27 @@ def _starts(size: int, side: int) -> list[int]:
     return [min(index * step, size - side) for index in range(n_tiles)]
 
 
-def padded_crop(voxels: NDArray[Any], corner: Corner, shape: Shape, *, outside: NDArray[Any]) -> NDArray[Any]:
+def padded_crop(voxels: NDArray[Any], corner: Corner, *, shape: Shape, outside: NDArray[Any]) -> NDArray[Any]:
     """Copy ``(C, *shape)`` from voxels ``(C, Z, Y, X)``, from a corner on that may be negative.
 
     Beyond the border, each channel has its value of `outside` ``(C,)``.
     """
     cut = np.empty((len(voxels), *shape), voxels.dtype)
-    spans = [span(*axis) for axis in zip(corner, shape, voxels.shape[1:], strict=True)]
+    spans = _spans(corner, shape, volume=voxels.shape[1:])
     if any(inside.stop - inside.start < n for (inside, _), n in zip(spans, shape, strict=True)):
         cut[:] = outside[:, None, None, None]
     cut[:, *(inside for inside, _ in spans)] = voxels[:, *(source for _, source in spans)]
     return cut
 
 
-def span(start: int, count: int, size: int) -> tuple[slice, slice]:
+def _spans(
+    corner: Sequence[int], shape: Sequence[int], *, volume: Sequence[int]
+) -> list[tuple[slice, slice]]:
+    axes = zip(corner, shape, volume, strict=True)
+    return [span(start, count, size=size) for start, count, size in axes]
+
+
+def span(start: int, count: int, *, size: int) -> tuple[slice, slice]:
     """Return the part of a crop that lies inside the volume along one axis, and its place there.
 
     The crop has `count` voxels from index `start` on, the volume has `size`.

@@ -77,11 +77,17 @@ def members_of(models: Sequence[Model], task: Task) -> Generator[Event, None, Me
         if key not in seen:
             # The models of a study see the same images; only the last ones are kept.
             seen = {key: network_images(task.case, model.config, n_slices=model.record.patch_shape[0])}
-        yield from _add_model(members, model, seen[key], task, _Share(number, len(models), mirrors))
+        yield from _add_model(
+            members,
+            model,
+            images=seen[key],
+            task=task,
+            share=_Share(number=number, n_models=len(models), mirrors=mirrors),
+        )
     return members
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Share:
     """The place of a model's members among all."""
 
@@ -95,7 +101,7 @@ class _Share:
 
 
 def _add_model(
-    members: Members, model: Model, images: NDArray[np.float32], task: Task, share: _Share
+    members: Members, model: Model, *, images: NDArray[np.float32], task: Task, share: _Share
 ) -> Generator[Event, None, None]:
     outer = _outer(task.region, images)
     if is_constant(torch.from_numpy(images)[None]).all():
@@ -103,9 +109,9 @@ def _add_model(
         for _ in share.mirrors:
             members.add(np.zeros(task.case.grid.shape, np.float32))
         return
-    dtype = yield from _format(model, images[:, :, *outer], task)
+    dtype = yield from _format(model, images[:, :, *outer], task=task)
     members.precisions.add("fp32" if dtype is None else str(dtype).removeprefix("torch."))
-    network = fold_network(model.network, task.hardware.device, dtype)
+    network = fold_network(model.network, task.hardware.device, dtype=dtype)
     n_slices = task.case.grid.shape[0]
     needed = np.asarray(linear_matrix(images.shape[1], n_slices).any(axis=0))
     smoothing = _smoothing_slices(network, task)
@@ -121,7 +127,7 @@ def _add_model(
             )
             part = yield from _passed(network, one)
             unflipped = np.flip(part, tuple(axis - 1 for axis in axes))
-            members.add(_on_case(unflipped, outer, task, smoothing_slices=smoothing))
+            members.add(_on_case(unflipped, outer, task=task, smoothing_slices=smoothing))
 
 
 def _passed(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32]]:
@@ -131,7 +137,7 @@ def _passed(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float
 
 
 def _format(
-    model: Model, images: NDArray[np.float32], task: Task
+    model: Model, images: NDArray[np.float32], *, task: Task
 ) -> Generator[Event, None, torch.dtype | None]:
     """Choose the number format: the short one if this model's probability stays the same."""
     device, dtype = task.hardware.device, task.hardware.short_dtype
@@ -139,7 +145,7 @@ def _format(
         return None
     if device not in model.holds:
         sample = sample_of(model.network, images, is_white=model.config.whitens_images)
-        model.holds[device] = precision_holds(model.network, sample, device, dtype)
+        model.holds[device] = precision_holds(model.network, sample, device=device, dtype=dtype)
     if not model.holds[device]:
         name = str(dtype).removeprefix("torch.")
         yield Warned(message=f"{model.run.name}: {name} would change the result, so 32 bits are used.")
@@ -158,7 +164,7 @@ def _smoothing_slices(network: UNet, task: Task) -> float:
 
 
 def _on_case(
-    part: NDArray[np.float32], outer: tuple[slice, slice], task: Task, *, smoothing_slices: float
+    part: NDArray[np.float32], outer: tuple[slice, slice], *, task: Task, smoothing_slices: float
 ) -> NDArray[np.float32]:
     """Bring the probability of a part to the case's slices, and put it into the whole image."""
     shape = task.case.grid.shape

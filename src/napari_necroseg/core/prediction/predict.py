@@ -112,9 +112,13 @@ def predict(
             found = yield from members_of(models, task)
         except Stopped:
             return
-    made = _provenance(models, config, found, region)
+    made = _provenance(models, config, found=found, region=region)
     made |= {"device": hardware.device, "threads": hardware.threads, "trained_on": known_by(models, case)}
-    yield Finished(result=_prediction(case, config, found, made | {"seconds": time.monotonic() - started}))
+    yield Finished(
+        result=_prediction(
+            case, config, found=found, provenance=made | {"seconds": time.monotonic() - started}
+        )
+    )
 
 
 def distinct(models: Sequence[Model]) -> tuple[Model, ...]:
@@ -143,7 +147,7 @@ def known_by(models: Sequence[Model], case: Case) -> Known:
 
 
 def _prediction(
-    case: Case, config: PredictConfig, found: Members, provenance: Mapping[str, object]
+    case: Case, config: PredictConfig, *, found: Members, provenance: Mapping[str, object]
 ) -> Prediction:
     # The outline is made of the very numbers that are kept and shown.
     probability = found.mean.astype(np.float16)
@@ -166,7 +170,7 @@ def _uncertainty(found: Members) -> NDArray[np.float32]:
 
 
 def _provenance(
-    models: Sequence[Model], config: PredictConfig, found: Members, region: Region | None
+    models: Sequence[Model], config: PredictConfig, *, found: Members, region: Region | None
 ) -> dict[str, object]:
     first = models[0]
     return {

@@ -123,7 +123,7 @@ def predict_cohort(
             with as_mistakes():
                 # Again: a disk that is full by now is noticed before a case is computed, not after.
                 check_out_folder(output.out)
-                one = yield from _predict_files(models, files, config, output, stop)
+                one = yield from _predict_files(models, files, config=config, output=output, stop=stop)
         except NecrosegError as error:
             written[files.name] = None
             yield CaseFailed(case=files.name, done=number, total=len(cohort), reason=str(error))
@@ -208,6 +208,7 @@ class _Written:
 def _predict_files(
     models: Sequence[Model],
     files: CaseFiles,
+    *,
     config: PredictConfig | None,
     output: _Output,
     stop: threading.Event,
@@ -224,7 +225,7 @@ def _predict_files(
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):
             made = event.result.provenance
-            path, earlier = _write(output, case, event.result)
+            path, earlier = _write(output, case, prediction=event.result)
             if earlier is not None:
                 yield Warned(message=str(earlier))
             return _Written(
@@ -234,7 +235,7 @@ def _predict_files(
     return None
 
 
-def _write(output: _Output, case: Case, prediction: Prediction) -> tuple[Path, Earlier | None]:
+def _write(output: _Output, case: Case, *, prediction: Prediction) -> tuple[Path, Earlier | None]:
     size = measure(prediction.labels.voxels > 0, case.grid)
     written = CaseOutput(
         path=named_file(output.out, f"{case.name}.nii.gz"),

@@ -65,7 +65,9 @@ def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
         If the point lies outside of the image.
     """
     index = grid.index_of(point_mm)
-    ends = [_span(middle, _SIDE_PIXELS, size) for middle, size in zip(index[1:], grid.shape[1:], strict=True)]
+    ends = [
+        _span(middle, _SIDE_PIXELS, size=size) for middle, size in zip(index[1:], grid.shape[1:], strict=True)
+    ]
     return Region(rows=ends[0], columns=ends[1])
 
 
@@ -87,6 +89,6 @@ def region_of_box(grid: Grid, corners_mm: ArrayLike) -> Region:
     return Region(rows=ends[0], columns=ends[1])
 
 
-def _span(middle: int, side: int, size: int) -> tuple[int, int]:
+def _span(middle: int, side: int, *, size: int) -> tuple[int, int]:
     first = min(max(0, middle - side // 2), max(0, size - side))
     return first, min(size, first + side)

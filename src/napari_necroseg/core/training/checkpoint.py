@@ -70,7 +70,7 @@ class Checkpoint:
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint of a run; if that fails, the last one stays."""
     record = checkpoint.progress.model_dump_json()
-    write_bytes(run / CHECKPOINT_NAME, sealed(checkpoint.tensors, _HEADER_KEY, record))
+    write_bytes(run / CHECKPOINT_NAME, sealed(checkpoint.tensors, _HEADER_KEY, record=record))
 
 
 def drop_checkpoint(run: Path) -> None:
@@ -112,11 +112,11 @@ def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
     if not path.exists():
         return None
     with _opened(path) as (file, progress):
-        _check_same_training(run, progress, plan)
+        _check_same_training(run, progress, plan=plan)
         # Copies, because the training replaces the file.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()
-    check_seal(f"The checkpoint {path}", tensors, metadata, metadata[_HEADER_KEY])
+    check_seal(f"The checkpoint {path}", tensors, metadata=metadata, record=metadata[_HEADER_KEY])
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
     return Checkpoint(tensors=tensors, progress=progress)
@@ -144,7 +144,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, TrainingProgress]]:
         ) from error
 
 
-def check_same_voxels(run: Path, progress: TrainingProgress, case_sha256: Mapping[str, str]) -> None:
+def check_same_voxels(run: Path, progress: TrainingProgress, *, case_sha256: Mapping[str, str]) -> None:
     """Refuse to resume a training with other images than it began with; name the first that differs."""
     changed = [name for name, digest in case_sha256.items() if progress.case_sha256.get(name) != digest]
     if changed or set(case_sha256) != set(progress.case_sha256):
@@ -156,7 +156,7 @@ def check_same_voxels(run: Path, progress: TrainingProgress, case_sha256: Mappin
         )
 
 
-def _check_same_training(run: Path, progress: TrainingProgress, plan: Plan) -> None:
+def _check_same_training(run: Path, progress: TrainingProgress, *, plan: Plan) -> None:
     was, wanted = (_comparable(config) for config in (progress.config, plan.config))
     different = sorted(name for name in was if was[name] != wanted[name])
     if different:

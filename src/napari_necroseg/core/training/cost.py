@@ -72,21 +72,21 @@ def plan_training(
         f"a mini-batch of {plan.config.batch_size} patches of {' x '.join(map(str, plan.patch_shape))} voxels"
     )
     yield Started(message=f"Measuring a few steps on {hardware.device}; nothing is trained.")
-    for words in whose_masks(plan, cohort, Cohort(cases=())):
+    for words in whose_masks(plan, cohort, validation=Cohort(cases=())):
         yield Started(message=words)
     try:
         with memory_errors(size, smaller_in_words(plan)), torch_settings(hardware.threads):
-            yield from _measure(plan, cohort.only(plan.cases), hardware, stop)
+            yield from _measure(plan, cohort.only(plan.cases), hardware=hardware, stop=stop)
     except Stopped:
         return
 
 
 def _measure(
-    plan: Plan, cohort: Cohort, hardware: Hardware, stop: threading.Event
+    plan: Plan, cohort: Cohort, *, hardware: Hardware, stop: threading.Event
 ) -> Generator[Event, None, None]:
     yield Progress(done=0, total=3, message=f"Reading {cohort.cases[0].name}")
     started = time.monotonic()
-    needed = only_needed(cohort.cases[0], plan.config.sequences, plan.config.target)
+    needed = only_needed(cohort.cases[0], plan.config.sequences, target=plan.config.target)
     case = load_case(needed)
     check_images(case, plan.config.sequences)
     source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
@@ -95,7 +95,9 @@ def _measure(
     yield Progress(done=1, total=3, message="Making samples")
     # On the device where the training would make them: if the whole cohort fits there.
     (sampled,) = on_device([source], hardware.device, n_cases=len(cohort))
-    batch_s = _median_seconds(lambda number: float(mini_batch([sampled], plan, number).images[0].sum()))
+    batch_s = _median_seconds(
+        lambda number: float(mini_batch([sampled], plan, iteration=number).images[0].sum())
+    )
     check(stop)
     yield Progress(done=2, total=3, message="Learning")
     learner = Learner(plan, hardware)

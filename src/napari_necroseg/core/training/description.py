@@ -29,20 +29,20 @@ def parameters_of(config: TrainConfig, widths: tuple[int, ...]) -> int:
     finer, coarser = widths[:-1], widths[1:]
     encoders = zip((len(config.sequences), *finer), widths, strict=True)
     return (
-        sum(_block(n, n, kernel) for n in finer)
-        + sum(_pair(before, after, kernel) for before, after in encoders)
-        + sum(_block(wide, narrow, 1) for wide, narrow in zip(coarser, finer, strict=True))
-        + sum(_pair(2 * n, n, kernel) for n in finer)
+        sum(_block(n, n, kernel=kernel) for n in finer)
+        + sum(_pair(before, after, kernel=kernel) for before, after in encoders)
+        + sum(_block(wide, narrow, kernel=1) for wide, narrow in zip(coarser, finer, strict=True))
+        + sum(_pair(2 * n, n, kernel=kernel) for n in finer)
         + widths[0]
         + 1
     )
 
 
-def _pair(before: int, after: int, kernel: int) -> int:
-    return _block(before, after, kernel) + _block(after, after, kernel)
+def _pair(before: int, after: int, *, kernel: int) -> int:
+    return _block(before, after, kernel=kernel) + _block(after, after, kernel=kernel)
 
 
-def _block(before: int, after: int, kernel: int) -> int:
+def _block(before: int, after: int, *, kernel: int) -> int:
     """Weights of a convolution, then scale and shift of its normalisation."""
     return before * after * kernel + 2 * after
 

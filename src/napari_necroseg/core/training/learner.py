@@ -51,7 +51,7 @@ class Learner:
         target = sample.target.to(self.hardware.device)
         with precision_context(self.hardware):
             logits = self.network(images)
-        loss = training_loss(logits[:, 0], target, self.config)
+        loss = training_loss(logits[:, 0], target, config=self.config)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

@@ -29,7 +29,7 @@ _Marks = Mapping[str, tuple[ImageMark, ...]]
 _MOST_SECONDS, _LEAST_SECONDS, _SHARE_OF_TRAINING = 30.0, 2.0, 0.05
 
 
-def announcement(plan: Plan, hardware: Hardware, model: Model | None) -> str:
+def announcement(plan: Plan, hardware: Hardware, *, model: Model | None) -> str:
     """Describe the training in a sentence."""
     sequences = " and ".join(plan.config.sequences)
     length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
@@ -41,7 +41,7 @@ def announcement(plan: Plan, hardware: Hardware, model: Model | None) -> str:
     )
 
 
-def whose_masks(plan: Plan, cohort: Cohort, validation: Cohort) -> tuple[str, ...]:
+def whose_masks(plan: Plan, cohort: Cohort, *, validation: Cohort) -> tuple[str, ...]:
     """Name the cases whose mask is not the one in the cohort's table."""
     target = plan.config.target
     learned = masks_in_words(cohort.only(plan.cases), target)
@@ -83,29 +83,29 @@ def check_space(run: Path, plan: Plan) -> None:
         )
 
 
-def left_out(plan: Plan, cohort: Cohort, validation: Cohort) -> Cohort:
+def left_out(plan: Plan, cohort: Cohort, *, validation: Cohort) -> Cohort:
     """Return the cases that are not trained on: the others of the cohort, and the validation cases."""
     rows = {files.name: files for files in (*cohort, *validation) if files.name not in plan.cases}
     return Cohort(cases=tuple(rows.values()))
 
 
 def name_left_out(
-    plan: Plan, cohort: Cohort, validation: Cohort, earlier: Learned
+    plan: Plan, cohort: Cohort, *, validation: Cohort, earlier: Learned
 ) -> Generator[Event, None, None]:
     """Warn of all of them for a training that is only planned; its cases are read, as far as time allows."""
-    others, stop, marks = left_out(plan, cohort, validation), threading.Event(), {}
-    yield from known_by_table(plan, cohort, others, earlier, watched=validation.names)
+    others, stop, marks = left_out(plan, cohort, validation=validation), threading.Event(), {}
+    yield from known_by_table(plan, cohort, others=others, earlier=earlier, watched=validation.names)
     deadline = time.monotonic() + _most_seconds(plan)
     for number, files in enumerate(cohort.only(plan.cases) if len(others) else ()):
         if time.monotonic() > deadline:
             break
         yield Progress(done=number, total=len(plan.cases), message=f"Reading {files.name}")
         marks[files.name] = _marks_of(files, plan)
-    yield from known_by_image(plan, marks, others, earlier, stop)
+    yield from known_by_image(plan, marks, others=others, earlier=earlier, stop=stop)
 
 
 def known_by_table(
-    plan: Plan, cohort: Cohort, others: Cohort, earlier: Learned, *, watched: Sequence[str] = ()
+    plan: Plan, cohort: Cohort, *, others: Cohort, earlier: Learned, watched: Sequence[str] = ()
 ) -> Iterator[Warned]:
     """Warn of each left-out case whose patient or name is one that is, or was, trained on.
 
@@ -143,7 +143,7 @@ def known_by_table(
 
 
 def known_by_image(
-    plan: Plan, marks: _Marks, others: Cohort, earlier: Learned, stop: threading.Event
+    plan: Plan, marks: _Marks, *, others: Cohort, earlier: Learned, stop: threading.Event
 ) -> Generator[Event, None, None]:
     """Read the left-out cases, and warn of each that shares an image with a training case.
 
@@ -169,10 +169,10 @@ def known_by_image(
             same[files.name] = twin
         elif earlier.has_image(found) and earlier.knows(files) == "no":
             before.append(files.name)
-    yield from _said(same, before, unread)
+    yield from _said(same, before, unread=unread)
 
 
-def _said(same: Mapping[str, str], before: Sequence[str], unread: Sequence[str]) -> Iterator[Warned]:
+def _said(same: Mapping[str, str], before: Sequence[str], *, unread: Sequence[str]) -> Iterator[Warned]:
     if same:
         yield Warned(
             message="Left out, but with the image of a case that is trained on, or with a copy in other "

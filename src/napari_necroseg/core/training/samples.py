@@ -99,7 +99,7 @@ def draw_samples(
     config = _of_case(config or train_preset("fast", "2d"), case.sequences)
     check_images(case, config.sequences)
     source = training_source(case, config, n_slices=config.slices)
-    return _samples(source, config, range(first, first + n))
+    return _samples(source, config, numbers=range(first, first + n))
 
 
 def write_samples(
@@ -129,7 +129,7 @@ def write_samples(
         raise FileError(f"{out} is not empty; choose a new folder, so that nothing is replaced.")
     config = _of_case(config, files.sequences)
     yield Started(message=f"Drawing {n} samples of {files.name} on {' and '.join(config.sequences)}.")
-    case = load_case(only_needed(files, config.sequences, config.target))
+    case = load_case(only_needed(files, config.sequences, target=config.target))
     yield from (Warned(message=note) for note in case.notes)
     check_images(case, config.sequences)
     yield from (Warned(message=note) for note in image_notes(case, config))
@@ -137,7 +137,7 @@ def write_samples(
     if not source.target.any():
         yield Warned(message=f"The case shows no {config.target}: samples are drawn from its middle.")
     with atomic_folder(out) as stage:
-        yield from _write_all(source, config, stage, n)
+        yield from _write_all(source, config, folder=stage, n=n)
     sheet, draws = out / "contact_sheet.png", out / "draws.json"
     yield Finished(result=WrittenSamples(folder=out, samples=n, sheet=sheet, draws=draws))
 
@@ -147,7 +147,7 @@ def _of_case(config: TrainConfig, sequences: Collection[Sequence]) -> TrainConfi
     return config.changed(sequences=tuple(name for name in config.sequences if name in sequences))
 
 
-def _samples(source: Source, config: TrainConfig, numbers: Iterable[int]) -> Iterator[DrawnSample]:
+def _samples(source: Source, config: TrainConfig, *, numbers: Iterable[int]) -> Iterator[DrawnSample]:
     sampling = sampling_of(config, patch_shape_of(config))
     for number in numbers:
         drawn = draw_sample(source, sampling, generator=generator_of(config.seed, number))
@@ -161,14 +161,14 @@ def _samples(source: Source, config: TrainConfig, numbers: Iterable[int]) -> Ite
         )
 
 
-def _write_all(source: Source, config: TrainConfig, folder: Path, n: int) -> Generator[Event, None, None]:
+def _write_all(source: Source, config: TrainConfig, *, folder: Path, n: int) -> Generator[Event, None, None]:
     draws, tiles = [], []
-    for made in _samples(source, config, range(n)):
-        _write_sample(made, config.sequences, folder / f"sample-{made.number:02d}")
+    for made in _samples(source, config, numbers=range(n)):
+        _write_sample(made, config.sequences, stem=folder / f"sample-{made.number:02d}")
         draws.append(_record(made))
         tiles.append(make_tile(made.images, made.target, drawn=made.drawn, number=made.number))
         yield Progress(done=made.number + 1, total=n, message=f"Sample {made.number + 1} of {n}")
-    write_text(folder / "draws.json", json.dumps(_document(source, config, draws), indent=2) + "\n")
+    write_text(folder / "draws.json", json.dumps(_document(source, config, draws=draws), indent=2) + "\n")
     sheet = contact_sheet(
         tiles,
         spacing_mm=source.spacing_mm[1:],
@@ -178,7 +178,7 @@ def _write_all(source: Source, config: TrainConfig, folder: Path, n: int) -> Gen
         sheet.save(temporary, format="PNG")
 
 
-def _write_sample(made: DrawnSample, sequences: tuple[Sequence, ...], stem: Path) -> None:
+def _write_sample(made: DrawnSample, sequences: tuple[Sequence, ...], *, stem: Path) -> None:
     """Write images and target; of their place in the patient only spacing and orientation are left."""
     affine = np.eye(4)
     affine[:3, :3] = _DIRECTIONS_RAS.T * np.array(made.spacing_mm)
@@ -200,7 +200,7 @@ def _record(made: DrawnSample) -> dict[str, object]:
     return record | ({"target_voxels": n_voxels} if is_2d else {"target_ml": n_voxels * voxel_ml}) | varied
 
 
-def _document(source: Source, config: TrainConfig, draws: list[dict[str, object]]) -> dict[str, object]:
+def _document(source: Source, config: TrainConfig, *, draws: list[dict[str, object]]) -> dict[str, object]:
     voxel_ml = float(np.prod(source.spacing_mm)) / 1000
     return {
         "version": __version__,

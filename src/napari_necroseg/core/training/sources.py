@@ -35,7 +35,7 @@ class Loaded:
 
 
 def load_sources(
-    plan: Plan, cohort: Cohort, device: str, stop: threading.Event
+    plan: Plan, cohort: Cohort, *, device: str, stop: threading.Event
 ) -> Generator[Event, None, Loaded]:
     """Load the training cases one by one; return those that have a target.
 
@@ -46,7 +46,7 @@ def load_sources(
     for number, files in enumerate(cohort):
         check(stop)
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
-        case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
+        case = load_case(only_needed(files, plan.config.sequences, target=plan.config.target))
         for note in case.notes:
             yield Warned(message=f"{case.name}: {note}")
         check_images(case, plan.config.sequences)

@@ -241,7 +241,9 @@ class _Job:
         """Read the cases, learn, and write the model."""
         clock = Clock()
         loaded = yield from self._read()
-        watched = yield from load_validation_cases(self.plan, self.validation, self.trained, self.controls)
+        watched = yield from load_validation_cases(
+            self.plan, self.validation, trained=self.trained, controls=self.controls
+        )
         steps = _Steps(
             job=self,
             plan=with_fewer_cases(self.plan, len(loaded.sources)),
@@ -256,7 +258,7 @@ class _Job:
         network, state = steps.learner.network, steps.state
         with interruptible(network, self.controls.stop):
             yield from steps.events()
-        save_run(self.run, network, self._final_record(steps, loaded), _csv(state))
+        save_run(self.run, network, record=self._final_record(steps, loaded), history=_csv(state))
         drop_checkpoint(self.run)
         yield Finished(
             result=TrainedRun(
@@ -271,15 +273,21 @@ class _Job:
 
     def _read(self) -> Generator[Event, None, Loaded]:
         """Load the training cases; say before and after whatever makes a poor model or too good a score."""
-        yield Started(message=announcement(self.plan, self.hardware, self.model))
-        for words in whose_masks(self.plan, self.cohort, self.validation):
+        yield Started(message=announcement(self.plan, self.hardware, model=self.model))
+        for words in whose_masks(self.plan, self.cohort, validation=self.validation):
             yield Started(message=words)
         check_space(self.run, self.plan)
-        others = left_out(self.plan, self.cohort, self.validation)
+        others = left_out(self.plan, self.cohort, validation=self.validation)
         watched = self.validation.names
-        yield from known_by_table(self.plan, self.trained, others, self._earlier, watched=watched)
-        loaded = yield from load_sources(self.plan, self.trained, self.hardware.device, self.controls.stop)
-        yield from known_by_image(self.plan, loaded.marks, others, self._earlier, self.controls.stop)
+        yield from known_by_table(
+            self.plan, self.trained, others=others, earlier=self._earlier, watched=watched
+        )
+        loaded = yield from load_sources(
+            self.plan, self.trained, device=self.hardware.device, stop=self.controls.stop
+        )
+        yield from known_by_image(
+            self.plan, loaded.marks, others=others, earlier=self._earlier, stop=self.controls.stop
+        )
         # A study scores each network on whole folds afterwards.
         if self.on_existing != "resume_or_begin":
             yield from remarks(self.model, n_cases=len(loaded.sources), validation=watched)
@@ -374,7 +382,7 @@ class _Steps:
                 yield Warned(message=f"{run} holds no checkpoint yet: the training begins anew.")
             return
         done = checkpoint.progress
-        check_same_voxels(run, done, self.digests)
+        check_same_voxels(run, done, case_sha256=self.digests)
         if done.started_from != self.job.started_from:
             raise SettingsError(
                 f"The training in {run} started from other weights; resume it with its own --from."
@@ -394,11 +402,11 @@ class _Steps:
         if self.watched and self.job.model is not None and state.iteration == 0:
             yield from self._validate()
         before = reported = saved = validated = clock.seconds()
-        yield from _tell_reading(plan, state, before)
+        yield from _tell_reading(plan, state, seconds=before)
         for sample in mini_batches(self.sources, plan, first=state.iteration):
-            losses.append(self.learner.step(sample, _progress(plan, state.iteration, before)))
+            losses.append(self.learner.step(sample, _progress(plan, state.iteration, elapsed_s=before)))
             state.iteration, state.seconds = state.iteration + 1, clock.seconds()
-            is_last = _is_last(plan, state, controls, step_s=state.seconds - before)
+            is_last = _is_last(plan, state, controls=controls, step_s=state.seconds - before)
             before = state.seconds
             if is_last or state.seconds - reported >= _SECONDS_BETWEEN_EVENTS:
                 yield self._report(losses, seconds=state.seconds - reported)
@@ -440,7 +448,7 @@ class _Steps:
         job, state, network = self.job, self.state, self.learner.network
         began_s = self.clock.seconds()
         model = Model(network=network.eval(), record=job.record(self.digests, state), run=job.run, sha256="")
-        dice = yield from dice_of_cases(model, self.watched, job.hardware, job.controls)
+        dice = yield from dice_of_cases(model, self.watched, hardware=job.hardware, controls=job.controls)
         network.train()
         state.validation_s = self.clock.seconds() - began_s
         # As everywhere: nothing to find and nothing found is undefined, and counts in no mean.
@@ -462,7 +470,7 @@ class _Steps:
         save_checkpoint(self.job.run, Checkpoint(tensors=self.learner.state(), progress=progress))
 
 
-def _is_last(plan: Plan, state: State, controls: Controls, *, step_s: float) -> bool:
+def _is_last(plan: Plan, state: State, *, controls: Controls, step_s: float) -> bool:
     """Whether the training ends here: at its length, before its limit would be passed, or as wished."""
     is_done = plan.iterations is not None and state.iteration >= plan.iterations
     # One more step takes about as long as the last, and so does the validation at the end.
@@ -471,7 +479,7 @@ def _is_last(plan: Plan, state: State, controls: Controls, *, step_s: float) -> 
     return is_done or is_late or controls.keep.is_set()
 
 
-def _progress(plan: Plan, iteration: int, elapsed_s: float) -> float:
+def _progress(plan: Plan, iteration: int, *, elapsed_s: float) -> float:
     """Return the share that is done: by iterations where these are fixed, so that a training can repeat."""
     if plan.iterations is not None:
         return iteration / plan.iterations
@@ -486,7 +494,7 @@ def _seconds_left(plan: Plan, state: State) -> float | None:
     return state.seconds / state.iteration * (plan.iterations - state.iteration)
 
 
-def _tell_reading(plan: Plan, state: State, seconds: float) -> Iterator[Event]:
+def _tell_reading(plan: Plan, state: State, *, seconds: float) -> Iterator[Event]:
     """Warn if most of a time limit is over before the first step."""
     if state.iteration == 0 and plan.seconds is not None and seconds > plan.seconds / 2:
         yield Warned(

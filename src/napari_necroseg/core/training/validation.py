@@ -18,7 +18,7 @@ from napari_necroseg.core.volume import Volume
 
 
 def dice_of_cases(
-    model: Model, cases: tuple[Case, ...], hardware: Hardware, controls: Controls
+    model: Model, cases: tuple[Case, ...], *, hardware: Hardware, controls: Controls
 ) -> Generator[Event, None, dict[str, float]]:
     """Predict each case with a network as it is; return the Dice coefficients by the cases' names.
 
@@ -44,7 +44,7 @@ def dice_of_cases(
 
 
 def load_validation_cases(
-    plan: Plan, cohort: Cohort, trained: Cohort, controls: Controls
+    plan: Plan, cohort: Cohort, *, trained: Cohort, controls: Controls
 ) -> Generator[Event, None, tuple[Case, ...]]:
     """Load the validation cases.
 
@@ -61,7 +61,7 @@ def load_validation_cases(
     for number, files in enumerate(cohort):
         check(controls.stop)
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
-        case = load_case(only_needed(files, plan.config.sequences, plan.config.target))
+        case = load_case(only_needed(files, plan.config.sequences, target=plan.config.target))
         if case.mask(plan.config.target) is None:
             raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
         check_images(case, plan.config.sequences)
