@@ -7,6 +7,7 @@ from contextlib import closing
 
 from napari_necroseg.cli import INTERRUPTED, NOTHING_LEFT, USER_ERROR
 from napari_necroseg.cli._streams import print_record, printable, say
+from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, mistake_of
 from napari_necroseg.core.events import (
     CaseFailed,
@@ -127,15 +128,9 @@ class Console:
         self._has_bar = False
 
     def _training(self, step: TrainingStep) -> None:
-        left = f", {_duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+        left = f", {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
         message = f"iteration {step.iteration}, loss {step.loss:.3f}{left}"
         if step.seconds_left is not None:
             self.bar(step.seconds, step.seconds + step.seconds_left, message)
         else:
             self.bar(step.iteration, step.iterations or step.iteration, message)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d} min"
