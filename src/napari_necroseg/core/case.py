@@ -25,64 +25,34 @@ Whose = Literal["cohort", "signed", "unsigned", "layers"]
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnMask:
-    """A mask that a person drew in a project, beside the one that the cohort's table may name.
-
-    Parameters
-    ----------
-    whose
-        Whether it is signed off, not signed off, or an open layer.
-    reader
-        Initials of the reader who signed it off.
-    is_used
-        Whether it is used instead of the cohort's.
-    is_first
-        Whether the cohort's table names no mask of this kind.
-    """
+    """A mask that a person drew in a project, beside the one that the cohort's table may name."""
 
     whose: Literal["signed", "unsigned", "layers"]
-    reader: str = ""
-    is_used: bool = True
-    is_first: bool = False
+    reader: str = ""  # Initials of whoever signed it off.
+    is_used: bool = True  # Instead of the cohort's.
+    is_first: bool = False  # Whether the cohort's table names no mask of this kind.
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFiles:
-    """One row of a cohort: the files of a case.
+    """One row of a cohort: the files of a case."""
 
-    Parameters
-    ----------
-    name
-        Unique in the cohort; safe as a file name.
-    sequences
-        The image file of each sequence that the case has; ceT1 is always there.
-    reference, tumour
-        Mask files of the necrosis zone and of the metastasis, where they exist.
-    patient
-        Cases of one patient are never on both sides of a split; the case's name if unknown.
-    days_since_rfa, fold, status
-        The columns of these names in ``cohort.csv``.
-    spacing_mm
-        Slice, row and column spacing, for TIFF stacks that do not state it.
-    own_masks
-        Which of ``reference`` and ``tumour`` this program wrote: every voxel that is not 0 is inside them.
-    loaded
-        The voxels, if they are in memory already (layers of a viewer); the files are not read then.
-    drawn
-        Masks that a person drew, by ``reference`` and ``tumour``.
-    """
-
-    name: str
+    name: str  # Unique in the cohort; safe as a file name.
+    # The image file of each sequence that the case has; ceT1 is always there.
     sequences: Mapping[Sequence, Path]
-    reference: Path | None = None
-    tumour: Path | None = None
-    patient: str = ""
+    reference: Path | None = None  # Mask file of the necrosis zone.
+    tumour: Path | None = None  # Mask file of the metastasis.
+    patient: str = ""  # Cases of one patient are never on both sides of a split.
     days_since_rfa: float | None = None
     fold: int | None = None
     status: str = ""
+    # Of slices, rows and columns, for TIFF stacks that do not state it.
     spacing_mm: tuple[float, float, float] | None = None
+    # Which of reference and tumour this program wrote: every voxel that is not 0 is inside them.
     own_masks: frozenset[str] = frozenset()
+    # The voxels, if they are in memory already (layers of a viewer); the files are not read then.
     loaded: "Case | None" = None
-    drawn: Mapping[str, DrawnMask] = field(default_factory=dict)
+    drawn: Mapping[str, DrawnMask] = field(default_factory=dict)  # By ``reference`` and ``tumour``.
 
     @property
     def patient_or_name(self) -> str:

@@ -110,15 +110,7 @@ def name_among(there: Mapping[str, str], name: str) -> str | None:
 
 
 def named_file(folder: Path, name: str) -> Path:
-    """Return the file in a folder whose name has the same `name_key`, or the path that it would have.
-
-    Parameters
-    ----------
-    folder
-        Need not exist.
-    name
-        Name with suffix: ``<case>.nii.gz``.
-    """
+    """Return the file in a folder whose name has the same `name_key`, or the path that it would have."""
     path = folder / name
     # This costs no listing of the folder.
     if path.exists():

@@ -191,16 +191,8 @@ def run(job: Generator[Event, None, Any], on_event: Callable[[Event], object] | 
 def to_record(event: Event) -> dict[str, Any]:
     """Return what ``--json`` prints of an event: its name, its fields, and those of its `result`.
 
-    Parameters
-    ----------
-    event
-        Any event; a field named `result` must be a dataclass or a mapping of plain values.
-
-    Returns
-    -------
-    dict
-        Strings, numbers, None, and lists and dicts of them; paths as strings, infinities as ``"inf"``,
-        undefined numbers (nan) as None.
+    A `result` must be a dataclass or a mapping of plain values. Paths become strings, infinities ``"inf"``,
+    and undefined numbers (nan) None.
     """
     values: dict[str, Any] = plain(event)
     unfolded: dict[str, Any] = values.pop("result", {})

@@ -27,31 +27,17 @@ _MOST_WATCHED = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A training with every number decided.
-
-    Parameters
-    ----------
-    config
-        The choices that the plan was made from.
-    cases
-        Names of the training cases.
-    iterations
-        Number of mini-batches; None where only `seconds` limits the training.
-    seconds
-        Wall time after which the training ends, including loading; None for no limit.
-    patch_shape
-        ``(Z, Y, X)`` of a volume patch, with all slices that the stack is interpolated to; a 2D sample is one
-        of these slices.
-    widths
-        Channels of the resolution levels.
-    """
+    """A training with every number decided."""
 
     config: TrainConfig
-    cases: tuple[str, ...]
-    iterations: int | None
+    cases: tuple[str, ...]  # Names of the training cases.
+    iterations: int | None  # Number of mini-batches; None where only the time limits the training.
+    # Wall time after which the training ends, including loading; None for no limit.
     seconds: float | None
+    # ``(Z, Y, X)`` of a volume patch, with all slices that the stack is interpolated to; a 2D sample is one
+    # of these slices.
     patch_shape: tuple[int, int, int]
-    widths: tuple[int, ...] = WIDTHS
+    widths: tuple[int, ...] = WIDTHS  # Channels of the resolution levels.
 
     def __post_init__(self) -> None:
         assert self.iterations is not None or self.seconds is not None, "a training needs an end"
@@ -63,19 +49,9 @@ class Plan:
 
 
 def make_plan(config: TrainConfig, cohort: Cohort) -> Plan:
-    """Derive the plan of a training.
+    """Derive the plan of a training on a cohort.
 
-    Parameters
-    ----------
-    config
-        What the person chose.
-    cohort
-        The training cases; each must have the chosen sequences and the target mask.
-
-    Raises
-    ------
-    CohortError
-        If there is no case, or one lacks a sequence or the mask that the training needs.
+    `CohortError` if there is no case, or one lacks a sequence or the mask that the training needs.
     """
     if not len(cohort):
         raise CohortError("There is no case to train on; choose at least one case with a reference mask.")

@@ -173,22 +173,12 @@ class Volume:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """The file that voxels were read from, as far as a mask that is saved onto its grid depends on it.
+    """The file that voxels were read from, as far as a mask that is saved onto its grid depends on it."""
 
-    Parameters
-    ----------
-    grid
-        The grid in the axis order of the file.
-    path
-        The file, or None for voxels that were never in one.
-    nifti_header
-        The file's NIfTI header, byte for byte, or None for other formats.
-    """
-
-    grid: Grid
-    path: Path | None = None
+    grid: Grid  # In the axis order of the file.
+    path: Path | None = None  # None for voxels that were never in a file.
     _: KW_ONLY
-    nifti_header: bytes | None = None
+    nifti_header: bytes | None = None  # Byte for byte; None for other formats.
 
 
 def _check_grid(shape: tuple[int, ...], affine: Affine) -> None:

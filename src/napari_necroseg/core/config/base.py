@@ -30,13 +30,7 @@ class Config(BaseModel):
 
     @classmethod
     def checked(cls, /, **choices: object) -> Self:
-        """Return the settings, or raise an error that names the wrong one.
-
-        Raises
-        ------
-        SettingsError
-            For an unknown setting, a value out of bounds, or settings that contradict each other.
-        """
+        """Return the settings; a `SettingsError` names one that is unknown, wrong or contradictory."""
         try:
             return cls.model_validate(choices)
         except ValidationError as error:

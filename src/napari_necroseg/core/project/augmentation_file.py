@@ -10,25 +10,15 @@ _MOST_BYTES = 1_000_000
 
 
 def write_augment(path: Path, config: AugmentConfig) -> None:
-    """Write an augmentation as JSON.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full; an earlier file is untouched.
-    """
+    """Write an augmentation as JSON, atomically."""
     write_text(path, config.model_dump_json(indent=2) + "\n")
 
 
 def read_augment(path: Path) -> AugmentConfig:
     """Read an augmentation; settings that the file does not name are those of the paper.
 
-    Raises
-    ------
-    FileError
-        If there is no such file, or it holds no JSON object.
-    SettingsError
-        If a name is unknown or a value out of bounds.
+    Raises `FileError` if there is no such JSON file, `SettingsError` for an unknown name or a value out of
+    bounds.
     """
     choices = read_json(path, "an augmentation", most_bytes=_MOST_BYTES)
     try:

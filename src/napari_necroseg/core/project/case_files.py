@@ -55,21 +55,12 @@ _WHY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """A file that was replaced and kept under another name.
-
-    Parameters
-    ----------
-    replaced
-        The file, most often a mask.
-    kept
-        The copy, ``<name>_earlier-001.nii.gz`` or the next free number, with its record and maps beside it.
-    why
-        Why it was kept, as the end of a sentence.
-    """
+    """A file, most often a mask, that was replaced and kept under another name."""
 
     replaced: Path
+    # ``<name>_earlier-001.nii.gz`` or the next free number, with its record and maps beside it.
     kept: Path
-    why: str
+    why: str  # The end of a sentence.
 
     def __str__(self) -> str:
         return f"{self.replaced.name} {self.why}; it is kept as {self.kept.name}."
@@ -77,30 +68,16 @@ class Earlier:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CaseOutput:
-    """The mask, the record and the maps of a case that are to be written.
+    """The mask, the record and the maps of a case that are to be written."""
 
-    Parameters
-    ----------
-    path
-        File of the mask, ``.nii.gz`` or ``.nii``.
-    mask
-        ``(Z, Y, X)`` in working order; voxels that are not 0 are inside.
-    origin
-        The file on whose grid the mask is saved.
-    record
-        How the mask was made; None if that is not known. An earlier record is removed then.
-    maps
-        Any of `MAPS`, in the order of the mask's voxels.
-    has_labels
-        Whether `mask` holds several labels from 0 to 255.
-    """
-
-    path: Path
-    mask: Voxels
-    origin: Origin
+    path: Path  # ``.nii.gz`` or ``.nii``.
+    mask: Voxels  # ``(Z, Y, X)`` in working order; voxels that are not 0 are inside.
+    origin: Origin  # The file on whose grid the mask is saved.
+    # How the mask was made; None if that is not known, and then an earlier record is removed.
     record: Mapping[str, object] | None = None
+    # Any of `MAPS`, in the order of the mask's voxels.
     maps: Mapping[str, Voxels] = field(default_factory=dict)
-    has_labels: bool = False
+    has_labels: bool = False  # Several labels from 0 to 255.
 
 
 def map_path(mask: Path, name: str) -> Path:
@@ -112,14 +89,8 @@ def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None
     """Write the files of a case, and keep an earlier mask that may be a person's work under another name.
 
     With `keeps_all` any earlier mask is kept, also one that the program made and nobody changed. Returns the
-    earlier file that was kept, if one was.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full; nothing has changed then.
-    FileError
-        If a map would replace the mask of another case.
+    earlier file that was kept, if one was. A failure changes nothing; a map that would replace the mask of
+    another case is a `FileError`.
     """
     for name in output.maps:
         _check_no_case(map_path(output.path, name))

@@ -57,32 +57,17 @@ class OtherBaseError(FileError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recovered:
-    """The content of a journal.
+    """The content of a journal, as far as it can be read."""
 
-    Parameters
-    ----------
-    voxels
-        ``(Z, Y, X)``; the mask after the last undamaged edit.
-    edits
-        Number of undamaged edits since the journal began or was last restarted.
-    lost_bytes
-        Bytes that could not be read: damaged ones, and those of an edit that was not completely written.
-    is_saved
-        Whether the mask on disk is the same already.
-    damaged
-        Number of damaged places that undamaged edits follow; at least one edit is lost at each.
-    is_base_lost
-        Whether the mask that the edits began with is lost, so that the one on disk stands in for it.
-    note
-        Which layer the mask is: its name and the values of its `LayerSource`, if they were noted.
-    """
-
-    voxels: Voxels
-    edits: int
-    lost_bytes: int
-    is_saved: bool
+    voxels: Voxels  # ``(Z, Y, X)``; the mask after the last undamaged edit.
+    edits: int  # Undamaged ones since the journal began or was last restarted.
+    lost_bytes: int  # Damaged ones, and those of an edit that was not completely written.
+    is_saved: bool  # Whether the mask on disk is the same already.
+    # Number of damaged places that undamaged edits follow; at least one edit is lost at each.
     damaged: int = 0
+    # Whether the mask that the edits began with is lost, so that the one on disk stands in for it.
     is_base_lost: bool = False
+    # Which layer the mask is: its name and the values of its `LayerSource`, if they were noted.
     note: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -108,15 +93,10 @@ class Recovered:
 def recover(path: Path, base: Voxels, *, case: str, any_base: bool = False) -> Recovered:
     """Read the mask that the edits in a journal lead to; nothing on disk changes.
 
-    `base` is the mask ``(Z, Y, X)`` of the case on disk, or zeros if there is none. With `any_base`,
-    `OtherBaseError` is not raised, because the journal holds the whole mask.
-
-    Raises
-    ------
-    OtherBaseError
-        If the mask on disk was changed since the edits began, and is not the one that they lead to.
-    FileError
-        If there is no journal, it is damaged at its beginning, or belongs to another case or image.
+    `base` is the mask ``(Z, Y, X)`` of the case on disk, or zeros if there is none. `OtherBaseError`: that
+    mask was changed since the edits began, and is not the one that they lead to; not raised with `any_base`,
+    because the journal holds the whole mask. `FileError`: there is no journal, or it is damaged at its
+    beginning or belongs to another case or image.
     """
     expected = header_of(base, case)
     try:
@@ -235,14 +215,8 @@ class Journal:
 
         `base` is the mask ``(Z, Y, X)`` on disk, of whole numbers, or zeros if there is none; `now` is the
         mask if it has changed since. Only a hash of the name of the `case` is written. The `note` says which
-        layer the mask is, if the name of the file does not.
-
-        Raises
-        ------
-        FileError
-            If there is a journal already, whose edits would be lost.
-        ResourceError
-            If the folder cannot be written to, or has less than 64 MB free.
+        layer the mask is, if the name of the file does not. `FileError` if there is a journal already, whose
+        edits would be lost; `ResourceError` if the folder cannot be written to, or has less than 64 MB free.
         """
         if path.exists():
             raise FileError(f"{path.name} holds unsaved edits of {case}; take them back, or discard them.")
@@ -260,12 +234,8 @@ class Journal:
     def resume(cls, path: Path, base: Voxels, *, case: str, any_base: bool = False) -> tuple[Self, Recovered]:
         """Go on with the journal of a crashed session; see `recover` for the arguments and errors.
 
-        If a part of it could not be read, the file is kept beside it as it was (``...-damaged-001``).
-
-        Raises
-        ------
-        ResourceError
-            If the folder cannot be written to; the journal is unchanged then.
+        If a part of it could not be read, the file is kept beside it as it was (``...-damaged-001``). If the
+        folder cannot be written to, the journal is unchanged.
         """
         check_free(path)
         recovered = recover(path, base, case=case, any_base=any_base)
@@ -281,10 +251,8 @@ class Journal:
     def append(self, box: Box, voxels: Voxels) -> None:
         """Write an edit: the voxels ``(Z, Y, X)`` of a box inside the mask, on disk when this returns.
 
-        Raises
-        ------
-        ResourceError
-            If this edit or an earlier one could not be written; free some space, then `restart`.
+        `ResourceError` if this edit or an earlier one could not be written; then free some space, and
+        `restart`.
         """
         assert self._file is not None, "the journal is closed"
         assert all(0 <= p.start < p.stop <= n for p, n in zip(box, self._header.shape, strict=True)), box
@@ -307,12 +275,8 @@ class Journal:
     def restart(self, voxels: Voxels) -> None:
         """Replace all edits atomically by the mask ``(Z, Y, X)`` that they led to.
 
-        Raises
-        ------
-        TakenOverError
-            If another program has replaced the journal by its own.
-        ResourceError
-            If it cannot be written; the journal is unchanged then.
+        `TakenOverError` if another program has replaced the journal by its own. A failure leaves the journal
+        unchanged.
         """
         if self.path.exists() and not self._is_mine():
             raise TakenOverError(f"{self.path.name}: {_TAKEN_OVER}.")
@@ -388,10 +352,7 @@ def check_free(path: Path) -> None:
 def put_aside(path: Path, kind: str = "aside") -> Path:
     """Rename a journal (``...-aside-001``), so that it is no longer offered, but not lost either.
 
-    Raises
-    ------
-    FileError
-        If another window or program is writing it, or if it cannot be renamed.
+    `FileError` if another window or program is writing it, or if it cannot be renamed.
     """
     check_free(path)
     aside = free_name(path, kind)

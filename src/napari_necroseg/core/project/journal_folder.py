@@ -29,59 +29,31 @@ _LONGEST_WAIT_S = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class KeptStrokes:
-    """Strokes in a journal on disk that are saved nowhere else.
-
-    Parameters
-    ----------
-    path, is_own
-        The journal, and whether it is that of the person's own mask.
-    note
-        Which layer was drawn on; see `Recovered.note`.
-    edits, volume_ml
-        Number of edits, and volume of the mask after them.
-    is_changed_since
-        Whether the mask on disk was changed after the edits began.
-    loss
-        A sentence on what cannot be read; empty if everything can.
-    problem
-        A sentence on why the strokes cannot be taken back; empty if they can.
-    is_elsewhere
-        Whether another window or program is writing the journal now.
-    """
+    """Strokes in a journal on disk that are saved nowhere else."""
 
     path: Path
-    is_own: bool
+    is_own: bool  # Whether they are on the person's own mask.
+    # Which layer was drawn on; see `Recovered.note`.
     note: Mapping[str, str] = field(default_factory=dict)
     edits: int = 0
-    volume_ml: float = 0.0
-    is_changed_since: bool = False
-    loss: str = ""
-    problem: str = ""
-    is_elsewhere: bool = False
+    volume_ml: float = 0.0  # Of the mask after the edits.
+    is_changed_since: bool = False  # Whether the mask on disk was changed after the edits began.
+    loss: str = ""  # A sentence on what cannot be read.
+    problem: str = ""  # A sentence on why the strokes cannot be taken back.
+    is_elsewhere: bool = False  # Whether another window or program is writing the journal now.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JournalFolder:
-    """The places of a case's journals.
+    """The places of a case's journals."""
 
-    Parameters
-    ----------
-    key
-        Identifies the case in the journals: its name in a project, or else a hash of its image.
-    grid
-        The working grid of the masks.
-    own, others
-        The journal of the person's own mask, and the folder with the journals of all other layers.
-    labels, case
-        The folder of the project's masks, None outside of a project, and the name of the case.
-    """
-
+    # Identifies the case in the journals: its name in a project, or else a hash of its image.
     key: str
-    grid: Grid
-    own: Path
-    others: Path
+    grid: Grid  # The working grid of the masks.
+    own: Path  # The journal of the person's own mask.
+    others: Path  # The folder with the journals of all other layers.
     case: str
-    labels: Path | None = None
+    labels: Path | None = None  # The folder of the project's masks; None outside of a project.
 
     @classmethod
     def of_project(cls, labels: Path, case: str, *, grid: Grid) -> "JournalFolder":
@@ -107,12 +79,8 @@ class JournalFolder:
         """Begin the journal of a mask ``(Z, Y, X)``, and note which layer it is, under a free name.
 
         If there is a journal of the person's own mask already, or another window is writing it, that of
-        another own mask is kept among those of other layers.
-
-        Raises
-        ------
-        ResourceError
-            If the folder cannot be written to, or has too little free space.
+        another own mask is kept among those of other layers. `ResourceError` if the folder cannot be written
+        to, or is nearly full.
         """
         with file_lock(self.own.parent / _LOCK, "Beginning a journal", wait_s=_LONGEST_WAIT_S):
             is_own = is_own and not self.own.exists()

@@ -48,22 +48,12 @@ _MOST_FLIPPED_BITS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """Identifies the mask and the case that a journal belongs to.
-
-    Parameters
-    ----------
-    shape, dtype
-        Of the mask.
-    base
-        `raw_sha256` of the mask on disk.
-    case
-        SHA-256 of the case's name.
-    """
+    """Identifies the mask and the case that a journal belongs to."""
 
     shape: Shape
     dtype: str
-    base: bytes
-    case: bytes
+    base: bytes  # `raw_sha256` of the mask on disk.
+    case: bytes  # SHA-256 of the case's name.
 
 
 def header_of(base: Voxels, case: str) -> Header:
@@ -100,12 +90,8 @@ def packed_header(header: Header) -> bytes:
 def read_header(file: BinaryIO, name: str, *, expected: Header) -> tuple[Header, bool]:
     """Read the header at the beginning of a file, and whether it is undamaged.
 
-    A damaged header that differs from `expected` in a few bits counts as `expected`.
-
-    Raises
-    ------
-    FileError
-        If there is no header, it is damaged, or it names a dtype or shape that no mask has.
+    A damaged header that differs from `expected` in a few bits counts as `expected`. `FileError` if there is
+    no header, it is damaged, or it names a dtype or shape that no mask has.
     """
     content = file.read(_HEADER.size)
     if not content.strip(b"\0"):

@@ -40,19 +40,11 @@ class End(StrEnum):
 class JournalWriter:
     """Keeps a copy of a mask as it is in its layer, and the journal on disk as that copy.
 
-    Parameters
-    ----------
-    begin
-        Begins the journal of a mask ``(Z, Y, X)``; called in the thread, and again if another program has
-        taken the journal over.
-    voxels
-        ``(Z, Y, X)``, uint8; the mask as it is now. This object keeps it and writes into it.
-    tell
-        Called in the thread with a sentence if something cannot be written, and with an empty one as soon as
-        it can be.
-    draft
-        Writes the mask of a journal as a file that any program can read; removes that file if there is no
-        mask.
+    `begin` makes the journal of a mask; it is called in the thread, and again if another program has taken
+    the journal over. `voxels` ``(Z, Y, X)``, uint8, is the mask as it is now, which this object keeps and
+    writes into. `tell` is called in the thread with a sentence if something cannot be written, and with an
+    empty one as soon as it can be. `draft` writes the mask as a file that any program can read, and removes
+    that file if there is no mask.
     """
 
     def __init__(

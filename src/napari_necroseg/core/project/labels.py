@@ -35,22 +35,10 @@ def saved_voxels(labels: Path, case: str, *, grid: Grid) -> Voxels | None:
 def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> Cohort:
     """Put a project's masks in place of the cohort's; a case without one keeps its own.
 
-    Parameters
-    ----------
-    cohort
-        Cases, with or without masks.
-    labels
-        The folder of the masks: ``<case>.nii.gz`` is a reference, ``<case>_tumour.nii.gz`` a tumour.
-    unsigned
-        Also use masks that nobody has signed off. A sign-off is of the reference, and holds as long as the
-        file is the same to the bit; tumours are never signed off.
-
-    Raises
-    ------
-    CohortError
-        If none of the cases has a mask that counts.
-    FileError
-        If a signed-off mask cannot be read; with the system's reason.
+    In the folder `labels`, ``<case>.nii.gz`` is a reference and ``<case>_tumour.nii.gz`` a tumour. With
+    `unsigned`, masks that nobody has signed off are used, too. A sign-off is of the reference, and holds as
+    long as the file is the same to the bit; tumours are never signed off. `CohortError` if none of the cases
+    has a mask that counts, `FileError` if a signed-off mask cannot be read.
     """
     found = marked(cohort, labels, unsigned=unsigned)
     _check_unsigned(found, labels)

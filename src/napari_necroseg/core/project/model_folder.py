@@ -27,92 +27,53 @@ _Width = Annotated[int, Field(ge=1, le=4096)]
 
 
 class RunRecord(BaseModel):
-    """How a model was trained: stored in the header of its weights, and readable in ``run.json``.
-
-    Parameters
-    ----------
-    format_version
-        Version of this record; a program refuses versions that it does not know.
-    config, cases, patch_shape, widths
-        As in the plan.
-    device, threads
-        Torch's name of the device, and the number of CPU threads.
-    iterations, seconds, loss
-        Number of mini-batches, wall time, and the loss as last reported.
-    case_sha256
-        SHA-256 of the voxels of each case, as the network sees them.
-    images_sha256
-        SHA-256 of every image that this model, or a model that it was fine-tuned from, was trained on: a case
-        with one of them is not new to the model, whatever its name.
-    images_likeness
-        Short signatures of these images (`core.cohort.duplicates`): a copy in other intensities is recognised
-        by them; none in older records.
-    patients_sha256
-        SHA-256 of the patients of all these cases (`core.cohort.seen_cases.patient_sha256`); none in older
-        records.
-    started_from, earlier_cases
-        SHA-256 of the weights of the model that it was fine-tuned from, and the cases which that model was
-        trained on; None and empty for a network that started from random weights.
-    device_name, number_format
-        The processor or graphics card, and the number format of the convolutions; empty in older records.
-    validation
-        Names of the cases that it was scored on during the training.
-    masks
-        Whose mask was used of each of these cases and of each training case: that of the cohort's table, one
-        of a project's labels (signed off or not), or that of an open layer.
-    versions
-        Versions of this program and of the packages that the numbers depend on.
-    """
+    """How a model was trained: stored in the header of its weights, and readable in ``run.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Of this record; a program refuses versions that it does not know.
     format_version: Literal[1] = 1
     config: TrainConfig
     cases: tuple[str, ...]
     patch_shape: tuple[_PatchSide, _PatchSide, _PatchSide]
     widths: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)]
-    device: str
+    device: str  # Torch's name.
     threads: int
     iterations: int
     seconds: float
-    loss: float
-    versions: dict[str, str]
+    loss: float  # As last reported.
+    versions: dict[str, str]  # Of this program and of the packages that the numbers depend on.
+    # Of the voxels of each case, as the network sees them.
     case_sha256: dict[str, str] = Field(default_factory=dict)
+    # Of every image that this model, or a model that it was fine-tuned from, was trained on: a case with one
+    # of them is not new to the model, whatever its name.
     images_sha256: tuple[str, ...] = ()
+    # Short signatures of these images (`core.cohort.duplicates`), by which a copy in other intensities is
+    # recognised; none in older records.
     images_likeness: tuple[str, ...] = ()
+    # Of the patients of all these cases (`core.cohort.seen_cases`); none in older records.
     patients_sha256: tuple[str, ...] = ()
+    # SHA-256 of the weights of the model that it was fine-tuned from.
     started_from: str | None = None
-    earlier_cases: tuple[str, ...] = ()
-    device_name: str = ""
-    number_format: str = ""
+    earlier_cases: tuple[str, ...] = ()  # The cases that this model was trained on.
+    device_name: str = ""  # The processor or graphics card; empty in older records.
+    number_format: str = ""  # Of the convolutions; empty in older records.
+    # Names of the cases that it was scored on during the training.
     validation: tuple[str, ...] = ()
+    # Where the mask of each of these cases and of each training case is from.
     masks: dict[str, Whose] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedRun:
-    """The result of a training; it is read in the viewer, without PyTorch.
+    """The result of a training; it is read in the viewer, without PyTorch."""
 
-    Parameters
-    ----------
-    run
-        The folder of the model.
-    cases
-        Number of training cases.
-    parameters
-        Number of trained weights.
-    iterations, seconds
-        Number of mini-batches, and the wall time.
-    loss
-        The loss as last reported.
-    """
-
-    run: Path
-    cases: int
-    parameters: int
+    run: Path  # The folder of the model.
+    cases: int  # Number of training cases.
+    parameters: int  # Number of trained weights.
     iterations: int
     seconds: float
-    loss: float
+    loss: float  # As last reported.
 
     def __str__(self) -> str:
         return (
@@ -122,14 +83,9 @@ class TrainedRun:
 
 
 def check_run_folder(run: Path) -> None:
-    """Refuse, before hours of work, a folder into which no model can be written.
+    """Refuse, before hours of work, a folder that is a file, is not empty, or cannot be written into.
 
-    Raises
-    ------
-    FileError
-        If `run` is a file, or a folder that is not empty: no model is ever overwritten.
-    ResourceError
-        If it cannot be made or written into.
+    No model is ever overwritten.
     """
     check_out_folder(run)
     if run.is_dir() and any(run.iterdir()):
@@ -160,10 +116,7 @@ def trained_config(run: Path) -> TrainConfig | None:
 def discard_interrupted(run: Path) -> None:
     """Remove the files of an interrupted training, and its folder if that is empty then.
 
-    Raises
-    ------
-    FileError
-        If another program is going on with the training.
+    `FileError` if another program is going on with the training.
     """
     with file_lock(lock_path(run), f"The training in {run}"):
         if not run.is_dir():

@@ -179,13 +179,7 @@ class Ensemble(BaseModel):
 
 
 def write_ensemble(folder: Path, runs: Sequence[Path]) -> None:
-    """Write the folder of an ensemble, which names its models; they stay where they are.
-
-    Raises
-    ------
-    ResourceError
-        If it cannot be written.
-    """
+    """Write the folder of an ensemble, which names its models; they stay where they are."""
     members = tuple(
         Member(
             run=relative_path(run.resolve(), folder),
@@ -199,10 +193,7 @@ def write_ensemble(folder: Path, runs: Sequence[Path]) -> None:
 def expand_runs(runs: Sequence[Path]) -> list[Path]:
     """Return the folders of models, each ensemble replaced by its models.
 
-    Raises
-    ------
-    ModelError
-        If an ensemble cannot be read, or one of its models is gone or has changed.
+    `ModelError` if an ensemble cannot be read, or one of its models is gone or has changed.
     """
     expanded: list[Path] = []
     for run in runs:
@@ -214,17 +205,8 @@ def distinct_runs(runs: Sequence[Path]) -> tuple[list[Path], str]:
     """Return the folders of models, each ensemble replaced by its models, and each model once.
 
     Models with identical weights count as one: copies, links, and models that an ensemble names, too. The
-    mean of a model with itself would be the model, with an uncertainty of zero.
-
-    Returns
-    -------
-    list of Path, str
-        The folders, and a sentence on models that were given more than once; empty if there are none.
-
-    Raises
-    ------
-    ModelError
-        As `expand_runs`.
+    mean of a model with itself would be the model, with an uncertainty of zero. With the folders comes a
+    sentence on models that were given more than once, if any. Errors are those of `expand_runs`.
     """
     first: dict[str, Path] = {}
     times: Counter[str] = Counter()
@@ -244,13 +226,7 @@ def distinct_runs(runs: Sequence[Path]) -> tuple[list[Path], str]:
 
 
 def read_ensemble(folder: Path) -> Ensemble:
-    """Read the file of an ensemble.
-
-    Raises
-    ------
-    ModelError
-        If it is damaged or of another version.
-    """
+    """Read the file of an ensemble; `ModelError` if it is damaged or of another version."""
     path = folder / ENSEMBLE_NAME
     try:
         return Ensemble.model_validate(read_json(path, _ENSEMBLE_KIND, most_bytes=_MOST_ENSEMBLE_BYTES))

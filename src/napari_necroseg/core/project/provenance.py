@@ -50,20 +50,12 @@ class MaskState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """How a mask was made, as far as that is known.
+    """How a mask was made, as far as that is known."""
 
-    Parameters
-    ----------
-    state
-        How it compares with its record.
-    record
-        The part of the record that can be believed; empty for a mask that was changed since.
-    stored
-        The record as it is on disk, believed or not.
-    """
-
-    state: MaskState
+    state: MaskState  # How the mask compares with its record.
+    # The part of the record that can be believed; empty for a mask that was changed since.
     record: Mapping[str, Any] = field(default_factory=dict)
+    # The record as it is on disk, believed or not.
     stored: Mapping[str, Any] = field(default_factory=dict)
 
     @property

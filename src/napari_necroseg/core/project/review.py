@@ -140,23 +140,14 @@ def add_work(labels: Path, case: str, *, seconds: float) -> None:
 
 
 def write_review(labels: Path, review: Review) -> None:
-    """Write the review of a case beside its mask, atomically.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full; an earlier review is untouched.
-    """
+    """Write the review of a case beside its mask, atomically."""
     write_text(review_path(labels, review.case), review.model_dump_json(indent=2) + "\n")
 
 
 def read_review(labels: Path, case: str) -> Review:
     """Read the review of a case; without a file, that of an untouched case.
 
-    Raises
-    ------
-    FileError
-        If the file is damaged, of another case, or has values out of bounds.
+    `FileError` if the file is damaged, of another case, or has values out of bounds.
     """
     path = review_path(labels, case)
     if not path.exists():
