@@ -29,7 +29,8 @@ from napari_necroseg.widgets.augmentation.controls import AugmentControls, OwnRa
 from napari_necroseg.widgets.augmentation.picture import Picture
 from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay, spin, timer
+from napari_necroseg.widgets.shared.number_inputs import spin
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay, timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 
 # The whole patch follows when the hand rests or releases the slider.

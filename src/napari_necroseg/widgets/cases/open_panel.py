@@ -18,15 +18,8 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.images.file_image import case_name_of, is_tiff
 from napari_necroseg.widgets.shared import qt_parts
-from napari_necroseg.widgets.shared.qt_parts import (
-    DecimalBox,
-    Section,
-    below,
-    beside,
-    browse_button,
-    button,
-    lay,
-)
+from napari_necroseg.widgets.shared.number_inputs import DecimalBox
+from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, browse_button, button, lay
 
 _COHORT_HELP = "Open the table of a cohort (cohort.csv)."
 _FIND_HELP = (

@@ -17,8 +17,9 @@ from superqt import QLabeledDoubleRangeSlider
 from napari_necroseg.core.masks.edits import disk_mm, within_range
 from napari_necroseg.layerdata import spacing_mm_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
+from napari_necroseg.widgets.shared.number_inputs import mm_spin
 from napari_necroseg.widgets.shared.plane import shown_axis
-from napari_necroseg.widgets.shared.qt_parts import beside, lay, mm_spin
+from napari_necroseg.widgets.shared.qt_parts import beside, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_RADIUS_MM = 30.0

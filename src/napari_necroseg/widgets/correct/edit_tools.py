@@ -17,8 +17,9 @@ from napari_necroseg.core.masks.edits import copy_slice, edit_between, erase_box
 from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, interpolate, smooth
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import source_of
+from napari_necroseg.widgets.shared.number_inputs import mm_spin
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
-from napari_necroseg.widgets.shared.qt_parts import button, lay, mm_spin
+from napari_necroseg.widgets.shared.qt_parts import button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_GROWN_MM = 10.0

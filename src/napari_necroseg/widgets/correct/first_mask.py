@@ -19,8 +19,9 @@ from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct.live_wire import LiveWireTool, ProposalLayer
+from napari_necroseg.widgets.shared.number_inputs import mm_spin
 from napari_necroseg.widgets.shared.plane import ClickOnce, Index
-from napari_necroseg.widgets.shared.qt_parts import below, beside, button, lay, mm_spin
+from napari_necroseg.widgets.shared.qt_parts import below, beside, button, lay
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 

@@ -16,7 +16,8 @@ from napari_necroseg.layerdata import COLOURS, Role, source_of
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.journalled_mask import box_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
-from napari_necroseg.widgets.shared.qt_parts import DecimalBox, beside, lay
+from napari_necroseg.widgets.shared.number_inputs import DecimalBox
+from napari_necroseg.widgets.shared.qt_parts import beside, lay
 
 _MOST_TOLERANCE_MM = 50.0
 

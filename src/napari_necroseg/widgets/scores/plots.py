@@ -6,7 +6,7 @@ from weakref import ref
 
 import numpy as np
 from napari.layers import Labels, Layer
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -14,6 +14,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.scoring.scores import SliceScores
 from napari_necroseg.jobs.scores import ScoredLayers
 from napari_necroseg.layerdata import COLOURS, LayerData, Role, case_source, distance_layer, errors_layer
+from napari_necroseg.widgets.shared.loss_curve import draw_axes
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _LEFT, _TOP, _RIGHT, _BOTTOM = 34.0, 10.0, 8.0, 32.0
@@ -71,7 +72,11 @@ class SlicePlot(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         area = QRectF(_LEFT, _TOP, self.width() - _LEFT - _RIGHT, self.height() - _TOP - _BOTTOM)
-        self._draw_axes(painter, area)
+        ink = self.palette().color(QPalette.ColorRole.WindowText)
+        n_slices = 0 if self._scores is None else len(self._scores.dice)
+        first, last = ("0", f"{n_slices - 1}") if n_slices else ("", "")
+        labels = {0.0: "0", 0.5: "0.5", 1.0: "1"}
+        draw_axes(painter, area, ink, labels=labels, under=(first, self._name, last), drop=12)
         if self._scores is not None:
             self._draw_slices(painter, area, self._scores)
         painter.end()
@@ -79,23 +84,6 @@ class SlicePlot(QWidget):
     def _width_of_one(self) -> float:
         assert self._scores is not None
         return (self.width() - _LEFT - _RIGHT) / max(1, len(self._scores.dice))
-
-    def _draw_axes(self, painter: QPainter, area: QRectF) -> None:
-        text = self.palette().color(QPalette.ColorRole.WindowText)
-        faint = QColor(text)
-        faint.setAlpha(60)
-        for share in (0.0, 0.5, 1.0):
-            y = area.bottom() - share * area.height()
-            painter.setPen(QPen(faint, 1))
-            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-            painter.setPen(text)
-            label = QRectF(0, y - 8, _LEFT - 5, 16)
-            painter.drawText(label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{share:g}")
-        n_slices = 0 if self._scores is None else len(self._scores.dice)
-        under = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
-        painter.drawText(under, Qt.AlignmentFlag.AlignLeft, "0" if n_slices else "")
-        painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{n_slices - 1}" if n_slices else "")
-        painter.drawText(under.translated(0, 12), Qt.AlignmentFlag.AlignHCenter, self._name)
 
     def _draw_slices(self, painter: QPainter, area: QRectF, scores: SliceScores) -> None:
         width = self._width_of_one()

@@ -33,14 +33,8 @@ from superqt import QLabeledDoubleSlider
 from napari_necroseg.core.config import Config, Range, range_bounds
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished
-from napari_necroseg.widgets.shared.qt_parts import (
-    DecimalBox,
-    NarrowCombo,
-    Section,
-    WholeBox,
-    guard_inputs,
-    on_destroyed,
-)
+from napari_necroseg.widgets.shared.number_inputs import DecimalBox, WholeBox
+from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, Section, guard_inputs, on_destroyed
 from napari_necroseg.widgets.shared.worker import JobRunner
 
 Input = BaseValueWidget[Any]

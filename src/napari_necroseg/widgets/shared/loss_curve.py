@@ -1,7 +1,7 @@
 """The loss of a running training as a curve, and beside it the Dice coefficient of cases left out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
@@ -11,6 +11,7 @@ _MOST_POINTS = 2000
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 10.0, 10.0, 36.0
 _CURVE, _DICE = QColor("#4aa8ff"), QColor("#ffa02e")
 _RIGHT_WITH_DICE = 48.0
+_LABEL = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class LossCurve(QWidget):
@@ -76,35 +77,48 @@ class LossCurve(QWidget):
         area = QRectF(_LEFT, _TOP, self.width() - _LEFT - right, self.height() - _TOP - _BOTTOM)
         last = max((iteration for iteration, _ in self._points), default=1)
         top = nice_ceiling(max((loss for _, loss in self._points), default=1.0))
-        self._draw_axes(painter, area, last, top)
+        ink = self.palette().color(QPalette.ColorRole.WindowText)
+        labels = {step / 4: f"{top * step / 4:.2g}" for step in range(5)}
+        under = ("0", "iteration", f"{last}" if self._points else "")
+        draw_axes(painter, area, ink, labels=labels, under=under, drop=15)
+        _draw_upwards(painter, 9, area.center().y(), "loss")
         _draw_curve(painter, area, [(i / last, loss / top) for i, loss in self._points], _CURVE)
         if self._dice:
             _draw_dice_axis(painter, area)
             _draw_curve(painter, area, [(i / last, dice) for i, dice in self._dice], _DICE)
         painter.end()
 
-    def _draw_axes(self, painter: QPainter, area: QRectF, last: int, top: float) -> None:
-        text = self.palette().color(QPalette.ColorRole.WindowText)
-        faint = QColor(text)
-        faint.setAlpha(60)
-        for step in range(5):
-            y = area.bottom() - step / 4 * area.height()
-            painter.setPen(QPen(faint, 1))
-            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-            painter.setPen(text)
-            label = QRectF(0, y - 8, _LEFT - 5, 16)
-            painter.drawText(
-                label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{top * step / 4:.2g}"
-            )
-        under = QRectF(area.left(), area.bottom() + 2, area.width(), 16)
-        painter.drawText(under, Qt.AlignmentFlag.AlignLeft, "0")
-        painter.drawText(under, Qt.AlignmentFlag.AlignRight, f"{last}" if self._points else "")
-        painter.drawText(under.translated(0, 15), Qt.AlignmentFlag.AlignHCenter, "iteration")
-        painter.save()
-        painter.translate(9, area.center().y())
-        painter.rotate(-90)
-        painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, "loss")
-        painter.restore()
+
+def draw_axes(
+    painter: QPainter,
+    area: QRectF,
+    ink: QColor,
+    *,
+    labels: Mapping[float, str],
+    under: tuple[str, str, str],
+    drop: float,
+) -> None:
+    """Draw faint lines at shares of the height with labels on the left, and three texts below the area."""
+    faint = QColor(ink)
+    faint.setAlpha(60)
+    for share, label in labels.items():
+        y = area.bottom() - share * area.height()
+        painter.setPen(QPen(faint, 1))
+        painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+        painter.setPen(ink)
+        painter.drawText(QRectF(0, y - 8, area.left() - 5, 16), _LABEL, label)
+    below, (first, name, last) = QRectF(area.left(), area.bottom() + 2, area.width(), 16), under
+    painter.drawText(below, Qt.AlignmentFlag.AlignLeft, first)
+    painter.drawText(below, Qt.AlignmentFlag.AlignRight, last)
+    painter.drawText(below.translated(0, drop), Qt.AlignmentFlag.AlignHCenter, name)
+
+
+def _draw_upwards(painter: QPainter, x: float, y: float, text: str) -> None:
+    painter.save()
+    painter.translate(x, y)
+    painter.rotate(-90)
+    painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, text)
+    painter.restore()
 
 
 def _draw_curve(
@@ -125,11 +139,7 @@ def _draw_dice_axis(painter: QPainter, area: QRectF) -> None:
     for share in (0.0, 0.5, 1.0):
         label = QRectF(area.right() + 4, area.bottom() - share * area.height() - 8, 30, 16)
         painter.drawText(label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{share:g}")
-    painter.save()
-    painter.translate(area.right() + 38, area.center().y())
-    painter.rotate(-90)
-    painter.drawText(QRectF(-40, -8, 80, 16), Qt.AlignmentFlag.AlignCenter, "Dice")
-    painter.restore()
+    _draw_upwards(painter, area.right() + 38, area.center().y(), "Dice")
 
 
 def nice_ceiling(value: float) -> float:

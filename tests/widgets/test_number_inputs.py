@@ -21,7 +21,8 @@ from napari_necroseg.widgets.cases.dock import Cases
 from napari_necroseg.widgets.correct.dock import Correct
 from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.scores.dock import Scores
-from napari_necroseg.widgets.shared.qt_parts import DecimalBox, WholeBox, is_input
+from napari_necroseg.widgets.shared.number_inputs import DecimalBox, WholeBox
+from napari_necroseg.widgets.shared.qt_parts import is_input
 from napari_necroseg.widgets.study.dock import Study
 from napari_necroseg.widgets.train.dock import Train
 
