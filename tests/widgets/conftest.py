@@ -1,21 +1,35 @@
 """Cases in memory, a viewer without a window, and jobs that a test steers."""
 
 import dataclasses
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from faked_prediction import KNOWN
 from napari.components import ViewerModel
 
+from faked_study import CONFIGURATIONS, Job, run, settled, state_of, write_study
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
+from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort, write_cohort
+from napari_necroseg.core.config import train_preset
+from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.images.save import save_mask
+from napari_necroseg.core.prediction.predict import Prediction
+from napari_necroseg.core.scoring.scores import score_masks
+from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.volume import Grid, Origin, Volume
+from napari_necroseg.jobs import predict as predict_module
+from napari_necroseg.jobs import study
+from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Dock
 from napari_necroseg.widgets.shared.worker import JobRunner
+from napari_necroseg.widgets.study.dock import Study
 
 SHAPE = (6, 40, 36)
 # (L, I, P): 4 mm slices, rows of 0.9 mm downwards, columns of 0.8 mm backwards.
@@ -173,3 +187,102 @@ def other_cohort(tmp_path, write_case):
     table = tmp_path / "other" / "cohort.csv"
     write_cohort(table, Cohort(cases=tuple(rows)))
     return table
+
+
+@pytest.fixture
+def study_dock(open_dock):
+    return open_dock(Study)
+
+
+@pytest.fixture
+def ready_study(study_dock, two_patients):
+    study_dock.workspace.set_cohort(read_cohort(two_patients), two_patients)
+    study_dock.choices.form.input("folds").set_value(2)
+    for name, box in study_dock.choices.boxes.items():
+        box.setChecked(name in CONFIGURATIONS)
+    return settled(study_dock)
+
+
+@pytest.fixture
+def fake_study(monkeypatch):
+    def make(*events):
+        job = Job(*events)
+        monkeypatch.setattr(study, "do_study", job)
+        return job
+
+    return make
+
+
+@pytest.fixture
+def scored_study(qtbot, study_dock, two_patients):
+    """A study whose predictions of a are moved by half, those of b are perfect."""
+    folder = write_study(two_patients.parent / "study" / "before", two_patients)
+    results = []
+    for fold, (name, moved) in enumerate((("a", 5), ("b", 0)), start=1):
+        case = load_case(read_cohort(two_patients)[name])
+        prediction = np.roll(case.reference.voxels, moved, axis=1)
+        scores = score_masks(case.reference.voxels, prediction, case.grid, tolerance_mm=2.0)
+        network = Configuration("2d:ceT1")
+        results.append(CaseResult(configuration=network, fold=fold, seed=0, case=name, scores=scores))
+        save = folder / "predictions" / "2d-ceT1_seed-0" / f"{name}.nii.gz"
+        save.parent.mkdir(parents=True, exist_ok=True)
+        save_mask(save, prediction, case.origin)
+    (folder / "scores.csv").write_text(results_text(reversed(results)))
+    study_dock.workspace.set_cohort(read_cohort(two_patients), two_patients)
+    qtbot.waitUntil(lambda: study_dock.cases.table.rowCount() == 2)
+    return study_dock
+
+
+@pytest.fixture
+def opened_study(qtbot, study_dock, two_patients):
+    """The dock with a study that was there, of two configurations in two folds."""
+    write_study(two_patients.parent / "study" / "before", two_patients, [state_of(run(), mean_dice=0.75)])
+    study_dock.workspace.set_cohort(read_cohort(two_patients), two_patients)
+    qtbot.waitUntil(lambda: study_dock._opened is not None)
+    return settled(study_dock)
+
+
+@pytest.fixture
+def predict_dock(open_dock):
+    return open_dock(Predict)
+
+
+@pytest.fixture
+def fake_prediction(monkeypatch, steered_job):
+    """Replace the network: a ramp of probability in the reference, which steps down from slice to slice."""
+    job = steered_job()
+
+    def predict_case(runs, case, config, place, _warm, stop):
+        job.runs, job.place, job.config = runs, place, config
+        probability = case.reference.voxels * np.float16(0.8)
+        probability[3] *= np.float16(0.75)
+        provenance = {
+            "model": runs[0].name,
+            "models": [{}] * len(runs),
+            "trained_on": KNOWN.get(case.name, "no"),
+        }
+        prediction = Prediction(
+            case=case.name,
+            labels=Volume((probability >= config.threshold).astype(np.uint8), case.grid),
+            probability=Volume(probability, case.grid),
+            uncertainty=Volume(probability * (1 - probability), case.grid),
+            provenance=provenance,
+        )
+        job.result = predict_module._ready_to_show(prediction, case, runs, config).result
+        yield from job(stop)
+
+    monkeypatch.setattr(predict_module, "predict_case", predict_case)
+    return job
+
+
+@pytest.fixture
+def two_presets(predict_dock, tmp_path):
+    """Two models of a project, by their records alone."""
+    for preset in ("fast", "paper"):
+        run = tmp_path / "models" / preset
+        run.mkdir(parents=True)
+        (run / "weights.safetensors").write_bytes(b"")
+        record = {"config": train_preset(preset).model_dump(mode="json")}
+        (run / "run.json").write_text(json.dumps(record))
+    predict_dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
+    return tmp_path / "models"

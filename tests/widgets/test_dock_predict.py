@@ -8,73 +8,35 @@ import numpy as np
 import pytest
 from faked_prediction import KNOWN, open_case, predict
 
-from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.cohort.seen_cases import Known
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.config import train_preset
 from napari_necroseg.core.plan import make_plan
-from napari_necroseg.core.prediction.predict import Prediction
 from napari_necroseg.core.training.train import train_planned
-from napari_necroseg.core.volume import Volume
-from napari_necroseg.jobs import predict as predict_module
-from napari_necroseg.widgets.predict import dock as predict_dock
-from napari_necroseg.widgets.predict.dock import Predict
+from napari_necroseg.widgets.predict import dock as dock_module
 from napari_necroseg.widgets.shared import qt_parts
 
 
 @pytest.fixture
-def dock(open_dock):
-    return open_dock(Predict)
-
-
-@pytest.fixture
-def ready(dock, make_case, tmp_path):
-    dock.workspace.set_run(tmp_path / "models" / "run-1")
-    open_case(dock, make_case())
-    return dock
-
-
-@pytest.fixture
-def fake_prediction(monkeypatch, steered_job):
-    """Replace the network: a ramp of probability in the reference, which steps down from slice to slice."""
-    job = steered_job()
-
-    def predict_case(runs, case, config, place, _warm, stop):
-        job.runs, job.place, job.config = runs, place, config
-        probability = case.reference.voxels * np.float16(0.8)
-        probability[3] *= np.float16(0.75)
-        provenance = {
-            "model": runs[0].name,
-            "models": [{}] * len(runs),
-            "trained_on": KNOWN.get(case.name, "no"),
-        }
-        prediction = Prediction(
-            case=case.name,
-            labels=Volume((probability >= config.threshold).astype(np.uint8), case.grid),
-            probability=Volume(probability, case.grid),
-            uncertainty=Volume(probability * (1 - probability), case.grid),
-            provenance=provenance,
-        )
-        job.result = predict_module._ready_to_show(prediction, case, runs, config).result
-        yield from job(stop)
-
-    monkeypatch.setattr(predict_module, "predict_case", predict_case)
-    return job
+def ready(predict_dock, make_case, tmp_path):
+    predict_dock.workspace.set_run(tmp_path / "models" / "run-1")
+    open_case(predict_dock, make_case())
+    return predict_dock
 
 
 def names(viewer):
     return [layer.name for layer in viewer.layers if "(on T2)" not in layer.name]
 
 
-def test_says_what_is_missing(dock, make_case, tmp_path):
-    assert "No model yet" in dock._about.said
-    assert not dock.start_button.isEnabled()
-    dock.workspace.set_run(tmp_path / "run-1")
-    assert "Open a case" in dock._about.said
-    assert not dock.start_button.isEnabled()
-    open_case(dock, make_case())
-    assert dock.start_button.isEnabled()
-    assert dock.start_button.text() == "Predict a"
+def test_says_what_is_missing(predict_dock, make_case, tmp_path):
+    assert "No model yet" in predict_dock._about.said
+    assert not predict_dock.start_button.isEnabled()
+    predict_dock.workspace.set_run(tmp_path / "run-1")
+    assert "Open a case" in predict_dock._about.said
+    assert not predict_dock.start_button.isEnabled()
+    open_case(predict_dock, make_case())
+    assert predict_dock.start_button.isEnabled()
+    assert predict_dock.start_button.text() == "Predict a"
 
 
 def test_adds_the_prediction_outlined_and_the_probability_hidden(qtbot, ready, viewer, fake_prediction):
@@ -147,22 +109,22 @@ def test_cancel_adds_nothing(qtbot, ready, viewer, fake_prediction):
 
 
 def test_saves_into_the_project_and_keeps_the_earlier_file(
-    qtbot, dock, make_case, fake_prediction, cohort_table
+    qtbot, predict_dock, make_case, fake_prediction, cohort_table
 ):
-    dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
-    dock.workspace.set_run(cohort_table.parent / "models" / "run-1")
-    open_case(dock, make_case())
-    predict(qtbot, dock, fake_prediction)
+    predict_dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    predict_dock.workspace.set_run(cohort_table.parent / "models" / "run-1")
+    open_case(predict_dock, make_case())
+    predict(qtbot, predict_dock, fake_prediction)
     for _ in range(2):
-        with qtbot.waitSignal(dock.runner.finished):
-            dock.save()
+        with qtbot.waitSignal(predict_dock.runner.finished):
+            predict_dock.save()
     saved = cohort_table.parent / "predictions" / "run-1"
     kept = ["a_earlier-001.json", "a_earlier-001.nii.gz"]
     assert sorted(path.name for path in saved.iterdir()) == ["a.json", "a.nii.gz", *kept]
     record = json.loads((saved / "a.json").read_text())
     assert (record["case"], record["model"], record["threshold"]) == ("a", "run-1", 0.5)
     assert record["corrected_by_hand"] is False
-    assert dock.workspace.layers.unsaved() == []
+    assert predict_dock.workspace.layers.unsaved() == []
 
 
 def test_saving_can_be_given_up(qtbot, ready, fake_prediction, monkeypatch):
@@ -209,41 +171,28 @@ def test_the_outline_follows_the_choices_without_another_run(qtbot, ready, viewe
     assert ready.workspace.layers.unsaved() == [layer]
 
 
-@pytest.fixture
-def two_presets(dock, tmp_path):
-    """Two models of a project, by their records alone."""
-    for preset in ("fast", "paper"):
-        run = tmp_path / "models" / preset
-        run.mkdir(parents=True)
-        (run / "weights.safetensors").write_bytes(b"")
-        record = {"config": train_preset(preset).model_dump(mode="json")}
-        (run / "run.json").write_text(json.dumps(record))
-    dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
-    return tmp_path / "models"
-
-
 def test_another_model_leaves_the_outline_that_is_shown(
-    qtbot, dock, two_presets, make_case, viewer, fake_prediction
+    qtbot, predict_dock, two_presets, make_case, viewer, fake_prediction
 ):
     case = make_case()
     # A second part, of one voxel.
     case.reference.voxels[0, 0, 0] = 1
-    open_case(dock, case)
-    dock.model.choose(two_presets / "paper")
-    predict(qtbot, dock, fake_prediction)
+    open_case(predict_dock, case)
+    predict_dock.model.choose(two_presets / "paper")
+    predict(qtbot, predict_dock, fake_prediction)
     layer = viewer.layers["prediction paper"]
-    before, said = layer.data.copy(), dock.result.said
+    before, said = layer.data.copy(), predict_dock.result.said
     assert "2 parts" in said
-    dock.model.choose(two_presets / "fast")
-    assert dock.form.config().smallest_share == 0.1
+    predict_dock.model.choose(two_presets / "fast")
+    assert predict_dock.form.config().smallest_share == 0.1
     np.testing.assert_array_equal(layer.data, before)
-    assert dock.result.said == said
+    assert predict_dock.result.said == said
     # Nor does it follow that preset when it is steered, unless the person says so.
-    dock.form.input("threshold").set_value(0.55)
+    predict_dock.form.input("threshold").set_value(0.55)
     np.testing.assert_array_equal(layer.data, before)
-    dock.form.input("smallest_share").set_value(0.2)
+    predict_dock.form.input("smallest_share").set_value(0.2)
     assert layer.data[0, 0, 0] == 0
-    assert "Left out in smaller parts: less than 0.01 mL." in dock.result.said
+    assert "Left out in smaller parts: less than 0.01 mL." in predict_dock.result.said
 
 
 def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path):
@@ -260,10 +209,10 @@ def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction,
     assert json.loads((tmp_path / "mine.json").read_text())["corrected_by_hand"] is True
 
 
-def saved_record(qtbot, dock, monkeypatch, path):
+def saved_record(qtbot, predict_dock, monkeypatch, path):
     monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: path)
-    with qtbot.waitSignal(dock.runner.finished):
-        dock.save()
+    with qtbot.waitSignal(predict_dock.runner.finished):
+        predict_dock.save()
     return json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
 
 
@@ -370,7 +319,7 @@ def test_a_drawn_box_is_the_part(qtbot, ready, viewer, fake_prediction):
     np.testing.assert_allclose(fake_prediction.place.box_mm, case.grid.to_world_mm(corners), atol=1e-6)
 
 
-def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, cohort_table):
+def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, predict_dock, cohort_table):
     cohort = read_cohort(cohort_table)
     config = train_preset("fast").changed(steps=1, batch_size=1, device="cpu", threads=1)
     plan = make_plan(config, cohort.only(("a",)))
@@ -379,20 +328,22 @@ def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, dock, co
     out = cohort_table.parent / "predictions" / "tiny"
     out.mkdir(parents=True)
     (out / "c.nii.gz").write_bytes(b"mine")
-    assert not dock.batch.start_button.isEnabled()
-    dock.workspace.set_cohort(cohort, cohort_table)
-    with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
-        dock.batch.start_button.click()
-    rows = [dock.batch.rows.item(row).text() for row in range(dock.batch.rows.count())]
+    assert not predict_dock.batch.start_button.isEnabled()
+    predict_dock.workspace.set_cohort(cohort, cohort_table)
+    with qtbot.waitSignal(predict_dock.runner.finished, timeout=60_000):
+        predict_dock.batch.start_button.click()
+    rows = [predict_dock.batch.rows.item(row).text() for row in range(predict_dock.batch.rows.count())]
     assert [text for text in rows if text.startswith("a: done in")]
     assert [text for text in rows if text.startswith("⚠ b: ")]
     assert [text for text in rows if "c is left out: tiny holds a mask of it already" in text]
     assert (out / "a.nii.gz").exists()
     assert (out / "c.nii.gz").read_bytes() == b"mine"
-    assert "1 predicted, 1 not" in dock.panel.message
+    assert "1 predicted, 1 not" in predict_dock.panel.message
 
 
-def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, cohort_table, make_case):
+def test_the_real_network_predicts_on_the_grid_of_the_case(
+    qtbot, predict_dock, viewer, cohort_table, make_case
+):
     from napari_necroseg.core.config import train_preset
     from napari_necroseg.core.plan import make_plan
     from napari_necroseg.core.training.train import train_planned
@@ -401,16 +352,16 @@ def test_the_real_network_predicts_on_the_grid_of_the_case(qtbot, dock, viewer, 
     config = train_preset("fast").changed(minutes=None, steps=1, batch_size=1, device="cpu", threads=1)
     run = cohort_table.parent / "models" / "tiny"
     list(train_planned(make_plan(config, cohort), cohort, run=run))
-    dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
-    open_case(dock, make_case("a"))
-    assert dock.model.combo.currentText() == "tiny"
-    dock.form.input("device").set_value("cpu")
-    with qtbot.waitSignal(dock.runner.finished, timeout=60_000):
-        dock.start()
-    qtbot.waitUntil(lambda: not dock.workspace.screen.is_busy)
+    predict_dock.workspace.set_cohort(read_cohort(cohort_table), cohort_table)
+    open_case(predict_dock, make_case("a"))
+    assert predict_dock.model.combo.currentText() == "tiny"
+    predict_dock.form.input("device").set_value("cpu")
+    with qtbot.waitSignal(predict_dock.runner.finished, timeout=60_000):
+        predict_dock.start()
+    qtbot.waitUntil(lambda: not predict_dock.workspace.screen.is_busy)
     assert viewer.layers["prediction tiny"].data.shape == (6, 40, 36)
-    assert "too good" in dock.result.said
+    assert "too good" in predict_dock.result.said
 
 
 def test_there_are_words_for_every_way_in_which_a_case_is_known():
-    assert set(predict_dock._WARNINGS) == set(get_args(Known))
+    assert set(dock_module._WARNINGS) == set(get_args(Known))
