@@ -35,10 +35,7 @@ def get_reader(path: str | list[str]) -> Any:
 def read_layers(path: str | list[str]) -> list[LayerData]:
     """Read images as upright layers in millimetres, and masks (by their names) as labels.
 
-    Raises
-    ------
-    FileError, GeometryError
-        For a file that cannot be read, in one sentence.
+    Raises FileError or GeometryError for a file that cannot be read, in one sentence.
     """
     paths = [path] if isinstance(path, str) else path
     return [_read_layer(Path(one)) for one in paths]
@@ -49,10 +46,8 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
 
     An existing mask of that name that may be a person's work is kept as ``<name>_earlier-001.nii.gz``.
 
-    Raises
-    ------
-    FileError
-        If the layer belongs to no file, has another shape than it, or the name is not that of a NIfTI file.
+    Raises FileError if the layer belongs to no file, has another shape than it, or the name is not that of a
+    NIfTI file.
     """
     from napari_necroseg.core.project.case_files import CaseOutput, corrected_record, write_case
 

@@ -89,10 +89,7 @@ def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace)
 def wait_until(condition: Callable[[], bool]) -> None:
     """Process events of the screen until a condition holds.
 
-    Raises
-    ------
-    TimeoutError
-        If it does not hold within a minute.
+    Raises TimeoutError if it does not hold within a minute.
     """
     from qtpy.QtWidgets import QApplication
 

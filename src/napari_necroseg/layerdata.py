@@ -69,26 +69,17 @@ OTHER_LABEL_COLOUR = "#ffffff"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerSource:
-    """The source of a layer's voxels; kept in ``layer.metadata["necroseg"]``.
+    """The source of a layer's voxels; kept in ``layer.metadata["necroseg"]``."""
 
-    Parameters
-    ----------
-    case
-        Name of the case.
-    role
-        What the layer shows.
-    origin
-        The file (for a case its ceT1 file) onto whose grid a mask is saved.
-    grid
-        The working grid of the layer's voxels: the true affine, which the layer's `scale` only approximates.
-    run
-        The model that made a prediction, or the name of several whose mean it is.
-    """
-
+    # Name of the case.
     case: str
+    # What the layer shows.
     role: Role
+    # The file (for a case its ceT1 file) onto whose grid a mask is saved.
     origin: Origin
+    # The working grid of the layer's voxels: the true affine, which the layer's `scale` only approximates.
     grid: Grid
+    # The model that made a prediction, or the name of several whose mean it is.
     run: str = ""
 
 

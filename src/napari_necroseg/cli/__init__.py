@@ -47,16 +47,9 @@ READER_GONE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; see `COMMANDS`.
 
-    Parameters
-    ----------
-    argv
-        Arguments after the program's name; those of the process if None.
-
-    Returns
-    -------
-    int
-        0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted, 141 if the
-        program that read its output has closed it.
+    `argv`: arguments after the program's name; those of the process if None.
+    Returns 0 if it finished, 2 for a mistake that the user can mend, 130 if it was interrupted, 141 if the
+    program that read its output has closed it.
     """
     started_s = time.monotonic()
     try:

@@ -24,19 +24,9 @@ _COMPUTING = ("train", "predict", "study")
 def run_command(arguments: Sequence[str], interrupts: Interrupts, *, started_s: float) -> int:
     """Run a command, and turn any end of it into an exit code.
 
-    Parameters
-    ----------
-    arguments
-        The words after the program's name.
-    interrupts
-        Handles interruptions, and is told when the job begins.
-    started_s
-        When the process was started, by the monotonic clock.
-
-    Returns
-    -------
-    int
-        See `main`.
+    `arguments`: the words after the program's name. `interrupts`: handles interruptions, and is told when the
+    job begins. `started_s`: when the process was started, by the monotonic clock.
+    Returns see `main`.
     """
     if interrupts.is_own_process:
         open_missing()

@@ -34,25 +34,12 @@ def present(
 ) -> int:
     """Run a job to its end, and show its events.
 
-    Parameters
-    ----------
-    make_events
-        Starts the job; it may raise an error of the user, as may the job.
-    as_json
-        Whether to print one JSON object a line to standard output.
-    left_behind
-        Says after an interruption what is left of the job; if None, its events decide.
-
-    Returns
-    -------
-    int
-        The exit code: 0; 2 for a mistake of the user, an error of the system, or a case or run that failed;
-        130 if interrupted.
-
-    Raises
-    ------
-    ReaderGoneError
-        If the output has been closed by its reader.
+    `make_events`: starts the job; it may raise an error of the user, as may the job. `as_json`: whether to
+    print one JSON object a line to standard output. `left_behind`: says after an interruption what is left of
+    the job; if None, its events decide.
+    Returns the exit code: 0; 2 for a mistake of the user, an error of the system, or a case or run that
+    failed; 130 if interrupted.
+    Raises ReaderGoneError if the output has been closed by its reader.
     """
     console = Console()
     n_failed = 0
@@ -79,10 +66,7 @@ def present(
 class Console:
     """Standard error, with a bar that redraws itself on a terminal, and a line now and then in a log.
 
-    Attributes
-    ----------
-    left_behind
-        A sentence on what is left of the job if it is interrupted now.
+    `left_behind`: a sentence on what is left of the job if it is interrupted now.
     """
 
     def __init__(self) -> None:

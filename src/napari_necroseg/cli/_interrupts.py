@@ -28,10 +28,7 @@ class Interrupts:
     Until the job begins, they end the process at once: an imported package might swallow an exception. Then
     they raise `Interrupted`, so that the job cleans up; a second one ends the process at once.
 
-    Parameters
-    ----------
-    is_own_process
-        Whether the process is this command's; if not, only exceptions are raised.
+    `is_own_process`: whether the process is this command's; if not, only exceptions are raised.
     """
 
     def __init__(self, *, is_own_process: bool) -> None:

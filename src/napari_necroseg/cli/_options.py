@@ -169,10 +169,7 @@ def _case_of_files(options: argparse.Namespace) -> CaseFiles:
 def read_spacing(text: str | None) -> tuple[float, float, float] | None:
     """Read the spacing that was given, if one was.
 
-    Raises
-    ------
-    SettingsError
-        If these are not three numbers.
+    Raises SettingsError if these are not three numbers.
     """
     if text is None:
         return None

@@ -28,10 +28,7 @@ def printable(text: str) -> str:
 def say(text: str) -> None:
     """Write text to standard error; if it is closed or full, the job goes on.
 
-    Raises
-    ------
-    ReaderGoneError
-        If nobody reads any more.
+    Raises ReaderGoneError if nobody reads any more.
     """
     stream = sys.stderr
     with suppress(ResourceError):
@@ -41,12 +38,7 @@ def say(text: str) -> None:
 def print_record(record: Mapping[str, Any]) -> None:
     """Write a JSON object as a line to standard output, in ASCII if the encoding of the stream requires it.
 
-    Raises
-    ------
-    ReaderGoneError
-        If nobody reads any more.
-    ResourceError
-        If it cannot be written.
+    Raises ReaderGoneError if nobody reads any more. Raises ResourceError if it cannot be written.
     """
     line = json.dumps(record, ensure_ascii=False)
     # Control characters below 32 are escaped already; the others stand within strings alone.
@@ -58,12 +50,7 @@ def print_record(record: Mapping[str, Any]) -> None:
 def write(stream: TextIO | None, text: str) -> None:
     """Write text at once; do nothing if the stream was closed before the program began.
 
-    Raises
-    ------
-    ReaderGoneError
-        If nobody reads any more.
-    ResourceError
-        If it cannot be written.
+    Raises ReaderGoneError if nobody reads any more. Raises ResourceError if it cannot be written.
     """
     if stream is None or stream.closed:
         return

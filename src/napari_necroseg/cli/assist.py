@@ -47,10 +47,7 @@ def assist_job(options: argparse.Namespace) -> Generator[Event]:
 def one_case(options: argparse.Namespace) -> CaseFiles:
     """Return the case that was named.
 
-    Raises
-    ------
-    SettingsError
-        If no case was named, or several.
+    Raises SettingsError if no case was named, or several.
     """
     if (options.case is None) == (options.ce_t1 is None):
         raise SettingsError("Name one case to outline: CASE, the folder of a case, or --ceT1 FILE.")

@@ -83,10 +83,7 @@ def _by_preset(name: str) -> str:
 def split_input(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
     """Return the models, and the input unless it is given by --ceT1.
 
-    Raises
-    ------
-    SettingsError
-        If the input is missing.
+    Raises SettingsError if the input is missing.
     """
     if options.ce_t1 is not None:
         return options.runs, None

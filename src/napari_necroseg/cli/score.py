@@ -110,10 +110,7 @@ def _check_csv(options: argparse.Namespace) -> None:
 def _complete(events: Generator[Event], *, is_strict: bool) -> Generator[Event]:
     """Hand events on; then refuse a set that could not be read, or with `is_strict` is not complete.
 
-    Raises
-    ------
-    FileError, SettingsError
-        After the last event, when all scores are reported and written.
+    Raises FileError or SettingsError after the last event, when all scores are reported and written.
     """
     summary = None
     for event in events:

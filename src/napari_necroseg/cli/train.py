@@ -167,12 +167,8 @@ def choose_cases(cohort: Cohort, options: argparse.Namespace) -> Cohort:
 def without_fold(cohort: Cohort, fold: str) -> Cohort:
     """Return the cohort without fold K of N, by its fold column.
 
-    Raises
-    ------
-    SettingsError
-        If `fold` is not ``K/N`` with K from 1 to N.
-    CohortError
-        If a case has no fold, or the number of folds is not N.
+    Raises SettingsError if `fold` is not ``K/N`` with K from 1 to N. Raises CohortError if a case has no
+    fold, or the number of folds is not N.
     """
     left, _, total = fold.partition("/")
     if not (left.isdigit() and total.isdigit() and 1 <= int(left) <= int(total)):

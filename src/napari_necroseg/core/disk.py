@@ -120,23 +120,9 @@ def file_lock(
 
     The system frees the lock when the process ends, however it ends. On a drive without locks all may enter.
 
-    Parameters
-    ----------
-    path
-        The lock file; it is removed afterwards.
-    what
-        The work that is protected, for the message.
-    wait_s
-        How long to wait for another process.
-    stop
-        Ends the wait when it is set.
-
-    Raises
-    ------
-    FileError
-        If another process is inside.
-    ResourceError
-        If the file cannot be made.
+    `path`: the lock file; it is removed afterwards. `what`: the work that is protected, for the message.
+    `wait_s`: how long to wait for another process. `stop`: ends the wait when it is set.
+    Raises FileError if another process is inside. Raises ResourceError if the file cannot be made.
     """
     try:
         disk.make_folder(path.parent)
@@ -182,10 +168,7 @@ def is_locked(path: Path) -> bool:
 def lock(file: FileIO) -> None:
     """Lock an open file until it is closed, so that nobody else writes it, if the drive has locks.
 
-    Raises
-    ------
-    FileError
-        If another window or program is writing it.
+    Raises FileError if another window or program is writing it.
     """
     if disk.lock(file) is False:
         raise FileError(

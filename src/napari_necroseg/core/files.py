@@ -57,19 +57,9 @@ def check_readable(path: Path) -> None:
 def read_bytes(path: Path, *, kind: str = "this", most_bytes: int | None = None) -> bytes:
     """Return the content of a regular file.
 
-    Parameters
-    ----------
-    path
-        The file.
-    kind
-        What the file should be, for the message: ``"an augmentation"``.
-    most_bytes
-        A larger file must be something else, and is not read.
-
-    Raises
-    ------
-    FileError
-        If the file is too large, or cannot be read; see `open_to_read`.
+    `path`: the file. `kind`: what the file should be, for the message: ``"an augmentation"``. `most_bytes`: a
+    larger file must be something else, and is not read.
+    Raises FileError if the file is too large, or cannot be read; see `open_to_read`.
     """
     with open_to_read(path) as file:
         try:
@@ -96,10 +86,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Makes missing parent folders. The temporary name keeps all suffixes, since libraries choose the
     format by them.
 
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full; an earlier file stays unchanged.
+    Raises ResourceError if the folder cannot be written to or the disk is full; an earlier file stays
+    unchanged.
     """
     temporary = beside(path)
     try:
@@ -121,15 +109,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside `path`; rename it to `path` on success, remove it on failure.
 
-    Parameters
-    ----------
-    path
-        A folder that does not exist or is empty, as the caller has checked.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full.
+    `path`: a folder that does not exist or is empty, as the caller has checked.
+    Raises ResourceError if the folder cannot be written to or the disk is full.
     """
     # "." has no name to derive a temporary one from, and a link to a folder stays a link.
     target = Path(os.path.realpath(path))

@@ -32,12 +32,8 @@ def check_out_folder(folder: Path) -> None:
 
     The check leaves nothing behind; a folder that did not exist is removed again.
 
-    Raises
-    ------
-    FileError
-        If it is a file.
-    ResourceError
-        If it cannot be made or written into, or the disk is full; with the system's reason.
+    Raises FileError if it is a file. Raises ResourceError if it cannot be made or written into, or the disk
+    is full; with the system's reason.
     """
     made = _missing(folder)
     try:

@@ -61,19 +61,10 @@ def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
     Closing the iterator ends the process at once or, if the flag ``stop`` is set, after the job has cleaned
     up, for 1.5 seconds at most. A job that ignores ``stop`` for so long is ended as well.
 
-    Parameters
-    ----------
-    job
-        Called in the other process, with flags of the same names; the job and its events can be pickled.
-    flags
-        May be set and cleared at any time; the job sees the changes.
-
-    Raises
-    ------
-    ResourceError
-        If the process ends without a report, as it does when the system runs out of memory.
-    Exception
-        Whatever the job raises.
+    `job`: called in the other process, with flags of the same names; the job and its events can be pickled.
+    `flags`: may be set and cleared at any time; the job sees the changes.
+    Raises ResourceError if the process ends without a report, as it does when the system runs out of memory.
+    Raises Exception whatever the job raises.
     """
     key = os.urandom(32)
     with Listener(authkey=key) as listener, tempfile.TemporaryFile() as report:

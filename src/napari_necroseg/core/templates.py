@@ -22,14 +22,8 @@ def render(folder: Path, name: str, **values: object) -> str:
 
     What is put into HTML is escaped, so that nobody's words can break a page; all else is taken as it is.
 
-    Parameters
-    ----------
-    folder
-        With the template, and others that it includes.
-    name
-        Of its file.
-    **values
-        By the names that the template has for them; one that it misses is an error.
+    `folder`: with the template, and others that it includes. `name`: of its file. `**values`: by the names
+    that the template has for them; one that it misses is an error.
     """
     return _environment(folder).get_template(name).render(**values)
 

@@ -33,28 +33,19 @@ _BESIDE = np.array([(0, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 
 @dataclass(frozen=True, kw_only=True)
 class Tissue:
-    """The grey values of an image's tissue.
+    """The grey values of an image's tissue."""
 
-    Parameters
-    ----------
-    mean, deviation
-        Mean and standard deviation of its voxels, limited to `low` and `high`.
-    low, high
-        Its 1st and 99th percentile.
-    darkest
-        The 1st percentile of all voxels that are not background.
-    background
-        The constant values of the voxels around the tissue; none where air is noise.
-    halo
-        A voxel that differs less than this from a background value is background, too.
-    """
-
+    # Mean and standard deviation of its voxels, limited to `low` and `high`.
     mean: float
     deviation: float
+    # Its 1st and 99th percentile.
     low: float
     high: float
+    # The 1st percentile of all voxels that are not background.
     darkest: float
+    # The constant values of the voxels around the tissue; none where air is noise.
     background: tuple[float, ...]
+    # A voxel that differs less than this from a background value is background, too.
     halo: float
 
     def is_background(self, voxels: Voxels) -> Mask:
@@ -86,10 +77,7 @@ def tissue_of(voxels: Voxels) -> Tissue | None:
     the whole image, in which the background counts as the 10th percentile. At most 262,144 voxels are
     measured, evenly spread.
 
-    Parameters
-    ----------
-    voxels
-        ``(Z, Y, X)``, any real dtype, finite.
+    `voxels`: ``(Z, Y, X)``, any real dtype, finite.
     """
     seen = _spread_out(voxels)
     background = _background(voxels, seen)
@@ -129,15 +117,8 @@ def whiten_by_tissue(voxels: Voxels) -> Voxels32:
     A background that no scanner makes, or that is brighter than the darkest of the rest, becomes what 0 is;
     a wild voxel takes the value of its neighbours.
 
-    Parameters
-    ----------
-    voxels
-        ``(Z, Y, X)``, as acquired: interpolation would spread the values that are limited here.
-
-    Returns
-    -------
-    ndarray
-        ``(Z, Y, X)``, float32; zeros where the image is constant.
+    `voxels`: ``(Z, Y, X)``, as acquired: interpolation would spread the values that are limited here.
+    Returns ``(Z, Y, X)``, float32; zeros where the image is constant.
     """
     tissue = tissue_of(voxels)
     if tissue is None:

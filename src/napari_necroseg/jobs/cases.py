@@ -27,24 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OpenedCase:
-    """A case, ready to be shown.
+    """A case, ready to be shown."""
 
-    Parameters
-    ----------
-    case, files
-        The images, and the row of the cohort that they come from (None for a phantom).
-    layers
-        What to show, from the lowest to the topmost.
-    first_slice
-        The slice to show first.
-    saved
-        Masks of the previous case that were saved before this one was opened.
-    """
-
+    # The images, and the row of the cohort that they come from (None for a phantom).
     case: Case
     files: CaseFiles | None
+    # What to show, from the lowest to the topmost.
     layers: tuple[LayerData, ...]
+    # The slice to show first.
     first_slice: int
+    # Masks of the previous case that were saved before this one was opened.
     saved: tuple["MaskToSave", ...] = ()
 
 

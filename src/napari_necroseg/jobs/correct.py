@@ -98,25 +98,17 @@ def set_aside(kept: KeptStrokes, _stop: threading.Event) -> Iterator[Event]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToSignOff:
-    """A mask to be signed off.
+    """A mask to be signed off."""
 
-    Parameters
-    ----------
-    case, labels, reader
-        Its case, the folder of the project's masks, and the reader's initials.
-    mask
-        The mask and its file.
-    before
-        ``(Z, Y, X)``; the prediction, or the mask that was started from; None if neither is known.
-    voxel_ml, seconds
-        The volume of a voxel, and the time spent since the review was last written.
-    """
-
+    # Its case, the folder of the project's masks, and the reader's initials.
     case: str
     labels: Path
     reader: str
+    # The mask and its file.
     mask: MaskToSave
+    # ``(Z, Y, X)``; the prediction, or the mask that was started from; None if neither is known.
     before: Voxels | None
+    # The volume of a voxel, and the time spent since the review was last written.
     voxel_ml: float
     seconds: float
 
@@ -174,10 +166,7 @@ def look_up(cohort: Cohort, labels: Path, case: str, _stop: threading.Event) -> 
 class Stopwatch:
     """Counts the seconds of work: the time between one action and the next, without long pauses.
 
-    Parameters
-    ----------
-    clock
-        A monotonic clock in seconds.
+    `clock`: a monotonic clock in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -19,27 +19,18 @@ from napari_necroseg.layerdata import LayerData, Role, case_source, mask_layer, 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CasePrediction:
-    """A prediction of a case, ready to be shown.
+    """A prediction of a case, ready to be shown."""
 
-    Parameters
-    ----------
-    case, run
-        The case, and the model (the first of several).
-    config
-        The choices with which it was made.
-    prediction
-        The core's `Prediction`.
-    layers
-        Uncertainty, probability and labels.
-    trained_on
-        Whether a model was trained on this case, or on one of its name, so that scores mean little.
-    """
-
+    # The case, and the model (the first of several).
     case: Case
     run: Path
+    # The choices with which it was made.
     config: PredictConfig
+    # The core's `Prediction`.
     prediction: Any
+    # Uncertainty, probability and labels.
     layers: tuple[LayerData, ...]
+    # Whether a model was trained on this case, or on one of its name, so that scores mean little.
     trained_on: Known
 
 

@@ -30,82 +30,54 @@ _GRID_VOXELS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The images that are augmented, as they are in the viewer.
+    """The images that are augmented, as they are in the viewer."""
 
-    Parameters
-    ----------
-    names
-        Names of the sequences.
-    images
-        ``(N, Y, X)`` each, in working order.
-    mask
-        ``(N, Y, X)``, or None.
-    spacing_mm
-        Spacing of slices, rows and columns.
-    """
-
+    # Names of the sequences.
     names: tuple[str, ...]
+    # ``(N, Y, X)`` each, in working order.
     images: tuple[NDArray[np.generic], ...]
+    # ``(N, Y, X)``, or None.
     mask: NDArray[np.generic] | None
+    # Spacing of slices, rows and columns.
     spacing_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewRequest:
-    """What the preview shall show.
+    """What the preview shall show."""
 
-    Parameters
-    ----------
-    training
-        The training whose samples are shown, by its patch, whitening, share at the target, ranges and seed.
-    number
-        The number of the draw.
-    n_draws
-        The number of draws on a contact sheet, from this one on; 0 for one draw alone.
-    values
-        Fields of the draw that the person sets; None to draw all.
-    slice_index
-        The slice of the patch.
-    has_outline, has_grid
-        Which lines are drawn over the images.
-    """
-
+    # The training whose samples are shown, by its patch, whitening, share at the target, ranges and seed.
     training: TrainConfig
+    # The number of the draw.
     number: int
+    # The number of draws on a contact sheet, from this one on; 0 for one draw alone.
     n_draws: int
+    # Fields of the draw that the person sets; None to draw all.
     values: dict[str, object] | None
+    # The slice of the patch.
     slice_index: int
+    # Which lines are drawn over the images.
     has_outline: bool
     has_grid: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """A draw, ready to be painted.
+    """A draw, ready to be painted."""
 
-    Parameters
-    ----------
-    request
-        The request that it answers.
-    names
-        Names of the sequences.
-    originals, augmented
-        ``(Y, X, 3)`` for each sequence.
-    drawn
-        The values of the draw.
-    before_ml, after_ml
-        Volume of the necrosis in the case and in the whole patch; None while only a slice was made.
-    aspect
-        Height of a pixel over its width.
-    """
-
+    # The request that it answers.
     request: PreviewRequest
+    # Names of the sequences.
     names: tuple[str, ...]
+    # ``(Y, X, 3)`` for each sequence.
     originals: tuple[Pixels, ...]
     augmented: tuple[Pixels, ...]
+    # The values of the draw.
     drawn: "Drawn"
+    # Volume of the necrosis in the case and in the whole patch; None while only a slice was made.
     before_ml: float | None
     after_ml: float | None
+    # Height of a pixel over its width.
     aspect: float
 
 

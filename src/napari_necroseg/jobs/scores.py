@@ -19,49 +19,33 @@ from napari_necroseg.core.volume import Grid, Volume
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MasksToScore:
-    """Copies of the masks on the screen, ``(Z, Y, X)``, and how to compare them.
+    """Copies of the masks on the screen, ``(Z, Y, X)``, and how to compare them."""
 
-    Parameters
-    ----------
-    reference, prediction, second_reader
-        The masks; the last one is optional.
-    grid
-        The grid of all masks.
-    tolerance_mm
-        Surfaces that are no further apart agree.
-    """
-
+    # The masks; the last one is optional.
     reference: Mask
     prediction: Mask
     second_reader: Mask | None
+    # The grid of all masks.
     grid: Grid
+    # Surfaces that are no further apart agree.
     tolerance_mm: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoredLayers:
-    """Scores of two masks, of their slices, maps of where they differ, and scores of a second reader.
+    """Scores of two masks, of their slices, maps of where they differ, and scores of a second reader."""
 
-    Parameters
-    ----------
-    scores
-        Of the prediction against the reference.
-    reader, against_reader
-        Of the second reader against the reference, and of the prediction against the second reader.
-    slices
-        Of the prediction against the reference, along each axis: sagittal, axial and coronal slices.
-    errors, distances_mm
-        Maps of the prediction against the reference.
-    counts
-        Voxels by their agreement, to be updated while a mask is drawn on.
-    """
-
+    # Of the prediction against the reference.
     scores: Scores
+    # Of the second reader against the reference, and of the prediction against the second reader.
     reader: Scores | None
     against_reader: Scores | None
+    # Of the prediction against the reference, along each axis: sagittal, axial and coronal slices.
     slices: tuple[SliceScores, SliceScores, SliceScores]
+    # Maps of the prediction against the reference.
     errors: Volume
     distances_mm: Volume
+    # Voxels by their agreement, to be updated while a mask is drawn on.
     counts: LiveCounts
 
 
@@ -115,16 +99,10 @@ def score_cohort(
 ) -> Iterator[Event]:
     """Score every prediction in a folder against the reference of its case.
 
-    Parameters
-    ----------
-    table, folder, stop
-        The table of the cohort, the folder of predictions, and the flag that stops the job.
-    tolerance_mm
-        Surfaces that are no further apart agree.
-    other, is_reader
-        A folder to compare with, and whether it holds a second reader's masks rather than predictions.
-    export
-        The folder to which all scores and figures are written.
+    `table`, `folder`, `stop`: the table of the cohort, the folder of predictions, and the flag that stops the
+    job. `tolerance_mm`: surfaces that are no further apart agree. `other`, `is_reader`: a folder to compare
+    with, and whether it holds a second reader's masks rather than predictions. `export`: the folder to which
+    all scores and figures are written.
     """
     from napari_necroseg.core.scoring.files import CaseScored, score_files
 

@@ -42,10 +42,7 @@ _MOST_POINTS = 2000
 def check_cohort(cohort: Cohort | None, table: Path | None) -> Cohort:
     """Return the open cohort.
 
-    Raises
-    ------
-    CohortError
-        If there is none that has a table.
+    Raises CohortError if there is none that has a table.
     """
     if cohort is None or not len(cohort):
         raise CohortError("Open a cohort in the dock Cases first.")
@@ -60,10 +57,7 @@ def check_cohort(cohort: Cohort | None, table: Path | None) -> Cohort:
 def check_study(config: StudyConfig, cohort: Cohort, folder: Path) -> None:
     """Refuse cases that lack what a configuration needs, and folds that do not fit the cohort.
 
-    Raises
-    ------
-    NecrosegError
-        Saying what is wrong, and what to do.
+    Raises NecrosegError saying what is wrong, and what to do.
     """
     check_cases(config, without_voxels(cohort))
     try:
@@ -81,10 +75,7 @@ def check_study(config: StudyConfig, cohort: Cohort, folder: Path) -> None:
 def check_same_cohort(table: Path | None, of_study: Path) -> None:
     """Refuse to go on with a study of another cohort than the one that is open.
 
-    Raises
-    ------
-    CohortError
-        Naming the study's cohort. A cohort whose table is gone is not compared.
+    Raises CohortError naming the study's cohort. A cohort whose table is gone is not compared.
     """
     if table is not None and of_study.is_file() and table.resolve() != of_study:
         raise CohortError(
@@ -127,32 +118,22 @@ def _in_plain_words(events: Generator[Event, None, None]) -> Iterator[Event]:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedStudy:
-    """A study, as its files describe it.
+    """A study, as its files describe it."""
 
-    Parameters
-    ----------
-    folder, record
-        Its folder, and its record.
-    table
-        The table of its cohort.
-    runs, states, interrupted
-        Its runs, the outcome of those that are over, and the keys of those that were begun.
-    results
-        The scores so far.
-    corrected
-        The cases whose mask was corrected in the project; None if that is not known.
-    problems
-        Sentences about files that could not be read.
-    """
-
+    # Its folder, and its record.
     folder: Path
     record: StudyRecord
+    # The table of its cohort.
     table: Path
+    # Its runs, the outcome of those that are over, and the keys of those that were begun.
     runs: tuple[Run, ...]
     states: Mapping[str, RunState]
     interrupted: tuple[str, ...]
+    # The scores so far.
     results: tuple[CaseResult, ...]
+    # The cases whose mask was corrected in the project; None if that is not known.
     corrected: frozenset[str] | None = None
+    # Sentences about files that could not be read.
     problems: tuple[str, ...] = ()
 
 

@@ -36,54 +36,38 @@ _STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunStatus:
-    """The status of one run.
+    """The status of one run."""
 
-    Parameters
-    ----------
-    run, state
-        Which run; ``waiting``, ``running``, ``done``, ``failed`` or ``interrupted``.
-    plan
-        Its length and cost, once it was planned.
-    phase, share, iteration, loss, seconds, seconds_left
-        Its progress, as in `RunAdvanced`.
-    mean_dice, scored
-        The mean of a run that is done, over so many cases with something to find; None if there are none.
-    validation
-        The number of cases that it is scored on.
-    reason
-        Why it failed.
-    """
-
+    # Which run; ``waiting``, ``running``, ``done``, ``failed`` or ``interrupted``.
     run: Run
     state: str = "waiting"
+    # Its length and cost, once it was planned.
     plan: RunPlanned | None = None
+    # Its progress, as in `RunAdvanced`.
     phase: str = ""
     share: float = 0.0
     iteration: int = 0
     loss: float | None = None
     seconds: float = 0.0
     seconds_left: float | None = None
+    # The mean of a run that is done, over so many cases with something to find; None if there are none.
     mean_dice: float | None = None
     scored: int = 0
+    # The number of cases that it is scored on.
     validation: int = 0
+    # Why it failed.
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """The status of a whole study.
+    """The status of a whole study."""
 
-    Parameters
-    ----------
-    runs, done, failed
-        The number of all runs, and of those that are done or failed.
-    share, seconds_left
-        The share of the current work that is done, 0 to 1, and about how long the rest takes.
-    """
-
+    # The number of all runs, and of those that are done or failed.
     runs: int
     done: int
     failed: int
+    # The share of the current work that is done, 0 to 1, and about how long the rest takes.
     share: float
     seconds_left: float | None
 
@@ -278,10 +262,7 @@ def _with_estimates(plan: RunPlanned, checked: RunPlanned | None) -> RunPlanned:
 def study_in_words(config: StudyConfig, cohort: Cohort) -> str:
     """Say how many runs on how many cases a study has, and about how long they take.
 
-    Raises
-    ------
-    SettingsError
-        For choices that no training can have.
+    Raises SettingsError for choices that no training can have.
     """
     n_runs = len(config.configurations) * config.folds * config.seeds
     factors = [_count(len(config.configurations), "configuration"), f"{config.folds} folds"]

@@ -70,48 +70,32 @@ def _set_event() -> threading.Event:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingControls:
-    """Flags by which a person steers a training while it runs.
+    """Flags by which a person steers a training while it runs."""
 
-    Parameters
-    ----------
-    keep, pause
-        End it with the model as it is; let it stand still.
-    leave
-        If it is cleared, a stop discards what was learned; otherwise the training can be resumed.
-    """
-
+    # End it with the model as it is; let it stand still.
     keep: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
+    # If it is cleared, a stop discards what was learned; otherwise the training can be resumed.
     leave: threading.Event = field(default_factory=_set_event)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewTraining:
-    """A training, as it is handed to the process that does it.
+    """A training, as it is handed to the process that does it."""
 
-    Parameters
-    ----------
-    config, cohort, out
-        The choices, the cases to train on, and the folder of the model.
-    validation
-        The cases to score meanwhile.
-    start_from
-        The model whose weights it starts from; None for random ones.
-    left_out
-        Other cases of the cohort: those that share a patient or an image with the training are named.
-    picture
-        The case among `validation` of which each prediction is shown.
-    on_existing
-        What happens if `out` holds a checkpoint.
-    """
-
+    # The choices, the cases to train on, and the folder of the model.
     config: TrainConfig
     cohort: Cohort
+    # The cases to score meanwhile.
     validation: Cohort
     out: Path
+    # The model whose weights it starts from; None for random ones.
     start_from: Path | None = None
+    # Other cases of the cohort: those that share a patient or an image with the training are named.
     left_out: Cohort = _NOBODY
+    # The case among `validation` of which each prediction is shown.
     picture: str | None = None
+    # What happens if `out` holds a checkpoint.
     on_existing: Literal["refuse", "resume"] = "refuse"
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
@@ -135,23 +119,15 @@ class NewTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ResumedTraining:
-    """An interrupted training, with the choices and cases that it had.
+    """An interrupted training, with the choices and cases that it had."""
 
-    Parameters
-    ----------
-    out
-        Its folder.
-    cohort
-        All cases that are there, among them those that it trains on.
-    validation
-        Cases to score meanwhile, as far as it does not train on them.
-    picture
-        As in `NewTraining`.
-    """
-
+    # Its folder.
     out: Path
+    # All cases that are there, among them those that it trains on.
     cohort: Cohort
+    # Cases to score meanwhile, as far as it does not train on them.
     validation: Cohort
+    # As in `NewTraining`.
     picture: str | None = None
 
     def __call__(self, flags: Mapping[str, threading.Event]) -> Iterator[Event]:
@@ -161,10 +137,7 @@ class ResumedTraining:
     def as_begun(self) -> NewTraining:
         """Read which training it was.
 
-        Raises
-        ------
-        CohortError, ModelError
-            If a case, or the model that it started from, is missing.
+        Raises CohortError or ModelError if a case, or the model that it started from, is missing.
         """
         from napari_necroseg.core.training.checkpoint import read_progress
 

@@ -9,15 +9,8 @@ OLDEST_NAPARI = (0, 9)
 def check_napari(installed: str | None) -> None:
     """Refuse a napari that is too old for the docks, or none.
 
-    Parameters
-    ----------
-    installed
-        Its version; None where it is not installed.
-
-    Raises
-    ------
-    ImportError
-        With the version that is there, and what to do.
+    `installed`: its version; None where it is not installed.
+    Raises ImportError with the version that is there, and what to do.
     """
     oldest = ".".join(map(str, OLDEST_NAPARI))
     if installed is None:

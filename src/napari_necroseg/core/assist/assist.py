@@ -39,17 +39,10 @@ def assist(
 ) -> Mask | None:
     """Outline what was clicked, in images ``(Z, Y, X)`` on one grid.
 
-    Returns
-    -------
-    ndarray or None
-        ``(Z, Y, X)``, bool: one part that holds the voxel `seed`; strokes are always obeyed, and parts that
-        hold a stroke inside may lie apart. None if `stop` was set, which ends the present stage.
-
-    Raises
-    ------
-    SettingsError
-        For a click outside of the image or in air, images that show nothing there, or strokes that
-        contradict each other or the click.
+    Returns ``(Z, Y, X)``, bool: one part that holds the voxel `seed`; strokes are always obeyed, and parts
+    that hold a stroke inside may lie apart. None if `stop` was set, which ends the present stage.
+    Raises SettingsError for a click outside of the image or in air, images that show nothing there, or
+    strokes that contradict each other or the click.
     """
     try:
         check_stop(stop)
@@ -114,22 +107,11 @@ def assist_files(
 ) -> Generator[Event, None, None]:
     """Read a case without its masks, outline what is about a point, write a mask on the grid of ceT1.
 
-    Parameters
-    ----------
-    seed_mm
-        World position of the click, RAS+.
-    out
-        ``.nii.gz`` or ``.nii``; a file that is there is kept under another name.
-
-    Yields
-    ------
-    Event
-        `Started`, `Warned` for what should be known of the case, `Finished` with an `AssistedMask`.
-
-    Raises
-    ------
-    SettingsError, FileError, ResourceError
-        If the point, the case or the place of the mask cannot be used.
+    `seed_mm`: world position of the click, RAS+. `out`: ``.nii.gz`` or ``.nii``; a file that is there is kept
+    under another name.
+    Yields `Started`, `Warned` for what should be known of the case, `Finished` with an `AssistedMask`.
+    Raises SettingsError or FileError or ResourceError if the point, the case or the place of the mask cannot
+    be used.
     """
     check_out(out, files)
     check_out_file(out)

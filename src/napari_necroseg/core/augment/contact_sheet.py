@@ -85,14 +85,9 @@ def to_pixels(
 ) -> NDArray[np.uint8]:
     """Turn whitened images ``(C, Y, X)`` into enlarged pixels ``(C, 2 Y, 2 X, 3)``.
 
-    Parameters
-    ----------
-    mask, colour
-        ``(Y, X)``, whose outline is drawn, and in which colour.
-    black
-        The intensity that is black, ``(C, 1, 1)`` if it differs from sequence to sequence.
-    lines
-        Pixels ``(2 Y, 2 X)`` to be drawn below the outline, and their colour.
+    `mask`, `colour`: ``(Y, X)``, whose outline is drawn, and in which colour. `black`: the intensity that is
+    black, ``(C, 1, 1)`` if it differs from sequence to sequence. `lines`: pixels ``(2 Y, 2 X)`` to be drawn
+    below the outline, and their colour.
     """
     grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
     pixels = np.repeat(_enlarged(grey)[..., None], 3, axis=-1)

@@ -27,32 +27,22 @@ _NOWHERE = -1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the samples of a training are drawn from its cases; `sampling_of` takes it from the choices.
+    """How the samples of a training are drawn from its cases; `sampling_of` takes it from the choices."""
 
-    Parameters
-    ----------
-    patch_shape
-        Voxels of the patch, all its slices included, in 2D, too.
-    is_2d
-        Whether a sample is one slice of the patch.
-    augment
-        The ranges of the transforms.
-    target_share
-        Share of the patches that stand at the target (without one: in the middle of the image) and surely
-        show some of it; the others lie anywhere in the image.
-    slice_share
-        Of the 2D samples from patches at the target the share whose slice surely shows it; the other slices
-        are drawn from all of the patch, as in the paper.
-    intensity_spread
-        Standard deviation of the brightness and of the logarithm of the contrast of white images. They stand
-        for what whitening by whole images cannot know: other scanners, and how much of it is ill.
-    """
-
+    # Voxels of the patch, all its slices included, in 2D, too.
     patch_shape: Shape
+    # Whether a sample is one slice of the patch.
     is_2d: bool
+    # The ranges of the transforms.
     augment: AugmentConfig
+    # Share of the patches that stand at the target (without one: in the middle of the image) and surely show
+    # some of it; the others lie anywhere in the image.
     target_share: float = 1.0
+    # Of the 2D samples from patches at the target the share whose slice surely shows it; the other slices are
+    # drawn from all of the patch, as in the paper.
     slice_share: float = 0.0
+    # Standard deviation of the brightness and of the logarithm of the contrast of white images. They stand
+    # for what whitening by whole images cannot know: other scanners, and how much of it is ill.
     intensity_spread: float = 0.0
 
 

@@ -34,17 +34,11 @@ _PARTS = 8
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """What the network sees and what it should say, on the device of the source.
+    """What the network sees and what it should say, on the device of the source."""
 
-    Parameters
-    ----------
-    images
-        ``(C, *S)``, or ``(B, C, *S)`` for a batch; float32, whitened.
-    target
-        ``(*S)``, or ``(B, *S)`` for a batch; uint8, 0 and 1.
-    """
-
+    # ``(C, *S)``, or ``(B, C, *S)`` for a batch; float32, whitened.
     images: Tensor
+    # ``(*S)``, or ``(B, *S)`` for a batch; uint8, 0 and 1.
     target: Tensor
 
 

@@ -22,39 +22,28 @@ class Source:
     """A case on the network's slices; `make_source` makes it.
 
     Held as float32: 26 cases of 64 x 400 x 400 with both sequences take 3.6 GB.
-
-    Parameters
-    ----------
-    name
-        The case.
-    padded
-        ``(C + 1, Z + 2, Y + 2, X + 2)``, float32: each sequence less its minimum, so that 0 is what lies
-        beyond the border, and the target, 0 and 1; all within a border of zeros, so that the border needs no
-        code of its own. Samples are made on the device that it is on.
-    coarse
-        ``(C, Z / 4 + 3, Y / 4 + 3, X / 4 + 3)``: the middles of blocks of 4 x 4 x 4 voxels of the sequences,
-        with one of zeros before and two behind them, for the statistics of patches.
-    target
-        ``(Z, Y, X)``, uint8, 0 and 1: the target again, on the CPU, where draws are made.
-    spacing_mm
-        Of slices, rows and columns on the network's grid.
-    target_centre
-        Row and column of the target's centre of mass, m_c of the paper; of the image without a target.
-    witnesses
-        ``(n, 3)``: for each slice with target the voxel deepest inside it (of several the one nearest to
-        the middle); none without a target.
-    air
-        ``(C,)``: of sequences that were whitened as a whole, the value that 0 of `padded` stands for; None
-        where each sample is to be whitened by itself.
     """
 
+    # The case.
     name: str
+    # ``(C + 1, Z + 2, Y + 2, X + 2)``, float32: each sequence less its minimum, so that 0 is what lies beyond
+    # the border, and the target, 0 and 1; all within a border of zeros, so that the border needs no code of
+    # its own. Samples are made on the device that it is on.
     padded: Tensor
+    # ``(C, Z / 4 + 3, Y / 4 + 3, X / 4 + 3)``: the middles of blocks of 4 x 4 x 4 voxels of the sequences,
+    # with one of zeros before and two behind them, for the statistics of patches.
     coarse: Tensor
+    # ``(Z, Y, X)``, uint8, 0 and 1: the target again, on the CPU, where draws are made.
     target: NDArray[np.uint8]
+    # Of slices, rows and columns on the network's grid.
     spacing_mm: tuple[float, float, float]
+    # Row and column of the target's centre of mass, m_c of the paper; of the image without a target.
     target_centre: tuple[float, float]
+    # ``(n, 3)``: for each slice with target the voxel deepest inside it (of several the one nearest to the
+    # middle); none without a target.
     witnesses: NDArray[np.int64]
+    # ``(C,)``: of sequences that were whitened as a whole, the value that 0 of `padded` stands for; None
+    # where each sample is to be whitened by itself.
     air: NDArray[np.float32] | None = None
 
     @property
@@ -85,12 +74,8 @@ def make_source(
 ) -> Source:
     """Make the source of a case from images ``(C, Z, Y, X)``, float32.
 
-    Parameters
-    ----------
-    target
-        ``(Z, Y, X)``; what is not 0 is inside. None for a case without a mask.
-    is_white
-        Whether the images were whitened as a whole, so that samples stay as they are.
+    `target`: ``(Z, Y, X)``; what is not 0 is inside. None for a case without a mask. `is_white`: whether the
+    images were whitened as a whole, so that samples stay as they are.
     """
     inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
     padded = _within_zeros(len(images) + 1, inside.shape)

@@ -25,20 +25,13 @@ BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Cells by column name.
+    """Cells by column name."""
 
-    Parameters
-    ----------
-    columns
-        The names in the first row, without surrounding blanks.
-    rows
-        For each row that is not empty its number in a spreadsheet, where the header is row 1, and its cells.
-    delimiter, has_mark
-        How the file was written, so that it can be written back in the same way.
-    """
-
+    # The names in the first row, without surrounding blanks.
     columns: tuple[str, ...]
+    # For each row that is not empty its number in a spreadsheet, where the header is row 1, and its cells.
     rows: tuple[tuple[int, dict[str, str]], ...]
+    # How the file was written, so that it can be written back in the same way.
     delimiter: str = ","
     has_mark: bool = False
 

@@ -64,10 +64,7 @@ def find_twins(cases: Iterable[CaseFiles]) -> Generator[Event, None, tuple[str, 
     The header of every image is read, and the beginning of those whose shape and spacing agree. Only images
     that agree in their position, or in their first voxels, are read whole.
 
-    Yields
-    ------
-    Event
-        `Progress`; a sentence for each image that several cases hold is the generator's return value.
+    Yields `Progress`; a sentence for each image that several cases hold is the generator's return value.
     """
     images = yield from _images(tuple(cases))
     suspects = _suspects(images)

@@ -100,17 +100,11 @@ MASK_KINDS = {Kind.MASK, Kind.NECROSIS, Kind.TUMOUR}
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What the name of a file tells.
+    """What the name of a file tells."""
 
-    Parameters
-    ----------
-    role
-        The role, or None if the name tells none.
-    reason
-        Why the file is not used as a sequence or mask; empty if it is, or if the name tells nothing.
-    """
-
+    # The role, or None if the name tells none.
     role: Role | None
+    # Why the file is not used as a sequence or mask; empty if it is, or if the name tells nothing.
     reason: str = ""
 
 
@@ -219,18 +213,10 @@ def _other_sequence(word: str) -> Judgement:
 def variants_among(names: Iterable[str], *, of_files: bool = False) -> dict[str, str]:
     """Find the names of copies and derived images.
 
-    Parameters
-    ----------
-    names
-        Of the files of one folder, without their suffixes, or of folders in the same folder.
-    of_files
-        Whether the names are of files. Then a letter at the end may be an addition, too (dcm2niix makes ceT1a
-        beside ceT1), and an addition may come first; a folder Brain-01 is no variant of 01.
-
-    Returns
-    -------
-    dict
-        For the name of each variant the name of its original, which is among `names`.
+    `names`: of the files of one folder, without their suffixes, or of folders in the same folder. `of_files`:
+    whether the names are of files. Then a letter at the end may be an addition, too (dcm2niix makes ceT1a
+    beside ceT1), and an addition may come first; a folder Brain-01 is no variant of 01.
+    Returns for the name of each variant the name of its original, which is among `names`.
     """
     names = tuple(dict.fromkeys(names))
     of_words: dict[tuple[str, ...], str] = {}

@@ -177,27 +177,18 @@ def _with_unique_names(groups: list[Group]) -> list[Group]:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The decision on a group of files.
+    """The decision on a group of files."""
 
-    Parameters
-    ----------
-    name, where
-        The name of the case, and the folder or file for messages.
-    case
-        The case, or None if no ceT1 image is certain.
-    problems
-        A sentence for everything that is ambiguous or left out.
-    lacks
-        Roles that no file has, and that no problem mentions.
-    unused
-        Files that were not used.
-    """
-
+    # The name of the case, and the folder or file for messages.
     name: str
     where: str
+    # The case, or None if no ceT1 image is certain.
     case: CaseFiles | None
+    # A sentence for everything that is ambiguous or left out.
     problems: tuple[str, ...] = ()
+    # Roles that no file has, and that no problem mentions.
     lacks: tuple[Role, ...] = ()
+    # Files that were not used.
     unused: tuple[Path, ...] = ()
 
 

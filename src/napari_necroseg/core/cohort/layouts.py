@@ -49,23 +49,15 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The files that might belong to one case.
+    """The files that might belong to one case."""
 
-    Parameters
-    ----------
-    name
-        The name of the case.
-    long_name
-        The name preceded by those of the folders above, used if two cases have the same name.
-    files
-        All files of the group.
-    patient
-        The patient, if the layout names one.
-    """
-
+    # The name of the case.
     name: str
+    # The name preceded by those of the folders above, used if two cases have the same name.
     long_name: str
+    # All files of the group.
     files: tuple[Candidate, ...]
+    # The patient, if the layout names one.
     patient: str = ""
 
     def of_role(self, role: Role) -> list[Path]:

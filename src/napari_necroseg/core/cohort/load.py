@@ -67,14 +67,8 @@ def assemble_case(
 ) -> Case:
     """Bring images and masks from any source onto the working grid of the ceT1 image; see `load_case`.
 
-    Parameters
-    ----------
-    name
-        Of the case.
-    images
-        ceT1, and T2 if there is one.
-    masks
-        By role, ``reference`` and ``tumour``; values 0 and 1.
+    `name`: of the case. `images`: ceT1, and T2 if there is one. `masks`: by role, ``reference`` and
+    ``tumour``; values 0 and 1.
     """
     cet1 = images[Sequence.CET1]
     grid = working_grid(cet1.volume.grid)

@@ -43,26 +43,17 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The table of a cohort.
+    """The table of a cohort."""
 
-    Parameters
-    ----------
-    cohort
-        The file.
-    cases
-        The number of cases.
-    problems
-        A sentence for everything that is missing, ambiguous, doubtful or left out.
-    listing
-        The files of each case, in the order of the table.
-    earlier
-        The copy of the earlier table, if this one replaced it.
-    """
-
+    # The file.
     cohort: Path
+    # The number of cases.
     cases: int
+    # A sentence for everything that is missing, ambiguous, doubtful or left out.
     problems: tuple[str, ...]
+    # The files of each case, in the order of the table.
     listing: tuple[Listed, ...]
+    # The copy of the earlier table, if this one replaced it.
     earlier: Path | None = None
 
     def __str__(self) -> str:
@@ -87,22 +78,11 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     New cases are added to an existing table, see `merge`; if that changes it, the earlier one is kept beside
     it as ``cohort.csv.bak-1``, ``.bak-2``, ...
 
-    Parameters
-    ----------
-    folder
-        See `find.find_cases` for the layouts that are understood.
-    out
-        The table to write, or the folder for it; ``cohort.csv`` in `folder` if None.
-
-    Yields
-    ------
-    Event
-        `Progress` while searching and checking, `Warned` for each problem, then `Finished` with `Prepared`.
-
-    Raises
-    ------
-    CohortError
-        If no case is found, or an earlier table has a mistake; nothing is written then.
+    `folder`: see `find.find_cases` for the layouts that are understood. `out`: the table to write, or the
+    folder for it; ``cohort.csv`` in `folder` if None.
+    Yields `Progress` while searching and checking, `Warned` for each problem, then `Finished` with
+    `Prepared`.
+    Raises CohortError if no case is found, or an earlier table has a mistake; nothing is written then.
     """
     path = _table_path(folder, out)
     check_out_file(path)

@@ -38,20 +38,13 @@ class ImageMark:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """The cases that one or more models were trained on, including those of their start models.
+    """The cases that one or more models were trained on, including those of their start models."""
 
-    Parameters
-    ----------
-    cases
-        Names.
-    patients
-        As `patient_sha256`; models of earlier versions have none.
-    images_sha256, likenesses
-        Of every image; models of earlier versions have fewer, or none.
-    """
-
+    # Names.
     cases: frozenset[str] = frozenset()
+    # As `patient_sha256`; models of earlier versions have none.
     patients: frozenset[str] = frozenset()
+    # Of every image; models of earlier versions have fewer, or none.
     images_sha256: frozenset[str] = frozenset()
     likenesses: tuple[str, ...] = ()
 

@@ -100,12 +100,8 @@ def read_cohort_table(path: Path) -> CohortTable:
 def write_cohort(path: Path, cohort: Cohort) -> None:
     """Write a cohort atomically, with paths relative to the table where that is possible.
 
-    Raises
-    ------
-    CohortError
-        If two cases have the same name, or one has a name that no case may have; nothing is written then.
-    ResourceError
-        If the file cannot be written.
+    Raises CohortError if two cases have the same name, or one has a name that no case may have; nothing is
+    written then. Raises ResourceError if the file cannot be written.
     """
     rows = tuple(Row(number=number, case=case) for number, case in enumerate(cohort, start=2))
     write_cohort_table(path, CohortTable(rows=rows, layout=Table(columns=COLUMNS, rows=())))

@@ -21,18 +21,9 @@ class _Mapping(NamedTuple):
 def resample_image(volume: Volume, onto: Grid) -> Volume:
     """Interpolate an image onto another grid with a cubic B-spline.
 
-    Parameters
-    ----------
-    volume
-        ``(Z, Y, X)``, any real dtype.
-    onto
-        The grid to sample.
-
-    Returns
-    -------
-    Volume
-        float32. Outside of the image, whose border is half a voxel beyond the outermost voxel centres, its
-        lowest value.
+    `volume`: ``(Z, Y, X)``, any real dtype. `onto`: the grid to sample.
+    Returns float32. Outside of the image, whose border is half a voxel beyond the outermost voxel centres,
+    its lowest value.
     """
     from scipy.ndimage import affine_transform
 
@@ -51,17 +42,8 @@ def resample_mask(volume: Volume, onto: Grid) -> Volume:
     The occupancy is the mean of the linearly interpolated mask over the voxel. If a voxel of the target is n
     times as long as one of the mask along an axis, it is sampled at n points there, else at its centre.
 
-    Parameters
-    ----------
-    volume
-        ``(Z, Y, X)``; what is not 0 is inside.
-    onto
-        The grid to sample.
-
-    Returns
-    -------
-    Volume
-        uint8, 0 and 1; 0 outside the mask's grid.
+    `volume`: ``(Z, Y, X)``; what is not 0 is inside. `onto`: the grid to sample.
+    Returns uint8, 0 and 1; 0 outside the mask's grid.
     """
     points = _points_per_axis(volume.grid, onto)
     fine = _refined(onto, points)

@@ -20,15 +20,8 @@ def to_slices(voxels: Voxels, n_slices: int = N_SLICES) -> NDArray[np.float32]:
 
     Agrees with ``scipy.ndimage.zoom(order=3, mode="mirror", grid_mode=False)`` along the first axis.
 
-    Parameters
-    ----------
-    voxels
-        ``(N, Y, X)``, any real dtype; N may be 1.
-
-    Returns
-    -------
-    ndarray
-        ``(n_slices, Y, X)``, float32; the very values of the input where N is `n_slices`.
+    `voxels`: ``(N, Y, X)``, any real dtype; N may be 1.
+    Returns ``(n_slices, Y, X)``, float32; the very values of the input where N is `n_slices`.
     """
     return _along_slices(voxels, cubic_matrix(len(voxels), n_slices))
 
@@ -36,15 +29,8 @@ def to_slices(voxels: Voxels, n_slices: int = N_SLICES) -> NDArray[np.float32]:
 def mask_to_slices(mask: Voxels, n_slices: int = N_SLICES) -> NDArray[np.uint8]:
     """Bring a mask to `n_slices` slices: linear occupancy, inside from 0.5 on.
 
-    Parameters
-    ----------
-    mask
-        ``(N, Y, X)``; what is not 0 is inside.
-
-    Returns
-    -------
-    ndarray
-        ``(n_slices, Y, X)``, uint8, 0 and 1.
+    `mask`: ``(N, Y, X)``; what is not 0 is inside.
+    Returns ``(n_slices, Y, X)``, uint8, 0 and 1.
     """
     occupancy = _along_slices(mask != 0, linear_matrix(len(mask), n_slices))
     # The product may be a rounding error below 0.5; such a voxel is inside.
@@ -56,18 +42,9 @@ def probability_from_slices(
 ) -> NDArray[np.float32]:
     """Bring a probability from the network's slices back to the `n_slices` acquired ones, linearly.
 
-    Parameters
-    ----------
-    probability
-        ``(N, Y, X)``, N of the network.
-    smoothing_slices
-        Standard deviation, in acquired slices, of a Gaussian along them; beyond the stack the first and the
-        last slice are repeated.
-
-    Returns
-    -------
-    ndarray
-        ``(n_slices, Y, X)``, float32.
+    `probability`: ``(N, Y, X)``, N of the network. `smoothing_slices`: standard deviation, in acquired
+    slices, of a Gaussian along them; beyond the stack the first and the last slice are repeated.
+    Returns ``(n_slices, Y, X)``, float32.
     """
     matrix = linear_matrix(len(probability), n_slices)
     if smoothing_slices:

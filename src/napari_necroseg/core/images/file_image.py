@@ -39,21 +39,14 @@ _GIB = 2**30
 
 @dataclass(frozen=True, eq=False)
 class FileImage:
-    """Voxels in the axis order of their file.
+    """Voxels in the axis order of their file."""
 
-    Parameters
-    ----------
-    volume
-        An image as float32 (with slope and intercept applied), or a mask as uint8, 0 and 1.
-    origin
-        Needed to save a mask onto the same grid.
-    notes
-        Sentences for the user on how the file was read.
-    """
-
+    # An image as float32 (with slope and intercept applied), or a mask as uint8, 0 and 1.
     volume: Volume
+    # Needed to save a mask onto the same grid.
     origin: Origin
     _: KW_ONLY
+    # Sentences for the user on how the file was read.
     notes: tuple[str, ...] = ()
 
 
@@ -130,19 +123,9 @@ def finite_or_zero(voxels: Voxels, name: str) -> tuple[Voxels, tuple[str, ...]]:
 def one_label(voxels: Voxels, name: str, *, is_own: bool = False) -> tuple[Voxels, tuple[str, ...]]:
     """Turn voxels with one label into a uint8 mask, 0 and 1, of the same memory layout.
 
-    Parameters
-    ----------
-    voxels
-        Values that are nearly whole numbers count as whole.
-    name
-        Of the file, for notes and errors.
-    is_own
-        Whether every label counts as inside; else there must be only one.
-
-    Raises
-    ------
-    FileError
-        For fractional values, or for more than one label.
+    `voxels`: values that are nearly whole numbers count as whole. `name`: of the file, for notes and errors.
+    `is_own`: whether every label counts as inside; else there must be only one.
+    Raises FileError for fractional values, or for more than one label.
     """
     voxels, notes = finite_or_zero(voxels, name) if voxels.dtype.kind == "f" else (voxels, ())
     whole = _whole(voxels, name) if voxels.dtype.kind == "f" else voxels

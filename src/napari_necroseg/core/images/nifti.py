@@ -42,12 +42,8 @@ def read_nifti(path: Path) -> FileImage:
     NIfTI-1 and -2, ``.nii``, ``.nii.gz`` and ``.hdr``/``.img``, either byte order, any real dtype,
     four or more dimensions if all but three have length 1. NaN and infinity become 0, with a note.
 
-    Raises
-    ------
-    FileError
-        For a file that is missing, foreign, truncated or damaged, or not a single real 3-D image.
-    GeometryError
-        For a spacing of zero or beyond 0.01 to 100 mm, or a singular affine.
+    Raises FileError for a file that is missing, foreign, truncated or damaged, or not a single real 3-D
+    image. Raises GeometryError for a spacing of zero or beyond 0.01 to 100 mm, or a singular affine.
     """
     image = open_nifti(path)
     grid, notes = grid_of_header(image, path.name)

@@ -31,42 +31,27 @@ _COVERS_ALL = 0.995
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """How a volume can be brought onto a grid.
+    """How a volume can be brought onto a grid."""
 
-    Parameters
-    ----------
-    note
-        A sentence on how; empty where the volume lies on the grid.
-    is_resampled
-        Whether it has to be interpolated; else each voxel of the grid is one of its own.
-    covered
-        The share of the grid that it covers.
-    """
-
+    # A sentence on how; empty where the volume lies on the grid.
     note: str = ""
+    # Whether it has to be interpolated; else each voxel of the grid is one of its own.
     is_resampled: bool = False
+    # The share of the grid that it covers.
     covered: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placed:
-    """A volume in working order on the grid that was asked for.
+    """A volume in working order on the grid that was asked for."""
 
-    Parameters
-    ----------
-    volume
-        Its very voxels, unless it `was_resampled`.
-    was_resampled
-        Whether they lay on another grid.
-    notes
-        Sentences for the user on how it was brought there.
-    covered
-        The share of the grid that they cover.
-    """
-
+    # Its very voxels, unless it `was_resampled`.
     volume: Volume
+    # Whether they lay on another grid.
     was_resampled: bool = False
+    # Sentences for the user on how it was brought there.
     notes: tuple[str, ...] = ()
+    # The share of the grid that they cover.
     covered: float = 1.0
 
 

@@ -20,21 +20,10 @@ from napari_necroseg.core.volume import Grid
 def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | None = None) -> FileImage:
     """Read a NIfTI or TIFF image.
 
-    Parameters
-    ----------
-    path
-        The file; its name tells the format.
-    spacing_mm
-        Slice, row and column spacing of a TIFF stack that does not state its own.
-    channel
-        The channel of a TIFF stack with several.
-
-    Raises
-    ------
-    FileError, GeometryError
-        If it cannot be read as a single three-dimensional real image with a position in space.
-    ResourceError
-        If memory does not suffice.
+    `path`: the file; its name tells the format. `spacing_mm`: slice, row and column spacing of a TIFF stack
+    that does not state its own. `channel`: the channel of a TIFF stack with several.
+    Raises FileError or GeometryError if it cannot be read as a single three-dimensional real image with a
+    position in space. Raises ResourceError if memory does not suffice.
     """
     with memory_for(path.name):
         if is_tiff(path):
@@ -50,18 +39,11 @@ def read_image(path: Path, *, spacing_mm: Spacing | None = None, channel: int | 
 def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = False) -> FileImage:
     """Read a NIfTI or TIFF mask with one label; see `read_image`.
 
-    Parameters
-    ----------
-    path, spacing_mm
-        As in `read_image`.
-    is_own
-        Whether this program wrote the mask. Then every voxel that is not 0 is inside, since a person may have
-        painted with any label; in other masks further labels may mean other structures.
-
-    Raises
-    ------
-    FileError, GeometryError, ResourceError
-        As `read_image`; also for fractional values and for more than one label.
+    `path`, `spacing_mm`: as in `read_image`. `is_own`: whether this program wrote the mask. Then every voxel
+    that is not 0 is inside, since a person may have painted with any label; in other masks further labels may
+    mean other structures.
+    Raises FileError or GeometryError or ResourceError as `read_image`; also for fractional values and for
+    more than one label.
     """
     is_own = is_own or is_in_project(path, image_stem(path))
     with memory_for(path.name):
@@ -97,23 +79,11 @@ def read_mask_on(
 ) -> Placed:
     """Read a mask onto the grid of an image.
 
-    Parameters
-    ----------
-    path
-        The mask file.
-    grid
-        Of the image, in any axis order; the result is in working order.
-    what, onto
-        The names of the mask and the image in notes; by default the mask's file name.
-    spacing_mm
-        Slice, row and column spacing of a TIFF stack that does not state its own.
-    is_own
-        See `read_mask`.
-
-    Raises
-    ------
-    FileError, GeometryError, ResourceError
-        If it cannot be read, has several labels, or cannot be brought onto the grid.
+    `path`: the mask file. `grid`: of the image, in any axis order; the result is in working order. `what`,
+    `onto`: the names of the mask and the image in notes; by default the mask's file name. `spacing_mm`:
+    slice, row and column spacing of a TIFF stack that does not state its own. `is_own`: see `read_mask`.
+    Raises FileError or GeometryError or ResourceError if it cannot be read, has several labels, or cannot be
+    brought onto the grid.
     """
     what = what or path.name
     with memory_for(what):

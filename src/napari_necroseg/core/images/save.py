@@ -62,20 +62,11 @@ def _bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:
 def write_nifti(path: Path, voxels: Voxels, *, origin: Origin) -> None:
     """Write voxels atomically onto the grid of the file that they belong to.
 
-    Parameters
-    ----------
-    path
-        ``.nii`` or ``.nii.gz``.
-    voxels
-        In the axis order of `origin`'s grid; their dtype is kept, no scaling is written.
-    origin
-        Version, byte order, qform, sform, their codes and the units are exactly those of its NIfTI header, if
-        it has one. Nothing else is taken from the header, since it may hold a name.
-
-    Raises
-    ------
-    ResourceError
-        If the folder cannot be written to or the disk is full; an earlier file stays unchanged.
+    `path`: ``.nii`` or ``.nii.gz``. `voxels`: in the axis order of `origin`'s grid; their dtype is kept, no
+    scaling is written. `origin`: version, byte order, qform, sform, their codes and the units are exactly
+    those of its NIfTI header, if it has one. Nothing else is taken from the header, since it may hold a name.
+    Raises ResourceError if the folder cannot be written to or the disk is full; an earlier file stays
+    unchanged.
     """
     write_bytes(path, nifti_bytes(path, voxels, origin=origin))
 

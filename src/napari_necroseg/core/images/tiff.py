@@ -56,22 +56,12 @@ _WHITE_IS_ZERO = 0
 def read_tiff(path: Path, *, spacing_mm: Spacing | None = None, channel: int | None = None) -> FileImage:
     """Read a stack of grey slices as float32.
 
-    Parameters
-    ----------
-    path
-        Its pages are taken for sagittal slices from right to left, its rows for superior to inferior and its
-        columns for anterior to posterior, since a TIFF file cannot state its directions.
-    spacing_mm
-        Slice, row and column spacing; takes precedence over the file.
-    channel
-        The channel to read where there are several, counted from 0.
-
-    Raises
-    ------
-    FileError
-        For a file that is damaged, foreign, coloured, or not one stack of slices.
-    GeometryError
-        If neither the file nor `spacing_mm` states the spacing.
+    `path`: its pages are taken for sagittal slices from right to left, its rows for superior to inferior and
+    its columns for anterior to posterior, since a TIFF file cannot state its directions. `spacing_mm`: slice,
+    row and column spacing; takes precedence over the file. `channel`: the channel to read where there are
+    several, counted from 0.
+    Raises FileError for a file that is damaged, foreign, coloured, or not one stack of slices. Raises
+    GeometryError if neither the file nor `spacing_mm` states the spacing.
     """
     voxels, spacing, page_notes = _read(path, spacing_mm, channel=channel)
     with np.errstate(over="ignore"):
@@ -102,23 +92,15 @@ def _read(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TiffStack:
-    """The content of a TIFF file.
+    """The content of a TIFF file."""
 
-    Parameters
-    ----------
-    voxels
-        Grey values, with the axes of `axes`.
-    axes
-        One letter per axis, as in tifffile: Z, T, I, Q for slices, C for channels, Y for rows, X for columns.
-    stated
-        Slice, row and column spacing, or why the file states none.
-    unused_pages
-        Number of pages that the metadata do not announce.
-    """
-
+    # Grey values, with the axes of `axes`.
     voxels: Voxels
+    # One letter per axis, as in tifffile: Z, T, I, Q for slices, C for channels, Y for rows, X for columns.
     axes: str
+    # Slice, row and column spacing, or why the file states none.
     stated: Stated
+    # Number of pages that the metadata do not announce.
     unused_pages: int = 0
 
 

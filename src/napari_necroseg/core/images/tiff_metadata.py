@@ -40,17 +40,11 @@ _OF_PLANES = ("IFD", "FirstZ", "FirstC", "FirstT", "NumPlanes", "PlaneCount")
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """The spacing that a file states.
+    """The spacing that a file states."""
 
-    Parameters
-    ----------
-    spacing_mm
-        Slice, row and column spacing, or None.
-    why_not
-        Why there is none: the rest of a sentence that begins with the name of the file.
-    """
-
+    # Slice, row and column spacing, or None.
     spacing_mm: Spacing | None = None
+    # Why there is none: the rest of a sentence that begins with the name of the file.
     why_not: str = NOT_STATED
 
 

@@ -28,19 +28,9 @@ Shape = tuple[int, int, int]
 def outline(probability: Voxels, config: PredictConfig, *, voxel_ml: float) -> NDArray[np.uint8]:
     """Turn a probability into a mask, and clean it.
 
-    Parameters
-    ----------
-    probability
-        ``(Z, Y, X)``, float16 or float32, not negative.
-    config
-        Its threshold, from which a voxel is inside, and what of the mask is cleaned.
-    voxel_ml
-        Volume of a voxel.
-
-    Returns
-    -------
-    ndarray
-        ``(Z, Y, X)``, uint8, 0 and 1.
+    `probability`: ``(Z, Y, X)``, float16 or float32, not negative. `config`: its threshold, from which a
+    voxel is inside, and what of the mask is cleaned. `voxel_ml`: volume of a voxel.
+    Returns ``(Z, Y, X)``, uint8, 0 and 1.
     """
     cleaned = clean(
         _reaches(probability, config.threshold),
@@ -69,13 +59,9 @@ def clean(
 ) -> Mask:
     """Return a mask ``(Z, Y, X)``, cleaned.
 
-    Parameters
-    ----------
-    fill_holes
-        First fill what is enclosed within a slice.
-    min_volume_ml, smallest_share, largest
-        Then remove components that are smaller than a volume or than this share of the largest one, or all
-        but the largest one.
+    `fill_holes`: first fill what is enclosed within a slice. `min_volume_ml`, `smallest_share`, `largest`:
+    then remove components that are smaller than a volume or than this share of the largest one, or all but
+    the largest one.
     """
     if not mask.any():
         return mask.copy()
@@ -108,10 +94,7 @@ def _reaches(probability: Voxels, threshold: float) -> Mask:
 def remove_island(mask: Mask, index: Index) -> Mask:
     """Return a mask ``(Z, Y, X)`` without the part that holds a voxel.
 
-    Raises
-    ------
-    SettingsError
-        If the voxel is not inside the mask.
+    Raises SettingsError if the voxel is not inside the mask.
     """
     if not all(0 <= place < n for place, n in zip(index, mask.shape, strict=True)) or not mask[index]:
         place = ", ".join(str(int(number)) for number in index)
@@ -127,20 +110,13 @@ def remove_island(mask: Mask, index: Index) -> Mask:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Size of a mask.
+    """Size of a mask."""
 
-    Parameters
-    ----------
-    volume_ml
-        Number of voxels times their volume.
-    longest_diameter_mm
-        Greatest distance between two points of it, voxels being bricks; 0 for an empty mask.
-    components
-        Parts that share no face, edge or corner.
-    """
-
+    # Number of voxels times their volume.
     volume_ml: float
+    # Greatest distance between two points of it, voxels being bricks; 0 for an empty mask.
     longest_diameter_mm: float
+    # Parts that share no face, edge or corner.
     components: int
 
     def __str__(self) -> str:

@@ -22,17 +22,11 @@ _ROUNDING_MM = 1e-6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Edit:
-    """The voxels of a box before and after.
+    """The voxels of a box before and after."""
 
-    Parameters
-    ----------
-    box
-        The smallest that holds every voxel that changed.
-    before, after
-        ``(Z, Y, X)`` of the box; copies, of the dtype of the labels.
-    """
-
+    # The smallest that holds every voxel that changed.
     box: Box
+    # ``(Z, Y, X)`` of the box; copies, of the dtype of the labels.
     before: Voxels
     after: Voxels
 
@@ -74,10 +68,7 @@ def changed_box(before: Voxels, after: Voxels) -> Box | None:
 def copy_slice(mask: Mask, *, source: int, target: int) -> Mask:
     """Return a mask ``(Z, Y, X)`` in which one slice is as another.
 
-    Raises
-    ------
-    SettingsError
-        If there is no such slice, or nothing to copy on the source.
+    Raises SettingsError if there is no such slice, or nothing to copy on the source.
     """
     for number in (source, target):
         if not 0 <= number < len(mask):
@@ -108,25 +99,12 @@ def disk_mm(
 ) -> tuple[Box, Mask]:
     """Return what one touch of the brush covers.
 
-    Parameters
-    ----------
-    spacing_mm
-        Voxel spacing along the three axes.
-    centre_index
-        Slice, row and column of the brush; between voxels, too.
-    radius_mm
-        A voxel is covered if its centre is no further from the brush's than this. A brush at the centre of
-        a voxel covers that one at least.
-    shape
-        Of the image; what lies beside it is not covered.
-    in_3d
-        A ball; else a disk in the slice nearest to the centre.
-
-    Returns
-    -------
-    box, mask
-        The slices, rows and columns that the brush reaches (of length 0 where it is beside the image), and
-        which of their voxels it covers.
+    `spacing_mm`: voxel spacing along the three axes. `centre_index`: slice, row and column of the brush;
+    between voxels, too. `radius_mm`: a voxel is covered if its centre is no further from the brush's than
+    this. A brush at the centre of a voxel covers that one at least. `shape`: of the image; what lies beside
+    it is not covered. `in_3d`: a ball; else a disk in the slice nearest to the centre.
+    Returns the slices, rows and columns that the brush reaches (of length 0 where it is beside the image),
+    and which of their voxels it covers.
     """
     lengths, centre = np.asarray(spacing_mm), np.asarray(centre_index, np.float64)
     reach = np.full(3, radius_mm + _ROUNDING_MM) / lengths

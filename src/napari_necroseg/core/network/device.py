@@ -26,20 +26,13 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """Where a network computes.
+    """Where a network computes."""
 
-    Parameters
-    ----------
-    device
-        Torch's name of the device, never ``auto``.
-    threads
-        CPU threads.
-    short_dtype
-        The short number format of its convolutions; None for 32 bits.
-    """
-
+    # Torch's name of the device, never ``auto``.
     device: str
+    # CPU threads.
     threads: int
+    # The short number format of its convolutions; None for 32 bits.
     short_dtype: torch.dtype | None = None
 
     @property

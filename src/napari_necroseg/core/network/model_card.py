@@ -36,10 +36,7 @@ class Export:
 def read_run_scores(model: Model) -> dict[str, Scores]:
     """Read the scores in the run's folder, by case; none if it has no ``scores.csv``.
 
-    Raises
-    ------
-    FileError
-        If the table is damaged.
+    Raises FileError if the table is damaged.
     """
     path = model.run / SCORES_NAME
     return read_scores(path) if path.exists() else {}
@@ -50,14 +47,8 @@ def model_card(model: Model, export: Export, *, scores: Mapping[str, Scores]) ->
 
     It names no case: a name may be a patient's.
 
-    Parameters
-    ----------
-    model
-        The model that was exported.
-    export
-        The exported file.
-    scores
-        By case, from `read_run_scores`.
+    `model`: the model that was exported. `export`: the exported file. `scores`: by case, from
+    `read_run_scores`.
     """
     from napari_necroseg.core.templates import render
 

@@ -11,26 +11,17 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """Flags that steer a running training; each may be set at any time, from any thread.
+    """Flags that steer a running training; each may be set at any time, from any thread."""
 
-    Parameters
-    ----------
-    stop
-        End the training within two seconds, and leave nothing.
-    leave
-        Leave the checkpoint, if there is one, when the training is stopped.
-    keep
-        End the training after this step, and keep the model as it is.
-    pause
-        Pause after this step until the flag is cleared; a checkpoint is written first.
-    picture
-        Name of the validation case whose predicted labels are reported.
-    """
-
+    # End the training within two seconds, and leave nothing.
     stop: threading.Event = field(default_factory=threading.Event)
+    # Leave the checkpoint, if there is one, when the training is stopped.
     leave: threading.Event = field(default_factory=threading.Event)
+    # End the training after this step, and keep the model as it is.
     keep: threading.Event = field(default_factory=threading.Event)
+    # Pause after this step until the flag is cleared; a checkpoint is written first.
     pause: threading.Event = field(default_factory=threading.Event)
+    # Name of the validation case whose predicted labels are reported.
     picture: str | None = None
 
 

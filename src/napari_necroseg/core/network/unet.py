@@ -28,16 +28,8 @@ class UNet(nn.Module):
     With two channels and widths 16, 32, 64, 128, 128 it has 1,401,713 parameters in 2D and 4,144,049 in
     3D (the paper: 1.4 and 4.0 million).
 
-    Parameters
-    ----------
-    spatial_axes
-        2 or 3.
-    channels
-        Input channels, one a sequence.
-    widths
-        Channels of the levels, finest first.
-    upsampling
-        How a coarse level is resized on the way up.
+    `spatial_axes`: 2 or 3. `channels`: input channels, one a sequence. `widths`: channels of the levels,
+    finest first. `upsampling`: how a coarse level is resized on the way up.
     """
 
     def __init__(
@@ -154,12 +146,8 @@ class Joining2d(nn.Conv2d):
     Where the coarse level is exactly doubled by nearest-neighbour resizing, it is convolved at its own size
     instead, with the same result: that takes 4 of 9 multiplications (3D: 8 of 27) and copies nothing.
 
-    Parameters
-    ----------
-    width
-        Channels of the coarse level, of the skip, and of what comes out.
-    resize_mode
-        As `torch.nn.functional.interpolate` names it.
+    `width`: channels of the coarse level, of the skip, and of what comes out. `resize_mode`: as
+    `torch.nn.functional.interpolate` names it.
     """
 
     def __init__(self, width: int, resize_mode: str) -> None:

@@ -44,24 +44,16 @@ class Vertebra:
 
 @dataclass(frozen=True, kw_only=True)
 class Spine:
-    """A segment of the spine and what lies about it.
+    """A segment of the spine and what lies about it."""
 
-    Parameters
-    ----------
-    vertebrae
-        From superior to inferior.
-    cord_end_mm
-        Height (z) of the tip of the cord; below it the sac holds only nerve roots.
-    skin_mm, fat_mm
-        Distance of the skin behind the centre of the bodies, and thickness of the fat below it.
-    sac_half_depth_mm, sac_half_width_mm
-        Of the thecal sac.
-    """
-
+    # From superior to inferior.
     vertebrae: tuple[Vertebra, ...]
+    # Height (z) of the tip of the cord; below it the sac holds only nerve roots.
     cord_end_mm: float
+    # Distance of the skin behind the centre of the bodies, and thickness of the fat below it.
     skin_mm: float
     fat_mm: float
+    # Of the thecal sac.
     sac_half_depth_mm: float
     sac_half_width_mm: float
 
@@ -148,17 +140,11 @@ def _smooth_line(heights: list[float], positions: list[float], *, z: Points) -> 
 
 @dataclass(frozen=True)
 class Field:
-    """A smooth random field with mean 0 and standard deviation 1.
+    """A smooth random field with mean 0 and standard deviation 1."""
 
-    Parameters
-    ----------
-    seed
-        The same seed gives the same field.
-    scale_mm
-        Distance over which it changes.
-    """
-
+    # The same seed gives the same field.
     seed: int
+    # Distance over which it changes.
     scale_mm: float
 
     def at(self, x: Points, y: Points, *, z: Points) -> Points:

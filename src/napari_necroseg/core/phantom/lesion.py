@@ -15,43 +15,29 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Needle:
-    """An active needle tip, in the vertebra's own axes (u, v, w; mm).
+    """An active needle tip, in the vertebra's own axes (u, v, w; mm)."""
 
-    Parameters
-    ----------
-    tip_mm, entry_mm
-        End of the needle, and where it enters the body through the pedicle.
-    radius_mm, half_length_mm
-        Of the zone about the active part, which ends at the tip.
-    """
-
+    # End of the needle, and where it enters the body through the pedicle.
     tip_mm: Point
     entry_mm: Point
+    # Of the zone about the active part, which ends at the tip.
     radius_mm: float
     half_length_mm: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:
-    """What is ill and what was treated, in one vertebra of the segment.
+    """What is ill and what was treated, in one vertebra of the segment."""
 
-    Parameters
-    ----------
-    level
-        Index of the vertebra.
-    blobs
-        Centre (u, v, w) and radius of the balls whose union is the metastasis.
-    sclerotic_share
-        0 lytic, 1 sclerotic, between them mixed.
-    has_oedema, has_haematoma
-        Whether marrow about the zone is swollen, and whether blood lies in its middle.
-    """
-
+    # Index of the vertebra.
     level: int
+    # Centre (u, v, w) and radius of the balls whose union is the metastasis.
     blobs: tuple[tuple[Point, float], ...]
+    # 0 lytic, 1 sclerotic, between them mixed.
     sclerotic_share: float
     needles: tuple[Needle, ...]
     rim_mm: float
+    # Whether marrow about the zone is swollen, and whether blood lies in its middle.
     has_oedema: bool
     has_haematoma: bool
 

@@ -74,12 +74,7 @@ class _Patient:
 def phantom_case(seed: int, index: int) -> Case:
     """Make a phantom case in working order, T2 on the ceT1 grid.
 
-    Parameters
-    ----------
-    seed
-        Which cohort.
-    index
-        Which case of it, from 0; the same pair always gives the same voxels.
+    `seed`: which cohort. `index`: which case of it, from 0; the same pair always gives the same voxels.
     """
     made = phantom_images(seed, index)
     grid = made.necrosis.grid
@@ -230,26 +225,11 @@ class PhantomCohort:
 def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Generator[Event]:
     """Write phantom cases as NIfTI, a folder a case, and their ``cohort.csv``.
 
-    Parameters
-    ----------
-    out
-        A folder that has no ``cohort.csv`` yet.
-    cases
-        How many; a case depends on its number and the seed alone.
-    seed
-        Which cohort.
-
-    Yields
-    ------
-    Event
-        `CaseDone` a case, then `Finished` with a `PhantomCohort`.
-
-    Raises
-    ------
-    SettingsError
-        For less than one or more than 999 cases.
-    FileError
-        If there is a cohort already, or something of these names that is no phantom.
+    `out`: a folder that has no ``cohort.csv`` yet. `cases`: how many; a case depends on its number and the
+    seed alone. `seed`: which cohort.
+    Yields `CaseDone` a case, then `Finished` with a `PhantomCohort`.
+    Raises SettingsError for less than one or more than 999 cases. Raises FileError if there is a cohort
+    already, or something of these names that is no phantom.
     """
     table = out / "cohort.csv"
     if not 1 <= cases <= 999 or seed < 0:
@@ -305,10 +285,7 @@ def _write_case(out: Path, made: PhantomImages, *, generator: np.random.Generato
 def _check_same(folder: Path, unfinished: Path) -> None:
     """Leave a case of a cohort that was interrupted as it is; refuse to replace anything else.
 
-    Raises
-    ------
-    FileError
-        If the folder holds other files, or others of these names.
+    Raises FileError if the folder holds other files, or others of these names.
     """
     held = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     made = {path.name: path for path in unfinished.iterdir()}

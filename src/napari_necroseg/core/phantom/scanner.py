@@ -234,32 +234,21 @@ def _box(a: Points, b: Points, *, c: Points, half: tuple[float, float, float]) -
 
 @dataclass(frozen=True, kw_only=True)
 class Acquisition:
-    """How one sequence was acquired.
+    """How one sequence was acquired."""
 
-    Parameters
-    ----------
-    grid
-        The working grid of the image.
-    thickness_share
-        Thickness of a slice as a share of the distance between slices; the rest is a gap.
-    blur_px
-        Standard deviation of the in-plane point spread.
-    noise
-        Standard deviation of the noise in each of the two receiver channels, relative to full brightness.
-    bias
-        Strength of the receiver coil's uneven sensitivity.
-    tissue_gain
-        ``(tissues,)``; this scanner's departure from the usual contrast.
-    scale
-        Stored value of full brightness.
-    """
-
+    # The working grid of the image.
     grid: Grid
+    # Thickness of a slice as a share of the distance between slices; the rest is a gap.
     thickness_share: float
+    # Standard deviation of the in-plane point spread.
     blur_px: float
+    # Standard deviation of the noise in each of the two receiver channels, relative to full brightness.
     noise: float
+    # Strength of the receiver coil's uneven sensitivity.
     bias: float
+    # ``(tissues,)``; this scanner's departure from the usual contrast.
     tissue_gain: NDArray[np.float32]
+    # Stored value of full brightness.
     scale: float
 
 

@@ -132,14 +132,8 @@ class _Slab:
 class Bfloat16Convolution(nn.Module):
     """A convolution in a short number format, with sums and bias in 32 bits.
 
-    Parameters
-    ----------
-    convolution
-        A convolution with a bias, in 32 bits.
-    dtype
-        The format of weights, images and result.
-    weight
-        ``(O, C, *taps)``, float32; the convolution's own weight if None.
+    `convolution`: a convolution with a bias, in 32 bits. `dtype`: the format of weights, images and result.
+    `weight`: ``(O, C, *taps)``, float32; the convolution's own weight if None.
     """
 
     def __init__(

@@ -40,29 +40,19 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
-    """Images that a network is run on once.
+    """Images that a network is run on once."""
 
-    Parameters
-    ----------
-    images
-        ``(C, Z, Y, X)``, float32.
-    air
-        ``(C,)``; the intensity beyond the border.
-    patch_shape
-        Shape of the patches that the network was trained on.
-    is_white
-        Whether the images are whitened; otherwise each patch is whitened by itself.
-    needed
-        ``(Z,)``, bool; slices that the result depends on.
-    remark
-        Text that is added to the messages of its progress.
-    """
-
+    # ``(C, Z, Y, X)``, float32.
     images: NDArray[np.float32]
+    # ``(C,)``; the intensity beyond the border.
     air: NDArray[np.float32]
+    # Shape of the patches that the network was trained on.
     patch_shape: Shape
+    # Whether the images are whitened; otherwise each patch is whitened by itself.
     is_white: bool
+    # ``(Z,)``, bool; slices that the result depends on.
     needed: NDArray[np.bool_]
+    # Text that is added to the messages of its progress.
     remark: str = ""
 
 

@@ -52,17 +52,8 @@ class Region:
 def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
     """Return the rectangle of 128 x 128 pixels about a point, moved and cut to lie in the image.
 
-    Parameters
-    ----------
-    grid
-        Of the case, in working order.
-    point_mm
-        World position, RAS+.
-
-    Raises
-    ------
-    SettingsError
-        If the point lies outside of the image.
+    `grid`: of the case, in working order. `point_mm`: world position, RAS+.
+    Raises SettingsError if the point lies outside of the image.
     """
     index = grid.index_of(point_mm)
     ends = [
@@ -74,10 +65,7 @@ def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
 def region_of_box(grid: Grid, corners_mm: ArrayLike) -> Region:
     """Return the rectangle that holds points ``(N, 3)`` (world positions, mm) of a drawn box.
 
-    Raises
-    ------
-    SettingsError
-        If none of it lies in the image.
+    Raises SettingsError if none of it lies in the image.
     """
     index: NDArray[np.float64] = grid.to_index(corners_mm)[:, 1:]
     ends = [

@@ -101,12 +101,8 @@ class Review(Config):
 
         Count the time with `worked` first. `changes` says how the mask differs from the prediction, if any.
 
-        Raises
-        ------
-        SettingsError
-            If the initials are not 1 to 8 letters.
-        FileError
-            If there is no such file.
+        Raises SettingsError if the initials are not 1 to 8 letters. Raises FileError if there is no such
+        file.
         """
         if not mask.is_file():
             raise FileError(f"There is no mask {mask.name} to sign off; save it first.")

@@ -15,17 +15,9 @@ def what_changed(before: Mask, after: Mask, *, voxel_ml: float) -> Changes:
 
     Raises `GeometryError` if the masks have different shapes.
 
-    Parameters
-    ----------
-    before, after
-        ``(Z, Y, X)``; prediction and correction, true inside the zone. Either may be empty.
-    voxel_ml
-        Volume of a voxel.
-
-    Returns
-    -------
-    Changes
-        Dice coefficient (None where both are empty), volumes in mL, and the slices on which they differ.
+    `before`, `after`: ``(Z, Y, X)``; prediction and correction, true inside the zone. Either may be empty.
+    `voxel_ml`: volume of a voxel.
+    Returns dice coefficient (None where both are empty), volumes in mL, and the slices on which they differ.
     """
     if before.shape != after.shape:
         raise GeometryError(

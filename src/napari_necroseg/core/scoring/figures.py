@@ -38,19 +38,10 @@ def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int
 
     Raises `ResourceError` if matplotlib is missing, or the folder cannot be written.
 
-    Parameters
-    ----------
-    scores
-        By case; those with nothing to find and false alarms are left out, missed ones are not.
-    folder
-        Is made if it is missing; files of these names are replaced (see `keep_foreign`).
-    n_unscored
-        How many more cases there are that have no scores; the titles say so.
-
-    Returns
-    -------
-    tuple of Path
-        ``boxes.*`` and ``volumes.*``.
+    `scores`: by case; those with nothing to find and false alarms are left out, missed ones are not.
+    `folder`: is made if it is missing; files of these names are replaced (see `keep_foreign`). `n_unscored`:
+    how many more cases there are that have no scores; the titles say so.
+    Returns ``boxes.*`` and ``volumes.*``.
     """
     check_figures()
     return tuple(

@@ -44,30 +44,20 @@ class CaseScored(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringOptions:
-    """How masks are scored, what they are compared with, and what is written.
+    """How masks are scored, what they are compared with, and what is written."""
 
-    Parameters
-    ----------
-    tolerance_mm
-        Distance that counts as agreement of surfaces.
-    against
-        Other sets of masks by name, scored against the same references and compared with the first set.
-    second_reader
-        Masks of a second reader: compared like another set, and the predictions are scored against them, too.
-    csv
-        Where to write a table with a row a case.
-    export
-        Folder for ``cases.csv`` (a row a case), ``scores.csv`` (a row a number), ``scores.json`` (how they
-        were made) and ``scores.md`` (the summary).
-    figures
-        Folder for figures of the cohort.
-    """
-
+    # Distance that counts as agreement of surfaces.
     tolerance_mm: float = DEFAULT_TOLERANCE_MM
+    # Other sets of masks by name, scored against the same references and compared with the first set.
     against: Mapping[str, MaskPairs] = field(default_factory=dict)
+    # Masks of a second reader: compared like another set, and the predictions are scored against them, too.
     second_reader: MaskPairs | None = None
+    # Where to write a table with a row a case.
     csv: Path | None = None
+    # Folder for ``cases.csv`` (a row a case), ``scores.csv`` (a row a number), ``scores.json`` (how they were
+    # made) and ``scores.md`` (the summary).
     export: Path | None = None
+    # Folder for figures of the cohort.
     figures: Path | None = None
 
 
@@ -131,18 +121,9 @@ def score_files(
 def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Generator[Event]:
     """Score pairs of masks; a pair that cannot be read is reported and does not stop the others.
 
-    Parameters
-    ----------
-    pairs
-        From `find_pairs`.
-    options
-        What they are compared with, and what is written.
-
-    Yields
-    ------
-    Event
-        `CaseScored` or `CaseFailed` a case, `Progress` for those of other sets, then `Finished` with a
-        `Summary`.
+    `pairs`: from `find_pairs`. `options`: what they are compared with, and what is written.
+    Yields `CaseScored` or `CaseFailed` a case, `Progress` for those of other sets, then `Finished` with a
+    `Summary`.
     """
     options = ScoringOptions() if options is None else options
     _check_out(options)
@@ -178,12 +159,7 @@ def other_pairs(pairs: MaskPairs, reference: Path, *, other: Path) -> MaskPairs:
 
     Raises `NecrosegError` if nothing fits together.
 
-    Parameters
-    ----------
-    pairs
-        Those of the first set.
-    reference, other
-        As in `find_pairs`.
+    `pairs`: those of the first set. `reference`, `other`: as in `find_pairs`.
     """
     found = find_pairs(reference, other)
     # A single file names its case; here both files are of the same case.

@@ -41,12 +41,8 @@ class Counts:
 def count(reference: Mask, prediction: Mask, *, beside: int = 0) -> Counts:
     """Count the voxels of two masks of the same shape; true is inside.
 
-    Parameters
-    ----------
-    reference, prediction
-        The masks, or a part that holds all of their voxels.
-    beside
-        Voxels of the region outside that part, where both masks are empty.
+    `reference`, `prediction`: the masks, or a part that holds all of their voxels. `beside`: voxels of the
+    region outside that part, where both masks are empty.
     """
     both = int(np.count_nonzero(reference & prediction))
     in_reference = int(np.count_nonzero(reference))
@@ -81,10 +77,7 @@ def _ratio(part: int, whole: int) -> float:
 class LiveCounts:
     """Counts of two masks ``(Z, Y, X)``, updated stroke by stroke on either of them.
 
-    Parameters
-    ----------
-    reference, prediction
-        The masks, true inside; kept, and changed by `paint`.
+    `reference`, `prediction`: the masks, true inside; kept, and changed by `paint`.
     """
 
     def __init__(self, reference: Mask, prediction: Mask) -> None:
@@ -100,14 +93,8 @@ class LiveCounts:
     def paint(self, side: Side, box: Box, *, voxels: Voxels) -> Counts:
         """Update the counts after a stroke.
 
-        Parameters
-        ----------
-        side
-            The mask that was painted on.
-        box
-            A box that holds all that the stroke touched.
-        voxels
-            ``(Z, Y, X)``; the labels after the stroke. What is not 0 is inside.
+        `side`: the mask that was painted on. `box`: a box that holds all that the stroke touched. `voxels`:
+        ``(Z, Y, X)``; the labels after the stroke. What is not 0 is inside.
         """
         mask = self._masks[side][box]
         other = self._masks["prediction" if side == "reference" else "reference"][box]

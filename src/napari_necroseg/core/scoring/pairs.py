@@ -24,51 +24,32 @@ _EARLIER = re.compile(r".+_earlier-\d{3,}", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class MaskPair:
-    """The two mask files of a case.
-
-    Parameters
-    ----------
-    case, patient
-        Names.
-    reference, prediction
-        The files.
-    grid_file
-        The image whose grid they are compared on.
-    spacing_mm
-        Slice, row and column spacing for TIFF stacks that do not state theirs.
-    siblings
-        The patient's other cases in the cohort's table.
-    """
+    """The two mask files of a case."""
 
     case: str
     patient: str
     reference: Path
     prediction: Path
+    # The image whose grid they are compared on.
     grid_file: Path
+    # Slice, row and column spacing for TIFF stacks that do not state theirs.
     spacing_mm: Spacing | None = None
+    # The patient's other cases in the cohort's table.
     siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskPairs:
-    """Pairs of masks, and everything that has no partner.
+    """Pairs of masks, and everything that has no partner."""
 
-    Parameters
-    ----------
-    pairs
-        One a case.
-    without_prediction, without_reference
-        Names of cases with a reference and no prediction, and of predictions that no reference belongs to.
-    refused
-        Why a case cannot be scored, by its name: several files have this name.
-    notes
-        Further remarks, a sentence each.
-    """
-
+    # One a case.
     pairs: tuple[MaskPair, ...]
+    # Names of cases with a reference and no prediction, and of predictions that no reference belongs to.
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
+    # Why a case cannot be scored, by its name: several files have this name.
     refused: Mapping[str, str] = field(default_factory=dict)
+    # Further remarks, a sentence each.
     notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[MaskPair]:
@@ -102,12 +83,9 @@ def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
 
     Raises `NecrosegError` if something named does not exist or nothing fits together.
 
-    Parameters
-    ----------
-    reference, prediction
-        Two files; two folders, whose files are paired by equal names; or a ``cohort.csv`` (or its folder)
-        and a folder with ``<case>.nii.gz`` for each of its cases that has a reference. Names that differ only
-        in letter case are the same.
+    `reference`, `prediction`: two files; two folders, whose files are paired by equal names; or a
+    ``cohort.csv`` (or its folder) and a folder with ``<case>.nii.gz`` for each of its cases that has a
+    reference. Names that differ only in letter case are the same.
     """
     for path in (reference, prediction):
         if not path.exists():
@@ -218,17 +196,11 @@ def _pairs_of_folders(references: Path, predictions: Path) -> MaskPairs:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskFolder:
-    """The image files of a folder, by their names as `name_key` makes them.
+    """The image files of a folder, by their names as `name_key` makes them."""
 
-    Parameters
-    ----------
-    files
-        The files with each name; with several, the right one cannot be known.
-    notes
-        What was left out, a sentence each.
-    """
-
+    # The files with each name; with several, the right one cannot be known.
     files: Mapping[str, tuple[Path, ...]]
+    # What was left out, a sentence each.
     notes: tuple[str, ...] = ()
 
     def name_of(self, key: str) -> str:
@@ -252,10 +224,7 @@ class MaskFolder:
     def cases(self, named: Collection[str]) -> "MaskFolder":
         """Return the files that can be masks of a case, without probabilities, tumours or earlier versions.
 
-        Parameters
-        ----------
-        named
-            Names of cases, as `name_key` makes them: a case may have the name of such a file.
+        `named`: names of cases, as `name_key` makes them: a case may have the name of such a file.
         """
         kept = {key: files for key, files in self.files.items() if not self._is_beside(key, named)}
         return MaskFolder(files=kept, notes=self.notes)

@@ -207,13 +207,8 @@ def _state(has_reference: bool, has_prediction: bool) -> State:
 def box_region(reference: Mask, spacing_mm: tuple[float, float, float]) -> Box:
     """Bounding box of the reference, 10 mm wider on every side, clipped to the image.
 
-    Parameters
-    ----------
-    reference
-        ``(Z, Y, X)``, not empty. A voxel belongs to the box if its centre lies within 10 mm of the
-        outermost voxel centres of the reference.
-    spacing_mm
-        Voxel spacing along the three axes.
+    `reference`: ``(Z, Y, X)``, not empty. A voxel belongs to the box if its centre lies within 10 mm of the
+    outermost voxel centres of the reference. `spacing_mm`: voxel spacing along the three axes.
     """
     box = bounding_box(reference)
     assert box is not None, "the reference is not empty"
@@ -228,12 +223,8 @@ def box_region(reference: Mask, spacing_mm: tuple[float, float, float]) -> Box:
 def patch_about(centroid: ArrayLike, shape: tuple[int, ...]) -> Box:
     """Return the paper's patch, 64 x 128 x 128 voxels about a point, clipped to the image.
 
-    Parameters
-    ----------
-    centroid
-        Voxel index ``(3,)`` on the 64-slice grid: that of the reference's centroid.
-    shape
-        ``(64, Y, X)``, of the image.
+    `centroid`: voxel index ``(3,)`` on the 64-slice grid: that of the reference's centroid. `shape`: ``(64,
+    Y, X)``, of the image.
     """
     centres = np.asarray(centroid, dtype=np.float64)
     starts = [math.floor(c - n / 2 + 0.5) for c, n in zip(centres, PATCH_SHAPE, strict=True)]

@@ -43,17 +43,10 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
 def interval_of_mean(groups: Iterable[Sequence[float]]) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the mean of all values.
 
-    Parameters
-    ----------
-    groups
-        The values of each patient. Patients are drawn with all of their values, which are not independent;
-        one without values is left out.
-
-    Returns
-    -------
-    tuple of float
-        Percentiles of the means of 2,000 resamples, always with the same random numbers; nan for less than
-        two patients, or where a value is infinite.
+    `groups`: the values of each patient. Patients are drawn with all of their values, which are not
+    independent; one without values is left out.
+    Returns percentiles of the means of 2,000 resamples, always with the same random numbers; nan for less
+    than two patients, or where a value is infinite.
     """
     patients = [values for values in groups if len(values)]
     sums, counts = (np.array([how(values) for values in patients]) for how in (sum, len))
@@ -71,18 +64,10 @@ def patient_differences(
 ) -> NDArray[np.float64]:
     """Return the other minus the first of each patient.
 
-    Parameters
-    ----------
-    first, other
-        Values by case; those that both have and that are defined in both count.
-    patients
-        The patient of each case, whose cases are averaged; a case that is not named is a patient of its own.
-
-    Returns
-    -------
-    ndarray
-        0 where both are infinite, and infinite where one is. A patient who is infinitely better in one case
-        and infinitely worse in another is left out.
+    `first`, `other`: values by case; those that both have and that are defined in both count. `patients`: the
+    patient of each case, whose cases are averaged; a case that is not named is a patient of its own.
+    Returns 0 where both are infinite, and infinite where one is. A patient who is infinitely better in one
+    case and infinitely worse in another is left out.
     """
     of_patient: dict[str, list[float]] = defaultdict(list)
     for case in first:
@@ -95,30 +80,20 @@ def patient_differences(
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """A score of two networks, readers or sets of masks, paired by patient: the other one minus the first.
+    """A score of two networks, readers or sets of masks, paired by patient: the other one minus the first."""
 
-    Parameters
-    ----------
-    score
-        Its name; of a difference of volumes the absolute value counts.
-    patients
-        How many have it defined in both; the cases of one patient are averaged before.
-    median_difference
-        Other minus first.
-    better, worse
-        Patients for whom the other one is better, or worse.
-    p
-        Of Wilcoxon's signed-rank test, two-sided, without the pairs that are equal; nan without pairs.
-    p_holm
-        The same, corrected by Holm for all tests that were made together.
-    """
-
+    # Its name; of a difference of volumes the absolute value counts.
     score: str
+    # How many have it defined in both; the cases of one patient are averaged before.
     patients: int
+    # Other minus first.
     median_difference: float
+    # Patients for whom the other one is better, or worse.
     better: int
     worse: int
+    # Of Wilcoxon's signed-rank test, two-sided, without the pairs that are equal; nan without pairs.
     p: float
+    # The same, corrected by Holm for all tests that were made together.
     p_holm: float = math.nan
 
 

@@ -44,21 +44,14 @@ class CaseChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Unscored:
-    """The cases without scores.
+    """The cases without scores."""
 
-    Parameters
-    ----------
-    with_reference
-        How many cases have a reference, scored or not.
-    without_prediction, without_reference
-        Names of those without a prediction, and of predictions that belong to none of them.
-    failed
-        Why a case could not be scored, by its name.
-    """
-
+    # How many cases have a reference, scored or not.
     with_reference: int = 0
+    # Names of those without a prediction, and of predictions that belong to none of them.
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
+    # Why a case could not be scored, by its name.
     failed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -74,12 +67,8 @@ class Unscored:
     def in_words(self, what: str = "prediction", *, most: int = MOST_NAMED) -> tuple[str, ...]:
         """Say which cases have no scores, in sentences; none if all have.
 
-        Parameters
-        ----------
-        what
-            The noun for what is compared with the references.
-        most
-            Most names in a sentence; further ones are counted.
+        `what`: the noun for what is compared with the references. `most`: most names in a sentence; further
+        ones are counted.
         """
         sentences = []
         total, lacking = self.with_reference, len(self.without_prediction)
@@ -108,26 +97,17 @@ class Unscored:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Another set of masks compared with the first, on the cases that both have.
+    """Another set of masks compared with the first, on the cases that both have."""
 
-    Parameters
-    ----------
-    other
-        Name of the other set.
-    cases
-        How many cases both have, patients being fewer if some have several.
-    changes
-        Each score.
-    most_changed
-        Cases whose Dice coefficient differs most, by absolute difference.
-    with_reference, without_prediction, without_reference, failed
-        The cases without scores in the other set; see `Unscored`.
-    """
-
+    # Name of the other set.
     other: str
+    # How many cases both have, patients being fewer if some have several.
     cases: int
+    # Each score.
     changes: tuple[PairedTest, ...]
+    # Cases whose Dice coefficient differs most, by absolute difference.
     most_changed: tuple[CaseChange, ...]
+    # The cases without scores in the other set; see `Unscored`.
     with_reference: int = 0
     without_prediction: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
@@ -236,12 +216,7 @@ class Summary:
 def summarise(scores: Mapping[str, Scores], patients: Mapping[str, str] | None = None) -> Summary:
     """Summarise the scores of many cases; see `Summary` for what is averaged.
 
-    Parameters
-    ----------
-    scores
-        By case.
-    patients
-        The patient of each case; a case that is not named is a patient of its own.
+    `scores`: by case. `patients`: the patient of each case; a case that is not named is a patient of its own.
     """
     everything = list(scores.values())
     averaged = {case: one for case, one in scores.items() if one.state in ("scored", "missed")}
@@ -286,19 +261,9 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """Compare sets of scores with a first one, pair by pair.
 
-    Parameters
-    ----------
-    first
-        Scores by case.
-    others
-        Further ones by name of the set, all against the same references.
-    patients
-        The patient of each case; a case that is not named is a patient of its own.
-
-    Returns
-    -------
-    tuple of Comparison
-        One for each of `others`; p values are corrected over all scores of all of them.
+    `first`: scores by case. `others`: further ones by name of the set, all against the same references.
+    `patients`: the patient of each case; a case that is not named is a patient of its own.
+    Returns one for each of `others`; p values are corrected over all scores of all of them.
     """
     drafts = [_compared(first, name, other=other, patients=patients or {}) for name, other in others.items()]
     corrected = iter(holm([change.p for draft in drafts for change in draft.changes]))
@@ -344,14 +309,8 @@ def altered_in_words(
 ) -> tuple[str, ...]:
     """Say which masks are not as a model made them, in sentences; none if all are.
 
-    Parameters
-    ----------
-    changed
-        Names of the cases whose mask is not the one that its record was written for.
-    corrected
-        Of those whose record says that a person has corrected them.
-    total
-        How many masks there are.
+    `changed`: names of the cases whose mask is not the one that its record was written for. `corrected`: of
+    those whose record says that a person has corrected them. `total`: how many masks there are.
     """
     sentences = []
     if changed:

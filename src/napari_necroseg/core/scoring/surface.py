@@ -66,12 +66,8 @@ class SurfaceDistances:
 def surface_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing) -> SurfaceDistances:
     """Measure how far each surface element of one mask is from the surface of the other.
 
-    Parameters
-    ----------
-    reference, prediction
-        ``(Z, Y, X)``; either may be empty.
-    spacing_mm
-        Voxel spacing along the three axes.
+    `reference`, `prediction`: ``(Z, Y, X)``; either may be empty. `spacing_mm`: voxel spacing along the three
+    axes.
     """
     box = bounding_box(reference | prediction)
     if box is None:
@@ -101,19 +97,10 @@ def surface_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
 def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing) -> NDArray[np.float32]:
     """Return the distance from the reference's surface to the prediction's, in the voxels along the former.
 
-    Parameters
-    ----------
-    reference, prediction
-        ``(Z, Y, X)``.
-    spacing_mm
-        Voxel spacing along the three axes.
-
-    Returns
-    -------
-    ndarray
-        ``(Z, Y, X)``, float32, mm; in the voxels along the reference's contour in a slice (they share an edge
-        with what is outside) the largest distance of the surface elements at their corners, infinite
-        without a prediction; nan elsewhere.
+    `reference`, `prediction`: ``(Z, Y, X)``. `spacing_mm`: voxel spacing along the three axes.
+    Returns ``(Z, Y, X)``, float32, mm; in the voxels along the reference's contour in a slice (they share an
+    edge with what is outside) the largest distance of the surface elements at their corners, infinite without
+    a prediction; nan elsewhere.
     """
     distances = np.full(reference.shape, np.nan, np.float32)
     box = bounding_box(reference | prediction)
@@ -133,15 +120,8 @@ def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
 def neighbourhoods(mask: Mask) -> NDArray[np.uint8]:
     """Return, for every cube of eight neighbouring voxel centres, which of them are inside, one bit each.
 
-    Parameters
-    ----------
-    mask
-        ``(Z, Y, X)``; false beyond its border.
-
-    Returns
-    -------
-    ndarray
-        ``(Z + 1, Y + 1, X + 1)``, uint8; bit ``4 dz + 2 dy + dx`` stands for the corner at that offset.
+    `mask`: ``(Z, Y, X)``; false beyond its border.
+    Returns ``(Z + 1, Y + 1, X + 1)``, uint8; bit ``4 dz + 2 dy + dx`` stands for the corner at that offset.
     """
     padded = np.pad(mask, 1).view(np.uint8)
     z, y, x = (n - 1 for n in padded.shape)

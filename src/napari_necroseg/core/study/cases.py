@@ -52,17 +52,9 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
 class CaseStore:
     """Keeps cases in memory as long as their files stay the same and there is room.
 
-    Parameters
-    ----------
-    most_bytes
-        Limit for all voxels together; a third of the memory that is free now, if not given.
-    share
-        How many processes share this memory.
-
-    Attributes
-    ----------
-    n_read
-        How often a case was read from its files.
+    `most_bytes`: limit for all voxels together; a third of the memory that is free now, if not given.
+    `share`: how many processes share this memory.
+    `n_read`: how often a case was read from its files.
     """
 
     def __init__(self, most_bytes: float | None = None, *, share: int = 1) -> None:

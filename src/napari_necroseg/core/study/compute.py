@@ -12,26 +12,17 @@ _CORES_A_RUN = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """The computer, or the cluster, that runs are computed on.
+    """The computer, or the cluster, that runs are computed on."""
 
-    Parameters
-    ----------
-    workers
-        Runs at the same time on this computer.
-    devices
-        Torch's name of the device of each worker, in turn; ``auto`` is resolved on the worker.
-    threads
-        CPU threads of a run; None for all but one of the worker's computer.
-    scheduler
-        Address of a scheduler whose workers are used instead of this computer.
-    dashboard
-        Whether dask's web server is started beside workers of this computer.
-    """
-
+    # Runs at the same time on this computer.
     workers: int
+    # Torch's name of the device of each worker, in turn; ``auto`` is resolved on the worker.
     devices: tuple[str, ...]
+    # CPU threads of a run; None for all but one of the worker's computer.
     threads: int | None
+    # Address of a scheduler whose workers are used instead of this computer.
     scheduler: str | None = None
+    # Whether dask's web server is started beside workers of this computer.
     dashboard: bool = False
 
     @property

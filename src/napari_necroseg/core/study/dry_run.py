@@ -20,24 +20,16 @@ from napari_necroseg.core.training.description import PlannedTraining
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlanned:
-    """What a study would do and cost.
+    """What a study would do and cost."""
 
-    Parameters
-    ----------
-    runs, left
-        How many runs, and how many of them are not done yet.
-    fold_sizes
-        Cases of each fold.
-    estimated_s
-        Time until all is done, estimated from a few steps here; None for the workers of a scheduler.
-    place
-        Where it would run, as a phrase.
-    """
-
+    # How many runs, and how many of them are not done yet.
     runs: int
     left: int
+    # Cases of each fold.
     fold_sizes: tuple[int, ...]
+    # Time until all is done, estimated from a few steps here; None for the workers of a scheduler.
     estimated_s: float | None
+    # Where it would run, as a phrase.
     place: str
 
     def __str__(self) -> str:
@@ -59,15 +51,8 @@ def plan_study(
 
     Errors are those of `run_study`.
 
-    Parameters
-    ----------
-    cohort, config, out, stop
-        As in `run_study`.
-
-    Yields
-    ------
-    Event
-        `Started`, `Progress`, `RunPlanned` for each run, and `Finished` with `StudyPlanned`.
+    `cohort`, `config`, `out`, `stop`: as in `run_study`.
+    Yields `Started`, `Progress`, `RunPlanned` for each run, and `Finished` with `StudyPlanned`.
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)

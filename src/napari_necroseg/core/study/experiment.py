@@ -161,10 +161,7 @@ def prepare_study(
 
     Errors are those of `run_study`.
 
-    Parameters
-    ----------
-    config, cohort, out, stop
-        As in `run_study`.
+    `config`, `cohort`, `out`, `stop`: as in `run_study`.
     """
     _check_start(config)
     _check_folder(out)
@@ -219,23 +216,15 @@ def _check_start(config: StudyConfig) -> None:
 
 @dataclass(kw_only=True)
 class Experiment:
-    """A study that is running.
+    """A study that is running."""
 
-    Parameters
-    ----------
-    record
-        Its record, which includes all runs that were ever asked for.
-    cohort
-        Its cases.
-    out
-        Its folder.
-    compute, stop
-        Where runs are computed; set the flag to end them.
-    """
-
+    # Its record, which includes all runs that were ever asked for.
     record: StudyRecord
+    # Its cases.
     cohort: Cohort
+    # Its folder.
     out: Path
+    # Where runs are computed; set the flag to end them.
     compute: Compute
     stop: threading.Event
     states: dict[str, RunState] = field(default_factory=dict)

@@ -31,21 +31,9 @@ def draw_folds(
 
     Raises `CohortError` if there are fewer patients than folds.
 
-    Parameters
-    ----------
-    volumes_ml
-        Of each case's target.
-    patients
-        Of each case; cases of one patient share a fold.
-    folds
-        How many.
-    seed
-        Of the draw.
-
-    Returns
-    -------
-    dict
-        Fold of each case, from 1, in the order of `volumes_ml`.
+    `volumes_ml`: of each case's target. `patients`: of each case; cases of one patient share a fold. `folds`:
+    how many. `seed`: of the draw.
+    Returns fold of each case, from 1, in the order of `volumes_ml`.
     """
     cases_of: dict[str, list[str]] = defaultdict(list)
     for case in volumes_ml:
@@ -176,14 +164,8 @@ def check_unseen(
 ) -> None:
     """Refuse to score a network on a patient whom it has learned from.
 
-    Parameters
-    ----------
-    cases
-        All cases of the study.
-    validation
-        Those that the network is to be scored on.
-    learned
-        The training data of the network, and of all models that it was fine-tuned from.
+    `cases`: all cases of the study. `validation`: those that the network is to be scored on. `learned`: the
+    training data of the network, and of all models that it was fine-tuned from.
     """
     # Models of earlier versions record only the names of their cases.
     patients = {case.patient for name, case in cases.items() if is_among(name, learned.cases)}

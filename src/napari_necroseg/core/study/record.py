@@ -39,39 +39,27 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class StudyCase(BaseModel):
-    """A case of a study.
-
-    Parameters
-    ----------
-    patient
-        Cases of one patient share a fold.
-    fold
-        From 1.
-    target_ml
-        Volume of its target, in millilitres, by which the folds are stratified.
-    images_sha256
-        Of the voxels of each of its images.
-    images_likeness
-        Short signatures of its images, by which copies with other intensities are recognised; none in old
-        records.
-    target_sha256
-        Of the voxels of its target; empty in old records.
-    target_file
-        The reference mask, relative to the study's folder where possible; it may be a corrected one instead
-        of the cohort's.
-    target_from
-        Where it is from: the cohort's table, or a project's labels, signed off or not; empty in old records.
-    """
+    """A case of a study."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Cases of one patient share a fold.
     patient: str
+    # From 1.
     fold: int
+    # Volume of its target, in millilitres, by which the folds are stratified.
     target_ml: float
+    # Of the voxels of each of its images.
     images_sha256: dict[str, _Sha256]
+    # Short signatures of its images, by which copies with other intensities are recognised; none in old
+    # records.
     images_likeness: dict[str, str] = Field(default_factory=dict)
+    # Of the voxels of its target; empty in old records.
     target_sha256: str = ""
+    # The reference mask, relative to the study's folder where possible; it may be a corrected one instead of
+    # the cohort's.
     target_file: str = ""
+    # Where it is from: the cohort's table, or a project's labels, signed off or not; empty in old records.
     target_from: Whose | Literal[""] = ""
 
     @property
@@ -84,34 +72,23 @@ class StudyCase(BaseModel):
 
 
 class StudyRecord(BaseModel):
-    """The record of a study: ``study.json``.
-
-    Parameters
-    ----------
-    format_version
-        Of this record; unknown ones are refused.
-    config
-        All choices.
-    cohort
-        The table of its cases, relative to the study's folder where that is possible.
-    cases
-        By name.
-    versions
-        Of the software that worked on it last.
-    start_from_sha256
-        Of the weights that every run starts from; empty for random ones.
-    prediction
-        How its networks are applied; as in the paper if a record does not say so, whatever its preset.
-    """
+    """The record of a study: ``study.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Of this record; unknown ones are refused.
     format_version: Literal[1] = 1
+    # All choices.
     config: StudyConfig
+    # The table of its cases, relative to the study's folder where that is possible.
     cohort: str
+    # By name.
     cases: dict[str, StudyCase]
+    # Of the software that worked on it last.
     versions: dict[str, str]
+    # Of the weights that every run starts from; empty for random ones.
     start_from_sha256: str = ""
+    # How its networks are applied; as in the paper if a record does not say so, whatever its preset.
     prediction: PredictConfig = PredictConfig()
 
     @property
@@ -152,33 +129,7 @@ class StudyRecord(BaseModel):
 
 
 class RunState(BaseModel):
-    """The record of a run that ended: ``runs/<key>.json``.
-
-    Parameters
-    ----------
-    configuration, fold, seed
-        The run.
-    state
-        ``done`` or ``failed``; a run without this file is waiting or was interrupted.
-    reason
-        Why it failed, in a sentence.
-    training, validation
-        The training cases, and those that it is scored on.
-    weights_sha256
-        Of its model.
-    predictions_sha256
-        Of the mask of each case that it is scored on.
-    scores_sha256
-        Of its scores (`results.results_sha256`); empty in old records.
-    iterations
-        Training iterations.
-    seconds
-        By phase: ``reading``, ``training``, ``predicting``, ``scoring``.
-    mean_dice, scored
-        Over its scored cases that have something to find, and how many these are; None without any.
-    device, threads, versions
-        The device and software that it ran on.
-    """
+    """The record of a run that ended: ``runs/<key>.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -186,17 +137,27 @@ class RunState(BaseModel):
     configuration: Configuration
     fold: int
     seed: int
+    # ``done`` or ``failed``; a run without this file is waiting or was interrupted.
     state: Literal["done", "failed"]
+    # Why it failed, in a sentence.
     reason: str = ""
+    # The training cases, and those that it is scored on.
     training: tuple[str, ...]
     validation: tuple[str, ...]
+    # Of its model.
     weights_sha256: str = ""
+    # Of the mask of each case that it is scored on.
     predictions_sha256: dict[str, _Sha256] = Field(default_factory=dict)
+    # Of its scores (`results.results_sha256`); empty in old records.
     scores_sha256: str = ""
+    # Training iterations.
     iterations: int = 0
+    # By phase: ``reading``, ``training``, ``predicting``, ``scoring``.
     seconds: dict[str, float] = Field(default_factory=dict)
+    # Over its scored cases that have something to find, and how many these are; None without any.
     mean_dice: float | None = None
     scored: int = 0
+    # The device and software that it ran on.
     device: str = ""
     threads: int = 0
     versions: dict[str, str] = Field(default_factory=dict)

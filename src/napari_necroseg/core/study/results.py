@@ -120,27 +120,18 @@ def _state(values: dict[str, float]) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The results of one configuration.
+    """The results of one configuration."""
 
-    Parameters
-    ----------
-    configuration
-        The network, and what it sees.
-    values
-        By score and case: the mean over the seeds. Only cases with something to find are here, missed ones
-        with their Dice of 0 and their infinite distances; a case that is undefined from every seed is nan.
-    counts
-        Predictions (one per case and seed) by state.
-    results
-        All results, from which `values` and `counts` follow.
-    folds, patients
-        Of each case.
-    """
-
+    # The network, and what it sees.
     configuration: Configuration
+    # By score and case: the mean over the seeds. Only cases with something to find are here, missed ones with
+    # their Dice of 0 and their infinite distances; a case that is undefined from every seed is nan.
     values: Mapping[str, Mapping[str, float]]
+    # Predictions (one per case and seed) by state.
     counts: Mapping[State, int]
+    # All results, from which `values` and `counts` follow.
     results: tuple[CaseResult, ...]
+    # Of each case.
     folds: Mapping[str, int]
     patients: Mapping[str, str]
 
@@ -232,37 +223,25 @@ def means_of(values: Mapping[str, float], groups: Mapping[str, str]) -> dict[str
 
 @dataclass(frozen=True, kw_only=True)
 class Friedman:
-    """Friedman's test whether any of three or more configurations differs.
-
-    Parameters
-    ----------
-    patients
-        Those for whom every configuration has the score, on the cases that all have.
-    chi_squared, p
-        Of the test; nan with less than two patients.
-    """
+    """Friedman's test whether any of three or more configurations differs."""
 
     score: str
     configurations: int
+    # Those for whom every configuration has the score, on the cases that all have.
     patients: int
+    # Of the test; nan with less than two patients.
     chi_squared: float
     p: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationPair(PairedTest):
-    """Two configurations, paired by patient: the other one minus the first.
+    """Two configurations, paired by patient: the other one minus the first."""
 
-    Parameters
-    ----------
-    first, other
-        The configurations.
-    mean_difference, mean_low, mean_high
-        And its 95 % bootstrap interval by patient.
-    """
-
+    # The configurations.
     first: Configuration
     other: Configuration
+    # And its 95 % bootstrap interval by patient.
     mean_difference: float
     mean_low: float
     mean_high: float
@@ -270,19 +249,13 @@ class ConfigurationPair(PairedTest):
 
 @dataclass(frozen=True, kw_only=True)
 class SeedSpread:
-    """How much a configuration depends on the seed.
-
-    Parameters
-    ----------
-    mean_dice, patients
-        By seed, over the patients with results.
-    std
-        Standard deviation (ddof 1) over the seeds that have all cases; nan with less than two of them.
-    """
+    """How much a configuration depends on the seed."""
 
     configuration: Configuration
+    # By seed, over the patients with results.
     mean_dice: Mapping[int, float]
     patients: Mapping[int, int]
+    # Standard deviation (ddof 1) over the seeds that have all cases; nan with less than two of them.
     std: float
 
 

@@ -13,20 +13,13 @@ from napari_necroseg.core.project.model_folder import trained_config
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Run:
-    """One training of a study.
+    """One training of a study."""
 
-    Parameters
-    ----------
-    configuration
-        The network, and what it sees.
-    fold
-        The fold that is left out, from 1.
-    seed
-        Of the weights and of all random draws, from 0.
-    """
-
+    # The network, and what it sees.
     configuration: Configuration
+    # The fold that is left out, from 1.
     fold: int
+    # Of the weights and of all random draws, from 0.
     seed: int
 
     @property
@@ -96,28 +89,19 @@ class RunEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlanned(RunEvent):
-    """The plan of a run; a study begins with one such event per run.
-
-    Parameters
-    ----------
-    iterations
-        Mini-batches; None where only time bounds the training.
-    minutes
-        Its time limit; None where it has a number of iterations.
-    training, validation
-        How many cases it is trained and scored on.
-    state
-        ``waiting``, ``done``, ``interrupted`` (resumed from its checkpoint) or ``failed``.
-    key
-        Name of its files.
-    """
+    """The plan of a run; a study begins with one such event per run."""
 
     event: ClassVar[str] = "run"
+    # Mini-batches; None where only time bounds the training.
     iterations: int | None
+    # Its time limit; None where it has a number of iterations.
     minutes: float | None
+    # How many cases it is trained and scored on.
     training: int
     validation: int
+    # ``waiting``, ``done``, ``interrupted`` (resumed from its checkpoint) or ``failed``.
     state: str
+    # Name of its files.
     key: str
     estimated_iterations: int | None = None
     estimated_s: float | None = None
@@ -146,25 +130,17 @@ class RunStarted(RunEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunAdvanced(RunEvent):
-    """The progress of a run.
-
-    Parameters
-    ----------
-    phase
-        ``reading``, ``training``, ``predicting`` or ``scoring``.
-    share
-        How much of the run is done, 0 to 1.
-    iteration, loss
-        As last reported by its training.
-    seconds, seconds_left
-        Since it began, and about how many remain; None if unknown.
-    """
+    """The progress of a run."""
 
     event: ClassVar[str] = "run_step"
+    # ``reading``, ``training``, ``predicting`` or ``scoring``.
     phase: str
+    # How much of the run is done, 0 to 1.
     share: float
+    # As last reported by its training.
     iteration: int = 0
     loss: float | None = None
+    # Since it began, and about how many remain; None if unknown.
     seconds: float = 0.0
     seconds_left: float | None = None
 

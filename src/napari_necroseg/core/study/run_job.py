@@ -55,33 +55,22 @@ _LOCK_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """All that a process needs to do a run; it can be pickled.
+    """All that a process needs to do a run; it can be pickled."""
 
-    Parameters
-    ----------
-    run, config
-        The run, and the choices of its study.
-    cohort
-        All cases of the study.
-    cases
-        Their records: patients, folds and images.
-    out
-        Folder of the study.
-    device
-        Torch's name of the device, or ``auto``.
-    threads
-        CPU threads; all but one if None.
-    prediction
-        How its network is applied.
-    """
-
+    # The run, and the choices of its study.
     run: Run
     config: StudyConfig
+    # All cases of the study.
     cohort: Cohort
+    # Their records: patients, folds and images.
     cases: Mapping[str, StudyCase]
+    # Folder of the study.
     out: Path
+    # Torch's name of the device, or ``auto``.
     device: str
+    # CPU threads; all but one if None.
     threads: int | None
+    # How its network is applied.
     prediction: PredictConfig
 
     @property
@@ -136,20 +125,9 @@ class RunSpec:
 def do_run(spec: RunSpec, store: CaseStore, *, stop: threading.Event) -> Generator[Event, None, None]:
     """Do a run, or what is left of it, and record how it went; errors are recorded, not raised.
 
-    Parameters
-    ----------
-    spec
-        The run.
-    store
-        The cases that this process has read.
-    stop
-        Set it to end the run within two seconds, without `Finished`; it can be resumed from its last
-        checkpoint.
-
-    Yields
-    ------
-    Event
-        `RunStarted`, `RunAdvanced` at most twice a second, `Warned`, and `Finished` with its `RunState`.
+    `spec`: the run. `store`: the cases that this process has read. `stop`: set it to end the run within two
+    seconds, without `Finished`; it can be resumed from its last checkpoint.
+    Yields `RunStarted`, `RunAdvanced` at most twice a second, `Warned`, and `Finished` with its `RunState`.
     """
     job = _Job(spec=spec, store=store, stop=stop)
     yield RunStarted(**spec.run.names)

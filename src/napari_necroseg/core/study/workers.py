@@ -73,19 +73,8 @@ def do_on_workers(
 
     Raises `ResourceError` if the scheduler cannot be reached, or its workers lack this program.
 
-    Parameters
-    ----------
-    specs
-        The runs.
-    compute
-        Where they are done.
-    stop
-        Set it to end all runs within two seconds.
-
-    Yields
-    ------
-    Event
-        Those of `do_run`, from all runs as they come; `Finished` with a `RunState` for each.
+    `specs`: the runs. `compute`: where they are done. `stop`: set it to end all runs within two seconds.
+    Yields those of `do_run`, from all runs as they come; `Finished` with a `RunState` for each.
     """
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
     with _connected(compute) as client:

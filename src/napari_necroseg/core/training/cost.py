@@ -44,28 +44,11 @@ def plan_training(
 ) -> Generator[Event, None, None]:
     """Say what a training would do, and measure what it costs here.
 
-    Parameters
-    ----------
-    plan
-        From `make_plan`.
-    cohort
-        Where the files of the plan's cases are; the first is read.
-    hardware
-        Where to compute; as the plan's configuration says if None.
-    stop
-        Set it to end the job.
-
-    Yields
-    ------
-    Event
-        `Started`, `Progress`, and `Finished` with a `PlannedTraining`.
-
-    Raises
-    ------
-    FileError
-        If the first case cannot be read.
-    ResourceError
-        If the memory does not suffice for a single step.
+    `plan`: from `make_plan`. `cohort`: where the files of the plan's cases are; the first is read.
+    `hardware`: where to compute; as the plan's configuration says if None. `stop`: set it to end the job.
+    Yields `Started`, `Progress`, and `Finished` with a `PlannedTraining`.
+    Raises FileError if the first case cannot be read. Raises ResourceError if the memory does not suffice for
+    a single step.
     """
     stop, hardware = stop or threading.Event(), hardware or resolve_hardware(plan.config)
     size = (

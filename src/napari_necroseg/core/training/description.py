@@ -68,28 +68,7 @@ def smaller_in_words(plan: Plan) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTraining:
-    """A planned training: its settings in words, and its measured cost.
-
-    Parameters
-    ----------
-    preset, dimension, sequences, target, cases, seed
-        As chosen.
-    network, parameters, loss, optimiser, augmentation, whitening, keeps
-        In words, and the number of trained weights.
-    batch_size, patch, iterations, minutes
-        Samples of a mini-batch, and their voxels in words; a number of mini-batches, or a time limit: the
-        other is None.
-    device, threads, precision
-        Where, and in which precision convolutions are computed.
-    step_s, batch_s
-        Measured: learning from one mini-batch, and making one.
-    memory_gib
-        Measured: what learning takes beside the program and the cases; None where it cannot be measured.
-    cohort_gib, loading_s
-        The first case, times the number of cases: memory that they fill, and the time to read them.
-    estimated_s, estimated_iterations
-        Time of the whole, and the mini-batches that are done in it.
-    """
+    """A planned training: its settings in words, and its measured cost."""
 
     preset: str
     dimension: str
@@ -97,6 +76,7 @@ class PlannedTraining:
     target: str
     cases: int
     seed: int
+    # In words, and the number of trained weights.
     network: str
     parameters: int
     loss: str
@@ -104,18 +84,25 @@ class PlannedTraining:
     augmentation: str
     whitening: str
     keeps: str
+    # Samples of a mini-batch, and their voxels in words; a number of mini-batches, or a time limit: the other
+    # is None.
     batch_size: int
     patch: str
     iterations: int | None
     minutes: float | None
+    # Where, and in which precision convolutions are computed.
     device: str
     threads: int
     precision: str
+    # Measured: learning from one mini-batch, and making one.
     step_s: float
     batch_s: float
+    # Measured: what learning takes beside the program and the cases; None where it cannot be measured.
     memory_gib: float | None
+    # The first case, times the number of cases: memory that they fill, and the time to read them.
     cohort_gib: float
     loading_s: float
+    # Time of the whole, and the mini-batches that are done in it.
     estimated_s: float
     estimated_iterations: int
 

@@ -17,19 +17,9 @@ from napari_necroseg.core.plan import Plan
 class Learner:
     """A network and its optimiser.
 
-    Parameters
-    ----------
-    plan
-        The plan of the training.
-    hardware
-        Where to compute.
-    initial
-        A trained model whose weights to start from; random ones if None.
-
-    Raises
-    ------
-    ModelError
-        If `initial` is another network than the plan's.
+    `plan`: the plan of the training. `hardware`: where to compute. `initial`: a trained model whose weights
+    to start from; random ones if None.
+    Raises ModelError if `initial` is another network than the plan's.
     """
 
     def __init__(self, plan: Plan, hardware: Hardware, *, initial: Model | None = None) -> None:

@@ -74,20 +74,13 @@ def train(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedTraining:
-    """A training that is planned for this computer.
+    """A training that is planned for this computer."""
 
-    Parameters
-    ----------
-    plan
-        What it does.
-    hardware
-        Where it computes.
-    model
-        The trained model whose weights it starts from; None for random ones.
-    """
-
+    # What it does.
     plan: Plan
+    # Where it computes.
     hardware: Hardware
+    # The trained model whose weights it starts from; None for random ones.
     model: Model | None
 
     def train(
@@ -129,21 +122,10 @@ def prepare_training(
 ) -> PreparedTraining:
     """Load the model to start from, fit the configuration to it, and make the plan.
 
-    Parameters
-    ----------
-    config, cohort, start_from
-        As in `train`.
-    device, threads
-        Given, they count in place of the configuration's.
-
-    Raises
-    ------
-    ModelError
-        If there is no model to start from, or it is damaged.
-    CohortError
-        If a case lacks what the training needs.
-    SettingsError, ResourceError
-        If there is no such device.
+    `config`, `cohort`, `start_from`: as in `train`. `device`, `threads`: given, they count in place of the
+    configuration's.
+    Raises ModelError if there is no model to start from, or it is damaged. Raises CohortError if a case lacks
+    what the training needs. Raises SettingsError or ResourceError if there is no such device.
     """
     model = load_model(Path(start_from)) if isinstance(start_from, str | Path) else start_from
     if model is not None:

@@ -100,48 +100,22 @@ def train_planned(
     stopped, and stays when the program is killed or the generator is closed, when a resumed training is
     stopped, or one for which `controls.leave` is set.
 
-    Parameters
-    ----------
-    plan
-        From `make_plan`.
-    cohort
-        Where the files of the plan's cases are. Other cases are not learned from; each that shares a patient
-        or an image with one that is, is named before the training begins.
-    run
-        A folder that is new or empty (or holds the checkpoint to resume); gets the model at the end.
-    hardware
-        Where to compute; as the plan's configuration says if None.
-    model
-        A trained model whose weights to start from (fine-tuning); random weights if None.
-    validation
-        Cases to predict and score now and then; the scores change nothing in the training.
-    on_existing
-        What to do where a training was interrupted: refuse, resume it, or resume it if there is one.
-    controls
-        To stop within two seconds, also in the middle of a step, leaving nothing and without `Finished`; to
-        keep the model as it is; to pause.
-
-    Yields
-    ------
-    Event
-        `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second,
-        `Validated`, `Checkpointed`, `Paused`, and `Finished` with a `TrainedRun`.
-
-    Raises
-    ------
-    FileError
-        If `run` is not empty, holds nothing that could be resumed, or another program trains there.
-    CohortError
-        If a case is missing or an image has one value everywhere, if no case shows the target, or a case is
-        trained and validated on.
-    ModelError
-        If the model to start from is another network, or the checkpoint is damaged.
-    SettingsError
-        If the checkpoint is of another training.
-    ResourceError
-        If memory does not suffice, or the disk is full.
-    NecrosegError
-        If the loss is no longer a number.
+    `plan`: from `make_plan`. `cohort`: where the files of the plan's cases are. Other cases are not learned
+    from; each that shares a patient or an image with one that is, is named before the training begins. `run`:
+    a folder that is new or empty (or holds the checkpoint to resume); gets the model at the end. `hardware`:
+    where to compute; as the plan's configuration says if None. `model`: a trained model whose weights to
+    start from (fine-tuning); random weights if None. `validation`: cases to predict and score now and then;
+    the scores change nothing in the training. `on_existing`: what to do where a training was interrupted:
+    refuse, resume it, or resume it if there is one. `controls`: to stop within two seconds, also in the
+    middle of a step, leaving nothing and without `Finished`; to keep the model as it is; to pause.
+    Yields `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second,
+    `Validated`, `Checkpointed`, `Paused`, and `Finished` with a `TrainedRun`.
+    Raises FileError if `run` is not empty, holds nothing that could be resumed, or another program trains
+    there. Raises CohortError if a case is missing or an image has one value everywhere, if no case shows the
+    target, or a case is trained and validated on. Raises ModelError if the model to start from is another
+    network, or the checkpoint is damaged. Raises SettingsError if the checkpoint is of another training.
+    Raises ResourceError if memory does not suffice, or the disk is full. Raises NecrosegError if the loss is
+    no longer a number.
     """
     controls, hardware = controls or Controls(), hardware or resolve_hardware(plan.config)
     resumes = on_existing != "refuse"
@@ -180,25 +154,17 @@ def train_planned(
 
 @dataclass(kw_only=True)
 class State:
-    """How far a training is.
+    """How far a training is."""
 
-    Parameters
-    ----------
-    iteration, seconds
-        Mini-batches done, and the time until the last of them.
-    loss, dice
-        As last reported, and the mean of the last validation.
-    validation_s
-        How long the last validation took.
-    history
-        The lines of ``history.csv`` below its header.
-    """
-
+    # Mini-batches done, and the time until the last of them.
     iteration: int = 0
     seconds: float = 0.0
+    # As last reported, and the mean of the last validation.
     loss: float = math.nan
     dice: float = math.nan
+    # How long the last validation took.
     validation_s: float = 0.0
+    # The lines of ``history.csv`` below its header.
     history: list[str] = field(default_factory=list)
 
     @property
@@ -347,30 +313,20 @@ def _csv(state: State) -> str:
 
 @dataclass(kw_only=True, eq=False)
 class _Steps:
-    """The steps of a training.
+    """The steps of a training."""
 
-    Parameters
-    ----------
-    job
-        The training.
-    plan
-        Its plan, with the iterations for the cases that were loaded.
-    learner
-        The network.
-    sources, digests
-        The cases in memory, and the SHA-256 of what each contributes.
-    watched
-        Validation cases.
-    clock, state
-        How far it is.
-    """
-
+    # The training.
     job: _Job
+    # Its plan, with the iterations for the cases that were loaded.
     plan: Plan
+    # The network.
     learner: Learner
+    # The cases in memory, and the SHA-256 of what each contributes.
     sources: tuple[Source, ...]
     digests: Mapping[str, str]
+    # Validation cases.
     watched: tuple[Case, ...]
+    # How far it is.
     clock: Clock
     state: State = field(default_factory=State)
 

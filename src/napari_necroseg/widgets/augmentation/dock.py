@@ -79,10 +79,7 @@ class AugmentationParts(DockParts):
     def request(self) -> PreviewRequest:
         """Return what the controls ask for.
 
-        Raises
-        ------
-        SettingsError
-            For choices that contradict each other.
+        Raises SettingsError for choices that contradict each other.
         """
         is_single = self.by_value.isChecked()
         return PreviewRequest(

@@ -142,10 +142,7 @@ class PairForm(QWidget):
     def files(self) -> CaseFiles:
         """Return the chosen files.
 
-        Raises
-        ------
-        FileError
-            If no ceT1 image is chosen, or a TIFF's spacing is given for some axes only.
+        Raises FileError if no ceT1 image is chosen, or a TIFF's spacing is given for some axes only.
         """
         cet1, t2, reference = (self._path(name) for name in _HELP)
         if cet1 is None:

@@ -112,10 +112,7 @@ class LiveWireTool(QObject):
     def start(self, case: Case, images: Mapping[Sequence, Voxels]) -> None:
         """Begin a contour on the slice that is shown; the proposal on other slices stays.
 
-        Raises
-        ------
-        SettingsError
-            In 3D, where there is no slice.
+        Raises SettingsError in 3D, where there is no slice.
         """
         self.stop()
         viewer = self._workspace.layers.viewer

@@ -91,10 +91,7 @@ class RegionChoice(QWidget):
     def ask(self, case: Case, then: Callable[[Place], None]) -> bool:
         """Call `then` with the chosen part, at once or after a click; False if that is waited for.
 
-        Raises
-        ------
-        SettingsError
-            If no box is drawn.
+        Raises SettingsError if no box is drawn.
         """
         chosen = self.choice.currentText()
         if chosen == _CLICK:

@@ -60,15 +60,9 @@ _COMMAND = ("-m", "napari_necroseg.cli", "devices", "--json")
 class ConfigForm(QWidget):
     """Shows a config and lets a person change it.
 
-    Parameters
-    ----------
-    config
-        What to show first; choices without an input keep its values.
-    plain
-        Names of the fields that everybody sees; ``a.b`` is field ``b`` of the config in field ``a``.
-    hidden
-        Names of the fields without an input. All others are in the collapsed part below, so that a new
-        choice never goes missing.
+    `config`: what to show first; choices without an input keep its values. `plain`: names of the fields that
+    everybody sees; ``a.b`` is field ``b`` of the config in field ``a``. `hidden`: names of the fields without
+    an input. All others are in the collapsed part below, so that a new choice never goes missing.
     """
 
     changed = Signal()
@@ -92,10 +86,7 @@ class ConfigForm(QWidget):
     def config(self) -> Config:
         """Return the choices, checked.
 
-        Raises
-        ------
-        SettingsError
-            For choices that contradict each other.
+        Raises SettingsError for choices that contradict each other.
         """
         changes: dict[str, object] = {}
         for name, one in self._inputs.items():

@@ -216,12 +216,8 @@ def _training_message(step: TrainingStep) -> str:
 class DockParts(QWidget):
     """The parts of a dock without its frame; what holds them shows `panel`, too.
 
-    Attributes
-    ----------
-    top, body
-        Where the parts are put: those that always stay in sight, and those below them.
-    panel
-        Shows the job of these parts.
+    `top`, `body`: where the parts are put: those that always stay in sight, and those below them. `panel`:
+    shows the job of these parts.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -282,10 +278,7 @@ class DockParts(QWidget):
 class Dock(DockParts):
     """The frame of a dock: its parts scroll, and jobs end when it or its viewer is closed.
 
-    Parameters
-    ----------
-    napari_viewer
-        The viewer that the dock belongs to, or napari's proxy of it.
+    `napari_viewer`: the viewer that the dock belongs to, or napari's proxy of it.
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:

@@ -222,10 +222,7 @@ def _fits(base: Labels, right: Image) -> bool:
 class Mirror:
     """Follows a mask for as long as both are in the viewer.
 
-    Parameters
-    ----------
-    base
-        The mask; edits and looks go from it to `layer`, never back.
+    `base`: the mask; edits and looks go from it to `layer`, never back.
     """
 
     def __init__(self, base: Labels) -> None:

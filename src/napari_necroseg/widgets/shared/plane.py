@@ -70,10 +70,7 @@ def shown_axis(viewer: ViewerModel) -> int | None:
 def needed_plane(viewer: ViewerModel, what: str) -> Plane:
     """Return the plane that is shown.
 
-    Raises
-    ------
-    SettingsError
-        In 3D: `what` needs a plane.
+    Raises SettingsError in 3D: `what` needs a plane.
     """
     plane = shown_plane(viewer)
     if plane is None:
@@ -114,10 +111,7 @@ class ClickOnce:
     def wait(self, case: Case, then: Callable[[Index], None]) -> None:
         """Call `then` with the slice, row and column of the next click, in the voxels of the case.
 
-        Raises
-        ------
-        SettingsError
-            In 3D, where a click is on no voxel.
+        Raises SettingsError in 3D, where a click is on no voxel.
         """
         needed_plane(self._workspace.layers.viewer, "A click on the zone")
 

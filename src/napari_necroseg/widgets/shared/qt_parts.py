@@ -106,10 +106,7 @@ class WrappedLabel(QLabel):
 class Table(QTableWidget):
     """A table to look at, whose first column takes what room there is.
 
-    Parameters
-    ----------
-    titles
-        Of the columns, each with an explanation.
+    `titles`: of the columns, each with an explanation.
     """
 
     def __init__(self, titles: Mapping[str, str], *, rows: int = 0, parent: QWidget | None = None) -> None:

@@ -70,28 +70,14 @@ class Stepper(QObject):
 class Workspace:
     """The state shared by the docks of a viewer; `Workspace.of` returns the one of a viewer.
 
-    Attributes
-    ----------
-    cohort_changed, case_changed, augment_changed, run_changed
-        Emitted when another cohort or case is open, an augmentation was chosen for training, or another
-        model was trained or chosen.
-    models_changed
-        Emitted when there may be more models on disk, none of which was chosen.
-    case_wanted
-        Emitted with the name of a case of the cohort that is to be opened.
-    improvement_wanted
-        Emitted with the names of the cases to train the newest model on next.
-    opening
-        The name of the case that is being opened; empty while none is.
-    case_folder
-        The project folder that the open case belongs to, also while another project is being opened; None for
-        a case in no project.
-    layers
-        The layers of the open case.
-    journalling
-        Keeps the strokes on them.
-    screen
-        Adds the layers one at a time, so that the viewer stays usable.
+    `cohort_changed`, `case_changed`, `augment_changed`, `run_changed`: emitted when another cohort or case is
+    open, an augmentation was chosen for training, or another model was trained or chosen. `models_changed`:
+    emitted when there may be more models on disk, none of which was chosen. `case_wanted`: emitted with the
+    name of a case of the cohort that is to be opened. `improvement_wanted`: emitted with the names of the
+    cases to train the newest model on next. `opening`: the name of the case that is being opened; empty while
+    none is. `case_folder`: the project folder that the open case belongs to, also while another project is
+    being opened; None for a case in no project. `layers`: the layers of the open case. `journalling`: keeps
+    the strokes on them. `screen`: adds the layers one at a time, so that the viewer stays usable.
     """
 
     cohort_changed = Signal()
@@ -182,10 +168,7 @@ def masks_to_save(
     kept beside it as an earlier version. Without a project folder the person is asked for each file. `kept`
     are the images and the expert's masks of the case, which are never written to.
 
-    Raises
-    ------
-    FileError
-        If a layer does not belong to a case, or a file was chosen that is kept.
+    Raises FileError if a layer does not belong to a case, or a file was chosen that is kept.
     """
     saves: list[MaskToSave] = []
     known = {file.resolve() for file in kept}

@@ -82,10 +82,7 @@ class StudyForm(QWidget):
     def config(self) -> StudyConfig:
         """Return the choices, checked.
 
-        Raises
-        ------
-        SettingsError
-            For choices that contradict each other, or if no configuration is ticked.
+        Raises SettingsError for choices that contradict each other, or if no configuration is ticked.
         """
         recorded = () if self._locked is None else self._locked.config.configurations
         ticked = [name for name, box in self.boxes.items() if box.isChecked()]

@@ -168,10 +168,7 @@ class OpenLayers(Section):
     def taken(self, target: Target) -> LayerCase:
         """Return the chosen layers as they are now.
 
-        Raises
-        ------
-        FileError
-            If no mask is chosen, or a layer is no stack of slices.
+        Raises FileError if no mask is chosen, or a layer is no stack of slices.
         """
         cet1, t2, mask = (choice.layer() for choice in self.layers.choices)
         if cet1 is None or mask is None:

@@ -24,34 +24,23 @@ _AXES = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerCase:
-    """Layers as they were when the person added them: later strokes are not included.
+    """Layers as they were when the person added them: later strokes are not included."""
 
-    Parameters
-    ----------
-    name
-        Of the case.
-    images
-        By sequence; ceT1 is always there.
-    mask, target
-        The drawn mask, and what it shows.
-    patient
-        As in the cohort, if the case is in it.
-    """
-
+    # Of the case.
     name: str
+    # By sequence; ceT1 is always there.
     images: Mapping[Sequence, FileImage]
+    # The drawn mask, and what it shows.
     mask: FileImage
     target: Target
+    # As in the cohort, if the case is in it.
     patient: str = ""
 
 
 def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -> LayerCase:
     """Take layers as they are now; the mask is copied.
 
-    Raises
-    ------
-    FileError
-        If a layer has other axes than slices, rows and columns.
+    Raises FileError if a layer has other axes than slices, rows and columns.
     """
     cet1 = layers[Sequence.CET1]
     source = source_of(cet1.metadata)

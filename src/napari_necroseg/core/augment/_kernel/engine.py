@@ -186,18 +186,10 @@ def make_slice(
 ) -> None:
     """Make a 2D sample from beginning to end, so that it never leaves the processor's fast memory.
 
-    Parameters
-    ----------
-    fine
-        The case, and the places of the slice.
-    coarse
-        `Source.coarse`, and the places that stand for the patch.
-    finish
-        Weights of the blur ``(C, odd)``, gamma ``(C,)`` and `Source.air` ``(C,)``, empty for None.
-    made
-        ``(C + 1, Y, X)``, float32, written: the whitened sequences, and how much of each voxel is target.
-    target
-        ``(Y, X)``, uint8, written: where that is half of it, or more.
+    `fine`: the case, and the places of the slice. `coarse`: `Source.coarse`, and the places that stand for
+    the patch. `finish`: weights of the blur ``(C, odd)``, gamma ``(C,)`` and `Source.air` ``(C,)``, empty for
+    None. `made`: ``(C + 1, Y, X)``, float32, written: the whitened sequences, and how much of each voxel is
+    target. `target`: ``(Y, X)``, uint8, written: where that is half of it, or more.
     """
     weights, power, air = finish
     n_sequences = len(power)
@@ -229,13 +221,9 @@ def make_slice(
 def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) -> None:
     """Interpolate rows linearly; 0 beyond the border.
 
-    Parameters
-    ----------
-    places
-        All of ``(Z Y X C)`` in one row and `LANES` numbers more, the outermost voxels being 0; its sizes; the
-        terms of `mapping.place_terms`.
-    values
-        ``(C or fewer, z y, x)``; written from the first to before the last row.
+    `places`: all of ``(Z Y X C)`` in one row and `LANES` numbers more, the outermost voxels being 0; its
+    sizes; the terms of `mapping.place_terms`. `values`: ``(C or fewer, z y, x)``; written from the first to
+    before the last row.
     """
     voxels, size, planes, rows, columns = places
     n_rows, n_columns = len(rows), columns.shape[1]

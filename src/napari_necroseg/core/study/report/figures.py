@@ -82,20 +82,13 @@ def _label(outcome: Outcome, n_patients: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The cases that illustrate a study.
+    """The cases that illustrate a study."""
 
-    Parameters
-    ----------
-    outcomes
-        The configurations that are shown.
-    cases
-        ``best``, ``median`` and ``worst``, as far as there are so many.
-    rule
-        The rule by which they were chosen, in a sentence.
-    """
-
+    # The configurations that are shown.
     outcomes: tuple[Outcome, ...]
+    # ``best``, ``median`` and ``worst``, as far as there are so many.
     cases: Mapping[str, str]
+    # The rule by which they were chosen, in a sentence.
     rule: str
 
 
@@ -109,31 +102,21 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Example:
-    """One slice of a case.
-
-    Parameters
-    ----------
-    images
-        ``(Y, X)`` by sequence.
-    ranges
-        Intensities to show as black and as white, of the whole image.
-    reference
-        ``(Y, X)``, true inside.
-    predictions
-        By configuration.
-    spacing_mm
-        Of rows and of columns.
-    slice_number
-        From 1.
-    """
+    """One slice of a case."""
 
     case: str
     rank: str
+    # ``(Y, X)`` by sequence.
     images: Mapping[str, Voxels]
+    # Intensities to show as black and as white, of the whole image.
     ranges: Mapping[str, tuple[float, float]]
+    # ``(Y, X)``, true inside.
     reference: Voxels
+    # By configuration.
     predictions: Mapping[Configuration, Shown]
+    # Of rows and of columns.
     spacing_mm: tuple[float, float]
+    # From 1.
     slice_number: int
 
 

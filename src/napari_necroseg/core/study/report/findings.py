@@ -31,30 +31,20 @@ _MOST_OF_A_NOTE = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """A study, finished or not, as a report sees it.
+    """A study, finished or not, as a report sees it."""
 
-    Parameters
-    ----------
-    folder
-        Of the study.
-    record, states
-        The records of the study, and of its runs by key.
-    outcomes
-        Of each configuration with scores.
-    cohort_name
-        A name for readers, not a path.
-    is_phantom
-        Whether the cases are numerical phantoms.
-    n_other_masks
-        Cases whose mask is not the cohort's; 0 if the cohort's table is gone.
-    """
-
+    # Of the study.
     folder: Path
+    # The records of the study, and of its runs by key.
     record: StudyRecord
     states: Mapping[str, RunState]
+    # Of each configuration with scores.
     outcomes: tuple[Outcome, ...]
+    # A name for readers, not a path.
     cohort_name: str
+    # Whether the cases are numerical phantoms.
     is_phantom: bool
+    # Cases whose mask is not the cohort's; 0 if the cohort's table is gone.
     n_other_masks: int
 
     @property

@@ -62,10 +62,7 @@ class PageFigure:
 def page(findings: Findings, figures: Sequence[PageFigure], *, notes: Sequence[str]) -> str:
     """Return the page.
 
-    Parameters
-    ----------
-    notes
-        Sentences on what is missing or contradictory.
+    `notes`: sentences on what is missing or contradictory.
     """
     # Jinja takes time to load, and most importers of this module write no page.
     from napari_necroseg.core.templates import render

@@ -42,31 +42,20 @@ FIGURES_NAME = "figures"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyReport:
-    """A report that was written.
+    """A report that was written."""
 
-    Parameters
-    ----------
-    folder
-        Of the study.
-    report
-        The page.
-    done, total, failed
-        Runs.
-    mean_dice
-        Over the patients, by configuration.
-    cases
-        How many cases, with something to find, each of these means is over.
-    all_cases
-        How many the study has.
-    """
-
+    # Of the study.
     folder: Path
+    # The page.
     report: Path
     done: int
     total: int
     failed: int
+    # Over the patients, by configuration.
     mean_dice: dict[Configuration, float]
+    # How many cases, with something to find, each of these means is over.
     cases: dict[Configuration, int]
+    # How many the study has.
     all_cases: int
 
     def __str__(self) -> str:
@@ -94,16 +83,10 @@ class _Drawing:
 def write_report(folder: Path) -> Generator[Event, None, None]:
     """Write the tables, figures and page of a study, as far as it is done.
 
-    Parameters
-    ----------
-    folder
-        With ``study.json``, ``scores.csv``, ``runs`` and, for the examples, ``predictions``. Written into it:
-        ``table1.md``, ``.csv`` and ``.tex``, ``statistics.csv``, ``seeds.csv``, ``figures``, ``report.html``.
-
-    Yields
-    ------
-    Event
-        `Progress`; `Warned` for what is left out or contradictory; then `Finished` with a `StudyReport`.
+    `folder`: with ``study.json``, ``scores.csv``, ``runs`` and, for the examples, ``predictions``. Written
+    into it: ``table1.md``, ``.csv`` and ``.tex``, ``statistics.csv``, ``seeds.csv``, ``figures``,
+    ``report.html``.
+    Yields `Progress`; `Warned` for what is left out or contradictory; then `Finished` with a `StudyReport`.
     """
     findings = find(folder)
     check_out_folder(folder)
