@@ -28,9 +28,8 @@ _OUT_OF_MEMORY = (
 class Hardware:
     """Where a network computes."""
 
-    # Torch's name of the device, never ``auto``.
+    # Torch's name, never ``auto``.
     device: str
-    # CPU threads.
     threads: int
     # The short number format of its convolutions; None for 32 bits.
     short_dtype: torch.dtype | None = None

@@ -39,18 +39,13 @@ _N_STEPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel:
-    """The files of an export."""
+    """The files of an export, and how far the probabilities of onnxruntime and torch differ at most."""
 
-    # The folder of both files.
     folder: Path
-    # The network, and its model card.
     model: Path
     card: Path
-    # SHA-256 of the network's file.
     sha256: str
-    # Largest absolute difference between the probabilities of onnxruntime and torch.
     difference: float
-    # Versions of the packages that wrote and checked the file.
     versions: Mapping[str, str]
 
     def __str__(self) -> str:
@@ -61,18 +56,12 @@ class ExportedModel:
 
 
 def export(model: Model, *, out: Path) -> Generator[Event, None, None]:
-    """Write a network as ONNX, with a model card.
+    """Write a network as ONNX, with a model card, into a new or empty folder.
 
     The input ``images`` is ``(B, C, *spatial)``, whitened, float32; the output ``probability`` is
-    ``(B, 1, *spatial)``, float32. All axes but the channels' are open.
-
-    `model`: from `load_model`. `out`: a folder that is new or empty. It appears when all is written and
-    checked; a job that fails or is closed before leaves nothing.
-    Yields `Started`, `Progress` for each of three steps, and `Finished` with an `ExportedModel`.
-    Raises FileError if `out` is not empty, or the run has a damaged table of scores. Raises ModelError if
-    onnxruntime computes something else from the file than torch from the model. Raises NecrosegError if the
-    packages of the extra ``export`` are missing. Raises ResourceError if the folder cannot be written to, or
-    memory is missing.
+    ``(B, 1, *spatial)``, float32. All axes but the channels are open. The folder appears when all is written
+    and checked; a job that fails or is closed before leaves nothing. A file that computes something else than
+    torch is a `ModelError`. The last event is `Finished` with an `ExportedModel`.
     """
     check_run_folder(out)
     sweep(out.absolute().parent)

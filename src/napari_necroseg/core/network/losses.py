@@ -22,32 +22,16 @@ def training_loss(logits: Tensor, target: Tensor, *, config: TrainConfig) -> Ten
 
 
 def tversky_loss(probability: Tensor, target: Tensor, *, alpha: float, beta: float) -> Tensor:
-    """Return 1 - TI, with the sums taken over the whole mini-batch.
+    """Return 1 - TI, with the sums taken over the whole mini-batch: a scalar in [0, 1], never nan.
 
-    TI = sum p0 r0 / (sum p0 r0 + alpha * sum p0 r1 + beta * sum p1 r0), where p0 is the probability of the
-    target, p1 = 1 - p0, and r0, r1 are the reference's indicators of target and background.
+    TI = sum p0 r0 / (sum p0 r0 + alpha * sum p0 r1 + beta * sum p1 r0), where p0 is the probability of
+    the target (of any shape), p1 = 1 - p0, and r0, r1 are the reference's indicators of target and
+    background. So `alpha` weighs false positives and `beta` false negatives; with both at 0.5, TI is
+    Dice. The result is fp32, or the wider type of `probability`.
 
-    Parameters
-    ----------
-    probability
-        Of the target, in [0, 1]; any shape.
-    target
-        The reference, 0 or 1; the shape of `probability`.
-    alpha
-        Weight of false positives (probability outside the target).
-    beta
-        Weight of false negatives (target that is missed). With alpha = beta = 0.5, TI is Dice.
-
-    Returns
-    -------
-    Tensor
-        A scalar in [0, 1], never nan, in fp32 or the wider type of `probability`.
-
-    Notes
-    -----
-    S. S. M. Salehi, D. Erdogmus, A. Gholipour, *Tversky loss function for image segmentation using 3D fully
-    convolutional deep networks*, 2017. The necrosis paper prints the index without the "1 -" and with a stray
-    factor of 2.
+    S. S. M. Salehi, D. Erdogmus, A. Gholipour, *Tversky loss function for image segmentation using 3D
+    fully convolutional deep networks*, 2017. The necrosis paper prints the index without the "1 -" and
+    with a stray factor of 2.
     """
     # Sums over a million voxels overflow the 8 significant bits of bfloat16.
     dtype = torch.promote_types(probability.dtype, torch.float32)

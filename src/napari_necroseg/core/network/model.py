@@ -41,26 +41,14 @@ _SMALLEST_PATCH = (4, 16, 16)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
-    """A trained network, ready to predict.
-
-    Parameters
-    ----------
-    network
-        The network, on the CPU and in evaluation mode.
-    record
-        How it was trained.
-    run
-        The folder that it was read from.
-    sha256
-        SHA-256 of its weights file.
-    holds
-        By device: whether the device's short number format gives the same result; filled when it is used.
-    """
+    """A trained network, on the CPU and in evaluation mode, with the record of its training."""
 
     network: UNet
     record: RunRecord
     run: Path
+    # Of its weights file.
     sha256: str
+    # By device: whether its short number format gives the same result; filled when it is used.
     holds: dict[str, bool] = field(default_factory=dict)
 
     @property

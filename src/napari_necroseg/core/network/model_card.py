@@ -34,22 +34,13 @@ class Export:
 
 
 def read_run_scores(model: Model) -> dict[str, Scores]:
-    """Read the scores in the run's folder, by case; none if it has no ``scores.csv``.
-
-    Raises FileError if the table is damaged.
-    """
+    """Read the scores in the run's folder, by case; none if it has no ``scores.csv``."""
     path = model.run / SCORES_NAME
     return read_scores(path) if path.exists() else {}
 
 
 def model_card(model: Model, export: Export, *, scores: Mapping[str, Scores]) -> str:
-    """Write the card, in Markdown.
-
-    It names no case: a name may be a patient's.
-
-    `model`: the model that was exported. `export`: the exported file. `scores`: by case, from
-    `read_run_scores`.
-    """
+    """Write the card, in Markdown. It names no case: a name may be a patient's."""
     from napari_necroseg.core.templates import render
 
     config, record = model.config, model.record

@@ -19,7 +19,7 @@ class Controls:
     leave: threading.Event = field(default_factory=threading.Event)
     # End the training after this step, and keep the model as it is.
     keep: threading.Event = field(default_factory=threading.Event)
-    # Pause after this step until the flag is cleared; a checkpoint is written first.
+    # Write a checkpoint after this step, and pause until the flag is cleared.
     pause: threading.Event = field(default_factory=threading.Event)
     # Name of the validation case whose predicted labels are reported.
     picture: str | None = None

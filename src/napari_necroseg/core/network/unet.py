@@ -19,17 +19,15 @@ Pair = tuple[Tensor, Tensor]
 
 
 class UNet(nn.Module):
-    """A U-Net with batch normalisation, strided convolutions down and resizing up.
+    """A U-Net with batch normalisation, strided convolutions down and resizing up, for 2 or 3 `spatial_axes`.
 
     Each level has two 3x3(x3) convolutions; a strided 3x3(x3) convolution leads one level down; a 1x1(x1)
     convolution to the width of the level above, then resizing and concatenation with the skip, leads up.
     A batch normalisation and a ReLU follow each convolution; the head is a plain 1x1(x1) convolution.
+    `widths` are the channels of the levels, finest first.
 
     With two channels and widths 16, 32, 64, 128, 128 it has 1,401,713 parameters in 2D and 4,144,049 in
     3D (the paper: 1.4 and 4.0 million).
-
-    `spatial_axes`: 2 or 3. `channels`: input channels, one a sequence. `widths`: channels of the levels,
-    finest first. `upsampling`: how a coarse level is resized on the way up.
     """
 
     def __init__(
@@ -144,10 +142,8 @@ class Joining2d(nn.Conv2d):
     """Resizes a coarse level to its skip, concatenates both in this order, and convolves them with 3x3 taps.
 
     Where the coarse level is exactly doubled by nearest-neighbour resizing, it is convolved at its own size
-    instead, with the same result: that takes 4 of 9 multiplications (3D: 8 of 27) and copies nothing.
-
-    `width`: channels of the coarse level, of the skip, and of what comes out. `resize_mode`: as
-    `torch.nn.functional.interpolate` names it.
+    instead, with the same result: that takes 4 of 9 multiplications (3D: 8 of 27) and copies nothing. `width`
+    is the number of channels of either, and of the result; `resize_mode` is that of `interpolate`.
     """
 
     def __init__(self, width: int, resize_mode: str) -> None:

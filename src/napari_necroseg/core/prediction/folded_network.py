@@ -132,8 +132,7 @@ class _Slab:
 class Bfloat16Convolution(nn.Module):
     """A convolution in a short number format, with sums and bias in 32 bits.
 
-    `convolution`: a convolution with a bias, in 32 bits. `dtype`: the format of weights, images and result.
-    `weight`: ``(O, C, *taps)``, float32; the convolution's own weight if None.
+    `weight` ``(O, C, *taps)``, float32, replaces that of the given convolution.
     """
 
     def __init__(

@@ -40,19 +40,19 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
-    """Images that a network is run on once."""
+    """Images that a network is run on once, and how."""
 
-    # ``(C, Z, Y, X)``, float32.
+    # (C, Z, Y, X).
     images: NDArray[np.float32]
-    # ``(C,)``; the intensity beyond the border.
+    # (C,): the intensity beyond the border.
     air: NDArray[np.float32]
-    # Shape of the patches that the network was trained on.
+    # As in training.
     patch_shape: Shape
-    # Whether the images are whitened; otherwise each patch is whitened by itself.
+    # Otherwise each patch is whitened by itself.
     is_white: bool
-    # ``(Z,)``, bool; slices that the result depends on.
+    # (Z,): slices that the result depends on.
     needed: NDArray[np.bool_]
-    # Text that is added to the messages of its progress.
+    # Added to the messages of its progress.
     remark: str = ""
 
 

@@ -26,32 +26,17 @@ from napari_necroseg.core.project.provenance import record_path
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedCohort:
-    """The result of predicting a cohort.
-
-    Parameters
-    ----------
-    out
-        The folder of the masks.
-    done, failed
-        Numbers of cases.
-    failed_cases
-        Names of those that could not be predicted.
-    kept
-        By the case's name: where its earlier mask is now, if a person may have drawn it.
-    seconds
-        Time for all of them.
-    left_out, most_left_out_ml
-        In how many cases clean-up removed parts above the threshold, as was chosen, and the largest volume
-        that it removed from one of them.
-    """
+    """The result of predicting a cohort: numbers of cases, and names of those that failed."""
 
     out: Path
     done: int
     failed: int
     seconds: float
+    # In how many cases clean-up removed parts above the threshold, and the most in one of them.
     left_out: int
     most_left_out_ml: float
     failed_cases: tuple[str, ...] = ()
+    # By case: where its earlier mask is now, if a person may have drawn it.
     kept: Mapping[str, Path] = field(default_factory=dict)
 
     def __str__(self) -> str:

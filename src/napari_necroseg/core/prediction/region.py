@@ -33,7 +33,7 @@ class Region:
         return slice(*self.rows), slice(*self.columns)
 
     def outer(self, image_shape: tuple[int, ...]) -> tuple[slice, slice]:
-        """The rectangle with what surrounds it, as far as it counts and the image ``(..., Y, X)`` reaches."""
+        """The rectangle with the context that the network needs, within the image ``(..., Y, X)``."""
         rows, columns = (
             slice(max(0, (first - _CONTEXT_PIXELS) // _STRIDE * _STRIDE), min(size, stop + _CONTEXT_PIXELS))
             for (first, stop), size in zip((self.rows, self.columns), image_shape[-2:], strict=True)
@@ -52,8 +52,8 @@ class Region:
 def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
     """Return the rectangle of 128 x 128 pixels about a point, moved and cut to lie in the image.
 
-    `grid`: of the case, in working order. `point_mm`: world position, RAS+.
-    Raises SettingsError if the point lies outside of the image.
+    The grid is in working order, the point a world position (RAS+ mm); outside of the image it is a
+    `SettingsError`.
     """
     index = grid.index_of(point_mm)
     ends = [
@@ -65,7 +65,7 @@ def region_around(grid: Grid, point_mm: ArrayLike) -> Region:
 def region_of_box(grid: Grid, corners_mm: ArrayLike) -> Region:
     """Return the rectangle that holds points ``(N, 3)`` (world positions, mm) of a drawn box.
 
-    Raises SettingsError if none of it lies in the image.
+    A box outside of the image is a `SettingsError`.
     """
     index: NDArray[np.float64] = grid.to_index(corners_mm)[:, 1:]
     ends = [

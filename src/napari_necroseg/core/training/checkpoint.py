@@ -32,19 +32,18 @@ _MAY_DIFFER = ("device", "threads", "minutes")
 
 
 class TrainingProgress(BaseModel):
-    """How far a training is, and what it is."""
+    """How far a training is, and the settings, cases and start model that identify it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # As in the plan.
     config: TrainConfig
     cases: tuple[str, ...]
-    # SHA-256 of each case's voxels.
+    # Of each case's voxels.
     case_sha256: Mapping[str, str]
     # SHA-256 of the weights that it was fine-tuned from; None for random weights.
     started_from: str | None
-    # Number of mini-batches, and their wall time with the loading of the cases.
     iteration: int
+    # Wall time, with the loading of the cases.
     seconds: float
     # The lines of ``history.csv`` below its header.
     history: tuple[str, ...]

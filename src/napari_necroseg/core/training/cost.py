@@ -42,13 +42,10 @@ _TARGET_SHARE = 0.02
 def plan_training(
     plan: Plan, cohort: Cohort, *, hardware: Hardware | None = None, stop: threading.Event | None = None
 ) -> Generator[Event, None, None]:
-    """Say what a training would do, and measure what it costs here.
+    """Say what a training would do, and measure a few steps of it; nothing is trained.
 
-    `plan`: from `make_plan`. `cohort`: where the files of the plan's cases are; the first is read.
-    `hardware`: where to compute; as the plan's configuration says if None. `stop`: set it to end the job.
-    Yields `Started`, `Progress`, and `Finished` with a `PlannedTraining`.
-    Raises FileError if the first case cannot be read. Raises ResourceError if the memory does not suffice for
-    a single step.
+    The cohort says where the files of the plan's cases are; the first case is read. Memory that does not
+    suffice for one step is a `ResourceError`. The last event is `Finished` with a `PlannedTraining`.
     """
     stop, hardware = stop or threading.Event(), hardware or resolve_hardware(plan.config)
     size = (

@@ -76,7 +76,6 @@ class PlannedTraining:
     target: str
     cases: int
     seed: int
-    # In words, and the number of trained weights.
     network: str
     parameters: int
     loss: str
@@ -84,13 +83,11 @@ class PlannedTraining:
     augmentation: str
     whitening: str
     keeps: str
-    # Samples of a mini-batch, and their voxels in words; a number of mini-batches, or a time limit: the other
-    # is None.
     batch_size: int
     patch: str
+    # A number of mini-batches or a time limit; the other is None.
     iterations: int | None
     minutes: float | None
-    # Where, and in which precision convolutions are computed.
     device: str
     threads: int
     precision: str
@@ -99,10 +96,10 @@ class PlannedTraining:
     batch_s: float
     # Measured: what learning takes beside the program and the cases; None where it cannot be measured.
     memory_gib: float | None
-    # The first case, times the number of cases: memory that they fill, and the time to read them.
+    # The memory and the reading time of the first case, times the number of cases.
     cohort_gib: float
     loading_s: float
-    # Time of the whole, and the mini-batches that are done in it.
+    # Of the whole training, and the mini-batches that are done in this time.
     estimated_s: float
     estimated_iterations: int
 

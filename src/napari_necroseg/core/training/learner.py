@@ -17,9 +17,7 @@ from napari_necroseg.core.plan import Plan
 class Learner:
     """A network and its optimiser.
 
-    `plan`: the plan of the training. `hardware`: where to compute. `initial`: a trained model whose weights
-    to start from; random ones if None.
-    Raises ModelError if `initial` is another network than the plan's.
+    It starts from random weights, or from those of `initial`, which must be the same network as the plan's.
     """
 
     def __init__(self, plan: Plan, hardware: Hardware, *, initial: Model | None = None) -> None:

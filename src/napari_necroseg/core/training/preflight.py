@@ -109,8 +109,8 @@ def known_by_table(
 ) -> Iterator[Warned]:
     """Warn of each left-out case whose patient or name is one that is, or was, trained on.
 
-    `plan`, `cohort`: the training. `others`: from `left_out`. `earlier`: the cases that the start model was
-    trained on. `watched`: validation cases: that the start model knows some of them is intended.
+    `others` is from `left_out`; `earlier` are the cases that the start model was trained on; `watched` are
+    validation cases: that the start model knows some of them is intended.
     """
     case_of = {patient_sha256(files.patient_or_name): files.name for files in cohort.only(plan.cases)}
     twins = {}

@@ -34,12 +34,12 @@ def train(
     cohort
         The cases to train on; each must have the chosen sequences and the target mask.
     config
-        The choices; the preset ``fast`` in 2D if None.
+        The settings; the preset ``fast`` in 2D if None.
     out
         A new or empty folder for the model, or one with the interrupted training that is to be resumed.
     start_from
         A trained model, or its folder, whose weights to start from (fine-tuning). It decides how the network
-        sees its images; the network, sequences and target of the configuration must be its own.
+        sees its images; network and sequences of the configuration must be its own.
     validation
         Cases to predict and score now and then. If None, a fine-tuning watches a few of its start model's own
         cases in `left_out`, so that forgetting shows.
@@ -53,12 +53,25 @@ def train(
     Yields
     ------
     Event
-        As `train_planned`; the last is `Finished` with a `TrainedRun`.
+        `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second,
+        `Validated`, `Checkpointed`, `Paused`, and `Finished` with a `TrainedRun`. A stopped training has no
+        `Finished`.
 
     Raises
     ------
+    FileError
+        If `out` is not empty, holds nothing that could be resumed, or another program trains there.
+    CohortError
+        If a case lacks an image or the mask, an image has one value everywhere, no case shows the target, or
+        a case is trained and validated on.
+    ModelError
+        If the start model or the checkpoint is damaged, or of another network.
+    SettingsError
+        If the checkpoint is of another training, or there is no device of that name.
+    ResourceError
+        If this computer lacks the device, memory or disk space.
     NecrosegError
-        As `train_planned`, `load_model`, `make_plan` and `resolve_device`.
+        If the loss is no longer a number.
     """
     prepared = prepare_training(config or train_preset("fast", "2d"), cohort, start_from=start_from)
     rows = {files.name: files for files in (*left_out, *cohort)}
@@ -74,13 +87,10 @@ def train(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedTraining:
-    """A training that is planned for this computer."""
+    """A training that is planned for this computer, with the start model if there is one."""
 
-    # What it does.
     plan: Plan
-    # Where it computes.
     hardware: Hardware
-    # The trained model whose weights it starts from; None for random ones.
     model: Model | None
 
     def train(
@@ -122,10 +132,7 @@ def prepare_training(
 ) -> PreparedTraining:
     """Load the model to start from, fit the configuration to it, and make the plan.
 
-    `config`, `cohort`, `start_from`: as in `train`. `device`, `threads`: given, they count in place of the
-    configuration's.
-    Raises ModelError if there is no model to start from, or it is damaged. Raises CohortError if a case lacks
-    what the training needs. Raises SettingsError or ResourceError if there is no such device.
+    `device` and `threads` replace those of the configuration.
     """
     model = load_model(Path(start_from)) if isinstance(start_from, str | Path) else start_from
     if model is not None:

@@ -94,28 +94,12 @@ def train_planned(
     on_existing: OnExisting = "refuse",
     controls: Controls | None = None,
 ) -> Generator[Event, None, None]:
-    """Train a network as planned; `core.training.start.train` makes the plan, too.
+    """Train a network as planned; `core.training.start.train` explains arguments, events and errors.
 
-    Every half minute a checkpoint is written into the folder. It is removed when the training ends or is
-    stopped, and stays when the program is killed or the generator is closed, when a resumed training is
-    stopped, or one for which `controls.leave` is set.
-
-    `plan`: from `make_plan`. `cohort`: where the files of the plan's cases are. Other cases are not learned
-    from; each that shares a patient or an image with one that is, is named before the training begins. `run`:
-    a folder that is new or empty (or holds the checkpoint to resume); gets the model at the end. `hardware`:
-    where to compute; as the plan's configuration says if None. `model`: a trained model whose weights to
-    start from (fine-tuning); random weights if None. `validation`: cases to predict and score now and then;
-    the scores change nothing in the training. `on_existing`: what to do where a training was interrupted:
-    refuse, resume it, or resume it if there is one. `controls`: to stop within two seconds, also in the
-    middle of a step, leaving nothing and without `Finished`; to keep the model as it is; to pause.
-    Yields `Started`, `Progress` while cases are loaded, `Warned`, `TrainingStep` at most ten times a second,
-    `Validated`, `Checkpointed`, `Paused`, and `Finished` with a `TrainedRun`.
-    Raises FileError if `run` is not empty, holds nothing that could be resumed, or another program trains
-    there. Raises CohortError if a case is missing or an image has one value everywhere, if no case shows the
-    target, or a case is trained and validated on. Raises ModelError if the model to start from is another
-    network, or the checkpoint is damaged. Raises SettingsError if the checkpoint is of another training.
-    Raises ResourceError if memory does not suffice, or the disk is full. Raises NecrosegError if the loss is
-    no longer a number.
+    Every half minute a checkpoint is written into the folder `run`. It is removed when the training ends or
+    is stopped, and stays when the program is killed or the generator is closed, when a resumed training is
+    stopped, or one for which `controls.leave` is set. Cases of the cohort that are not the plan's are not
+    trained on; each that shares a patient or an image with a training case is named first.
     """
     controls, hardware = controls or Controls(), hardware or resolve_hardware(plan.config)
     resumes = on_existing != "refuse"
@@ -154,12 +138,10 @@ def train_planned(
 
 @dataclass(kw_only=True)
 class State:
-    """How far a training is."""
+    """How far a training is: its mini-batches, their time, the loss as last reported, the last mean Dice."""
 
-    # Mini-batches done, and the time until the last of them.
     iteration: int = 0
     seconds: float = 0.0
-    # As last reported, and the mean of the last validation.
     loss: float = math.nan
     dice: float = math.nan
     # How long the last validation took.
@@ -315,18 +297,15 @@ def _csv(state: State) -> str:
 class _Steps:
     """The steps of a training."""
 
-    # The training.
     job: _Job
-    # Its plan, with the iterations for the cases that were loaded.
+    # With the iterations for the cases that were loaded.
     plan: Plan
-    # The network.
     learner: Learner
-    # The cases in memory, and the SHA-256 of what each contributes.
     sources: tuple[Source, ...]
+    # SHA-256 of what each source contributes.
     digests: Mapping[str, str]
     # Validation cases.
     watched: tuple[Case, ...]
-    # How far it is.
     clock: Clock
     state: State = field(default_factory=State)
 
