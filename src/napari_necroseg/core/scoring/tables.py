@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -71,19 +71,26 @@ class ScoredCase:
 
 def wide_table(scores: Mapping[str, Scores]) -> str:
     """Return CSV with one row per case; undefined scores are empty."""
-    names = ["case", *(field.name for field in fields(Scores))]
-    return _csv(names, ({"case": csv_cell(case)} | plain(one) for case, one in scores.items()))
+    names = ("case", *(field.name for field in fields(Scores)))
+    return csv_text(names, ((csv_cell(case), *plain(one).values()) for case, one in scores.items()))
 
 
 def tidy_table(scores: Mapping[str, Scores]) -> str:
     """Return CSV with one row per case and score: ``case,metric,region,value``."""
-    rows = []
-    for case, one in scores.items():
-        values = plain(one)
-        for name in SCORE_NAMES:
-            metric, region = metric_and_region(name)
-            rows.append({"case": csv_cell(case), "metric": metric, "region": region, "value": values[name]})
-    return _csv(["case", "metric", "region", "value"], rows)
+    rows = (
+        (csv_cell(case), *metric_and_region(name), value)
+        for case, one in scores.items()
+        for name, value in plain(one).items()
+        if name in SCORE_NAMES
+    )
+    return csv_text(("case", "metric", "region", "value"), rows)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV below the names of their columns; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows((columns, *rows))
+    return text.getvalue()
 
 
 def metric_and_region(score: str) -> tuple[str, str]:
@@ -177,14 +184,6 @@ def _scores_of(row: dict[str, str]) -> Scores:
     values: dict[str, Any] = {name: float(row[name] or "nan") for name in (*SCORE_NAMES, "nsd_tolerance_mm")}
     counts = {name: int(value) for name, value in values.items() if name.startswith("lesions_")}
     return Scores(state=state, **values | counts)
-
-
-def _csv(names: list[str], rows: Iterable[Mapping[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _number(value: float) -> str:

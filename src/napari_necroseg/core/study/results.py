@@ -30,7 +30,7 @@ from napari_necroseg.core.scoring.statistics import (
     patient_differences,
 )
 from napari_necroseg.core.scoring.summary import value_of
-from napari_necroseg.core.scoring.tables import metric_and_region
+from napari_necroseg.core.scoring.tables import csv_text, metric_and_region
 from napari_necroseg.core.study.record import StudyRecord
 
 SCORES_NAME = "scores.csv"
@@ -63,16 +63,12 @@ class CaseResult:
 
 def results_text(results: Iterable[CaseResult]) -> str:
     """Return the table as CSV; a value is empty where it is undefined, and ``inf`` where it is infinite."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for one in results:
-        values = plain(one.scores)
-        for (metric, region), name in _NAME_OF.items():
-            value = values[name]
-            row = (one.configuration, one.fold, one.seed, one.case, metric, region)
-            writer.writerow((*row, "" if value is None else value))
-    return text.getvalue()
+    rows = (
+        (one.configuration, one.fold, one.seed, one.case, *metric, plain(getattr(one.scores, name)))
+        for one in results
+        for metric, name in _NAME_OF.items()
+    )
+    return csv_text(COLUMNS, rows)
 
 
 def results_sha256(results: Iterable[CaseResult]) -> str:
@@ -298,28 +294,22 @@ def seed_spread(outcome: Outcome) -> SeedSpread:
 
 def statistics_table(outcomes: Sequence[Outcome]) -> str:
     """Return all tests as CSV, one row per test; undefined values, and columns a test lacks, are empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _TEST_COLUMNS, lineterminator="\n", restval="")
-    writer.writeheader()
+    tests: list[dict[str, object]] = []
     for score in TESTED:
         overall = friedman(outcomes, score)
-        if overall is not None:
-            writer.writerow({"test": "friedman"} | plain(overall))
-        writer.writerows({"test": "wilcoxon"} | plain(pair) for pair in pairs(outcomes, score))
-    return text.getvalue()
+        tests += [] if overall is None else [{"test": "friedman"} | plain(overall)]
+        tests += [{"test": "wilcoxon"} | plain(pair) for pair in pairs(outcomes, score)]
+    return csv_text(_TEST_COLUMNS, ([test.get(name) for name in _TEST_COLUMNS] for test in tests))
 
 
 def seeds_table(outcomes: Sequence[Outcome]) -> str:
     """Return the mean Dice coefficient of each configuration and seed as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("configuration", "seed", "patients", "mean_dice"))
-    for spread in map(seed_spread, outcomes):
-        writer.writerows(
-            (spread.configuration, seed, spread.patients[seed], plain(value))
-            for seed, value in spread.mean_dice.items()
-        )
-    return text.getvalue()
+    rows = (
+        (spread.configuration, seed, spread.patients[seed], plain(value))
+        for spread in map(seed_spread, outcomes)
+        for seed, value in spread.mean_dice.items()
+    )
+    return csv_text(("configuration", "seed", "patients", "mean_dice"), rows)
 
 
 def _friedman(values: np.ndarray) -> tuple[float, float]:

@@ -1,7 +1,5 @@
 """The tables of a report, in Markdown, LaTeX and HTML: scores, distances and volumes, and every case."""
 
-import csv
-import io
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +12,7 @@ from napari_necroseg.core.config.study import Configuration
 from napari_necroseg.core.scoring.published import COHORT, published
 from napari_necroseg.core.scoring.scores import State
 from napari_necroseg.core.scoring.statistics import deviation, interval_of_mean, mean, quartiles
+from napari_necroseg.core.scoring.tables import csv_text
 from napari_necroseg.core.study.report.findings import Findings
 from napari_necroseg.core.study.results import ABSOLUTE_VOLUME, RATIOS, Outcome
 
@@ -248,23 +247,21 @@ def table_2(findings: Findings) -> TextTable:
 
 def csv_of(findings: Findings) -> str:
     """Return the numbers of all three tables as CSV, ratios in percent, one row per statistic."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("source", "score", "statistic", *findings.configurations))
+    rows: list[tuple[object, ...]] = []
     for score in (*RATIOS, *_DISTANCES):
         for name, statistic in _STATISTICS.items():
             values = (statistic(one, score) * _factor(score) for one in findings.outcomes)
-            writer.writerow(("this study", score, name, *map(_cell, values)))
+            rows.append(("this study", score, name, *map(_cell, values)))
         patients = (len(one.by_patient(score)) for one in findings.outcomes)
-        writer.writerow(("this study", score, "patients", *patients))
+        rows.append(("this study", score, "patients", *patients))
     for state in _STATES:
         counts = (one.counts[state] for one in findings.outcomes)
-        writer.writerow(("this study", state, "predictions", *counts))
+        rows.append(("this study", state, "predictions", *counts))
     columns = [_published(configuration) for configuration in findings.configurations]
     for score in ("dice", "sensitivity", "specificity"):
         for index, name in enumerate(("mean", "median", "std")):
-            writer.writerow(("paper", score, name, *(_cell(one[score][index]) for one in columns)))
-    return text.getvalue()
+            rows.append(("paper", score, name, *(_cell(one[score][index]) for one in columns)))
+    return csv_text(("source", "score", "statistic", *findings.configurations), rows)
 
 
 def cases_table(findings: Findings) -> TextTable:
