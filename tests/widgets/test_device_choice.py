@@ -8,8 +8,10 @@ import pytest
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Finished
+from napari_necroseg.jobs import devices
+from napari_necroseg.jobs.devices import find_devices
 from napari_necroseg.widgets.shared import config_form
-from napari_necroseg.widgets.shared.config_form import DeviceChoice, find_devices
+from napari_necroseg.widgets.shared.config_form import DeviceChoice
 
 FOUND = {"auto": "here the H100", "cpu": "processor", "cuda:0": "H100 (70.5 of 80.0 GiB free)"}
 
@@ -80,7 +82,7 @@ def test_a_device_of_another_computer_stays_chosen(qtbot, choice, looks):
 
 
 def test_a_search_that_fails_leaves_what_is_always_there(qtbot, choice, monkeypatch):
-    monkeypatch.setattr(config_form, "_COMMAND", ("-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(devices, "_COMMAND", ("-c", "raise SystemExit(1)"))
     with qtbot.waitSignal(choice.looker.failed) as failed:
         choice.showPopup()
     choice.hidePopup()
@@ -94,7 +96,7 @@ def test_the_real_search_asks_another_process():
 
 
 def test_a_search_that_is_stopped_ends_its_process(monkeypatch):
-    monkeypatch.setattr(config_form, "_COMMAND", ("-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(devices, "_COMMAND", ("-c", "import time; time.sleep(60)"))
     stop = threading.Event()
     stop.set()
     with pytest.raises(NecrosegError):

@@ -11,8 +11,9 @@ from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.events import Finished
 from napari_necroseg.core.volume import WORKING_AXIS_CODES
+from napari_necroseg.jobs.train import load_layer_case
 from napari_necroseg.layerdata import case_layers
-from napari_necroseg.widgets.train.layer_case import layer_case, load_layer_case
+from napari_necroseg.widgets.train.layer_case import layer_case
 
 SHAPE = (6, 40, 36)
 SPACING_MM = (4.0, 0.9, 0.8)

@@ -1,16 +1,17 @@
 """Trains in a process of its own: a new training, or one that was interrupted."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from napari_necroseg.core.case import Cohort
-from napari_necroseg.core.config import Dimension, Preset, TrainConfig, describe, train_preset
+from napari_necroseg.core.case import CaseFiles, Cohort, DrawnMask, Sequence
+from napari_necroseg.core.config import Dimension, Preset, Target, TrainConfig, describe, train_preset
 from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import CohortError, ModelError
-from napari_necroseg.core.events import Event, Progress
+from napari_necroseg.core.events import Event, Finished, Progress
+from napari_necroseg.core.images.file_image import FileImage
 from napari_necroseg.core.plan import (
     SAME_IMAGES,
     SAME_NETWORK,
@@ -159,7 +160,7 @@ class ResumedTraining:
             on_existing="resume",
         )
 
-    def _check_there(self, cases: Sequence[str]) -> None:
+    def _check_there(self, cases: Iterable[str]) -> None:
         missing = [name for name in cases if name not in self.cohort.names]
         if missing:
             raise CohortError(
@@ -191,6 +192,41 @@ def do_training(
         # That process may have had no time left to clean up.
         if is_new and stop.is_set() and not controls.leave.is_set():
             discard_interrupted(training.out)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerCase:
+    """Layers that a person added as a case, as they were then: later strokes are not included.
+
+    Parameters
+    ----------
+    name
+        Name of the case.
+    images
+        Images by sequence; ceT1 is always there.
+    mask, target
+        The drawn mask, and the target that it shows.
+    patient
+        As in the cohort, if the case is in it.
+    """
+
+    name: str
+    images: Mapping[Sequence, FileImage]
+    mask: FileImage
+    target: Target
+    patient: str = ""
+
+
+def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]:
+    """Bring layers onto the grid of the ceT1 layer; the result is a row of a cohort that holds the voxels."""
+    from napari_necroseg.core.cohort.load import assemble_case
+
+    yield Progress(done=0, total=1, message=f"Taking over the layers of {taken.name} ...")
+    case = assemble_case(taken.name, taken.images, masks={taken.target: taken.mask})
+    paths = {sequence: image.origin.path or Path(taken.name) for sequence, image in taken.images.items()}
+    drawn: dict[str, DrawnMask] = {taken.target: DrawnMask(whose="layers")}
+    files = CaseFiles(name=taken.name, sequences=paths, patient=taken.patient, loaded=case, drawn=drawn)
+    yield Finished(result=files.with_file(taken.target, Path(taken.name)))
 
 
 def augmentation_in_words(plan: Plan | None, *, is_chosen: bool) -> str:

@@ -4,10 +4,6 @@ It is a container of magicgui, filled through a type map. An input of our own st
 no unit, only two decimals, no None, or reads a decimal comma as it likes.
 """
 
-import json
-import subprocess
-import sys
-import threading
 import time
 import types
 from collections.abc import Iterable, Iterator
@@ -31,8 +27,7 @@ from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QVBoxLayout, Q
 from superqt import QLabeledDoubleSlider
 
 from napari_necroseg.core.config import Config, Range, range_bounds
-from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.jobs.devices import find_devices
 from napari_necroseg.widgets.shared.number_inputs import DecimalBox, WholeBox
 from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, Section, guard_inputs, on_destroyed
 from napari_necroseg.widgets.shared.worker import JobRunner
@@ -49,12 +44,9 @@ _SCANNER_MM = (-10_000.0, 10_000.0)
 # True of any computer; other devices are unknown until they have been looked for.
 _ALWAYS = {"auto": "a graphics card if there is one", "cpu": "processor"}
 _LOOKING = "Looking for graphics cards ..."
-_SECONDS_BETWEEN_POLLS = 0.05
-_MOST_SECONDS = 60.0
 
 # Free memory changes; an older list is made anew when it is opened.
 _FRESH_SECONDS = 30.0
-_COMMAND = ("-m", "napari_necroseg.cli", "devices", "--json")
 
 
 class ConfigForm(QWidget):
@@ -455,25 +447,3 @@ class DeviceChoice(NarrowCombo):
         view = self.view()
         if view is not None:
             view.setMinimumWidth(view.sizeHintForColumn(0) + 30)
-
-
-def find_devices(stop: threading.Event) -> Iterator[Event]:
-    """Ask ``necroseg devices`` for the devices: their descriptions by name."""
-    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-    with subprocess.Popen(
-        [sys.executable, *_COMMAND],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        creationflags=flags,
-    ) as process:
-        deadline_s = time.monotonic() + _MOST_SECONDS
-        while process.poll() is None:
-            if stop.wait(_SECONDS_BETWEEN_POLLS) or time.monotonic() > deadline_s:
-                process.kill()
-        output = "" if process.stdout is None else process.stdout.read()
-    if process.returncode != 0:
-        raise NecrosegError("The graphics cards of this computer could not be listed.")
-    record = json.loads(output.splitlines()[-1])
-    yield Finished(result={device["name"]: device["words"] for device in record["devices"]})

@@ -16,6 +16,7 @@ from napari_necroseg.core.config import Target, TrainConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER
 from napari_necroseg.core.project.labels import drawn_cases, marked
+from napari_necroseg.jobs.train import LayerCase
 from napari_necroseg.widgets.shared.layer_choice import SubjectChoice
 from napari_necroseg.widgets.shared.qt_parts import (
     Section,
@@ -27,7 +28,7 @@ from napari_necroseg.widgets.shared.qt_parts import (
     lay,
 )
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.train.layer_case import LayerCase, layer_case
+from napari_necroseg.widgets.train.layer_case import layer_case
 
 _HELP = (
     "Train on these layers as they are now, saved or not: they stand in the list above, in place of the "

@@ -34,7 +34,6 @@ from napari_necroseg.widgets.shared.loss_curve import LossCurve
 from napari_necroseg.widgets.shared.model_choice import ModelChoice
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, browse_button, button
 from napari_necroseg.widgets.train.cases import TrainCases
-from napari_necroseg.widgets.train.layer_case import load_layer_case
 from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
 
 _PLAIN = ("preset", "dimension", "sequences", "minutes")
@@ -113,7 +112,7 @@ class TrainParts(DockParts):
         taken = self.attempt(lambda: self.chooser.taken(self._config().target))
         if taken is None:
             return
-        if not self.panel.run(partial(load_layer_case, taken), f"Taking over {taken.name} ..."):
+        if not self.panel.run(partial(train.load_layer_case, taken), f"Taking over {taken.name} ..."):
             self.panel.say("Still busy: add the layers when this is over.")
 
     def _held_out(self) -> tuple[str, ...]:

@@ -1,40 +1,23 @@
-"""Makes a case of layers of the viewer, whoever opened them."""
+"""Takes layers of the viewer as a case to train on, whoever opened them."""
 
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from napari.layers import Labels, Layer
 
-from napari_necroseg.core.case import CaseFiles, DrawnMask, Sequence
+from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.case_names import check_case_name, tidy_name
 from napari_necroseg.core.config import Target
 from napari_necroseg.core.errors import FileError, GeometryError
-from napari_necroseg.core.events import Event, Finished, Progress
 from napari_necroseg.core.images.file_image import FileImage
 from napari_necroseg.core.volume import Affine, Grid, Origin, Position, Volume
+from napari_necroseg.jobs.train import LayerCase
 from napari_necroseg.layerdata import LayerSource, source_of
 
 # A layer from elsewhere shows slices, rows and columns; these are their directions in the patient (R, A, S).
 _WORKING_DIRECTIONS = np.array([[-1.0, 0, 0], [0, 0, -1], [0, -1, 0]])
 _AXES = 3
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LayerCase:
-    """Layers as they were when the person added them: later strokes are not included."""
-
-    # Of the case.
-    name: str
-    # By sequence; ceT1 is always there.
-    images: Mapping[Sequence, FileImage]
-    # The drawn mask, and what it shows.
-    mask: FileImage
-    target: Target
-    # As in the cohort, if the case is in it.
-    patient: str = ""
 
 
 def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -> LayerCase:
@@ -53,18 +36,6 @@ def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -
         mask=FileImage(volume=copied, origin=drawn.origin),
         target=target,
     )
-
-
-def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]:
-    """Bring layers onto the grid of the ceT1 layer; the result is a row of a cohort with the voxels in it."""
-    from napari_necroseg.core.cohort.load import assemble_case
-
-    yield Progress(done=0, total=1, message=f"Taking over the layers of {taken.name} ...")
-    case = assemble_case(taken.name, taken.images, masks={taken.target: taken.mask})
-    paths = {sequence: image.origin.path or Path(taken.name) for sequence, image in taken.images.items()}
-    drawn: dict[str, DrawnMask] = {taken.target: DrawnMask(whose="layers")}
-    files = CaseFiles(name=taken.name, sequences=paths, patient=taken.patient, loaded=case, drawn=drawn)
-    yield Finished(result=files.with_file(taken.target, Path(taken.name)))
 
 
 def _file_image(layer: Layer, directions: Affine) -> FileImage:
