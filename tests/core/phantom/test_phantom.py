@@ -180,7 +180,7 @@ def test_necrosis_stops_at_the_bone_and_before_the_sac() -> None:
     assert necrosis.any()
     assert metastasis.any()
     assert not (necrosis & sac).any()
-    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
+    u, v, w = vertebra.local(canvas.points)
     assert np.abs(u[necrosis]).max() <= vertebra.half_height_mm
     assert np.abs(w[necrosis]).max() <= vertebra.half_width_mm
     assert np.abs(v[necrosis]).max() <= vertebra.half_depth_mm

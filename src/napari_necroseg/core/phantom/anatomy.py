@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from napari_necroseg.core.case import Sequence
 
 Points = NDArray[np.floating[Any]]
+# Of the three axes: x, y, z of the world, or u, v, w of a vertebra.
+Triple = tuple[Points, Points, Points]
 
 # Edge of the lattice; the field repeats after so many steps, far apart enough for no eye to see it.
 N_STEPS = 96
@@ -35,8 +37,9 @@ class Vertebra:
     disc_bulge_mm: float
     endplate_depth_mm: float
 
-    def local(self, x: Points, y: Points, *, z: Points) -> tuple[Points, Points, Points]:
+    def local(self, points: Triple) -> Triple:
         """World points in the vertebra's own axes (u up, v to anterior, w to the right), in mm."""
+        x, y, z = points
         dy, dz = y - self.centre_mm[1], z - self.centre_mm[2]
         cosine, sine = np.float32(np.cos(self.tilt_rad)), np.float32(np.sin(self.tilt_rad))
         return cosine * dz + sine * dy, cosine * dy - sine * dz, x - np.float32(self.centre_mm[0])
@@ -147,18 +150,18 @@ class Field:
     # Distance over which it changes.
     scale_mm: float
 
-    def at(self, x: Points, y: Points, *, z: Points) -> Points:
+    def at(self, points: Triple) -> Points:
         """Values at world points (mm), by linear interpolation."""
         from scipy.ndimage import map_coordinates
 
-        coordinates = [axis / np.float32(self.scale_mm / 2) for axis in (x, y, z)]
+        coordinates = [axis / np.float32(self.scale_mm / 2) for axis in points]
         sampled = map_coordinates(self._lattice, coordinates, order=1, mode="grid-wrap", output=np.float32)
         return np.asarray(sampled)
 
-    def grain_at(self, x: Points, y: Points, *, z: Points) -> Points:
+    def grain_at(self, points: Triple) -> Points:
         """As `at`, in steps of half the scale: for grain that is blurred later, at a fraction of the time."""
         step = np.float32(self.scale_mm / 2)
-        i, j, k = ((axis / step).astype(np.int32) % N_STEPS for axis in (x, y, z))
+        i, j, k = ((axis / step).astype(np.int32) % N_STEPS for axis in points)
         return self._lattice[i, j, k]
 
     @cached_property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_necroseg.core.phantom.anatomy import Field, Points, Spine, Tissue, Vertebra
+from napari_necroseg.core.phantom.anatomy import Field, Points, Spine, Tissue, Triple, Vertebra
 from napari_necroseg.core.phantom.scanner import Canvas, body_distances
 
 Mask = NDArray[np.bool_]
@@ -100,13 +100,13 @@ def draw_distractors(
 
 def paint_distractor(canvas: Canvas, vertebra: Vertebra, *, distractor: Distractor, wobble: Field) -> None:
     """Paint a distractor into the marrow of its vertebra."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
-    waves = 1.2 * wobble.at(canvas.x / 2, canvas.y / 2, z=canvas.z / 2)
+    u, _, w = local = vertebra.local(canvas.points)
+    waves = 1.2 * wobble.at((canvas.x / 2, canvas.y / 2, canvas.z / 2))
     if distractor.kind is Tissue.MODIC_1:
         # Inflamed marrow lies along the endplate, on the side of the disc.
         place = (u < -vertebra.half_height_mm + 7 + waves) & (np.abs(w) < 12)
     else:
-        place = _ball(u, v, w=w, centre=distractor.centre_mm, radius=distractor.radius_mm) + waves < 0
+        place = _ball(local, centre=distractor.centre_mm, radius=distractor.radius_mm) + waves < 0
     canvas.tissues[place & (canvas.tissues == Tissue.MARROW)] = distractor.kind
 
 
@@ -114,14 +114,14 @@ def paint_lesion(
     canvas: Canvas, vertebra: Vertebra, *, lesion: Lesion, spine: Spine, wobble: Field
 ) -> tuple[Mask, Mask]:
     """Paint metastasis, oedema, rim, necrosis and tracks; return the masks of necrosis and metastasis."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
-    waves = wobble.at(canvas.x / 2.5, canvas.y / 2.5, z=canvas.z / 2.5)
-    wall, endplate = body_distances(vertebra, u, v=v, w=w)
+    local = vertebra.local(canvas.points)
+    waves = wobble.at((canvas.x / 2.5, canvas.y / 2.5, canvas.z / 2.5))
+    wall, endplate = body_distances(vertebra, local)
     bone = np.maximum(wall, endplate)
     is_bone = np.isin(canvas.tissues, (Tissue.MARROW, Tissue.HAEMANGIOMA)) & (bone < 1.0)
-    tumour = (_metastasis(lesion, u, v=v, w=w) + 1.4 * waves < 0) & (bone < -0.3)
+    tumour = (_metastasis(lesion, local) + 1.4 * waves < 0) & (bone < -0.3)
     # Bone is no border for destroyed cortex: what reaches the wall takes its cortex along.
-    zone = _zone(lesion, u, v=v, w=w) + 1.1 * waves + _cooling_mm(vertebra, spine, v=v, w=w)
+    zone = _zone(lesion, local) + 1.1 * waves + _cooling_mm(vertebra, spine, local=local)
     zone = np.maximum(zone, bone + 0.6)
     _paint_tumour(canvas, tumour, lesion=lesion, wobble=wobble)
     if lesion.has_oedema:
@@ -133,7 +133,7 @@ def paint_lesion(
     canvas.tissues[necrosis] = Tissue.NECROSIS
     if lesion.has_haematoma:
         canvas.tissues[zone < -5 + 1.5 * waves] = Tissue.HAEMATOMA
-    _paint_tracks(canvas, lesion, u=u, v=v, w=w)
+    _paint_tracks(canvas, lesion, local=local)
     return necrosis, tumour
 
 
@@ -161,26 +161,26 @@ def _draw_needle(generator: np.random.Generator, vertebra: Vertebra, *, focus: P
     )
 
 
-def _metastasis(lesion: Lesion, u: Points, *, v: Points, w: Points) -> Points:
-    distances = [_ball(u, v, w=w, centre=centre, radius=radius) for centre, radius in lesion.blobs]
+def _metastasis(lesion: Lesion, local: Triple) -> Points:
+    distances = [_ball(local, centre=centre, radius=radius) for centre, radius in lesion.blobs]
     return np.asarray(np.minimum.reduce(distances))
 
 
-def _zone(lesion: Lesion, u: Points, *, v: Points, w: Points) -> Points:
+def _zone(lesion: Lesion, local: Triple) -> Points:
     """Distance from the nearest of the zones: an ellipsoid about each needle's active part."""
-    return np.asarray(np.minimum.reduce([_ellipsoid(needle, u, v=v, w=w) for needle in lesion.needles]))
+    return np.asarray(np.minimum.reduce([_ellipsoid(needle, local) for needle in lesion.needles]))
 
 
-def _ellipsoid(needle: Needle, u: Points, *, v: Points, w: Points) -> Points:
+def _ellipsoid(needle: Needle, local: Triple) -> Points:
     tip, axis, _ = _line(needle)
-    along, across = _from_needle(axis, tip - axis * (needle.half_length_mm - 4), local=(u, v, w))
+    along, across = _from_needle(axis, tip - axis * (needle.half_length_mm - 4), local=local)
     scaled = np.hypot(along / needle.half_length_mm, across / needle.radius_mm)
     return np.asarray((scaled - 1) * needle.radius_mm)
 
 
-def _cooling_mm(vertebra: Vertebra, spine: Spine, *, v: Points, w: Points) -> Points:
+def _cooling_mm(vertebra: Vertebra, spine: Spine, *, local: Triple) -> Points:
     """How much flowing blood and fluid shorten the zone: by up to 4 mm at the sac and at the vena cava."""
-    depth = np.float32(vertebra.half_depth_mm)
+    depth, (_, v, w) = np.float32(vertebra.half_depth_mm), local
     to_sac = np.maximum(v + depth, 0) + np.maximum(np.abs(w) - np.float32(spine.sac_half_width_mm), 0)
     to_vein = np.hypot(np.maximum(depth - v, 0), np.maximum(np.abs(w - 13) - 9, 0))
     return np.asarray(4 * np.exp(-to_sac / 5) + 3 * np.exp(-to_vein / 5), dtype=np.float32)
@@ -190,15 +190,15 @@ def _paint_tumour(canvas: Canvas, tumour: Mask, *, lesion: Lesion, wobble: Field
     canvas.tissues[tumour] = Tissue.LYTIC
     # Patches of new bone: the share of them grows with the threshold on a field of standard deviation 1.
     limit = -3.0 + 6.0 * lesion.sclerotic_share
-    patches = wobble.at(canvas.x / 1.6 + 30, canvas.y / 1.6, z=canvas.z / 1.6) < limit
+    patches = wobble.at((canvas.x / 1.6 + 30, canvas.y / 1.6, canvas.z / 1.6)) < limit
     canvas.tissues[tumour & patches] = Tissue.SCLEROTIC
 
 
-def _paint_tracks(canvas: Canvas, lesion: Lesion, *, u: Points, v: Points, w: Points) -> None:
+def _paint_tracks(canvas: Canvas, lesion: Lesion, *, local: Triple) -> None:
     """The channel of each needle, from the muscles to the tip."""
     for needle in lesion.needles:
         _, axis, reach = _line(needle)
-        along, across = _from_needle(axis, np.asarray(needle.entry_mm), local=(u, v, w))
+        along, across = _from_needle(axis, np.asarray(needle.entry_mm), local=local)
         track = (across < 1.1) & (along > -32) & (along < reach)
         solid = canvas.tissues != Tissue.NECROSIS
         canvas.tissues[track & solid] = Tissue.TRACK
@@ -211,7 +211,7 @@ def _line(needle: Needle) -> tuple[Axis, Axis, float]:
     return tip, (tip - entry) / reach, reach
 
 
-def _from_needle(axis: Axis, start: Axis, *, local: tuple[Points, Points, Points]) -> tuple[Points, Points]:
+def _from_needle(axis: Axis, start: Axis, *, local: Triple) -> tuple[Points, Points]:
     """Return how far points lie along a line, from its start on, and beside it."""
     (a, b, c), (u0, v0, w0) = axis.astype(np.float32), start.astype(np.float32)
     u, v, w = local
@@ -220,6 +220,7 @@ def _from_needle(axis: Axis, start: Axis, *, local: tuple[Points, Points, Points
     return along, np.sqrt(np.maximum(du * du + dv * dv + dw * dw - along * along, 0))
 
 
-def _ball(u: Points, v: Points, *, w: Points, centre: Point, radius: float) -> Points:
+def _ball(local: Triple, *, centre: Point, radius: float) -> Points:
+    u, v, w = local
     away = np.sqrt((u - centre[0]) ** 2 + (v - centre[1]) ** 2 + (w - centre[2]) ** 2)
     return np.asarray(away - radius, dtype=np.float32)

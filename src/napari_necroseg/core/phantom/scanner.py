@@ -14,6 +14,7 @@ from napari_necroseg.core.phantom.anatomy import (
     Points,
     Spine,
     Tissue,
+    Triple,
     Vertebra,
     brightness,
     texture_strength,
@@ -45,6 +46,11 @@ class Canvas:
     y: Points
     z: Points
     tissues: Tissues
+
+    @property
+    def points(self) -> Triple:
+        """World positions of the points."""
+        return self.x, self.y, self.z
 
     def window_about(self, vertebra: Vertebra) -> tuple[slice, slice, slice]:
         """The part of the canvas that a vertebra, its disc and its posterior elements can reach."""
@@ -79,8 +85,8 @@ def paint_soft_tissue(canvas: Canvas, spine: Spine, *, wobble: Field) -> None:
     x, y, z, tissues = canvas.x, canvas.y, canvas.z, canvas.tissues
     line_x, line_y = spine.middle_line(z)
     forward, side = y - line_y, x - line_x
-    waves = 4 * wobble.at(x / 6, y / 6, z=z / 6)
-    organs = wobble.at(x / 7 + 50, y / 7, z=z / 7)
+    waves = 4 * wobble.at((x / 6, y / 6, z / 6))
+    organs = wobble.at((x / 7 + 50, y / 7, z / 7))
     depth = float(np.mean([vertebra.half_depth_mm for vertebra in spine.vertebrae]))
     width = float(np.mean([vertebra.half_width_mm for vertebra in spine.vertebrae]))
     # The skin follows the back only loosely: it is flatter than the spine.
@@ -91,7 +97,7 @@ def paint_soft_tissue(canvas: Canvas, spine: Spine, *, wobble: Field) -> None:
     psoas = np.hypot((forward + 3) / (1.25 * depth), (np.abs(side) - width - 13) / 16) < 1 + 0.04 * waves
     tissues[psoas] = Tissue.MUSCLE
     tissues[forward < -depth - 4] = Tissue.MUSCLE
-    streaks = np.abs(wobble.at(x / 1.4, y / 1.3, z=z / 14)) < 0.05
+    streaks = np.abs(wobble.at((x / 1.4, y / 1.3, z / 14))) < 0.05
     tissues[(tissues == Tissue.MUSCLE) & streaks] = Tissue.FAT
     _paint_vessels(canvas, forward, side=side, depth=depth)
     tissues[skin < spine.fat_mm + 0.6 * waves] = Tissue.FAT
@@ -126,12 +132,12 @@ def paint_sac(canvas: Canvas, spine: Spine) -> None:
 
 def paint_body(canvas: Canvas, vertebra: Vertebra, *, wobble: Field) -> None:
     """Body with its cortex and concave endplates, and the disc below it."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
-    wall, rim = body_distances(vertebra, u, v=v, w=w)
-    wall = wall + 0.4 * wobble.at(canvas.x, canvas.y, z=canvas.z)
+    u, v, w = local = vertebra.local(canvas.points)
+    wall, rim = body_distances(vertebra, local)
+    wall = wall + 0.4 * wobble.at(canvas.points)
     body = np.maximum(wall, rim)
     tissues = canvas.tissues
-    _paint_disc(tissues, vertebra, u=u, v=v, w=w)
+    _paint_disc(tissues, vertebra, local=local)
     ligament = (np.abs(wall) < 1.2) & (np.abs(v) > 0.6 * vertebra.half_depth_mm) & (np.abs(u) < 24)
     tissues[ligament & (wall > -0.2) & (np.abs(w) < 12)] = Tissue.LIGAMENT
     tissues[body < 0] = Tissue.CORTEX
@@ -141,8 +147,9 @@ def paint_body(canvas: Canvas, vertebra: Vertebra, *, wobble: Field) -> None:
     tissues[vein] = Tissue.HAEMANGIOMA
 
 
-def body_distances(vertebra: Vertebra, u: Points, *, v: Points, w: Points) -> tuple[Points, Points]:
+def body_distances(vertebra: Vertebra, local: Triple) -> tuple[Points, Points]:
     """Roughly the distance (mm, negative inside) from the side wall and from the endplates."""
+    u, v, w = local
     height = np.float32(vertebra.half_height_mm)
     waist = 1 - np.float32(0.09) * (1 - np.clip(u / height, -1, 1) ** 2)
     # The back wall is flat, the front round.
@@ -156,7 +163,8 @@ def body_distances(vertebra: Vertebra, u: Points, *, v: Points, w: Points) -> tu
     return wall, np.abs(u) - (height - dent)
 
 
-def _paint_disc(tissues: Tissues, vertebra: Vertebra, *, u: Points, v: Points, w: Points) -> None:
+def _paint_disc(tissues: Tissues, vertebra: Vertebra, *, local: Triple) -> None:
+    u, v, w = local
     gap = np.float32(vertebra.disc_height_mm)
     below = u + np.float32(vertebra.half_height_mm) + gap / 2
     bulge = np.float32(vertebra.disc_bulge_mm) * np.clip(1 - (below / (gap / 2)) ** 2, 0, 1)
@@ -176,7 +184,7 @@ def _paint_disc(tissues: Tissues, vertebra: Vertebra, *, u: Points, v: Points, w
 
 def paint_posterior_elements(canvas: Canvas, vertebra: Vertebra, *, spine: Spine, wobble: Field) -> None:
     """Pedicles, articular pillars and spinous process; fat and a nerve root in the foramina."""
-    u, v, w = vertebra.local(canvas.x, canvas.y, z=canvas.z)
+    u, v, w = vertebra.local(canvas.points)
     size = vertebra.half_depth_mm / 17
     back = -vertebra.half_depth_mm
     lateral = np.abs(w) - np.float32(0.66 * vertebra.half_width_mm)
@@ -198,7 +206,7 @@ def paint_posterior_elements(canvas: Canvas, vertebra: Vertebra, *, spine: Spine
 
 
 def _paint_spinous_process(
-    canvas: Canvas, local: tuple[Points, Points, Points], *, spine: Spine, size: float, wobble: Field
+    canvas: Canvas, local: Triple, *, spine: Spine, size: float, wobble: Field
 ) -> None:
     u, v, w = local
     start = -spine.sac_offset_mm - spine.sac_half_depth_mm - 4
@@ -207,7 +215,7 @@ def _paint_spinous_process(
     half = np.float32(6.2 * size) + 0.08 * behind
     between = _box(u + 7 * size, v - start + 14 * size, c=w, half=(24 * size, 16 * size, 2.2))
     canvas.tissues[between < 0] = Tissue.MUSCLE
-    fat = wobble.at(canvas.x, canvas.y / 1.5 + 20, z=canvas.z / 3) > 0.45
+    fat = wobble.at((canvas.x, canvas.y / 1.5 + 20, canvas.z / 3)) > 0.45
     canvas.tissues[(between < 0) & fat] = Tissue.FAT
     process = np.maximum(np.abs(droop) - half, np.abs(behind - 14 * size) - 15 * size)
     process = np.maximum(process, np.abs(w) - (3.2 * size + 0.07 * behind))
@@ -296,7 +304,7 @@ def acquire(
     from scipy.ndimage import gaussian_filter1d
 
     contrast = brightness(sequence) * acquisition.tissue_gain
-    pattern = texture.grain_at(canvas.x, canvas.y, z=canvas.z)
+    pattern = texture.grain_at(canvas.points)
     signal = contrast[canvas.tissues] * (1 + texture_strength()[canvas.tissues] * pattern)
     image = per_slice_mean(np.maximum(signal, 0))
     for axis in (1, 2):
