@@ -32,14 +32,10 @@ _GRID_VOXELS = 16
 class Subject:
     """The images that are augmented, as they are in the viewer."""
 
-    # Names of the sequences.
-    names: tuple[str, ...]
-    # ``(N, Y, X)`` each, in working order.
-    images: tuple[NDArray[np.generic], ...]
-    # ``(N, Y, X)``, or None.
-    mask: NDArray[np.generic] | None
-    # Spacing of slices, rows and columns.
-    spacing_mm: tuple[float, float, float]
+    names: tuple[str, ...]  # Names of the sequences
+    images: tuple[NDArray[np.generic], ...]  # ``(N, Y, X)`` each, in working order
+    mask: NDArray[np.generic] | None  # ``(N, Y, X)``, or None
+    spacing_mm: tuple[float, float, float]  # Spacing of slices, rows and columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +44,10 @@ class PreviewRequest:
 
     # The training whose samples are shown, by its patch, whitening, share at the target, ranges and seed.
     training: TrainConfig
-    # The number of the draw.
-    number: int
-    # The number of draws on a contact sheet, from this one on; 0 for one draw alone.
-    n_draws: int
-    # Fields of the draw that the person sets; None to draw all.
-    values: dict[str, object] | None
-    # The slice of the patch.
-    slice_index: int
+    number: int  # The number of the draw
+    n_draws: int  # The number of draws on a contact sheet, from this one on; 0 for one draw alone
+    values: dict[str, object] | None  # Fields of the draw that the person sets; None to draw all
+    slice_index: int  # The slice of the patch
     # Which lines are drawn over the images.
     has_outline: bool
     has_grid: bool
@@ -65,20 +57,16 @@ class PreviewRequest:
 class View:
     """A draw, ready to be painted."""
 
-    # The request that it answers.
-    request: PreviewRequest
-    # Names of the sequences.
-    names: tuple[str, ...]
+    request: PreviewRequest  # The request that it answers
+    names: tuple[str, ...]  # Names of the sequences
     # ``(Y, X, 3)`` for each sequence.
     originals: tuple[Pixels, ...]
     augmented: tuple[Pixels, ...]
-    # The values of the draw.
-    drawn: "Drawn"
+    drawn: "Drawn"  # The values of the draw
     # Volume of the necrosis in the case and in the whole patch; None while only a slice was made.
     before_ml: float | None
     after_ml: float | None
-    # Height of a pixel over its width.
-    aspect: float
+    aspect: float  # Height of a pixel over its width
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -37,12 +37,11 @@ def assist(
     strokes: Strokes | None = None,
     stop: Stop = None,
 ) -> Mask | None:
-    """Outline what was clicked, in images ``(Z, Y, X)`` on one grid.
+    """Outline what was clicked, in images ``(Z, Y, X)`` on one grid; None if `stop` was set meanwhile.
 
-    Returns ``(Z, Y, X)``, bool: one part that holds the voxel `seed`; strokes are always obeyed, and parts
-    that hold a stroke inside may lie apart. None if `stop` was set, which ends the present stage.
-    Raises SettingsError for a click outside of the image or in air, images that show nothing there, or
-    strokes that contradict each other or the click.
+    The mask ``(Z, Y, X)``, bool, is one part that holds the voxel `seed`; strokes are always obeyed, and
+    parts that hold a stroke inside may lie apart. Raises `SettingsError` for a click outside of the image or
+    in air, images that show nothing there, and strokes that contradict each other or the click.
     """
     try:
         check_stop(stop)
@@ -107,11 +106,10 @@ def assist_files(
 ) -> Generator[Event, None, None]:
     """Read a case without its masks, outline what is about a point, write a mask on the grid of ceT1.
 
-    `seed_mm`: world position of the click, RAS+. `out`: ``.nii.gz`` or ``.nii``; a file that is there is kept
-    under another name.
-    Yields `Started`, `Warned` for what should be known of the case, `Finished` with an `AssistedMask`.
-    Raises SettingsError or FileError or ResourceError if the point, the case or the place of the mask cannot
-    be used.
+    The click is a world position, RAS+. A file of the mask's name is kept under another name. Yields
+    `Started`, `Warned` for what should be known of the case, and `Finished` with an `AssistedMask`; raises
+    `SettingsError`, `FileError` or `ResourceError` if the point, the case or the path of the mask cannot be
+    used.
     """
     check_out(out, files)
     check_out_file(out)

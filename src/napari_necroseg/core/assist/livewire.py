@@ -27,7 +27,7 @@ CREST_MM = 2.0
 class LiveWire:
     """Cheapest paths in one slice ``(Y, X)`` of each sequence.
 
-    Raises SettingsError if the slices show nothing, or have different shapes.
+    Raises `SettingsError` if the slices show nothing, or have different shapes.
     """
 
     def __init__(self, slices: Sequence[Voxels], *, spacing_mm: PixelSpacing) -> None:
@@ -43,7 +43,7 @@ class LiveWire:
     def anchor(self, start: Pixel) -> None:
         """Find the paths that start at a pixel; that is what takes time.
 
-        Raises SettingsError if the pixel lies outside of the slice.
+        Raises `SettingsError` if the pixel lies outside of the slice.
         """
         self._check(start)
         if start != self._start:
@@ -53,7 +53,7 @@ class LiveWire:
     def path(self, start: Pixel, end: Pixel) -> NDArray[np.int64]:
         """Return the pixels ``(N, 2)`` of the cheapest path, both ends included.
 
-        Raises SettingsError if an end lies outside of the slice.
+        Raises `SettingsError` if an end lies outside of the slice.
         """
         self.anchor(start)
         self._check(end)

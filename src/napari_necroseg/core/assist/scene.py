@@ -52,23 +52,16 @@ class Scene:
     # ``(C, Z, Y, X)``; z-scores over the root of the number of sequences, so that the distance of two voxels
     # is the root mean square of their differences.
     scores: Floats
-    # ``(C,)``; the scores at the click: the median of those no further than 2 mm.
-    typical: Floats
-    # ``(Z, Y, X)``; distance of each voxel's scores from those at the click.
-    unlike: Floats
-    # ``(Z, Y, X)``; true where the mask may be: near enough, and not painted as outside.
-    reach: Mask
-    # ``(Z, Y, X)``; the strokes.
+    typical: Floats  # ``(C,)``; the scores at the click: the median of those no further than 2 mm
+    unlike: Floats  # ``(Z, Y, X)``; distance of each voxel's scores from those at the click
+    reach: Mask  # ``(Z, Y, X)``; true where the mask may be: near enough, and not painted as outside
+    # The strokes, ``(Z, Y, X)``.
     inside: Mask
     outside: Mask
-    # The click, counted from the corner of the box.
-    seed: Index
-    # Voxel spacing along the three axes.
+    seed: Index  # The click, counted from the corner of the box
     spacing_mm: Spacing
-    # Where the box lies in the image.
-    box: Box
-    # ``(Z, Y, X)`` of the image.
-    image_shape: tuple[int, ...]
+    box: Box  # Where the box lies in the image
+    image_shape: tuple[int, ...]  # ``(Z, Y, X)`` of the image
 
     def in_image(self, mask: Mask) -> Mask:
         """Put a mask of the box into the image."""
@@ -94,7 +87,7 @@ def make_scene(
 ) -> Scene:
     """Cut the box about the clicked voxel out of images ``(Z, Y, X)``, with all strokes inside.
 
-    Raises SettingsError if there is nothing to see: no image, one value only, voxels that are no numbers.
+    Raises `SettingsError` if there is nothing to see: no image, one value only, voxels that are no numbers.
     """
     shown = [name for name in config.sequences if name in images]
     if not shown:

@@ -83,11 +83,10 @@ def to_pixels(
     black: NDArray[np.float32] | float = BLACK,
     lines: tuple[NDArray[np.bool_], tuple[int, int, int]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Turn whitened images ``(C, Y, X)`` into enlarged pixels ``(C, 2 Y, 2 X, 3)``.
+    """Turn white images ``(C, Y, X)`` into enlarged pixels ``(C, 2 Y, 2 X, 3)``, with the outline of a mask.
 
-    `mask`, `colour`: ``(Y, X)``, whose outline is drawn, and in which colour. `black`: the intensity that is
-    black, ``(C, 1, 1)`` if it differs from sequence to sequence. `lines`: pixels ``(2 Y, 2 X)`` to be drawn
-    below the outline, and their colour.
+    `black` is the intensity that is black, ``(C, 1, 1)`` if it differs from sequence to sequence; `lines` are
+    pixels ``(2 Y, 2 X)`` to be drawn below the outline, and their colour.
     """
     grey = (((images - black) / (_WHITE - black)).clip(0, 1) * 255).astype(np.uint8)
     pixels = np.repeat(_enlarged(grey)[..., None], 3, axis=-1)

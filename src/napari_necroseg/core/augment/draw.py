@@ -29,11 +29,8 @@ _NOWHERE = -1e6
 class Sampling:
     """How the samples of a training are drawn from its cases; `sampling_of` takes it from the choices."""
 
-    # Voxels of the patch, all its slices included, in 2D, too.
-    patch_shape: Shape
-    # Whether a sample is one slice of the patch.
-    is_2d: bool
-    # The ranges of the transforms.
+    patch_shape: Shape  # Voxels of the patch, all its slices included, in 2D, too
+    is_2d: bool  # A sample is one slice of the patch
     augment: AugmentConfig
     # Share of the patches that stand at the target (without one: in the middle of the image) and surely show
     # some of it; the others lie anywhere in the image.

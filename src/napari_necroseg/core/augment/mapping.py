@@ -101,16 +101,12 @@ class Drawn:
 class Mapping:
     """The maps of B draws from their patches to their sources."""
 
-    # ``(B, 3)``; source index of the middle of the unshifted patch.
-    centre: Array
-    # ``(B, 3, 3)``; A above.
-    linear: Array
-    # ``(B, 3)``; patch index of the middle, shifted.
-    middle: Array
+    centre: Array  # ``(B, 3)``; source index of the middle of the unshifted patch
+    linear: Array  # ``(B, 3, 3)``; A above
+    middle: Array  # ``(B, 3)``; patch index of the middle, shifted
     # ``(B, n + 2, n + 2, n + 2, 3)``; smoothed displacements of the control points in voxels, the last axis
     # being the direction. None without any elastic displacement.
     control: Array | None
-    # Voxels of the patch.
     patch_shape: Shape
 
     @property
@@ -176,8 +172,8 @@ def map_draws(
 ) -> Mapping:
     """Return the maps of draws with the spacings of their sources; they have equally many control points.
 
-    Raises ValueError if a draw or a spacing gives places that are no numbers: compiled code would read memory
-    there.
+    Raises `ValueError` if a draw or a spacing gives places that are no numbers: compiled code would read
+    memory there.
     """
     middle = (np.array(patch_shape) - 1) / 2
     centre = np.array([drawn.centre_voxels for drawn in draws])
@@ -221,9 +217,13 @@ def places_in_coarse(mapped: Mapping) -> PlaceTerms:
 def place_terms(tensor: NDArray[np.float64], mapped: Mapping, *, lattices: Sequence[Lattice]) -> PlaceTerms:
     """Contract the tensors ``(B, n, n, n, 3)`` of maps for the slices of lattices.
 
-    Returns ``(B, z, n, n 3)``, padded with zeros to a multiple of 8 numbers a line, which suits processors.
-    Returns ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k +
-    3]`` over j and k is the place of a voxel.
+    Returns
+    -------
+    planes
+        ``(B, z, n, n 3)``, padded with zeros to a multiple of 8 numbers a line, which suits processors.
+    rows, columns
+        ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k + 3]``
+        over j and k is the place of a voxel.
     """
     n_draws, n = tensor.shape[:2]
     terms = [axis_terms(size, mapped.points) for size in mapped.patch_shape]

@@ -36,10 +36,8 @@ _PARTS = 8
 class Sample:
     """What the network sees and what it should say, on the device of the source."""
 
-    # ``(C, *S)``, or ``(B, C, *S)`` for a batch; float32, whitened.
-    images: Tensor
-    # ``(*S)``, or ``(B, *S)`` for a batch; uint8, 0 and 1.
-    target: Tensor
+    images: Tensor  # ``(C, *S)``, or ``(B, C, *S)`` for a batch; float32, whitened
+    target: Tensor  # ``(*S)``, or ``(B, *S)`` for a batch; uint8, 0 and 1
 
 
 def make_sample(source: Source, drawn: Drawn, *, patch_shape: Shape) -> Sample:

@@ -24,7 +24,6 @@ class Source:
     Held as float32: 26 cases of 64 x 400 x 400 with both sequences take 3.6 GB.
     """
 
-    # The case.
     name: str
     # ``(C + 1, Z + 2, Y + 2, X + 2)``, float32: each sequence less its minimum, so that 0 is what lies beyond
     # the border, and the target, 0 and 1; all within a border of zeros, so that the border needs no code of
@@ -35,8 +34,7 @@ class Source:
     coarse: Tensor
     # ``(Z, Y, X)``, uint8, 0 and 1: the target again, on the CPU, where draws are made.
     target: NDArray[np.uint8]
-    # Of slices, rows and columns on the network's grid.
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]  # Of slices, rows and columns on the network's grid
     # Row and column of the target's centre of mass, m_c of the paper; of the image without a target.
     target_centre: tuple[float, float]
     # ``(n, 3)``: for each slice with target the voxel deepest inside it (of several the one nearest to the
@@ -72,10 +70,9 @@ def make_source(
     device: str = "cpu",
     is_white: bool = False,
 ) -> Source:
-    """Make the source of a case from images ``(C, Z, Y, X)``, float32.
+    """Make the source of a case from images ``(C, Z, Y, X)``, float32, and its mask ``(Z, Y, X)``, if any.
 
-    `target`: ``(Z, Y, X)``; what is not 0 is inside. None for a case without a mask. `is_white`: whether the
-    images were whitened as a whole, so that samples stay as they are.
+    What is not 0 in the mask is inside. Images that were whitened as a whole, `is_white`, stay as they are.
     """
     inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
     padded = _within_zeros(len(images) + 1, inside.shape)

@@ -26,12 +26,7 @@ Shape = tuple[int, int, int]
 
 
 def outline(probability: Voxels, config: PredictConfig, *, voxel_ml: float) -> NDArray[np.uint8]:
-    """Turn a probability into a mask, and clean it.
-
-    `probability`: ``(Z, Y, X)``, float16 or float32, not negative. `config`: its threshold, from which a
-    voxel is inside, and what of the mask is cleaned. `voxel_ml`: volume of a voxel.
-    Returns ``(Z, Y, X)``, uint8, 0 and 1.
-    """
+    """Turn a probability ``(Z, Y, X)``, float16 or float32, into a mask, uint8, and clean it."""
     cleaned = clean(
         _reaches(probability, config.threshold),
         voxel_ml=voxel_ml,
@@ -59,9 +54,8 @@ def clean(
 ) -> Mask:
     """Return a mask ``(Z, Y, X)``, cleaned.
 
-    `fill_holes`: first fill what is enclosed within a slice. `min_volume_ml`, `smallest_share`, `largest`:
-    then remove components that are smaller than a volume or than this share of the largest one, or all but
-    the largest one.
+    First what is enclosed within a slice is filled. Then components go that are smaller than a volume or than
+    a share of the largest one, or all but the largest one.
     """
     if not mask.any():
         return mask.copy()
@@ -94,7 +88,7 @@ def _reaches(probability: Voxels, threshold: float) -> Mask:
 def remove_island(mask: Mask, index: Index) -> Mask:
     """Return a mask ``(Z, Y, X)`` without the part that holds a voxel.
 
-    Raises SettingsError if the voxel is not inside the mask.
+    Raises `SettingsError` if the voxel is not inside the mask.
     """
     if not all(0 <= place < n for place, n in zip(index, mask.shape, strict=True)) or not mask[index]:
         place = ", ".join(str(int(number)) for number in index)
@@ -112,12 +106,10 @@ def remove_island(mask: Mask, index: Index) -> Mask:
 class Size:
     """Size of a mask."""
 
-    # Number of voxels times their volume.
-    volume_ml: float
+    volume_ml: float  # Number of voxels times their volume
     # Greatest distance between two points of it, voxels being bricks; 0 for an empty mask.
     longest_diameter_mm: float
-    # Parts that share no face, edge or corner.
-    components: int
+    components: int  # Parts that share no face, edge or corner
 
     def __str__(self) -> str:
         if not self.components:

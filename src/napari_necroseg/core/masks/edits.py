@@ -24,8 +24,7 @@ _ROUNDING_MM = 1e-6
 class Edit:
     """The voxels of a box before and after."""
 
-    # The smallest that holds every voxel that changed.
-    box: Box
+    box: Box  # The smallest that holds every voxel that changed
     # ``(Z, Y, X)`` of the box; copies, of the dtype of the labels.
     before: Voxels
     after: Voxels
@@ -68,7 +67,7 @@ def changed_box(before: Voxels, after: Voxels) -> Box | None:
 def copy_slice(mask: Mask, *, source: int, target: int) -> Mask:
     """Return a mask ``(Z, Y, X)`` in which one slice is as another.
 
-    Raises SettingsError if there is no such slice, or nothing to copy on the source.
+    Raises `SettingsError` if there is no such slice, or nothing to copy on the source.
     """
     for number in (source, target):
         if not 0 <= number < len(mask):
@@ -99,12 +98,10 @@ def disk_mm(
 ) -> tuple[Box, Mask]:
     """Return what one touch of the brush covers.
 
-    `spacing_mm`: voxel spacing along the three axes. `centre_index`: slice, row and column of the brush;
-    between voxels, too. `radius_mm`: a voxel is covered if its centre is no further from the brush's than
-    this. A brush at the centre of a voxel covers that one at least. `shape`: of the image; what lies beside
-    it is not covered. `in_3d`: a ball; else a disk in the slice nearest to the centre.
-    Returns the slices, rows and columns that the brush reaches (of length 0 where it is beside the image),
-    and which of their voxels it covers.
+    A voxel is covered if its centre is no further than the radius from that of the brush, which may lie
+    between voxels: in a ball, or in the slice nearest to it. Returned are the slices, rows and columns of an
+    image of that shape that the brush reaches (none where it is beside the image), and which of their voxels
+    it covers.
     """
     lengths, centre = np.asarray(spacing_mm), np.asarray(centre_index, np.float64)
     reach = np.full(3, radius_mm + _ROUNDING_MM) / lengths

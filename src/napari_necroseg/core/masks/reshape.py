@@ -34,12 +34,11 @@ Floats64 = NDArray[np.float64]
 def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
     """Return a mask ``(Z, Y, X)``, grown or shrunk by a distance.
 
-    `mm`: grown: a voxel is inside if its centre is no further than this from the centre of a voxel of the
-    mask. Negative shrinks: a voxel stays inside if its centre is further than this from the centre of every
-    voxel outside; what lies beyond the border of the image counts as inside, so that a zone that the image
-    cuts off is not shrunk there. Less than the spacing changes nothing along that axis. `per_slice`: within
-    each slice on its own, rather than in space.
-    Raises SettingsError if `mm` is not within 50 mm of 0.
+    Grown, a voxel is inside if its centre is no further than `mm` from the centre of a voxel of the mask.
+    Negative shrinks: a voxel stays inside if its centre is further than that from the centre of every voxel
+    outside; what lies beyond the border of the image counts as inside, so that a zone that the image cuts off
+    is not shrunk there. Less than the spacing changes nothing along that axis. `per_slice` grows each slice
+    on its own. Raises `SettingsError` if `mm` is not within 50 mm of 0.
     """
     if not abs(mm) <= FURTHEST_MM:
         raise SettingsError(
@@ -61,14 +60,14 @@ def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False)
 def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
     """Return a mask ``(Z, Y, X)`` with a smoother outline, at the same volume.
 
-    The mask is blurred by a Gaussian. Parts that are nowhere half inside then, single voxels and threads,
-    go; of the rest as many of the highest values stay inside as there were voxels, so that a ball does not
-    shrink as it would at the level of one half (by a share of 3 mm^2 / radius^2). Equal values at that level
-    are in or out together, whichever is nearer.
+    The mask is blurred by a Gaussian. Parts that are nowhere half inside then, single voxels and threads, go;
+    of the rest as many of the highest values stay inside as there were voxels, so that a ball does not shrink
+    as it would at the level of one half (by a share of 3 mm^2 / radius^2). Equal values at that level are in
+    or out together, whichever is nearer.
 
-    `mm`: standard deviation of the Gaussian; roughness that is finer than about twice this goes. `per_slice`:
-    within each slice on its own, each at its own area, rather than in space.
-    Raises SettingsError if `mm` is not above 0 and at most 5 mm.
+    `mm` is the standard deviation of the Gaussian; roughness finer than about twice this goes. `per_slice`
+    smooths each slice on its own, at its own area. Raises `SettingsError` if `mm` is not above 0 and at most
+    5.
     """
     if not 0 < mm <= SMOOTHEST_MM:
         raise SettingsError(

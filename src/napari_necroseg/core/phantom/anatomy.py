@@ -49,14 +49,11 @@ class Vertebra:
 class Spine:
     """A segment of the spine and what lies about it."""
 
-    # From superior to inferior.
-    vertebrae: tuple[Vertebra, ...]
-    # Height (z) of the tip of the cord; below it the sac holds only nerve roots.
-    cord_end_mm: float
+    vertebrae: tuple[Vertebra, ...]  # From superior to inferior
+    cord_end_mm: float  # Height (z) of the tip of the cord; below it the sac holds only nerve roots
     # Distance of the skin behind the centre of the bodies, and thickness of the fat below it.
     skin_mm: float
     fat_mm: float
-    # Of the thecal sac.
     sac_half_depth_mm: float
     sac_half_width_mm: float
 
@@ -145,10 +142,8 @@ def _smooth_line(heights: list[float], positions: list[float], *, z: Points) -> 
 class Field:
     """A smooth random field with mean 0 and standard deviation 1."""
 
-    # The same seed gives the same field.
     seed: int
-    # Distance over which it changes.
-    scale_mm: float
+    scale_mm: float  # Distance over which it changes
 
     def at(self, points: Triple) -> Points:
         """Values at world points (mm), by linear interpolation."""

@@ -29,12 +29,10 @@ class Needle:
 class Lesion:
     """What is ill and what was treated, in one vertebra of the segment."""
 
-    # Index of the vertebra.
-    level: int
+    level: int  # Index of the vertebra
     # Centre (u, v, w) and radius of the balls whose union is the metastasis.
     blobs: tuple[tuple[Point, float], ...]
-    # 0 lytic, 1 sclerotic, between them mixed.
-    sclerotic_share: float
+    sclerotic_share: float  # 0 lytic, 1 sclerotic, between them mixed
     needles: tuple[Needle, ...]
     rim_mm: float
     # Whether marrow about the zone is swollen, and whether blood lies in its middle.

@@ -72,10 +72,7 @@ class _Patient:
 
 
 def phantom_case(seed: int, index: int) -> Case:
-    """Make a phantom case in working order, T2 on the ceT1 grid.
-
-    `seed`: which cohort. `index`: which case of it, from 0; the same pair always gives the same voxels.
-    """
+    """Make a phantom case in working order, T2 on the ceT1 grid; `seed` and `index` say which, from 0 on."""
     made = phantom_images(seed, index)
     grid = made.necrosis.grid
     t2 = made.images[Sequence.T2]
@@ -223,13 +220,11 @@ class PhantomCohort:
 
 
 def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Generator[Event]:
-    """Write phantom cases as NIfTI, a folder a case, and their ``cohort.csv``.
+    """Write phantom cases as NIfTI, a folder for each, and their ``cohort.csv``.
 
-    `out`: a folder that has no ``cohort.csv`` yet. `cases`: how many; a case depends on its number and the
-    seed alone. `seed`: which cohort.
-    Yields `CaseDone` a case, then `Finished` with a `PhantomCohort`.
-    Raises SettingsError for less than one or more than 999 cases. Raises FileError if there is a cohort
-    already, or something of these names that is no phantom.
+    A case depends on its number and the seed alone. Yields `CaseDone` for each, then `Finished` with a
+    `PhantomCohort`. Raises `SettingsError` for less than one or more than 999 cases, `FileError` if there is
+    a cohort already, or something of these names that is no phantom.
     """
     table = out / "cohort.csv"
     if not 1 <= cases <= 999 or seed < 0:
@@ -285,7 +280,7 @@ def _write_case(out: Path, made: PhantomImages, *, generator: np.random.Generato
 def _check_same(folder: Path, unfinished: Path) -> None:
     """Leave a case of a cohort that was interrupted as it is; refuse to replace anything else.
 
-    Raises FileError if the folder holds other files, or others of these names.
+    Raises `FileError` if the folder holds other files, or others of these names.
     """
     held = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     made = {path.name: path for path in unfinished.iterdir()}

@@ -244,20 +244,15 @@ def _box(a: Points, b: Points, *, c: Points, half: tuple[float, float, float]) -
 class Acquisition:
     """How one sequence was acquired."""
 
-    # The working grid of the image.
     grid: Grid
     # Thickness of a slice as a share of the distance between slices; the rest is a gap.
     thickness_share: float
-    # Standard deviation of the in-plane point spread.
-    blur_px: float
+    blur_px: float  # Standard deviation of the in-plane point spread
     # Standard deviation of the noise in each of the two receiver channels, relative to full brightness.
     noise: float
-    # Strength of the receiver coil's uneven sensitivity.
-    bias: float
-    # ``(tissues,)``; this scanner's departure from the usual contrast.
-    tissue_gain: NDArray[np.float32]
-    # Stored value of full brightness.
-    scale: float
+    bias: float  # Strength of the receiver coil's uneven sensitivity
+    tissue_gain: NDArray[np.float32]  # ``(tissues,)``; this scanner's departure from the usual contrast
+    scale: float  # Stored value of full brightness
 
 
 def draw_acquisition(generator: np.random.Generator, grid: Grid) -> Acquisition:

@@ -109,9 +109,9 @@ def write_samples(
 
     The folder `out`, new or empty, appears when all is written; a job that is closed before leaves nothing.
 
-    Yields `Started`, `Warned`, `Progress` for each sample, and `Finished` with `WrittenSamples`.
-    Raises FileError if `out` is not empty, or the case cannot be read. Raises CohortError if an image has one
-    value everywhere. Raises ResourceError if the folder cannot be written to or the disk is full.
+    Yields `Started`, `Warned`, `Progress` for each sample, and `Finished` with `WrittenSamples`. Raises
+    `FileError` if `out` is not empty or the case cannot be read, `CohortError` if an image has one value
+    everywhere, `ResourceError` if the folder cannot be written to or the disk is full.
     """
     check_out_folder(out)
     sweep(out.absolute().parent)

@@ -186,10 +186,10 @@ def make_slice(
 ) -> None:
     """Make a 2D sample from beginning to end, so that it never leaves the processor's fast memory.
 
-    `fine`: the case, and the places of the slice. `coarse`: `Source.coarse`, and the places that stand for
-    the patch. `finish`: weights of the blur ``(C, odd)``, gamma ``(C,)`` and `Source.air` ``(C,)``, empty for
-    None. `made`: ``(C + 1, Y, X)``, float32, written: the whitened sequences, and how much of each voxel is
-    target. `target`: ``(Y, X)``, uint8, written: where that is half of it, or more.
+    `fine` is the case with the places of the slice, `coarse` is `Source.coarse` with the places that stand
+    for the patch, `finish` holds the weights of the blur ``(C, odd)``, gamma ``(C,)`` and `Source.air`
+    ``(C,)``, empty for None. Written are `made` ``(C + 1, Y, X)``, the whitened sequences and how much of
+    each voxel is target, and `target` ``(Y, X)``, where that is half of it or more.
     """
     weights, power, air = finish
     n_sequences = len(power)
@@ -221,8 +221,8 @@ def make_slice(
 def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) -> None:
     """Interpolate rows linearly; 0 beyond the border.
 
-    `places`: all of ``(Z Y X C)`` in one row and `LANES` numbers more, the outermost voxels being 0; its
-    sizes; the terms of `mapping.place_terms`. `values`: ``(C or fewer, z y, x)``; written from the first to
+    `places` are all of ``(Z Y X C)`` in one row and `LANES` numbers more, the outermost voxels being 0; its
+    sizes; the terms of `mapping.place_terms`. `values` ``(C or fewer, z y, x)`` are written from the first to
     before the last row.
     """
     voxels, size, planes, rows, columns = places
