@@ -11,7 +11,7 @@ from napari_necroseg.core.assist.rays import closed, most_on_ray, tidied
 from napari_necroseg.core.assist.scene import Scene
 from napari_necroseg.core.masks.components import Mask
 
-# So many voxels, evenly spread, are enough to find a few centres by.
+# This many voxels, evenly spread, are enough to find a few centres.
 MOST_VOXELS = 20_000
 MOST_ROUNDS = 200
 SETTLED = 1e-4

@@ -9,8 +9,8 @@ has an edge:
     sum over voxels inside of ((unlike / tolerance)^2 - 1), at most 1
     + SURFACE_MM * sum over faces of exp(-difference^2 / (2 noise^2)) / spacing across the face
 
-where unlike is that of the most unlike voxel on the way from the click: what lies behind the bright rim is
-not like the click, whatever its intensity. Of several such masks it is the smallest, which is unique: the
+where unlike is that of the most unlike voxel on the way from the click, so that nothing behind the bright rim
+is like the click, whatever its intensity. Of several such masks it is the smallest, which is unique: the
 same for a mirrored image.
 """
 
@@ -24,14 +24,14 @@ from napari_necroseg.core.assist.rays import connected, next_on_ray
 from napari_necroseg.core.assist.scene import Floats, Scene
 from napari_necroseg.core.masks.components import Mask
 
-# How thick a layer of voxels that are just like the click a square mm of surface weighs as much as.
+# A square mm of surface weighs as much as a layer so thick of voxels that are just like the click.
 SURFACE_MM = 1.0
 
-# Capacities are whole numbers: so many make up a voxel that is just like the click.
+# Capacities are whole numbers; a voxel that is just like the click has this one.
 UNIT = 1000
 ALWAYS = 100_000_000
 
-# A stroke speaks for what lies about it, too, fading with this distance: against the image for some 2 mm.
+# A stroke also counts for the voxels about it, less with the distance; it overrules the image for some 2 mm.
 STROKE_MM = 3.0
 STROKE_WEIGHT = 1.5
 Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]

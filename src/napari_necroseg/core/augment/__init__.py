@@ -1,1 +1,1 @@
-"""Training samples: all randomness in `draw`, all arithmetic in `sample`, in one resampling."""
+"""Training samples: all randomness in `draw`, all arithmetic in `sample`, with one resampling."""

@@ -69,7 +69,7 @@ class Drawn:
     gamma
         Exponent of each sequence.
     contrast, brightness
-        What the white intensities of each sequence are multiplied by, and what is then added; empty where
+        Factor of the white intensities of each sequence, and the number that is added then; empty where
         neither is varied.
     slice_index
         The slice of the patch that is a 2D sample; None for the whole patch.

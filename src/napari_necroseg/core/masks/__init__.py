@@ -1,1 +1,1 @@
-"""Masks: what is cleaned up in them, and what is measured of them."""
+"""Masks: cleaning, measuring, editing and reshaping them."""

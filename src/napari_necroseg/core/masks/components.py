@@ -17,7 +17,7 @@ from napari_necroseg.core.volume import Grid, Voxels
 
 Mask = NDArray[np.bool_]
 
-# Voxels that share a face, an edge or a corner belong together, as in the scores of single lesions.
+# Voxels that share a face, an edge or a corner are connected, as in the scores of single lesions.
 NEIGHBOURS = np.ones((3, 3, 3), bool)
 _WITHIN_SLICE = np.array([[[0, 0, 0]] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0, 0, 0]] * 3], bool)
 Index = tuple[int, int, int]
@@ -119,7 +119,7 @@ class Size:
 
 
 def volume_in_words(volume_ml: float) -> str:
-    """Say a volume with two digits after the point, and never that something is nothing."""
+    """Say a volume with two decimals, and never 0.00 for a volume above 0."""
     return f"{volume_ml:.2f} mL" if volume_ml >= 0.005 or not volume_ml else "less than 0.01 mL"
 
 
@@ -157,7 +157,7 @@ def bounding_box(mask: Mask) -> Box | None:
     """Return the slices, rows and columns of a mask ``(Z, Y, X)``; None for an empty one."""
     box = [slice(None)] * 3
     for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
-        # What was found already makes the rest to look at smaller.
+        # The axes that are done leave less to search.
         inside = np.flatnonzero(mask[tuple(box)].any(axis=others))
         if not len(inside):
             return None

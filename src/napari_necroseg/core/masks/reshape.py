@@ -23,10 +23,10 @@ SMOOTHEST_MM = 5.0
 # Distances are sums of decimal fractions: two voxels of 0.8 mm are 1.6 mm apart, whatever the last bit says.
 _ROUNDING_MM = 1e-6
 
-# Beyond so many standard deviations the weights are left out.
+# Weights beyond this many standard deviations are left out.
 _REACH = 3.0
 
-# A blurred mask is half inside at a straight outline, and hardly ever so little at the level of its volume.
+# A blurred mask is one half at a straight outline; the level that keeps its volume is hardly ever this low.
 _FAR_OUTSIDE = 0.1
 Floats64 = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False)
     box = bounding_box(mask)
     if box is None or mm == 0:
         return mask.copy()
-    # With the slices further apart than the distance, none reaches another.
+    # With slices further apart than the distance, none reaches another.
     sampling = (2 * abs(mm) + 1, *spacing_mm[1:]) if per_slice else spacing_mm
     reach = _voxels(max(mm, 0.0), sampling) if mm > 0 else (1, 1, 1)
     part = widened(box, reach, shape=mask.shape)
@@ -122,7 +122,7 @@ def _blurred(mask: Mask, sigma: tuple[float, ...]) -> Floats:
     for axis, of_axis in enumerate(sigma):
         if not of_axis:
             continue
-        # At the border of the image the outermost voxel goes on: a zone that is cut off there stays cut.
+        # The outermost voxel is repeated beyond the border of the image: a zone cut off there stays cut.
         weights = ndimage.gaussian_filter1d(
             np.eye(mask.shape[axis], dtype=np.float32), of_axis, axis=0, mode="nearest", truncate=_REACH
         )
@@ -175,7 +175,7 @@ def _fill_between(mask: Mask, ends: tuple[int, int], *, spacing_mm: tuple[float,
             moved = (_moved(outlines[0], share * shift), _moved(outlines[1], (share - 1) * shift))
             distances = [_signed_distance_mm(outline, spacing_mm) for outline in moved]
         distance_mm = (1 - share) * distances[0] + share * distances[1]
-        # A ring about a dot has no voxel inside half-way; what is nearest to it stands for it.
+        # Half-way between a ring and a dot no voxel may be inside; the nearest to it then stand for it.
         mask[number, y, x] = distance_mm > 0 if distance_mm.max() > 0 else distance_mm == distance_mm.max()
 
 

@@ -19,7 +19,7 @@ Points = NDArray[np.floating[Any]]
 # Of the three axes: x, y, z of the world, or u, v, w of a vertebra.
 Triple = tuple[Points, Points, Points]
 
-# Edge of the lattice; the field repeats after so many steps, far apart enough for no eye to see it.
+# Edge of the lattice: the field repeats after this many steps, too far apart to be seen.
 N_STEPS = 96
 
 

@@ -27,7 +27,7 @@ class Needle:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:
-    """What is ill and what was treated, in one vertebra of the segment."""
+    """The metastasis and its treatment, in one vertebra of the segment."""
 
     level: int  # Index of the vertebra
     # Centre (u, v, w) and radius of the balls whose union is the metastasis.
@@ -42,7 +42,7 @@ class Lesion:
 
 @dataclass(frozen=True, kw_only=True)
 class Distractor:
-    """Something harmless of a similar brightness, in another vertebra."""
+    """A harmless structure of similar brightness, in another vertebra."""
 
     level: int
     kind: Tissue
@@ -118,7 +118,7 @@ def paint_lesion(
     bone = np.maximum(wall, endplate)
     is_bone = np.isin(canvas.tissues, (Tissue.MARROW, Tissue.HAEMANGIOMA)) & (bone < 1.0)
     tumour = (_metastasis(lesion, local) + 1.4 * waves < 0) & (bone < -0.3)
-    # Bone is no border for destroyed cortex: what reaches the wall takes its cortex along.
+    # A zone that reaches the wall of the bone includes its destroyed cortex.
     zone = _zone(lesion, local) + 1.1 * waves + _cooling_mm(vertebra, spine, local=local)
     zone = np.maximum(zone, bone + 0.6)
     _paint_tumour(canvas, tumour, lesion=lesion, wobble=wobble)

@@ -25,12 +25,12 @@ Tissues = NDArray[np.uint8]
 CORTEX_MM = 0.9
 ENDPLATE_MM = 1.1
 
-# A vertebra and its posterior elements reach at most so far from its centre: up and down, and in depth.
+# How far a vertebra and its posterior elements reach from its centre at most: up and down, and in depth.
 REACH_MM = 46.0
 FORWARD_REACH_MM = 30.0
 BACKWARD_REACH_MM = 85.0
 
-# Points across the thickness of a slice whose mean is the slice: this is the partial volume effect.
+# A slice is the mean of this many points across its thickness: the partial volume effect.
 POINTS_PER_SLICE = 2
 Image = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Samples by compiled code on as many threads as torch has, and its inner loops.
+"""Makes samples by compiled loops on as many threads as torch has.
 
 The loops are written so that compilers turn them into vector code; they stand in one module, since numba sees
 no changes of others. Axes: B draws, C channels or sequences, Z slices, Y rows, X columns, n terms of a map's
@@ -34,12 +34,12 @@ from napari_necroseg.core.augment.source import Source
 
 # Slices, rows, columns, channels.
 Size = tuple[int, int, int, int]
-# What is read where: numbers in one row, their sizes, and the terms of `fill`.
+# Numbers in one row, their sizes, and the terms of the places to read.
 Places = tuple[NDArray[Any], Size, NDArray[Any], NDArray[Any], NDArray[Any]]
 
-# Below this, a thread of its own costs more than it gains; a slice is 16,384 voxels.
+# A thread of its own costs more than it gains for fewer voxels; a slice has 16,384.
 _VOXELS_PER_THREAD = 65_536
-# Parts of the work for each thread, so that one which is slow holds nobody up.
+# Parts of the work for each thread, so that a slow one holds up no other.
 _PARTS_PER_THREAD = 4
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
@@ -228,7 +228,7 @@ def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) ->
     voxels, size, planes, rows, columns = places
     n_rows, n_columns = len(rows), columns.shape[1]
     row = np.empty(planes.shape[2], np.float32)
-    # Of two rows: the next one's voxels are fetched from memory while this one is blended.
+    # For two rows, since the voxels of the next are fetched from memory while this one is blended.
     beyond, first = np.empty((2, 3, n_columns), np.float32), np.empty((2, n_columns), np.uint32)
     blended = np.empty(LANES * n_columns, np.float32)
     apart = np.uint32(size[1] * size[2] * size[3]), np.uint32(size[2] * size[3]), np.uint32(size[3])
@@ -251,7 +251,7 @@ def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) ->
 
 @compiled
 def pick(places: Places, values: NDArray[Any]) -> None:
-    """Take the voxel in which each place lies, as `fill` but not blended."""
+    """Take the voxel in which each place lies, without blending it as `fill` does."""
     voxels, size, planes, rows, columns = places
     n_rows, n_columns = len(rows), columns.shape[1]
     row = np.empty(planes.shape[2], np.float32)
@@ -267,7 +267,7 @@ def pick(places: Places, values: NDArray[Any]) -> None:
 
 @compiled
 def _contract(plane: NDArray[Any], factors: NDArray[Any], row: NDArray[Any]) -> None:
-    """Write the sum of the lines of a plane, each times its factor."""
+    """Write the sum of the lines of a plane, each multiplied by its factor."""
     row[:] = 0
     for term in range(len(factors)):
         line, factor = plane[term], factors[term]
