@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -17,6 +17,9 @@ from napari_necroseg.layerdata import Role, case_source, mask_layer
 from napari_necroseg.widgets.shared.plane import Plane, index_of, needed_plane, shown_plane
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.assist.livewire import LiveWire
 
 _OPACITY = 0.5
 Pixel = tuple[int, int]
@@ -96,7 +99,7 @@ class LiveWireTool(QObject):
         self._case: Case | None = None
         self._images: Mapping[Sequence, Voxels] = {}
         self._plane = Plane(axis=0, number=0)
-        self._wire: Any = None
+        self._wire: LiveWire | None = None
         self._anchors: list[Pixel] = []
         self._done: list[Pixels] = []
         self._before: Mask | None = None
@@ -175,7 +178,7 @@ class LiveWireTool(QObject):
         _, *spacing_mm = self._plane.spacing_mm(self._case.grid.spacing_mm)
         self._work.ask(partial(_anchored, wire, slices, (spacing_mm[0], spacing_mm[1]), pixel))
 
-    def _on_ready(self, wire: Any) -> None:
+    def _on_ready(self, wire: "LiveWire") -> None:
         if self._case is not None:
             self._wire = wire
 
@@ -227,7 +230,9 @@ class LiveWireTool(QObject):
         return pixels
 
 
-def _anchored(wire: Any, slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel) -> Any:
+def _anchored(
+    wire: "LiveWire | None", slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel
+) -> "LiveWire":
     """Compute the cheapest paths from a pixel; runs in the thread."""
     from napari_necroseg.core.assist.livewire import LiveWire
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPixmap
@@ -13,7 +12,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.scoring.scores import Scores
-from napari_necroseg.core.scoring.summary import Comparison
+from napari_necroseg.core.scoring.summary import Comparison, Summary
 from napari_necroseg.widgets.shared.qt_parts import (
     NarrowCombo,
     Section,
@@ -119,7 +118,7 @@ class CohortScores(Section):
             )
             label.show()
 
-    def show_summary(self, summary: Any) -> None:
+    def show_summary(self, summary: Summary) -> None:
         """Sum up the scores, and compare them with the other folder's."""
         mean, low, high, median, std, first, third = (
             written("dice", "%", values["dice"])
@@ -191,7 +190,7 @@ def _in_words(comparison: Comparison) -> str:
     )
 
 
-def _of_reader(summary: Any) -> list[str]:
+def _of_reader(summary: Summary) -> list[str]:
     judged = summary.against_second_reader
     if judged is None:
         return []

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
@@ -102,7 +101,7 @@ class Workspace:
         self.run: Path | None = None
 
     @classmethod
-    def of(cls, viewer: Any) -> "Workspace":
+    def of(cls, viewer: ViewerModel) -> "Workspace":
         """Return the workspace of a viewer, made at the first call; napari's proxies are looked through."""
         viewer = unwrapped(viewer)
         if viewer not in _workspaces:
@@ -153,7 +152,7 @@ def _guard(viewer: ViewerModel, workspace: Workspace) -> None:
         CloseGuard(window, workspace)
 
 
-def unwrapped(viewer: Any) -> ViewerModel:
+def unwrapped(viewer: ViewerModel) -> ViewerModel:
     """Return the viewer itself; plugins get a proxy, which cannot be a key."""
     model: ViewerModel = getattr(viewer, "__wrapped__", viewer)
     return model
@@ -212,7 +211,7 @@ class CloseGuard(QObject):
     A program that closes it is not held up.
     """
 
-    def __init__(self, window: QWidget, workspace: Any) -> None:
+    def __init__(self, window: QWidget, workspace: Workspace) -> None:
         super().__init__(window)
         self._window, self._workspace = window, workspace
         window.installEventFilter(self)
@@ -236,7 +235,7 @@ class CloseGuard(QObject):
             workspace.journalling.give_up(unsaved)
         return self._saved(unsaved) if answer == "save" else answer != "cancel"
 
-    def _saved(self, unsaved: list[Any]) -> bool:
+    def _saved(self, unsaved: list[Labels]) -> bool:
         """Save at once, before the window goes; False if that failed or was given up."""
         workspace = self._workspace
         try:

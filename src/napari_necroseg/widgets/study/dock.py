@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from napari.components import ViewerModel
 from qtpy.QtCore import QUrl
@@ -16,7 +15,14 @@ from napari_necroseg.core.study.cases import number_of_folds
 from napari_necroseg.core.study.report.report import REPORT_NAME
 from napari_necroseg.core.study.run import RunDone, RunFailed, runs_of
 from napari_necroseg.jobs import study
-from napari_necroseg.jobs.study import OpenedStudy, StudyToDo, check_cohort, check_same_cohort, check_study
+from napari_necroseg.jobs.study import (
+    OpenedStudy,
+    ScoresSoFar,
+    StudyToDo,
+    check_cohort,
+    check_same_cohort,
+    check_study,
+)
 from napari_necroseg.jobs.study_status import GOES_ON, study_in_words
 from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, beside, button, lay, timer
@@ -169,7 +175,7 @@ class StudyParts(DockParts):
         if folder is not None:
             self.reading.read(partial(study.open_study, folder))
 
-    def _on_read(self, read: Any) -> None:
+    def _on_read(self, read: OpenedStudy | ScoresSoFar) -> None:
         if read.folder != self._folder():
             return
         if isinstance(read, OpenedStudy):

@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QLabel, QLineEdit, QWidget
@@ -13,7 +12,7 @@ from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
 from napari_necroseg.core.plan import Plan, make_plan
-from napari_necroseg.core.project.model_folder import MODELS_FOLDER, learned_cases
+from napari_necroseg.core.project.model_folder import MODELS_FOLDER, TrainedRun, learned_cases
 from napari_necroseg.core.project.models import new_run_name
 from napari_necroseg.jobs import train
 from napari_necroseg.jobs.train import (
@@ -275,7 +274,7 @@ class TrainParts(DockParts):
             case Validated():
                 self.curve.add_dice(event.iteration, event.mean_dice)
 
-    def _on_finished(self, result: Any) -> None:
+    def _on_finished(self, result: CaseFiles | TrainedRun) -> None:
         if isinstance(result, CaseFiles):
             self.chooser.add(result)
             self.panel.say(f"{result.name} is in the list, as its layers are now.")
@@ -283,7 +282,7 @@ class TrainParts(DockParts):
         else:
             self._on_trained(result)
 
-    def _on_trained(self, trained: Any) -> None:
+    def _on_trained(self, trained: TrainedRun) -> None:
         self.workspace.set_run(trained.run)
         self.panel.say(
             f"Trained {trained.iterations} iterations in {duration(trained.seconds)}, last loss "
