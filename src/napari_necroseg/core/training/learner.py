@@ -113,18 +113,15 @@ def _check_same_network(model: Model, plan: Plan) -> None:
             f"training one in {wanted[0].upper()} on {' and '.join(wanted[1])}; "
             "choose the same network and sequences."
         )
-    if model.config.whitening != plan.config.whitening:
-        raise ModelError(
-            f"The model {model.run.name} has learned images whitened by {model.config.whitening}, the "
-            f"training whitens by {plan.config.whitening}; choose the same."
-        )
-    if model.record.patch_shape[0] != plan.patch_shape[0]:
-        raise ModelError(
-            f"The model {model.run.name} has learned stacks of {model.record.patch_shape[0]} slices, the "
-            f"training makes {plan.patch_shape[0]}; choose the same."
-        )
-    if not plan.config.whitens_images and model.record.patch_shape != plan.patch_shape:
-        raise ModelError(
-            f"The model {model.run.name} has learned patches of {model.record.patch_shape[1]} pixels, each "
-            f"whitened by itself, the training makes {plan.patch_shape[1]}; choose the same."
-        )
+    shapes = list(zip(model.record.patch_shape, plan.patch_shape, strict=True))
+    pairs = {
+        "images whitened by {}, the training whitens by {}": (model.config.whitening, plan.config.whitening),
+        "stacks of {} slices, the training makes {}": shapes[0],
+    }
+    if not plan.config.whitens_images:
+        pairs["patches of {} pixels, each whitened by itself, the training makes {}"] = shapes[1]
+    for text, (learned, now) in pairs.items():
+        if learned != now:
+            raise ModelError(
+                f"The model {model.run.name} has learned {text.format(learned, now)}; choose the same."
+            )
