@@ -41,7 +41,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     return [_read_layer(Path(one)) for one in paths]
 
 
-def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[str]:
+def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[str]:  # noqa: PLR0917  # napari's order
     """Save a labels layer onto the grid of the ceT1 file that it belongs to.
 
     An existing mask of that name that may be a person's work is kept as ``<name>_earlier-001.nii.gz``.
@@ -110,7 +110,7 @@ def _read_layer(path: Path) -> LayerData:
     volume = to_working(image.volume)
     source = LayerSource(case=image_stem(path), role=role, origin=image.origin, grid=volume.grid)
     make = mask_layer if role in _MASK_ROLES else image_layer
-    return make(volume, source, image_stem(path))
+    return make(volume, source, name=image_stem(path))
 
 
 def _role(stem: str) -> Role:

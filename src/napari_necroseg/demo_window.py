@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     viewer = napari.Viewer(title="napari-necroseg: numerical phantom, not a patient")
     viewer.window.resize(*SIZE_PX)
     docks = open_docks(viewer)
-    show_result(viewer, docks, options)
+    show_result(viewer, docks, options=options)
     if options.picture:
         options.picture.parent.mkdir(parents=True, exist_ok=True)
         viewer.screenshot(str(options.picture), canvas_only=False, flash=False)
@@ -66,7 +66,7 @@ def open_docks(viewer: Any) -> dict[str, Any]:
     return docks
 
 
-def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace) -> None:
+def show_result(viewer: Any, docks: dict[str, Any], *, options: argparse.Namespace) -> None:
     """Open the case, add its predicted mask, and wait until the scores stand in their dock."""
     from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.images.read import read_mask_on
@@ -79,9 +79,9 @@ def show_result(viewer: Any, docks: dict[str, Any], options: argparse.Namespace)
     docks["Cases"].open_case(options.case)
     wait_until(lambda: workspace.case is not None and not workspace.screen.is_busy)
     assert workspace.case is not None
-    source = case_source(workspace.case, Role.PREDICTION, options.run.name)
+    source = case_source(workspace.case, Role.PREDICTION, run=options.run.name)
     prediction = read_mask_on(options.prediction, workspace.case.grid).volume
-    mask = mask_layer(prediction, source, f"prediction {options.run.name}")
+    mask = mask_layer(prediction, source, name=f"prediction {options.run.name}")
     workspace.layers.add(mask, is_saved=True)
     wait_until(lambda: docks["Scores"].table.has_scores)
 

@@ -104,24 +104,24 @@ def case_layers(case: Case) -> list[LayerData]:
     """Turn a case into layers, from the lowest to the topmost: T2, ceT1, tumour (hidden), reference."""
     images = [(sequence, case.sequences.get(sequence)) for sequence in (Sequence.T2, Sequence.CET1)]
     layers = [
-        image_layer(volume, case_source(case, Role(sequence)), str(sequence))
+        image_layer(volume, case_source(case, Role(sequence)), name=str(sequence))
         for sequence, volume in images
         if volume is not None
     ]
     if case.tumour is not None:
-        layers.append(mask_layer(case.tumour, case_source(case, Role.TUMOUR), "tumour"))
+        layers.append(mask_layer(case.tumour, case_source(case, Role.TUMOUR), name="tumour"))
         layers[-1][1]["visible"] = False
     if case.reference is not None:
-        layers.append(mask_layer(case.reference, case_source(case, Role.REFERENCE), "reference"))
+        layers.append(mask_layer(case.reference, case_source(case, Role.REFERENCE), name="reference"))
     return layers
 
 
-def case_source(case: Case, role: Role, run: str = "") -> LayerSource:
+def case_source(case: Case, role: Role, *, run: str = "") -> LayerSource:
     """Return the source of a layer of a case."""
     return LayerSource(case=case.name, role=role, origin=case.origin, grid=case.grid, run=run)
 
 
-def image_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
+def image_layer(volume: Volume, source: LayerSource, *, name: str) -> LayerData:
     """Turn an image in working order into a grey layer, with a display range that ignores outliers."""
     kwargs = placement(source.grid) | {
         "name": name,
@@ -133,7 +133,7 @@ def image_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
     return volume.voxels, kwargs, "image"
 
 
-def probability_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
+def probability_layer(volume: Volume, source: LayerSource, *, name: str) -> LayerData:
     """Turn a probability, or an uncertainty (from 0 to 0.5), into a hidden, half transparent layer."""
     is_probability = source.role is Role.PROBABILITY
     kwargs = placement(source.grid) | {
@@ -148,7 +148,7 @@ def probability_layer(volume: Volume, source: LayerSource, name: str) -> LayerDa
     return volume.voxels.astype(np.float32, copy=False), kwargs, "image"
 
 
-def mask_layer(volume: Volume, source: LayerSource, name: str) -> LayerData:
+def mask_layer(volume: Volume, source: LayerSource, *, name: str) -> LayerData:
     """Turn a mask in working order into an outlined labels layer; the voxels are copied, to be drawn on."""
     colour = COLOURS.get(source.role, OTHER_LABEL_COLOUR)
     kwargs = placement(source.grid) | {
@@ -221,7 +221,10 @@ def placement(grid: Grid) -> dict[str, Any]:
     """
     directions = grid.affine_ras[:3, :3] / np.asarray(grid.spacing_mm)
     corner_mm = directions.T @ grid.affine_ras[:3, 3]
-    places = [_exact(*axis) for axis in zip(grid.spacing_mm, corner_mm, grid.shape, strict=True)]
+    places = [
+        _exact(spacing_mm, start_mm, n=n)
+        for spacing_mm, start_mm, n in zip(grid.spacing_mm, corner_mm, grid.shape, strict=True)
+    ]
     return {
         "scale": tuple(scale for scale, _ in places),
         "translate": tuple(start for _, start in places),
@@ -230,7 +233,7 @@ def placement(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _exact(spacing_mm: float, start_mm: float, n: int) -> tuple[float, float]:
+def _exact(spacing_mm: float, start_mm: float, *, n: int) -> tuple[float, float]:
     """Round spacing and start of an axis so that ``start + index * spacing`` is exact for every index."""
     # 53 bits hold a double; the sums below stay at least one short of that.
     farthest_mm = abs(start_mm) + n * spacing_mm

@@ -96,7 +96,7 @@ def test_a_missing_onnxruntime_is_said_in_one_line(
 def test_an_interrupted_export_leaves_nothing(
     write_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("napari_necroseg.core.network.export.model_card", interrupt)

@@ -104,7 +104,7 @@ def test_a_folder_that_fails_halfway_is_not_there(tmp_path: Path, error: BaseExc
 def failing(number: int) -> Callable[..., None]:
     """A method of the disk that fails as the system does."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
     return fail

@@ -33,7 +33,7 @@ def test_a_long_history_is_thinned_to_what_can_be_seen(tmp_path):
     path.parent.mkdir(parents=True)
     rows = "".join(f"{n},1,0.5,\n" for n in range(1, 100_001))
     path.write_text(f"iteration,seconds,loss,validation_dice\n{rows}")
-    (event,) = study.read_curve(tmp_path, run().key, threading.Event())
+    (event,) = study.read_curve(tmp_path, run().key, stop=threading.Event())
     losses = event.result.losses
     assert len(losses) == 2000
     assert losses[-1] == (100_000, 0.5)

@@ -32,5 +32,5 @@ def test_a_training_that_is_killed_while_it_gives_up_leaves_nothing(
     if gives_up:
         controls.leave.clear()
     training = NewTraining(config=train_preset("fast"), cohort=nobody, validation=nobody, out=run)
-    list(do_training(training, controls, threading.Event()))
+    list(do_training(training, controls, stop=threading.Event()))
     assert checkpoint.exists() == stays

@@ -268,7 +268,7 @@ def fake_prediction(monkeypatch, steered_job):
             uncertainty=Volume(probability * (1 - probability), case.grid),
             provenance=provenance,
         )
-        job.result = predict_module._ready_to_show(prediction, case, runs, config).result
+        job.result = predict_module._ready_to_show(prediction, case, runs=runs, config=config).result
         yield from job(stop)
 
     monkeypatch.setattr(predict_module, "predict_case", predict_case)

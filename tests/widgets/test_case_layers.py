@@ -130,7 +130,10 @@ def test_a_new_prediction_is_unsaved_and_a_second_one_is_a_layer_of_its_own(view
     case = make_case()
     empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)
     for _ in range(2):
-        shown.add(mask_layer(empty, case_source(case, Role.PREDICTION, "run"), "prediction"), is_saved=False)
+        shown.add(
+            mask_layer(empty, case_source(case, Role.PREDICTION, run="run"), name="prediction"),
+            is_saved=False,
+        )
     assert [layer.name for layer in shown.unsaved()] == ["prediction", "prediction [1]"]
     newest = shown.find("a", [Role.PREDICTION])[0]
     assert newest.name == "prediction [1]"
@@ -140,7 +143,7 @@ def test_a_probability_is_hidden_and_never_counts_as_unsaved(viewer, shown, make
     case = make_case()
     volume = Volume(np.full(case.grid.shape, 0.5, np.float16), case.grid)
     layer = shown.add(
-        probability_layer(volume, case_source(case, Role.PROBABILITY), "probability"), is_saved=False
+        probability_layer(volume, case_source(case, Role.PROBABILITY), name="probability"), is_saved=False
     )
     assert not layer.visible
     assert layer.data.dtype == np.float32

@@ -29,7 +29,7 @@ def looks(monkeypatch):
     """Replace the search by one that waits for the test's word; count how often it begins."""
     go_on, begun = threading.Event(), []
 
-    def find(_stop):
+    def find(stop):
         begun.append(1)
         go_on.wait(60)
         yield Finished(result=FOUND)

@@ -315,8 +315,8 @@ def test_use_for_training_reaches_the_dock_train_and_stays_with_another_preset(
 
 def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeypatch):
     path = tmp_path / "mine.json"
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: path)
-    monkeypatch.setattr(qt_parts, "ask_preset", lambda *_: path)
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: path)
+    monkeypatch.setattr(qt_parts, "ask_preset", lambda *_, **__: path)
     dock.controls.ranges["gamma_range"].setValue((0.7, 1.4))
     dock.ranges.save()
     kept = dock.controls.config()
@@ -328,7 +328,7 @@ def test_save_and_load_and_a_file_that_is_something_else(tmp_path, dock, monkeyp
     dock.ranges.load()
     assert "holds no JSON" in dock.ranges.message.said
     assert dock.controls.config() == kept
-    monkeypatch.setattr(qt_parts, "ask_preset", lambda *_: Path(tmp_path / "absent.json"))
+    monkeypatch.setattr(qt_parts, "ask_preset", lambda *_, **__: Path(tmp_path / "absent.json"))
     dock.ranges.load()
     assert "could not be read" in dock.ranges.message.said
 

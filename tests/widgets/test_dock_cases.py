@@ -140,9 +140,9 @@ def test_what_is_drawn_while_the_next_case_is_read_is_asked_about_too(
     held = steered_job()
     original = cases.open_case
 
-    def slow(*arguments):
-        yield from held(arguments[-1])
-        yield from original(*arguments)
+    def slow(*arguments, stop, **others):
+        yield from held(stop)
+        yield from original(*arguments, stop=stop, **others)
 
     monkeypatch.setattr(cases, "open_case", slow)
     opened.step(1)
@@ -238,7 +238,7 @@ def test_the_notes_of_a_case_are_shown(qtbot, dock, make_case):
 
 
 def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monkeypatch):
-    def made(index, _saves, _stop):
+    def made(index, saves, stop):
         yield Progress(done=0, total=1)
         case = make_case(f"phantom-{index + 1:02d}")
         yield Finished(
@@ -271,10 +271,10 @@ def test_a_phantom_without_a_file_is_saved_where_the_person_says(
     dock.workspace.set_case(case, None)
     dock.new_mask()
     viewer.layers["my mask"].paint((1, 3, 3), 1)
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: None)
     dock.save_masks()
     assert not dock.runner.is_busy
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: tmp_path / "mine")
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: tmp_path / "mine")
     with qtbot.waitSignal(dock.runner.finished):
         dock.save_masks()
     assert (tmp_path / "mine.nii.gz").exists()

@@ -48,10 +48,12 @@ def show(dock, files):
     doubt = np.zeros(case.grid.shape, np.float16)
     doubt[3], doubt[1] = 0.4, 0.2
     layers.add(
-        probability_layer(Volume(doubt, case.grid), case_source(case, Role.UNCERTAINTY), "uncertainty"),
+        probability_layer(Volume(doubt, case.grid), case_source(case, Role.UNCERTAINTY), name="uncertainty"),
         is_saved=True,
     )
-    layers.add(mask_layer(moved, case_source(case, Role.PREDICTION, "run"), "prediction"), is_saved=False)
+    layers.add(
+        mask_layer(moved, case_source(case, Role.PREDICTION, run="run"), name="prediction"), is_saved=False
+    )
     return case
 
 
@@ -231,7 +233,7 @@ def test_the_draft_is_a_mask_that_any_program_reads(qtbot, opened, monkeypatch):
 
 
 def save(qtbot, dock):
-    saves = masks_to_save(dock, [dock.hand.mask], dock.workspace.folder)
+    saves = masks_to_save(dock, [dock.hand.mask], folder=dock.workspace.folder)
     list(cases.save_masks(saves, None))
     dock.workspace.layers.mark_saved(saves)
 
@@ -291,7 +293,9 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     layers = [
         *case_layers(case),
         mask_layer(
-            Volume(np.ones(case.grid.shape, np.uint8), case.grid), case_source(case, Role.LABELS), "my mask"
+            Volume(np.ones(case.grid.shape, np.uint8), case.grid),
+            case_source(case, Role.LABELS),
+            name="my mask",
         ),
     ]
     list(opened.workspace.layers.show(layers, first_slice=2))
@@ -305,7 +309,7 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
 def test_a_mask_that_cannot_be_kept_is_not_said_to_be_safe_when_it_is_taken_in_hand(
     qtbot, opened, monkeypatch
 ):
-    def read_only(*_):
+    def read_only(*_, **__):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(disk, "write", read_only)
@@ -331,7 +335,7 @@ def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
     mask = start(qtbot, opened)
     opened.hand.keeping.writer.wait(60)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk_is_full:
@@ -491,7 +495,7 @@ def test_two_masks_of_one_file_are_not_saved_over_each_other(qtbot, opened, view
     mask = start(qtbot, opened)
     twin = viewer.add_layer(type(mask)(mask.data.copy(), name="twin", metadata=dict(mask.metadata)))
     twin.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
-    list(cases.save_masks(masks_to_save(opened, [mask, twin], opened.workspace.folder), None))
+    list(cases.save_masks(masks_to_save(opened, [mask, twin], folder=opened.workspace.folder), None))
     saved = [nibabel.load(file).get_fdata().sum() for file in sorted(labels_of(opened).glob("a*.nii.gz"))]
     assert saved == [twin.data.sum(), mask.data.sum()]
 
@@ -511,7 +515,7 @@ def test_work_that_was_saved_after_all_is_not_offered(qtbot, opened):
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
-    saves = masks_to_save(opened, [mask], opened.workspace.folder)
+    saves = masks_to_save(opened, [mask], folder=opened.workspace.folder)
     # As when the program is killed between the save and what follows it.
     list(cases.save_masks(saves, None))
     end(opened)
@@ -525,7 +529,7 @@ def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
-    saves = masks_to_save(opened, [mask], opened.workspace.folder)
+    saves = masks_to_save(opened, [mask], folder=opened.workspace.folder)
     end(opened)
     list(cases.save_masks([replace(saves[0], voxels=np.ones_like(saves[0].voxels))], None))
     opened.workspace.set_case(opened.workspace.case, None)

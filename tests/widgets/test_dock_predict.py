@@ -129,7 +129,7 @@ def test_saves_into_the_project_and_keeps_the_earlier_file(
 
 def test_saving_can_be_given_up(qtbot, ready, fake_prediction, monkeypatch):
     predict(qtbot, ready, fake_prediction)
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: None)
     ready.save()
     assert not ready.runner.is_busy
     assert len(ready.workspace.layers.unsaved()) == 1
@@ -146,7 +146,7 @@ def test_a_prediction_removed_by_hand_cannot_be_saved(qtbot, ready, viewer, fake
 
 def test_a_folder_that_is_no_model_is_told_in_words(qtbot, ready, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path / "elsewhere")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: tmp_path / "elsewhere")
     ready.model._browse()
     assert ready.model.combo.currentText() == "elsewhere"
     with qtbot.waitSignal(ready.runner.failed, timeout=60_000) as failed:
@@ -203,14 +203,14 @@ def test_what_was_drawn_on_is_not_steered(qtbot, ready, viewer, fake_prediction,
     ready.form.input("threshold").set_value(0.7)
     np.testing.assert_array_equal(layer.data, drawn)
     assert "You have drawn on this prediction" in ready.result.said
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: tmp_path / "mine.nii.gz")
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: tmp_path / "mine.nii.gz")
     with qtbot.waitSignal(ready.runner.finished):
         ready.save()
     assert json.loads((tmp_path / "mine.json").read_text())["corrected_by_hand"] is True
 
 
 def saved_record(qtbot, predict_dock, monkeypatch, path):
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: path)
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: path)
     with qtbot.waitSignal(predict_dock.runner.finished):
         predict_dock.save()
     return json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())

@@ -33,7 +33,7 @@ def scored(qtbot, dock, make_case):
     dock.workspace.set_case(case, None)
     moved = Volume(np.roll(case.reference.voxels, 5, axis=1), case.grid)
     dock.workspace.layers.add(
-        mask_layer(moved, case_source(case, Role.PREDICTION, "run"), "prediction"), is_saved=False
+        mask_layer(moved, case_source(case, Role.PREDICTION, run="run"), name="prediction"), is_saved=False
     )
     qtbot.waitUntil(lambda: value(dock, 0) == "50.0 %")
     return dock
@@ -367,7 +367,7 @@ def test_a_case_without_a_prediction_stands_on_top_and_the_mean_says_of_how_many
 
 def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeypatch):
     dock.cohort.folders.setCurrentText("run-1")
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: two_runs / "run-2")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: two_runs / "run-2")
     others = dock.cohort.others
     others.setCurrentIndex(others.count() - 1)
     others.activated.emit(others.count() - 1)
@@ -379,7 +379,7 @@ def test_a_folder_of_a_second_reader_can_be_named(qtbot, dock, two_runs, monkeyp
 
 
 def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp_path):
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path / "out")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: tmp_path / "out")
     with qtbot.waitSignal(dock.runner.finished):
         dock.cohort.export_button.click()
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -388,7 +388,7 @@ def test_scores_of_a_cohort_are_exported(qtbot, dock, two_runs, monkeypatch, tmp
 
 
 def test_giving_up_an_export_does_nothing(dock, two_runs, monkeypatch):
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: None)
     dock.cohort.export_button.click()
     assert not dock.runner.is_busy
 

@@ -183,13 +183,13 @@ def test_a_damaged_record_is_told(qtbot, study_dock, two_patients):
 
 def test_a_study_elsewhere_is_named_by_its_folder(qtbot, ready_study, two_patients, monkeypatch, tmp_path):
     folder = write_study(tmp_path / "elsewhere" / "old", two_patients, [state_of(run(), mean_dice=0.5)])
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: folder)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: folder)
     ready_study.place._browse()
     qtbot.waitUntil(lambda: texts(ready_study)[0] == "50")
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path / "new")
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: tmp_path / "new")
     ready_study.place._browse()
     assert ready_study.place.folder() == tmp_path / "new" / "study-1"
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: None)
     ready_study.place._browse()
     assert ready_study.place.folder() == tmp_path / "new" / "study-1"
 

@@ -195,7 +195,7 @@ def test_the_open_case_shows_what_is_made_of_it(qtbot, ready, fake_training, mak
     assert layer.name == "in training, Dice 0.25"
     # The docks Predict and Scores take the newest prediction: this is none.
     assert ready.workspace.layers.find("b", [Role.PREDICTION]) == []
-    (save,) = masks_to_save(ready, [layer], ready.workspace.folder)
+    (save,) = masks_to_save(ready, [layer], folder=ready.workspace.folder)
     assert save.path == ready.workspace.folder / "predictions" / "2d-ceT1-T2-1-in-training" / "b.nii.gz"
     np.testing.assert_array_equal(layer.data, opened.reference.voxels)
     assert ready.workspace.layers.unsaved() == []
@@ -390,10 +390,10 @@ def test_weights_are_found_again_by_their_hash(model):
 def test_a_pair_without_a_project_asks_for_a_folder(qtbot, dock, fake_training, tmp_path, monkeypatch):
     job, asked = fake_training
     dock.workspace.set_cohort(Cohort(cases=(case("pair"),)), None)
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: None)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: None)
     dock.start()
     assert not dock.runner.is_busy
-    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(qt_parts, "ask_folder", lambda *_, **__: tmp_path)
     with qtbot.waitSignal(dock.runner.finished):
         dock.start()
         job.go_on.set()

@@ -67,12 +67,12 @@ def open_case(qtbot, workspace, case):
 
 
 def prediction_of(case):
-    mask, source = Volume(case.reference.voxels, case.grid), case_source(case, Role.PREDICTION, "run")
+    mask, source = Volume(case.reference.voxels, case.grid), case_source(case, Role.PREDICTION, run="run")
     doubt = Volume(np.zeros(case.grid.shape, np.float32), case.grid)
     return [
-        probability_layer(doubt, case_source(case, Role.UNCERTAINTY), "uncertainty"),
-        probability_layer(doubt, case_source(case, Role.PROBABILITY), "probability"),
-        mask_layer(mask, source, "prediction"),
+        probability_layer(doubt, case_source(case, Role.UNCERTAINTY), name="uncertainty"),
+        probability_layer(doubt, case_source(case, Role.PROBABILITY), name="probability"),
+        mask_layer(mask, source, name="prediction"),
     ]
 
 

@@ -88,7 +88,7 @@ class WarningJob:
     def __init__(self, *warnings):
         self.warnings = warnings
 
-    def __call__(self, _stop):
+    def __call__(self, stop):
         yield from (Warned(message=warning) for warning in self.warnings)
         yield Progress(done=1, total=1, message="nearly there")
         yield Finished(result="result")

@@ -95,9 +95,11 @@ def reopened(qtbot, open_case, name: str = "a", *, in_project: bool = True) -> W
 
 def take_back(workspace: Workspace, number: int = 0) -> Labels:
     kept, case = workspace.journalling.kept[number], workspace.case
-    job = correct.take_back(workspace.journalling.folder_later(), case.name, kept, threading.Event())
+    job = correct.take_back(
+        workspace.journalling.folder_later(), case.name, kept=kept, stop=threading.Event()
+    )
     taken = list(job)[-1].result
-    return workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
+    return workspace.journalling.put_back(case, taken.kept, journal=taken.journal, found=taken.found)
 
 
 def leave(workspace: Workspace) -> None:
@@ -122,8 +124,8 @@ def napari_layer(workspace: Workspace) -> Labels:
 def prediction(workspace: Workspace) -> Labels:
     case = workspace.case
     volume = Volume(np.roll(case.reference.voxels, 2, axis=1), case.grid)
-    source = case_source(case, Role.PREDICTION, "2d-ceT1-1")
-    return workspace.layers.add(mask_layer(volume, source, "prediction 2d-ceT1-1"), is_saved=False)
+    source = case_source(case, Role.PREDICTION, run="2d-ceT1-1")
+    return workspace.layers.add(mask_layer(volume, source, name="prediction 2d-ceT1-1"), is_saved=False)
 
 
 def copied(workspace: Workspace) -> Labels:
@@ -135,7 +137,9 @@ def copied(workspace: Workspace) -> Labels:
 def loaded(workspace: Workspace) -> Labels:
     """A mask that napari has read with our reader: it names its own file as its case."""
     case = workspace.case
-    data, kwargs, _ = mask_layer(case.reference, case_source(case, Role.REFERENCE), "mask of a colleague")
+    data, kwargs, _ = mask_layer(
+        case.reference, case_source(case, Role.REFERENCE), name="mask of a colleague"
+    )
     source = kwargs["metadata"][METADATA_KEY]
     import dataclasses
 
@@ -145,7 +149,7 @@ def loaded(workspace: Workspace) -> Labels:
 
 def proposal(workspace: Workspace) -> Labels:
     case = workspace.case
-    data, kwargs, _ = mask_layer(case.reference, case_source(case, Role.PREVIEW), "first mask?")
+    data, kwargs, _ = mask_layer(case.reference, case_source(case, Role.PREVIEW), name="first mask?")
     return workspace.layers.viewer.add_layer(Labels(data, **kwargs))
 
 
@@ -230,7 +234,7 @@ def test_label_numbers_are_kept_as_mask_and_saved_as_0_and_1(
     layer.selected_label = label
     layer.paint((3, 20, 18), label)
     wait_until_written(qtbot, workspace, layer)
-    saves = masks_to_save(None, [layer], workspace.case_folder)
+    saves = masks_to_save(None, [layer], folder=workspace.case_folder)
     list(cases.save_masks(saves, threading.Event()))
     workspace.layers.mark_saved(saves)
     assert workspace.layers.unsaved() == []
@@ -363,7 +367,7 @@ def test_a_full_disk_is_told_and_strokes_are_made_up_for(qtbot, workspace, monke
     workspace.journalling.told.connect(told.append)
     layer = own_mask(workspace)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk_is_full:
@@ -404,12 +408,12 @@ def test_what_was_taken_back_is_said_in_ml_also_when_no_edits_are_counted(qtbot,
         workspace = reopened(qtbot, open_case)
         (kept,) = workspace.journalling.kept
         job = correct.take_back(
-            workspace.journalling.folder_later(), workspace.case.name, kept, threading.Event()
+            workspace.journalling.folder_later(), workspace.case.name, kept=kept, stop=threading.Event()
         )
         taken = list(job)[-1].result
         counted = "" if not taken.found.edits else "1 edit, "
         assert str(taken) == f"Taken back: {counted}{volume}."
-        workspace.journalling.put_back(workspace.case, taken.kept, taken.journal, taken.found)
+        workspace.journalling.put_back(workspace.case, taken.kept, journal=taken.journal, found=taken.found)
         leave(workspace)
     assert counted == "", "the second journal begins with the whole mask"
 
@@ -441,7 +445,7 @@ def test_another_case_in_the_same_layer_is_kept_for_itself(qtbot, open_case, mak
     drawn = wait_until_written(qtbot, workspace, layer)
     other: Case = make_case("b")
     mine = mask_layer(
-        Volume(np.ones(SHAPE, np.uint8), other.grid), case_source(other, Role.LABELS), "my mask"
+        Volume(np.ones(SHAPE, np.uint8), other.grid), case_source(other, Role.LABELS), name="my mask"
     )
     list(workspace.layers.show([*case_layers(other), mine], first_slice=2))
     # Drawn before the case is said to be open.
@@ -466,7 +470,10 @@ def test_cases_of_one_name_in_two_projects_are_not_confused(qtbot, open_case, tm
     layer.paint((4, 20, 18), 1)
     drawn = layer.data.copy()
     wait_until_written(qtbot, workspace, layer)
-    assert masks_to_save(None, [layer], workspace.case_folder)[0].path.parent == tmp_path / "study" / "labels"
+    assert (
+        masks_to_save(None, [layer], folder=workspace.case_folder)[0].path.parent
+        == tmp_path / "study" / "labels"
+    )
     case = make_case("a")
     list(workspace.layers.show(case_layers(case), first_slice=2))
     workspace.set_case(case, None)
@@ -550,7 +557,7 @@ def test_a_saved_mask_needs_no_journal_until_the_next_stroke(qtbot, open_case, l
     layer = own_mask(workspace)
     layer.paint((3, 20, 18), 1)
     wait_until_written(qtbot, workspace, layer)
-    saves = masks_to_save(None, [layer], workspace.case_folder)
+    saves = masks_to_save(None, [layer], folder=workspace.case_folder)
     list(cases.save_masks(saves, threading.Event()))
     workspace.layers.mark_saved(saves)
     qtbot.waitUntil(lambda: not journal_path(labels, "a").exists())

@@ -99,8 +99,8 @@ def test_what_is_added_later_lies_exactly_on_the_images(make_case):
     assert other.matches(case.grid)
     layers = case_layers(case)
     mask = Volume(np.zeros(other.shape, np.uint8), other)
-    layers.append(mask_layer(mask, case_source(case, Role.PREDICTION), "prediction"))
+    layers.append(mask_layer(mask, case_source(case, Role.PREDICTION), name="prediction"))
     doubt = Volume(np.zeros(other.shape, np.float32), other)
-    layers.append(probability_layer(doubt, case_source(case, Role.UNCERTAINTY), "uncertainty"))
+    layers.append(probability_layer(doubt, case_source(case, Role.UNCERTAINTY), name="uncertainty"))
     assert len({(kwargs["scale"], kwargs["translate"]) for _, kwargs, _ in layers}) == 1
     assert shown(layers).dims.nsteps == case.grid.shape

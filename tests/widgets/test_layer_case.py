@@ -48,7 +48,7 @@ def test_layers_of_a_case_are_that_case_as_it_is_drawn_now(make_case) -> None:
     case = make_case("case-3")
     images, mask = own_layers(case)
     mask.data[0, 0, 0] = 1
-    taken = layer_case(images, mask, "reference")
+    taken = layer_case(images, mask, target="reference")
     mask.data[0, 0, 1] = 1
     files = loaded(replace(taken, patient="p"))
     assert (files.name, files.patient, set(files.sequences)) == ("case-3", "p", set(Sequence))
@@ -67,7 +67,7 @@ def test_layers_from_elsewhere_lie_where_napari_shows_them() -> None:
     images, mask = foreign_layers()
     # Half a voxel of T2 further down: it has to be interpolated onto the ceT1 grid.
     images[Sequence.T2].translate = (0.0, 0.45, 0.0)
-    files = loaded(layer_case(images, mask, "tumour"))
+    files = loaded(layer_case(images, mask, target="tumour"))
     case = files.loaded
     assert (files.name, files.reference, case.reference) == ("study 7", None, None)
     assert case.grid.spacing_mm == pytest.approx(SPACING_MM)
@@ -79,25 +79,29 @@ def test_layers_from_elsewhere_lie_where_napari_shows_them() -> None:
 def test_a_mask_from_elsewhere_lies_on_the_case_as_it_is_shown(make_case) -> None:
     images, own = own_layers(make_case())
     foreign = Labels(np.array(own.data), scale=own.scale, translate=own.translate, units=own.units)
-    case = loaded(layer_case(images, foreign, "reference")).loaded
+    case = loaded(layer_case(images, foreign, target="reference")).loaded
     np.testing.assert_array_equal(case.reference.voxels, own.data)
-    assert case.notes == loaded(layer_case(images, own, "reference")).loaded.notes
+    assert case.notes == loaded(layer_case(images, own, target="reference")).loaded.notes
 
 
 def test_units_count() -> None:
     images, mask = foreign_layers(units=("um", "um", "um"), scale=[1000 * step for step in SPACING_MM])
-    assert loaded(layer_case(images, mask, "reference")).loaded.grid.spacing_mm == pytest.approx(SPACING_MM)
+    assert loaded(layer_case(images, mask, target="reference")).loaded.grid.spacing_mm == pytest.approx(
+        SPACING_MM
+    )
     images, mask = foreign_layers(units=("pixel", "pixel", "pixel"))
-    assert loaded(layer_case(images, mask, "reference")).loaded.grid.spacing_mm == pytest.approx(SPACING_MM)
+    assert loaded(layer_case(images, mask, target="reference")).loaded.grid.spacing_mm == pytest.approx(
+        SPACING_MM
+    )
     images, mask = foreign_layers(units=("s", "s", "s"))
     with pytest.raises(GeometryError, match="is measured in second"):
-        layer_case(images, mask, "reference")
+        layer_case(images, mask, target="reference")
 
 
 def test_what_is_no_stack_or_has_no_name_for_a_file_is_refused() -> None:
     images, mask = foreign_layers()
     with pytest.raises(FileError, match="'flat' is no plain stack"):
-        layer_case({Sequence.CET1: Image(np.zeros((4, 5)), name="flat")}, mask, "reference")
+        layer_case({Sequence.CET1: Image(np.zeros((4, 5)), name="flat")}, mask, target="reference")
     images[Sequence.CET1].name = "a/b"
     with pytest.raises(FileError, match=r"Rename the ceT1 layer: .*'/'"):
-        layer_case(images, mask, "reference")
+        layer_case(images, mask, target="reference")

@@ -80,13 +80,15 @@ def test_an_experts_mask_that_comes_later_is_locked_too(viewer, shown, make_expe
     assert not viewer.layers["reference"].editable
     assert not viewer.layers["tumour"].editable
     case = make_expert_case("c")
-    later = shown.add(mask_layer(case.reference, case_source(case, Role.REFERENCE), "again"), is_saved=True)
+    later = shown.add(
+        mask_layer(case.reference, case_source(case, Role.REFERENCE), name="again"), is_saved=True
+    )
     assert not later.editable
 
 
 def test_layers_that_were_there_before_the_docks_are_locked(viewer, make_expert_case):
     case = make_expert_case()
-    voxels, kwargs, _ = mask_layer(case.reference, case_source(case, Role.REFERENCE), "reference")
+    voxels, kwargs, _ = mask_layer(case.reference, case_source(case, Role.REFERENCE), name="reference")
     with layer_source(reader_plugin="napari-necroseg"):
         layer = viewer.add_layer(Labels(voxels, **kwargs))
     assert layer.editable
@@ -178,9 +180,9 @@ def test_no_mask_is_saved_over_an_image_or_an_experts_mask(cases, tmp_path, monk
     )
     mine = workspace.layers.new_mask(workspace.case)
     mine.paint((2, 3, 3), 1)
-    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_: files[role])
+    monkeypatch.setattr(qt_parts, "ask_where_to_save", lambda *_, **__: files[role])
     with pytest.raises(FileError, match="under another name"):
-        masks_to_save(cases, [mine], None, kept=workspace.input_files)
+        masks_to_save(cases, [mine], folder=None, kept=workspace.input_files)
     assert files[role].read_bytes() == b"as it was"
 
 
@@ -193,10 +195,12 @@ def test_two_predictions_of_one_model_do_not_block_the_way_on(cases, tmp_path, m
     for n in (1, 2):
         voxels = np.zeros(case.grid.shape, np.uint8)
         voxels[2, :n] = 1
-        source = case_source(case, Role.PREDICTION, "run")
-        made.append(layers.add(mask_layer(Volume(voxels, case.grid), source, "prediction"), is_saved=False))
+        source = case_source(case, Role.PREDICTION, run="run")
+        made.append(
+            layers.add(mask_layer(Volume(voxels, case.grid), source, name="prediction"), is_saved=False)
+        )
     assert layers.unsaved() == made
-    saves = masks_to_save(cases, made, tmp_path)
+    saves = masks_to_save(cases, made, folder=tmp_path)
     *_, finished = save_masks(saves, None)
     assert "earlier version" in str(finished.result)
     assert str(SavedMasks(masks=tuple(saves[:1]))) == f"Saved {saves[0].path}."

@@ -226,7 +226,9 @@ def test_layers_that_come_and_go_read_no_file(predict_dock, make_case, ensemble,
 
 def test_a_model_that_is_removed_while_models_are_listed_is_no_mistake(tmp_path, monkeypatch):
     make_run(tmp_path / "models" / "one", {})
-    monkeypatch.setattr(Path, "glob", lambda *_: iter([tmp_path / "models" / "gone" / "weights.safetensors"]))
+    monkeypatch.setattr(
+        Path, "glob", lambda *_, **__: iter([tmp_path / "models" / "gone" / "weights.safetensors"])
+    )
     assert find_runs(tmp_path) == [tmp_path / "models" / "gone"]
 
 

@@ -25,7 +25,7 @@ def show(dock, case):
     doubt = np.zeros(case.grid.shape, np.float32)
     doubt[3, 30, 5], doubt[1, 7, 5] = 0.4, 0.2
     layers.add(
-        probability_layer(Volume(doubt, case.grid), case_source(case, Role.UNCERTAINTY), "uncertainty"),
+        probability_layer(Volume(doubt, case.grid), case_source(case, Role.UNCERTAINTY), name="uncertainty"),
         is_saved=True,
     )
 
@@ -239,7 +239,7 @@ def test_scores_by_slice_are_of_the_plane_that_is_shown(qtbot, open_dock, viewer
     show(dock, case)
     moved = Volume(np.roll(case.reference.voxels, 5, axis=1), case.grid)
     dock.workspace.layers.add(
-        mask_layer(moved, case_source(case, Role.PREDICTION, "run"), "prediction"), is_saved=False
+        mask_layer(moved, case_source(case, Role.PREDICTION, run="run"), name="prediction"), is_saved=False
     )
     qtbot.waitUntil(lambda: dock._scored is not None)
     turn(viewer, (1, 0, 2), 0)

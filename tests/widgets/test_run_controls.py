@@ -148,7 +148,7 @@ def test_what_is_wanted_meanwhile_reaches_the_process(cohort_table, tmp_path):
     controls, nobody = TrainingControls(), Cohort(cases=())
     training = NewTraining(config=config, cohort=cohort, validation=nobody, out=tmp_path / "run")
     events = []
-    for event in do_training(training, controls, threading.Event()):
+    for event in do_training(training, controls, stop=threading.Event()):
         events.append(event)
         if isinstance(event, TrainingStep) and not controls.pause.is_set():
             controls.pause.set()
@@ -182,7 +182,7 @@ def test_without_an_interrupted_training_there_is_nothing_to_go_on_with(ready):
 def test_an_interrupted_training_can_be_discarded(ready, cut_off, monkeypatch):
     assert ready.interrupted.run == cut_off
     answers = iter([False, True])
-    monkeypatch.setattr(qt_parts, "ask_discard", lambda *_: next(answers))
+    monkeypatch.setattr(qt_parts, "ask_discard", lambda *_, **__: next(answers))
     ready.interrupted.discard.click()
     assert cut_off.exists()
     ready.interrupted.discard.click()
@@ -192,7 +192,7 @@ def test_an_interrupted_training_can_be_discarded(ready, cut_off, monkeypatch):
 
 
 def test_a_training_that_another_program_does_is_neither_offered_nor_discarded(ready, cut_off, monkeypatch):
-    monkeypatch.setattr(qt_parts, "ask_discard", lambda *_: True)
+    monkeypatch.setattr(qt_parts, "ask_discard", lambda *_, **__: True)
     with file_lock(lock_path(cut_off), "It"):
         assert find_interrupted(cut_off.parent) is None
         ready.interrupted.discard.click()

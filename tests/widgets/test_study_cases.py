@@ -12,7 +12,7 @@ from napari_necroseg.widgets.cases.dock import Cases
 
 def test_a_mean_over_fewer_cases_than_the_study_has_says_so(scored_study):
     shown = scored_study._opened
-    scored_study.cases.show_results(shown.folder, shown.table, shown.results, 6)
+    scored_study.cases.show_results(shown.folder, shown.table, results=shown.results, n_cases=6)
     assert "2 of the 6 cases, mean Dice 75.0 %" in scored_study.cases.summary.said
 
 
@@ -67,7 +67,9 @@ def test_another_case_that_was_opened_instead_gets_no_prediction(qtbot, scored_s
 def test_more_scores_leave_the_row_that_was_chosen(scored_study):
     scored_study.cases.table.selectRow(1)
     results = [one for group in scored_study.cases._results.values() for one in group]
-    scored_study.cases.show_results(scored_study._opened.folder, scored_study._opened.table, tuple(results))
+    scored_study.cases.show_results(
+        scored_study._opened.folder, scored_study._opened.table, results=tuple(results)
+    )
     assert scored_study.cases.table.chosen() == "b"
 
 
@@ -132,8 +134,8 @@ def test_a_case_that_cannot_be_opened_is_told_and_not_waited_for(scored_study, t
 def test_the_choice_of_predictions_stays_when_a_second_seed_renames_it(study_dock, make_case, tmp_path):
     a = make_case("a")
     results = [result_of(a, 1, 0.5, name) for name in CONFIGURATIONS]
-    study_dock.cases.show_results(tmp_path, tmp_path, tuple(results))
+    study_dock.cases.show_results(tmp_path, tmp_path, results=tuple(results))
     study_dock.cases.choice.setCurrentIndex(1)
     results.append(result_of(a, 1, 0.5, seed=1))
-    study_dock.cases.show_results(tmp_path, tmp_path, tuple(results))
+    study_dock.cases.show_results(tmp_path, tmp_path, results=tuple(results))
     assert study_dock.cases.choice.currentText() == "3D ceT1+T2, seed 0"

@@ -34,7 +34,7 @@ def wait_until_shown(qtbot, workspace, name):
 
 @pytest.fixture
 def quick_phantom(monkeypatch, make_case):
-    def made(index, _saves, _stop):
+    def made(index, saves, stop):
         yield Progress(done=0, total=1)
         case = make_case(f"phantom-{index + 1:02d}")
         yield Finished(

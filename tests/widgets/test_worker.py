@@ -52,7 +52,7 @@ def test_cancel_is_answered_at_once_and_closes_the_job(qtbot, runner, steered_jo
 
 
 def test_a_result_that_comes_after_cancel_is_not_delivered(qtbot, runner):
-    def stubborn(_stop: threading.Event) -> Iterator[Event]:
+    def stubborn(stop: threading.Event) -> Iterator[Event]:
         time.sleep(0.2)
         yield Progress(done=1, total=1)
 
@@ -105,7 +105,7 @@ def test_an_error_of_the_system_is_a_sentence_and_no_bug(qtbot, runner, steered_
 
 
 def test_a_job_without_a_result_is_a_failure(qtbot, runner):
-    def empty(_stop: threading.Event) -> Iterator[Event]:
+    def empty(stop: threading.Event) -> Iterator[Event]:
         yield Progress(done=1, total=1)
 
     with qtbot.waitSignal(runner.failed):

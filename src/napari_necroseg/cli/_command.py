@@ -31,7 +31,7 @@ def run_command(arguments: Sequence[str], interrupts: Interrupts, *, started_s: 
     if interrupts.is_own_process:
         open_missing()
     try:
-        return _run(arguments, interrupts, started_s)
+        return _run(arguments, interrupts, started_s=started_s)
     except ReaderGoneError:
         return READER_GONE
     except KeyboardInterrupt:
@@ -48,7 +48,7 @@ def run_command(arguments: Sequence[str], interrupts: Interrupts, *, started_s: 
             abandon_broken()
 
 
-def _run(arguments: Sequence[str], interrupts: Interrupts, started_s: float) -> int:
+def _run(arguments: Sequence[str], interrupts: Interrupts, *, started_s: float) -> int:
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     options = make_parser(chosen).parse_args(join_points(arguments), argparse.Namespace(started_s=started_s))
     if options.json and sys.stdout is None:

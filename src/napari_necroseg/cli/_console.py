@@ -81,20 +81,20 @@ class Console:
             case Started(message=message) | Warned(message=message):
                 self.line(f"Note: {message}" if isinstance(event, Warned) else message)
             case Progress(done=done, total=total, message=message):
-                self.bar(done, total, message)
+                self.bar(done, total, message=message)
             case TrainingStep():
                 self._training(event)
             case Checkpointed(iteration=iteration):
                 kept = f"what was learned in {iteration:,} iterations is kept"
                 self.left_behind = f"{kept}; the same command with --resume goes on."
             case RunAdvanced(share=share):
-                self.bar(share, 1.0, str(event))
+                self.bar(share, 1.0, message=str(event))
             case Finished(result=result):
                 self.line(str(result))
             case _:
                 self.line(str(event))
 
-    def bar(self, done: float, total: float, message: str) -> None:
+    def bar(self, done: float, total: float, *, message: str) -> None:
         """Draw how far the job is; in a log at most one line in five seconds."""
         share = min(1.0, done / total) if total else 1.0
         if self._redraws:
@@ -115,6 +115,6 @@ class Console:
         left = f", {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
         message = f"iteration {step.iteration}, loss {step.loss:.3f}{left}"
         if step.seconds_left is not None:
-            self.bar(step.seconds, step.seconds + step.seconds_left, message)
+            self.bar(step.seconds, step.seconds + step.seconds_left, message=message)
         else:
-            self.bar(step.iteration, step.iterations or step.iteration, message)
+            self.bar(step.iteration, step.iterations or step.iteration, message=message)

@@ -45,7 +45,7 @@ class Interrupts:
             }
         return self
 
-    def __exit__(
+    def __exit__(  # noqa: PLR0917  # Python calls it
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.is_own_process:

@@ -63,8 +63,8 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> "argparse._MutuallyEx
 def add_options(
     parser: argparse.ArgumentParser,
     of_kind: type[Config],
-    names: tuple[str, ...],
     *,
+    names: tuple[str, ...],
     defaults: Mapping[str, str] | None = None,
 ) -> None:
     """Add an option ``--name`` for each named field; one that is not given stays out of the namespace.

@@ -30,7 +30,7 @@ def add_assist_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the mask, .nii.gz; an earlier one is kept"
     )
-    add_options(parser, AssistConfig, FIELDS)
+    add_options(parser, AssistConfig, names=FIELDS)
 
 
 def assist_job(options: argparse.Namespace) -> Generator[Event]:

@@ -43,7 +43,7 @@ def add_augment_arguments(parser: argparse.ArgumentParser) -> None:
         "--dimension", default="3d", metavar="2d|3d", help="single slices or whole patches (default: 3d)"
     )
     add_spacing_option(parser)
-    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults(FIELDS))
+    add_options(parser, TrainConfig, names=FIELDS, defaults=preset_defaults(FIELDS))
 
 
 def augment_job(options: argparse.Namespace) -> Generator[Event]:

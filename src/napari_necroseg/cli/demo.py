@@ -78,11 +78,16 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
     cohort = yield from _phantoms(out / "cohort.csv")
     held_out = cohort.names[-1]
     model_folder = _new_folder(out / MODELS_FOLDER)
-    yield from _train(cohort.without((held_out,)), model_folder, options.minutes)
+    yield from _train(cohort.without((held_out,)), model_folder, minutes=options.minutes)
     predictions = out / "predictions" / model_folder.name
-    yield from _predict(model_folder, cohort.only((held_out,)), predictions)
+    yield from _predict(model_folder, cohort.only((held_out,)), out=predictions)
     scores = yield from _score(out / "cohort.csv", predictions)
-    window = _Window(out / "cohort.csv", held_out, predictions / f"{held_out}.nii.gz", model_folder)
+    window = _Window(
+        cohort=out / "cohort.csv",
+        case=held_out,
+        prediction=predictions / f"{held_out}.nii.gz",
+        model_folder=model_folder,
+    )
     picture = None
     if options.no_window or not _has_display() or find_spec("napari") is None:
         yield Started(message="Drawing the window on a virtual screen.")
@@ -114,7 +119,7 @@ def _phantoms(table: Path) -> Generator[Event, None, Cohort]:
     return read_cohort(table)
 
 
-def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
+def _train(cohort: Cohort, folder: Path, *, minutes: float) -> Generator[Event]:
     from napari_necroseg.core.config import train_preset
     from napari_necroseg.core.training.start import train
 
@@ -123,7 +128,7 @@ def _train(cohort: Cohort, folder: Path, minutes: float) -> Generator[Event]:
     yield from _without_end(train(cohort, config, out=folder))
 
 
-def _predict(model_folder: Path, cohort: Cohort, out: Path) -> Generator[Event]:
+def _predict(model_folder: Path, cohort: Cohort, *, out: Path) -> Generator[Event]:
     from napari_necroseg.core.config import usual_prediction
     from napari_necroseg.core.network.model import load_model
     from napari_necroseg.core.prediction.predict_cohort import predict_cohort
@@ -152,7 +157,7 @@ def _score(table: Path, predictions: Path) -> Generator[Event, None, tuple[Path,
     return scores_file, mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Window:
     """The napari window of the demonstration, in a process of its own: Qt wants the main thread."""
 

@@ -48,7 +48,7 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write the standard deviation between the models and mirrored images, or sqrt(p (1 - p)) "
         "where there is only one",
     )
-    add_options(parser, PredictConfig, FIELDS, defaults={name: _by_preset(name) for name in BY_PRESET})
+    add_options(parser, PredictConfig, names=FIELDS, defaults={name: _by_preset(name) for name in BY_PRESET})
 
 
 def predict_job(options: argparse.Namespace) -> Generator[Event]:

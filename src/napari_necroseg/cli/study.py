@@ -38,7 +38,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the study; one that exists already goes on where it stopped",
     )
-    add_options(parser, StudyConfig, FIELDS)
+    add_options(parser, StudyConfig, names=FIELDS)
     parser.add_argument(
         "--from",
         type=Path,

@@ -78,7 +78,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "some of its own cases that are left out now are scored while it runs, and fast takes a tenth of its "
         "learning rate",
     )
-    add_options(parser, TrainConfig, FIELDS, defaults=preset_defaults(FIELDS))
+    add_options(parser, TrainConfig, names=FIELDS, defaults=preset_defaults(FIELDS))
 
 
 def train_job(options: argparse.Namespace) -> Generator[Event]:
@@ -142,7 +142,7 @@ def read_config(options: argparse.Namespace, learned: TrainConfig | None = None)
     config = preset(named.preset, named.dimension).changed(**given | _as_begun(options))
     if learned is None:
         return config
-    _check_given(config, learned, given)
+    _check_given(config, learned, given=given)
     return fine_tuned(config, learned)
 
 
@@ -185,7 +185,7 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
     return cohort.without(tuple(case.name for case in cohort if case.fold == int(left)))
 
 
-def _check_given(config: TrainConfig, learned: TrainConfig, given: Mapping[str, object]) -> None:
+def _check_given(config: TrainConfig, learned: TrainConfig, *, given: Mapping[str, object]) -> None:
     """Refuse an option that contradicts the model to start from."""
     taken = {name: getattr(learned, name) for name in ("dimension", "sequences")} | seen_by(learned)
     for name, value in taken.items():

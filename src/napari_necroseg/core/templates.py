@@ -10,7 +10,7 @@ from jinja2.ext import Extension
 class _Indented(Extension):
     """Lets an HTML template be indented and broken into lines without a trace in the page."""
 
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: PLR0917  # Jinja's order
         """Join the lines of a template, without the blanks around each."""
         if name is None or not name.endswith(".html"):
             return source

@@ -90,7 +90,7 @@ class SavedMasks:
 
 
 def open_case(
-    files: CaseFiles, folder: Path | None, saves: Sequence[MaskToSave], _stop: threading.Event
+    files: CaseFiles, folder: Path | None, *, saves: Sequence[MaskToSave], stop: threading.Event
 ) -> Iterator[Event]:
     """Save the masks that the person wants to keep of the previous case, then read another one.
 
@@ -107,22 +107,22 @@ def open_case(
     layers = case_layers(case)
     labels = None if folder is None else corrected_path(folder / LABELS_FOLDER, files.name)
     if labels is not None and labels.exists():
-        yield from _add_saved_labels(labels, case, layers)
-    yield _opened(case, files, layers, saves)
+        yield from _add_saved_labels(labels, case, layers=layers)
+    yield _opened(case, files, layers=layers, saves=saves)
 
 
-def open_phantom(index: int, saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[Event]:
+def open_phantom(index: int, saves: Sequence[MaskToSave], *, stop: threading.Event) -> Iterator[Event]:
     """Make a case of the numerical phantom."""
     from napari_necroseg.core.phantom.phantom import phantom_case
 
     yield from _save_all(saves)
     yield Progress(done=0, total=1, message="Making a phantom case ...")
     case = phantom_case(0, index)
-    yield _opened(case, None, case_layers(case), saves)
+    yield _opened(case, None, layers=case_layers(case), saves=saves)
 
 
 def _opened(
-    case: Case, files: CaseFiles | None, layers: Sequence[LayerData], saves: Sequence[MaskToSave]
+    case: Case, files: CaseFiles | None, *, layers: Sequence[LayerData], saves: Sequence[MaskToSave]
 ) -> Finished[OpenedCase]:
     shown, saved = tuple(layers), tuple(saves)
     return Finished(
@@ -130,7 +130,7 @@ def _opened(
     )
 
 
-def open_cohort(table: Path, _stop: threading.Event) -> Iterator[Event]:
+def open_cohort(table: Path, stop: threading.Event) -> Iterator[Event]:
     """Read the table of a cohort."""
     from napari_necroseg.core.cohort.table import read_cohort
 
@@ -138,7 +138,7 @@ def open_cohort(table: Path, _stop: threading.Event) -> Iterator[Event]:
     yield Finished(result=OpenedCohort(cohort=read_cohort(table), path=table))
 
 
-def open_folder(folder: Path, table: Path, stop: threading.Event) -> Iterator[Event]:
+def open_folder(folder: Path, table: Path, *, stop: threading.Event) -> Iterator[Event]:
     """Find and pair the images of a folder, write the table, and read it."""
     from napari_necroseg.core.cohort.prepare import prepare
     from napari_necroseg.core.cohort.table import read_cohort
@@ -156,14 +156,14 @@ def open_folder(folder: Path, table: Path, stop: threading.Event) -> Iterator[Ev
     )
 
 
-def look_for_twins(cohort: Cohort, _stop: threading.Event) -> Iterator[Event]:
+def look_for_twins(cohort: Cohort, stop: threading.Event) -> Iterator[Event]:
     """Look whether two cases of a cohort hold the very same image."""
     from napari_necroseg.core.cohort.duplicates import find_twins
 
     yield Finished(result=FoundTwins(cohort=cohort, problems=(yield from find_twins(cohort))))
 
 
-def make_phantom_cohort(folder: Path, cases: int, stop: threading.Event) -> Iterator[Event]:
+def make_phantom_cohort(folder: Path, cases: int, *, stop: threading.Event) -> Iterator[Event]:
     """Write a cohort of the numerical phantom, and read it."""
     from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
@@ -177,7 +177,7 @@ def make_phantom_cohort(folder: Path, cases: int, stop: threading.Event) -> Iter
     yield Finished(result=OpenedCohort(cohort=read_cohort(table), path=table))
 
 
-def save_masks(saves: Sequence[MaskToSave], _stop: threading.Event) -> Iterator[Event]:
+def save_masks(saves: Sequence[MaskToSave], stop: threading.Event) -> Iterator[Event]:
     """Save masks onto the grids of their files; earlier ones are kept beside them."""
     yield from _save_all(saves)
     yield Finished(result=SavedMasks(masks=tuple(saves)))
@@ -207,7 +207,7 @@ def _output(mask: MaskToSave) -> "CaseOutput":
     return CaseOutput(path=mask.path, mask=mask.voxels, origin=mask.origin)
 
 
-def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterator[Event]:
+def _add_saved_labels(path: Path, case: Case, *, layers: list[LayerData]) -> Iterator[Event]:
     from napari_necroseg.core.images.read import read_mask_on
 
     what = "the mask that you saved"
@@ -217,4 +217,4 @@ def _add_saved_labels(path: Path, case: Case, layers: list[LayerData]) -> Iterat
         yield Warned(message=f"The mask that you saved for this case is not shown: {error}")
         return
     yield from (Warned(message=note) for note in mask.notes)
-    layers.append(mask_layer(mask.volume, case_source(case, Role.LABELS), "my mask"))
+    layers.append(mask_layer(mask.volume, case_source(case, Role.LABELS), name="my mask"))

@@ -36,7 +36,7 @@ class JournalBegun:
 
 
 def begin(
-    folder: Callable[[], JournalFolder], case: str, voxels: Voxels, _stop: threading.Event
+    folder: Callable[[], JournalFolder], case: str, *, voxels: Voxels, stop: threading.Event
 ) -> Iterator[Event]:
     """Begin the journal of a mask; fails at once if the folder cannot be written to."""
     journal = folder().begin(voxels, is_own=True, note={"layer": "my mask", "role": Role.LABELS})
@@ -84,14 +84,14 @@ class PutAside:
 
 
 def take_back(
-    folder: Callable[[], JournalFolder], case: str, kept: KeptStrokes, _stop: threading.Event
+    folder: Callable[[], JournalFolder], case: str, *, kept: KeptStrokes, stop: threading.Event
 ) -> Iterator[Event]:
     """Recover the strokes of a session that ended without saving them, to the last edit."""
     journal, found = folder().take_back(kept.path)
     yield Finished(result=TakenBack(case=case, kept=kept, journal=journal, found=found))
 
 
-def set_aside(kept: KeptStrokes, _stop: threading.Event) -> Iterator[Event]:
+def set_aside(kept: KeptStrokes, stop: threading.Event) -> Iterator[Event]:
     """Rename a journal, so that it is no longer offered and not lost."""
     yield Finished(result=PutAside(name=put_aside(kept.path).name))
 
@@ -124,7 +124,7 @@ class SignedOff:
         return f"{self.review.case} is signed off by {self.review.reader}."
 
 
-def sign_off(wanted: ToSignOff, _stop: threading.Event) -> Iterator[Event]:
+def sign_off(wanted: ToSignOff, stop: threading.Event) -> Iterator[Event]:
     """Save a mask, unless its file holds the very same one, and write the sign-off beside it."""
     from napari_necroseg.core.scoring.corrections import what_changed
 
@@ -152,7 +152,7 @@ class ReviewState:
     statuses: Mapping[str, Status]
 
 
-def look_up(cohort: Cohort, labels: Path, case: str, _stop: threading.Event) -> Iterator[Event]:
+def look_up(cohort: Cohort, labels: Path, *, case: str, stop: threading.Event) -> Iterator[Event]:
     """Look up the review of a case, and the status of each case of a cohort."""
     review = None
     if case in cohort.names:

@@ -74,6 +74,7 @@ class WarmModels:
 def predict_case(
     runs: Sequence[Path],
     case: Case,
+    *,
     config: PredictConfig,
     place: Place,
     warm: WarmModels,
@@ -95,7 +96,11 @@ def predict_case(
     job = predict(models, case, config.changed(around=place.point_mm), region=region, stop=stop)
     try:
         for event in job:
-            yield _ready_to_show(event.result, case, runs, config) if isinstance(event, Finished) else event
+            yield (
+                _ready_to_show(event.result, case, runs=runs, config=config)
+                if isinstance(event, Finished)
+                else event
+            )
     finally:
         # The viewer stays open; a training, which is another process, may need the card.
         job.close()
@@ -105,6 +110,7 @@ def predict_case(
 def predict_all(
     runs: Sequence[Path],
     cohort: Cohort,
+    *,
     config: PredictConfig,
     out: Path,
     warm: WarmModels,
@@ -149,12 +155,14 @@ def _stamp(run: Path) -> object:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _ready_to_show(prediction: Any, case: Case, runs: Sequence[Path], config: PredictConfig) -> Finished[Any]:
+def _ready_to_show(
+    prediction: Any, case: Case, *, runs: Sequence[Path], config: PredictConfig
+) -> Finished[Any]:
     run, n_models = runs[0], len(prediction.provenance["models"])
     others = max(0, n_models - max(1, len(members_of(run))))
     name = f"{run_name(run)} + {others}" if others else run_name(run)
-    sources = {role: case_source(case, role, mean_name(runs)) for role in Role}
-    labels = mask_layer(prediction.labels, sources[Role.PREDICTION], f"prediction {name}")
+    sources = {role: case_source(case, role, run=mean_name(runs)) for role in Role}
+    labels = mask_layer(prediction.labels, sources[Role.PREDICTION], name=f"prediction {name}")
     return Finished(
         result=CasePrediction(
             case=case,
@@ -162,8 +170,12 @@ def _ready_to_show(prediction: Any, case: Case, runs: Sequence[Path], config: Pr
             config=config,
             prediction=prediction,
             layers=(
-                probability_layer(prediction.uncertainty, sources[Role.UNCERTAINTY], f"uncertainty {name}"),
-                probability_layer(prediction.probability, sources[Role.PROBABILITY], f"probability {name}"),
+                probability_layer(
+                    prediction.uncertainty, sources[Role.UNCERTAINTY], name=f"uncertainty {name}"
+                ),
+                probability_layer(
+                    prediction.probability, sources[Role.PROBABILITY], name=f"probability {name}"
+                ),
                 labels,
             ),
             trained_on=prediction.provenance["trained_on"],

@@ -108,11 +108,11 @@ class CasePreview:
             after_ml = _volume_ml(patch.target.numpy(), source)
             # While a slider is moved, a slice whitened as in 2D stands for the patch, which takes longer.
             one = _slice_of(patch, request.slice_index) if request.training.dimension == "3d" else one
-        lines = grid_lines(source, drawn, patch_shape) if request.has_grid else None
+        lines = grid_lines(source, drawn, patch_shape=patch_shape) if request.has_grid else None
         return View(
             request=request,
             names=subject.names,
-            originals=self._originals_of(source, request, drawn.centre_voxels),
+            originals=self._originals_of(source, request, centre_voxels=drawn.centre_voxels),
             augmented=pictures(one, source, has_outline=request.has_outline, lines=lines),
             drawn=replace(drawn, slice_index=None),
             before_ml=_volume_ml(source.target, source) if has_patch else None,
@@ -134,7 +134,7 @@ class CasePreview:
             draws = [replace(drawn, slice_index=request.slice_index) for drawn in draws]
         tiles: list[Pixels] = []
         for drawn in draws:
-            one = _slice_sample(source, drawn, training)
+            one = _slice_sample(source, drawn, training=training)
             tiles += pictures(replace(one, images=one.images[:1]), source, has_outline=request.has_outline)
         return Sheet(
             request=request, tiles=tuple(tiles), aspect=subject.spacing_mm[1] / subject.spacing_mm[2]
@@ -163,7 +163,7 @@ class CasePreview:
         return source
 
     def _originals_of(
-        self, source: "Source", request: PreviewRequest, centre_voxels: tuple[float, float, float]
+        self, source: "Source", request: PreviewRequest, *, centre_voxels: tuple[float, float, float]
     ) -> tuple[Pixels, ...]:
         """Return the patch at the same place without any augmentation."""
         from napari_necroseg.core.augment.sample import make_sample
@@ -219,7 +219,7 @@ def _preparation(training: TrainConfig) -> tuple[object, ...]:
     return (training.slices, training.whitening)
 
 
-def _slice_sample(source: "Source", drawn: "Drawn", training: TrainConfig) -> "Sample":
+def _slice_sample(source: "Source", drawn: "Drawn", *, training: TrainConfig) -> "Sample":
     """Make the slice of a draw as the network sees it: in 3D as part of the patch."""
     from napari_necroseg.core.augment.sample import make_sample
 
@@ -255,7 +255,7 @@ def pictures(
     return tuple(pixels)
 
 
-def grid_lines(source: "Source", drawn: "Drawn", patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+def grid_lines(source: "Source", drawn: "Drawn", *, patch_shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     """Return where every 16th row and column of the source comes to lie, ``(enlarged Y, enlarged X)``."""
     from napari_necroseg.core.augment.contact_sheet import ENLARGED
     from napari_necroseg.core.augment.mapping import map_draws
@@ -297,7 +297,7 @@ def in_words(view: View) -> str:
         f"factor {drawn.scale:.2f}",
         f"turned {drawn.rotation_transversal_deg:.1f}° in the slice",
         f"{drawn.rotation_sagittal_deg:.1f}° sideways",
-        f"moved {_towards(down, 'down', 'up')} and {_towards(right, 'right', 'left')} voxels",
+        f"moved {_towards(down, 'down', back='up')} and {_towards(right, 'right', back='left')} voxels",
         f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
         f"gamma {_list(drawn.gamma, '.2f')}",
         f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
@@ -328,7 +328,7 @@ def necrosis_in_words(view: View) -> str:
     )
 
 
-def _towards(voxels: int, there: str, back: str) -> str:
+def _towards(voxels: int, there: str, *, back: str) -> str:
     return f"{abs(voxels)} {there if voxels >= 0 else back}"
 
 

@@ -49,7 +49,7 @@ class ScoredLayers:
     counts: LiveCounts
 
 
-def score_layers(masks: MasksToScore, _stop: threading.Event) -> Iterator[Event]:
+def score_layers(masks: MasksToScore, stop: threading.Event) -> Iterator[Event]:
     """Score the masks on the screen."""
     from napari_necroseg.core.scoring.scores import score_masks
 
@@ -90,8 +90,8 @@ class ScoredCohort:
 def score_cohort(
     table: Path,
     folder: Path,
-    stop: threading.Event,
     *,
+    stop: threading.Event,
     tolerance_mm: float,
     other: Path | None = None,
     is_reader: bool = False,
@@ -122,14 +122,14 @@ def score_cohort(
             scores[event.case] = event.result
         if isinstance(event, Finished):
             yield Progress(done=0, total=0, message="Drawing ...")
-            pictures = yield from _drawn(scores, export, event.result.unscored.count)
+            pictures = yield from _drawn(scores, export, n_unscored=event.result.unscored.count)
             yield Finished(result=ScoredCohort(summary=event.result, pictures=pictures, export=export))
         else:
             yield event
 
 
 def _drawn(
-    scores: Mapping[str, Scores], export: Path | None, n_unscored: int
+    scores: Mapping[str, Scores], export: Path | None, *, n_unscored: int
 ) -> Generator[Event, None, dict[str, bytes]]:
     """Draw the figures for the dock, and into the export if there is one; none without matplotlib."""
     from napari_necroseg.core.scoring.figures import (

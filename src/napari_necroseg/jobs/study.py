@@ -54,7 +54,7 @@ def check_cohort(cohort: Cohort | None, table: Path | None) -> Cohort:
     return cohort
 
 
-def check_study(config: StudyConfig, cohort: Cohort, folder: Path) -> None:
+def check_study(config: StudyConfig, cohort: Cohort, *, folder: Path) -> None:
     """Refuse cases that lack what a configuration needs, and folds that do not fit the cohort.
 
     Raises NecrosegError saying what is wrong, and what to do.
@@ -170,7 +170,7 @@ def do_study(to_do: StudyToDo, stop: threading.Event) -> Iterator[Event]:
     yield from run_remotely(to_do, {"stop": stop})
 
 
-def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
+def open_study(folder: Path, stop: threading.Event) -> Iterator[Event]:
     """Read the status of a study; nothing is computed, and a damaged file hides no other."""
     record = read_study(folder)
     table = (folder / record.cohort).resolve()
@@ -193,13 +193,13 @@ def open_study(folder: Path, _stop: threading.Event) -> Iterator[Event]:
             states=states,
             interrupted=began,
             results=results,
-            corrected=_corrected(folder, record, table.parent / LABELS_FOLDER),
+            corrected=_corrected(folder, record, labels=table.parent / LABELS_FOLDER),
             problems=_few(problems),
         )
     )
 
 
-def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[Event]:
+def read_scores(folder: Path, table: Path, *, stop: threading.Event) -> Iterator[Event]:
     """Read the scores of a study of a cohort so far; none before the first run is done."""
     n_cases = len(read_study(folder).cases) if (folder / STUDY_NAME).is_file() else None
     yield Finished(
@@ -207,7 +207,7 @@ def read_scores(folder: Path, table: Path, _stop: threading.Event) -> Iterator[E
     )
 
 
-def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event]:
+def read_curve(folder: Path, key: str, *, stop: threading.Event) -> Iterator[Event]:
     """Read the losses of a run that is over, and its validations, if any."""
     path = folder / MODELS_FOLDER / key / HISTORY_NAME
     written = read_run_record(path.parent).get("history_sha256")
@@ -228,7 +228,7 @@ def read_curve(folder: Path, key: str, _stop: threading.Event) -> Iterator[Event
     yield Finished(result=Curve(key=key, losses=_thinned(losses), dice=_thinned(dice)))
 
 
-def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) -> Iterator[Event]:
+def read_prediction(folder: Path, run: Run, *, case: Case, stop: threading.Event) -> Iterator[Event]:
     """Read the prediction of a case by the network that was not trained on it, as a layer on its grid."""
     from napari_necroseg.core.images.read import read_mask_on
 
@@ -242,7 +242,7 @@ def read_prediction(folder: Path, run: Run, case: Case, _stop: threading.Event) 
             "its prediction is not shown; open the cohort of the study in the dock Cases."
         )
     name = f"{folder.name}-{run.out_of_fold}"
-    layer = mask_layer(mask.volume, case_source(case, Role.PREDICTION, name), f"prediction {name}")
+    layer = mask_layer(mask.volume, case_source(case, Role.PREDICTION, run=name), name=f"prediction {name}")
     yield Finished(result=FoundPrediction(case=case, layer=layer))
 
 
@@ -287,7 +287,7 @@ def _few(problems: list[str]) -> tuple[str, ...]:
     return (*problems[:_MOST_TOLD], *((f"And {more} files more.",) if more > 0 else ()))
 
 
-def _corrected(folder: Path, record: StudyRecord, labels: Path) -> frozenset[str] | None:
+def _corrected(folder: Path, record: StudyRecord, *, labels: Path) -> frozenset[str] | None:
     """Return the cases whose mask is in the project's folder of corrected masks."""
     files = {name: case.target_file for name, case in record.cases.items() if case.target_file}
     root = folder.resolve()

@@ -87,7 +87,7 @@ class StudyStatus:
     _share_then: float = 0.0
 
     def show(
-        self, runs: Iterable[Run], states: Mapping[str, RunState], interrupted: Iterable[str] = ()
+        self, runs: Iterable[Run], states: Mapping[str, RunState], *, interrupted: Iterable[str] = ()
     ) -> None:
         """Take over the status from a study's files; a run that was interrupted may have left none."""
         seen = {key for key, one in self.runs.items() if one.state == "interrupted"}
@@ -95,7 +95,7 @@ class StudyStatus:
         self.runs, self._of_row = {}, {}
         for run in runs:
             key = run.key
-            self._put(key, _on_disk(run, states.get(key), key in began))
+            self._put(key, _on_disk(run, states.get(key), is_interrupted=key in began))
 
     def forget(self) -> None:
         """Forget all runs."""
@@ -121,7 +121,7 @@ class StudyStatus:
         if isinstance(event, RunStarted):
             self._points.pop(key, None)
         if isinstance(event, RunAdvanced) and event.loss is not None:
-            self._add_point(key, event.iteration, event.loss)
+            self._add_point(key, event.iteration, loss=event.loss)
         self._follow_job(key, event)
         self._put(key, _after(now, event))
         return key
@@ -207,14 +207,14 @@ class StudyStatus:
             return None
         return (time.monotonic() - self._began) * (1 - share) / gained
 
-    def _add_point(self, key: str, iteration: int, loss: float) -> None:
+    def _add_point(self, key: str, iteration: int, *, loss: float) -> None:
         points = self._points.setdefault(key, [])
         points.append((iteration, loss))
         if len(points) > _MOST_POINTS:
             del points[1::2]
 
 
-def _on_disk(run: Run, state: RunState | None, is_interrupted: bool) -> RunStatus:
+def _on_disk(run: Run, state: RunState | None, *, is_interrupted: bool) -> RunStatus:
     if state is None:
         return RunStatus(run=run, state="interrupted" if is_interrupted else "waiting")
     return RunStatus(

@@ -40,7 +40,7 @@ def dictated_by(run: Path | None) -> tuple[str, ...]:
 
 
 def starting_point(
-    preset: Preset, dimension: Dimension, personal: Mapping[str, object], run: Path | None
+    preset: Preset, dimension: Dimension, *, personal: Mapping[str, object], run: Path | None
 ) -> TrainConfig:
     """Return a preset with a person's own choices; what the model to start from dictates replaces both.
 
@@ -179,7 +179,7 @@ class ResumedTraining:
 
 
 def do_training(
-    training: NewTraining | ResumedTraining, controls: TrainingControls, stop: threading.Event
+    training: NewTraining | ResumedTraining, controls: TrainingControls, *, stop: threading.Event
 ) -> Iterator[Event]:
     """Train in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
     yield Progress(done=0, total=0, message="Loading PyTorch ...")
@@ -217,7 +217,7 @@ class LayerCase:
     patient: str = ""
 
 
-def load_layer_case(taken: LayerCase, _stop: threading.Event) -> Iterator[Event]:
+def load_layer_case(taken: LayerCase, stop: threading.Event) -> Iterator[Event]:
     """Bring layers onto the grid of the ceT1 layer; the result is a row of a cohort that holds the voxels."""
     from napari_necroseg.core.cohort.load import assemble_case
 

@@ -11,14 +11,14 @@ from napari_necroseg.core.augment._kernel.llvm_intrinsics import log2
 # What goes wrong with numba's files, done to numba before the package is imported.
 NO_FOLDER = "caching.CacheImpl._locator_classes = []"
 FULL_DISK = """
-def save(*_):
+def save(*_, **__):
     raise OSError(28, "No space left on device")
 caching.IndexDataCacheFile.save = save
-caching.IndexDataCacheFile.load = lambda *_: None
+caching.IndexDataCacheFile.load = lambda *_, **__: None
 """
 TORN_FILE = """
 import pickle
-def load(*_):
+def load(*_, **__):
     raise pickle.UnpicklingError("pickle data was truncated")
 caching.IndexDataCacheFile.load = load
 """

@@ -311,7 +311,7 @@ def test_names_that_are_no_safe_file_names_are_refused(name: str, reason: str) -
 
 
 def test_a_table_that_may_not_be_read_is_refused(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     path = table(study, "A,a/ceT1.nii.gz,,,,,,,")

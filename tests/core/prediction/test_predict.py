@@ -112,7 +112,7 @@ def test_air_is_not_necrosis_and_costs_no_pass_of_the_network(model, case, monke
         sequence: Volume(np.full_like(volume.voxels, 3), volume.grid)
         for sequence, volume in case.sequences.items()
     }
-    monkeypatch.setattr(type(model.network), "forward", lambda *_: pytest.fail("the network ran"))
+    monkeypatch.setattr(type(model.network), "forward", lambda *_, **__: pytest.fail("the network ran"))
     prediction = predicted(model, replace(case, sequences=air))
     assert not prediction.probability.voxels.any()
 
@@ -141,7 +141,7 @@ def test_a_stop_ends_it_without_a_result(model, case) -> None:
 
 
 def test_a_lack_of_memory_names_the_case(model, case, monkeypatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(type(model.network), "forward", fail)

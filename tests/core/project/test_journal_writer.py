@@ -201,5 +201,5 @@ def test_a_journal_that_grows_is_written_anew(write, path: Path, monkeypatch) ->
     assert on_disk(path).sum() == 30
 
 
-def _no_space(*_: object) -> None:
+def _no_space(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")

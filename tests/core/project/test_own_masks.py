@@ -51,7 +51,7 @@ def test_a_reference_of_ours_is_read_and_one_from_elsewhere_is_not(project: Path
 
 
 def test_the_dock_shows_it_again(project: Path) -> None:
-    events = list(open_case(files_of(project), project, [], threading.Event()))
+    events = list(open_case(files_of(project), project, saves=[], stop=threading.Event()))
     assert [event for event in events if isinstance(event, Warned)] == []
     (opened,) = (event.result for event in events if isinstance(event, Finished))
     (mine,) = (data for data, kwargs, _ in opened.layers if kwargs["name"] == "my mask")

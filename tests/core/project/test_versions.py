@@ -36,7 +36,7 @@ def test_a_copy_that_cannot_be_made_changes_nothing(tmp_path: Path, monkeypatch:
     path = tmp_path / "a.nii.gz"
     save_mask_version(path, mask_of(1), origin=ORIGIN)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copy2", refuse)

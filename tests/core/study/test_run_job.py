@@ -185,7 +185,7 @@ def test_a_model_that_knows_the_cases_is_refused_also_where_a_run_had_its_own(
     done: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check after the training, by itself: the other fold's model in the place of this one's."""
-    monkeypatch.setattr(run_job, "_check_same", lambda *_: None)
+    monkeypatch.setattr(run_job, "_check_same", lambda *_, **__: None)
     models = sorted((done / "study" / "a" / "models").iterdir())
     shutil.rmtree(models[0])
     shutil.copytree(models[1], models[0])

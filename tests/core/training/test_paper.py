@@ -78,7 +78,7 @@ def test_upsampling_leads_up_and_no_transposed_convolution_is_learned(dimension:
         return interpolate(image, **how)
 
     # The way that the paper describes; the program takes a shorter one to the same result.
-    monkeypatch.setattr(unet, "doubles", lambda *_: False)
+    monkeypatch.setattr(unet, "doubles", lambda *_, **__: False)
     monkeypatch.setattr(unet.functional, "interpolate", noted)
     with torch.inference_mode():
         torch.testing.assert_close(network(images), in_short, atol=1e-4, rtol=1e-4)

@@ -24,7 +24,7 @@ NIFTI2_HEADER_BYTES = 540
 GZIP_LEVEL = 1
 
 
-def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> None:
+def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> None:  # noqa: PLR0917  # as the guide shows it
     """Write a mask as uint8 NIfTI: shape, affine, codes and axis order are those of the ceT1 file.
 
     Parameters

@@ -206,7 +206,7 @@ class Tissue(IntEnum):
     t2: float
     texture: float
 
-    def __new__(cls, cet1: float, t2: float, texture: float = 0.0) -> "Tissue":
+    def __new__(cls, cet1: float, t2: float, texture: float = 0.0) -> "Tissue":  # noqa: PLR0917  # an enum hands over its values so
         """Number the tissues in their order, from 0 on."""
         number = len(cls.__members__)
         tissue = int.__new__(cls, number)

@@ -55,7 +55,7 @@ class Prediction:
     provenance: Mapping[str, object]
 
 
-def predict(
+def predict(  # noqa: PLR0917  # as the guide shows it
     model: Model | Sequence[Model],
     case: Case,
     config: PredictConfig | None = None,

@@ -52,7 +52,7 @@ class PredictedCohort:
         return words
 
 
-def predict_cohort(
+def predict_cohort(  # noqa: PLR0917  # as the guide shows it
     model: Model | Sequence[Model],
     cohort: Cohort,
     config: PredictConfig | None = None,

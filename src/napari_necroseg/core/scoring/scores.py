@@ -73,7 +73,7 @@ class Scores:
 SCORE_NAMES = tuple(field.name for field in fields(Scores) if field.name not in _HOW)
 
 
-def score_masks(
+def score_masks(  # noqa: PLR0917  # as the guide shows it
     reference: Volume | Voxels,
     prediction: Volume | Voxels,
     grid: Grid | None = None,

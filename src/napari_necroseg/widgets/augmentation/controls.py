@@ -188,17 +188,17 @@ class AugmentControls(QWidget):
             slider.setDecimals(2 if most < 10 else 0)
             self.ranges[name] = slider
             self.singles[name] = _slider(least, most, decimals=2 if most < 10 else 0)
-            return self._stacked(slider, self.singles[name], field)
+            return self._stacked(slider, self.singles[name], field=field)
         number = self.numbers[name] = make_input(field, name)
         # In a row of its own, so that it stays as high as it is.
         of_range = lay(QWidget(), beside(number.native))
         if name == "mirror_probability":
-            return self._stacked(of_range, lay(QWidget(), beside(*self.flips)), field)
+            return self._stacked(of_range, lay(QWidget(), beside(*self.flips)), field=field)
         if name == "shift_voxels":
-            return self._stacked(of_range, lay(QWidget(), below(*self.shifts)), field)
+            return self._stacked(of_range, lay(QWidget(), below(*self.shifts)), field=field)
         return of_range
 
-    def _stacked(self, of_range: QWidget, single: QWidget, field: FieldInfo) -> QStackedWidget:
+    def _stacked(self, of_range: QWidget, single: QWidget, *, field: FieldInfo) -> QStackedWidget:
         stack = QStackedWidget()
         for widget in (of_range, single):
             if not widget.toolTip():
@@ -231,16 +231,16 @@ def _slider(least: float, most: float, *, decimals: int) -> QLabeledDoubleSlider
 class OwnRanges(QWidget):
     """Buttons for the ranges that `controls` shows."""
 
-    def __init__(self, workspace: Workspace, controls: AugmentControls, training: TrainConfig) -> None:
+    def __init__(self, workspace: Workspace, controls: AugmentControls, *, training: TrainConfig) -> None:
         super().__init__()
         self._workspace, self._controls = workspace, controls
         # The ranges of the preset.
         self._preset = training.augment
         self.message = WrappedLabel()
-        own = button("As the preset", "Back to the transforms and ranges of the preset.", self.reset)
-        load = button("Load...", "Load ranges from a file.", self.load)
-        save = button("Save...", _SAVE_HELP, self.save)
-        use = button("Use for training", _USE_HELP, self.use_for_training)
+        own = button("As the preset", "Back to the transforms and ranges of the preset.", act=self.reset)
+        load = button("Load...", "Load ranges from a file.", act=self.load)
+        save = button("Save...", _SAVE_HELP, act=self.save)
+        use = button("Use for training", _USE_HELP, act=self.use_for_training)
         lay(self, below(beside(own, load, save, None), use, self.message))
         controls.set_config(self._preset)
 
@@ -269,7 +269,7 @@ class OwnRanges(QWidget):
     def save(self) -> None:
         """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
         path = qt_parts.ask_where_to_save(
-            self, "Save the augmentation", "augmentation.json", qt_parts.PRESETS
+            self, "Save the augmentation", start="augmentation.json", kinds=qt_parts.PRESETS
         )
         if path is not None:
             self._try(lambda: write_augment(path, self._controls.config()), f"Saved as {path.name}.")

@@ -50,7 +50,7 @@ class AugmentationParts(DockParts):
         self.by_draw, self.by_value = QRadioButton("Drawn"), QRadioButton("One value")
         self.slice = QSlider(Qt.Orientation.Horizontal)
         self.whose = PresetChoice()
-        self.ranges = OwnRanges(self.workspace, self.controls, self.whose.training())
+        self.ranges = OwnRanges(self.workspace, self.controls, training=self.whose.training())
         self.has_outline, self.has_grid = QCheckBox("Outline"), QCheckBox("Grid")
         self.seed, self.number = spin(2**31 - 1), spin(10**9)
         self.sheet = QComboBox()
@@ -59,7 +59,7 @@ class AugmentationParts(DockParts):
         self._preview = CasePreview()
         self._subject: Subject | None = None
         self._request: PreviewRequest | None = None
-        self._rest = timer(self, _REST_MS, self._ask_for_patch)
+        self._rest = timer(self, _REST_MS, act=self._ask_for_patch)
         self._build()
         self._connect()
         self._on_layers()
@@ -112,8 +112,8 @@ class AugmentationParts(DockParts):
         self.top.addWidget(lay(QWidget(), above))
         above.setContentsMargins(6, 6, 6, 0)
         self.body.addLayout(beside(self.by_draw, self.by_value, None, self.whose))
-        before = button("<", "Show the previous draw.", self.previous_draw, width=28)
-        after = button(">", "Show a new draw.", self.new_draw, width=28)
+        before = button("<", "Show the previous draw.", act=self.previous_draw, width=28)
+        after = button(">", "Show a new draw.", act=self.new_draw, width=28)
         self.body.addLayout(beside(QLabel("Draw"), before, self.number, after, None, self.sheet))
         self.body.addLayout(beside(QLabel("Seed"), self.seed, None, self.has_outline, self.has_grid))
         note = WrappedLabel(_NOTE)
@@ -151,7 +151,7 @@ class AugmentationParts(DockParts):
         self.destroyed.connect(self.latest.stop_flag())
         self.listen(self.workspace.case_changed, self._on_layers)
         happenings = ("inserted", "removed", "reordered", "renamed")
-        self.listen_to(self.viewer.layers.events, happenings, self._on_layers)
+        self.listen_to(self.viewer.layers.events, happenings, slot=self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
         self.choice.follow()

@@ -42,7 +42,11 @@ class CaseTable(Table):
             for column, (text, help_text) in enumerate(_cells(case)):
                 is_tick = 0 < column < len(_COLUMNS) - 1
                 self.put(
-                    row, column, text, help_text, align=Qt.AlignmentFlag.AlignCenter if is_tick else None
+                    row,
+                    column,
+                    text=text,
+                    help_text=help_text,
+                    align=Qt.AlignmentFlag.AlignCenter if is_tick else None,
                 )
 
     def mark(self, name: str) -> None:
@@ -84,8 +88,8 @@ class CaseView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         back, on = "Open the case above in the table.", "Open the case below in the table."
-        self._previous = button("◀ Previous", back, lambda: self.step_wanted.emit(-1))
-        self._next = button("Next ▶", on, lambda: self.step_wanted.emit(1))
+        self._previous = button("◀ Previous", back, act=lambda: self.step_wanted.emit(-1))
+        self._next = button("Next ▶", on, act=lambda: self.step_wanted.emit(1))
         self._place = QLabel()
         self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.name = WrappedLabel()
@@ -97,17 +101,17 @@ class CaseView(QWidget):
         self._side_by_side.setChecked(True)
         self._side_by_side.setToolTip("Off: both images lie on each other; hide the upper one to see T2.")
         help_text = "Add an empty mask on the grid of the ceT1 image, to draw on."
-        self._new = button("New mask", help_text, self.mask_wanted)
+        self._new = button("New mask", help_text, act=self.mask_wanted)
         self._copy = button(
             "Copy to my mask",
             "Put the mask that is selected in the layer list, such as the reference, the tumour or a "
             "prediction, into your own mask, to change it there. Ctrl+Z takes it back.",
-            self.copy_wanted,
+            act=self.copy_wanted,
         )
         self._save = button(
             "Save masks",
             "Save what was drawn, on the grid of the ceT1 file. Earlier versions are kept beside it.",
-            self.save_wanted,
+            act=self.save_wanted,
         )
         self._steps = lay(QWidget(), beside(self._previous, self._place, self._next, wide=self._place))
         masks = below(beside(self._new, self._copy), self._save)
@@ -115,7 +119,7 @@ class CaseView(QWidget):
         lay(self, below(*parts, masks))
         self._side_by_side.toggled.connect(self.panes_wanted)
 
-    def show_case(self, case: Case | None, place: int | None, total: int) -> None:
+    def show_case(self, case: Case | None, place: int | None, *, total: int) -> None:
         """Show a case, `place` of `total` in the table (None: not in it), or that none is open."""
         self._previous.setEnabled(total > 0 and place != 0)
         self._next.setEnabled(total > 0 and place != total - 1)

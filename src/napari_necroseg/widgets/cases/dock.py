@@ -63,7 +63,7 @@ class CasesParts(DockParts):
             return
         if not os.access(folder, os.W_OK):
             title = f"{folder.name} cannot be written to: where should the table go?"
-            table = qt_parts.ask_where_to_save(self, title, "cohort.csv", qt_parts.TABLES)
+            table = qt_parts.ask_where_to_save(self, title, start="cohort.csv", kinds=qt_parts.TABLES)
         if table is not None:
             self._run(partial(cases.open_folder, folder, table), "Looking for images ...")
 
@@ -205,7 +205,7 @@ class CasesParts(DockParts):
             # It is offered again when its case is opened.
             taken.journal.close()
             return
-        self.workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
+        self.workspace.journalling.put_back(case, taken.kept, journal=taken.journal, found=taken.found)
         self.panel.say(str(taken))
 
     def _set_side_by_side(self, wanted: bool) -> None:
@@ -220,7 +220,7 @@ class CasesParts(DockParts):
 
     def _on_case(self) -> None:
         case = self.workspace.case
-        self.view.show_case(case, self._place(0), len(self._names()))
+        self.view.show_case(case, self._place(0), total=len(self._names()))
         self.table.mark(case.name if case else "")
 
     def _names(self) -> tuple[str, ...]:

@@ -78,8 +78,8 @@ class OpenPanel(QWidget):
             self._problem_part.expand(animate=False)
 
     def _lay_out(self) -> None:
-        table = button("Open cohort...", _COHORT_HELP, self._ask_table)
-        folder = button("Find cases...", _FIND_HELP, self._ask_folder)
+        table = button("Open cohort...", _COHORT_HELP, act=self._ask_table)
+        folder = button("Find cases...", _FIND_HELP, act=self._ask_folder)
         buttons = beside(table, folder, self._phantom_button())
         lay(self, below(self._hint, buttons, self._pair_part, self._problem_part))
 
@@ -173,7 +173,7 @@ class PairForm(QWidget):
 
     def _browse(self, name: str) -> None:
         near = next((str(path.parent) for key in _HELP if (path := self._path(key)) is not None), "")
-        path = qt_parts.ask_image(self, f"Choose {name}", near)
+        path = qt_parts.ask_image(self, f"Choose {name}", start=near)
         if path is not None:
             self.set_path(name, path)
 

@@ -1,8 +1,9 @@
 """Goes from one case to the next without losing what was drawn."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from threading import Event as Flag
+from typing import Protocol
 
 import numpy as np
 from napari.layers import Labels
@@ -14,7 +15,12 @@ from napari_necroseg.jobs.cases import MaskToSave, OpenedCase
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import DockParts
 
-OpenJob = Callable[[Sequence[MaskToSave], Flag], Iterator[Event]]
+
+class OpenJob(Protocol):
+    """A job that saves masks of the open case, then reads another one."""
+
+    def __call__(self, *, saves: Sequence[MaskToSave], stop: Flag) -> Iterator[Event]:
+        """Begin the job."""
 
 
 class CaseSwitch:
@@ -52,7 +58,7 @@ class CaseSwitch:
             return
         self._wanted = (name, job)
         self._running = job
-        is_begun = self._dock.panel.run(partial(job, saves), f"Opening {name} ...")
+        is_begun = self._dock.panel.run(partial(job, saves=saves), f"Opening {name} ...")
         self._workspace.opening = name if is_begun else ""
 
     def finish(self, opened: OpenedCase) -> None:

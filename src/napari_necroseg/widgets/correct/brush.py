@@ -178,7 +178,7 @@ class _Bounded:
         self._change = change
         self._allowed = allowed
 
-    def __call__(
+    def __call__(  # noqa: PLR0917  # napari's order
         self,
         data: NDArray[Any],
         mask: NDArray[np.bool_],

@@ -46,7 +46,7 @@ class CorrectParts(DockParts):
         self.origin = QComboBox()
         self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
         help_text = "Take a mask in hand: your own layer, to be drawn on."
-        self.start_button = button("Start", help_text, self.start)
+        self.start_button = button("Start", help_text, act=self.start)
         self.kept = KeptStrokesPart(self)
         self.found, self.back_button = self.kept.found, self.kept.back_button
         self.aside_button = self.kept.aside_button
@@ -93,7 +93,7 @@ class CorrectParts(DockParts):
             self._hold(case, voxels)
             self._on_held(f"In hand. ⚠ {journalling.trouble}" if journalling.trouble else _IN_HAND)
             return
-        job = partial(correct.begin, journalling.folder_later(), case.name, voxels)
+        job = partial(correct.begin, journalling.folder_later(), case.name, voxels=voxels)
         self.panel.run(job, "Taking in hand ...")
         self._refresh()
 
@@ -134,8 +134,8 @@ class CorrectParts(DockParts):
         self.listen(self.workspace.journalling.changed, self._refresh)
         self.listen(self.workspace.layers.leaving, self._let_go)
         self.listen(self.viewer.dims.events.current_step, self._on_slice)
-        self.listen_to(self.viewer.dims.events, ("order", "ndisplay"), self._on_plane)
-        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), self._on_layers)
+        self.listen_to(self.viewer.dims.events, ("order", "ndisplay"), slot=self._on_plane)
+        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), slot=self._on_layers)
 
     def _first_voxels(self, case: Case) -> Voxels:
         role = _ROLES.get(self.origin.currentText())
@@ -147,7 +147,7 @@ class CorrectParts(DockParts):
                 return np.asarray(layer.data != 0).astype(np.uint8)
         return np.zeros(case.grid.shape, np.uint8)
 
-    def _hold(self, case: Case, voxels: Voxels, journal: Journal | None = None) -> None:
+    def _hold(self, case: Case, voxels: Voxels, *, journal: Journal | None = None) -> None:
         """Put voxels into the person's mask as one edit, and take it in hand."""
         journalling = self.workspace.journalling
         mask = self.workspace.layers.new_mask(case)
@@ -178,7 +178,7 @@ class CorrectParts(DockParts):
 
     def _put_back(self, case: Case, taken: TakenBack) -> None:
         """Show the strokes that were taken back; the person's mask is taken in hand again."""
-        mask = self.workspace.journalling.put_back(case, taken.kept, taken.journal, taken.found)
+        mask = self.workspace.journalling.put_back(case, taken.kept, journal=taken.journal, found=taken.found)
         if taken.kept.is_own and mask is self.workspace.layers.mine(case.name):
             self._let_go()
             self.hand.take(case, mask, before=None, labels=self.reviewing.labels)
@@ -225,7 +225,7 @@ class CorrectParts(DockParts):
         case = self.workspace.case
         match result:
             case JournalBegun() if case is not None and case.name == result.case:
-                self._hold(case, result.voxels, result.journal)
+                self._hold(case, result.voxels, journal=result.journal)
                 self._on_held(_IN_HAND)
             case TakenBack() if case is not None and case.name == result.case:
                 self._put_back(case, result)

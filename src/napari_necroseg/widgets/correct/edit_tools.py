@@ -106,7 +106,7 @@ class EditTools(QWidget):
         self.per_slice = QCheckBox("Slice by slice")
         self.per_slice.setToolTip("Smooth, grow and shrink within each slice, rather than in space.")
         self.buttons = {
-            tool.name: button(tool.title, tool.hint, partial(self.use, tool.name)) for tool in TOOLS
+            tool.name: button(tool.title, tool.hint, act=partial(self.use, tool.name)) for tool in TOOLS
         }
         self._lay_out()
         self.edit(None)
@@ -130,11 +130,13 @@ class EditTools(QWidget):
             return
         title = next(tool.title for tool in TOOLS if tool.name == name)
         try:
-            self.said.emit(f"{title}: {self._do(mask, self._changed(name, mask.data != 0, grid), grid)}")
+            self.said.emit(
+                f"{title}: {self._do(mask, self._changed(name, mask.data != 0, grid=grid), grid=grid)}"
+            )
         except NecrosegError as error:
             self.said.emit(str(error))
 
-    def _changed(self, name: str, mask: Mask, grid: Grid) -> Mask:
+    def _changed(self, name: str, mask: Mask, *, grid: Grid) -> Mask:
         """Return the mask as a tool makes it."""
         viewer, flat = self._workspace.layers.viewer, self.per_slice.isChecked()
         if name == "largest" or (name in _SHAPING and not flat):
@@ -152,14 +154,14 @@ class EditTools(QWidget):
             "holes": lambda: clean(turned, fill_holes=True),
             "largest": lambda: clean(turned, largest=True),
             "island": lambda: plane.turned(remove_island(mask, self._pointed_at())),
-            "next": lambda: self._copied(turned, plane, 1),
-            "previous": lambda: self._copied(turned, plane, -1),
+            "next": lambda: self._copied(turned, plane, by=1),
+            "previous": lambda: self._copied(turned, plane, by=-1),
             "erase": lambda: plane.turned(erase_box(mask, self._drawn_box(plane))),
             "swap": lambda: plane.turned(swap_box(mask, self._drawn_box(plane))),
         }
         return plane.turned_back(makes[name]())
 
-    def _do(self, layer: Labels, after: Mask, grid: Grid) -> str:
+    def _do(self, layer: Labels, after: Mask, *, grid: Grid) -> str:
         """Change the layer as one edit of napari's history, and say by how much."""
         before = layer.data
         inside = before != 0
@@ -172,7 +174,7 @@ class EditTools(QWidget):
         total_ml = np.count_nonzero(after) * grid.voxel_ml
         return f"{edit.added_ml(grid.voxel_ml):+.2f} mL, now {total_ml:.2f} mL. Ctrl+Z takes it back."
 
-    def _copied(self, turned: Mask, plane: Plane, by: int) -> Mask:
+    def _copied(self, turned: Mask, plane: Plane, *, by: int) -> Mask:
         target = plane.number + by
         copied = copy_slice(turned, source=plane.number, target=target)
         go_to_slice(self._workspace.layers.viewer, replace(plane, number=target))

@@ -82,11 +82,11 @@ class FirstMask(QWidget):
         self.tolerance.setToolTip(
             "How much a voxel may differ from those at the click; in the unit of noise."
         )
-        self.click_button = button("Click on the zone", "", self.start)
-        self.refine_button = button("Refine", _REFINE_HELP, self.refine)
+        self.click_button = button("Click on the zone", "", act=self.start)
+        self.refine_button = button("Refine", _REFINE_HELP, act=self.refine)
         help_text = "Add the proposal to the mask in hand.\nKey: Shift+A"
-        self.accept_button = button("Accept", help_text, self.accept)
-        self.drop_button = button("Drop", "Take the proposal away.", self.give_up)
+        self.accept_button = button("Accept", help_text, act=self.accept)
+        self.drop_button = button("Drop", "Take the proposal away.", act=self.give_up)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -175,7 +175,15 @@ class FirstMask(QWidget):
             radius_mm=self.radius_mm.value(),
             tolerance=None if self.is_automatic.isChecked() else self.tolerance.value(),
         )
-        work = partial(_proposed, case, self._images(case), self._seed, config, strokes, self._stop)
+        work = partial(
+            _proposed,
+            case,
+            self._images(case),
+            seed=self._seed,
+            config=config,
+            strokes=strokes,
+            stop=self._stop,
+        )
         self.said.emit("Looking ...")
         self._work.ask(work)
         self.refresh()
@@ -229,6 +237,7 @@ class FirstMask(QWidget):
 def _proposed(
     case: Case,
     images: Mapping[Sequence, Voxels],
+    *,
     seed: tuple[int, int, int],
     config: AssistConfig,
     strokes: tuple[Mask, Mask] | None,

@@ -50,7 +50,7 @@ class ProposalLayer:
             return
         active = viewer.layers.selection.active
         source = case_source(case, Role.PREVIEW)
-        voxels, kwargs, _ = mask_layer(Volume(mask.astype(np.uint8), case.grid), source, "first mask?")
+        voxels, kwargs, _ = mask_layer(Volume(mask.astype(np.uint8), case.grid), source, name="first mask?")
         layer = Labels(voxels, **kwargs | {"opacity": _OPACITY})
         viewer.add_layer(layer)
         self._layer = ref(layer)
@@ -92,7 +92,9 @@ class LiveWireTool(QObject):
     closed = Signal()
     said = Signal(str)
 
-    def __init__(self, workspace: Workspace, preview: ProposalLayer, parent: QObject | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, preview: ProposalLayer, *, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._workspace = workspace
         self._preview = preview
@@ -176,7 +178,9 @@ class LiveWireTool(QObject):
         assert self._case is not None
         self._wire, wire = None, self._wire
         _, *spacing_mm = self._plane.spacing_mm(self._case.grid.spacing_mm)
-        self._work.ask(partial(_anchored, wire, slices, (spacing_mm[0], spacing_mm[1]), pixel))
+        self._work.ask(
+            partial(_anchored, wire, slices, spacing_mm=(spacing_mm[0], spacing_mm[1]), pixel=pixel)
+        )
 
     def _on_ready(self, wire: "LiveWire") -> None:
         if self._case is not None:
@@ -217,7 +221,7 @@ class LiveWireTool(QObject):
         """Return the pixel under the pointer; None beside the image or on another slice."""
         if self._case is None or shown_plane(self._workspace.layers.viewer) != self._plane:
             return None
-        index = [round(number) for number in index_of(self._workspace, self._case, event.position)]
+        index = [round(number) for number in index_of(self._workspace, self._case, position=event.position)]
         place = [number for axis, number in enumerate(index) if axis != self._plane.axis]
         shape = [n for axis, n in enumerate(self._case.grid.shape) if axis != self._plane.axis]
         is_inside = all(0 <= number < n for number, n in zip(place, shape, strict=True))
@@ -231,7 +235,7 @@ class LiveWireTool(QObject):
 
 
 def _anchored(
-    wire: "LiveWire | None", slices: list[Voxels], spacing_mm: tuple[float, float], pixel: Pixel
+    wire: "LiveWire | None", slices: list[Voxels], *, spacing_mm: tuple[float, float], pixel: Pixel
 ) -> "LiveWire":
     """Compute the cheapest paths from a pixel; runs in the thread."""
     from napari_necroseg.core.assist.livewire import LiveWire

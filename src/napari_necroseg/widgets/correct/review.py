@@ -75,7 +75,7 @@ class Reviewing(QObject):
         elif not reader.isalpha():
             panel.say("Write your initials first, 1 to 8 letters.")
         elif not self._dock.runner.is_busy:
-            wanted = self._to_sign_off(case, labels, mask, reader)
+            wanted = self._to_sign_off(case, labels, mask=mask, reader=reader)
             panel.run(partial(correct.sign_off, wanted), f"Signing off {case.name} ...")
 
     def on_signed_off(self, signed: SignedOff) -> None:
@@ -111,11 +111,11 @@ class Reviewing(QObject):
         if cohort is None or labels is None:
             self._statuses = {}
             return
-        job = partial(correct.look_up, cohort, labels, "" if case is None else case.name)
+        job = partial(correct.look_up, cohort, labels, case="" if case is None else case.name)
         self._is_stale = not self._quiet.start(job)
 
-    def _to_sign_off(self, case: Case, labels: Path, mask: Labels, reader: str) -> ToSignOff:
-        saves = masks_to_save(self._dock, [mask], self._workspace.case_folder)
+    def _to_sign_off(self, case: Case, labels: Path, *, mask: Labels, reader: str) -> ToSignOff:
+        saves = masks_to_save(self._dock, [mask], folder=self._workspace.case_folder)
         assert saves is not None, "in a project nobody is asked where to"
         found = self._workspace.layers.find(case.name, [Role.PREDICTION])
         predicted = [layer.data.copy() for layer in found if isinstance(layer, Labels)]
@@ -166,15 +166,15 @@ class SignOff(QWidget):
             "Sign off",
             "Save the mask into the project's labels, an earlier version being kept, and write beside it who "
             "signed it off, when, the time spent, and what changed against what you began with.",
-            self.wanted,
+            act=self.wanted,
         )
-        self.previous_button = button("◀", "", lambda: self.step_wanted.emit(-1))
-        self.next_button = button("Next case ▶", "", lambda: self.step_wanted.emit(1))
+        self.previous_button = button("◀", "", act=lambda: self.step_wanted.emit(-1))
+        self.next_button = button("Next case ▶", "", act=lambda: self.step_wanted.emit(1))
         self.which = QComboBox()
         self.which.addItems([Status.UNTOUCHED, Status.IN_WORK, Status.REVIEWED, _ANY])
         self.which.setToolTip("Go to cases with this status.")
         help_text = "Open the dock Train, ready to go on from the newest model with the reviewed masks."
-        self.improve_button = button("Improve the model with these", help_text, self.improve_wanted)
+        self.improve_button = button("Improve the model with these", help_text, act=self.improve_wanted)
         self.state = WrappedLabel()
         self._lay_out()
 
@@ -235,7 +235,7 @@ class Checklist(QWidget):
         self._uncertainty: NDArray[np.floating] | None = None
         self._mask: NDArray[np.bool_] | None = None
         self._seen_across: dict[int, set[int]] = {}
-        self.next_button = button("Next to check", f"{_HELP}\nKey: Shift+C", self.go_on)
+        self.next_button = button("Next to check", f"{_HELP}\nKey: Shift+C", act=self.go_on)
         self.progress = QLabel()
         self.rows = QListWidget()
         self.rows.setToolTip(_HELP)

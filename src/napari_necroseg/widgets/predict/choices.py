@@ -114,7 +114,7 @@ class RegionChoice(QWidget):
             raise SettingsError("Draw a rectangle around the zone in a new Shapes layer, then press Predict.")
         shapes = drawn[-1]
         corners = [shapes.data_to_world(corner) for corner in shapes.data[-1]]
-        return _world_mm(case, [index_of(self._workspace, case, corner) for corner in corners])
+        return _world_mm(case, [index_of(self._workspace, case, position=corner) for corner in corners])
 
 
 def _world_mm(case: Case, indices: list[Index]) -> tuple[Point, ...]:
@@ -132,7 +132,7 @@ class BatchList(Section):
         super().__init__("All cases of the cohort", parent)
         self._is_running = False
         self.toggleButton().setToolTip(_BATCH_HELP)
-        self.start_button = button("Predict all cases", _BATCH_HELP, self.wanted)
+        self.start_button = button("Predict all cases", _BATCH_HELP, act=self.wanted)
         self.rows = QListWidget()
         self.rows.setFixedHeight(110)
         self.rows.setWordWrap(True)

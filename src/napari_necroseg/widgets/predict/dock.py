@@ -42,22 +42,22 @@ class PredictParts(DockParts):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
         help_text = "Trained models of the open project, the newest first, and the ensembles of its studies."
-        self.model = ModelChoice(self.workspace, "Model", help_text, has_ensembles=True)
+        self.model = ModelChoice(self.workspace, "Model", help_text=help_text, has_ensembles=True)
         self.ensemble = EnsembleChoice()
         self.place = RegionChoice(self.workspace)
         self.form = ConfigForm(PredictConfig(), plain=STEERS, hidden=("around",))
         self._recipe = PredictionDefaults(self.form)
         help_text = "Apply the model to the open case. The result is a new layer."
-        self.start_button = button("Predict", help_text, self.start)
+        self.start_button = button("Predict", help_text, act=self.start)
         help_text = "Go to the slice where the prediction is least sure, then to the next one."
-        self.doubt_button = button("Next doubtful slice", help_text, self.show_next_doubt)
+        self.doubt_button = button("Next doubtful slice", help_text, act=self.show_next_doubt)
         self.fills = QCheckBox("Filled")
         self.fills.setToolTip("Show the predictions of this case filled instead of outlined.")
         self.save_button = button(
             "Save prediction",
             "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file, "
             "and beside it how it was made (.json). An earlier file of that name is kept.",
-            self.save,
+            act=self.save,
         )
         self.result = WrappedLabel()
         self._about = WrappedLabel()
@@ -81,7 +81,7 @@ class PredictParts(DockParts):
             self.place.stop_waiting()
             self.panel.say("Nothing was clicked.")
         elif run is not None and case is not None and not self.runner.is_busy:
-            then = partial(self._predict, run, case)
+            then = partial(self._predict, run=run, case=case)
             if self.attempt(lambda: self.place.ask(case, then)) is False:
                 self.panel.say(f"Click on the zone in {case.name}; press the button again to give up.")
         self._refresh()
@@ -94,7 +94,7 @@ class PredictParts(DockParts):
         runs = [run, *self.ensemble.ticked()]
         out = folder / "predictions" / mean_name(runs)
         self.batch.begin()
-        job = partial(predict.predict_all, runs, cohort, self._config(), out, self._warm)
+        job = partial(predict.predict_all, runs, cohort, config=self._config(), out=out, warm=self._warm)
         self.panel.run(job, f"Predicting {len(cohort)} cases ...")
         self._refresh()
 
@@ -120,10 +120,10 @@ class PredictParts(DockParts):
         if self._doubts:
             go_to_slice(self.viewer, Plane(axis=axis, number=self._doubts.pop(0)))
 
-    def _predict(self, run: Path, case: Case, place: Place) -> None:
+    def _predict(self, place: Place, *, run: Path, case: Case) -> None:
         runs = [run, *self.ensemble.ticked()]
         self.batch.end()
-        job = partial(predict.predict_case, runs, case, self._config(), place, self._warm)
+        job = partial(predict.predict_case, runs, case, config=self._config(), place=place, warm=self._warm)
         self.panel.run(job, f"Predicting {case.name} ...")
         self._refresh()
 
@@ -150,7 +150,7 @@ class PredictParts(DockParts):
         self.listen(self.workspace.models_changed, self.model.look_again)
         self.listen(self.workspace.cohort_changed, self.model.refill)
         self.listen(self.workspace.case_changed, self._on_case)
-        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), self._refresh)
+        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), slot=self._refresh)
 
     def _config(self) -> PredictConfig:
         config = self.form.config()
@@ -182,7 +182,7 @@ class PredictParts(DockParts):
         shown = self._live.shown
         size = self._live.steer(self._recipe.steering())
         if shown is not None and size is not None:
-            self.result.say(_in_words(shown, size, self._live.left_out_ml))
+            self.result.say(_in_words(shown, size, left_out_ml=self._live.left_out_ml))
         elif shown is not None:
             self.result.say(
                 "You have drawn on this prediction, so it stays as it is. Predict again to steer."
@@ -238,7 +238,7 @@ class PredictParts(DockParts):
         if self._live.shown is None:
             self.result.say("")
         run, case = self.model.run(), self.workspace.case
-        self._about.say(_advice(run, case is not None, self._description))
+        self._about.say(_advice(run, case is not None, description=self._description))
         title = f"Predict {_short(case.name)}" if case else "Predict"
         self.start_button.setText("Give up waiting for a click" if self.place.is_waiting else title)
         self.start_button.setEnabled(run is not None and case is not None and not self.runner.is_busy)
@@ -252,7 +252,7 @@ class Predict(Dock, PredictParts):
     """The dock Predict."""
 
 
-def _in_words(shown: CasePrediction, size: Size, left_out_ml: float) -> str:
+def _in_words(shown: CasePrediction, size: Size, *, left_out_ml: float) -> str:
     case, model = shown.case.name, run_name(shown.run)
     text = f"{case}: {size}, by {model}."
     if size.components == 0:
@@ -269,7 +269,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 28 else f"{name[:27]}…"
 
 
-def _advice(run: Path | None, has_case: bool, description: str) -> str:
+def _advice(run: Path | None, has_case: bool, *, description: str) -> str:
     if run is None:
         return "No model yet: train one in the dock Train, or choose the folder of one."
     return description if has_case else "Open a case in the dock Cases first."

@@ -45,7 +45,7 @@ class CohortScores(Section):
         help_text = "Folders of saved predictions in this project, by model."
         self.folders = NarrowCombo(letters=8, help_text=help_text)
         help_text = "Compare every saved prediction with the reference of its case."
-        self.start_button = button("Score all", help_text, self.wanted)
+        self.start_button = button("Score all", help_text, act=self.wanted)
         help_text = (
             "Other predictions of the same cases, or a second reader's masks: what differs beyond chance?"
         )
@@ -54,7 +54,7 @@ class CohortScores(Section):
         help_text = (
             "Score all, and write tables (CSV, Markdown), figures and how it was made (JSON) into a folder."
         )
-        self.export_button = button("Export ...", help_text, self.export_wanted)
+        self.export_button = button("Export ...", help_text, act=self.export_wanted)
         self.table = ScoredCases()
         self.table.case_wanted.connect(self.case_wanted)
         self.summary = WrappedLabel()
@@ -121,7 +121,7 @@ class CohortScores(Section):
     def show_summary(self, summary: Summary) -> None:
         """Sum up the scores, and compare them with the other folder's."""
         mean, low, high, median, std, first, third = (
-            written("dice", "%", values["dice"])
+            written("dice", "%", value=values["dice"])
             for values in (
                 summary.mean,
                 summary.mean_low,

@@ -44,7 +44,7 @@ class ScoresParts(DockParts):
         self.table = ScoreTable()
         self.plot = SlicePlot()
         help_text = "Go to the slice with most in error, then to the next one."
-        self.worst_button = button("Worst slice", help_text, self.show_worst)
+        self.worst_button = button("Worst slice", help_text, act=self.show_worst)
         self.shows_errors = QCheckBox("Show errors")
         self.shows_errors.setToolTip(
             "A layer with what was missed in orange and what is extra in blue; it follows while you draw."
@@ -65,8 +65,8 @@ class ScoresParts(DockParts):
         self._live = LiveOverlap()
         self._quiet = JobRunner(self)
         # napari may report a stroke before it has changed the mask: it is counted once napari is done.
-        self._soon = timer(self, 0, self._follow)
-        self._rest = timer(self, _REST_MS, self._score)
+        self._soon = timer(self, 0, act=self._follow)
+        self._rest = timer(self, _REST_MS, act=self._score)
         self._watched: list[Labels] = []
         self._is_stale = False
         self._build()
@@ -125,7 +125,7 @@ class ScoresParts(DockParts):
 
     def _build(self) -> None:
         help_text = "Copy the scores to the clipboard, to paste them into a spreadsheet."
-        copy = button("Copy table", help_text, self.table.copy)
+        copy = button("Copy table", help_text, act=self.table.copy)
         for widget in (self.masks, self.message, self.table, self.plot):
             self.body.addWidget(widget)
         self.body.addLayout(beside(self.shows_errors, self.shows_distances))
@@ -148,9 +148,9 @@ class ScoresParts(DockParts):
         self.shows_errors.toggled.connect(self._show_maps)
         self.shows_distances.toggled.connect(self._show_maps)
         self.listen(self.workspace.case_changed, self._on_case)
-        self.listen_to(self.viewer.dims.events, ("current_step", "order", "ndisplay"), self._on_slice)
+        self.listen_to(self.viewer.dims.events, ("current_step", "order", "ndisplay"), slot=self._on_slice)
         happenings = ("inserted", "removed", "reordered", "renamed")
-        self.listen_to(self.viewer.layers.events, happenings, self._on_layers)
+        self.listen_to(self.viewer.layers.events, happenings, slot=self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
         self.masks.refill(self.workspace.case)
@@ -253,7 +253,7 @@ class ScoresParts(DockParts):
         if scored is None:
             self.table.show_scores(None)
         else:
-            self.table.show_scores(scored.scores, scored.reader, scored.against_reader)
+            self.table.show_scores(scored.scores, scored.reader, against_reader=scored.against_reader)
         self._show_slices()
         self._show_maps()
 

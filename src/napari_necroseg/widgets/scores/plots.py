@@ -76,16 +76,16 @@ class SlicePlot(QWidget):
         n_slices = 0 if self._scores is None else len(self._scores.dice)
         first, last = ("0", f"{n_slices - 1}") if n_slices else ("", "")
         labels = {0.0: "0", 0.5: "0.5", 1.0: "1"}
-        draw_axes(painter, area, ink, labels=labels, under=(first, self._name, last), drop=12)
+        draw_axes(painter, area, ink=ink, labels=labels, under=(first, self._name, last), drop=12)
         if self._scores is not None:
-            self._draw_slices(painter, area, self._scores)
+            self._draw_slices(painter, area, scores=self._scores)
         painter.end()
 
     def _width_of_one(self) -> float:
         assert self._scores is not None
         return (self.width() - _LEFT - _RIGHT) / max(1, len(self._scores.dice))
 
-    def _draw_slices(self, painter: QPainter, area: QRectF, scores: SliceScores) -> None:
+    def _draw_slices(self, painter: QPainter, area: QRectF, *, scores: SliceScores) -> None:
         width = self._width_of_one()
         largest = max((*scores.reference_ml, *scores.prediction_ml), default=0.0) or 1.0
         bars = ((scores.reference_ml, Role.REFERENCE, 0.1), (scores.prediction_ml, Role.PREDICTION, 0.5))

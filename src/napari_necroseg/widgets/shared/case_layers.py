@@ -166,7 +166,7 @@ class CaseLayers:
             self.viewer.layers.selection.active = there
             return there
         empty = Volume(np.zeros(source.grid.shape, np.uint8), source.grid)
-        layer = self._add(mask_layer(empty, source, "my mask"))
+        layer = self._add(mask_layer(empty, source, name="my mask"))
         self._saved_as(layer)
         assert isinstance(layer, Labels)
         return layer

@@ -66,9 +66,9 @@ class JobPanel(QWidget):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(10)
-        self._cancel = button("Cancel", "Stop this job. It leaves nothing half-written.", self.given_up)
+        self._cancel = button("Cancel", "Stop this job. It leaves nothing half-written.", act=self.given_up)
         details = "Copy the report of this failure to the clipboard, for the developers."
-        self._details = button("Details", details, self._copy_report)
+        self._details = button("Details", details, act=self._copy_report)
         self._message = WrappedLabel()
         self._warnings: list[str] = []
         self._notes = QPlainTextEdit()
@@ -110,7 +110,7 @@ class JobPanel(QWidget):
                 self._fill(done, total)
                 self._say(message or self._message.said)
             case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
-                self._fill(*_training_share(done, total, seconds, left))
+                self._fill(*_training_share(done, total, seconds=seconds, left=left))
                 self._say(_training_message(event))
             case Paused(iteration=done):
                 self._say(f"Paused after iteration {done}; what was learned is saved.")
@@ -198,7 +198,7 @@ class JobPanel(QWidget):
         self._say("The report was copied. It names files of this computer: read it before you send it.")
 
 
-def _training_share(done: int, total: int | None, seconds: float, left: float | None) -> tuple[int, int]:
+def _training_share(done: int, total: int | None, *, seconds: float, left: float | None) -> tuple[int, int]:
     if total is not None:
         return done, total
     return (0, 0) if left is None else (round(seconds * 10), round((seconds + left) * 10))
@@ -244,7 +244,7 @@ class DockParts(QWidget):
         """Connect a signal of the workspace or of napari for as long as the parts are open."""
         self._listeners.connect(signal, slot)
 
-    def listen_to(self, events: Any, names: Iterable[str], slot: Callable[..., Any]) -> None:
+    def listen_to(self, events: Any, names: Iterable[str], *, slot: Callable[..., Any]) -> None:
         """Connect several events of napari."""
         for name in names:
             self.listen(getattr(events, name), slot)

@@ -30,13 +30,13 @@ class JournalledMask(QObject):
 
     told = Signal(str)
 
-    def __init__(self, mask: Labels, begin: Begin, draft: Draft | None, parent: QObject) -> None:
+    def __init__(self, mask: Labels, begin: Begin, *, draft: Draft | None, parent: QObject) -> None:
         super().__init__(parent)
         self.mask = mask
         self._boxes: list[Box] = []
-        self._now = timer(self, 0, self._hand_over)
-        self._soon = timer(self, _LOOK_MS, self.look)
-        self._meanwhile = timer(self, _STROKE_MS, self.look)
+        self._now = timer(self, 0, act=self._hand_over)
+        self._soon = timer(self, _LOOK_MS, act=self.look)
+        self._meanwhile = timer(self, _STROKE_MS, act=self.look)
         post = _Post()
         post.told.connect(self.told)
         # The thread holds it, so that it outlives this object if the thread does.

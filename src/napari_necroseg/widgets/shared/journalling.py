@@ -57,12 +57,12 @@ class Journalling(QObject):
         self._is_late = False
         self.kept: tuple[KeptStrokes, ...] = ()
         self._lookups = NewestOnly(self, thread="necroseg-lookup")
-        self._clock = timer(self, _LOOK_MS, self._on_clock)
+        self._clock = timer(self, _LOOK_MS, act=self._on_clock)
         self._clock.setSingleShot(False)
         self._begins: list[Labels] = []
-        self._begin_soon = timer(self, 0, self._begin_all)
-        self._look_soon = timer(self, 0, self.look_up)
-        self._look_again = timer(self, _LOOK_MS, self.look_up)
+        self._begin_soon = timer(self, 0, act=self._begin_all)
+        self._look_soon = timer(self, 0, act=self.look_up)
+        self._look_again = timer(self, _LOOK_MS, act=self.look_up)
         self._connect()
 
     def _connect(self) -> None:
@@ -164,7 +164,7 @@ class Journalling(QObject):
         assert place is not None, "a case is open"
         return lambda: place.folder
 
-    def put_back(self, case: Case, kept: KeptStrokes, journal: Journal, found: Recovered) -> Labels:
+    def put_back(self, case: Case, kept: KeptStrokes, *, journal: Journal, found: Recovered) -> Labels:
         """Show strokes that were taken back: in the person's mask, or in a layer like their own."""
         mine = self._layers.mine(case.name)
         if kept.is_own and (mine is None or mine not in self._held):
@@ -174,19 +174,19 @@ class Journalling(QObject):
                 with self.by_program():
                     layer.data_setitem(edit.indices(), edit.values())
         else:
-            layer = self._new_layer(case, kept, found.voxels)
+            layer = self._new_layer(case, kept, voxels=found.voxels)
         self._touched.add(layer)
         self.hold(layer, journal)
         self.kept = tuple(one for one in self.kept if one.path != kept.path)
         self.changed.emit()
         return layer
 
-    def _new_layer(self, case: Case, kept: KeptStrokes, voxels: Voxels) -> Labels:
+    def _new_layer(self, case: Case, kept: KeptStrokes, *, voxels: Voxels) -> Labels:
         noted = kept.note.get("role", Role.LABELS)
         role = Role(noted) if noted in set(Role) and noted not in SHOWN_ONLY else Role.LABELS
-        source = case_source(case, role, kept.note.get("run", ""))
+        source = case_source(case, role, run=kept.note.get("run", ""))
         name = kept.note.get("layer", "my mask")
-        layer = self._layers.add(mask_layer(Volume(voxels, case.grid), source, name), is_saved=False)
+        layer = self._layers.add(mask_layer(Volume(voxels, case.grid), source, name=name), is_saved=False)
         assert isinstance(layer, Labels)
         return layer
 
@@ -231,15 +231,15 @@ class Journalling(QObject):
         if place is None or source is None or layer in self._held:
             return
         note = {"layer": layer.name, "role": str(source.role), "run": source.run}
-        self._hold(layer, partial(_begun, place, note, source.role is Role.LABELS))
+        self._hold(layer, partial(_begun, place=place, note=note, is_own=source.role is Role.LABELS))
 
     def _hold(self, layer: Labels, begin: Callable[[Voxels], Journal]) -> None:
         place = self._place
         assert place is not None, "a case is open"
         source = source_of(layer.metadata)
         is_own = source is not None and source.role is Role.LABELS
-        draft = partial(_draft, place) if is_own and place.labels is not None else None
-        held = JournalledMask(layer, begin, draft, self)
+        draft = partial(_draft, place=place) if is_own and place.labels is not None else None
+        held = JournalledMask(layer, begin, draft=draft, parent=self)
         held.told.connect(self._on_told)
         self._held[layer] = held
         self._writers.append(held.writer)
@@ -329,11 +329,11 @@ class _Place:
         return JournalFolder.of_project(self.labels, self.case.name, grid=self.case.grid)
 
 
-def _begun(place: _Place, note: dict[str, str], is_own: bool, voxels: Voxels) -> Journal:
+def _begun(voxels: Voxels, *, place: _Place, note: dict[str, str], is_own: bool) -> Journal:
     return place.folder.begin(voxels, is_own=is_own, note=note)
 
 
-def _draft(place: _Place, journal: Path, voxels: Voxels | None) -> None:
+def _draft(journal: Path, voxels: Voxels | None, *, place: _Place) -> None:
     """Write the draft of the person's mask; a second layer of that kind has none."""
     if journal == place.folder.own:
         place.folder.write_draft(voxels, place.case.origin)

@@ -22,9 +22,9 @@ class KeptStrokesPart(QWidget):
         self._journalling = dock.workspace.journalling
         self.found = WrappedLabel()
         help_text = "Go on where these strokes ended, to the last one."
-        self.back_button = button("Take it back", help_text, self.take_back)
+        self.back_button = button("Take it back", help_text, act=self.take_back)
         help_text = "Do not ask again; the file is kept under another name."
-        self.aside_button = button("Put it aside", help_text, self.put_aside)
+        self.aside_button = button("Put it aside", help_text, act=self.put_aside)
         lay(self, below(self.found, beside(self.back_button, self.aside_button)))
         dock.listen(self._journalling.changed, self.refresh)
         dock.listen(dock.workspace.case_changed, self.refresh)
@@ -43,7 +43,7 @@ class KeptStrokesPart(QWidget):
         """Take back the offered strokes."""
         case, offered = self._dock.workspace.case, self.offered
         if case is not None and offered is not None and not offered.problem:
-            job = partial(correct.take_back, self._journalling.folder_later(), case.name, offered)
+            job = partial(correct.take_back, self._journalling.folder_later(), case.name, kept=offered)
             self._dock.panel.run(job, "Taking back ...")
 
     def put_aside(self) -> None:

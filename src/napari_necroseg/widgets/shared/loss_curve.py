@@ -80,20 +80,20 @@ class LossCurve(QWidget):
         ink = self.palette().color(QPalette.ColorRole.WindowText)
         labels = {step / 4: f"{top * step / 4:.2g}" for step in range(5)}
         under = ("0", "iteration", f"{last}" if self._points else "")
-        draw_axes(painter, area, ink, labels=labels, under=under, drop=15)
-        _draw_upwards(painter, 9, area.center().y(), "loss")
-        _draw_curve(painter, area, [(i / last, loss / top) for i, loss in self._points], _CURVE)
+        draw_axes(painter, area, ink=ink, labels=labels, under=under, drop=15)
+        _draw_upwards(painter, 9, y=area.center().y(), text="loss")
+        _draw_curve(painter, area, shares=[(i / last, loss / top) for i, loss in self._points], color=_CURVE)
         if self._dice:
             _draw_dice_axis(painter, area)
-            _draw_curve(painter, area, [(i / last, dice) for i, dice in self._dice], _DICE)
+            _draw_curve(painter, area, shares=[(i / last, dice) for i, dice in self._dice], color=_DICE)
         painter.end()
 
 
 def draw_axes(
     painter: QPainter,
     area: QRectF,
-    ink: QColor,
     *,
+    ink: QColor,
     labels: Mapping[float, str],
     under: tuple[str, str, str],
     drop: float,
@@ -113,7 +113,7 @@ def draw_axes(
     painter.drawText(below.translated(0, drop), Qt.AlignmentFlag.AlignHCenter, name)
 
 
-def _draw_upwards(painter: QPainter, x: float, y: float, text: str) -> None:
+def _draw_upwards(painter: QPainter, x: float, *, y: float, text: str) -> None:
     painter.save()
     painter.translate(x, y)
     painter.rotate(-90)
@@ -122,7 +122,7 @@ def _draw_upwards(painter: QPainter, x: float, y: float, text: str) -> None:
 
 
 def _draw_curve(
-    painter: QPainter, area: QRectF, shares: Sequence[tuple[float, float]], color: QColor
+    painter: QPainter, area: QRectF, *, shares: Sequence[tuple[float, float]], color: QColor
 ) -> None:
     """Draw a curve through points, each given by its shares of the area's width and height."""
     painter.setPen(QPen(color, 2))
@@ -139,7 +139,7 @@ def _draw_dice_axis(painter: QPainter, area: QRectF) -> None:
     for share in (0.0, 0.5, 1.0):
         label = QRectF(area.right() + 4, area.bottom() - share * area.height() - 8, 30, 16)
         painter.drawText(label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{share:g}")
-    _draw_upwards(painter, area.right() + 38, area.center().y(), "Dice")
+    _draw_upwards(painter, area.right() + 38, y=area.center().y(), text="Dice")
 
 
 def nice_ceiling(value: float) -> float:

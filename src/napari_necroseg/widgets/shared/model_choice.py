@@ -24,8 +24,8 @@ class ModelChoice(QWidget):
         self,
         workspace: Workspace,
         title: str,
-        help_text: str,
         *,
+        help_text: str,
         nothing: str = "",
         has_ensembles: bool = False,
     ) -> None:
@@ -99,7 +99,7 @@ class ModelChoice(QWidget):
         return [self.combo.itemData(index) for index in range(self.combo.count())]
 
     def _browse(self) -> None:
-        run = qt_parts.ask_folder(self, "Folder of a trained model", str(self._workspace.folder or ""))
+        run = qt_parts.ask_folder(self, "Folder of a trained model", start=str(self._workspace.folder or ""))
         if run is not None:
             self._browsed.insert(0, run)
             self.refill()

@@ -120,7 +120,7 @@ class ClickOnce:
                 # The view is 3D meanwhile: go on waiting.
                 return
             self.stop()
-            then(index_of(self._workspace, case, event.position))
+            then(index_of(self._workspace, case, position=event.position))
 
         self.stop()
         layer = self._workspace.layers.viewer.layers.selection.active
@@ -142,7 +142,7 @@ class ClickOnce:
         self._put_down = None
 
 
-def index_of(workspace: Workspace, case: Case, position: Any) -> Index:
+def index_of(workspace: Workspace, case: Case, *, position: Any) -> Index:
     """Turn a position on the screen into slice, row and column, by way of the ceT1 layer's voxels."""
     found = workspace.layers.find(case.name, [Role.CET1])
     image = next(layer for layer in found if isinstance(layer, Image))

@@ -136,7 +136,7 @@ class Table(QTableWidget):
         return given(self.item(row, column))
 
     def put(
-        self, row: int, column: int, text: str, help_text: str, *, align: Qt.AlignmentFlag | None = None
+        self, row: int, column: int, *, text: str, help_text: str, align: Qt.AlignmentFlag | None = None
     ) -> None:
         """Put a new cell with an explanation into the table."""
         item = QTableWidgetItem(text)
@@ -233,7 +233,7 @@ class _WheelGuard(QObject):
 _WHEEL_GUARD = _WheelGuard()
 
 
-def button(text: str, help_text: str, act: Any = None, *, width: int | None = None) -> QPushButton:
+def button(text: str, help_text: str, *, act: Any = None, width: int | None = None) -> QPushButton:
     """Make a button, which does something if it is given here."""
     made = QPushButton(text)
     made.setToolTip(help_text)
@@ -246,24 +246,24 @@ def button(text: str, help_text: str, act: Any = None, *, width: int | None = No
 
 def browse_button(help_text: str, act: Callable[[], object]) -> QPushButton:
     """Make the narrow button that asks for a file or a folder."""
-    return button("...", help_text, act, width=32)
+    return button("...", help_text, act=act, width=32)
 
 
 def beside(*parts: QWidget | QLayout | None, wide: QWidget | None = None) -> QHBoxLayout:
     """Put parts beside each other; None is a gap that grows, and `wide` takes what room there is."""
     made = QHBoxLayout()
-    _fill(made, parts, wide)
+    _fill(made, parts, wide=wide)
     return made
 
 
 def below(*parts: QWidget | QLayout | None) -> QVBoxLayout:
     """Put parts below each other."""
     made = QVBoxLayout()
-    _fill(made, parts, None)
+    _fill(made, parts, wide=None)
     return made
 
 
-def _fill(layout: QBoxLayout, parts: Iterable[QWidget | QLayout | None], wide: QWidget | None) -> None:
+def _fill(layout: QBoxLayout, parts: Iterable[QWidget | QLayout | None], *, wide: QWidget | None) -> None:
     for part in parts:
         if part is None:
             layout.addStretch(1)
@@ -290,7 +290,7 @@ class NarrowCombo(QComboBox):
         self.setToolTip(help_text)
 
 
-def timer(parent: QObject, ms: int, act: Callable[..., object]) -> QTimer:
+def timer(parent: QObject, ms: int, *, act: Callable[..., object]) -> QTimer:
     """Make a timer that, once started, does something once."""
     made = QTimer(parent)
     made.setSingleShot(True)
@@ -333,7 +333,7 @@ def ask_discard(parent: QWidget, question: str) -> bool:
     return int(box.exec()) == int(buttons.Discard.value)
 
 
-def ask_image(parent: QWidget, title: str, start: str = "") -> Path | None:
+def ask_image(parent: QWidget, title: str, *, start: str = "") -> Path | None:
     """Ask for an image file."""
     return _path(QFileDialog.getOpenFileName(parent, title, start, IMAGES)[0])
 
@@ -348,12 +348,12 @@ def ask_preset(parent: QWidget) -> Path | None:
     return _path(QFileDialog.getOpenFileName(parent, "Load an augmentation", "", PRESETS)[0])
 
 
-def ask_folder(parent: QWidget, title: str, start: str = "") -> Path | None:
+def ask_folder(parent: QWidget, title: str, *, start: str = "") -> Path | None:
     """Ask for a folder."""
     return _path(QFileDialog.getExistingDirectory(parent, title, start))
 
 
-def ask_where_to_save(parent: QWidget, title: str, start: str, kinds: str = MASKS) -> Path | None:
+def ask_where_to_save(parent: QWidget, title: str, *, start: str, kinds: str = MASKS) -> Path | None:
     """Ask for the name of a new file."""
     return _path(QFileDialog.getSaveFileName(parent, title, start, kinds)[0])
 

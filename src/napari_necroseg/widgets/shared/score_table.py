@@ -126,18 +126,23 @@ class ScoreTable(Table):
         self.show_paper("2D, ceT1 and T2", published())
 
     def show_scores(
-        self, scores: Scores | None, reader: Scores | None = None, against_reader: Scores | None = None
+        self, scores: Scores | None, reader: Scores | None = None, *, against_reader: Scores | None = None
     ) -> None:
         """Show scores, and those of a second reader if there are any; None empties the values."""
         self.has_scores = scores is not None
         tolerance = DEFAULT_TOLERANCE_MM if scores is None else scores.nsd_tolerance_mm
         for row, (name, title, unit, help_text) in enumerate(_ROWS):
-            self._set(row, _SCORE, title.format(mm=tolerance), help_text.format(mm=tolerance))
+            self._set(row, _SCORE, text=title.format(mm=tolerance), help_text=help_text.format(mm=tolerance))
             for column, one in ((_VALUE, scores), (_READER, reader), (_AGAINST_READER, against_reader)):
                 value = None if one is None else getattr(one, name)
                 is_undefined = value is not None and math.isnan(value)
                 why = f"{_WHY_UNDEFINED}\n" if is_undefined else ""
-                self._set(row, column, written(name, unit, value), why + help_text.format(mm=tolerance))
+                self._set(
+                    row,
+                    column,
+                    text=written(name, unit, value=value),
+                    help_text=why + help_text.format(mm=tolerance),
+                )
         # Side by side they would not fit into a dock.
         self.setColumnHidden(_PAPER, reader is not None)
         for column in (_READER, _AGAINST_READER):
@@ -159,7 +164,7 @@ class ScoreTable(Table):
             for column in (_VALUE, _READER, _AGAINST_READER):
                 item = self.cell(row, column)
                 if column == _VALUE and name in now:
-                    item.setText(written(name, unit, now[name]))
+                    item.setText(written(name, unit, value=now[name]))
                 else:
                     item.setForeground(faint)
 
@@ -168,7 +173,7 @@ class ScoreTable(Table):
         given(self.horizontalHeaderItem(_PAPER)).setToolTip(_PAPER_HELP.format(what=what))
         for row, (name, *_) in enumerate(_ROWS):
             text = str(values[name]) if name in values else ""
-            self._set(row, _PAPER, text, _PAPER_HELP.format(what=what) if text else "")
+            self._set(row, _PAPER, text=text, help_text=_PAPER_HELP.format(what=what) if text else "")
 
     def copy(self) -> None:
         """Copy the visible columns to the clipboard, separated by tabs, as spreadsheets take them."""
@@ -179,11 +184,11 @@ class ScoreTable(Table):
         if clipboard is not None:
             clipboard.setText("\n".join("\t".join(line) for line in lines))
 
-    def _set(self, row: int, column: int, text: str, help_text: str) -> None:
-        self.put(row, column, text, help_text, align=None if column == _SCORE else _RIGHT)
+    def _set(self, row: int, column: int, *, text: str, help_text: str) -> None:
+        self.put(row, column, text=text, help_text=help_text, align=None if column == _SCORE else _RIGHT)
 
 
-def written(name: str, unit: str, value: float | None) -> str:
+def written(name: str, unit: str, *, value: float | None) -> str:
     """Write a score for a person: ratios in percent, undefined ones as a dash."""
     if value is None:
         return ""
@@ -230,7 +235,7 @@ class ScoredCases(Table):
         """Add a row in the order of the sorted column: by Dice at first, missed on top, undefined last."""
         row = self.rowCount()
         self.insertRow(row)
-        self._put(row, case, scores)
+        self._put(row, case, scores=scores)
 
     def add_unscored(self, case: str, reason: str) -> None:
         """Add a row for a case that has no scores; by Dice it stands on top, with the missed ones."""
@@ -252,7 +257,7 @@ class ScoredCases(Table):
         self.setRowCount(0)
         self.setRowCount(len(rows))
         for row, (case, scores) in enumerate(rows):
-            self._put(row, case, scores)
+            self._put(row, case, scores=scores)
         self.setSortingEnabled(True)
         self.choose(chosen)
         self.updateGeometries()
@@ -280,10 +285,10 @@ class ScoredCases(Table):
             self.selectRow(row)
             self._want(row)
 
-    def _put(self, row: int, case: str, scores: Scores) -> None:
+    def _put(self, row: int, case: str, *, scores: Scores) -> None:
         name = Cell(f"{_MARKS[scores.state]}{case}", case)
         name.setToolTip(f"{case}: {scores}")
-        self._put_cells(row, [name, *(_number(score, title, scores) for score, title, _ in _COLUMNS)])
+        self._put_cells(row, [name, *(_number(score, title, scores=scores) for score, title, _ in _COLUMNS)])
 
     def _put_cells(self, row: int, cells: list["Cell"]) -> None:
         # Qt moves the row to where it belongs as soon as it gets that cell.
@@ -297,10 +302,10 @@ class ScoredCases(Table):
             self.case_wanted.emit(cell.data(_ORDER))
 
 
-def _number(score: str, title: str, scores: Scores) -> "Cell":
+def _number(score: str, title: str, *, scores: Scores) -> "Cell":
     value = float(getattr(scores, score))
     unit = title.rpartition("\n")[2]
-    text = written(score, unit, value).removesuffix(unit).strip()
+    text = written(score, unit, value=value).removesuffix(unit).strip()
     # A false alarm has a Dice of 0, too, but overlooked no zone.
     is_missed = score == "dice" and scores.state == "missed"
     cell = Cell(text, -math.inf if is_missed else value)

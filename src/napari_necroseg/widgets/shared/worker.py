@@ -4,7 +4,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase
 from qtpy.QtCore import QObject, QThreadPool, Signal
@@ -12,7 +12,13 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 from napari_necroseg.core.errors import mistake_of
 from napari_necroseg.core.events import Event, Finished
 
-Job = Callable[[threading.Event], Iterator[Event]]
+
+class Job(Protocol):
+    """A generator function of events, which ends soon after `stop` is set."""
+
+    def __call__(self, *, stop: threading.Event) -> Iterator[Event]:
+        """Begin the job."""
+
 
 # Qt has a thread for each core. On a computer with two, two long jobs, which mostly wait for processes of
 # their own, would keep a case from being opened.
@@ -67,7 +73,7 @@ class JobWorker(WorkerBase[None]):
 
     def work(self) -> None:
         """Draw the events of the job, in the worker's thread."""
-        with closing(self._job(self.stop)) as events:  # type: ignore[type-var]  # jobs are generators
+        with closing(self._job(stop=self.stop)) as events:  # type: ignore[type-var]  # jobs are generators
             for event in events:
                 if self.stop.is_set():
                     return

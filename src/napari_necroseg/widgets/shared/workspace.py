@@ -121,7 +121,7 @@ class Workspace:
 
     def masks_to_save(self, parent: QWidget, layers: list[Labels]) -> list[MaskToSave] | None:
         """Copy masks of the open case, each with its file; see the function of this name."""
-        return masks_to_save(parent, layers, self.case_folder, kept=self.input_files)
+        return masks_to_save(parent, layers, folder=self.case_folder, kept=self.input_files)
 
     def set_cohort(self, cohort: Cohort, path: Path | None) -> None:
         """Open a cohort; `path` is its table, or None for a pair that was opened by hand."""
@@ -159,7 +159,7 @@ def unwrapped(viewer: ViewerModel) -> ViewerModel:
 
 
 def masks_to_save(
-    parent: QWidget, layers: list[Labels], folder: Path | None, *, kept: Iterable[Path] = ()
+    parent: QWidget, layers: list[Labels], *, folder: Path | None, kept: Iterable[Path] = ()
 ) -> list[MaskToSave] | None:
     """Copy masks, each with the file that it goes to; None if the person gave up a file dialog.
 
@@ -178,7 +178,7 @@ def masks_to_save(
                 f"The layer {layer.name!r} belongs to no case, so there is no file whose grid it could be "
                 "saved on. Press 'New mask' in the dock Cases, and draw there."
             )
-        path = _project_path(folder, source) if folder else _ask_path(parent, layer, source)
+        path = _project_path(folder, source) if folder else _ask_path(parent, layer, source=source)
         if path is None:
             return None
         if folder is None and path.resolve() in known:
@@ -196,10 +196,10 @@ def _project_path(folder: Path, source: LayerSource) -> Path:
     return corrected_path(folder / LABELS_FOLDER, source.case, is_tumour=source.role is Role.TUMOUR)
 
 
-def _ask_path(parent: QWidget, layer: Labels, source: LayerSource) -> Path | None:
+def _ask_path(parent: QWidget, layer: Labels, *, source: LayerSource) -> Path | None:
     beside = source.origin.path.parent if source.origin.path else Path.home()
     start = str(beside / f"{source.case}_{source.role}.nii.gz")
-    path = qt_parts.ask_where_to_save(parent, f"Save {layer.name}", start)
+    path = qt_parts.ask_where_to_save(parent, f"Save {layer.name}", start=start)
     if path is not None and not path.name.endswith((".nii", ".nii.gz")):
         path = path.with_name(path.name + ".nii.gz")
     return path

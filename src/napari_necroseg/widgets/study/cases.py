@@ -58,10 +58,10 @@ class StudyCases(Section):
     def forget(self) -> None:
         """Show no scores."""
         self._awaited = None
-        self.show_results(Path(), Path(), ())
+        self.show_results(Path(), Path(), results=())
 
     def show_results(
-        self, folder: Path, table: Path, results: tuple[CaseResult, ...], n_cases: int | None = None
+        self, folder: Path, table: Path, *, results: tuple[CaseResult, ...], n_cases: int | None = None
     ) -> None:
         """Show the scores of a study in a folder, of the cohort in a table; the choice stays.
 
@@ -106,7 +106,7 @@ class StudyCases(Section):
         case = self._workspace.case
         if awaited is None or case is None or case.name != awaited[0] or self._is_of_another_cohort():
             return
-        self.reading.read(partial(study.read_prediction, self._folder, awaited[1], case))
+        self.reading.read(partial(study.read_prediction, self._folder, awaited[1], case=case))
 
     def _why_not(self, case: str) -> str:
         """Say why a case cannot be opened; nothing if it can."""
@@ -168,8 +168,8 @@ class StudyCases(Section):
 
     def _lay_out(self) -> None:
         help_text = "Open the case before in the table, with its prediction."
-        before = button("Previous", help_text, lambda: self.table.step(-1))
+        before = button("Previous", help_text, act=lambda: self.table.step(-1))
         help_text = "Open the next case in the table, with its prediction."
-        after = button("Next", help_text, lambda: self.table.step(1))
+        after = button("Next", help_text, act=lambda: self.table.step(1))
         parts = below(self.choice, self.table, self.summary, beside(before, after))
         self.addWidget(lay(QWidget(), parts))

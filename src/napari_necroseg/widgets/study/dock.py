@@ -46,7 +46,7 @@ class StudyParts(DockParts):
         self.cases = StudyCases(self.workspace)
         self.reading = NewestJob(self)
         # A click can change several choices; they are handled together.
-        self._soon = timer(self, 0, self._on_choices)
+        self._soon = timer(self, 0, act=self._on_choices)
         # The existing study, once it was read, or the reason why it could not be.
         self._opened: OpenedStudy | None = None
         self._unread = ""
@@ -181,7 +181,7 @@ class StudyParts(DockParts):
         if isinstance(read, OpenedStudy):
             self._on_opened(read)
         else:
-            self.cases.show_results(read.folder, read.table, read.results, read.n_cases)
+            self.cases.show_results(read.folder, read.table, results=read.results, n_cases=read.n_cases)
 
     def _on_unread(self, why: str) -> None:
         self.panel.say(why)
@@ -193,7 +193,9 @@ class StudyParts(DockParts):
     def _on_opened(self, opened: OpenedStudy) -> None:
         self._opened, self._unread = opened, ""
         self.choices.lock(opened.record, opened.corrected)
-        self.cases.show_results(opened.folder, opened.table, opened.results, len(opened.record.cases))
+        self.cases.show_results(
+            opened.folder, opened.table, results=opened.results, n_cases=len(opened.record.cases)
+        )
         self._on_choices()
         self.progress.show_chosen()
         for problem in opened.problems:
@@ -217,7 +219,7 @@ class StudyParts(DockParts):
         opened = self._opened
         if opened is not None:
             runs = tuple(dict.fromkeys((*opened.runs, *runs)))
-            self.progress.show_runs(runs, opened.states, opened.interrupted)
+            self.progress.show_runs(runs, opened.states, interrupted=opened.interrupted)
         elif not is_there:
             self.progress.status.forget()
             self.progress.show_runs(runs, {})
@@ -287,7 +289,7 @@ class StudyParts(DockParts):
         cohort = check_cohort(cohort, table)
         if folder is None:
             raise SettingsError(self.place.problem())
-        check_study(config, cohort, folder)
+        check_study(config, cohort, folder=folder)
         words = study_in_words(config, cohort)
         return config, words if opened is None else f"{words} {GOES_ON}"
 

@@ -56,7 +56,9 @@ class StudyForm(QWidget):
         self.corrected, self.unsigned = QCheckBox(), QCheckBox()
         self.corrected.setToolTip(_CORRECTED_HELP)
         self.unsigned.setToolTip(_UNSIGNED_HELP)
-        self.start_from = ModelChoice(workspace, "Start from", _START_HELP, nothing="random weights")
+        self.start_from = ModelChoice(
+            workspace, "Start from", help_text=_START_HELP, nothing="random weights"
+        )
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("none: this computer")
         # The record of the existing study, if one is shown.

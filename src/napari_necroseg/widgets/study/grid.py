@@ -69,7 +69,9 @@ class StudyGrid(QWidget):
         rows.setDefaultSectionSize(ROW_HEIGHT)
         rows.setSectionsClickable(False)
         self.table.currentItemChanged.connect(self._on_current)
-        self._legend = QLabel(" ".join(_swatch(*entry) for entry in _LEGEND))
+        self._legend = QLabel(
+            " ".join(_swatch(state, sign, meaning=meaning) for state, sign, meaning in _LEGEND)
+        )
         self._legend.setWordWrap(True)
         self._rest = WrappedLabel()
         self._places: dict[str, tuple[int, int]] = {}
@@ -148,15 +150,15 @@ class StudyGrid(QWidget):
 
     def _label(self, folds: int, *, has_seeds: bool) -> None:
         for fold in range(folds):
-            self._title(fold, str(fold + 1), f"Fold {fold + 1} is left out and scored.")
-        self._title(folds, "Mean", _MEAN_HELP)
+            self._title(fold, str(fold + 1), help_text=f"Fold {fold + 1} is left out and scored.")
+        self._title(folds, "Mean", help_text=_MEAN_HELP)
         for row, (configuration, seed) in enumerate(self._rows):
             title = configuration.heading
             header = QTableWidgetItem(f"{title} · {seed}" if has_seeds else title)
             header.setToolTip(f"{title}, seed {seed}")
             self.table.setVerticalHeaderItem(row, header)
 
-    def _title(self, column: int, text: str, help_text: str) -> None:
+    def _title(self, column: int, text: str, *, help_text: str) -> None:
         header = QTableWidgetItem(text)
         header.setToolTip(help_text)
         self.table.setHorizontalHeaderItem(column, header)
@@ -164,16 +166,16 @@ class StudyGrid(QWidget):
     def _draw(self, key: str, status: StudyStatus) -> None:
         one = status.runs[key]
         row, column = self._places[key]
-        self._put(row, column, cell_text(one), status_in_words(one), one)
+        self._put(row, column, text=cell_text(one), help_text=status_in_words(one), one=one)
 
     def _draw_mean(self, row: int, status: StudyStatus) -> None:
         mean = status.mean_dice(*self._rows[row])
         n_failed = status.failed(*self._rows[row])
         text = "" if mean is None else f"{100 * mean:.1f}{' ⚠' if n_failed else ''}"
         lacks = f" The cases of {n_failed} runs that failed are not in it." if n_failed else ""
-        self._put(row, self.table.columnCount() - 1, text, _MEAN_HELP + lacks)
+        self._put(row, self.table.columnCount() - 1, text=text, help_text=_MEAN_HELP + lacks)
 
-    def _put(self, row: int, column: int, text: str, help_text: str, one: RunStatus | None = None) -> None:
+    def _put(self, row: int, column: int, *, text: str, help_text: str, one: RunStatus | None = None) -> None:
         item = self.table.item(row, column)
         if item is None:
             item = QTableWidgetItem()
@@ -198,7 +200,7 @@ class StudyGrid(QWidget):
 class _CellPainter(QStyledItemDelegate):
     """Paints a run in the colour of its state, filled by its progress; the chosen one has a frame."""
 
-    def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+    def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:  # noqa: PLR0917  # Qt's order
         """Paint one cell."""
         assert painter is not None
         one: RunStatus | None = index.data(_STATUS)
@@ -242,7 +244,7 @@ def _brief(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
-def _swatch(state: str, sign: str, meaning: str) -> str:
+def _swatch(state: str, sign: str, *, meaning: str) -> str:
     colours: Mapping[str, str] = _COLOURS
     style = f"background-color:{colours[state]};color:{_INK[state]}" if state in colours else ""
     return f'<span style="{style}">&nbsp;{sign}&nbsp;</span>&nbsp;{meaning.replace(" ", "&nbsp;")}'

@@ -39,15 +39,15 @@ class StudyProgress(QWidget):
         self._may_run = False
         # Whether some runs have no cell in the grid yet.
         self._has_new = False
-        self._totals = timer(self, _MS_BETWEEN_TOTALS, self._on_time)
+        self._totals = timer(self, _MS_BETWEEN_TOTALS, act=self._on_time)
         self.grid.chosen.connect(self._on_chosen)
         lay(self, below(self.grid, self.said, self.run_view))
 
     def show_runs(
-        self, runs: Iterable[Run], states: Mapping[str, RunState], interrupted: Iterable[str] = ()
+        self, runs: Iterable[Run], states: Mapping[str, RunState], *, interrupted: Iterable[str] = ()
     ) -> None:
         """Show runs as the files of a study say."""
-        self.status.show(runs, states, interrupted)
+        self.status.show(runs, states, interrupted=interrupted)
         self._redraw()
 
     def begin(self, only: Collection[str] = ()) -> None:
@@ -92,7 +92,7 @@ class StudyProgress(QWidget):
             self.run_view.forget()
         else:
             points = self.status.points(one.run.key)
-            self.run_view.show_run(one, points, self.folder, may_run=self._may_run)
+            self.run_view.show_run(one, points, folder=self.folder, may_run=self._may_run)
 
     def _on_chosen(self, key: str) -> None:
         self._is_chosen = True
@@ -103,7 +103,7 @@ class StudyProgress(QWidget):
         """Show a run as it goes on: the one that was clicked, or else the last one that began."""
         one = self.status.runs[key]
         if isinstance(event, RunStarted) and (key == self.run_view.key or not self._is_chosen):
-            self.run_view.show_run(one, (), None, may_run=False)
+            self.run_view.show_run(one, (), folder=None, may_run=False)
             self.grid.mark(key)
         elif key == self.run_view.key:
             self.run_view.follow(one, may_run=False)
@@ -141,7 +141,7 @@ class StudyRunView(QWidget):
         self.details = WrappedLabel()
         self.curve = LossCurve()
         help_text = "Try this run again, and no other; what is there of it already is kept."
-        self.again_button = button("Run again", help_text, lambda: self.again_wanted.emit(self.key))
+        self.again_button = button("Run again", help_text, act=lambda: self.again_wanted.emit(self.key))
         lay(self, below(self.details, self.again_button, self.curve))
         self.forget()
 
@@ -150,7 +150,7 @@ class StudyRunView(QWidget):
         self.key = ""
         self.hide()
 
-    def show_run(self, one: RunStatus, points: Points, folder: Path | None, *, may_run: bool) -> None:
+    def show_run(self, one: RunStatus, points: Points, *, folder: Path | None, may_run: bool) -> None:
         """Show a run with the points of its loss, or those in its files once it is over."""
         self.key = one.run.key
         self.curve.clear()

@@ -103,7 +103,7 @@ class StudyFolder(QWidget):
         return self._root is not None and is_name and (self._root / name / STUDY_NAME).is_file()
 
     def _browse(self) -> None:
-        folder = qt_parts.ask_folder(self, "A study, or the folder for new ones", str(self._root or ""))
+        folder = qt_parts.ask_folder(self, "A study, or the folder for new ones", start=str(self._root or ""))
         if folder is not None:
             self.choose(folder)
 

@@ -148,9 +148,9 @@ class OpenLayers(Section):
         super().__init__("Add open layers", parent)
         self.toggleButton().setToolTip("Train on what is drawn in the viewer, saved or not.")
         self.layers = SubjectChoice(workspace)
-        self._add = button("Add to the list", _HELP, self.wanted)
+        self._add = button("Add to the list", _HELP, act=self.wanted)
         help_text = "Take added layers out of the list: the cohort's own files count again."
-        self._forget = button("", help_text, self.unwanted)
+        self._forget = button("", help_text, act=self.unwanted)
         self.show_added(0)
         self.layers.changed.connect(self._refresh)
         self.addWidget(lay(QWidget(), below(self.layers, self._add, self._forget)))
@@ -175,7 +175,7 @@ class OpenLayers(Section):
         if cet1 is None or mask is None:
             raise FileError("Choose the ceT1 layer and a mask: without one there is nothing to learn from.")
         images = {Sequence.CET1: cet1} | ({} if t2 is None or t2 is cet1 else {Sequence.T2: t2})
-        return layer_case(images, mask, target)
+        return layer_case(images, mask, target=target)
 
     def _refresh(self) -> None:
         cet1, _, mask = (choice.layer() for choice in self.layers.choices)
@@ -238,10 +238,10 @@ class CaseList(QWidget):
 
     def _lay_out(self) -> None:
         help_text = "Tick all cases: none is left to score the model on."
-        everything = button("All", help_text, lambda: self.tick(self._cohort.names))
-        nothing = button("None", "Untick all cases.", lambda: self.tick(()))
+        everything = button("All", help_text, act=lambda: self.tick(self._cohort.names))
+        nothing = button("None", "Untick all cases.", act=lambda: self.tick(()))
         help_text = "Tick about four in five patients, and leave the others to score the model on."
-        some = button("Hold some out", help_text, lambda: self.tick(proposal(self._usable)))
+        some = button("Hold some out", help_text, act=lambda: self.tick(proposal(self._usable)))
         lay(self, below(self._list, beside(everything, nothing, some), self._summary))
 
     def _on_changed(self) -> None:

@@ -55,11 +55,13 @@ class TrainParts(DockParts):
         self.form = ConfigForm(train_preset("fast"), plain=_PLAIN, hidden=_HIDDEN)
         self.chooser = TrainCases(self.workspace)
         self.cases, self.validates = self.chooser.list, self.chooser.validates
-        self.model = ModelChoice(self.workspace, "Start from", _MODEL_HELP, nothing="random weights")
+        self.model = ModelChoice(
+            self.workspace, "Start from", help_text=_MODEL_HELP, nothing="random weights"
+        )
         self.curve = LossCurve()
         self.name = QLineEdit()
         help_text = "Start the training. The viewer stays usable meanwhile."
-        self.start_button = button("Train", help_text, self.start)
+        self.start_button = button("Train", help_text, act=self.start)
         self.interrupted = InterruptedTraining()
         self.meanwhile = RunControls()
         self._live = LiveMask(self.workspace)
@@ -158,7 +160,7 @@ class TrainParts(DockParts):
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen(self.workspace.run_changed, self.model.refill)
         self.listen(self.workspace.improvement_wanted, self._on_improvement)
-        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), self.chooser.layers.follow)
+        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), slot=self.chooser.layers.follow)
         self.listen(self.workspace.augment_changed, self._refresh)
 
     def _config(self) -> TrainConfig:
@@ -172,7 +174,7 @@ class TrainParts(DockParts):
         preset, dimension = self.form.input("preset").value, self.form.input("dimension").value
         if (preset, dimension) != self._shown:
             keep = {name: self.form.input(name).value for name in _PERSONAL}
-            config = starting_point(preset, dimension, keep, self.model.run())
+            config = starting_point(preset, dimension, personal=keep, run=self.model.run())
             self._shown = (config.preset, config.dimension)
             self.form.set_config(config)
             return
@@ -230,7 +232,9 @@ class TrainParts(DockParts):
         self._refresh()
 
     def _choose_folder(self) -> None:
-        folder = qt_parts.ask_folder(self, "Folder for trained models", str(self.workspace.folder or ""))
+        folder = qt_parts.ask_folder(
+            self, "Folder for trained models", start=str(self.workspace.folder or "")
+        )
         if folder is not None:
             self._models = folder
             self._look_again()

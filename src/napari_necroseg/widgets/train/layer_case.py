@@ -20,7 +20,7 @@ _WORKING_DIRECTIONS = np.array([[-1.0, 0, 0], [0, 0, -1], [0, -1, 0]])
 _AXES = 3
 
 
-def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, target: Target) -> LayerCase:
+def layer_case(layers: Mapping[Sequence, Layer], mask: Labels, *, target: Target) -> LayerCase:
     """Take layers as they are now; the mask is copied.
 
     Raises FileError if a layer has other axes than slices, rows and columns.

@@ -33,7 +33,7 @@ class RunControls(QWidget):
         self.pause.setCheckable(True)
         self.pause.toggled.connect(self._on_pause)
         help_text = "End the training now, and keep the model as it is."
-        self.keep = button("Stop and keep", help_text, self._on_keep)
+        self.keep = button("Stop and keep", help_text, act=self._on_keep)
         lay(self, beside(self.pause, self.keep))
 
     def show_busy(self, is_busy: bool) -> None:
@@ -72,7 +72,7 @@ class InterruptedTraining(QWidget):
         help_text = "This training was interrupted. Go on from its last save, with its own choices and cases."
         self.go_on = button("", help_text)
         help_text = "Remove what the interrupted training has learned."
-        self.discard = button("Discard", help_text, self._on_discard)
+        self.discard = button("Discard", help_text, act=self._on_discard)
         lay(self, beside(self.go_on, self.discard, wide=self.go_on))
 
     def look(self, models: Path | None) -> None:
@@ -128,8 +128,8 @@ class LiveMask:
         name = f"in training, Dice {picture.dice:.2f}"
         if self._layer is None:
             # A role of its own: the output of a half-trained network is not the prediction to save or score.
-            source = case_source(case, Role.IN_TRAINING, f"{self._run}-in-training")
-            self._layer = ref(layers.add(mask_layer(picture.labels, source, name), is_saved=True))
+            source = case_source(case, Role.IN_TRAINING, run=f"{self._run}-in-training")
+            self._layer = ref(layers.add(mask_layer(picture.labels, source, name=name), is_saved=True))
             return
         layer = self._layer()
         if isinstance(layer, Labels) and layers.keep_up(layer, picture.labels.voxels):
