@@ -122,9 +122,13 @@ def _do(spec: RunSpec, name: str) -> dict[str, Any] | None:
 
 def _stop_workers(client: Client, name: str) -> None:
     """Tell all workers to stop, without waiting for those that do not answer."""
-    telling = threading.Thread(
-        target=lambda: client.run(_stop_here, name, on_error="ignore"), daemon=True, name="stop workers"
-    )
+
+    def tell() -> None:
+        # The connection may be closed before a slow worker answers.
+        with suppress(OSError):
+            client.run(_stop_here, name, on_error="ignore")
+
+    telling = threading.Thread(target=tell, daemon=True, name="stop workers")
     telling.start()
     telling.join(_SECONDS_TO_TELL)
 
