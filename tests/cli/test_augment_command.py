@@ -11,7 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_necroseg.cli import main, make_parser
+from napari_necroseg.cli import main
+from napari_necroseg.cli._command import make_parser
 from napari_necroseg.cli.train import read_config
 from napari_necroseg.core.augment.draw import Sampling, draw_sample, generator_of
 from napari_necroseg.core.augment.sample import make_sample

@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
-from napari_necroseg.cli import INTERRUPTED
 from napari_necroseg.cli._console import present
+from napari_necroseg.cli._names import INTERRUPTED
 from napari_necroseg.core.events import Checkpointed, Event, Started
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from napari_necroseg import __version__
-from napari_necroseg.cli import COMMANDS, join_points, main
+from napari_necroseg.cli import main
+from napari_necroseg.cli._names import COMMANDS, join_points
 
 
 def run_in_process(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_necroseg.cli import main, make_parser
+from napari_necroseg.cli import main
+from napari_necroseg.cli._command import make_parser
 from napari_necroseg.cli._options import preset_defaults, read_cases
 from napari_necroseg.cli.train import FIELDS, choose_cases, read_config
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence

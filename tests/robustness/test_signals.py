@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from tests.robustness.conftest import Command
 
-from napari_necroseg.cli import INTERRUPTED, train
+from napari_necroseg.cli import train
 from napari_necroseg.cli._interrupts import Interrupts
+from napari_necroseg.cli._names import INTERRUPTED
 from napari_necroseg.core.events import Event, Started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from tests.robustness.conftest import WRITTEN
 
-from napari_necroseg.cli import READER_GONE, main
+from napari_necroseg.cli import main
 from napari_necroseg.cli._console import present
+from napari_necroseg.cli._names import READER_GONE
 from napari_necroseg.core.events import CaseDone, Event, Progress, Started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shells and devices as Unix has them")

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_necroseg import __version__
-from napari_necroseg.cli import COMMANDS, INTERRUPTED, MODULE_OF, READER_GONE, USER_ERROR, join_points
 from napari_necroseg.cli._interrupts import Interrupts
+from napari_necroseg.cli._names import COMMANDS, INTERRUPTED, MODULE_OF, READER_GONE, USER_ERROR, join_points
 from napari_necroseg.cli._streams import ReaderGoneError, abandon_broken, open_missing, printable, say, write
 from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, ResourceError, mistake_of
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 
-from napari_necroseg.cli import INTERRUPTED, NOTHING_LEFT, USER_ERROR
+from napari_necroseg.cli._names import INTERRUPTED, NOTHING_LEFT, USER_ERROR
 from napari_necroseg.cli._streams import print_record, printable, say
 from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import SYSTEM_ERRORS, NecrosegError, mistake_of

@@ -6,7 +6,7 @@ import threading
 import time
 from types import FrameType, TracebackType
 
-from napari_necroseg.cli import INTERRUPTED
+from napari_necroseg.cli._names import INTERRUPTED
 
 # A wrapper that passes Ctrl+C on makes two signals of one.
 _SECONDS_BETWEEN_TWO = 1.0

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Generator
 from pathlib import Path
 
-from napari_necroseg.cli import NOTHING_LEFT
+from napari_necroseg.cli._names import NOTHING_LEFT
 from napari_necroseg.cli._options import add_cohort_options, add_options, choose_named, chosen, read_cases
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import CohortError

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_necroseg.cli import NOTHING_LEFT
+from napari_necroseg.cli._names import NOTHING_LEFT
 from napari_necroseg.cli._options import (
     add_cohort_options,
     add_options,
