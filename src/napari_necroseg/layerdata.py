@@ -71,9 +71,7 @@ OTHER_LABEL_COLOUR = "#ffffff"
 class LayerSource:
     """The source of a layer's voxels; kept in ``layer.metadata["necroseg"]``."""
 
-    # Name of the case.
     case: str
-    # What the layer shows.
     role: Role
     # The file (for a case its ceT1 file) onto whose grid a mask is saved.
     origin: Origin

@@ -34,7 +34,6 @@ class OpenedCase:
     files: CaseFiles | None
     # What to show, from the lowest to the topmost.
     layers: tuple[LayerData, ...]
-    # The slice to show first.
     first_slice: int
     # Masks of the previous case that were saved before this one was opened.
     saved: tuple["MaskToSave", ...] = ()

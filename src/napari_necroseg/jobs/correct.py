@@ -104,7 +104,6 @@ class ToSignOff:
     case: str
     labels: Path
     reader: str
-    # The mask and its file.
     mask: MaskToSave
     # ``(Z, Y, X)``; the prediction, or the mask that was started from; None if neither is known.
     before: Voxels | None

@@ -25,7 +25,6 @@ class MasksToScore:
     reference: Mask
     prediction: Mask
     second_reader: Mask | None
-    # The grid of all masks.
     grid: Grid
     # Surfaces that are no further apart agree.
     tolerance_mm: float

@@ -123,13 +123,11 @@ class OpenedStudy:
     # Its folder, and its record.
     folder: Path
     record: StudyRecord
-    # The table of its cohort.
     table: Path
     # Its runs, the outcome of those that are over, and the keys of those that were begun.
     runs: tuple[Run, ...]
     states: Mapping[str, RunState]
     interrupted: tuple[str, ...]
-    # The scores so far.
     results: tuple[CaseResult, ...]
     # The cases whose mask was corrected in the project; None if that is not known.
     corrected: frozenset[str] | None = None

@@ -55,7 +55,6 @@ class RunStatus:
     scored: int = 0
     # The number of cases that it is scored on.
     validation: int = 0
-    # Why it failed.
     reason: str = ""
 
 

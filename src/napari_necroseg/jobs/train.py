@@ -87,7 +87,6 @@ class NewTraining:
     # The choices, the cases to train on, and the folder of the model.
     config: TrainConfig
     cohort: Cohort
-    # The cases to score meanwhile.
     validation: Cohort
     out: Path
     # The model whose weights it starts from; None for random ones.
@@ -122,7 +121,6 @@ class NewTraining:
 class ResumedTraining:
     """An interrupted training, with the choices and cases that it had."""
 
-    # Its folder.
     out: Path
     # All cases that are there, among them those that it trains on.
     cohort: Cohort
@@ -196,24 +194,15 @@ def do_training(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerCase:
-    """Layers that a person added as a case, as they were then: later strokes are not included.
-
-    Parameters
-    ----------
-    name
-        Name of the case.
-    images
-        Images by sequence; ceT1 is always there.
-    mask, target
-        The drawn mask, and the target that it shows.
-    patient
-        As in the cohort, if the case is in it.
-    """
+    """Layers that a person added as a case, as they were then: later strokes are not included."""
 
     name: str
+    # Images by sequence; ceT1 is always there.
     images: Mapping[Sequence, FileImage]
+    # The drawn mask, and the target that it shows.
     mask: FileImage
     target: Target
+    # As in the cohort, if the case is in it.
     patient: str = ""
 
 

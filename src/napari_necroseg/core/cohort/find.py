@@ -49,20 +49,13 @@ ADVICE: dict[Role | None, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """The cases of a folder.
+    """The cases of a folder."""
 
-    Parameters
-    ----------
-    cases
-        Cases with at least a ceT1 image, in natural order of their names.
-    problems
-        A sentence for everything that is missing, ambiguous or left out.
-    unused
-        Images that were not used and that no problem mentions.
-    """
-
+    # Cases with at least a ceT1 image, in natural order of their names.
     cases: tuple[CaseFiles, ...]
+    # A sentence for everything that is missing, ambiguous or left out.
     problems: tuple[str, ...]
+    # Images that were not used and that no problem mentions.
     unused: tuple[Path, ...] = ()
 
 

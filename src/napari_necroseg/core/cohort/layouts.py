@@ -51,7 +51,6 @@ class Candidate:
 class Group:
     """The files that might belong to one case."""
 
-    # The name of the case.
     name: str
     # The name preceded by those of the folders above, used if two cases have the same name.
     long_name: str

@@ -45,9 +45,7 @@ class Listed:
 class Prepared:
     """The table of a cohort."""
 
-    # The file.
     cohort: Path
-    # The number of cases.
     cases: int
     # A sentence for everything that is missing, ambiguous, doubtful or left out.
     problems: tuple[str, ...]

@@ -40,7 +40,6 @@ class ImageMark:
 class Learned:
     """The cases that one or more models were trained on, including those of their start models."""
 
-    # Names.
     cases: frozenset[str] = frozenset()
     # As `patient_sha256`; models of earlier versions have none.
     patients: frozenset[str] = frozenset()

@@ -17,22 +17,11 @@ MOST_SEEDS = 100
 class Configuration(str):
     """A network and what it sees: a text such as ``2d:ceT1+T2``, checked once, and its parts.
 
-    Parameters
-    ----------
-    text
-        Sequences may be in any order, and blanks about each.
-
-    Attributes
-    ----------
-    dimension, sequences
-        The network, and the sequences that it sees.
-
-    Raises
-    ------
-    ValueError
-        If the text is none of a configuration.
+    `text`: sequences may be in any order, and blanks about each.
+    Raises ValueError if the text is none of a configuration.
     """
 
+    # The network, and the sequences that it sees.
     dimension: Dimension
     sequences: tuple[Sequence, ...]
 

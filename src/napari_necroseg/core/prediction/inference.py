@@ -46,7 +46,6 @@ class Pass:
     images: NDArray[np.float32]
     # (C,): the intensity beyond the border.
     air: NDArray[np.float32]
-    # As in training.
     patch_shape: Shape
     # Otherwise each patch is whitened by itself.
     is_white: bool

@@ -42,7 +42,6 @@ class MaskPair:
 class MaskPairs:
     """Pairs of masks, and everything that has no partner."""
 
-    # One a case.
     pairs: tuple[MaskPair, ...]
     # Names of cases with a reference and no prediction, and of predictions that no reference belongs to.
     without_prediction: tuple[str, ...] = ()

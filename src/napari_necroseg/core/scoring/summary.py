@@ -103,7 +103,6 @@ class Comparison:
     other: str
     # How many cases both have, patients being fewer if some have several.
     cases: int
-    # Each score.
     changes: tuple[PairedTest, ...]
     # Cases whose Dice coefficient differs most, by absolute difference.
     most_changed: tuple[CaseChange, ...]

@@ -25,7 +25,6 @@ class StudyPlanned:
     # How many runs, and how many of them are not done yet.
     runs: int
     left: int
-    # Cases of each fold.
     fold_sizes: tuple[int, ...]
     # Time until all is done, estimated from a few steps here; None for the workers of a scheduler.
     estimated_s: float | None

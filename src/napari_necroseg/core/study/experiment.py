@@ -60,22 +60,14 @@ _UNSEEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDone:
-    """The outcome of a study.
+    """The outcome of a study."""
 
-    Parameters
-    ----------
-    folder
-        With all that it wrote.
-    done, failed, total
-        Runs.
-    report
-        The report; None while no run is done.
-    """
-
+    # With all that it wrote.
     folder: Path
     done: int
     failed: int
     total: int
+    # The report; None while no run is done.
     report: Path | None
 
     def __str__(self) -> str:
@@ -220,9 +212,7 @@ class Experiment:
 
     # Its record, which includes all runs that were ever asked for.
     record: StudyRecord
-    # Its cases.
     cohort: Cohort
-    # Its folder.
     out: Path
     # Where runs are computed; set the flag to end them.
     compute: Compute

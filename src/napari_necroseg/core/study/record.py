@@ -78,7 +78,6 @@ class StudyRecord(BaseModel):
 
     # Of this record; unknown ones are refused.
     format_version: Literal[1] = 1
-    # All choices.
     config: StudyConfig
     # The table of its cases, relative to the study's folder where that is possible.
     cohort: str
@@ -144,13 +143,11 @@ class RunState(BaseModel):
     # The training cases, and those that it is scored on.
     training: tuple[str, ...]
     validation: tuple[str, ...]
-    # Of its model.
     weights_sha256: str = ""
     # Of the mask of each case that it is scored on.
     predictions_sha256: dict[str, _Sha256] = Field(default_factory=dict)
     # Of its scores (`results.results_sha256`); empty in old records.
     scores_sha256: str = ""
-    # Training iterations.
     iterations: int = 0
     # By phase: ``reading``, ``training``, ``predicting``, ``scoring``.
     seconds: dict[str, float] = Field(default_factory=dict)

@@ -127,7 +127,6 @@ class Outcome:
     counts: Mapping[State, int]
     # All results, from which `values` and `counts` follow.
     results: tuple[CaseResult, ...]
-    # Of each case.
     folds: Mapping[str, int]
     patients: Mapping[str, str]
 
@@ -234,7 +233,6 @@ class Friedman:
 class ConfigurationPair(PairedTest):
     """Two configurations, paired by patient: the other one minus the first."""
 
-    # The configurations.
     first: Configuration
     other: Configuration
     # And its 95 % bootstrap interval by patient.

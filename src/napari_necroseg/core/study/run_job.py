@@ -64,7 +64,6 @@ class RunSpec:
     cohort: Cohort
     # Their records: patients, folds and images.
     cases: Mapping[str, StudyCase]
-    # Folder of the study.
     out: Path
     # Torch's name of the device, or ``auto``.
     device: str

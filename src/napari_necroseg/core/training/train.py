@@ -304,7 +304,6 @@ class _Steps:
     sources: tuple[Source, ...]
     # SHA-256 of what each source contributes.
     digests: Mapping[str, str]
-    # Validation cases.
     watched: tuple[Case, ...]
     clock: Clock
     state: State = field(default_factory=State)

@@ -13,7 +13,6 @@ from napari_necroseg.core.masks.edits import edit_between
 from napari_necroseg.core.project.review import add_work
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs.correct import Stopwatch
-from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 
@@ -36,11 +35,6 @@ class EditedMask(QObject):
         self._case = ""
         self._labels: Path | None = None
         self._notes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="necroseg-review")
-
-    @property
-    def keeping(self) -> JournalledMask | None:
-        """The journalled mask; None if it is as it was saved."""
-        return self._workspace.journalling.of(self.mask)
 
     def take(self, case: Case, mask: Labels, *, before: Voxels | None, labels: Path | None) -> None:
         """Take a mask of a case in hand; `labels` is the folder of the project's masks, if there is one."""

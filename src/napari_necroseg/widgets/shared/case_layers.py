@@ -237,11 +237,6 @@ class CaseLayers:
             if layer in self._saved and not self.is_saved(layer) and _role(layer.metadata) not in SHOWN_ONLY
         ]
 
-    def on_disk(self, layer: Layer) -> Voxels:
-        """Return the voxels of a mask as they are on disk; zeros if it was never saved."""
-        saved = self._saved.get(layer)
-        return np.zeros_like(layer.data) if saved is None else saved
-
     def mark_saved(self, masks: Iterable[MaskToSave]) -> None:
         """Remember the saved voxels; strokes since they were copied are still unsaved."""
         voxels_of = {mask.key: mask.voxels for mask in masks}

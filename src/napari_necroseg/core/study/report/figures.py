@@ -112,7 +112,6 @@ class Example:
     ranges: Mapping[str, tuple[float, float]]
     # ``(Y, X)``, true inside.
     reference: Voxels
-    # By configuration.
     predictions: Mapping[Configuration, Shown]
     # Of rows and of columns.
     spacing_mm: tuple[float, float]

@@ -33,7 +33,6 @@ _MOST_OF_A_NOTE = 1_000_000
 class Findings:
     """A study, finished or not, as a report sees it."""
 
-    # Of the study.
     folder: Path
     # The records of the study, and of its runs by key.
     record: StudyRecord

@@ -44,9 +44,7 @@ FIGURES_NAME = "figures"
 class StudyReport:
     """A report that was written."""
 
-    # Of the study.
     folder: Path
-    # The page.
     report: Path
     done: int
     total: int
