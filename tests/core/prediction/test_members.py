@@ -151,7 +151,7 @@ def test_a_short_format_that_would_change_the_result_is_not_used_and_said(
 
     asked = []
     monkeypatch.setattr(device, "reduced_dtype", lambda *_, **__: torch.bfloat16)
-    monkeypatch.setattr(members_module, "precision_holds", lambda *args: asked.append(args) or holds)
+    monkeypatch.setattr(members_module, "precision_holds", lambda *args, **_: asked.append(args) or holds)
     config = PredictConfig(threads=1)
     for _ in range(2):
         *before, last = predict(model, case, config)

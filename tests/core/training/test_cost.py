@@ -58,7 +58,7 @@ def test_a_step_that_takes_long_is_measured_once(cohort, plan_tiny, monkeypatch)
     monkeypatch.setattr(cost, "_SECONDS_OF_STEPS", 0.0)
     calls = []
     sample = SimpleNamespace(images=torch.zeros(1, 2))
-    monkeypatch.setattr(cost, "batch", lambda *_, **__: calls.append(1) or sample)
+    monkeypatch.setattr(cost, "mini_batch", lambda *_, **__: calls.append(1) or sample)
     assert isinstance(list(plan_training(plan_tiny(cohort), cohort))[-1], Finished)
     assert calls == [1]
 
