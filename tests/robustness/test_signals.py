@@ -77,9 +77,9 @@ def interrupted(*_: Any, **__: Any) -> Generator[Event]:
 def test_a_resumed_training_says_what_is_true_before_it_has_saved_anything(
     project: Path, command: Command, monkeypatch: pytest.MonkeyPatch, run: str, said: str
 ) -> None:
-    from napari_necroseg.core.training import train as training
+    from napari_necroseg.core.training import start
 
-    monkeypatch.setattr(training, "train_planned", interrupted)
+    monkeypatch.setattr(start, "train_planned", interrupted)
     ended = command("train", project / "cohort.csv", "--out", project / "models" / run, "--resume")
     assert ended.code == INTERRUPTED
     assert ended.last.endswith(said)
