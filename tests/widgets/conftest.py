@@ -252,7 +252,7 @@ def fake_prediction(monkeypatch, steered_job):
     """Replace the network: a ramp of probability in the reference, which steps down from slice to slice."""
     job = steered_job()
 
-    def predict_case(runs, case, config, place, _warm, stop):
+    def predict_case(runs, case, config, place, warm, stop):
         job.runs, job.place, job.config = runs, place, config
         probability = case.reference.voxels * np.float16(0.8)
         probability[3] *= np.float16(0.75)

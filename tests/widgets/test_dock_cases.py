@@ -254,7 +254,7 @@ def test_a_phantom_is_opened_in_the_worker(qtbot, dock, viewer, make_case, monke
 
 def test_a_phantom_that_is_cancelled_leaves_no_placeholder(qtbot, dock, viewer, monkeypatch, steered_job):
     job = steered_job()
-    monkeypatch.setattr(cases, "open_phantom", lambda _index, _saves, stop: job(stop))
+    monkeypatch.setattr(cases, "open_phantom", lambda _index, saves, stop: job(stop))
     data, kwargs, _ = placeholder_layer("making a phantom")
     viewer.add_points(data, **kwargs)
     with qtbot.waitSignal(dock.runner.cancelled):
