@@ -117,9 +117,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the configurations with both sequences alone")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     options = parser.parse_args()
-    names = [name for name in PAPER_CONFIGURATIONS if not options.quick or "+" in name]
-    for name in names:
-        configuration = Configuration.parse(name)
+    configurations = [one for one in PAPER_CONFIGURATIONS if not options.quick or len(one.sequences) > 1]
+    for configuration in configurations:
         counting = count_step(configuration)
         flops = sum(flops for flops, _ in counting.operations)
         moved = sum(moved for _, moved in counting.operations)
@@ -128,7 +127,7 @@ def main() -> None:
             per_run_h = {cases: iterations(configuration, cases) * step_s / 3600 for cases in FOLDS}
             record = {
                 "benchmark": "study_cost",
-                "case": name,
+                "case": configuration,
                 "card": card.name,
                 "tflop_a_step": flops / 1e12,
                 "gb_a_step": moved / 1e9,

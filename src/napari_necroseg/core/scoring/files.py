@@ -52,10 +52,10 @@ class ScoringOptions:
     against: Mapping[str, MaskPairs] = field(default_factory=dict)
     # Masks of a second reader: compared like another set, and the predictions are scored against them, too.
     second_reader: MaskPairs | None = None
-    # Where to write a table with a row a case.
+    # Where to write a table with one row per case.
     csv: Path | None = None
-    # Folder for ``cases.csv`` (a row a case), ``scores.csv`` (a row a number), ``scores.json`` (how they were
-    # made) and ``scores.md`` (the summary).
+    # Folder for ``cases.csv`` (one row per case), ``scores.csv`` (one row per number), ``scores.json`` (how
+    # they were made) and ``scores.md`` (the summary).
     export: Path | None = None
     # Folder for figures of the cohort.
     figures: Path | None = None
@@ -89,7 +89,7 @@ def score_files(
     second_reader
         Masks of a second reader: compared likewise, and the predictions are scored against them, too.
     csv, export, figures
-        Where to write a table with a row a case; a folder for all tables; a folder for figures.
+        Where to write a table with one row per case; a folder for all tables; a folder for figures.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""Scores as tables: a row a case, a row a number, Markdown for a paper, a record of how they were made."""
+"""Scores as tables: one row per case or per number, Markdown for a paper, and a record of their making."""
 
 import csv
 import io

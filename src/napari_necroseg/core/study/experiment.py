@@ -214,8 +214,8 @@ class Experiment:
     record: StudyRecord
     cohort: Cohort
     out: Path
-    # Where runs are computed; set the flag to end them.
     compute: Compute
+    # Ends all runs when it is set.
     stop: threading.Event
     states: dict[str, RunState] = field(default_factory=dict)
 

@@ -118,7 +118,6 @@ def _state(values: dict[str, float]) -> State:
 class Outcome:
     """The results of one configuration."""
 
-    # The network, and what it sees.
     configuration: Configuration
     # By score and case: the mean over the seeds. Only cases with something to find are here, missed ones with
     # their Dice of 0 and their infinite distances; a case that is undefined from every seed is nan.
@@ -235,7 +234,7 @@ class ConfigurationPair(PairedTest):
 
     first: Configuration
     other: Configuration
-    # And its 95 % bootstrap interval by patient.
+    # The mean and its 95 % bootstrap interval, by patient.
     mean_difference: float
     mean_low: float
     mean_high: float

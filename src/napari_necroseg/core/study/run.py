@@ -15,7 +15,6 @@ from napari_necroseg.core.project.model_folder import trained_config
 class Run:
     """One training of a study."""
 
-    # The network, and what it sees.
     configuration: Configuration
     # The fold that is left out, from 1.
     fold: int

@@ -60,7 +60,6 @@ class RunSpec:
     # The run, and the choices of its study.
     run: Run
     config: StudyConfig
-    # All cases of the study.
     cohort: Cohort
     # Their records: patients, folds and images.
     cases: Mapping[str, StudyCase]

@@ -84,7 +84,6 @@ def _label(outcome: Outcome, n_patients: int) -> str:
 class Choice:
     """The cases that illustrate a study."""
 
-    # The configurations that are shown.
     outcomes: tuple[Outcome, ...]
     # ``best``, ``median`` and ``worst``, as far as there are so many.
     cases: Mapping[str, str]

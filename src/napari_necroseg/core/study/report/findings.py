@@ -41,7 +41,6 @@ class Findings:
     outcomes: tuple[Outcome, ...]
     # A name for readers, not a path.
     cohort_name: str
-    # Whether the cases are numerical phantoms.
     is_phantom: bool
     # Cases whose mask is not the cohort's; 0 if the cohort's table is gone.
     n_other_masks: int
