@@ -13,15 +13,20 @@ Mask = NDArray[np.bool_]
 
 # Range of a whitened image, in standard deviations of the tissue.
 DARKEST, BRIGHTEST = -4.0, 6.0
+
 # Vessels and fat reach some 15 standard deviations. A voxel is no signal if it lies beyond so many standard
 # deviations and is so many times as bright as the tissue.
 _WILD, _WILD_TIMES = 25.0, 2.0
+
 # The statistics are taken from at most so many voxels, so that they take no longer in a large image.
 _MOST_VOXELS = 1 << 18
+
 # A value is background if at least this share of the voxels along the edges of the slices has it.
 _SHARE_OF_EDGES = 1 / 8
+
 # Width of the rim that interpolation leaves around the background, as a share of the tissue's upper range.
 _HALO = 0.005
+
 # There is a gap below a bright value if less than this share of the voxels lies in it.
 _GAP = 1e-3
 _LOW, _HIGH = 1.0, 99.0
@@ -32,7 +37,7 @@ _BESIDE = np.array([(0, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tissue:
+class TissueValues:
     """The grey values of an image's tissue."""
 
     # Mean and standard deviation of its voxels, limited to `low` and `high`.
@@ -69,7 +74,7 @@ class Tissue:
         return tuple(value for value in self.background if not lowest <= value <= brightest)
 
 
-def tissue_of(voxels: Voxels) -> Tissue | None:
+def tissue_of(voxels: Voxels) -> TissueValues | None:
     """Measure the tissue of an image; None if it has one value everywhere.
 
     Background is a value that many edge voxels of the slices share, unless it is the upper end of bright
@@ -100,7 +105,7 @@ def tissue_of(voxels: Voxels) -> Tissue | None:
         deviation = float(max(np.ptp(rest), *(abs(high - value) for value in background), 0.0))
     if deviation <= _ROUNDING * abs(high):
         return None
-    return Tissue(
+    return TissueValues(
         mean=float(counted.mean()),
         deviation=deviation,
         low=float(low),
@@ -150,7 +155,7 @@ def fit_to_interpolate(voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
     return mended, told
 
 
-def wild_in_words(voxels: Voxels, tissue: Tissue) -> str:
+def wild_in_words(voxels: Voxels, tissue: TissueValues) -> str:
     """Say how many voxels are wild, and their values; empty if there are none."""
     found = np.unique(voxels[tissue.is_wild(voxels)], return_counts=True)
     n = int(found[1].sum())
@@ -164,7 +169,7 @@ def wild_in_words(voxels: Voxels, tissue: Tissue) -> str:
     )
 
 
-def unreal_in_words(tissue: Tissue) -> str:
+def unreal_in_words(tissue: TissueValues) -> str:
     """Say which background no scanner makes; empty if there is none."""
     values = " and ".join(f"{value:g}" for value in tissue.unreal_background(tissue.low))
     return f"the background is {values}, which no scanner makes" if values else ""
@@ -181,7 +186,7 @@ def blank_in_words(voxels: Voxels) -> str:
     )
 
 
-def _without_wild(voxels: Voxels, tissue: Tissue) -> Voxels:
+def _without_wild(voxels: Voxels, tissue: TissueValues) -> Voxels:
     """Replace each wild voxel by the median of its eight neighbours in the slice.
 
     Where these are wild as well, or wild voxels are frequent, it is limited to the range of a whitened image.
@@ -227,7 +232,7 @@ def _background(voxels: Voxels, seen: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(value for value in common if value < high or np.mean(rest > value - near) < _GAP)
 
 
-def _surroundings(voxels: Voxels, value: float, *, tissue: Tissue) -> Mask:
+def _surroundings(voxels: Voxels, value: float, *, tissue: TissueValues) -> Mask:
     """Return which voxels are background; one as bright as tissue must be connected with the edges."""
     if not tissue.low <= value <= tissue.high:
         return _is_near(voxels, (value,), distance=tissue.halo)

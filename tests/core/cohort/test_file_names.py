@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_necroseg.core.cohort.file_names import (
+    FileRole,
     Kind,
-    Role,
     is_role_name,
     judge,
     role_of,
@@ -45,35 +45,35 @@ vertebrae image IMG_0001 T12 ablation km T2* scan L3 Th12 c 1 -
 """
 
 
-def judged(name: str) -> Role | None:
+def judged(name: str) -> FileRole | None:
     return judge(tokens_of(name)).role
 
 
 @pytest.mark.parametrize("name", CET1.split())
 def test_t1_with_contrast_is_cet1(name: str) -> None:
-    assert judged(name) is Role.CET1
+    assert judged(name) is FileRole.CET1
 
 
 @pytest.mark.parametrize("name", NATIVE_T1.split())
 def test_t1_without_contrast_is_never_cet1(name: str) -> None:
     verdict = judge(tokens_of(name))
-    assert verdict.role is Role.NATIVE_T1
+    assert verdict.role is FileRole.NATIVE_T1
     assert verdict.reason.startswith("looks like a T1 without contrast")
 
 
 @pytest.mark.parametrize("name", T2.split())
 def test_t2_is_t2(name: str) -> None:
-    assert judged(name) is Role.T2
+    assert judged(name) is FileRole.T2
 
 
 @pytest.mark.parametrize("name", REFERENCE.split())
 def test_masks_of_the_necrosis_are_references(name: str) -> None:
-    assert judged(name) is Role.REFERENCE
+    assert judged(name) is FileRole.REFERENCE
 
 
 @pytest.mark.parametrize("name", TUMOUR.split())
 def test_masks_of_the_metastasis_are_tumour(name: str) -> None:
-    assert judged(name) is Role.TUMOUR
+    assert judged(name) is FileRole.TUMOUR
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_masks_of_the_metastasis_are_tumour(name: str) -> None:
 )
 def test_a_name_that_may_mean_two_things_is_unclear(name: str, reason: str) -> None:
     verdict = judge(tokens_of(name))
-    assert verdict.role is Role.UNCLEAR
+    assert verdict.role is FileRole.UNCLEAR
     assert reason in verdict.reason
 
 
 @pytest.mark.parametrize("name", OTHER_IMAGES.split())
 def test_other_sequences_are_not_taken(name: str) -> None:
-    assert judged(name) is Role.OTHER_IMAGE
+    assert judged(name) is FileRole.OTHER_IMAGE
 
 
 @pytest.mark.parametrize("name", OTHER_MASKS.split())
 def test_masks_of_something_else_are_not_taken(name: str) -> None:
-    assert judged(name) is Role.OTHER_MASK
+    assert judged(name) is FileRole.OTHER_MASK
 
 
 @pytest.mark.parametrize("name", SILENT.split())
@@ -110,8 +110,8 @@ def test_names_that_do_not_say_are_none(name: str) -> None:
 
 
 def test_role_of_gives_only_what_is_certain() -> None:
-    assert role_of("T1ce") is Role.CET1
-    assert role_of("T1") is Role.NATIVE_T1
+    assert role_of("T1ce") is FileRole.CET1
+    assert role_of("T1") is FileRole.NATIVE_T1
     assert role_of("T1_post") is None
     assert role_of("brain_mask") is None
 
@@ -139,10 +139,10 @@ def test_folders_named_for_a_case_are_cases(name: str) -> None:
 @given(st.text(max_size=60))
 def test_any_name_is_judged_without_an_error(name: str) -> None:
     verdict = judge(tokens_of(name))
-    assert verdict.role is None or verdict.role in Role
+    assert verdict.role is None or verdict.role in FileRole
 
 
 @given(st.sampled_from(["T1", "T1w"]), st.sampled_from(["tse", "sag", "fs", "s05", "Siemens", "20240131"]))
 def test_no_neutral_word_makes_contrast(sequence: str, word: str) -> None:
-    assert judged(f"{sequence}_{word}") is Role.NATIVE_T1
-    assert judged(f"{word}-{sequence}") is Role.NATIVE_T1
+    assert judged(f"{sequence}_{word}") is FileRole.NATIVE_T1
+    assert judged(f"{word}-{sequence}") is FileRole.NATIVE_T1

@@ -51,7 +51,7 @@ def assist(
         check_stop(stop)
         mask = _outlined(scene, config, stop=stop)
         check_stop(stop)
-    except Stopped:
+    except AssistStopped:
         return None
     return scene.in_image(mask)
 
@@ -75,14 +75,14 @@ def _outlined(scene: Scene, config: AssistConfig, *, stop: Stop) -> Mask:
     return random_walker(scene, marks, tolerance=tolerance)
 
 
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
+class AssistStopped(Exception):  # noqa: N818 - nothing went wrong
     """The computation was asked to stop; raised and caught within this module."""
 
 
 def check_stop(stop: Stop) -> None:
     """Raise `Stopped` if the computation is to stop."""
     if stop is not None and stop.is_set():
-        raise Stopped
+        raise AssistStopped
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,7 @@ SEPARATORS = re.compile(r"[^0-9a-zäöüß+*]+|\+(?!c(?![a-z]))")
 LONGEST_WORD = 40
 
 
-class Role(StrEnum):
+class FileRole(StrEnum):
     """What a file can be in a case; files with the last five roles are not used."""
 
     CET1 = "ceT1"
@@ -94,7 +94,7 @@ class Role(StrEnum):
     VARIANT = "a copy of another file, or derived from it"
 
 
-TAKEN_ROLES = (Role.CET1, Role.T2, Role.REFERENCE, Role.TUMOUR)
+TAKEN_ROLES = (FileRole.CET1, FileRole.T2, FileRole.REFERENCE, FileRole.TUMOUR)
 MASK_KINDS = {Kind.MASK, Kind.NECROSIS, Kind.TUMOUR}
 
 
@@ -103,7 +103,7 @@ class Judgement:
     """What the name of a file tells."""
 
     # The role, or None if the name tells none.
-    role: Role | None
+    role: FileRole | None
     # Why the file is not used as a sequence or mask; empty if it is, or if the name tells nothing.
     reason: str = ""
 
@@ -111,10 +111,10 @@ class Judgement:
 NOTHING = Judgement(role=None)
 
 
-def role_of(name: str) -> Role | None:
+def role_of(name: str) -> FileRole | None:
     """Return the sequence or mask that a file of this name (without suffix) certainly is, else None."""
     role = judge(tokens_of(name)).role
-    return role if role in (*TAKEN_ROLES, Role.NATIVE_T1) else None
+    return role if role in (*TAKEN_ROLES, FileRole.NATIVE_T1) else None
 
 
 class Token(NamedTuple):
@@ -133,7 +133,7 @@ def judge(tokens: Iterable[Token]) -> Judgement:
     tokens = tuple(tokens)
     kinds = {token.kind for token in tokens}
     if Kind.DERIVED in kinds:
-        return Judgement(role=Role.OTHER_MASK, reason="looks like a prediction or an earlier version")
+        return Judgement(role=FileRole.OTHER_MASK, reason="looks like a prediction or an earlier version")
     if kinds & MASK_KINDS:
         return _judge_mask(tokens, kinds)
     return _judge_image(tokens, kinds)
@@ -145,14 +145,14 @@ def _judge_mask(tokens: tuple[Token, ...], kinds: set[Kind]) -> Judgement:
     if {Kind.NECROSIS, Kind.TUMOUR} <= kinds:
         return _unclear("is named for both necrosis and tumour, so it may be a mask of either")
     if Kind.TUMOUR in kinds:
-        return Judgement(role=Role.TUMOUR)
+        return Judgement(role=FileRole.TUMOUR)
     unknown = [token.text for token in tokens if token.kind is Kind.UNKNOWN]
     if unknown and Kind.NECROSIS not in kinds:
         return Judgement(
-            role=Role.OTHER_MASK,
+            role=FileRole.OTHER_MASK,
             reason=f"looks like a mask, but nothing says that {unknown[0]!r} is the necrosis zone",
         )
-    return Judgement(role=Role.REFERENCE)
+    return Judgement(role=FileRole.REFERENCE)
 
 
 def _judge_image(tokens: tuple[Token, ...], kinds: set[Kind]) -> Judgement:
@@ -169,7 +169,7 @@ def _judge_image(tokens: tuple[Token, ...], kinds: set[Kind]) -> Judgement:
         return _judge_t1(tokens, kinds, has_contrast=has_contrast)
     if has_contrast:
         return _unclear("looks like a T2 after contrast; the method takes the native T2")
-    return Judgement(role=Role.T2)
+    return Judgement(role=FileRole.T2)
 
 
 def _judge_t1(tokens: tuple[Token, ...], kinds: set[Kind], *, has_contrast: bool) -> Judgement:
@@ -178,12 +178,12 @@ def _judge_t1(tokens: tuple[Token, ...], kinds: set[Kind], *, has_contrast: bool
     if has_contrast and Kind.PRE in kinds:
         return _unclear("says 'pre', which may mean before contrast or before the ablation")
     if has_contrast:
-        return Judgement(role=Role.CET1)
+        return Judgement(role=FileRole.CET1)
     # In a name that mentions the ablation, "post" means after that, and nothing about contrast.
     if Kind.POST in kinds and not _is_negated(tokens) and Kind.TREATMENT not in kinds:
         return _unclear("says 'post', which may mean after contrast or after the ablation")
     return Judgement(
-        role=Role.NATIVE_T1,
+        role=FileRole.NATIVE_T1,
         reason="looks like a T1 without contrast, which is not taken for ceT1",
     )
 
@@ -203,11 +203,11 @@ def _last_kind(tokens: tuple[Token, ...]) -> Kind | None:
 
 
 def _unclear(reason: str) -> Judgement:
-    return Judgement(role=Role.UNCLEAR, reason=reason)
+    return Judgement(role=FileRole.UNCLEAR, reason=reason)
 
 
 def _other_sequence(word: str) -> Judgement:
-    return Judgement(role=Role.OTHER_IMAGE, reason=f"looks like another sequence ({word})")
+    return Judgement(role=FileRole.OTHER_IMAGE, reason=f"looks like another sequence ({word})")
 
 
 def variants_among(names: Iterable[str], *, of_files: bool = False) -> dict[str, str]:

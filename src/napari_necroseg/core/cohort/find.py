@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.case_names import check_case_name, name_key, tidy_name
-from napari_necroseg.core.cohort.file_names import TAKEN_ROLES, Role
+from napari_necroseg.core.cohort.file_names import TAKEN_ROLES, FileRole
 from napari_necroseg.core.cohort.folders import folder_groups, without_variants
 from napari_necroseg.core.cohort.layouts import (
     Candidate,
@@ -30,20 +30,20 @@ UNDERSTOOD = (
 
 # A file of this role is mentioned only if the case lacks one of the roles that it might be mistaken for.
 WORTH_A_WORD = {
-    Role.NATIVE_T1: {Role.CET1},
-    Role.OTHER_IMAGE: {Role.CET1, Role.T2},
-    Role.OTHER_MASK: {Role.REFERENCE},
-    Role.UNCLEAR: set(TAKEN_ROLES),
+    FileRole.NATIVE_T1: {FileRole.CET1},
+    FileRole.OTHER_IMAGE: {FileRole.CET1, FileRole.T2},
+    FileRole.OTHER_MASK: {FileRole.REFERENCE},
+    FileRole.UNCLEAR: set(TAKEN_ROLES),
 }
 WHAT = {
-    Role.CET1: "ceT1 image",
-    Role.T2: "T2 image",
-    Role.REFERENCE: "reference mask",
-    Role.TUMOUR: "tumour mask",
+    FileRole.CET1: "ceT1 image",
+    FileRole.T2: "T2 image",
+    FileRole.REFERENCE: "reference mask",
+    FileRole.TUMOUR: "tumour mask",
 }
-ADVICE: dict[Role | None, str] = {
-    Role.NATIVE_T1: "rename it (for instance ceT1) if it was taken after contrast",
-    Role.OTHER_MASK: "rename it (for instance necrosis) if it is",
+ADVICE: dict[FileRole | None, str] = {
+    FileRole.NATIVE_T1: "rename it (for instance ceT1) if it was taken after contrast",
+    FileRole.OTHER_MASK: "rename it (for instance necrosis) if it is",
 }
 
 
@@ -180,7 +180,7 @@ class Decision:
     # A sentence for everything that is ambiguous or left out.
     problems: tuple[str, ...] = ()
     # Roles that no file has, and that no problem mentions.
-    lacks: tuple[Role, ...] = ()
+    lacks: tuple[FileRole, ...] = ()
     # Files that were not used.
     unused: tuple[Path, ...] = ()
 
@@ -205,7 +205,7 @@ def _missing(decisions: list[Decision]) -> list[str]:
     """Return a sentence for each role that cases lack, with the names of those cases."""
     cases = [one for one in decisions if one.case is not None]
     sentences = []
-    for role, what in ((Role.T2, "T2 image"), (Role.REFERENCE, "reference mask")):
+    for role, what in ((FileRole.T2, "T2 image"), (FileRole.REFERENCE, "reference mask")):
         names = [one.name for one in cases if role in one.lacks]
         if names and len(names) == len(cases) > 1:
             sentences.append(f"None of the {len(cases)} cases has a {what}.")
@@ -230,7 +230,7 @@ def decide(group: Group, root: Path) -> Decision:
     """Use the files whose role is certain; report what is ambiguous, and why a file was not used."""
     where = _where(group, root)
     if not group.has_role:
-        unused = tuple(one.path for one in group.files if one.role is not Role.VARIANT)
+        unused = tuple(one.path for one in group.files if one.role is not FileRole.VARIANT)
         told = tuple(_variants(group, root))
         return Decision(name=group.name, where=where, case=None, problems=told, unused=unused)
     files = {role: group.of_role(role) for role in TAKEN_ROLES}
@@ -242,27 +242,27 @@ def decide(group: Group, root: Path) -> Decision:
     doubtful = [one for one in group.files if one.role in WORTH_A_WORD and lacking & WORTH_A_WORD[one.role]]
     reasons = [_reason(one, root) for one in doubtful]
     problems += _variants(group, root)
-    if not files[Role.CET1]:
+    if not files[FileRole.CET1]:
         problems.append(_left_out(group.name, sure, root=root))
-    known = (*TAKEN_ROLES, Role.VARIANT)
+    known = (*TAKEN_ROLES, FileRole.VARIANT)
     unused = tuple(one.path for one in group.files if one.role not in known and one not in doubtful)
     return Decision(
         name=group.name,
         where=where,
-        case=_case(group, sure) if Role.CET1 in sure else None,
+        case=_case(group, sure) if FileRole.CET1 in sure else None,
         problems=(*problems, *reasons),
         lacks=tuple(role for role in TAKEN_ROLES if not files[role]),
         unused=unused,
     )
 
 
-def _case(group: Group, sure: dict[Role, Path]) -> CaseFiles:
-    role_of_sequence = {Sequence.CET1: Role.CET1, Sequence.T2: Role.T2}
+def _case(group: Group, sure: dict[FileRole, Path]) -> CaseFiles:
+    role_of_sequence = {Sequence.CET1: FileRole.CET1, Sequence.T2: FileRole.T2}
     return CaseFiles(
         name=group.name,
         sequences={sequence: sure[role] for sequence, role in role_of_sequence.items() if role in sure},
-        reference=sure.get(Role.REFERENCE),
-        tumour=sure.get(Role.TUMOUR),
+        reference=sure.get(FileRole.REFERENCE),
+        tumour=sure.get(FileRole.TUMOUR),
         patient=group.patient,
     )
 
@@ -275,9 +275,9 @@ def _where(group: Group, root: Path) -> str:
     return relative_name(group.files[0].path, root)
 
 
-def _ambiguous(role: Role, paths: list[Path], *, case: str, root: Path) -> str:
+def _ambiguous(role: FileRole, paths: list[Path], *, case: str, root: Path) -> str:
     names = ", ".join(relative_name(path, root) for path in paths)
-    then = "the case was left out" if role is Role.CET1 else "none was taken"
+    then = "the case was left out" if role is FileRole.CET1 else "none was taken"
     return (
         f"{case}: {len(paths)} files could be its {WHAT[role]} ({names}), so {then}; keep one, or name it "
         "in the table."
@@ -286,7 +286,7 @@ def _ambiguous(role: Role, paths: list[Path], *, case: str, root: Path) -> str:
 
 def _variants(group: Group, root: Path) -> list[str]:
     """Name the copies and derived images, and the original of each."""
-    variants = [one for one in group.files if one.role is Role.VARIANT]
+    variants = [one for one in group.files if one.role is FileRole.VARIANT]
     if not variants:
         return []
     names = ", ".join(f"{relative_name(one.path, root)} ({one.judgement.reason})" for one in variants)
@@ -296,7 +296,7 @@ def _variants(group: Group, root: Path) -> list[str]:
     ]
 
 
-def _left_out(case: str, sure: dict[Role, Path], *, root: Path) -> str:
+def _left_out(case: str, sure: dict[FileRole, Path], *, root: Path) -> str:
     has = ", ".join(relative_name(path, root) for path in sure.values())
     return f"{case}: no ceT1 image was found, so it was left out{f'; it has {has}' if has else ''}."
 

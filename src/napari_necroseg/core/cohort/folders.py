@@ -8,9 +8,9 @@ from typing import NamedTuple
 from napari_necroseg.core.case_names import shown, tidy_name
 from napari_necroseg.core.cohort.file_names import (
     TAKEN_ROLES,
+    FileRole,
     Judgement,
     Kind,
-    Role,
     has_additions,
     is_role_name,
     is_variants_folder,
@@ -25,7 +25,7 @@ from napari_necroseg.core.cohort.layouts import MASK_ROLES, Candidate, Group
 from napari_necroseg.core.cohort.scan import Folder, relative_name
 from napari_necroseg.core.images.file_image import image_stem
 
-CET1_OR_T1 = (Role.CET1, Role.NATIVE_T1)
+CET1_OR_T1 = (FileRole.CET1, FileRole.NATIVE_T1)
 EDGES = " _-.()[]"
 
 
@@ -107,7 +107,7 @@ def _parted(entries: list[Entry], *, is_beside_cases: bool) -> tuple[list[Entry]
 
 def _variant(entry: Entry) -> Candidate:
     reason = entry.of if entry.of.startswith(("in the ", "beside the ")) else f"beside {entry.of}"
-    return Candidate(path=entry.path, judgement=Judgement(role=Role.VARIANT, reason=shown(reason)))
+    return Candidate(path=entry.path, judgement=Judgement(role=FileRole.VARIANT, reason=shown(reason)))
 
 
 def _own_entries(folder: Folder, above: str, *, of: str = "") -> tuple[list[Entry], list[Folder]]:
@@ -154,14 +154,14 @@ def _run(words: list[str]) -> int:
 
 
 def _are_many_cases(split: list[SplitName]) -> bool:
-    roles: dict[str, set[Role]] = defaultdict(set)
+    roles: dict[str, set[FileRole]] = defaultdict(set)
     for case, candidate in split:
         if candidate.role is not None:
             roles[case].add(candidate.role)
     with_image = [case for case, found in roles.items() if not found.isdisjoint(CET1_OR_T1)]
     if len(with_image) > 1:
         # A bare ceT1 makes the folder a case, to which one more image with an addition belongs.
-        return Role.CET1 not in roles[""] or len(with_image) > 2
+        return FileRole.CET1 not in roles[""] or len(with_image) > 2
     # Numbers of series (3_T1ce, 5_T2) give the images of one case different names.
     return (
         "" not in roles

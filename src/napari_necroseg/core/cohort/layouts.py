@@ -9,9 +9,9 @@ from typing import Any
 from napari_necroseg.core.case_names import name_key, shown, tidy_name
 from napari_necroseg.core.cohort.file_names import (
     NOTHING,
+    FileRole,
     Judgement,
     Kind,
-    Role,
     judge,
     tokens_of,
     variants_among,
@@ -21,7 +21,7 @@ from napari_necroseg.core.files import read_json_quietly
 from napari_necroseg.core.images.file_image import image_stem
 
 # Roles of files that are not images of a patient, as far as their names tell.
-MASK_ROLES = (Role.REFERENCE, Role.TUMOUR, Role.OTHER_MASK, Role.VARIANT, None)
+MASK_ROLES = (FileRole.REFERENCE, FileRole.TUMOUR, FileRole.OTHER_MASK, FileRole.VARIANT, None)
 NAME = re.compile(r"sub-[0-9A-Za-z+]+(_[a-z]+-[0-9A-Za-z+]+)*_[0-9A-Za-z]+")
 IMAGE_SUFFIXES = ("T1w", "T2w")
 MASK_SUFFIXES = ("dseg", "mask", "roi", "label", "seg")
@@ -42,7 +42,7 @@ class Candidate:
     judgement: Judgement = NOTHING
 
     @property
-    def role(self) -> Role | None:
+    def role(self) -> FileRole | None:
         """The role by its name."""
         return self.judgement.role
 
@@ -59,7 +59,7 @@ class Group:
     # The patient, if the layout names one.
     patient: str = ""
 
-    def of_role(self, role: Role) -> list[Path]:
+    def of_role(self, role: FileRole) -> list[Path]:
         """Return the files that could have this role."""
         return [one.path for one in self.files if one.role is role]
 
@@ -71,7 +71,7 @@ class Group:
     @property
     def has_role(self) -> bool:
         """Whether any file is, or might be, part of a case; otherwise the folder is no case."""
-        return any(one.role not in (None, Role.OTHER_MASK, Role.VARIANT) for one in self.files)
+        return any(one.role not in (None, FileRole.OTHER_MASK, FileRole.VARIANT) for one in self.files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def bids_groups(folder: Folder, root: Path) -> Sorted:
         candidate = Candidate(path=path, judgement=_judge_mask(entities, _pipeline(path, derivatives)))
         if _key(entities) in files:
             files[_key(entities)].append(candidate)
-        elif candidate.role in (Role.REFERENCE, Role.TUMOUR):
+        elif candidate.role in (FileRole.REFERENCE, FileRole.TUMOUR):
             problems.append(f"{relative_name(path, root)}: there are no images of its subject and session.")
     above = folder.path.relative_to(root).parts
     groups = [_group(key, found, above=above) for key, found in files.items()]
@@ -265,7 +265,7 @@ def _channels(content: dict[str, Any], name: str) -> tuple[dict[int, Judgement],
     if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names) or not names:
         return {}, [f"{name}: it has neither channel_names nor modality, so its channels could be anything."]
     channels = {int(key): judge(tokens_of(str(text))) for key, text in names.items()}
-    if any(judgement.role is Role.CET1 for judgement in channels.values()):
+    if any(judgement.role is FileRole.CET1 for judgement in channels.values()):
         return channels, []
     shown = ", ".join(
         f"{key} = {text}" + (f", which {judge_.reason}" if (judge_ := channels[int(key)]).reason else "")
@@ -288,8 +288,8 @@ def _label(labels: object, name: str) -> tuple[Judgement | None, list[str]]:
         ]
     judgement = judge(tokens_of(f"mask {structures[0]}"))
     if structures[0].casefold() in PLAIN_LABELS:
-        judgement = Judgement(role=Role.REFERENCE)
-    if judgement.role in (Role.REFERENCE, Role.TUMOUR):
+        judgement = Judgement(role=FileRole.REFERENCE)
+    if judgement.role in (FileRole.REFERENCE, FileRole.TUMOUR):
         return judgement, []
     return None, [
         f"{name}: the label files outline {structures[0]!r}, which is not known to be the necrosis zone, so "

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.widgets.shared.qt_parts import Table, WrappedLabel, below, beside, button, lay
+from napari_necroseg.widgets.shared.qt_parts import ReadOnlyTable, WrappedLabel, below, beside, button, lay
 
 _COLUMNS = {
     "Case": "Name of the case. Double-click a row to open it.",
@@ -22,7 +22,7 @@ _COLUMNS = {
 _YES, _NO = "✓", "–"
 
 
-class CaseTable(Table):
+class CaseTable(ReadOnlyTable):
     """Shows a cohort; `chosen` carries the name of the case that was double-clicked."""
 
     chosen = Signal(str)

@@ -103,7 +103,7 @@ class WrappedLabel(QLabel):
         self.setText(re.sub(r"([/\\_\-]|\.(?!\d))", rf"\1{_BREAK}", text))
 
 
-class Table(QTableWidget):
+class ReadOnlyTable(QTableWidget):
     """A table to look at, whose first column takes what room there is.
 
     `titles`: of the columns, each with an explanation.

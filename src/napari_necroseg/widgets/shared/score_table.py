@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QTableWidget, QTableWidgetItem, QWidget
 from napari_necroseg.core.scoring.overlap import Counts, dice, sensitivity, specificity
 from napari_necroseg.core.scoring.published import COHORT, Published, published
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores
-from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, Table, given
+from napari_necroseg.widgets.shared.qt_parts import ROW_HEIGHT, ReadOnlyTable, given
 
 # The name of each score, its title, its unit, and its meaning.
 _ROWS = (
@@ -116,7 +116,7 @@ _ORDER = Qt.ItemDataRole.UserRole
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class ScoreTable(Table):
+class ScoreTable(ReadOnlyTable):
     """A row for each score: its value, the paper's, and a second reader's; hover to read its meaning."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -206,7 +206,7 @@ def written(name: str, unit: str, *, value: float | None) -> str:
     return f"{sign}{value:.2f} {unit}"
 
 
-class ScoredCases(Table):
+class ScoredCases(ReadOnlyTable):
     """Sorted by the column whose title was clicked; `case_wanted` is emitted with the name of a case."""
 
     case_wanted = Signal(str)
