@@ -70,9 +70,9 @@ def labels_of(dock):
 def written(dock):
     """The mask as the journal has it, once all is on disk."""
     mask = dock.hand.mask
-    if dock.hand.keeping is None:
+    if dock.workspace.journalling.of(dock.hand.mask) is None:
         return None
-    dock.hand.keeping.writer.wait(60)
+    dock.workspace.journalling.of(dock.hand.mask).writer.wait(60)
     path = journal_path(labels_of(dock), dock.workspace.case.name)
     return recover(
         path, np.zeros(mask.data.shape, np.uint8), case=dock.workspace.case.name, any_base=True
@@ -287,7 +287,7 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     mask.paint((2, 3, 3), 1)
     qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
     drawn = mask.data.copy()
-    writer = opened.hand.keeping.writer
+    writer = opened.workspace.journalling.of(opened.hand.mask).writer
     other = read_cohort(cohort_table)["c"]
     case = load_case(other)
     layers = [
@@ -333,7 +333,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
 def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
     monkeypatch.setattr(journal_writer, "RETRY_S", 0.1)
     mask = start(qtbot, opened)
-    opened.hand.keeping.writer.wait(60)
+    opened.workspace.journalling.of(opened.hand.mask).writer.wait(60)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -540,7 +540,7 @@ def test_work_in_another_window_is_not_taken_over(qtbot, opened):
     mask = start(qtbot, opened)
     path = journal_path(labels_of(opened), "a")
     # While it is written anew the journal is nobody's for a moment.
-    assert opened.hand.keeping.writer.wait(60)
+    assert opened.workspace.journalling.of(opened.hand.mask).writer.wait(60)
     with pytest.raises(FileError, match="another window"):
         Journal.resume(path, np.zeros_like(mask.data), case="a", any_base=True)
     mask.paint((2, 3, 3), 1)
