@@ -1,5 +1,7 @@
 """The frame that all docks share: a scroll area, the panel of a job, a footer, and a clean end."""
 
+import atexit
+import gc
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from weakref import WeakMethod
@@ -49,6 +51,10 @@ _MOST_LINES = 6
 _LEAST_WIDTH = 300
 FOOTER = "Research software, not a medical device."
 _T = TypeVar("_T")
+
+# Widgets of magicgui refer to each other in circles. What of them is alive when Python ends would be deleted
+# by PyQt in no order, and crash; this runs before PyQt's own clean-up, which was registered earlier.
+atexit.register(gc.collect)
 
 
 class JobPanel(QWidget):
