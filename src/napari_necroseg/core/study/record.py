@@ -81,7 +81,6 @@ class StudyRecord(BaseModel):
     config: StudyConfig
     # The table of its cases, relative to the study's folder where that is possible.
     cohort: str
-    # By name.
     cases: dict[str, StudyCase]
     # Of the software that worked on it last.
     versions: dict[str, str]

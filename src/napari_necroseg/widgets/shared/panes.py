@@ -114,11 +114,6 @@ class Panes:
             self._set_grid(viewer, right)
             self._caption(viewer)
 
-    def mirror_of(self, layer: Labels) -> Labels | None:
-        """Return the mirror of a mask, if it has one."""
-        mirror = self._mirrors.get(layer)
-        return None if mirror is None else mirror.layer
-
     def is_mirror(self, layer: Layer) -> bool:
         """Whether a layer only repeats another one."""
         return any(layer is mirror.layer for mirror in self._mirrors.values())
