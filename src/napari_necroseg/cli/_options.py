@@ -38,15 +38,19 @@ def add_spacing_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_cohort_options(parser: argparse.ArgumentParser) -> "argparse._MutuallyExclusiveGroup":
+def add_cohort_options(parser: argparse.ArgumentParser, *, has_folds: bool = False) -> None:
     """Add the cohort and the choice among its cases; `read_cases` and `choose_named` read them.
 
-    Returns the group of options of which only one may be given.
+    With `has_folds` the cases may be chosen by the cohort's fold column, too.
     """
     parser.add_argument("cohort", type=Path, metavar="COHORT", help="cohort.csv, or a folder that holds one")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--cases", metavar="A,B", help="use these cases only")
     which.add_argument("--exclude", metavar="A,B", help="leave these cases out")
+    if has_folds:
+        which.add_argument(
+            "--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column"
+        )
     parser.add_argument(
         "--labels",
         type=Path,
@@ -57,7 +61,6 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> "argparse._MutuallyEx
     parser.add_argument(
         "--unsigned", action="store_true", help="also use masks of --labels that nobody has signed off"
     )
-    return which
 
 
 def add_options(

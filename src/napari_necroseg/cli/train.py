@@ -59,8 +59,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training but its output, which both commands have."""
-    which = add_cohort_options(parser)
-    which.add_argument("--fold", metavar="K/N", help="leave out fold K of the N in the cohort's fold column")
+    add_cohort_options(parser, has_folds=True)
     parser.add_argument(
         "--validate",
         metavar="A,B",
