@@ -52,8 +52,8 @@ _LEAST_WIDTH = 300
 FOOTER = "Research software, not a medical device."
 _T = TypeVar("_T")
 
-# Widgets of magicgui refer to each other in circles. What of them is alive when Python ends would be deleted
-# by PyQt in no order, and crash; this runs before PyQt's own clean-up, which was registered earlier.
+# magicgui's widgets refer to each other in circles. PyQt, which cleans up after this, would delete what is left
+# of them when Python ends in no order, and crash.
 atexit.register(gc.collect)
 
 
