@@ -13,7 +13,6 @@ from typing import Any
 
 DOCKS = ("Cases", "Augmentation preview", "Train", "Predict", "Correct", "Study", "Scores")
 SIZE_PX = (1600, 1000)
-
 DOCK_WIDTH_PX = 405
 LONGEST_WAIT_S = 60.0
 

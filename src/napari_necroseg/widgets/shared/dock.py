@@ -52,8 +52,8 @@ _LEAST_WIDTH = 300
 FOOTER = "Research software, not a medical device."
 _T = TypeVar("_T")
 
-# magicgui's widgets refer to each other in circles. PyQt, which cleans up after this, would delete what is left
-# of them when Python ends in no order, and crash.
+# magicgui's widgets refer to each other in circles. PyQt's clean-up, which comes later, would delete what is
+# left of them in no order, and crash.
 atexit.register(gc.collect)
 
 
