@@ -124,6 +124,7 @@ def image_layer(volume: Volume, source: LayerSource, *, name: str) -> LayerData:
     kwargs = placement(source.grid) | {
         "name": name,
         "colormap": "gray",
+        "rgb": False,
         "contrast_limits": display_range(volume.voxels),
         "interpolation2d": "linear",
         "metadata": {METADATA_KEY: source},

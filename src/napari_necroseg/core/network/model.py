@@ -46,7 +46,6 @@ class Model:
     network: UNet
     record: RunRecord
     run: Path
-    # Of its weights file.
     sha256: str
     # By device: whether its short number format gives the same result; filled when it is used.
     holds: dict[str, bool] = field(default_factory=dict)
