@@ -7,17 +7,13 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.cohort import scan
 from napari_necroseg.core.cohort.find import Pairing, find_case, find_cases
 from napari_necroseg.core.errors import CohortError
+from napari_necroseg.core.events import run
 
 Make = Callable[..., Path]
 
 
 def pair(folder: Path) -> Pairing:
-    search = find_cases(folder)
-    while True:
-        try:
-            next(search)
-        except StopIteration as end:
-            return end.value
+    return run(find_cases(folder))
 
 
 def shown(case: CaseFiles, root: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from napari_necroseg.core.cohort import scan
 from napari_necroseg.core.cohort.find import Pairing, find_cases
 from napari_necroseg.core.cohort.scan import list_images
+from napari_necroseg.core.events import run
 
 Make = Callable[..., Path]
 
@@ -23,12 +24,7 @@ LITTER = (
 
 
 def pair(folder: Path) -> Pairing:
-    search = find_cases(folder)
-    while True:
-        try:
-            next(search)
-        except StopIteration as end:
-            return end.value
+    return run(find_cases(folder))
 
 
 def names(found: Pairing) -> list[str]:

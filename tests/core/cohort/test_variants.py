@@ -5,17 +5,13 @@ import pytest
 
 from napari_necroseg.core.cohort.file_names import variants_among
 from napari_necroseg.core.cohort.find import Pairing, find_cases
+from napari_necroseg.core.events import run
 
 Make = Callable[..., Path]
 
 
 def pair(folder: Path) -> Pairing:
-    search = find_cases(folder)
-    while True:
-        try:
-            next(search)
-        except StopIteration as end:
-            return end.value
+    return run(find_cases(folder))
 
 
 def names(found: Pairing) -> list[str]:
