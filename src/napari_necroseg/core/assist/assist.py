@@ -1,4 +1,4 @@
-"""Outlines what was clicked: from a click to a mask, on images in memory and on files."""
+"""Outlines the clicked zone, on images in memory or in files."""
 
 import threading
 import time
@@ -80,14 +80,14 @@ class AssistStopped(Exception):  # noqa: N818 - nothing went wrong
 
 
 def check_stop(stop: Stop) -> None:
-    """Raise `Stopped` if the computation is to stop."""
+    """Raise `AssistStopped` if the computation is to stop."""
     if stop is not None and stop.is_set():
         raise AssistStopped
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssistedMask:
-    """A first mask: where it is, how it was made, how large it is, where an earlier file of its name went."""
+    """A first mask: its file, how it was made, its size, and where an earlier file of its name went."""
 
     case: str
     path: Path
@@ -104,9 +104,9 @@ class AssistedMask:
 def assist_files(
     files: CaseFiles, config: AssistConfig, *, seed_mm: Point, out: Path
 ) -> Generator[Event, None, None]:
-    """Read a case without its masks, outline what is about a point, write a mask on the grid of ceT1.
+    """Read a case without its masks, outline the zone about a point, and write its mask on the ceT1 grid.
 
-    The click is a world position, RAS+. A file of the mask's name is kept under another name. Yields
+    The point is a world position, RAS+, in mm. An earlier file of the mask's name is renamed. Yields
     `Started`, `Warned` for what should be known of the case, and `Finished` with an `AssistedMask`; raises
     `SettingsError`, `FileError` or `ResourceError` if the point, the case or the path of the mask cannot be
     used.

@@ -1,4 +1,4 @@
-"""Fuzzy c-means of the intensities (Passera 2013): the tissue that was clicked, as far as it is in sight.
+"""Fuzzy c-means of the intensities (Passera 2013): the clicked tissue, as far as a straight line reaches.
 
 J. C. Bezdek, *Pattern Recognition with Fuzzy Objective Function Algorithms*, 1981: centres and memberships in
 turns, the memberships by the inverse squares of the distances to the centres (exponent 2).
@@ -19,7 +19,7 @@ Rows = NDArray[np.float64]
 
 
 def fuzzy_c_means(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
-    """Return the voxels ``(Z, Y, X)`` of the clicked cluster that are in sight of the click."""
+    """Return the voxels ``(Z, Y, X)`` that a straight line from the click reaches within its cluster."""
     scores = np.moveaxis(scene.scores, 0, -1).astype(np.float64)
     points = scores[scene.reach]
     centres = fuzzy_centres(points[:: max(1, len(points) // MOST_VOXELS)], clusters)
@@ -32,7 +32,7 @@ def fuzzy_c_means(scene: Scene, *, clusters: int, smooth_mm: float) -> Mask:
 
 
 def fuzzy_centres(points: Rows, clusters: int) -> Rows:
-    """Return the centres ``(cluster, channel)`` of so many fuzzy clusters of points ``(point, channel)``.
+    """Return the centres ``(cluster, channel)`` of fuzzy clusters of points ``(point, channel)``.
 
     They start at evenly spread quantiles of the first channel.
     """

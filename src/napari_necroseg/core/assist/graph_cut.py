@@ -24,7 +24,7 @@ from napari_necroseg.core.assist.rays import connected, next_on_ray
 from napari_necroseg.core.assist.scene import Floats, Scene
 from napari_necroseg.core.masks.components import Mask
 
-# A square mm of surface weighs as much as a layer so thick of voxels that are just like the click.
+# A surface weighs as much as a layer of this thickness, of voxels that are just like the click.
 SURFACE_MM = 1.0
 
 # Capacities are whole numbers; a voxel that is just like the click has this one.
@@ -41,7 +41,7 @@ def graph_cut(scene: Scene, seen: Floats, *, tolerance: float) -> Mask:
     """Return the mask ``(Z, Y, X)`` of the box that is cheapest to cut out.
 
     `seen` ``(Z, Y, X)`` is the greatest unlikeness on the way from the click (`most_on_ray`), `tolerance` the
-    unlikeness at which a voxel is as well outside as inside.
+    unlikeness at which inside and outside cost a voxel the same.
     """
     affinity = _affinity(scene, seen, tolerance=tolerance)
     source, sink = scene.unlike.size, scene.unlike.size + 1
@@ -76,7 +76,7 @@ def _between_voxels(scene: Scene) -> Links:
     for axis, step in enumerate(steps):
         before, after = (np.delete(numbers, end, axis).ravel() for end in (numbers.shape[axis] - 1, 0))
         ease = np.exp(-((step.ravel() / (noise or 1.0)) ** 2) / 2)
-        # At least one, so that neighbours that differ wholly stay neighbours.
+        # At least one, so that neighbours that differ completely are still linked.
         weight = (1 + UNIT * SURFACE_MM / scene.spacing_mm[axis] * ease).astype(np.int32)
         tails += [before, after]
         heads += [after, before]

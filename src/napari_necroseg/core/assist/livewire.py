@@ -17,10 +17,10 @@ from napari_necroseg.core.volume import Voxels
 Pixel = tuple[int, int]
 PixelSpacing = tuple[float, float]
 SMOOTH_MM = 0.8
-# The steepest 5 % of the slice are edge enough; the crest of an edge costs so much of what plain tissue does.
+# The steepest 5 % of a slice are full edges; along the crest of one, a path costs this share of plain tissue.
 STEEP_PERCENT = 95
 EDGE_COST = 0.03
-# A pixel is on the crest if none is steeper within this.
+# A pixel is on the crest if none within this distance is steeper.
 CREST_MM = 2.0
 
 
@@ -41,7 +41,7 @@ class LiveWire:
         self._start: Pixel | None = None
 
     def anchor(self, start: Pixel) -> None:
-        """Find the paths that start at a pixel; that is what takes time.
+        """Find the paths that start at a pixel, which takes time.
 
         Raises `SettingsError` if the pixel lies outside of the slice.
         """
@@ -87,7 +87,7 @@ def edge_cost(slices: Sequence[Voxels], spacing_mm: PixelSpacing) -> NDArray[np.
 
 
 def _steepness(pixels: Voxels, spacing_mm: PixelSpacing) -> NDArray[np.float64] | None:
-    """From 0 to 1 on the crest of a steep edge; None for a slice of one value."""
+    """Steepness from 0 to 1, which is the crest of a steep edge; None for a slice of one value."""
     if not np.isfinite(pixels).all():
         raise SettingsError("Some pixels of the slice are no numbers; mend the image first.")
     smooth = ndimage.gaussian_filter(pixels.astype(np.float64), SMOOTH_MM / np.asarray(spacing_mm))

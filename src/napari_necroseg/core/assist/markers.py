@@ -1,7 +1,7 @@
 """Grows the mask from markers: watershed (after Bricault 2006) and random walker (Grady 2006).
 
-Of the watershed the outline is the crest of the edge between the markers; by the random walker a voxel
-belongs where a walk from it is likely to arrive.
+The watershed's outline is the crest of the edge between the markers; the random walker gives each voxel to
+the marker that a walk from it is more likely to reach first.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ SURELY_OUTSIDE = 1.5
 INSIDE, OUTSIDE = 1, 2
 Marks = NDArray[np.int32]
 
-# How much an edge slows the walk: some 10,000 times from like the click to unlike it, and no more, since
-# equations with pockets that no walk comes out of have no solution.
+# How much an edge slows the walk: some 10,000 times between voxels like the click and unlike it, and no more,
+# since the equations have no solution where a walk is trapped.
 BETA = 30.0
 
 # The walk takes place on every second (third, ...) voxel where these lie no further apart than this.
@@ -50,7 +50,7 @@ def _steepness(scene: Scene) -> Floats:
     """Change of the scores per mm, over all sequences."""
     squares = np.zeros(scene.unlike.shape, np.float32)
     for axis, mm in enumerate(scene.spacing_mm):
-        # Of a single slice there is no gradient across slices.
+        # A single slice has no gradient across slices.
         if scene.unlike.shape[axis] > 1:
             squares += (np.gradient(scene.scores, mm, axis=axis + 1) ** 2).sum(axis=0)
     return np.sqrt(squares)
@@ -85,7 +85,7 @@ def _probability(likeness: NDArray[np.float64], marks: Marks, *, spacing_mm: Spa
         tol=SOLVED,
         return_full_prob=True,
         spacing=spacing_mm,
-        # A solution this rough leaves 0 and 1 by a little.
+        # A solution this rough goes a little below 0 and above 1.
         prob_tol=0.1,
     )[0]
     return inside

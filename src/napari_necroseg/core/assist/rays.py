@@ -1,8 +1,8 @@
 """Rays from the click: what lies on them, how much a region on them may tolerate, and which part is kept.
 
 A zone is nearly star-shaped about its middle: from the click a straight line leads to each of its voxels
-without leaving it, which is not so where a region leaks around a corner. Egger's rays (2015) say so, as does
-the star prior of Veksler (2008): these are its lines.
+without leaving it, which is not so where a region leaks around a corner. Egger's rays (2015) rest on this, as
+does the star prior of Veksler (2008), whose lines these are.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ N_LEVELS = 200
 # A region smaller than this is noise about the click.
 LEAST_ML = 0.2
 
-# If much of the outline lies on the border of the box, the region has leaked.
+# If much of the outline borders on what is out of reach, the region has leaked.
 CLOSED_POWER = 2
 Sums = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ Sums = NDArray[np.float64]
 def most_on_ray(scene: Scene, obstacle: Floats) -> Floats:
     """Return the greatest obstacle on the straight line from the click, or from the nearest stroke inside.
 
-    ``(Z, Y, X)``, as the obstacle; 0 at the click and on strokes, infinite behind what is out of reach.
+    ``(Z, Y, X)``, like the obstacle; 0 at the click and on strokes, infinite out of reach and behind it.
     """
     seen = np.where(scene.reach, obstacle, np.float32(np.inf))
     seen[scene.seeds] = 0
@@ -43,7 +43,7 @@ def most_on_ray(scene: Scene, obstacle: Floats) -> Floats:
 def next_on_ray(scene: Scene) -> Numbers:
     """Return for each voxel the flat index of the next one on the straight line to the nearest seed.
 
-    The lines are those of Bresenham: one voxel a step along the longest side. A seed is its own next voxel.
+    The lines are those of Bresenham: one voxel per step along the longest side. A seed is its own next voxel.
     """
     _, nearest = ndimage.distance_transform_edt(~scene.seeds, sampling=scene.spacing_mm, return_indices=True)
     here = np.indices(scene.unlike.shape)
@@ -64,10 +64,10 @@ def closed(obstacle: Floats, scene: Scene, *, gap_mm: float) -> Floats:
 def best_tolerance(scene: Scene, cost: Floats) -> float:
     """Return the tolerance whose region stands out most clearly and is roundest.
 
-    It is that with the greatest product of three numbers. The contrast: the mean, over the area of the
-    outline, of the unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler
-    1998). The sphericity: the area of a ball of the same volume over that of the outline. The square of the
-    share of the outline that is not on the border of what is looked at, where a region leaks. `cost`
+    It has the greatest product of three numbers. The contrast: the mean, over the area of the outline, of the
+    unlikeness outside minus inside (the peripheral contrast of Hojjatoleslami and Kittler 1998). The
+    sphericity: the area of a ball of the same volume over that of the outline. The square of the share of the
+    outline that does not border on what is out of reach, where a region leaks. `cost`
     ``(Z, Y, X)`` is the smallest tolerance of the regions that hold each voxel, infinite out of reach.
     """
     levels = np.linspace(0, np.sqrt(2) * MOST_Z, N_LEVELS + 1)[1:]
@@ -102,7 +102,7 @@ def _outlines(scene: Scene, cost: Floats, *, levels: Sums) -> tuple[Sums, Sums, 
 
 
 def _sums(at: NDArray[np.int64], weight: NDArray[Any] | None, *, n_levels: int) -> Sums:
-    """Sum of what lies at each level and below."""
+    """Sum of the weights (1 each, if None) at each level and below."""
     weights = None if weight is None else weight.ravel()
     sums: Sums = np.cumsum(np.bincount(at.ravel(), weights, n_levels + 1), dtype=np.float64)[:n_levels]
     return sums
@@ -125,7 +125,7 @@ def connected(mask: Mask, scene: Scene) -> Mask:
 def tidied(mask: Mask, scene: Scene, *, smooth_mm: float) -> Mask:
     """Cut off what is thinner than a ball of this radius, keep what holds the click, fill holes in slices.
 
-    About the click nothing is cut off. A larger mask never becomes a smaller one by this.
+    Nothing is cut off about the click. If one mask holds another, it still does after this.
     """
     ball = ball_of(smooth_mm, scene.spacing_mm)
     near = distances_mm(mask.shape, scene.seed, spacing_mm=scene.spacing_mm) <= smooth_mm

@@ -32,7 +32,7 @@ def growing_cost(scene: Scene, *, smooth_mm: float) -> Floats:
 
     beyond = np.float32(scene.unlike.max() + 1)
     ball = ball_of(smooth_mm, scene.spacing_mm)
-    # What must be tolerated for the ball to lie with its middle on each voxel.
+    # The tolerance with which the ball fits when its middle lies on each voxel.
     fits = ndimage.grey_dilation(scene.unlike, footprint=ball, mode="constant", cval=0.0)
     fits[~scene.reach] = beyond
     fits[scene.seeds] = 0

@@ -18,7 +18,7 @@ from napari_necroseg.core.volume import Voxels
 
 Index = tuple[int, int, int]
 
-# The click stands for the median of the voxels that are no further from it than this.
+# The scores at the click are the median of the voxels that are no further from it than this.
 CORE_MM = 2.0
 
 # Voxels darker than this share of the bright half of the image, and connected to its border, are air.
@@ -85,9 +85,9 @@ def make_scene(
     config: AssistConfig,
     strokes: Strokes | None = None,
 ) -> Scene:
-    """Cut the box about the clicked voxel out of images ``(Z, Y, X)``, with all strokes inside.
+    """Cut out of images ``(Z, Y, X)`` the box about the clicked voxel that holds all strokes inside.
 
-    Raises `SettingsError` if there is nothing to see: no image, one value only, voxels that are no numbers.
+    Raises `SettingsError` if there is nothing to see: no image, one value only, or nan.
     """
     shown = [name for name in config.sequences if name in images]
     if not shown:
@@ -119,7 +119,7 @@ def make_scene(
 
 
 def distances_mm(shape: tuple[int, ...], seed: tuple[int, ...], *, spacing_mm: Spacing) -> Floats:
-    """Distance of each voxel ``(Z, Y, X)`` from one of them."""
+    """Distance of each voxel ``(Z, Y, X)`` from the voxel `seed`."""
     lines = [(np.arange(n) - at) * mm for n, at, mm in zip(shape, seed, spacing_mm, strict=True)]
     z, y, x = np.ix_(*lines)
     return np.asarray(np.sqrt(z**2 + y**2 + x**2), np.float32)

@@ -37,7 +37,7 @@ class Tile:
 
 
 def make_tile(images: NDArray[np.float32], target: NDArray[np.uint8], *, drawn: Drawn, number: int) -> Tile:
-    """Choose what stands for a sample ``(C, *S)``: of a volume patch the slice with most of the target."""
+    """Make the tile of a sample ``(C, *S)``: a volume patch is shown by the slice with most target."""
     if images.ndim == 4:
         area = target.sum(axis=(1, 2))
         index = int(area.argmax()) if area.any() else len(target) // 2
@@ -83,7 +83,7 @@ def to_pixels(
     black: NDArray[np.float32] | float = BLACK,
     lines: tuple[NDArray[np.bool_], tuple[int, int, int]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Turn white images ``(C, Y, X)`` into enlarged pixels ``(C, 2 Y, 2 X, 3)``, with the outline of a mask.
+    """Turn whitened images ``(C, Y, X)`` into enlarged pixels ``(C, 2 Y, 2 X, 3)`` with a mask's outline.
 
     `black` is the intensity that is black, ``(C, 1, 1)`` if it differs from sequence to sequence; `lines` are
     pixels ``(2 Y, 2 X)`` to be drawn below the outline, and their colour.

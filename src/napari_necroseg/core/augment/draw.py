@@ -35,17 +35,17 @@ class Sampling:
     # Share of the patches that stand at the target (without one: in the middle of the image) and surely show
     # some of it; the others lie anywhere in the image.
     target_share: float = 1.0
-    # Of the 2D samples from patches at the target the share whose slice surely shows it; the other slices are
+    # Share of the 2D samples from patches at the target whose slice surely shows it; the other slices are
     # drawn from all of the patch, as in the paper.
     slice_share: float = 0.0
-    # Standard deviation of the brightness and of the logarithm of the contrast of white images. They stand
-    # for what whitening by whole images cannot know: other scanners, and how much of it is ill.
+    # Standard deviation of the brightness and of the logarithm of the contrast of whitened images. They stand
+    # for what whitening by whole images cannot know: other scanners, and how much of an image is ill.
     intensity_spread: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Chances:
-    """The random numbers behind B draws, for each always the same in number and order.
+    """The random numbers behind B draws: each draw takes as many, in the same order.
 
     So changing one range, or switching a transform off, changes nothing else of the draw. All lie from 0 to 1
     but `contrast`, which holds standard normal numbers ``(B, 2, C)``.
@@ -79,7 +79,7 @@ def sampling_of(config: TrainConfig, patch_shape: Shape) -> Sampling:
 
 
 def generator_of(seed: int, number: int) -> np.random.Generator:
-    """Return the random numbers of a training's sample: each has its own, so that none needs those before."""
+    """Return the random generator of one sample of a training, which depends on no sample before it."""
     return np.random.default_rng([seed, number])
 
 
@@ -267,7 +267,7 @@ def voxels_shown(
 
 
 def _evenly_spread(witnesses: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
-    """Return at most so many of the witnesses."""
+    """Return at most `most` of the witnesses."""
     if most is None or len(witnesses) <= most:
         return witnesses
     chosen: NDArray[np.int64] = witnesses[((np.arange(most) + 0.5) * len(witnesses) / most).astype(int)]

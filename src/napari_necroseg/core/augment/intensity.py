@@ -60,8 +60,8 @@ def blur(images: Tensor, sigma_voxels: NDArray[np.float64]) -> None:
 def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
     """Raise each sequence of images ``(B, C, Z, Y, X)`` to its power ``(B, C)``.
 
-    It is scaled to 0 to 1 between its extremes in all the images, which stay what they were. The images are
-    the patches, or slices of them and the voxels that stand for their patches.
+    For this it is scaled to 0 to 1 by its extremes over all the images; these extremes do not change. The
+    images are the patches, or slices of them and the voxels that stand for their patches.
     """
     if not (gamma != 1).any():
         return
@@ -79,7 +79,7 @@ def apply_gamma(images: list[Tensor], gamma: NDArray[np.float64]) -> None:
 def apply_contrast(
     images: Tensor, contrast: Sequence[tuple[float, ...]], *, brightness: Sequence[tuple[float, ...]]
 ) -> None:
-    """Multiply white images ``(B, C, *S)`` by one number ``(B, C)`` and add another, in place."""
+    """Multiply whitened images ``(B, C, *S)`` by one number ``(B, C)`` and add another, in place."""
     shape = (*images.shape[:2], *[1] * (images.ndim - 2))
     factor, offset = (
         torch.tensor(values, device=images.device).view(shape) for values in (contrast, brightness)
@@ -91,7 +91,7 @@ def _raise(images: list[Tensor], power: Tensor) -> None:
     """Raise images ``(..., Z, Y, X)`` in place to powers ``(..., 1, 1, 1)``."""
     low = torch.stack([image.amin(dim=(-3, -2, -1), keepdim=True) for image in images]).amin(dim=0)
     high = torch.stack([image.amax(dim=(-3, -2, -1), keepdim=True) for image in images]).amax(dim=0)
-    # A constant sequence stays one.
+    # A constant sequence stays constant.
     stretch = torch.where(high > low, 1 / (high - low), 0.0)
     smallest = torch.exp(_LOG_OF_ZERO / power.clamp(min=1))
     for image in images:

@@ -23,7 +23,7 @@ from napari_necroseg.core.augment.source import Shape
 Array = NDArray[np.float64]
 Lattice = tuple[range, range, range]
 
-# Of planes, rows and columns, as `place_terms` gives them.
+# For planes, rows and columns, as `place_terms` gives them.
 Terms = NDArray[np.float32]
 PlaceTerms = tuple[Terms, Terms, Terms]
 
@@ -69,7 +69,7 @@ class Drawn:
     gamma
         Exponent of each sequence.
     contrast, brightness
-        Factor of the white intensities of each sequence, and the number that is added then; empty where
+        Factor of the whitened intensities of each sequence, and the number added then; empty where
         neither is varied.
     slice_index
         The slice of the patch that is a 2D sample; None for the whole patch.
@@ -170,9 +170,9 @@ class Mapping:
 def map_draws(
     draws: Sequence[Drawn], spacings_mm: Sequence[tuple[float, float, float]], *, patch_shape: Shape
 ) -> Mapping:
-    """Return the maps of draws with the spacings of their sources; they have equally many control points.
+    """Return the maps of draws, all with as many control points, from the spacings of their sources.
 
-    Raises `ValueError` if a draw or a spacing gives places that are no numbers: compiled code would read
+    Raises `ValueError` if a draw or a spacing gives places that are not finite: compiled code would read
     memory there.
     """
     middle = (np.array(patch_shape) - 1) / 2
@@ -262,7 +262,7 @@ def _linear(draws: Sequence[Drawn], spacings_mm: Array) -> Array:
         np.array([drawn.rotation_transversal_deg for drawn in draws]),
         np.array([drawn.rotation_sagittal_deg for drawn in draws]),
     ).swapaxes(1, 2)
-    # Without a rotation exactly 1 / scale, so that a plain crop stays one.
+    # Without a rotation exactly 1 / scale, so that a plain crop stays a crop.
     in_voxels = turned * spacings_mm[:, None] / spacings_mm[:, :, None]
     scale = np.array([drawn.scale for drawn in draws])
     return np.asarray(mirror[:, :, None] * in_voxels / scale[:, None, None])

@@ -34,7 +34,7 @@ _PARTS = 8
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """What the network sees and what it should say, on the device of the source."""
+    """The images that the network sees, and the target that it should predict, on the source's device."""
 
     images: Tensor  # ``(C, *S)``, or ``(B, C, *S)`` for a batch; float32, whitened
     target: Tensor  # ``(*S)``, or ``(B, *S)`` for a batch; uint8, 0 and 1
@@ -100,7 +100,7 @@ def resampled(
 ) -> Tensor:
     """Return values ``(B, channels, z, y, x)`` of the first channels of the sources; 0 beyond their border.
 
-    A draw that puts voxels onto voxels (a crop, flipped or not) copies them to the bit; any other
+    A draw that puts voxels onto voxels (a crop, flipped or not) copies them bit for bit; any other
     interpolates linearly. There is a lattice for each draw, all of the same size.
     """
     size = [len(indices) for indices in lattices[0]]

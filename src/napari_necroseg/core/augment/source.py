@@ -72,7 +72,7 @@ def make_source(
 ) -> Source:
     """Make the source of a case from images ``(C, Z, Y, X)``, float32, and its mask ``(Z, Y, X)``, if any.
 
-    What is not 0 in the mask is inside. Images that were whitened as a whole, `is_white`, stay as they are.
+    Voxels of the mask that are not 0 are inside. Images already whitened as a whole (`is_white`) stay so.
     """
     inside = np.zeros(images.shape[1:], np.uint8) if target is None else (target != 0).astype(np.uint8)
     padded = _within_zeros(len(images) + 1, inside.shape)

@@ -188,8 +188,8 @@ def make_slice(
 
     `fine` is the case with the places of the slice, `coarse` is `Source.coarse` with the places that stand
     for the patch, `finish` holds the weights of the blur ``(C, odd)``, gamma ``(C,)`` and `Source.air`
-    ``(C,)``, empty for None. Written are `made` ``(C + 1, Y, X)``, the whitened sequences and how much of
-    each voxel is target, and `target` ``(Y, X)``, where that is half of it or more.
+    ``(C,)``, empty for None. It writes `made` ``(C + 1, Y, X)``, the whitened sequences and how much of each
+    voxel is target, and `target` ``(Y, X)``, where that is half of it or more.
     """
     weights, power, air = finish
     n_sequences = len(power)
@@ -221,9 +221,9 @@ def make_slice(
 def fill(places: Places, values: NDArray[Any], first_row: int, last_row: int) -> None:
     """Interpolate rows linearly; 0 beyond the border.
 
-    `places` are all of ``(Z Y X C)`` in one row and `LANES` numbers more, the outermost voxels being 0; its
-    sizes; the terms of `mapping.place_terms`. `values` ``(C or fewer, z y, x)`` are written from the first to
-    before the last row.
+    `places` are the numbers of ``(Z Y X C)`` in one row and `LANES` more, the outermost voxels being 0; the
+    four sizes; the terms of `mapping.place_terms`. `values` ``(C or fewer, z y, x)`` are written from the
+    first to before the last row.
     """
     voxels, size, planes, rows, columns = places
     n_rows, n_columns = len(rows), columns.shape[1]
@@ -310,7 +310,7 @@ def soften(planes: NDArray[Any], weights: NDArray[Any], bounds: NDArray[Any], fi
     """
     for number in range(first, last):
         plane, middle = planes[number], weights.shape[1] // 2
-        # Nothing but the weight of the voxel itself leaves the plane as it is.
+        # If only the voxel itself has a weight, the plane stays as it is.
         if weights[number, middle] < _ONE:
             _blur(plane, weights[number])
         bounds[number] = _extremes(plane.ravel())
@@ -318,7 +318,7 @@ def soften(planes: NDArray[Any], weights: NDArray[Any], bounds: NDArray[Any], fi
 
 @compiled
 def brighten(planes: NDArray[Any], how: NDArray[Any], sums: NDArray[Any], first: int, last: int) -> None:
-    """Raise planes; `how` is ``(n, 3)``: power, low and stretch.
+    """Raise planes to powers; `how` is ``(n, 3)``: power, low and stretch.
 
     The sums of their values and of their squares go to `sums` ``(n, 2)``.
     """
@@ -330,7 +330,7 @@ def brighten(planes: NDArray[Any], how: NDArray[Any], sums: NDArray[Any], first:
 
 @compiled
 def scale(planes: NDArray[Any], how: NDArray[Any], first: int, last: int) -> None:
-    """Take a mean off planes and multiply what is left; `how` is ``(n, 2)``: means and factors."""
+    """Subtract means from planes and multiply by factors; `how` is ``(n, 2)``: means and factors."""
     for number in range(first, last):
         mean, factor = how[number]
         _scale(planes[number].ravel(), mean, factor)
@@ -344,7 +344,7 @@ def _scale(values: NDArray[Any], mean: float, factor: float) -> None:
 
 @compiled
 def _extremes(values: NDArray[Any]) -> tuple[Any, Any]:
-    """Return the lowest and the highest of values ``(n,)``, sooner than by `min` and `max`."""
+    """Return the lowest and the highest of values ``(n,)``, faster than `min` and `max`."""
     low, high = values[0], values[0]
     for i in range(len(values)):
         value = values[i]
@@ -364,13 +364,13 @@ def _moments(values: NDArray[Any]) -> tuple[float, float]:
 
 @compiled
 def stretch_between(low: float, high: float) -> Any:
-    """Return the factor that takes values between two others to 0 to 1; 0 for a constant, which stays one."""
+    """Return the factor that stretches a range of values to a length of 1; 0 if all values are equal."""
     return _ONE / (high - low) if high > low else _ZERO
 
 
 @compiled
 def whitening(sums: NDArray[Any], n: int) -> tuple[Any, Any]:
-    """Return mean and factor that whiten n values whose sums are `moments`; 0 for the noise of arithmetic."""
+    """Return mean and factor that whiten n values with sums from `_moments`; 0 if they are constant."""
     mean = sums[0] / n
     deviation = math.sqrt(max(sums[1] / n - mean * mean, 0.0))
     is_noise = deviation <= FLOAT32_NOISE * abs(mean)

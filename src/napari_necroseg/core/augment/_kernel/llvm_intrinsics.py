@@ -21,12 +21,12 @@ from numba.extending import intrinsic
 LANES = 4
 _BITS_OF_FRACTION, _EXPONENT_OF_ONE = 23, 127 << 23
 
-# Of the root of one half, from where fractions are counted, so that their logarithms are near 0.
+# The bits of the root of one half: fractions are counted from it, so that their logarithms are near 0.
 _BITS_OF_ROOT_HALF = 0x3F3504F3
 _LEAST_EXPONENT = np.float32(-126)
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 
-# Of the two series; written out below, since a loop over them would not become vector code.
+# Coefficients of the two series; written out, since a loop over them would not become vector code.
 _LOG_1, _LOG_3, _LOG_5, _LOG_7 = (np.float32(2 / math.log(2) / odd) for odd in (1, 3, 5, 7))
 _EXP_1, _EXP_2, _EXP_3, _EXP_4, _EXP_5, _EXP_6 = (
     np.float32(math.log(2) ** order / math.factorial(order)) for order in range(1, 7)
@@ -44,7 +44,7 @@ class _ForgivingCache(FunctionCache):  # type: ignore[misc]  # numba has no type
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is first called, and keep its code on disk where that can be.
+    """Compile a function when it is first called, and keep its code on disk where possible.
 
     Where neither the package's folder nor the user's can be written, each process compiles anew: the torch
     engine would round differently, and a training that goes on there would get other weights.
