@@ -13,11 +13,10 @@ from napari_necroseg.core.scoring.overlap import Mask, count, dice
 def what_changed(before: Mask, after: Mask, *, voxel_ml: float) -> Changes:
     """Compare a corrected mask with the prediction that it began as.
 
-    Raises `GeometryError` if the masks have different shapes.
-
     `before`, `after`: ``(Z, Y, X)``; prediction and correction, true inside the zone. Either may be empty.
     `voxel_ml`: volume of a voxel.
-    Returns dice coefficient (None where both are empty), volumes in mL, and the slices on which they differ.
+    Returns the Dice coefficient (None if both are empty), both volumes in mL, and the slices that differ.
+    Raises `GeometryError` if the masks have different shapes.
     """
     if before.shape != after.shape:
         raise GeometryError(

@@ -36,12 +36,11 @@ def check_figures() -> None:
 def write_figures(scores: Mapping[str, Scores], folder: Path, *, n_unscored: int = 0) -> tuple[Path, ...]:
     """Draw the scores of a cohort and write each figure as PNG, SVG and PDF.
 
-    Raises `ResourceError` if matplotlib is missing, or the folder cannot be written.
-
     `scores`: by case; those with nothing to find and false alarms are left out, missed ones are not.
     `folder`: is made if it is missing; files of these names are replaced (see `keep_foreign`). `n_unscored`:
     how many more cases there are that have no scores; the titles say so.
-    Returns ``boxes.*`` and ``volumes.*``.
+    Returns the paths of ``boxes.*`` and ``volumes.*``.
+    Raises `ResourceError` if matplotlib is missing, or the folder cannot be written.
     """
     check_figures()
     return tuple(

@@ -94,8 +94,8 @@ def score_files(
     Yields
     ------
     Event
-        `CaseScored` or `CaseFailed` a case, `Progress` for those of other sets, then `Finished` with a
-        `Summary`.
+        `CaseScored` or `CaseFailed` for each case, `Progress` for those of other sets, then `Finished` with
+        a `Summary`.
 
     Raises
     ------
@@ -122,8 +122,9 @@ def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Gene
     """Score pairs of masks; a pair that cannot be read is reported and does not stop the others.
 
     `pairs`: from `find_pairs`. `options`: what they are compared with, and what is written.
-    Yields `CaseScored` or `CaseFailed` a case, `Progress` for those of other sets, then `Finished` with a
-    `Summary`.
+    Yields `CaseScored` or `CaseFailed` for each case, `Progress` for those of other sets, then `Finished`
+    with a `Summary`.
+    Raises `FileError` if no case could be scored, and `NecrosegError` if a result cannot be written.
     """
     options = ScoringOptions() if options is None else options
     _check_out(options)
@@ -157,9 +158,8 @@ def _check_out(options: ScoringOptions) -> None:
 def other_pairs(pairs: MaskPairs, reference: Path, *, other: Path) -> MaskPairs:
     """Find another set of masks of the same cases.
 
-    Raises `NecrosegError` if nothing fits together.
-
     `pairs`: those of the first set. `reference`, `other`: as in `find_pairs`.
+    Raises `NecrosegError` if nothing fits together.
     """
     found = find_pairs(reference, other)
     # A single file names its case; here both files are of the same case.

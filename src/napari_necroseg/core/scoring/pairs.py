@@ -80,11 +80,10 @@ class ReadPair:
 def find_pairs(reference: Path, prediction: Path) -> MaskPairs:
     """Find which prediction belongs to which reference.
 
-    Raises `NecrosegError` if something named does not exist or nothing fits together.
-
     `reference`, `prediction`: two files; two folders, whose files are paired by equal names; or a
     ``cohort.csv`` (or its folder) and a folder with ``<case>.nii.gz`` for each of its cases that has a
     reference. Names that differ only in letter case are the same.
+    Raises `NecrosegError` if something named does not exist or nothing fits together.
     """
     for path in (reference, prediction):
         if not path.exists():
@@ -199,7 +198,7 @@ class MaskFolder:
 
     # The files with each name; with several, the right one cannot be known.
     files: Mapping[str, tuple[Path, ...]]
-    # What was left out, a sentence each.
+    # Sentences on files that were left out.
     notes: tuple[str, ...] = ()
 
     def name_of(self, key: str) -> str:

@@ -45,7 +45,7 @@ def interval_of_mean(groups: Iterable[Sequence[float]]) -> tuple[float, float]:
 
     `groups`: the values of each patient. Patients are drawn with all of their values, which are not
     independent; one without values is left out.
-    Returns percentiles of the means of 2,000 resamples, always with the same random numbers; nan for less
+    Returns percentiles of the means of 2,000 resamples, always with the same random numbers; nan for fewer
     than two patients, or where a value is infinite.
     """
     patients = [values for values in groups if len(values)]

@@ -182,7 +182,7 @@ class Summary:
         return Unscored.of(self)
 
     def remarks(self, *, most_named: int = MOST_NAMED) -> tuple[str, ...]:
-        """Return remarks for readers of the numbers, a sentence each, with so many case names at most."""
+        """Return remarks for readers of the numbers, a sentence each, with at most `most_named` cases."""
         known = known_in_words(self.trained_on, self.total)
         altered = altered_in_words(
             self.changed_since_written, self.corrected_by_hand, total=self.total, most=most_named
@@ -262,7 +262,7 @@ def compare(
 
     `first`: scores by case. `others`: further ones by name of the set, all against the same references.
     `patients`: the patient of each case; a case that is not named is a patient of its own.
-    Returns one for each of `others`; p values are corrected over all scores of all of them.
+    Returns a comparison for each of `others`; p values are corrected over all scores of all of them.
     """
     drafts = [_compared(first, name, other=other, patients=patients or {}) for name, other in others.items()]
     corrected = iter(holm([change.p for draft in drafts for change in draft.changes]))

@@ -95,7 +95,7 @@ def surface_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
 
 
 def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing) -> NDArray[np.float32]:
-    """Return the distance from the reference's surface to the prediction's, in the voxels along the former.
+    """Return how far the prediction's surface is from the reference's, at the reference's contour voxels.
 
     `reference`, `prediction`: ``(Z, Y, X)``. `spacing_mm`: voxel spacing along the three axes.
     Returns ``(Z, Y, X)``, float32, mm; in the voxels along the reference's contour in a slice (they share an

@@ -52,7 +52,7 @@ def check_cases(config: StudyConfig, cohort: Cohort) -> None:
 class CaseStore:
     """Keeps cases in memory as long as their files stay the same and there is room.
 
-    `most_bytes`: limit for all voxels together; a third of the memory that is free now, if not given.
+    `most_bytes`: limit for all voxels together; if None, 30 % of the memory that is free now, over `share`.
     `share`: how many processes share this memory.
     `n_read`: how often a case was read from its files.
     """
@@ -216,7 +216,7 @@ def stored_path(path: Path | None, folder: Path) -> str:
 
 
 def _stamps(files: CaseFiles) -> _Stamps:
-    """What changes when a file of the case does; nothing for a file that is not there."""
+    """Time and size of each file of the case, which change with it; nothing for one that is not there."""
     there = {path: path.stat() for path in files.paths.values() if path.exists()}
     return tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in there.items())
 

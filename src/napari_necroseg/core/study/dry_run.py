@@ -20,7 +20,7 @@ from napari_necroseg.core.training.description import PlannedTraining
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlanned:
-    """What a study would do and cost."""
+    """The runs that a study would do, and their cost."""
 
     # How many runs, and how many of them are not done yet.
     runs: int
@@ -48,10 +48,9 @@ def plan_study(
 
     Writes the table of folds into `out`, where it may be edited, and nothing else.
 
-    Errors are those of `run_study`.
-
     `cohort`, `config`, `out`, `stop`: as in `run_study`.
     Yields `Started`, `Progress`, `RunPlanned` for each run, and `Finished` with `StudyPlanned`.
+    Raises what `run_study` raises.
     """
     stop, out = stop or threading.Event(), Path(out)
     config = config or usual_study(cohort, out)

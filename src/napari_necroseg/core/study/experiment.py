@@ -151,9 +151,8 @@ def prepare_study(
 
     Nothing but the table of folds is written.
 
-    Errors are those of `run_study`.
-
     `config`, `cohort`, `out`, `stop`: as in `run_study`.
+    Raises what `run_study` raises.
     """
     _check_start(config)
     _check_folder(out)

@@ -29,11 +29,10 @@ def draw_folds(
     left over go to the smallest folds. Folds are numbered from the largest: 26 patients with a case each
     give 5, 5, 4, 4, 4, 4.
 
-    Raises `CohortError` if there are fewer patients than folds.
-
     `volumes_ml`: of each case's target. `patients`: of each case; cases of one patient share a fold. `folds`:
     how many. `seed`: of the draw.
-    Returns fold of each case, from 1, in the order of `volumes_ml`.
+    Returns the fold of each case, from 1, in the order of `volumes_ml`.
+    Raises `CohortError` if there are fewer patients than folds.
     """
     cases_of: dict[str, list[str]] = defaultdict(list)
     for case in volumes_ml:
@@ -51,8 +50,8 @@ def draw_folds(
     in_fold: list[list[str]] = [[] for _ in range(folds)]
     for start in range(0, len(ordered), folds):
         block = ordered[start : start + folds]
-        # A fold each; those with few cases so far first, and patients with many cases first, so that folds
-        # stay of one size. Equal ones in random order.
+        # A fold each: the patient with most cases gets the fold with fewest so far, so that folds stay equal
+        # in size. Ties are in random order.
         drawn = [block[i] for i in random.permutation(len(block))]
         emptiest = sorted(random.permutation(folds), key=lambda fold: len(in_fold[fold]))
         for patient, fold in zip(sorted(drawn, key=lambda p: -len(cases_of[p])), emptiest, strict=False):

@@ -223,7 +223,7 @@ class Friedman:
     configurations: int
     # Those for whom every configuration has the score, on the cases that all have.
     patients: int
-    # Of the test; nan with less than two patients.
+    # Of the test; nan with fewer than two patients.
     chi_squared: float
     p: float
 
@@ -248,12 +248,12 @@ class SeedSpread:
     # By seed, over the patients with results.
     mean_dice: Mapping[int, float]
     patients: Mapping[int, int]
-    # Standard deviation (ddof 1) over the seeds that have all cases; nan with less than two of them.
+    # Standard deviation (ddof 1) over the seeds that have all cases; nan with fewer than two of them.
     std: float
 
 
 def friedman(outcomes: Sequence[Outcome], score: str) -> Friedman | None:
-    """Test whether configurations differ; None for less than three."""
+    """Test whether configurations differ; None for fewer than three."""
     if len(outcomes) < 3:
         return None
     common = [

@@ -71,10 +71,9 @@ def do_on_workers(
 ) -> Generator[Event, None, None]:
     """Do runs on the workers of a cluster.
 
-    Raises `ResourceError` if the scheduler cannot be reached, or its workers lack this program.
-
     `specs`: the runs. `compute`: where they are done. `stop`: set it to end all runs within two seconds.
-    Yields those of `do_run`, from all runs as they come; `Finished` with a `RunState` for each.
+    Yields the events of `do_run`, from all runs as they come; `Finished` with a `RunState` for each.
+    Raises `ResourceError` if the scheduler cannot be reached, or its workers lack this program.
     """
     arrived: queue.SimpleQueue[tuple[float, dict[str, Any]]] = queue.SimpleQueue()
     with _connected(compute) as client:
@@ -182,7 +181,7 @@ class _Scheduler(_NoWebServer, Scheduler):
 
 
 class _Worker(_NoWebServer, Worker):
-    """Does a run at a time."""
+    """Does one run at a time."""
 
 
 def _cluster_here(compute: Compute) -> SpecCluster:

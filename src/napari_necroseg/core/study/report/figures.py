@@ -85,7 +85,7 @@ class Choice:
     """The cases that illustrate a study."""
 
     outcomes: tuple[Outcome, ...]
-    # ``best``, ``median`` and ``worst``, as far as there are so many.
+    # ``best``, ``median`` and ``worst``, if there are as many cases.
     cases: Mapping[str, str]
     # The rule by which they were chosen, in a sentence.
     rule: str

@@ -61,7 +61,7 @@ class Findings:
     def training(self, configuration: Configuration) -> TrainConfig:
         """Return the choices of the trainings of a configuration, from one of its models if there is any.
 
-        A start model dictates some of it.
+        A start model dictates some of these.
         """
         for run in self.runs_that_are("done"):
             if run.configuration == configuration:

@@ -86,7 +86,7 @@ def page(findings: Findings, figures: Sequence[PageFigure], *, notes: Sequence[s
         seeds=seeds_in_words(outcomes),
         figures=figures,
         cases=cases_table(findings),
-        # A paragraph begins with its subject and a full stop.
+        # Each paragraph begins with its subject, followed by a full stop.
         methods=[text.partition(". ") for text in methods(findings)],
         runs=_runs(findings),
         hashes=_hashes(findings),

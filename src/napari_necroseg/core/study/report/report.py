@@ -81,9 +81,9 @@ class _Drawing:
 def write_report(folder: Path) -> Generator[Event, None, None]:
     """Write the tables, figures and page of a study, as far as it is done.
 
-    `folder`: with ``study.json``, ``scores.csv``, ``runs`` and, for the examples, ``predictions``. Written
-    into it: ``table1.md``, ``.csv`` and ``.tex``, ``statistics.csv``, ``seeds.csv``, ``figures``,
-    ``report.html``.
+    `folder`: with ``study.json``, ``scores.csv``, ``runs`` and, for the examples, ``predictions``. It writes
+    ``table1.md``, ``.csv`` and ``.tex``, ``statistics.csv``, ``seeds.csv``, ``figures`` and ``report.html``
+    into it.
     Yields `Progress`; `Warned` for what is left out or contradictory; then `Finished` with a `StudyReport`.
     """
     findings = find(folder)
