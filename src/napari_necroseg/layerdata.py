@@ -23,7 +23,7 @@ _PLACE_BITS = 24
 
 
 class Role(StrEnum):
-    """What a layer shows."""
+    """The role of a layer: the image or mask that it shows."""
 
     CET1 = "ceT1"
     T2 = "T2"

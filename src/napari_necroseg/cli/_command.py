@@ -26,7 +26,7 @@ def run_command(arguments: Sequence[str], interrupts: Interrupts, *, started_s: 
 
     `arguments`: the words after the program's name. `interrupts`: handles interruptions, and is told when the
     job begins. `started_s`: when the process was started, by the monotonic clock.
-    Returns see `main`.
+    Returns the exit code, as `main` does.
     """
     if interrupts.is_own_process:
         open_missing()

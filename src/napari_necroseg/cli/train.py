@@ -167,7 +167,7 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
     """Return the cohort without fold K of N, by its fold column.
 
     Raises SettingsError if `fold` is not ``K/N`` with K from 1 to N. Raises CohortError if a case has no
-    fold, or the number of folds is not N.
+    fold, or the highest fold is not N.
     """
     left, _, total = fold.partition("/")
     if not (left.isdigit() and total.isdigit() and 1 <= int(left) <= int(total)):

@@ -29,7 +29,7 @@ LOCK_MARK = b"napari-necroseg\n"
 
 
 class Disk:
-    """What the program asks of the system; errors are the system's `OSError`."""
+    """The calls that the program makes to the system; errors are the system's `OSError`."""
 
     def open(self, path: Path, mode: str) -> FileIO:
         """Open a file without buffering: once `write` returns, the system has the content."""

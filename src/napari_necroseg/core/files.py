@@ -1,6 +1,6 @@
 """Reads files with the system's reasons, writes them whole or not at all, and hashes them.
 
-All goes through `disk`, where tests put a disk that is full, slow or forbidden.
+Everything goes through `disk`, where tests put a disk that is full, slow or forbidden.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from napari_necroseg.core.disk import disk
 from napari_necroseg.core.errors import FileError, ResourceError, unreadable, unwritable
 from napari_necroseg.core.volume import Volume
 
-# A temporary name keeps so many characters from the end of the final one.
+# A temporary name keeps this many characters from the end of the final one.
 _LONGEST_TAIL = 60
 _INSTEAD = "Move it away, restore it, or choose another file."
 
@@ -284,7 +284,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Prevent that a power cut after the rename leaves an empty file under the final name."""
+    """Keep a power cut after the rename from leaving an empty file under the final name."""
     with disk.open(path, "r+b") as file:
         disk.fsync(file)
 

@@ -63,7 +63,7 @@ def sweep(folder: Path) -> None:
     """Remove the temporary files and locks that killed processes of this program left in a folder.
 
     Nothing is removed while another process writes there (see `files.writing_into`). Files that are not named
-    in the way of this program stay, and so does all in a folder that cannot be read or changed.
+    as this program names them stay, and so does everything in a folder that cannot be read or changed.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         hidden = [Path(entry.path) for entry in entries if entry.name.startswith(".")]

@@ -44,14 +44,14 @@ class Plan:
 
     @property
     def channels(self) -> int:
-        """Number of input channels, one a sequence."""
+        """Number of input channels, one per sequence."""
         return len(self.config.sequences)
 
 
 def make_plan(config: TrainConfig, cohort: Cohort) -> Plan:
     """Derive the plan of a training on a cohort.
 
-    `CohortError` if there is no case, or one lacks a sequence or the mask that the training needs.
+    Raises `CohortError` if there is no case, or one lacks a sequence or the mask that the training needs.
     """
     if not len(cohort):
         raise CohortError("There is no case to train on; choose at least one case with a reference mask.")

@@ -64,7 +64,7 @@ def run_remotely(job: Job, flags: Flags) -> Iterator[Event]:
     `job`: called in the other process, with flags of the same names; the job and its events can be pickled.
     `flags`: may be set and cleared at any time; the job sees the changes.
     Raises ResourceError if the process ends without a report, as it does when the system runs out of memory.
-    Raises Exception whatever the job raises.
+    Raises whatever the job raises.
     """
     key = os.urandom(32)
     with Listener(authkey=key) as listener, tempfile.TemporaryFile() as report:
@@ -106,7 +106,7 @@ class _Other:
             self._arrived.put((_GONE, None))
         except (
             Exception
-        ) as error:  # a stranger at the door, or what cannot be pickled: told where it is awaited
+        ) as error:  # another program connected, or an object cannot be pickled: `events` raises it
             self._arrived.put((_ERROR, error))
 
     def events(self, report: IO[bytes]) -> Iterator[Event]:

@@ -20,7 +20,7 @@ class _Indented(Extension):
 def render(folder: Path, name: str, **values: object) -> str:
     """Fill a template.
 
-    What is put into HTML is escaped, so that nobody's words can break a page; all else is taken as it is.
+    Values put into HTML are escaped, so that nobody's words can break a page; in other files they stay as is.
 
     `folder`: with the template, and others that it includes. `name`: of its file. `**values`: by the names
     that the template has for them; one that it misses is an error.

@@ -14,11 +14,11 @@ Mask = NDArray[np.bool_]
 # Range of a whitened image, in standard deviations of the tissue.
 DARKEST, BRIGHTEST = -4.0, 6.0
 
-# Vessels and fat reach some 15 standard deviations. A voxel is no signal if it lies beyond so many standard
-# deviations and is so many times as bright as the tissue.
+# Vessels and fat reach some 15 standard deviations. A voxel is no signal if it lies beyond this many standard
+# deviations and this many times the brightness of the tissue.
 _WILD, _WILD_TIMES = 25.0, 2.0
 
-# The statistics are taken from at most so many voxels, so that they take no longer in a large image.
+# The statistics are taken from at most this many voxels, so that they take no longer in a large image.
 _MOST_VOXELS = 1 << 18
 
 # A value is background if at least this share of the voxels along the edges of the slices has it.
@@ -119,8 +119,8 @@ def tissue_of(voxels: Voxels) -> TissueValues | None:
 def whiten_by_tissue(voxels: Voxels) -> Voxels32:
     """Whiten an image by its tissue, limited to `DARKEST` and `BRIGHTEST`.
 
-    A background that no scanner makes, or that is brighter than the darkest of the rest, becomes what 0 is;
-    a wild voxel takes the value of its neighbours.
+    A background that no scanner makes, or that is brighter than the darkest of the rest, takes the value
+    `TissueValues.dark`; a wild voxel takes the value of its neighbours.
 
     `voxels`: ``(Z, Y, X)``, as acquired: interpolation would spread the values that are limited here.
     Returns ``(Z, Y, X)``, float32; zeros where the image is constant.

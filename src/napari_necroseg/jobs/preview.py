@@ -40,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewRequest:
-    """What the preview shall show."""
+    """A request to the preview: which draw of which training to show, and how."""
 
     # The training whose samples are shown, by its patch, whitening, share at the target, ranges and seed.
     training: TrainConfig
@@ -241,7 +241,7 @@ def _volume_ml(mask: NDArray[np.uint8], source: "Source") -> float:
 def pictures(
     made: "Sample", source: "Source", *, has_outline: bool, lines: NDArray[np.bool_] | None = None
 ) -> tuple[Pixels, ...]:
-    """Turn white images ``(C, Y, X)`` into pixels; where images were whitened as a whole, air is black."""
+    """Turn whitened images ``(C, Y, X)`` into pixels; where images were whitened as a whole, air is black."""
     from napari_necroseg.core.augment.contact_sheet import BLACK, to_pixels
 
     black = BLACK if source.air is None else source.air[: len(made.images), None, None]

@@ -85,7 +85,7 @@ def check_same_cohort(table: Path | None, of_study: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyToDo:
-    """A study of a cohort in a folder, of which `only` some runs are done, or none if it `is_plan`."""
+    """A study of a cohort in a folder: all runs are done, or those in `only`; with `is_plan`, none."""
 
     config: StudyConfig
     cohort: Cohort

@@ -50,7 +50,7 @@ class RunStatus:
     loss: float | None = None
     seconds: float = 0.0
     seconds_left: float | None = None
-    # The mean of a run that is done, over so many cases with something to find; None if there are none.
+    # The mean of a run that is done, over `scored` cases with something to find; None if there are none.
     mean_dice: float | None = None
     scored: int = 0
     # The number of cases that it is scored on.

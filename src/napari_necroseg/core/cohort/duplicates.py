@@ -33,7 +33,7 @@ from napari_necroseg.core.images.file_image import image_suffix, is_tiff, open_i
 from napari_necroseg.core.images.read import read_image
 from napari_necroseg.core.volume import Grid, Volume
 
-# Images registered to an atlas all share one header: among more than so many, the first voxels must agree.
+# Images registered to an atlas all share one header: in a larger group, the first voxels must agree.
 MOST_BY_HEADER = 8
 _BLOCK_BYTES = 2**16
 

@@ -81,7 +81,7 @@ LONGEST_WORD = 40
 
 
 class FileRole(StrEnum):
-    """What a file can be in a case; files with the last five roles are not used."""
+    """The role of a file in a case; files with the last five roles are not used."""
 
     CET1 = "ceT1"
     T2 = "T2"
@@ -100,7 +100,7 @@ MASK_KINDS = {Kind.MASK, Kind.NECROSIS, Kind.TUMOUR}
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What the name of a file tells."""
+    """The role that the name of a file tells."""
 
     # The role, or None if the name tells none.
     role: FileRole | None

@@ -103,7 +103,7 @@ def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
 
 
 def find_case(folder: Path) -> CaseFiles:
-    """Find the files of the only case in a folder, which gives it its name; an error says why it cannot."""
+    """Find the files of the only case in a folder, whose name it takes; an error says why there is none."""
     pairing: Pairing = run(find_cases(folder))
     if len(pairing.cases) == 1:
         name = tidy_name(folder.resolve().name)

@@ -17,8 +17,8 @@ MOST_SEEDS = 100
 class Configuration(str):
     """A network and what it sees: a text such as ``2d:ceT1+T2``, checked once, and its parts.
 
-    `text`: sequences may be in any order, and blanks about each.
-    Raises ValueError if the text is none of a configuration.
+    `text`: sequences may be in any order, with blanks around each.
+    Raises ValueError if the text is not that of a configuration.
     """
 
     # The network, and the sequences that it sees.

@@ -22,8 +22,8 @@ def resample_image(volume: Volume, onto: Grid) -> Volume:
     """Interpolate an image onto another grid with a cubic B-spline.
 
     `volume`: ``(Z, Y, X)``, any real dtype. `onto`: the grid to sample.
-    Returns float32. Outside of the image, whose border is half a voxel beyond the outermost voxel centres,
-    its lowest value.
+    Returns float32, with the image's lowest value outside of it; its border lies half a voxel beyond the
+    outermost voxel centres.
     """
     from scipy.ndimage import affine_transform
 

@@ -29,7 +29,7 @@ from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 # Deflate cannot shrink data by more than this; a header that asks for more is damaged or hostile.
 MOST_DEFLATE_RATIO = 1032
 
-# A sound file may have so many bytes after its voxels.
+# A sound file may have up to this many bytes after its voxels.
 TRAILING_BYTES = 1 << 20
 
 # The format of gzip rather than of zlib; see zlib.decompressobj.
@@ -129,7 +129,7 @@ def holds_fractions(path: Path) -> bool:
 
 
 def _header_file(path: Path) -> Path:
-    """Return the file that the header is in, once both halves of a pair of files are there."""
+    """Return the file that the header is in; an error if the other half of a pair of files is missing."""
     stem = image_stem(path)
     suffix = path.name[len(stem) :]
     for half, other in (("hdr", "img"), ("img", "hdr"), ("HDR", "IMG"), ("IMG", "HDR")):

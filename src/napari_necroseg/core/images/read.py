@@ -42,8 +42,7 @@ def read_mask(path: Path, *, spacing_mm: Spacing | None = None, is_own: bool = F
     `path`, `spacing_mm`: as in `read_image`. `is_own`: whether this program wrote the mask. Then every voxel
     that is not 0 is inside, since a person may have painted with any label; in other masks further labels may
     mean other structures.
-    Raises FileError or GeometryError or ResourceError as `read_image`; also for fractional values and for
-    more than one label.
+    Raises what `read_image` raises, and FileError for fractional values or more than one label.
     """
     is_own = is_own or is_in_project(path, image_stem(path))
     with memory_for(path.name):
@@ -82,8 +81,7 @@ def read_mask_on(
     `path`: the mask file. `grid`: of the image, in any axis order; the result is in working order. `what`,
     `onto`: the names of the mask and the image in notes; by default the mask's file name. `spacing_mm`:
     slice, row and column spacing of a TIFF stack that does not state its own. `is_own`: see `read_mask`.
-    Raises FileError or GeometryError or ResourceError if it cannot be read, has several labels, or cannot be
-    brought onto the grid.
+    Raises what `read_mask` raises, and GeometryError if the mask cannot be brought onto the grid.
     """
     what = what or path.name
     with memory_for(what):

@@ -20,7 +20,7 @@ POSITION_FIELDS = (
 )
 NIFTI2_HEADER_BYTES = 540
 
-# That of nibabel: masks shrink to a hundredth at any level, and probabilities hardly at the highest.
+# As in nibabel: masks shrink to a hundredth at any level, and probabilities hardly at the highest.
 GZIP_LEVEL = 1
 
 
@@ -35,6 +35,11 @@ def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> 
         ``(Z, Y, X)`` in working order; what is not 0 is inside, and is written as 1.
     place
         The case that the mask lies on, or the origin of its ceT1 image.
+
+    Raises
+    ------
+    ResourceError
+        If the file cannot be written, or the disk is full; an earlier file stays unchanged.
     """
     path, voxels = Path(path), mask.voxels if isinstance(mask, Volume) else mask
     write_bytes(path, mask_bytes(path, voxels, origin=place.origin if isinstance(place, Case) else place))

@@ -39,7 +39,7 @@ def outline(probability: Voxels, config: PredictConfig, *, voxel_ml: float) -> N
 
 
 def left_out_ml(probability: Voxels, threshold: float, *, labels: Voxels, voxel_ml: float) -> float:
-    """Return the volume that reaches the threshold and was cleaned out of the mask that was made of it."""
+    """Return the volume, in mL, that reaches the threshold but was cleaned out of the mask."""
     return int(np.count_nonzero(_reaches(probability, threshold) & (labels == 0))) * voxel_ml
 
 
@@ -54,8 +54,8 @@ def clean(
 ) -> Mask:
     """Return a mask ``(Z, Y, X)``, cleaned.
 
-    First what is enclosed within a slice is filled. Then components go that are smaller than a volume or than
-    a share of the largest one, or all but the largest one.
+    First, holes within a slice are filled. Then components that are smaller than a volume or than a share of
+    the largest one are removed, or all but the largest one.
     """
     if not mask.any():
         return mask.copy()
@@ -166,7 +166,7 @@ def bounding_box(mask: Mask) -> Box | None:
 
 
 def widened(box: Box, margin: Shape, *, shape: Shape) -> Box:
-    """Return a box with so many more voxels on either side of each axis, as far as an image reaches."""
+    """Return a box that is wider by `margin` on either side of each axis, as far as an image reaches."""
     z, y, x = (
         slice(max(part.start - more, 0), min(part.stop + more, n))
         for part, more, n in zip(box, margin, shape, strict=True)

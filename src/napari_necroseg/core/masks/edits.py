@@ -40,7 +40,7 @@ class Edit:
         return (z, y, x)
 
     def values(self) -> Voxels:
-        """What the changed voxels are now, in the order of `indices`."""
+        """The new values of the changed voxels, in the order of `indices`."""
         return self.after[self.changed]
 
     def added_ml(self, voxel_ml: float) -> float:
@@ -65,7 +65,7 @@ def changed_box(before: Voxels, after: Voxels) -> Box | None:
 
 
 def copy_slice(mask: Mask, *, source: int, target: int) -> Mask:
-    """Return a mask ``(Z, Y, X)`` in which one slice is as another.
+    """Return a mask ``(Z, Y, X)`` in which slice `target` is a copy of slice `source`.
 
     Raises `SettingsError` if there is no such slice, or nothing to copy on the source.
     """
@@ -99,8 +99,8 @@ def disk_mm(
     """Return what one touch of the brush covers.
 
     A voxel is covered if its centre is no further than the radius from that of the brush, which may lie
-    between voxels: in a ball, or in the slice nearest to it. Returned are the slices, rows and columns of an
-    image of that shape that the brush reaches (none where it is beside the image), and which of their voxels
+    between voxels: in a ball, or in the slice nearest to it. The result is the slices, rows and columns of an
+    image of this shape that the brush reaches (none where it is beside the image), and which of their voxels
     it covers.
     """
     lengths, centre = np.asarray(spacing_mm), np.asarray(centre_index, np.float64)
@@ -114,7 +114,7 @@ def disk_mm(
 
 
 def within_range(image: Voxels, *, low: float, high: float) -> Mask:
-    """Return where an image, or a box of it, is from `low` to `high`, both included; nan is nowhere."""
+    """Return where an image, or a box of it, is from `low` to `high`, both included; nan never is."""
     return np.asarray((image >= low) & (image <= high))
 
 

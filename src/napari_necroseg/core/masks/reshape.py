@@ -132,7 +132,7 @@ def _blurred(mask: Mask, sigma: tuple[float, ...]) -> Floats:
 
 
 def _highest(values: Floats, number: int) -> Mask:
-    """Return where the highest values are, as near to a number of them as equal values allow."""
+    """Return where the highest values are: `number` of them, or as near to that as equal values allow."""
     # Most voxels are far from the outline, and need not be put in order.
     candidates = values[values > _FAR_OUTSIDE]
     if candidates.size < number:

@@ -188,7 +188,7 @@ def _check_card(number: int) -> None:
 
 
 def _cpu_computes_bfloat16() -> bool:
-    # Private in torch, hence guarded: where the question is missing, fp32 is right.
+    # Private in torch, hence guarded: where a version of torch lacks these functions, fp32 is right.
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, question)() for question in questions if hasattr(torch.cpu, question))
 

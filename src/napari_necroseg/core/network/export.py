@@ -29,7 +29,7 @@ OUTPUT_NAME = "probability"
 MOST_DIFFERENCE = 1e-4
 _ROUNDING = 1e-6
 
-# This version has all that the network needs, and programs from 2022 read it.
+# This version has all that the network needs, and programs from 2022 on read it.
 _OPSET = 17
 
 # The graph is traced once, at any size: all axes but the channels stay open.
@@ -60,7 +60,7 @@ def export(model: Model, *, out: Path) -> Generator[Event, None, None]:
 
     The input ``images`` is ``(B, C, *spatial)``, whitened, float32; the output ``probability`` is
     ``(B, 1, *spatial)``, float32. All axes but the channels are open. The folder appears when all is written
-    and checked; a job that fails or is closed before leaves nothing. A file that computes something else than
+    and checked; a job that fails or is closed before leaves nothing. A file that computes other values than
     torch is a `ModelError`. The last event is `Finished` with an `ExportedModel`.
     """
     check_run_folder(out)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Axes: b batch, c channels, then (y, x) in 2D or (z, y, x) in 3D, written s for "space".
 # The logit of 1 %.
 FIRST_LOGIT = -4.6
 

@@ -169,7 +169,7 @@ class Field:
 
 
 class Tissue(IntEnum):
-    """What a point of the phantom is made of: brightness on ceT1, brightness on T2, strength of the texture.
+    """The tissue of a point: its brightness on ceT1, its brightness on T2, the strength of its texture.
 
     Brightness is relative to the brightest tissue, as on contrast-enhanced T1 and native T2 at 1.5 T, after
     textbook images; every scanner of the phantom then varies it. Texture is a standard deviation relative to

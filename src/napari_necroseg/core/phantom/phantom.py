@@ -1,6 +1,6 @@
 """Makes phantom cases and cohorts: a spine segment, a treated metastasis, two sequences, two masks.
 
-A cohort is stored as differently as scanners and converters store theirs.
+The cases of a cohort are stored in as many ways as scanners and converters store theirs.
 """
 
 import shutil
@@ -223,8 +223,8 @@ def write_phantom_cohort(out: Path, *, cases: int = 26, seed: int = 0) -> Genera
     """Write phantom cases as NIfTI, a folder for each, and their ``cohort.csv``.
 
     A case depends on its number and the seed alone. Yields `CaseDone` for each, then `Finished` with a
-    `PhantomCohort`. Raises `SettingsError` for less than one or more than 999 cases, `FileError` if there is
-    a cohort already, or something of these names that is no phantom.
+    `PhantomCohort`. Raises `SettingsError` for fewer than one or more than 999 cases, `FileError` if there
+    is a cohort already, or something else has one of the names to write.
     """
     table = out / "cohort.csv"
     if not 1 <= cases <= 999 or seed < 0:

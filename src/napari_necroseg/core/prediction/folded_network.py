@@ -55,7 +55,7 @@ def fold_network(network: UNet, device: str, *, dtype: torch.dtype | None) -> UN
 
 @torch.inference_mode()
 def probability_of(ready: UNet, images: Tensor) -> Tensor:
-    """Return the probability ``(B, *spatial)``, float32 on the CPU, of white images ``(B, C, *spatial)``."""
+    """Return the probability ``(B, *spatial)``, float32 on the CPU, for whitened ``(B, C, *spatial)``."""
     weight = ready.head.weight
     dtype = next(ready.parameters()).dtype
     placed = ready.laid_out(images.to(device=weight.device, dtype=dtype))
@@ -76,7 +76,7 @@ def precision_holds(network: UNet, images: Tensor, *, device: str, dtype: torch.
 
 
 def _shorten(ready: UNet, dtype: torch.dtype) -> None:
-    """Replace all convolutions but the head by ones of short numbers."""
+    """Replace all convolutions but the head by ones in the short format."""
     for block in ready.modules():
         if isinstance(block, nn.Sequential) and isinstance(block[0], nn.Conv2d | nn.Conv3d):
             convolution = block[0]

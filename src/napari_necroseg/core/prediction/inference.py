@@ -47,7 +47,7 @@ class Pass:
     # (C,): the intensity beyond the border.
     air: NDArray[np.float32]
     patch_shape: Shape
-    # Otherwise each patch is whitened by itself.
+    # Whether whole images were whitened; otherwise each patch is whitened by itself.
     is_white: bool
     # (Z,): slices that the result depends on.
     needed: NDArray[np.bool_]

@@ -30,7 +30,7 @@ from napari_necroseg.core.volume import Volume
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
-    """What one or more models found in a case, on the case's own grid in working order.
+    """The findings of one or more models in a case, on the case's own grid in working order.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def predict(  # noqa: PLR0917  # as the guide shows it
     ModelError
         If the case lacks a sequence.
     ResourceError
-        If memory or the device is missing.
+        If memory does not suffice, or the device is missing.
     SettingsError
         If the point of `config.around` lies outside of the image.
     """

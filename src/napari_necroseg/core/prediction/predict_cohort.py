@@ -64,7 +64,7 @@ def predict_cohort(  # noqa: PLR0917  # as the guide shows it
 ) -> Generator[Event, None, None]:
     """Segment each case of a cohort and write the masks; a case that fails does not stop the others.
 
-    Written are ``<case>.nii.gz`` (uint8, on the grid of the ceT1 file) and ``<case>.json`` (how it was made).
+    It writes ``<case>.nii.gz`` (uint8, on the grid of the ceT1 file) and ``<case>.json`` (how it was made).
 
     Parameters
     ----------

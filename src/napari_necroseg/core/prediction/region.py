@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.volume import Grid
 
-# What a pixel's probability depends on lies within 107 pixels (two convolutions on each level either way, and
+# A pixel's probability depends on pixels within 107 of it (two convolutions on each level either way, and
 # those that lead down); a multiple of the coarsest stride, so that a part is seen as in the whole image.
 _CONTEXT_PIXELS = 112
 _STRIDE = 16

@@ -115,7 +115,7 @@ def corrected_record(output: CaseOutput) -> Mapping[str, object] | None:
     stored = provenance_of(output.path).stored if output.path.is_file() else {}
     if not stored or holds_mask(output):
         return stored or None
-    # These entries describe the mask before.
+    # These entries describe the earlier mask.
     kept = {name: value for name, value in stored.items() if name not in ("size", "left_out_ml", FILES)}
     return kept | {CORRECTED: True}
 

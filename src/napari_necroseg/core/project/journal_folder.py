@@ -78,9 +78,9 @@ class JournalFolder:
     def begin(self, voxels: Voxels, *, is_own: bool, note: Mapping[str, str]) -> Journal:
         """Begin the journal of a mask ``(Z, Y, X)``, and note which layer it is, under a free name.
 
-        If there is a journal of the person's own mask already, or another window is writing it, that of
-        another own mask is kept among those of other layers. `ResourceError` if the folder cannot be written
-        to, or is nearly full.
+        If the person's own mask has a journal already, which another window may be writing, the new one is
+        kept among those of other layers. Raises `ResourceError` if the folder cannot be written to, or is
+        nearly full.
         """
         with file_lock(self.own.parent / _LOCK, "Beginning a journal", wait_s=_LONGEST_WAIT_S):
             is_own = is_own and not self.own.exists()

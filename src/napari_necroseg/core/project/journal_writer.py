@@ -30,7 +30,7 @@ _LOOK_S = 0.5
 
 
 class End(StrEnum):
-    """What to do with a journal that is no longer written."""
+    """The end of a journal that is no longer written."""
 
     KEEP = "keep"
     DISCARD = "discard"

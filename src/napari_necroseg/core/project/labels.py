@@ -16,7 +16,7 @@ from napari_necroseg.core.labels_folder import TUMOUR_SUFFIX, corrected_path, re
 from napari_necroseg.core.project.review import Status, read_review
 from napari_necroseg.core.volume import Grid, Voxels
 
-# What follows the case's name in the name of a mask's file.
+# The end of a mask's file name, after the case's name.
 _SUFFIXES = {"reference": "", "tumour": TUMOUR_SUFFIX}
 
 
@@ -37,7 +37,7 @@ def with_corrected(cohort: Cohort, labels: Path, *, unsigned: bool = False) -> C
 
     In the folder `labels`, ``<case>.nii.gz`` is a reference and ``<case>_tumour.nii.gz`` a tumour. With
     `unsigned`, masks that nobody has signed off are used, too. A sign-off is of the reference, and holds as
-    long as the file is the same to the bit; tumours are never signed off. `CohortError` if none of the cases
+    long as the file is the same bit for bit; tumours are never signed off. `CohortError` if none of the cases
     has a mask that counts, `FileError` if a signed-off mask cannot be read.
     """
     found = marked(cohort, labels, unsigned=unsigned)

@@ -55,7 +55,7 @@ class RunRecord(BaseModel):
     patients_sha256: tuple[str, ...] = ()
     # SHA-256 of the weights of the model that it was fine-tuned from.
     started_from: str | None = None
-    earlier_cases: tuple[str, ...] = ()  # The cases that this model was trained on.
+    earlier_cases: tuple[str, ...] = ()  # The cases that the start model was trained on.
     device_name: str = ""  # The processor or graphics card; empty in older records.
     number_format: str = ""  # Of the convolutions; empty in older records.
     # Names of the cases that it was scored on during the training.

@@ -121,7 +121,7 @@ class Review(Config):
 def sign_off(
     labels: Path, case: str, *, mask: Path, reader: str, seconds: float, changes: Changes | None
 ) -> Review:
-    """Sign off the mask of a case, after so many more seconds of work; see `Review.signed_off`."""
+    """Sign off the mask of a case, and count `seconds` more of work; see `Review.signed_off`."""
     with _REVIEWS:
         review = read_review(labels, case).worked(seconds)
         review = review.signed_off(mask, reader=reader, changes=changes)
@@ -154,7 +154,7 @@ def read_review(labels: Path, case: str) -> Review:
 def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
     """Return how far each case is, in the order of the table.
 
-    A case is reviewed if its mask is the one that was signed off, to the bit. It is in work if there is
+    A case is reviewed if its mask is the one that was signed off, bit for bit. It is in work if there is
     another mask, or a review that says so or cannot be read (`read_review` says why); otherwise it is
     untouched. Strokes that are journalled but not saved do not count.
     """

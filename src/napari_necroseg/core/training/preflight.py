@@ -92,7 +92,7 @@ def left_out(plan: Plan, cohort: Cohort, *, validation: Cohort) -> Cohort:
 def name_left_out(
     plan: Plan, cohort: Cohort, *, validation: Cohort, earlier: Learned
 ) -> Generator[Event, None, None]:
-    """Warn of all of them for a training that is only planned; its cases are read, as far as time allows."""
+    """Warn of left-out cases for a training that is only planned; reads its cases, as far as time allows."""
     others, stop, marks = left_out(plan, cohort, validation=validation), threading.Event(), {}
     yield from known_by_table(plan, cohort, others=others, earlier=earlier, watched=validation.names)
     deadline = time.monotonic() + _most_seconds(plan)

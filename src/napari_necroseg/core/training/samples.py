@@ -58,7 +58,7 @@ class DrawnSample:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenSamples:
-    """The folder of so many samples, the picture of all of them, and the file of their draws."""
+    """The folder of samples, their number, the picture of all of them, and the file of their draws."""
 
     folder: Path
     samples: int
@@ -77,14 +77,14 @@ def draw_samples(
     Parameters
     ----------
     case
-        Sequences of the configuration that it lacks are left out, and so may the target be.
+        The case; it may lack the target, and sequences of the configuration, which are then left out.
     config
         A training: whose patch, whitening, share at the target, augmentation and seed count; the preset
         ``fast`` in 2D if not given.
     n
         How many samples.
     first
-        Number of the first one; sample after sample has random numbers of its own.
+        Number of the first one, from 0; each sample has random numbers of its own.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def draw_samples(
 def write_samples(
     files: CaseFiles, config: TrainConfig, *, out: Path, n: int
 ) -> Generator[Event, None, None]:
-    """Write so many samples as `draw_samples` draws them, a file for each sequence and the target.
+    """Write `n` samples as `draw_samples` draws them, a file for each sequence and the target.
 
     The folder `out`, new or empty, appears when all is written; a job that is closed before leaves nothing.
 
@@ -133,7 +133,7 @@ def write_samples(
 
 
 def _of_case(config: TrainConfig, sequences: Collection[Sequence]) -> TrainConfig:
-    """Leave out what a case lacks."""
+    """Leave out sequences that a case lacks."""
     return config.changed(sequences=tuple(name for name in config.sequences if name in sequences))
 
 

@@ -88,7 +88,7 @@ def source_sha256(source: Source) -> str:
 
 
 def on_device(sources: list[Source], device: str, *, n_cases: int) -> tuple[Source, ...]:
-    """Move cases to a graphics card, where samples are made then, unless `n_cases` would fill half of it."""
+    """Move cases to a graphics card, unless `n_cases` would take over half of its free memory."""
     if torch.device(device).type != "cuda":
         return tuple(sources)
     n_bytes = sum(source.padded.nbytes for source in sources) * n_cases / len(sources)

@@ -167,7 +167,7 @@ class Clock:
         return time.monotonic() - self._zero
 
     def set_back(self, seconds: float) -> None:
-        """Let it be `seconds` now."""
+        """Set it to `seconds`."""
         self._zero = time.monotonic() - seconds
 
 
@@ -243,7 +243,7 @@ class _Job:
 
     @property
     def _earlier(self) -> Learned:
-        """What the model to start from has learned from."""
+        """The cases that the model to start from has learned from."""
         return Learned() if self.model is None else self.model.learned
 
     @property

@@ -279,7 +279,7 @@ class ScoredCases(ReadOnlyTable):
             self.selectRow(row)
 
     def step(self, by: int) -> None:
-        """Ask for the case so many rows below the one that is selected; without one, for the first."""
+        """Ask for the case `by` rows below the one that is selected; without one, for the first."""
         row = self.currentRow() + by if self.currentRow() >= 0 else 0
         if 0 <= row < self.rowCount():
             self.selectRow(row)

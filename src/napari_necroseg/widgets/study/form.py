@@ -27,7 +27,7 @@ from napari_necroseg.widgets.shared.workspace import Workspace
 
 _PLAIN = ("preset", "minutes_per_run", "steps_per_run", "folds", "seeds", "workers")
 _HIDDEN = ("configurations", "start_from", "scheduler", "spare_cores", "dashboard")
-# What an input begins with when it is ticked.
+# The values that inputs begin with when they are ticked.
 _PROPOSALS = {"minutes_per_run": 10.0, "steps_per_run": 1000}
 _CORRECTED_HELP = (
     "Learn from, and score against, the masks that were signed off in the dock Correct (the project's folder "
