@@ -26,6 +26,7 @@ WORKING_AFFINE = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.9, 0, 0], [0
 def _data_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests away from what the program keeps for the person who runs them."""
     monkeypatch.setenv("NECROSEG_DATA", str(tmp_path_factory.mktemp("data")))
+    monkeypatch.setenv("NECROSEG_CONFIG", str(tmp_path_factory.mktemp("config")))
 
 
 class PatientBot(QtBot):

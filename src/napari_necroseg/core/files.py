@@ -29,6 +29,7 @@ _INSTEAD = "Move it away, restore it, or choose another file."
 
 # Names another folder, for tests and for people who share their home folder with others.
 DATA_VARIABLE = "NECROSEG_DATA"
+CONFIG_VARIABLE = "NECROSEG_CONFIG"
 
 
 def open_to_read(path: Path) -> FileIO:
@@ -297,3 +298,13 @@ def user_data_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("napari-necroseg", appauthor=False)
+
+
+def user_config_folder() -> Path:
+    """Return the folder for what the program remembers for this user; it is not made here."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_config_path("napari-necroseg", appauthor=False)

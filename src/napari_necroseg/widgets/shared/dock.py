@@ -263,6 +263,10 @@ class DockParts(QWidget):
             self.panel.say(str(error))
             return None
 
+    def reopen(self) -> None:
+        """Hear the viewer again after the parts were shut down."""
+        self._listeners.reconnect()
+
     def shut_down(self) -> None:
         """Stop the job, leave nothing half-shown, and hear nothing more of the viewer."""
         self.workspace.screen.finish()
@@ -288,32 +292,15 @@ class Dock(DockParts):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        self._was_docked = False
         super().__init__(napari_viewer)
-
-    def event(self, event: QEvent | None) -> bool:
-        """End the job when the dock is closed: napari then takes the widget out of its parent."""
-        if event is not None and event.type() in (QEvent.Type.Polish, QEvent.Type.Show):
-            guard_inputs(self)
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._was_docked = True
-                self._listeners.reconnect()
-            elif self._was_docked:
-                self._was_docked = False
-                self.shut_down()
-        return super().event(event)
+        DockLife(self, opened=self.reopen, closed=self.shut_down)
 
     def _frame(self) -> None:
         inside = QWidget()
         scrolling = below(self.body, None)
         scrolling.setContentsMargins(6, 6, 6, 6)
         inside.setLayout(scrolling)
-        area = _Area()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
+        area = scroll_area(inside)
         footer = QLabel(FOOTER)
         footer.setStyleSheet("font-size: 10px; color: gray;")
         footer.setContentsMargins(6, 0, 6, 2)
@@ -322,6 +309,46 @@ class Dock(DockParts):
         outer.setSpacing(2)
         lay(self, outer)
         guard_inputs(self)
+
+
+class DockLife(QObject):
+    """Tells the outermost widget of a dock when it is closed, and opened again.
+
+    napari takes the widget out of its parent when the dock is closed. The wheel is kept from its inputs, too.
+    """
+
+    def __init__(self, widget: QWidget, *, opened: Callable[[], None], closed: Callable[[], None]) -> None:
+        super().__init__(widget)
+        self._widget, self._was_docked = widget, False
+        self._opened, self._closed = WeakMethod(opened), WeakMethod(closed)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
+        """Look at the events of the widget; all of them go on to it."""
+        if event is None or watched is not self._widget:
+            return False
+        if event.type() in (QEvent.Type.Polish, QEvent.Type.Show):
+            guard_inputs(self._widget)
+        if event.type() == QEvent.Type.ParentChange:
+            self._on_parent()
+        return False
+
+    def _on_parent(self) -> None:
+        is_docked = self._widget.parent() is not None
+        call = self._opened() if is_docked else self._closed() if self._was_docked else None
+        self._was_docked = is_docked
+        if call is not None:
+            call()
+
+
+def scroll_area(inside: QWidget) -> QScrollArea:
+    """Put a widget into an area that scrolls up and down."""
+    area = _Area()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area
 
 
 class _Area(QScrollArea):

@@ -73,7 +73,8 @@ class Workspace:
     open, an augmentation was chosen for training, or another model was trained or chosen. `models_changed`:
     emitted when there may be more models on disk, none of which was chosen. `case_wanted`: emitted with the
     name of a case of the cohort that is to be opened. `improvement_wanted`: emitted with the names of the
-    cases to train the newest model on next. `opening`: the name of the case that is being opened; empty while
+    cases to train the newest model on next. `step_wanted`: emitted with the name of a step of the panel that
+    is to be shown. `opening`: the name of the case that is being opened; empty while
     none is. `case_folder`: the project folder that the open case belongs to, also while another project is
     being opened; None for a case in no project. `layers`: the layers of the open case. `journalling`: keeps
     the strokes on them. `screen`: adds the layers one at a time, so that the viewer stays usable.
@@ -86,6 +87,7 @@ class Workspace:
     models_changed = Signal()
     case_wanted = Signal(str)
     improvement_wanted = Signal(tuple)
+    step_wanted = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)

@@ -1,0 +1,1 @@
+"""The panel: one dock with three steps, from files to signed masks."""

@@ -1,0 +1,157 @@
+"""The dock Panel: a header, three steps, the status of the mask in work, and one main button."""
+
+from collections.abc import Callable, Iterator
+
+from napari.components import ViewerModel
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_necroseg.core.language import set_language, tr
+from napari_necroseg.core.project.remembered import read_remembered, remember
+from napari_necroseg.widgets.panel.cases_step import CasesStep
+from napari_necroseg.widgets.panel.draw_step import DrawStep
+from napari_necroseg.widgets.panel.header import Header
+from napari_necroseg.widgets.panel.model_step import ModelStep
+from napari_necroseg.widgets.panel.researchers_step import ResearchersStep
+from napari_necroseg.widgets.panel.status_line import StatusLine
+from napari_necroseg.widgets.panel.step import Step
+from napari_necroseg.widgets.shared.dock import FOOTER, DockLife, scroll_area
+from napari_necroseg.widgets.shared.qt_parts import below, beside, lay
+from napari_necroseg.widgets.shared.workspace import Stepper, Workspace, unwrapped
+
+# The names in code, which are remembered, of the steps in their order.
+STEPS: dict[str, Callable[[ViewerModel], Step]] = {
+    "cases": CasesStep,
+    "draw": DrawStep,
+    "model": ModelStep,
+    "researchers": ResearchersStep,
+}
+_MAIN_STYLE = (
+    "QPushButton { background: #1f6feb; color: white; font-weight: bold; padding: 7px; border-radius: 4px; }"
+    "QPushButton:hover { background: #2b7bf5; }"
+    "QPushButton:focus { border: 2px solid white; }"
+    "QPushButton:disabled { background: #555b66; color: #c9ccd1; }"
+)
+
+
+class Panel(QWidget):
+    """One dock for the whole way from files to signed masks.
+
+    `napari_viewer`: the viewer that the panel belongs to, or napari's proxy of it. The first step is built at
+    once, the others one by one when Qt has nothing else to do, so that the window never stands still.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        set_language(read_remembered().language)
+        self.viewer = unwrapped(napari_viewer)
+        self.workspace = Workspace.of(self.viewer)
+        self.header = Header(self.workspace)
+        self.status = StatusLine(self.workspace)
+        self.main_button = QPushButton()
+        self.main_button.setStyleSheet(_MAIN_STYLE)
+        self.main_button.clicked.connect(self._on_main)
+        self.steps: dict[str, Step] = {}
+        self._stack = QStackedWidget()
+        self._jobs = QVBoxLayout()
+        self._tabs = QButtonGroup(self)
+        self._builder = Stepper()
+        self._lay_out()
+        DockLife(self, opened=self.reopen, closed=self.shut_down)
+        self._build("cases")
+        self.show_step("cases")
+        self._builder.start(self._build_rest())
+        self.workspace.step_wanted.connect(self.show_step)
+
+    def show_step(self, name: str) -> None:
+        """Show a step, built first if it was not yet."""
+        if name not in self.steps:
+            self._build(name)
+        order = list(STEPS)
+        self._stack.setCurrentIndex(order.index(name))
+        tab = self._tabs.button(order.index(name))
+        if tab is not None:
+            tab.setChecked(True)
+        self.steps[name].shown()
+        self._refresh()
+
+    @property
+    def step(self) -> str:
+        """The name of the step that is shown."""
+        return list(STEPS)[self._stack.currentIndex()]
+
+    def reopen(self) -> None:
+        """Hear the viewer again, after the panel was closed and opened."""
+        for step in self.steps.values():
+            step.reopen()
+
+    def shut_down(self) -> None:
+        """Stop all jobs, and hear nothing more of the viewer."""
+        self._builder.finish()
+        for step in self.steps.values():
+            step.shut_down()
+
+    def _lay_out(self) -> None:
+        titles = (tr("Cases"), tr("Draw && check"), tr("Model"), tr("For researchers"))
+        tabs = []
+        for number, (name, title) in enumerate(zip(STEPS, titles, strict=True)):
+            tab = QPushButton(title if name == "researchers" else f"{number + 1}  {title}")
+            tab.setCheckable(True)
+            self._tabs.addButton(tab, number)
+            self._stack.addWidget(_empty_area())
+            tabs.append(tab)
+        self._tabs.idClicked.connect(self._on_tab)
+        footer = QLabel(tr(FOOTER))
+        footer.setStyleSheet("font-size: 10px;")
+        outer = below(
+            self.header, beside(*tabs), self._stack, self._jobs, self.status, self.main_button, footer
+        )
+        outer.setStretchFactor(self._stack, 1)
+        outer.setSpacing(4)
+        lay(self, outer)
+        outer.setContentsMargins(6, 4, 6, 2)
+
+    def _build(self, name: str) -> None:
+        step = STEPS[name](self.viewer)
+        self.steps[name] = step
+        area = self._stack.widget(list(STEPS).index(name))
+        assert isinstance(area, QScrollArea)
+        area.setWidget(step)
+        step.changed.connect(self._refresh)
+        for parts in step.parts:
+            self._jobs.addWidget(parts.panel)
+
+    def _build_rest(self) -> Iterator[None]:
+        for name in STEPS:
+            if name not in self.steps and name != "researchers":
+                self._build(name)
+            yield
+
+    def _on_tab(self, number: int) -> None:
+        name = list(STEPS)[number]
+        self.show_step(name)
+        remember(step=name)
+
+    def _on_main(self) -> None:
+        main = self.steps[self.step].main()
+        if main is not None and main.act is not None:
+            main.act()
+
+    def _refresh(self) -> None:
+        main = self.steps[self.step].main()
+        self.main_button.setVisible(main is not None)
+        if main is not None:
+            self.main_button.setText(main.text)
+            self.main_button.setToolTip(main.help)
+            self.main_button.setEnabled(main.act is not None)
+
+
+def _empty_area() -> QScrollArea:
+    return scroll_area(QWidget())
