@@ -49,12 +49,12 @@ def test_docks_tell_an_older_napari_what_they_need():
         check_napari("0.6.6")
     assert str(error.value) == (
         "The docks of napari-necroseg need napari 0.9 or newer, and this is napari 0.6.6; "
-        'update it by: pip install --upgrade "napari[all]>=0.9"'
+        'update it with: pip install --upgrade "napari[all]>=0.9"'
     )
 
 
 def test_docks_without_napari_tell_how_to_get_it():
-    with pytest.raises(ImportError, match="not installed; install it by: pip install"):
+    with pytest.raises(ImportError, match="not installed; install it with: pip install"):
         check_napari(None)
 
 

@@ -47,5 +47,5 @@ def test_without_napari_there_is_no_picture_and_the_reason_is_told(tmp_path: Pat
     (warning,) = window.draw(tmp_path / "window.png")
     assert warning.message == (
         "napari is not installed, so no picture of its window was made; "
-        'install it by: pip install "napari-necroseg[all]"'
+        'install it with: pip install "napari-necroseg[all]"'
     )

@@ -35,8 +35,8 @@ def present(
     """Run a job to its end, and show its events.
 
     `make_events`: starts the job; it may raise an error of the user, as may the job. `as_json`: whether to
-    print one JSON object a line to standard output. `left_behind`: says after an interruption what is left of
-    the job; if None, its events decide.
+    print one JSON object per line to standard output. `left_behind`: says after an interruption what is left
+    of the job; if None, its events decide.
     Returns the exit code: 0; 2 for a mistake of the user, an error of the system, or a case or run that
     failed; 130 if interrupted.
     Raises ReaderGoneError if the output has been closed by its reader.

@@ -175,7 +175,7 @@ class _Window:
         if find_spec("napari") is None:
             yield Warned(
                 message="napari is not installed, so no picture of its window was made; "
-                'install it by: pip install "napari-necroseg[all]"'
+                'install it with: pip install "napari-necroseg[all]"'
             )
             return
         command = [*self._command(), "--picture", str(picture)]

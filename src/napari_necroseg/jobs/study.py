@@ -282,7 +282,7 @@ def _results_or_problem(folder: Path, problems: list[str]) -> tuple[CaseResult, 
 
 def _few(problems: list[str]) -> tuple[str, ...]:
     more = len(problems) - _MOST_TOLD
-    return (*problems[:_MOST_TOLD], *((f"And {more} files more.",) if more > 0 else ()))
+    return (*problems[:_MOST_TOLD], *((f"And {more} more files.",) if more > 0 else ()))
 
 
 def _corrected(folder: Path, record: StudyRecord, *, labels: Path) -> frozenset[str] | None:

@@ -16,12 +16,12 @@ def check_napari(installed: str | None) -> None:
     if installed is None:
         raise ImportError(
             f"The docks of napari-necroseg need napari {oldest} or newer, which is not installed; "
-            'install it by: pip install "napari-necroseg[all]"'
+            'install it with: pip install "napari-necroseg[all]"'
         )
     if tuple(int(part) for part in installed.split(".")[:2]) < OLDEST_NAPARI:
         raise ImportError(
             f"The docks of napari-necroseg need napari {oldest} or newer, and this is napari {installed}; "
-            f'update it by: pip install --upgrade "napari[all]>={oldest}"'
+            f'update it with: pip install --upgrade "napari[all]>={oldest}"'
         )
 
 

@@ -213,7 +213,7 @@ def test_what_is_no_number_or_not_on_one_grid_or_not_there_is_refused(make_zone:
     zone = make_zone()
     broken = zone.images[Sequence.T2].copy()
     broken[8, 30, 30] = np.nan
-    with pytest.raises(SettingsError, match="T2 image near the click are no numbers"):
+    with pytest.raises(SettingsError, match="T2 image near the click are not numbers"):
         outlined(zone, "graph-cut", images=dict(zone.images) | {Sequence.T2: broken})
     with pytest.raises(SettingsError, match="do not lie on one grid"):
         outlined(zone, "graph-cut", images=dict(zone.images) | {Sequence.T2: broken[:-1]})

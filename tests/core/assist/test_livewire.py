@@ -98,7 +98,7 @@ def test_nonsense_is_refused() -> None:
         LiveWire([np.ones((9, 9))], spacing_mm=SPACING)
     with pytest.raises(SettingsError, match="do not lie on one grid"):
         LiveWire([pixels, pixels[1:]], spacing_mm=SPACING)
-    with pytest.raises(SettingsError, match="no numbers"):
+    with pytest.raises(SettingsError, match="not numbers"):
         LiveWire([np.where(pixels > 150, np.nan, pixels)], spacing_mm=SPACING)
     wire = LiveWire([pixels], spacing_mm=SPACING)
     with pytest.raises(SettingsError, match=r"Pixel \(320, 0\) lies outside"):

@@ -95,7 +95,7 @@ def test_no_case_writes_nothing_and_says_what_is_understood(make_study: Make) ->
     root = make_study("T1.nii.gz", "T2.nii.gz", "vertebrae.nii.gz")
     events: list[Event] = []
     with pytest.raises(
-        CohortError, match=r"no table was written\. .*T1\.nii\.gz looks like .* Understood are"
+        CohortError, match=r"no table was written\. .*T1\.nii\.gz looks like .* This program understands"
     ):
         events.extend(prepare(root))
     assert not (root / "cohort.csv").exists()

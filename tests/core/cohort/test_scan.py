@@ -131,10 +131,10 @@ def test_a_name_that_is_no_text_is_told_and_left_out(make_study: Make) -> None:
     (root / "case-1" / os.fsdecode(b"T2_\xff.nii")).touch()
     found = pair(root)
     assert names(found) == GOOD
-    assert [one for one in found.problems if "no text" in one] == [
-        "M\\udcfcller: its name holds bytes that are no text, so no table can name it (rename it); it was "
+    assert [one for one in found.problems if "not text" in one] == [
+        "M\\udcfcller: its name holds bytes that are not text, so no table can name it (rename it); it was "
         "left out.",
-        "case-1/T2_\\udcff.nii: its name holds bytes that are no text, so no table can name it (rename it); "
+        "case-1/T2_\\udcff.nii: its name holds bytes that are not text, so no table can name it (rename it); "
         "it was left out.",
     ]
     for problem in found.problems:
@@ -153,7 +153,7 @@ def test_other_layouts_are_searched_by_the_same_rules(make_study: Make, layout: 
     told = " ".join(found.problems)
     assert "2 entries of the file system's own, or hidden, were left out: #recycle" in told
     assert f"{first}/loop: it is a link that leads back to itself" in told
-    assert f"{first}/\\udcff.nii: its name holds bytes that are no text" in told
+    assert f"{first}/\\udcff.nii: its name holds bytes that are not text" in told
 
 
 def test_a_single_folder_is_listed_by_the_same_rules(make_study: Make) -> None:

@@ -198,7 +198,7 @@ def test_a_case_that_is_called_like_the_probability_of_another_is_refused(model,
     first, second, _ = cohort.cases
     both = Cohort(cases=(first, replace(second, name="Case-0_probability")))
     out = tmp_path / "out"
-    with pytest.raises(SettingsError, match=r"would be written of two cases, case-0 and Case-0_probability"):
+    with pytest.raises(SettingsError, match=r"would be written for two cases, case-0 and Case-0_probability"):
         list(predict_cohort(model, both, CONFIG, out=out, probability=True))
     *_, last = predict_cohort(model, both, CONFIG, out=out)
     assert last.result.done == 2

@@ -210,7 +210,7 @@ def test_a_stopped_training_leaves_nothing_and_a_closed_one_its_checkpoint(
     assert not (tmp_path / "stopped").exists()
     interrupt(plan_tiny(cohort, steps=999), cohort, tmp_path / "closed", after=2)
     assert [path.name for path in (tmp_path / "closed").iterdir()] == [CHECKPOINT_NAME]
-    with pytest.raises(FileError, match="was interrupted; go on with it by --resume"):
+    with pytest.raises(FileError, match="was interrupted; go on with --resume"):
         next(train_planned(plan_tiny(cohort), cohort, run=tmp_path / "closed"))
 
 

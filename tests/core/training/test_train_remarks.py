@@ -62,7 +62,7 @@ def test_an_image_that_shows_nothing_is_refused_by_its_name(
 def test_one_case_is_told_unless_a_model_learns_on(cohort, plan_tiny, tmp_path) -> None:
     one, others = Cohort(cases=cohort.cases[:1]), Cohort(cases=cohort.cases[1:])
     said = warnings_of(train_planned(plan_tiny(one), one, run=tmp_path / "one"))
-    assert any(message.startswith("There is one case only") for message in said)
+    assert any(message.startswith("There is only one case") for message in said)
     said = warnings_of(train_planned(plan_tiny(others), others, run=tmp_path / "two"))
     assert not said
     model = load_model(tmp_path / "two")

@@ -89,7 +89,7 @@ def edge_cost(slices: Sequence[Voxels], spacing_mm: PixelSpacing) -> NDArray[np.
 def _steepness(pixels: Voxels, spacing_mm: PixelSpacing) -> NDArray[np.float64] | None:
     """Steepness from 0 to 1, which is the crest of a steep edge; None for a slice of one value."""
     if not np.isfinite(pixels).all():
-        raise SettingsError("Some pixels of the slice are no numbers; mend the image first.")
+        raise SettingsError("Some pixels of the slice are not numbers; mend the image first.")
     smooth = ndimage.gaussian_filter(pixels.astype(np.float64), SMOOTH_MM / np.asarray(spacing_mm))
     slope = np.hypot(*np.gradient(smooth, *spacing_mm))
     steep = float(np.percentile(slope, STEEP_PERCENT)) or float(slope.max())

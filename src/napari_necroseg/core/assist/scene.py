@@ -152,7 +152,7 @@ def _all_z_scores(images: Mapping[Sequence, Voxels], spacing_mm: Spacing, *, rad
     for name, voxels in images.items():
         if not np.isfinite(voxels).all():
             raise SettingsError(
-                f"Some voxels of the {name} image near the click are no numbers; mend it first."
+                f"Some voxels of the {name} image near the click are not numbers; mend it first."
             )
     found = [z_scores(voxels, spacing_mm) for voxels in images.values()]
     seen = [scores for scores in found if scores is not None]

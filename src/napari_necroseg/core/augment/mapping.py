@@ -220,7 +220,7 @@ def place_terms(tensor: NDArray[np.float64], mapped: Mapping, *, lattices: Seque
     Returns
     -------
     planes
-        ``(B, z, n, n 3)``, padded with zeros to a multiple of 8 numbers a line, which suits processors.
+        ``(B, z, n, n 3)``, padded with zeros to a multiple of 8 numbers per line, which suits processors.
     rows, columns
         ``(y, n)`` and ``(n, x)``; the sum of ``rows[y, j] * columns[k, x] * planes[..., j, 3 k : 3 k + 3]``
         over j and k is the place of a voxel.

@@ -23,9 +23,9 @@ from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, run
 
 UNDERSTOOD = (
-    "Understood are NIfTI and TIFF files in a folder a case, with names like ceT1, T1ce, t1c, T1_Gd or "
-    "T1-KM; T2 or t2w; necrosis, mask, label, seg or roi; tumour, metastasis or lesion; or in one folder "
-    "(case01_ceT1, case01_T2); nnU-Net raw folders; and BIDS."
+    "This program understands NIfTI and TIFF files in one folder per case, with names like ceT1, T1ce, t1c, "
+    "T1_Gd or T1-KM; T2 or t2w; necrosis, mask, label, seg or roi; tumour, metastasis or lesion; or all in "
+    "one folder (case01_ceT1, case01_T2); nnU-Net raw folders; and BIDS."
 )
 
 # A file of this role is mentioned only if the case lacks one of the roles that it might be mistaken for.

@@ -184,7 +184,7 @@ def _why_not(entry: os.DirEntry[str], walk: Walk, *, is_folder: bool) -> str:
     if not (is_folder or is_bare_link or image_suffix(Path(entry.path))):
         return ""
     if walk.for_table and not is_unicode(Path(entry.name)):
-        return "its name holds bytes that are no text, so no table can name it (rename it)"
+        return "its name holds bytes that are not text, so no table can name it (rename it)"
     if not is_folder and not entry.is_file():
         is_gone = entry.is_symlink() and not Path(entry.path).exists()
         return GONE if is_gone else "it is no ordinary file"

@@ -129,7 +129,7 @@ def _one_channel(voxels: Voxels, axes: str, *, name: str, channel: int | None) -
     if channel is None:
         raise FileError(
             f"{name} has {have}; give it for both ceT1 and T2 if these are its two channels, or save one "
-            "channel a file."
+            "channel per file."
         )
     if not 0 <= channel < n_channels:
         raise FileError(f"{name} has {have}, so there is no channel number {channel + 1}.")

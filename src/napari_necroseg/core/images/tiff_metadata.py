@@ -172,7 +172,7 @@ def _check_ome(xml: str, name: str, *, page_voxels: int) -> None:
         if kind == "TiffData":
             _check_number(max(_counts(element.get(key) for key in _OF_PLANES)), name)
         if kind.startswith("Along"):
-            raise FileError(f"{name} has more axes than slices, rows and columns; save one stack a file.")
+            raise FileError(f"{name} has more axes than slices, rows and columns; save one stack per file.")
     n_files = len({element.text for kind, element in elements if kind == "UUID"})
     if n_files > 1:
         raise FileError(

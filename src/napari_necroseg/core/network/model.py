@@ -96,8 +96,8 @@ def save_run(run: Path, network: UNet, *, record: RunRecord, history: str) -> No
     """
     if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
         raise ModelError(
-            "The training diverged: weights of the network are no numbers. Train again with a lower learning "
-            "rate, or with the precision fp32."
+            "The training diverged: weights of the network are not numbers. Train again with a lower "
+            "learning rate, or with the precision fp32."
         )
     try:
         _write_weights(run / WEIGHTS_NAME, network, record=record)

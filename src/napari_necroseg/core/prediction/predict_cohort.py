@@ -161,8 +161,8 @@ def _check_outputs(cohort: Cohort, output: _Output) -> None:
             other = owner.setdefault(name_key(path.name), files.name)
             if other != files.name:
                 raise SettingsError(
-                    f"{path.name} would be written of two cases, {other} and {files.name}; leave one of them "
-                    "out, or rename it in the table."
+                    f"{path.name} would be written for two cases, {other} and {files.name}; leave one of "
+                    "them out, or rename it in the table."
                 )
 
 

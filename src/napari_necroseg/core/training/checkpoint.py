@@ -74,7 +74,7 @@ def check_new(run: Path) -> None:
     """Refuse, before any work, a folder that is not empty, or that cannot be written into."""
     if (run / CHECKPOINT_NAME).exists():
         raise FileError(
-            f"{run} holds a training that was interrupted; go on with it by --resume, or choose a new folder."
+            f"{run} holds a training that was interrupted; go on with --resume, or choose a new folder."
         )
     check_run_folder(run)
 
@@ -108,7 +108,7 @@ def load_checkpoint(run: Path, plan: Plan) -> Checkpoint | None:
         metadata = file.metadata()
     check_seal(f"The checkpoint {path}", tensors, metadata=metadata, record=metadata[_HEADER_KEY])
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise ModelError(f"{path} holds values that are no numbers; start the training anew in a new folder.")
+        raise ModelError(f"{path} holds values that are not numbers; start the training in a new folder.")
     return Checkpoint(tensors=tensors, progress=progress)
 
 

@@ -45,7 +45,7 @@ def whose_masks(plan: Plan, cohort: Cohort, *, validation: Cohort) -> tuple[str,
     """Name the cases whose mask is not the one in the cohort's table."""
     target = plan.config.target
     learned = masks_in_words(cohort.only(plan.cases), target)
-    return (*learned, *masks_in_words(validation, target, doing="Scored meanwhile against"))
+    return (*learned, *masks_in_words(validation, target, doing="Scored during the training against"))
 
 
 def remarks(model: Model | None, *, n_cases: int, validation: Sequence[str]) -> Iterator[Warned]:
@@ -60,7 +60,7 @@ def remarks(model: Model | None, *, n_cases: int, validation: Sequence[str]) -> 
         )
     if n_cases == 1 and model is None:
         yield Warned(
-            message="There is one case only to learn from: what a network learns of one patient seldom "
+            message="There is only one case to learn from: what a network learns of one patient seldom "
             "holds for another."
         )
 

@@ -36,7 +36,7 @@ from napari_necroseg.widgets.shared.worker import NewestOnly
 # The whole patch follows when the hand rests or releases the slider.
 _REST_MS = 120
 _SHEETS = {"one draw": 0, "9 draws": 9, "16 draws": 16}
-_NOTE = "Shown is what the network is trained on: whitened intensities, in a patch of the preset's size."
+_NOTE = "This is what the network is trained on: whitened intensities, in a patch of the preset's size."
 
 
 class AugmentationParts(DockParts):

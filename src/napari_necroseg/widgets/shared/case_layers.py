@@ -102,7 +102,7 @@ class CaseLayers:
         viewer.canvas.overlays.scale_bar.gridded = True
 
     def add_all(self, layers: Sequence[LayerData]) -> Iterator[None]:
-        """Add unsaved layers, one a step; the last becomes the active one."""
+        """Add unsaved layers, one per step; the last becomes the active one."""
         with shown_at_once(self.viewer):
             with self.panes.paused():
                 for data in layers:

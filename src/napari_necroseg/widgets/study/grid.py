@@ -1,4 +1,4 @@
-"""The runs of a study as a grid that fills in: a row a configuration, a column a fold."""
+"""The runs of a study as a grid that fills in: a row per configuration, a column per fold."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -36,8 +36,8 @@ _LEGEND = (
     ("interrupted", "‖", "interrupted"),
 )
 _MEAN_HELP = (
-    "Mean Dice in %, a case each: over all cases with something to find, of the runs in this row that are "
-    "done. The report averages by patient and seed."
+    "Mean Dice in %, each case counted once: over all cases with something to find, of the runs in this row "
+    "that are done. The report averages by patient and seed."
 )
 _STATUS = Qt.ItemDataRole.UserRole
 _LEAST_COLUMN_WIDTH, _MOST_ROWS_SEEN = 34, 12
@@ -48,7 +48,7 @@ _Row = tuple[Configuration, int]
 
 
 class StudyGrid(QWidget):
-    """One cell a run; `chosen` is emitted with the key of a run that was clicked."""
+    """One cell per run; `chosen` is emitted with the key of a run that was clicked."""
 
     chosen = Signal(str)
 
@@ -59,7 +59,7 @@ class StudyGrid(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setItemDelegate(_CellPainter(self.table))
         self.table.setToolTip(
-            "A row a configuration, a column a fold that is left out; click a run to see it below."
+            "One row per configuration, one column per fold that is left out; click a run to see it below."
         )
         columns, rows = given(self.table.horizontalHeader()), given(self.table.verticalHeader())
         columns.setMinimumSectionSize(_LEAST_COLUMN_WIDTH)

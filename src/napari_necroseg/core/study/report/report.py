@@ -166,7 +166,7 @@ def _drawings(findings: Findings) -> Iterator[_Drawing]:
     yield _Drawing(
         name="figure3",
         title="Figure 3. Dice and sensitivity of each configuration.",
-        caption=f"{findings.who}; at most {n_patients} patients a box. {figures_module.BOX_PLOTS_CAPTION}",
+        caption=f"{findings.who}; at most {n_patients} patients per box. {figures_module.BOX_PLOTS_CAPTION}",
         draw=partial(figures_module.box_plots, findings.outcomes),
     )
     # As in the paper, the figure without a suffix shows the 3D networks.
