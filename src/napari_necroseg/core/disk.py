@@ -97,7 +97,7 @@ disk = Disk()
 
 
 def _lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
-    """Lock a byte in the way of Windows; the position in the file stays the same."""
+    """Lock a byte, as Windows has it; the position in the file stays the same."""
     position = file.tell()
     file.seek(LOCKED_BYTE)
     try:

@@ -89,7 +89,7 @@ class Validated(Event):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ValidationPicture(Event):
-    """The present prediction for a case that the training does not learn from; only on request.
+    """The current prediction for a case that the training does not learn from; only on request.
 
     `labels` are uint8, 0 and 1, on the case's grid; `dice` is as in `Validated`.
     """

@@ -158,7 +158,7 @@ def _outer(region: Region | None, images: NDArray[np.float32]) -> tuple[slice, s
 
 
 def _smoothing_slices(network: UNet, task: Task) -> float:
-    """Return the Gaussian across slices; a 3D network sees the neighbours of a slice by itself."""
+    """Return the sigma, in slices, of the Gaussian across them; 0 in 3D: the network sees neighbours."""
     is_2d = network.spatial_axes == 2
     return task.config.slice_smoothing_mm / task.case.grid.spacing_mm[0] if is_2d else 0.0
 

@@ -37,13 +37,13 @@ class Prediction:
     case
         The case's name.
     labels
-        uint8, 1 where `probability` reaches the threshold, cleaned up as configured.
+        ``(Z, Y, X)``, uint8; 1 where `probability` reaches the threshold, cleaned up as configured.
     probability
-        float16, in [0, 1]; the mean over the models, and over mirrored images and neighbouring slices if
-        configured.
+        ``(Z, Y, X)``, float16, in [0, 1]; the mean over the models, and over mirrored images and neighbouring
+        slices if configured.
     uncertainty
-        float16; the standard deviation between these predictions. For a single one it is sqrt(p (1 - p)), the
-        standard deviation of a draw with this probability.
+        ``(Z, Y, X)``, float16; the standard deviation between these predictions. For a single one it is
+        sqrt(p (1 - p)), the standard deviation of a draw with this probability.
     provenance
         The models, settings, versions and time that made it; plain values, ready for JSON.
     """

@@ -25,7 +25,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def deviation(values: Sequence[float]) -> float:
-    """Return the standard deviation (ddof 1); nan of a single value, and of any infinite one."""
+    """Return the standard deviation (ddof 1); nan for a single value, or if any is infinite."""
     return stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan
 
 

@@ -76,7 +76,7 @@ class MaskChoice(QWidget):
             return "Choose a reference and a prediction: two masks of the case that is open."
         masks = self.masks()
         if len(set(masks)) < len(masks):
-            return "Choose different masks: one and the same agrees with itself."
+            return "Choose two different masks: a mask always agrees with itself."
         if _common_grid(masks) is None:
             return "These masks do not lie on the same grid, so they cannot be compared voxel by voxel."
         return ""

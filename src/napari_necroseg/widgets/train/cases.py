@@ -64,7 +64,7 @@ class TrainCases(QGroupBox):
             "Learn from masks that nobody has signed off, too, as they are now: half-done ones stand in for "
             "the cohort's then. A mask that was changed since it was signed off is one of these."
         )
-        self.validates = QCheckBox("Score the cases left out meanwhile")
+        self.validates = QCheckBox("Score the left-out cases meanwhile")
         self.validates.setToolTip(
             "Every two minutes (see Advanced) the cases that are not trained on are predicted and compared "
             "with their reference. It costs some seconds a case, and changes nothing in the training. If one "
