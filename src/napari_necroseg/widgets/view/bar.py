@@ -1,0 +1,99 @@
+"""The view bar: a slim row of buttons above the images, to which each part of the view adds its own."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from napari.components import ViewerModel
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QToolBar, QToolButton, QWidget
+
+from napari_necroseg.widgets.shared.qt_parts import given
+
+# From left to right; between two groups that are not empty there is a line.
+GROUPS = ("layers", "planes", "contrast", "contours", "tools", "figure", "help")
+Group = Literal["layers", "planes", "contrast", "contours", "tools", "figure", "help"]
+_STYLE = """
+QToolBar {{ border: 0px; padding: 1px; spacing: 2px; }}
+QToolButton {{ background: transparent; color: {text}; border: 1px solid transparent; border-radius: 3px;
+    padding: 3px 7px; }}
+QToolButton:hover {{ background: {foreground}; border-color: {highlight}; }}
+QToolButton:checked {{ background: {primary}; border-color: {highlight}; }}
+QToolButton:focus {{ border: 1px solid {text}; }}
+QToolButton:disabled {{ color: {highlight}; }}
+QToolButton[popupMode="2"] {{ padding-right: 16px; }}
+QToolBar::separator {{ background: {highlight}; width: 1px; margin: 4px 3px; }}
+"""
+
+
+class ViewBar(QToolBar):
+    """A row of buttons in groups; what has no room goes into a menu at its end.
+
+    Clicks leave the focus with the canvas, whose keys go on working; Tab reaches each button.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._groups: dict[str, list[QAction]] = {name: [] for name in GROUPS}
+        self._lines: dict[str, QAction] = {}
+        for name in GROUPS:
+            self._lines[name] = given(self.addSeparator())
+            self._lines[name].setVisible(False)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._follow_theme()
+        viewer.events.theme.connect(self._follow_theme)
+
+    def add_button(
+        self,
+        group: Group,
+        text: str,
+        *,
+        help_text: str,
+        act: Callable[[], object] | None = None,
+        toggled: Callable[[bool], object] | None = None,
+    ) -> QAction:
+        """Add a button that does something, or one that stays down (`toggled`) until it is pressed again."""
+        action = QAction(text, self)
+        action.setToolTip(help_text)
+        if toggled is not None:
+            action.setCheckable(True)
+            action.toggled.connect(toggled)
+        if act is not None:
+            action.triggered.connect(lambda _checked=False: act())
+        self.insertAction(self._before(group), action)
+        self._put(group, action)
+        return action
+
+    def add_widget(self, group: Group, widget: QWidget) -> QAction:
+        """Add any other widget; the action that is returned shows and hides it."""
+        action = given(self.insertWidget(self._before(group), widget))
+        self._put(group, action)
+        return action
+
+    def button_of(self, action: QAction) -> QToolButton:
+        """Return the button of an action, to give it a menu, say."""
+        button = self.widgetForAction(action)
+        assert isinstance(button, QToolButton)
+        return button
+
+    def _before(self, group: Group) -> QAction:
+        """Return what a new part of a group is put before: the line that ends the group."""
+        return self._lines[group]
+
+    def _put(self, group: Group, action: QAction) -> None:
+        self._groups[group].append(action)
+        widget = self.widgetForAction(action)
+        if isinstance(widget, QToolButton):
+            widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        filled = [name for name in GROUPS if self._groups[name]]
+        for name, line in self._lines.items():
+            line.setVisible(name in filled[:-1])
+
+    def _follow_theme(self, _event: object = None) -> None:
+        theme = get_theme(self._viewer.theme)
+        colours = {
+            name: getattr(theme, name).as_hex() for name in ("text", "foreground", "primary", "highlight")
+        }
+        self.setStyleSheet(_STYLE.format(**colours))
