@@ -103,7 +103,7 @@ class CaseFiles:
         return (*images, *(() if self.mask(target) else (f"{target} mask",)))
 
     def whose(self, target: str) -> Whose:
-        """Return where the mask comes from that a training learns and scores are made against."""
+        """Return the origin of the mask that is learned and scored against."""
         drawn = self.drawn.get(target)
         return drawn.whose if drawn is not None and drawn.is_used else "cohort"
 

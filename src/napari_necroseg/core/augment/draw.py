@@ -45,7 +45,7 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Chances:
-    """The random numbers behind B draws: each draw takes as many, in the same order.
+    """The random numbers behind B draws: every draw takes the same number of them, in the same order.
 
     So changing one range, or switching a transform off, changes nothing else of the draw. All lie from 0 to 1
     but `contrast`, which holds standard normal numbers ``(B, 2, C)``.

@@ -63,7 +63,7 @@ class Walk:
     """The state of a search: the entries counted, the real folders searched, the problems.
 
     `litter` names entries that a system or program left; `may_hide` says whether they could hold images. With
-    `for_table` names are left out that no table can hold.
+    `for_table`, names that no table can hold are left out.
     """
 
     root: Path

@@ -60,7 +60,7 @@ PAPER_CONFIGURATIONS = tuple(
 
 
 def _read(texts: object) -> object:
-    """Read all configurations at once, so that a complaint names the choice and not the place in it."""
+    """Read all configurations at once, so that an error names the setting, not a position in it."""
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         return texts
     found = tuple(map(Configuration, texts))

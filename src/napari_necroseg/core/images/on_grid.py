@@ -35,7 +35,7 @@ class Fit:
 
     # A sentence on how; empty where the volume lies on the grid.
     note: str = ""
-    # Whether it has to be interpolated; else each voxel of the grid is one of its own.
+    # Whether it has to be interpolated; otherwise each voxel of the grid is one of the volume.
     is_resampled: bool = False
     # The share of the grid that it covers.
     covered: float = 1.0

@@ -60,10 +60,10 @@ def grow(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False)
 def smooth(mask: Mask, spacing_mm: Spacing, *, mm: float, per_slice: bool = False) -> Mask:
     """Return a mask ``(Z, Y, X)`` with a smoother outline, at the same volume.
 
-    The mask is blurred by a Gaussian. Parts that are nowhere half inside then, single voxels and threads, go;
-    of the rest as many of the highest values stay inside as there were voxels, so that a ball does not shrink
-    as it would at the level of one half (by a share of 3 mm^2 / radius^2). Equal values at that level are in
-    or out together, whichever is nearer.
+    The mask is blurred by a Gaussian. Parts that then stay below one half, such as single voxels and threads,
+    are removed. Of the rest, the highest values are inside, as many as there were voxels, so that a ball does
+    not shrink as it would at the level of one half (by a share of 3 mm^2 / radius^2). Equal values at that
+    level are in or out together, whichever is nearer.
 
     `mm` is the standard deviation of the Gaussian; roughness finer than about twice this goes. `per_slice`
     smooths each slice on its own, at its own area. Raises `SettingsError` if `mm` is not above 0 and at most

@@ -220,7 +220,7 @@ def _check_described(run: Path, record: RunRecord) -> None:
 
 
 def _empty_network(record: RunRecord) -> UNet:
-    """Make a network whose weights take no memory, so that shapes can be compared with a hostile header."""
+    """Make a network whose weights take no memory, so that a hostile header costs none either."""
     with torch.device("meta"):
         return new_network(record.config, record.widths)
 

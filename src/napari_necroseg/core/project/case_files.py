@@ -111,7 +111,7 @@ def write_case(output: CaseOutput, *, keeps_all: bool = False) -> Earlier | None
 
 
 def corrected_record(output: CaseOutput) -> Mapping[str, object] | None:
-    """Return the record of a mask for when a person saves another one over it; None if it has none."""
+    """Return the record to write when a person saves another mask over this one; None if it has none."""
     stored = provenance_of(output.path).stored if output.path.is_file() else {}
     if not stored or holds_mask(output):
         return stored or None

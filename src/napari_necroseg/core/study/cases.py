@@ -81,7 +81,7 @@ class CaseStore:
         return case
 
     def with_voxels(self, files: CaseFiles) -> CaseFiles:
-        """Return the row of a case with its voxels, which are read if need be, if these fit into memory.
+        """Return the row of a case with its voxels, read if need be, as long as they fit into memory.
 
         The notes on how it was read are left out: they were reported when the study began.
         """

@@ -144,7 +144,7 @@ class CaseLayers:
         return next((one for one in found if isinstance(one, Labels) and one in self._saved), None)
 
     def new_mask(self, case: Case) -> Labels:
-        """Return the person's mask of a case, or a new empty one: one only, since it is saved to one file."""
+        """Return the person's mask of a case, or a new empty one: only one, since it is saved to one file."""
         return self._mask_for(case_source(case, Role.LABELS))
 
     def copy_to_mine(self, layer: Labels) -> Labels:
