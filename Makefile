@@ -10,7 +10,7 @@ endif
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: install demo test pytest lint style types contracts docs bench-install
+.PHONY: install demo test pytest lint style types contracts words docs bench-install
 
 install: .venv/installed
 
@@ -42,6 +42,10 @@ types: install
 
 contracts: install
 	$(BIN)/lint-imports --no-cache
+
+# The German texts: collects those of the code, and compiles. It fails while one has no translation.
+words: install
+	$(BIN)/python tools/words.py
 
 # The guide and the API as a site in build/docs; a dead link fails.
 docs: .venv/docs-installed

@@ -125,6 +125,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
         "py.typed",
         "napari.yaml",
         "icon.svg",
+        "locale/de/LC_MESSAGES/napari_necroseg.mo",
         "core/study/report/templates/report.html",
     ):
         assert f"napari_necroseg/{name}" in shipped

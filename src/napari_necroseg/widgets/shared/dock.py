@@ -32,6 +32,7 @@ from napari_necroseg.core.events import (
     TrainingStep,
     Warned,
 )
+from napari_necroseg.core.language import ntr, shown, to_translate, tr
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.qt_parts import (
     WrappedLabel,
@@ -49,7 +50,7 @@ from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 # Longer lists of warnings are scrolled.
 _MOST_LINES = 6
 _LEAST_WIDTH = 300
-FOOTER = "Research software, not a medical device."
+FOOTER = to_translate("Research software, not a medical device.")
 _T = TypeVar("_T")
 
 # magicgui's widgets refer to each other in circles. PyQt's clean-up, which comes later, would delete what is
@@ -72,14 +73,16 @@ class JobPanel(QWidget):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(10)
-        self._cancel = button("Cancel", "Stop this job. It leaves nothing half-written.", act=self.given_up)
-        details = "Copy the report of this failure to the clipboard, for the developers."
-        self._details = button("Details", details, act=self._copy_report)
+        self._cancel = button(
+            tr("Cancel"), tr("Stop this job. It leaves nothing half-written."), act=self.given_up
+        )
+        details = tr("Copy the report of this failure to the clipboard, for the developers.")
+        self._details = button(tr("Details"), details, act=self._copy_report)
         self._message = WrappedLabel()
         self._warnings: list[str] = []
         self._notes = QPlainTextEdit()
         self._notes.setReadOnly(True)
-        self._notes.setToolTip("What should be known of the last job; it stays here until the next one.")
+        self._notes.setToolTip(tr("What should be known of the last job; it stays here until the next one."))
         self._notes.hide()
         top = beside(self._bar, self._cancel, self._details, wide=self._bar)
         lay(self, below(top, self._message, self._notes))
@@ -111,22 +114,22 @@ class JobPanel(QWidget):
         """Draw what a job reports."""
         match event:
             case Started(message=message):
-                self._say(message)
+                self._say(shown(message))
             case Progress(done=done, total=total, message=message):
                 self._fill(done, total)
-                self._say(message or self._message.said)
+                self._say(shown(message) or self._message.said)
             case TrainingStep(iteration=done, iterations=total, seconds=seconds, seconds_left=left):
                 self._fill(*_training_share(done, total, seconds=seconds, left=left))
                 self._say(_training_message(event))
             case Paused(iteration=done):
-                self._say(f"Paused after iteration {done}; what was learned is saved.")
+                self._say(tr("Paused after iteration {n}; what was learned is saved.", n=done))
             case CaseDone(case=name, done=done, total=total):
                 self._fill(done, total)
-                self._say(f"{name} is done ({done} of {total}).")
+                self._say(tr("{case} is done ({done} of {total}).", case=name, done=done, total=total))
             case CaseFailed(case=name, reason=reason):
-                self.warn(f"{name}: {reason}")
+                self.warn(f"{name}: {shown(reason)}")
             case Warned(message=message):
-                self.warn(message)
+                self.warn(shown(message))
 
     def show_share(self, share: float) -> None:
         """Show the share of the job that is done; at 0 and 1 only that it is busy."""
@@ -149,7 +152,7 @@ class JobPanel(QWidget):
         self.runner.started.connect(self._on_started)
         self.runner.reported.connect(self.show_event)
         self.runner.cancelling.connect(self._on_cancelling)
-        self.runner.cancelled.connect(lambda: self._on_over("Cancelled."))
+        self.runner.cancelled.connect(lambda: self._on_over(tr("Cancelled.")))
         self.runner.finished.connect(lambda _: self._on_over(self._done()))
         self.runner.failed.connect(self._on_over)
 
@@ -166,7 +169,7 @@ class JobPanel(QWidget):
     def _on_cancelling(self) -> None:
         self._cancel.setEnabled(False)
         self._bar.setRange(0, 0)
-        self._say("Cancelling ...")
+        self._say(tr("Cancelling ..."))
 
     def _on_over(self, message: str) -> None:
         self._bar.hide()
@@ -176,7 +179,7 @@ class JobPanel(QWidget):
 
     def _done(self) -> str:
         n = len(self._warnings)
-        return "Done." if n == 0 else f"Done, with {n} note{'s' if n > 1 else ''}:"
+        return tr("Done.") if n == 0 else ntr("Done, with {n} note:", "Done, with {n} notes:", n)
 
     def _marked(self) -> list[str]:
         return [f"⚠ {warning}" for warning in self._warnings]
@@ -201,7 +204,7 @@ class JobPanel(QWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(self.runner.report)
-        self._say("The report was copied. It names files of this computer: read it before you send it.")
+        self._say(tr("The report was copied. It names files of this computer: read it before you send it."))
 
 
 def _training_share(done: int, total: int | None, *, seconds: float, left: float | None) -> tuple[int, int]:
@@ -211,12 +214,19 @@ def _training_share(done: int, total: int | None, *, seconds: float, left: float
 
 
 def _training_message(step: TrainingStep) -> str:
-    total = "" if step.iterations is None else f" of {step.iterations}"
-    left = "" if step.seconds_left is None else f", about {duration(step.seconds_left)} left"
-    speed = "" if step.samples_per_s is None else f"{step.samples_per_s:.3g} samples/s"
-    memory = "" if step.memory_gib is None else f"{step.memory_gib:.1f} GiB in use"
-    costs = ", ".join(cost for cost in (speed, memory) if cost)
-    return f"Training: iteration {step.iteration}{total}{left}" + (f" ({costs})" if costs else "")
+    """Say how far the training is, for how much longer it goes on, and what it costs."""
+    if step.iterations is None:
+        text = tr("Training: iteration {n}", n=step.iteration)
+    else:
+        text = tr("Training: iteration {n} of {total}", n=step.iteration, total=step.iterations)
+    if step.seconds_left is not None:
+        text += ", " + tr("about {time} left", time=duration(step.seconds_left))
+    costs = []
+    if step.samples_per_s is not None:
+        costs.append(tr("{speed:.3g} samples/s", speed=step.samples_per_s))
+    if step.memory_gib is not None:
+        costs.append(tr("{memory:.1f} GiB in use", memory=step.memory_gib))
+    return f"{text} ({', '.join(costs)})" if costs else text
 
 
 class DockParts(QWidget):
@@ -260,7 +270,7 @@ class DockParts(QWidget):
         try:
             return act()
         except NecrosegError as error:
-            self.panel.say(str(error))
+            self.panel.say(shown(error))
             return None
 
     def reopen(self) -> None:
@@ -301,7 +311,7 @@ class Dock(DockParts):
         scrolling.setContentsMargins(6, 6, 6, 6)
         inside.setLayout(scrolling)
         area = scroll_area(inside)
-        footer = QLabel(FOOTER)
+        footer = QLabel(tr(FOOTER))
         footer.setStyleSheet("font-size: 10px; color: gray;")
         footer.setContentsMargins(6, 0, 6, 2)
         outer = below(self.top, area, self.panel, footer)

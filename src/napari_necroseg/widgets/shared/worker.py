@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from napari_necroseg.core.errors import mistake_of
 from napari_necroseg.core.events import Event, Finished
+from napari_necroseg.core.language import shown, tr
 
 
 class Job(Protocol):
@@ -35,13 +36,15 @@ def is_foreseen(error: BaseException) -> bool:
 
 
 def explain(error: BaseException) -> str:
-    """Say in plain words what happened, and what to do next."""
+    """Say in plain words, and in the language of the person, what happened, and what to do next."""
     mistake = mistake_of(error)
     if mistake is not None:
-        return str(mistake)
-    return (
-        f"This failed in a way that the program did not foresee ({type(error).__name__}: {error}). "
-        "Your data is unchanged. Press Details to copy the report for the developers."
+        return shown(mistake)
+    return tr(
+        "This failed in a way that the program did not foresee ({kind}: {error}). Your data is unchanged. "
+        "Press Details to copy the report for the developers.",
+        kind=type(error).__name__,
+        error=str(error),
     )
 
 
@@ -167,7 +170,7 @@ class JobRunner(QObject):
         elif self._result is not None:
             self.finished.emit(self._result.result)
         else:
-            self.failed.emit("The job ended without a result. Please tell the developers what you did.")
+            self.failed.emit(tr("The job ended without a result. Please tell the developers what you did."))
 
 
 class NewestOnly(QObject):
