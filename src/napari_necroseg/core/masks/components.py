@@ -6,10 +6,8 @@ Components share no face, edge or corner.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads its parts at their first use: opening the panel does not wait for them
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import SettingsError
@@ -59,12 +57,12 @@ def clean(
     """
     if not mask.any():
         return mask.copy()
-    box = ndimage.find_objects(mask.view(np.uint8), 1)[0]
+    box = scipy.ndimage.find_objects(mask.view(np.uint8), 1)[0]
     cleaned = np.zeros_like(mask)
-    cleaned[box] = ndimage.binary_fill_holes(mask[box], _WITHIN_SLICE) if fill_holes else mask[box]
+    cleaned[box] = scipy.ndimage.binary_fill_holes(mask[box], _WITHIN_SLICE) if fill_holes else mask[box]
     if not (largest or min_volume_ml or smallest_share):
         return cleaned
-    components, n = ndimage.label(cleaned[box], NEIGHBOURS)
+    components, n = scipy.ndimage.label(cleaned[box], NEIGHBOURS)
     sizes = np.bincount(components.ravel(), minlength=n + 1)
     sizes[0] = 0
     keeps = (sizes * voxel_ml >= min_volume_ml) & (sizes >= smallest_share * sizes.max())
@@ -95,7 +93,7 @@ def remove_island(mask: Mask, index: Index) -> Mask:
         raise SettingsError(f"There is no part of the mask at voxel {place}; point at one.")
     box = bounding_box(mask)
     assert box is not None
-    parts, _ = ndimage.label(mask[box], NEIGHBOURS)
+    parts, _ = scipy.ndimage.label(mask[box], NEIGHBOURS)
     number = parts[tuple(place - part.start for place, part in zip(index, box, strict=True))]
     left = mask.copy()
     left[box] &= parts != number
@@ -127,20 +125,20 @@ def measure(mask: Mask, grid: Grid) -> Size:
     """Measure a mask ``(Z, Y, X)`` on its grid."""
     if not mask.any():
         return Size(volume_ml=0.0, longest_diameter_mm=0.0, components=0)
-    box = ndimage.find_objects(mask.view(np.uint8), 1)[0]
+    box = scipy.ndimage.find_objects(mask.view(np.uint8), 1)[0]
     inside = mask[box]
     return Size(
         volume_ml=int(np.count_nonzero(inside)) * grid.voxel_ml,
         longest_diameter_mm=_longest_diameter_mm(inside, grid),
-        components=int(ndimage.label(inside, NEIGHBOURS)[1]),
+        components=int(scipy.ndimage.label(inside, NEIGHBOURS)[1]),
     )
 
 
 def _longest_diameter_mm(mask: Mask, grid: Grid) -> float:
     """Greatest distance between corners of voxels; only the ends of each row of voxels can hold it."""
     corners = _row_ends(mask) @ grid.affine_ras[:3, :3].T
-    hull = corners[ConvexHull(corners).vertices]
-    return float(pdist(hull).max())
+    hull = corners[scipy.spatial.ConvexHull(corners).vertices]
+    return float(scipy.spatial.distance.pdist(hull).max())
 
 
 def _row_ends(mask: Mask) -> NDArray[np.float64]:

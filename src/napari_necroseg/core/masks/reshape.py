@@ -9,8 +9,8 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import scipy  # loads its parts at their first use: opening the panel does not wait for them
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.masks.components import Box, Mask, bounding_box, widened
@@ -99,13 +99,13 @@ def _voxels(mm: float, spacing_mm: Spacing) -> tuple[int, int, int]:
 def _within(mask: Mask, spacing_mm: Spacing, *, mm: float) -> Mask:
     if not mask.any():
         return mask
-    distance_mm = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
+    distance_mm = scipy.ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
     return np.asarray(distance_mm <= mm + _ROUNDING_MM)
 
 
 def _smoothed(mask: Mask, blurred: Floats, *, sigma: tuple[float, ...]) -> Mask:
     """Smooth ``(Z, Y, X)`` or one slice ``(Y, X)``, which was blurred by `sigma` in voxels."""
-    parts, n = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
+    parts, n = scipy.ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
     highest = np.zeros(n + 1, np.float32)
     np.maximum.at(highest, parts[mask], blurred[mask])
     stays = highest >= 0.5
@@ -123,7 +123,7 @@ def _blurred(mask: Mask, sigma: tuple[float, ...]) -> Floats:
         if not of_axis:
             continue
         # The outermost voxel is repeated beyond the border of the image: a zone cut off there stays cut.
-        weights = ndimage.gaussian_filter1d(
+        weights = scipy.ndimage.gaussian_filter1d(
             np.eye(mask.shape[axis], dtype=np.float32), of_axis, axis=0, mode="nearest", truncate=_REACH
         )
         # One matrix product: a third of the time of a filter whose weights reach over 30 voxels.
@@ -206,7 +206,7 @@ def _signed_distance_mm(outline: Mask, spacing_mm: tuple[float, float]) -> Float
     """Distance of each voxel of ``(Y, X)`` to the nearest on the other side; positive inside."""
     # A frame of background, also at the border of the image: a slice may be filled to its edges.
     padded = np.pad(outline, 1)
-    inside = ndimage.distance_transform_edt(padded, sampling=spacing_mm)
-    outside = ndimage.distance_transform_edt(~padded, sampling=spacing_mm)
+    inside = scipy.ndimage.distance_transform_edt(padded, sampling=spacing_mm)
+    outside = scipy.ndimage.distance_transform_edt(~padded, sampling=spacing_mm)
     signed: Floats64 = (inside - outside)[1:-1, 1:-1]
     return signed

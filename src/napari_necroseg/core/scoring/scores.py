@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
+import scipy  # loads its parts at their first use: opening the panel does not wait for them
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from napari_necroseg.core.errors import GeometryError
 from napari_necroseg.core.grids.slices import mask_to_slices
@@ -247,8 +247,8 @@ class Lesions:
 
 def count_lesions(reference: Mask, prediction: Mask) -> Lesions:
     """Match the lesions of two masks ``(Z, Y, X)``: one voxel in common is a match."""
-    of_reference, n_reference = ndimage.label(reference, NEIGHBOURS)
-    of_prediction, n_prediction = ndimage.label(prediction, NEIGHBOURS)
+    of_reference, n_reference = scipy.ndimage.label(reference, NEIGHBOURS)
+    of_prediction, n_prediction = scipy.ndimage.label(prediction, NEIGHBOURS)
     found = np.setdiff1d(of_reference[prediction], [0])
     matched = np.setdiff1d(of_prediction[reference], [0])
     return Lesions(reference=n_reference, found=len(found), extra=n_prediction - len(matched))

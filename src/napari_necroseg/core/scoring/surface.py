@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy  # loads its parts at their first use: opening the panel does not wait for them
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_necroseg.core.masks.components import bounding_box
 from napari_necroseg.core.scoring.overlap import Mask
@@ -19,7 +19,7 @@ from napari_necroseg.core.scoring.overlap import Mask
 Spacing = tuple[float, float, float]
 Floats = NDArray[np.float64]
 _ALL_INSIDE = 255
-_IN_SLICE = ndimage.generate_binary_structure(2, 1)[np.newaxis]
+_IN_SLICE = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], bool)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,8 +111,8 @@ def contour_distances(reference: Mask, prediction: Mask, *, spacing_mm: Spacing)
     at_corners = np.full(elements[0].shape, -np.inf)
     at_corners[elements[0]] = _distances_to(elements[1], elements[0], spacing_mm=spacing_mm)
     # Corner (z, y, x) lies before voxel (z, y, x): a voxel's corners run from its own index to the next.
-    largest = ndimage.maximum_filter(at_corners, size=2, origin=-1, mode="nearest")[:-1, :-1, :-1]
-    contour = reference[box] & ~ndimage.binary_erosion(reference[box], _IN_SLICE)
+    largest = scipy.ndimage.maximum_filter(at_corners, size=2, origin=-1, mode="nearest")[:-1, :-1, :-1]
+    contour = reference[box] & ~scipy.ndimage.binary_erosion(reference[box], _IN_SLICE)
     distances[box][contour] = largest[contour]
     return distances
 
@@ -161,7 +161,7 @@ def _distances_to(targets: Mask, places: Mask, *, spacing_mm: Spacing) -> Floats
     """Return the distance from each place to the nearest target, on one grid."""
     if not targets.any():
         return np.full(int(np.count_nonzero(places)), np.inf)
-    distance: Floats = ndimage.distance_transform_edt(~targets, sampling=spacing_mm)
+    distance: Floats = scipy.ndimage.distance_transform_edt(~targets, sampling=spacing_mm)
     return distance[places]
 
 
