@@ -1,6 +1,7 @@
 """The dock Panel: a header, three steps, the status of the mask in work, and one main button."""
 
 from collections.abc import Callable, Iterator
+from weakref import WeakMethod
 
 from napari.components import ViewerModel
 from qtpy.QtWidgets import (
@@ -15,24 +16,16 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.language import set_language, tr
 from napari_necroseg.core.project.remembered import read_remembered, remember
-from napari_necroseg.widgets.panel.cases_step import CasesStep
-from napari_necroseg.widgets.panel.draw_step import DrawStep
 from napari_necroseg.widgets.panel.header import Header
-from napari_necroseg.widgets.panel.model_step import ModelStep
-from napari_necroseg.widgets.panel.researchers_step import ResearchersStep
+from napari_necroseg.widgets.panel.pieces import import_parts, import_what_jobs_need
 from napari_necroseg.widgets.panel.status_line import StatusLine
 from napari_necroseg.widgets.panel.step import Step
 from napari_necroseg.widgets.shared.dock import FOOTER, DockLife, scroll_area
-from napari_necroseg.widgets.shared.qt_parts import below, beside, lay
+from napari_necroseg.widgets.shared.qt_parts import below, beside, given, lay, on_destroyed
 from napari_necroseg.widgets.shared.workspace import Stepper, Workspace, unwrapped
 
 # The names in code, which are remembered, of the steps in their order.
-STEPS: dict[str, Callable[[ViewerModel], Step]] = {
-    "cases": CasesStep,
-    "draw": DrawStep,
-    "model": ModelStep,
-    "researchers": ResearchersStep,
-}
+STEPS = ("cases", "draw", "model", "researchers")
 _MAIN_STYLE = (
     "QPushButton { background: #1f6feb; color: white; font-weight: bold; padding: 7px; border-radius: 4px; }"
     "QPushButton:hover { background: #2b7bf5; }"
@@ -44,8 +37,9 @@ _MAIN_STYLE = (
 class Panel(QWidget):
     """One dock for the whole way from files to signed masks.
 
-    `napari_viewer`: the viewer that the panel belongs to, or napari's proxy of it. The first step is built at
-    once, the others one by one when Qt has nothing else to do, so that the window never stands still.
+    `napari_viewer`: the viewer that the panel belongs to, or napari's proxy of it. The steps are imported and
+    built one by one when Qt has nothing else to do, so that the window never stands still; one that is asked
+    for earlier is built at once.
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
@@ -58,43 +52,41 @@ class Panel(QWidget):
         self.main_button = QPushButton()
         self.main_button.setStyleSheet(_MAIN_STYLE)
         self.main_button.clicked.connect(self._on_main)
-        self.steps: dict[str, Step] = {}
+        self.steps = _Steps(self._build)
         self._stack = QStackedWidget()
         self._jobs = QVBoxLayout()
         self._tabs = QButtonGroup(self)
         self._builder = Stepper()
         self._lay_out()
+        self._refresh()
         DockLife(self, opened=self.reopen, closed=self.shut_down)
-        self._build("cases")
-        self.show_step("cases")
-        self._builder.start(self._build_rest())
+        self._builder.start(self._build_all())
+        on_destroyed(self, self._builder.drop)
         self.workspace.step_wanted.connect(self.show_step)
 
     def show_step(self, name: str) -> None:
         """Show a step, built first if it was not yet."""
-        if name not in self.steps:
-            self._build(name)
-        order = list(STEPS)
-        self._stack.setCurrentIndex(order.index(name))
-        tab = self._tabs.button(order.index(name))
-        if tab is not None:
-            tab.setChecked(True)
-        self.steps[name].shown()
+        step = self.steps[name]
+        self._stack.setCurrentIndex(STEPS.index(name))
+        given(self._tabs.button(STEPS.index(name))).setChecked(True)
+        step.shown()
         self._refresh()
 
     @property
     def step(self) -> str:
         """The name of the step that is shown."""
-        return list(STEPS)[self._stack.currentIndex()]
+        return STEPS[self._stack.currentIndex()]
 
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
         for step in self.steps.values():
             step.reopen()
+        if not self._builder.is_busy:
+            self._builder.start(self._build_all())
 
     def shut_down(self) -> None:
         """Stop all jobs, and hear nothing more of the viewer."""
-        self._builder.finish()
+        self._builder.drop()
         for step in self.steps.values():
             step.shut_down()
 
@@ -118,24 +110,28 @@ class Panel(QWidget):
         lay(self, outer)
         outer.setContentsMargins(6, 4, 6, 2)
 
-    def _build(self, name: str) -> None:
-        step = STEPS[name](self.viewer)
-        self.steps[name] = step
-        area = self._stack.widget(list(STEPS).index(name))
+    def _build(self, name: str) -> Step:
+        step = _step(name, self.viewer)
+        area = self._stack.widget(STEPS.index(name))
         assert isinstance(area, QScrollArea)
         area.setWidget(step)
         step.changed.connect(self._refresh)
         for parts in step.parts:
             self._jobs.addWidget(parts.panel)
+        return step
 
-    def _build_rest(self) -> Iterator[None]:
-        for name in STEPS:
-            if name not in self.steps and name != "researchers":
-                self._build(name)
+    def _build_all(self) -> Iterator[None]:
+        yield from import_parts()
+        if not self.steps:
+            self.show_step(self.step)
             yield
+        for name in STEPS[:-1]:
+            self.steps[name]
+            yield
+        yield from import_what_jobs_need()
 
     def _on_tab(self, number: int) -> None:
-        name = list(STEPS)[number]
+        name = STEPS[number]
         self.show_step(name)
         remember(step=name)
 
@@ -145,12 +141,45 @@ class Panel(QWidget):
             main.act()
 
     def _refresh(self) -> None:
-        main = self.steps[self.step].main()
+        step = self.steps.get(self.step)
+        main = None if step is None else step.main()
         self.main_button.setVisible(main is not None)
         if main is not None:
             self.main_button.setText(main.text)
             self.main_button.setToolTip(main.help)
             self.main_button.setEnabled(main.act is not None)
+
+
+class _Steps(dict[str, Step]):
+    """The steps by their names; one that is not there yet is built when it is asked for."""
+
+    def __init__(self, build: Callable[[str], Step]) -> None:
+        super().__init__()
+        # The panel owns this: a strong reference to its method would be a circle.
+        self._build = WeakMethod(build)
+
+    def __missing__(self, name: str) -> Step:
+        step = self[name] = given(self._build())(name)
+        return step
+
+
+def _step(name: str, viewer: ViewerModel) -> Step:
+    """Build a step; each is imported only here, since together they take long."""
+    if name == "cases":
+        from napari_necroseg.widgets.panel.cases_step import CasesStep
+
+        return CasesStep(viewer)
+    if name == "draw":
+        from napari_necroseg.widgets.panel.draw_step import DrawStep
+
+        return DrawStep(viewer)
+    if name == "model":
+        from napari_necroseg.widgets.panel.model_step import ModelStep
+
+        return ModelStep(viewer)
+    from napari_necroseg.widgets.panel.researchers_step import ResearchersStep
+
+    return ResearchersStep(viewer)
 
 
 def _empty_area() -> QScrollArea:

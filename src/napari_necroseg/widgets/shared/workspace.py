@@ -36,8 +36,8 @@ class Stepper(QObject):
         super().__init__()
         self._steps: Iterator[None] | None = None
         self._timer = QTimer(self)
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(self._step)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._on_time)
 
     @property
     def is_busy(self) -> bool:
@@ -48,7 +48,7 @@ class Stepper(QObject):
         """Begin an iterator; the one before is finished first, at once."""
         self.finish()
         self._steps = steps
-        self._timer.start()
+        self._timer.start(0)
 
     def finish(self) -> None:
         """Do all remaining steps at once."""
@@ -59,10 +59,14 @@ class Stepper(QObject):
         """Drop the remaining steps: the viewer goes away."""
         self._steps = None
 
+    def _on_time(self) -> None:
+        self._step()
+        if self._steps is not None:
+            # Begun anew after each step: timers of others that are due come first.
+            self._timer.start(0)
+
     def _step(self) -> None:
-        if self._steps is None:
-            self._timer.stop()
-        elif next(self._steps, _END) is _END:
+        if self._steps is not None and next(self._steps, _END) is _END:
             self._steps = None
 
 
