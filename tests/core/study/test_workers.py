@@ -61,9 +61,11 @@ def workers() -> list[psutil.Process]:
 
 def listening() -> list[tuple[str, int]]:
     """Addresses that this process and its workers listen on."""
-    everyone = [psutil.Process(), *workers()]
+    everyone = {process.pid for process in [psutil.Process(), *workers()]}
     found = [
-        one.laddr for process in everyone for one in process.net_connections("tcp") if one.status == "LISTEN"
+        one.laddr
+        for one in psutil.net_connections("tcp")
+        if one.pid in everyone and one.status == psutil.CONN_LISTEN
     ]
     return [(address.ip, address.port) for address in found]
 

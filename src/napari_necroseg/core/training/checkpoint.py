@@ -141,8 +141,8 @@ def check_same_voxels(run: Path, progress: TrainingProgress, *, case_sha256: Map
         name = changed[0] if changed else min(set(progress.case_sha256) ^ set(case_sha256))
         raise SettingsError(
             f"The training in {run} began with other images or another mask of {name} (a corrected one is "
-            "another, and one that nobody has signed off counts only if asked for); restore them, or start "
-            "anew in a new folder."
+            "another, one that nobody has signed off counts only if asked for, and another version of numpy "
+            "or scipy may round a resampled image differently); restore them, or start anew in a new folder."
         )
 
 
