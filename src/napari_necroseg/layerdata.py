@@ -38,16 +38,19 @@ class Role(StrEnum):
     ERRORS = "errors"
     DISTANCE = "distance"
     PREVIEW = "preview"
+    SURFACE = "surface"
 
 
 COLOURS = {
     Role.REFERENCE: REFERENCE_COLOUR,
-    Role.LABELS: "#f2e205",
-    Role.TUMOUR: "#ff9f1c",
+    Role.LABELS: "#fbf24a",
+    Role.TUMOUR: "#e8500f",
     Role.PREDICTION: PREDICTION_COLOUR,
     Role.IN_TRAINING: PREDICTION_COLOUR,
-    Role.PREVIEW: "#ff5db1",
+    Role.PREVIEW: "#ff8fd0",
 }
+# Of several predictions, in turn.
+PREDICTION_COLOURS = (PREDICTION_COLOUR, "#c9fffb", "#8358e8")
 # Of an error map: agreement, missed, extra (orange and sky blue of Okabe and Ito).
 ERROR_COLOURS = {1: "#ffffff40", 2: "#e69f00", 3: "#56b4e9"}
 # Larger distances have the brightest colour.

@@ -12,8 +12,8 @@ from napari_necroseg.widgets.correct.edit_tools import TOOLS
 from napari_necroseg.widgets.scores.dock import Scores
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, shown_plane
 
-# The axis that runs through the screen stands first; the others also the other way round (Ctrl+T).
-ORDERS = [(1, 0, 2), (2, 1, 0)]
+# The axis that runs through the screen stands first; (1, 2, 0) is axial, upright.
+ORDERS = [(1, 0, 2), (1, 2, 0), (2, 1, 0)]
 # napari says so of every outlined mask that is shown in 3D.
 in_3d_too = pytest.mark.filterwarnings("ignore:Contours are not displayed during 3D rendering")
 

@@ -5,9 +5,9 @@ import numpy as np
 from napari_necroseg.core.volume import Voxels
 
 # Green against blue, as in the paper: light enough on a dark image, and told apart with any of the common
-# colour vision deficiencies, since they differ in blue and not in red against green.
-REFERENCE_COLOUR = "#38d64d"
-PREDICTION_COLOUR = "#4aa8ff"
+# colour vision deficiencies; see tools/colour_vision.py for these and the other colours of contours.
+REFERENCE_COLOUR = "#22c55e"
+PREDICTION_COLOUR = "#459dff"
 
 # Percentiles that are shown as black and as white: MR images have a few very bright voxels.
 _DISPLAY_PERCENTILES = (2.0, 99.7)

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps.standardize_color import transform_color
 from napari.utils.notifications import Notification, notification_manager
 from psygnal import Signal
 
@@ -18,6 +19,7 @@ from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxe
 from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import (
     METADATA_KEY,
+    PREDICTION_COLOURS,
     LayerData,
     LayerSource,
     Role,
@@ -32,7 +34,7 @@ from napari_necroseg.widgets.shared.panes import Panes, shown_at_once
 _OUTLINE_VOXELS = 1
 
 # Layers that only show something: they are nobody's mask, and are never saved.
-SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
+SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW, Role.SURFACE)
 Kind = TypeVar("Kind", bound=Layer)
 EXPERT_ROLES = (Role.REFERENCE, Role.TUMOUR)
 COPY_TITLE = "Copy to my mask"
@@ -302,6 +304,7 @@ class CaseLayers:
 
     def _add(self, data: LayerData) -> Layer:
         voxels, kwargs, kind = data
+        kwargs = self._in_own_colour(kwargs)
         layer = Image(voxels, **kwargs) if kind == "image" else Labels(voxels, **kwargs)
         if isinstance(layer, Labels):
             layer.contour = _OUTLINE_VOXELS
@@ -312,6 +315,16 @@ class CaseLayers:
         # Its mirror is added with it, and the panes are set after both.
         with shown_at_once(self.viewer):
             return self.viewer.add_layer(layer)
+
+    def _in_own_colour(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Give a further prediction of the case another colour than those before it."""
+        if _role(kwargs["metadata"]) is not Role.PREDICTION:
+            return kwargs
+        masks = [layer for layer in self.masks() if _role(layer.metadata) is Role.PREDICTION]
+        taken = [tuple(np.round(np.asarray(layer.get_color(1)), 2)) for layer in masks]
+        free = [one for one in PREDICTION_COLOURS if tuple(np.round(transform_color(one)[0], 2)) not in taken]
+        colour = free[0] if free else PREDICTION_COLOURS[len(masks) % len(PREDICTION_COLOURS)]
+        return kwargs | {"colormap": {**kwargs["colormap"], 1: colour}}
 
 
 def _role(metadata: dict[str, Any]) -> Role | None:

@@ -244,7 +244,7 @@ class DockParts(QWidget):
         self.runner = self.panel.runner
         self.runner.failed.connect(self._on_failed)
         self.top, self.body = QVBoxLayout(), QVBoxLayout()
-        self._listeners = _Listeners()
+        self._listeners = Listeners()
         self.listen(self.workspace.journalling.told, self._on_told)
         self._frame()
         # Called when the window is destroyed with its docks: by then no method of this object can be called.
@@ -379,7 +379,7 @@ class _Area(QScrollArea):
         return super().eventFilter(watched, event)
 
 
-class _Listeners:
+class Listeners:
     """Connections that are cut at once; a plain object that outlives the dock's Qt half and holds no dock."""
 
     def __init__(self) -> None:
@@ -387,16 +387,19 @@ class _Listeners:
         self.is_connected = True
 
     def connect(self, signal: Any, slot: Callable[..., Any]) -> None:
+        """Call a method whenever a signal is emitted."""
         self._pairs.append((signal, WeakMethod(slot)))
         signal.connect(slot)
 
     def disconnect(self) -> None:
+        """Hear nothing more."""
         if self.is_connected:
             for signal, method in self._alive():
                 signal.disconnect(method)
         self.is_connected = False
 
     def reconnect(self) -> None:
+        """Hear them again."""
         if not self.is_connected:
             for signal, method in self._alive():
                 signal.connect(method)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_necroseg.jobs.preview import Subject
 from napari_necroseg.layerdata import Role, source_of, spacing_mm_of
-from napari_necroseg.widgets.shared.case_layers import CaseLayers
+from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers
 from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -66,7 +66,7 @@ class LayerChoice(NarrowCombo):
 def _is_offered(layer: Layer) -> bool:
     """Whether a layer shows the case itself, and not how two masks differ or a proposal."""
     source = source_of(layer.metadata)
-    return source is None or source.role not in (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
+    return source is None or source.role not in SHOWN_ONLY
 
 
 class SubjectChoice(QWidget):

@@ -80,6 +80,7 @@ class Panes:
         self._captioned: WeakSet[Image] = WeakSet()
         self._pauses = 0
         self._side_by_side = True
+        self._stacked = False
         for happening in ("inserted", "removed", "reordered"):
             getattr(viewer.layers.events, happening).connect(self._on_layers)
 
@@ -91,6 +92,18 @@ class Panes:
     @side_by_side.setter
     def side_by_side(self, wanted: bool) -> None:
         self._side_by_side = wanted
+        self._arrange()
+
+    @property
+    def stacked(self) -> bool:
+        """Whether all layers lie in one pane for a while; the mirrors are kept, hidden, for later."""
+        return self._stacked
+
+    @stacked.setter
+    def stacked(self, wanted: bool) -> None:
+        self._stacked = wanted
+        for mirror in self._mirrors.values():
+            mirror.set_hidden(wanted)
         self._arrange()
 
     @contextmanager
@@ -165,6 +178,7 @@ class Panes:
             self._mirrors[base] = Mirror(base)
             viewer.add_layer(self._mirrors[base].layer)
             viewer.layers.selection.active = active
+            self._mirrors[base].set_hidden(self._stacked)
             yield
 
     def _set_grid(self, viewer: ViewerModel, right: Image | None) -> None:
@@ -181,7 +195,7 @@ class Panes:
                 viewer.layers.move(now, place)
         grid.stride = -max(1, len(viewer.layers) - len(in_right))
         grid.shape = (1, 2)
-        grid.enabled = len(viewer.layers) > len(in_right)
+        grid.enabled = not self._stacked and len(viewer.layers) > len(in_right)
 
     def _caption(self, viewer: ViewerModel) -> None:
         """Write in each pane which sequence it shows; where both lie on each other, the upper one."""
@@ -230,6 +244,7 @@ class Mirror:
             metadata=dict(base.metadata),
         )
         self.layer.editable = False
+        self._is_hidden = False
         for name in _LOOKS:
             setattr(self.layer, name, getattr(base, name))
             getattr(base.events, name).connect(self._copy_look)
@@ -250,7 +265,16 @@ class Mirror:
         base.events.labels_update.disconnect(self._redraw_part)
         base.events.data.disconnect(self._take_data)
 
+    def set_hidden(self, is_hidden: bool) -> None:
+        """Hide the mirror whatever the mask does, or show it as the mask is shown."""
+        self._is_hidden = is_hidden
+        base = self._base()
+        if base is not None:
+            self.layer.visible = base.visible and not is_hidden
+
     def _copy_look(self, event: Any) -> None:
+        if self._is_hidden and event.type == "visible":
+            return
         setattr(self.layer, event.type, getattr(self._base(), event.type))
 
     def _redraw(self, _event: Any) -> None:

@@ -22,6 +22,7 @@ from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import LayerSource, Role, source_of
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
+from napari_necroseg.widgets.shared.cross_hair import CrossHair
 from napari_necroseg.widgets.shared.journalling import Journalling
 from napari_necroseg.widgets.shared.worker import explain
 
@@ -80,8 +81,9 @@ class Workspace:
     cases to train the newest model on next. `step_wanted`: emitted with the name of a step of the panel that
     is to be shown. `opening`: the name of the case that is being opened; empty while
     none is. `case_folder`: the project folder that the open case belongs to, also while another project is
-    being opened; None for a case in no project. `layers`: the layers of the open case. `journalling`: keeps
-    the strokes on them. `screen`: adds the layers one at a time, so that the viewer stays usable.
+    being opened; None for a case in no project. `layers`: the layers of the open case. `cross_hair`: where
+    its planes meet. `journalling`: keeps the strokes on the layers. `screen`: adds the layers one at a time,
+    so that the viewer stays usable.
     """
 
     cohort_changed = Signal()
@@ -95,6 +97,7 @@ class Workspace:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)
+        self.cross_hair = CrossHair(self.layers)
         self.journalling = Journalling(self.layers)
         self.screen = Stepper()
         self.cohort: Cohort | None = None
@@ -137,6 +140,7 @@ class Workspace:
     def set_case(self, case: Case, files: CaseFiles | None) -> None:
         """Set the case that is shown; `files` is its row, or None for one that was never in files."""
         self.case, self.case_files, self.case_folder = case, files, self.folder
+        self.cross_hair.forget()
         self.journalling.open(case, None if self.folder is None else self.folder / LABELS_FOLDER)
         self.case_changed.emit()
 

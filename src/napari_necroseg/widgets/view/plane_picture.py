@@ -1,0 +1,131 @@
+"""A slice of the open case as a picture, made from the voxels: the image in grey, and the contours on it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from napari.layers import Image
+from numpy.typing import NDArray
+from qtpy.QtCore import QPointF, QRectF
+from qtpy.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
+
+from napari_necroseg.core.masks.outlines import outlines
+from napari_necroseg.core.volume import Voxels
+from napari_necroseg.layerdata import spacing_mm_of
+from napari_necroseg.widgets.shared.case_layers import CaseLayers
+from napari_necroseg.widgets.view.contours import colour_of, is_filled, visible_contours
+from napari_necroseg.widgets.view.turn import ORDERS
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contour:
+    """The outline of one mask on a slice, in pixels from the upper left corner."""
+
+    path: QPainterPath
+    colour: QColor
+    opacity: float
+    is_filled: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlanePicture:
+    """A slice as it is shown: pixels ``(down, right)``, their size in mm, and the contours."""
+
+    grey: Grey
+    # Downwards and to the right.
+    pixel_mm: tuple[float, float]
+    contours: list[Contour] = field(default_factory=list)
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Height and width."""
+        rows, columns = self.grey.shape
+        return rows * self.pixel_mm[0], columns * self.pixel_mm[1]
+
+    def image(self) -> QImage:
+        """Return the pixels as an image of Qt."""
+        rows, columns = self.grey.shape
+        made = QImage(self.grey.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
+        return made.copy()
+
+    def draw(self, painter: QPainter, target: QRectF, *, line: float) -> None:
+        """Draw image and contours into a rectangle; `line` is the width of an outline on the device."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(target, self.image())
+        self.draw_contours(painter, target, line=line)
+        painter.restore()
+
+    def draw_contours(self, painter: QPainter, target: QRectF, *, line: float) -> None:
+        """Draw only the contours."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(target.topLeft())
+        rows, columns = self.grey.shape
+        painter.scale(target.width() / columns, target.height() / rows)
+        for contour in self.contours:
+            _draw(painter, contour, line=line)
+        painter.restore()
+
+
+def picture_of(layers: CaseLayers, image: Image, *, axis: int, number: int) -> PlanePicture:
+    """Return slice `number` across an axis of an image, with the visible masks on the same grid."""
+    spacing_mm = spacing_mm_of(image)
+    _, down, right = ORDERS[axis]
+    masks = [layer for layer in visible_contours(layers) if layer.data.shape == image.data.shape]
+    shown = [
+        Contour(path=path, colour=colour_of(mask), opacity=float(mask.opacity), is_filled=is_filled(mask))
+        for mask in masks
+        if not (path := _path(turned_slice(mask.data, axis=axis, number=number))).isEmpty()
+    ]
+    return PlanePicture(
+        grey=_grey(turned_slice(image.data, axis=axis, number=number), image),
+        pixel_mm=(spacing_mm[down], spacing_mm[right]),
+        contours=shown,
+    )
+
+
+def turned_slice(voxels: Voxels, *, axis: int, number: int) -> Voxels:
+    """Return a slice ``(down, right)`` as it is shown; a view."""
+    _, down, right = ORDERS[axis]
+    index: list[slice | int] = [slice(None)] * 3
+    index[axis] = number
+    pixels: Voxels = np.asarray(voxels[tuple(index)])
+    return pixels if down < right else pixels.T
+
+
+def _grey(pixels: Voxels, image: Image) -> Grey:
+    low, high = (float(limit) for limit in image.contrast_limits)
+    share = (pixels.astype(np.float32) - low) / max(high - low, 1e-30)
+    np.clip(share, 0, 1, out=share)
+    if image.gamma != 1:
+        share **= float(image.gamma)
+    share *= 255
+    return np.ascontiguousarray(share.astype(np.uint8))
+
+
+def _path(mask: Voxels) -> QPainterPath:
+    path = QPainterPath()
+    for outline in outlines(_cropped(mask)[0]) if mask.any() else ():
+        top, left = _cropped(mask)[1]
+        path.addPolygon(QPolygonF([QPointF(column + left, row + top) for row, column in outline]))
+        path.closeSubpath()
+    return path
+
+
+def _cropped(mask: Voxels) -> tuple[Voxels, tuple[int, int]]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], (int(rows[0]), int(columns[0]))
+
+
+def _draw(painter: QPainter, contour: Contour, *, line: float) -> None:
+    colour = QColor(contour.colour)
+    if contour.is_filled:
+        colour.setAlphaF(contour.opacity)
+        painter.fillPath(contour.path, colour)
+        return
+    colour.setAlphaF(contour.opacity)
+    pen = QPen(colour, line)
+    pen.setCosmetic(True)
+    painter.strokePath(contour.path, pen)
