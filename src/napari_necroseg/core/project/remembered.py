@@ -1,17 +1,20 @@
 """Remembers, for the person at this computer, where the work was: projects, case, step and choices.
 
 One JSON file in the user's config folder. It names the folders of projects, nothing of what is in them, and
-can be cleared. What cannot be read is as if nothing had been remembered; what cannot be written is not kept.
+can be cleared. What cannot be read is as if it had not been remembered; what cannot be written is not kept.
 """
 
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from napari_necroseg.core.config import Config
+from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.files import read_json_quietly, user_config_folder, write_text
 
@@ -19,6 +22,8 @@ FILE_NAME = "remembered.json"
 MOST_PROJECTS = 12
 _MOST_BYTES = 1_000_000
 _LOCK = threading.Lock()
+_LOCK_NAME = ".remembered.lock"
+_LONGEST_WAIT_S = 0.05
 Language = Literal["system", "de", "en"]
 
 
@@ -51,37 +56,56 @@ class Remembered(Config):
 
 
 def read_remembered() -> Remembered:
-    """Return what is remembered; nothing if there is no such file or it cannot be read."""
+    """Return what is remembered; what is damaged, or from a later version, is left out."""
+    record = read_json_quietly(_path(), _MOST_BYTES)
     with suppress(NecrosegError):
-        return Remembered.checked(**read_json_quietly(_path(), _MOST_BYTES))
-    return Remembered()
+        return Remembered.checked(**record)
+    return Remembered.checked(**{name: value for name, value in record.items() if _is_sound(name, value)})
 
 
 def remember(**choices: object) -> Remembered:
     """Change some of what is remembered, in the file, too; two windows each keep what the other changed."""
-    with _LOCK:
-        changed = read_remembered().changed(**choices)
-        with suppress(NecrosegError, OSError):
-            path = _path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, changed.model_dump_json(indent=1))
-        return changed
+    return _change(lambda _: choices)
 
 
 def remember_project(folder: Path, case: str = "") -> Remembered:
     """Put a project first, with the case that is open in it."""
-    before = read_remembered()
-    others = [one for one in before.projects if one.folder != folder]
-    if not case:
-        case = next((one.case for one in before.projects if one.folder == folder), "")
-    projects = (Project(folder=folder, case=case), *others)[:MOST_PROJECTS]
-    return remember(projects=projects)
+    # The next start may be in another folder.
+    return _change(partial(_with_project, Project(folder=folder.absolute(), case=case)))
 
 
 def forget() -> None:
     """Remove the file."""
     with suppress(OSError):
         _path().unlink(missing_ok=True)
+
+
+def _is_sound(name: str, value: Any) -> bool:
+    try:
+        Remembered.checked(**{name: value})
+    except NecrosegError:
+        return False
+    return True
+
+
+def _change(choose: Callable[[Remembered], dict[str, object]]) -> Remembered:
+    with _LOCK, ExitStack() as stack:
+        # Of two windows that change it at once, the second waits; not for long, since a person waits for it.
+        with suppress(NecrosegError):
+            lock = _path().with_name(_LOCK_NAME)
+            stack.enter_context(file_lock(lock, "Remembering", wait_s=_LONGEST_WAIT_S))
+        before = read_remembered()
+        changed = before.changed(**choose(before))
+        with suppress(NecrosegError):
+            write_text(_path(), changed.model_dump_json(indent=1))
+        return changed
+
+
+def _with_project(project: Project, before: Remembered) -> dict[str, object]:
+    known = {one.folder: one for one in before.projects}
+    earlier = known.pop(project.folder, project)
+    first = project if project.case else earlier
+    return {"projects": (first, *known.values())[:MOST_PROJECTS]}
 
 
 def _path() -> Path:
