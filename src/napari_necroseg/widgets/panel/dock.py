@@ -7,7 +7,6 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import (
     QButtonGroup,
     QLabel,
-    QPushButton,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -21,7 +20,7 @@ from napari_necroseg.widgets.panel.pieces import import_parts, import_what_jobs_
 from napari_necroseg.widgets.panel.status_line import StatusLine
 from napari_necroseg.widgets.panel.step import Step
 from napari_necroseg.widgets.shared.dock import FOOTER, DockLife, scroll_area
-from napari_necroseg.widgets.shared.qt_parts import below, beside, given, lay, on_destroyed
+from napari_necroseg.widgets.shared.qt_parts import below, beside, button, given, lay, on_destroyed, tab_order
 from napari_necroseg.widgets.shared.workspace import Stepper, Workspace, unwrapped
 
 # The names in code, which are remembered, of the steps in their order.
@@ -49,7 +48,7 @@ class Panel(QWidget):
         self.workspace = Workspace.of(self.viewer)
         self.header = Header(self.workspace)
         self.status = StatusLine(self.workspace)
-        self.main_button = QPushButton()
+        self.main_button = button("", "")
         self.main_button.setStyleSheet(_MAIN_STYLE)
         self.main_button.clicked.connect(self._on_main)
         self.steps = _Steps(self._build)
@@ -79,6 +78,7 @@ class Panel(QWidget):
 
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
+        self.workspace.step_wanted.connect(self.show_step, unique=True)
         for step in self.steps.values():
             step.reopen()
         if not self._builder.is_busy:
@@ -87,14 +87,14 @@ class Panel(QWidget):
     def shut_down(self) -> None:
         """Stop all jobs, and hear nothing more of the viewer."""
         self._builder.drop()
+        self.workspace.step_wanted.disconnect(self.show_step)
         for step in self.steps.values():
             step.shut_down()
 
     def _lay_out(self) -> None:
-        titles = (tr("Cases"), tr("Draw && check"), tr("Model"), tr("For researchers"))
         tabs = []
-        for number, (name, title) in enumerate(zip(STEPS, titles, strict=True)):
-            tab = QPushButton(title if name == "researchers" else f"{number + 1}  {title}")
+        for number, (title, help_text) in enumerate(_titles()):
+            tab = button(title, help_text)
             tab.setCheckable(True)
             self._tabs.addButton(tab, number)
             self._stack.addWidget(_empty_area())
@@ -118,6 +118,8 @@ class Panel(QWidget):
         step.changed.connect(self._refresh)
         for parts in step.parts:
             self._jobs.addWidget(parts.panel)
+        # Qt would put what is built later behind the main button.
+        tab_order(given(self._tabs.button(len(STEPS) - 1)), step)
         return step
 
     def _build_all(self) -> Iterator[None]:
@@ -148,6 +150,16 @@ class Panel(QWidget):
             self.main_button.setText(main.text)
             self.main_button.setToolTip(main.help)
             self.main_button.setEnabled(main.act is not None)
+
+
+def _titles() -> tuple[tuple[str, str], ...]:
+    """Return what is written on the tabs, in the order of the steps, and their explanations."""
+    return (
+        (f"1  {tr('Cases')}", tr("Open a folder, and see its cases.")),
+        (f"2  {tr('Draw && check')}", tr("Outline the zone in the open case, check it and sign it off.")),
+        (f"3  {tr('Model')}", tr("Learn from the drawn masks, and predict the other cases.")),
+        (tr("For researchers"), tr("See how training samples are varied, and run studies.")),
+    )
 
 
 class _Steps(dict[str, Step]):

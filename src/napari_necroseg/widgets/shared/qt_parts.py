@@ -234,8 +234,9 @@ _WHEEL_GUARD = _WheelGuard()
 
 
 def button(text: str, help_text: str, *, act: Any = None, width: int | None = None) -> QPushButton:
-    """Make a button, which does something if it is given here."""
+    """Make a button, which does something if it is given here; the keys Space and Enter press it."""
     made = QPushButton(text)
+    made.setAutoDefault(True)
     made.setToolTip(help_text)
     if act is not None:
         made.clicked.connect(act)
@@ -288,6 +289,19 @@ class NarrowCombo(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(letters)
         self.setToolTip(help_text)
+
+
+def tab_order(before: QWidget, part: QWidget) -> None:
+    """Let the tab key go from one widget to those within a part, in the order in which they were made."""
+    within, last = part.nextInFocusChain(), before
+    inputs: list[QWidget] = []
+    while within is not None and part.isAncestorOf(within):
+        if within.focusPolicy() & Qt.FocusPolicy.TabFocus and within.focusProxy() is None:
+            inputs.append(within)
+        within = within.nextInFocusChain()
+    for one in inputs:
+        QWidget.setTabOrder(last, one)
+        last = one
 
 
 def timer(parent: QObject, ms: int, *, act: Callable[..., object]) -> QTimer:
