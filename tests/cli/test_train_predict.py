@@ -235,10 +235,12 @@ def test_a_fold_is_left_out() -> None:
 
 
 def test_the_folds_of_the_cohort_rule() -> None:
-    with pytest.raises(CohortError, match="the cohort has 3"):
+    with pytest.raises(CohortError, match="the highest is 3"):
         choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", "1/6"))
     with pytest.raises(CohortError, match="needs a fold for every case"):
         choose_cases(cohort_with_folds(1, None), options_of("--fold", "1/2"))
+    with pytest.raises(CohortError, match="no case is in fold 3"):
+        choose_cases(cohort_with_folds(1, 2, 4), options_of("--fold", "3/4"))
     for wrong in ("0/3", "4/3", "one", "1"):
         with pytest.raises(SettingsError, match="K/N"):
             choose_cases(cohort_with_folds(1, 2, 3), options_of("--fold", wrong))

@@ -167,7 +167,7 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
     """Return the cohort without fold K of N, by its fold column.
 
     Raises SettingsError if `fold` is not ``K/N`` with K from 1 to N. Raises CohortError if a case has no
-    fold, or the highest fold is not N.
+    fold, no case is in fold K, or the highest fold is not N.
     """
     left, _, total = fold.partition("/")
     if not (left.isdigit() and total.isdigit() and 1 <= int(left) <= int(total)):
@@ -178,9 +178,11 @@ def without_fold(cohort: Cohort, fold: str) -> Cohort:
             f"--fold needs a fold for every case, but {len(missing)} of {len(cohort)} have none "
             f"({missing[0]} first); fill in the fold column of the cohort."
         )
-    folds = {case.fold for case in cohort}
-    if max(case.fold or 0 for case in cohort) != int(total):
-        raise CohortError(f"--fold {fold} speaks of {total} folds, but the cohort has {len(folds)}.")
+    highest = max(case.fold or 0 for case in cohort)
+    if highest != int(total):
+        raise CohortError(f"--fold {fold} speaks of {total} folds, but the highest is {highest}.")
+    if int(left) not in {case.fold for case in cohort}:
+        raise CohortError(f"--fold {fold}: no case is in fold {left}, so none would be left out.")
     return cohort.without(tuple(case.name for case in cohort if case.fold == int(left)))
 
 

@@ -83,7 +83,9 @@ class Validated(Event):
 
     def __str__(self) -> str:
         n, total = sum(not math.isnan(value) for value in self.dice.values()), len(self.dice)
-        cases = f"{n} cases" if n == total else f"{n} of {total} cases: the others have nothing to find"
+        cases = f"{n} of {total} cases: the others have nothing to find"
+        if n == total:
+            cases = "1 case" if n == 1 else f"{n} cases"
         return f"Validation after iteration {self.iteration}: mean Dice {self.mean_dice:.3f} ({cases})"
 
 

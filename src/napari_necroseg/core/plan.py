@@ -18,7 +18,7 @@ SAME_NETWORK = ("dimension", "sequences", "target", "upsampling")
 # Settings that define how the network sees its images.
 SAME_IMAGES = ("whitening", "slices", "patch_side")
 
-# At its first learning rate a model forgets about twice as much of its old cases: docs/training.md.
+# At its first learning rate a model forgets about twice as much of its old cases: docs/lab/training.md.
 RATE_SHARE = 0.1
 
 # Predicting them takes time from the training.

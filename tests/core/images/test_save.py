@@ -10,10 +10,12 @@ import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.grids.orient import to_working
 from napari_necroseg.core.images.nifti import read_nifti
 from napari_necroseg.core.images.read import read_image, read_mask
 from napari_necroseg.core.images.save import save_mask, write_nifti
+from napari_necroseg.core.volume import Grid, Origin, Volume
 from orientations import ORIENTATIONS, affine_of
 
 SHAPE = (4, 6, 5)
@@ -135,3 +137,13 @@ def test_a_disk_that_is_full_keeps_the_earlier_mask(tmp_path: Path, name: str) -
     assert re.fullmatch(rf".*{name} could not be written: File too large.*choose another folder.*", said)
     assert (tmp_path / name).read_bytes() == b"the earlier mask"
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_mask_goes_to_nifti_on_its_own_grid_only(tmp_path: Path) -> None:
+    origin = Origin(Grid(SHAPE, AFFINE))
+    mask = np.ones(to_working(Volume(VOXELS, Grid(SHAPE, AFFINE))).voxels.shape, np.uint8)
+    with pytest.raises(FileError, match=r"m\.png: a mask is saved as NIfTI"):
+        save_mask(tmp_path / "m.png", mask, origin)
+    with pytest.raises(GeometryError, match="cannot be saved on the grid of an image of"):
+        save_mask(tmp_path / "m.nii", mask[1:], origin)
+    assert not list(tmp_path.iterdir())

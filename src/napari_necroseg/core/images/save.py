@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.errors import FileError, GeometryError
 from napari_necroseg.core.files import write_bytes
-from napari_necroseg.core.grids.orient import from_working
+from napari_necroseg.core.grids.orient import from_working, working_grid
 from napari_necroseg.core.images.file_image import is_gzip
 from napari_necroseg.core.volume import Origin, Volume, Voxels
 
@@ -19,6 +20,7 @@ POSITION_FIELDS = (
     *("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
 NIFTI2_HEADER_BYTES = 540
+_SUFFIXES = (".nii.gz", ".nii")
 
 # As in nibabel: masks shrink to a hundredth at any level, and probabilities hardly at the highest.
 GZIP_LEVEL = 1
@@ -38,11 +40,27 @@ def save_mask(path: str | Path, mask: Voxels | Volume, place: Origin | Case) -> 
 
     Raises
     ------
+    FileError
+        If the name does not end in ``.nii.gz`` or ``.nii``.
+    GeometryError
+        If the mask has another shape than the image that it belongs to.
     ResourceError
         If the file cannot be written, or the disk is full; an earlier file stays unchanged.
     """
     path, voxels = Path(path), mask.voxels if isinstance(mask, Volume) else mask
-    write_bytes(path, mask_bytes(path, voxels, origin=place.origin if isinstance(place, Case) else place))
+    origin = place.origin if isinstance(place, Case) else place
+    _check_mask(path, voxels, shape=working_grid(origin.grid).shape)
+    write_bytes(path, mask_bytes(path, voxels, origin=origin))
+
+
+def _check_mask(path: Path, voxels: Voxels, *, shape: tuple[int, int, int]) -> None:
+    if not path.name.endswith(_SUFFIXES):
+        raise FileError(f"{path.name}: a mask is saved as NIfTI; choose a name that ends in .nii.gz or .nii.")
+    if voxels.shape != shape:
+        raise GeometryError(
+            f"A mask of {voxels.shape} voxels cannot be saved on the grid of an image of {shape}; both are "
+            "(slice, row, column) in working order."
+        )
 
 
 def mask_bytes(path: Path, voxels: Voxels, *, origin: Origin) -> bytes:

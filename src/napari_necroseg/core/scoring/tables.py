@@ -11,6 +11,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any, get_args
 
+from napari_necroseg import __version__
 from napari_necroseg.core.case_names import csv_cell, in_markdown, shown
 from napari_necroseg.core.cohort.csv_table import LARGEST_TABLE_BYTES
 from napari_necroseg.core.cohort.seen_cases import Known, known_by_record
@@ -126,7 +127,7 @@ def record(cases: Iterable[ScoredCase], summary: Summary, *, tolerance_mm: float
     """
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in ("napari-necroseg", "numpy", "scipy")}
+        "versions": {"napari-necroseg": __version__, "numpy": version("numpy"), "scipy": version("scipy")}
         | {"python": python_version()},
         "nsd_tolerance_mm": tolerance_mm,
         "definitions": _DEFINITIONS,

@@ -75,9 +75,13 @@ def _measure(
     yield Progress(done=1, total=3, message="Making samples")
     # On the device where the training would make them: if the whole cohort fits there.
     (sampled,) = on_device([source], hardware.device, n_cases=len(cohort))
-    batch_s = _median_seconds(
-        lambda number: float(mini_batch([sampled], plan, iteration=number).images[0].sum())
-    )
+
+    def make(number: int) -> float:
+        return float(mini_batch([sampled], plan, iteration=number).images[0].sum())
+
+    # Compiling, once on each computer, can take much longer than anything that is measured here.
+    make(0)
+    batch_s = _median_seconds(make)
     check(stop)
     yield Progress(done=2, total=3, message="Learning")
     learner = Learner(plan, hardware)

@@ -32,7 +32,7 @@ _MOST_SECONDS, _LEAST_SECONDS, _SHARE_OF_TRAINING = 30.0, 2.0, 0.05
 def announcement(plan: Plan, hardware: Hardware, *, model: Model | None) -> str:
     """Describe the training in a sentence."""
     sequences = " and ".join(plan.config.sequences)
-    length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:g} min"
+    length = f"{plan.iterations} iterations" if plan.iterations else f"{(plan.seconds or 0) / 60:.3g} min"
     origin = "" if model is None else f", from the weights of {model.run.name},"
     return (
         f"Training a {plan.config.dimension.upper()} network{origin} on {sequences} of {len(plan.cases)} "

@@ -66,6 +66,8 @@ class WrittenSamples:
     draws: Path
 
     def __str__(self) -> str:
+        if self.samples == 1:
+            return f"1 sample is in {self.folder}; {self.sheet.name} shows it."
         return f"{self.samples} samples are in {self.folder}; {self.sheet.name} shows them all."
 
 
@@ -118,7 +120,8 @@ def write_samples(
     if out.exists() and any(out.iterdir()):
         raise FileError(f"{out} is not empty; choose a new folder, so that nothing is replaced.")
     config = _of_case(config, files.sequences)
-    yield Started(message=f"Drawing {n} samples of {files.name} on {' and '.join(config.sequences)}.")
+    samples = "1 sample" if n == 1 else f"{n} samples"
+    yield Started(message=f"Drawing {samples} of {files.name} on {' and '.join(config.sequences)}.")
     case = load_case(only_needed(files, config.sequences, target=config.target))
     yield from (Warned(message=note) for note in case.notes)
     check_images(case, config.sequences)
