@@ -335,7 +335,7 @@ def test_all_cases_of_a_cohort_get_a_row_and_no_mask_is_replaced(qtbot, predict_
     rows = [predict_dock.batch.rows.item(row).text() for row in range(predict_dock.batch.rows.count())]
     assert [text for text in rows if text.startswith("a: done in")]
     assert [text for text in rows if text.startswith("⚠ b: ")]
-    assert [text for text in rows if "c is left out: tiny holds a mask of it already" in text]
+    assert [text for text in rows if "1 left out, since tiny holds a mask already: c." in text]
     assert (out / "a.nii.gz").exists()
     assert (out / "c.nii.gz").read_bytes() == b"mine"
     assert "1 predicted, 1 not" in predict_dock.panel.message

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from napari_necroseg.core.language import Said, said
 from napari_necroseg.core.volume import Voxels
 
 # Green against blue, as in the paper: light enough on a dark image, and told apart with any of the common
@@ -21,10 +22,12 @@ def display_range(voxels: Voxels) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Said:
     """Return a time span in words."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return said("{n:.0f} s", n=seconds)
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.1f} days"
+        return said("{n:.0f} min", n=seconds / 60)
+    if seconds < 48 * 3600:
+        return said("{n:.1f} h", n=seconds / 3600)
+    return said("{n:.1f} days", n=seconds / 86_400)

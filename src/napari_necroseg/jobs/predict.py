@@ -1,16 +1,19 @@
 """Predicts the open case, ready to be shown, or all cases of a cohort."""
 
 import threading
-from collections.abc import Generator, Iterator, Sequence, Set
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_necroseg.core.case import Case, Cohort
-from napari_necroseg.core.case_names import name_among, names_in
+from napari_necroseg.core.case_names import listed, name_among, names_in
 from napari_necroseg.core.cohort.seen_cases import Known
 from napari_necroseg.core.config import PredictConfig
-from napari_necroseg.core.events import Event, Finished, Progress, Warned
+from napari_necroseg.core.display import duration
+from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Progress, Warned
+from napari_necroseg.core.language import said
 from napari_necroseg.core.project.model_folder import WEIGHTS_NAME
 from napari_necroseg.core.project.models import mean_name, members_of, run_name
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
@@ -124,12 +127,58 @@ def predict_all(
 
     there = names_in(out)
     masks = {name: name_among(there, f"{name}.nii.gz") for name in cohort.names}
-    for name, mask in masks.items():
-        if mask is not None:
-            remark = about_mask(out / mask, {model.sha256 for model in models})
-            yield Warned(message=f"{name} is left out: {out.name} holds a mask of it already{remark}.")
+    yield from _left_out({name: out / mask for name, mask in masks.items() if mask}, models=models)
     left = tuple(name for name, mask in masks.items() if mask is None)
-    yield from predict_cohort(models, cohort.only(left), config, out=out, stop=stop)
+    yield from _counted(predict_cohort(models, cohort.only(left), config, out=out, stop=stop), left)
+
+
+def _left_out(masks: Mapping[str, Path], *, models: Sequence[Any]) -> Iterator[Event]:
+    """Say which cases have a mask already, those whose mask is another than it would be one by one."""
+    remarks = {name: about_mask(mask, {model.sha256 for model in models}) for name, mask in masks.items()}
+    plain = [name for name, remark in remarks.items() if not remark]
+    if plain:
+        yield Warned(
+            message=said(
+                "{n} left out, since {folder} holds a mask already: {cases}.",
+                n=len(plain),
+                folder=masks[plain[0]].parent.name,
+                cases=listed(plain),
+            )
+        )
+    for name, remark in remarks.items():
+        if remark:
+            folder = masks[name].parent.name
+            yield Warned(message=f"{name} is left out: {folder} holds a mask of it already{remark}.")
+
+
+def _counted(events: Iterator[Event], cases: Sequence[str]) -> Iterator[Event]:
+    """Say of the steps of each case which case it is, of how many, and how long all will take."""
+    n_done, began_s = 0, time.monotonic()
+    for event in events:
+        match event:
+            case Progress(done=done, total=total):
+                share = done / total if total else 0.0
+                words = _place(cases, n_done, seconds=time.monotonic() - began_s)
+                yield Progress(done=round(100 * (n_done + share)), total=100 * len(cases), message=words)
+            case CaseDone() | CaseFailed():
+                n_done = event.done
+                yield event
+            case _:
+                yield event
+
+
+def _place(cases: Sequence[str], n_done: int, *, seconds: float) -> str:
+    number, total, case = n_done + 1, len(cases), cases[n_done]
+    if n_done == 0:
+        return said("Case {number} of {total}: {case}", number=number, total=total, case=case)
+    left = duration(seconds / n_done * (total - n_done))
+    return said(
+        "Case {number} of {total}: {case}; about {time} left",
+        number=number,
+        total=total,
+        case=case,
+        time=left,
+    )
 
 
 def about_mask(mask: Path, models: Set[str]) -> str:

@@ -48,6 +48,11 @@ def find_ensembles(folder: Path | None) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"study/*/ensembles/*/{ENSEMBLE_NAME}"))
 
 
+def is_single(run: Path) -> bool:
+    """Whether a folder is that of one model, not of an ensemble."""
+    return not (run / ENSEMBLE_NAME).is_file()
+
+
 def members_of(run: Path) -> list[Path]:
     """Return the folders of an ensemble's models, whether they exist or not; none for a single model."""
     return [Path(run, member).resolve() for member in _member_names(run)]

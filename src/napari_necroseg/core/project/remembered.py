@@ -51,6 +51,8 @@ class Remembered(Config):
     reader_controls: bool = True
     # Whether napari's column of layers is folded away.
     hides_layers: bool = True
+    # How long learning may take.
+    minutes: Annotated[float | None, Field(gt=0, le=100_000)] = None
     brush_mm: Annotated[float | None, Field(gt=0, le=1000)] = None
     panel_width_px: Annotated[int | None, Field(ge=100, le=10_000)] = None
 

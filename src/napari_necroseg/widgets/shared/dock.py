@@ -233,14 +233,16 @@ class DockParts(QWidget):
     """The parts of a dock without its frame; what holds them shows `panel`, too.
 
     `top`, `body`: where the parts are put: those that always stay in sight, and those below them. `panel`:
-    shows the job of these parts.
+    shows the job of these parts; it is a `panel_type`.
     """
+
+    panel_type: type[JobPanel] = JobPanel
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self.viewer = unwrapped(viewer)
         self.workspace = Workspace.of(self.viewer)
-        self.panel = JobPanel()
+        self.panel = self.panel_type()
         self.runner = self.panel.runner
         self.runner.failed.connect(self._on_failed)
         self.top, self.body = QVBoxLayout(), QVBoxLayout()

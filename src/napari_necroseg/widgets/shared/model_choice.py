@@ -5,7 +5,8 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
-from napari_necroseg.core.project.models import find_ensembles, find_runs, run_title
+from napari_necroseg.core.project.known_models import is_ready
+from napari_necroseg.core.project.models import find_ensembles, find_runs, is_single, run_title
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, beside, browse_button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -76,20 +77,28 @@ class ModelChoice(QWidget):
     def _fill(self, *, keeps_choice: bool) -> None:
         """List the models; `chosen` is emitted once, at the end."""
         before = self.run()
-        last = self._workspace.run
-        runs = [*([last] if last else []), *self._browsed, *find_runs(self._workspace.folder)]
-        if self._has_ensembles:
-            runs += find_ensembles(self._workspace.folder)
+        last, folder = self._workspace.run, self._workspace.folder
+        runs = [*([last] if last else []), *self._browsed, *find_runs(folder)]
+        known = self._workspace.known_runs
+        runs += [*find_ensembles(folder), *known] if self._has_ensembles else filter(is_single, known)
         self.combo.blockSignals(True)
         self.combo.clear()
         if self._nothing:
             self.combo.addItem(self._nothing, None)
         for run in dict.fromkeys(runs):
             self.combo.addItem(run_title(run), run)
-        if keeps_choice and self.combo.count():
-            self.combo.setCurrentIndex(max(0, self._index(before)))
+        if self.combo.count():
+            chosen = self._index(before) if keeps_choice else -1
+            self.combo.setCurrentIndex(chosen if chosen >= 0 else self._first())
         self.combo.blockSignals(False)
         self.chosen.emit()
+
+    def _first(self) -> int:
+        """Return the entry to begin with: nothing, or the newest model that has learned for long enough."""
+        if self._nothing or self._workspace.run is not None:
+            return 0
+        ready = (row for row, run in enumerate(self._runs()) if run is not None and is_ready(run))
+        return next(ready, 0)
 
     def _index(self, run: Path | None) -> int:
         # Not `findData`: Qt finds the very object, not an equal path.

@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_necroseg.core.language import tr
 from napari_necroseg.widgets.shared.number_inputs import read_both_separators
 
 # Held here until then: the garbage collector would take apart a function that only a dead widget holds, and
@@ -317,15 +318,17 @@ def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
     """Ask what becomes of masks that were not saved, before a case or the window is left."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Unsaved masks")
-    box.setText(f"Not saved yet: {', '.join(names)}.")
+    box.setWindowTitle(tr("Unsaved masks"))
+    box.setText(tr("Not saved yet: {names}.", names=", ".join(names)))
     box.setInformativeText(
-        "Save before going on? “Keep for later” offers the strokes when the case is opened again; “Discard” "
-        "does not, and puts them aside under another name."
+        tr(
+            "Save before going on? “Keep for later” offers the strokes when the case is opened again; "
+            "“Discard” does not, and puts them aside under another name."
+        )
     )
     buttons = QMessageBox.StandardButton
     box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
-    later = box.addButton("Keep for later", QMessageBox.ButtonRole.AcceptRole)
+    later = box.addButton(tr("Keep for later"), QMessageBox.ButtonRole.AcceptRole)
     box.setDefaultButton(buttons.Save)
     chosen = box.exec()
     if box.clickedButton() is later:
@@ -339,9 +342,9 @@ def ask_discard(parent: QWidget, question: str) -> bool:
     buttons = QMessageBox.StandardButton
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Discard")
+    box.setWindowTitle(tr("Discard"))
     box.setText(question)
-    box.setInformativeText("It cannot be brought back.")
+    box.setInformativeText(tr("It cannot be brought back."))
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
     return int(box.exec()) == int(buttons.Discard.value)

@@ -108,6 +108,8 @@ class Workspace:
         self.case_files: CaseFiles | None = None
         self.augment: AugmentConfig | None = None
         self.run: Path | None = None
+        # The models that are known on this computer, those of other projects included.
+        self.known_runs: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, viewer: ViewerModel) -> "Workspace":
@@ -148,6 +150,12 @@ class Workspace:
         """Set the augmentation of the next training, in place of its preset's."""
         self.augment = augment
         self.augment_changed.emit()
+
+    def set_known_runs(self, runs: tuple[Path, ...]) -> None:
+        """Set the models that are known on this computer, those of other projects included."""
+        if runs != self.known_runs:
+            self.known_runs = runs
+            self.models_changed.emit()
 
     def set_run(self, run: Path) -> None:
         """Set the model to use next."""

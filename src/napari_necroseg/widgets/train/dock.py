@@ -11,7 +11,9 @@ from napari_necroseg.core.config import AugmentConfig, TrainConfig, train_preset
 from napari_necroseg.core.display import duration
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, TrainingStep, Validated, ValidationPicture
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.plan import Plan, make_plan
+from napari_necroseg.core.project.known_models import LEAST_ITERATIONS
 from napari_necroseg.core.project.model_folder import MODELS_FOLDER, TrainedRun, learned_cases
 from napari_necroseg.core.project.models import new_run_name
 from napari_necroseg.jobs import train
@@ -287,11 +289,23 @@ class TrainParts(DockParts):
             self._on_trained(result)
 
     def _on_trained(self, trained: TrainedRun) -> None:
-        self.workspace.set_run(trained.run)
-        self.panel.say(
-            f"Trained {trained.iterations} iterations in {duration(trained.seconds)}, last loss "
-            f"{trained.loss:.3f}. The model {trained.run.name} is chosen in the dock Predict."
+        text = tr(
+            "Trained {n} iterations in {time}, last loss {loss:.3f}.",
+            n=trained.iterations,
+            time=duration(trained.seconds),
+            loss=trained.loss,
         )
+        if trained.iterations >= LEAST_ITERATIONS:
+            self.workspace.set_run(trained.run)
+            chosen = tr("The model {name} is chosen in the dock Predict.", name=trained.run.name)
+        else:
+            self.workspace.models_changed.emit()
+            chosen = tr(
+                "The model {name} is not chosen by itself: fewer than {least} iterations are too few.",
+                name=trained.run.name,
+                least=LEAST_ITERATIONS,
+            )
+        self.panel.say(f"{text} {chosen}")
         self._is_named = False
         self._look_again()
 

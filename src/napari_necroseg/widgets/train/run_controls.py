@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import ValidationPicture
+from napari_necroseg.core.language import shown, tr
 from napari_necroseg.core.project.model_folder import discard_interrupted
 from napari_necroseg.core.project.models import find_interrupted
 from napari_necroseg.jobs.train import TrainingControls
@@ -29,11 +30,11 @@ class RunControls(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.controls = TrainingControls()
-        self.pause = button("Pause", "Let the training stand still, so that the computer is free.")
+        self.pause = button(tr("Pause"), tr("Let the training stand still, so that the computer is free."))
         self.pause.setCheckable(True)
         self.pause.toggled.connect(self._on_pause)
-        help_text = "End the training now, and keep the model as it is."
-        self.keep = button("Stop and keep", help_text, act=self._on_keep)
+        help_text = tr("End the training now, and keep the model as it is.")
+        self.keep = button(tr("Stop and keep"), help_text, act=self._on_keep)
         lay(self, beside(self.pause, self.keep))
 
     def show_busy(self, is_busy: bool) -> None:
@@ -49,7 +50,7 @@ class RunControls(QWidget):
 
     def _on_pause(self, pauses: bool) -> None:
         """Let the training stand still after its step, or go on."""
-        self.pause.setText("Go on" if pauses else "Pause")
+        self.pause.setText(tr("Go on") if pauses else tr("Pause"))
         (self.controls.pause.set if pauses else self.controls.pause.clear)()
 
     def _on_keep(self) -> None:
@@ -69,10 +70,12 @@ class InterruptedTraining(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.run: Path | None = None
-        help_text = "This training was interrupted. Go on from its last save, with its own choices and cases."
+        help_text = tr(
+            "This training was interrupted. Go on from its last save, with its own choices and cases."
+        )
         self.go_on = button("", help_text)
-        help_text = "Remove what the interrupted training has learned."
-        self.discard = button("Discard", help_text, act=self._on_discard)
+        help_text = tr("Remove what the interrupted training has learned.")
+        self.discard = button(tr("Discard"), help_text, act=self._on_discard)
         lay(self, beside(self.go_on, self.discard, wide=self.go_on))
 
     def look(self, models: Path | None) -> None:
@@ -82,20 +85,20 @@ class InterruptedTraining(QWidget):
     def show_run(self, run: Path | None) -> None:
         """Name a training, or none."""
         self.run = run
-        self.go_on.setText("" if run is None else f"Go on with {run.name}")
+        self.go_on.setText("" if run is None else tr("Go on with {name}", name=run.name))
 
     def _on_discard(self) -> None:
         run = self.run
         if run is None or not qt_parts.ask_discard(
-            self, f"Discard what the training {run.name} has learned?"
+            self, tr("Discard what the training {name} has learned?", name=run.name)
         ):
             return
         try:
             discard_interrupted(run)
         except NecrosegError as error:
-            self.discarded.emit(str(error))
+            self.discarded.emit(shown(error))
             return
-        self.discarded.emit(f"Discarded {run.name}.")
+        self.discarded.emit(tr("Discarded {name}.", name=run.name))
 
 
 class LiveMask:
