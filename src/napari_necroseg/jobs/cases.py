@@ -22,6 +22,7 @@ from napari_necroseg.layerdata import (
 )
 
 if TYPE_CHECKING:
+    from napari_necroseg.core.cohort.find import Gap
     from napari_necroseg.core.project.case_files import CaseOutput
 
 
@@ -43,13 +44,18 @@ class OpenedCase:
 class OpenedCohort:
     """A cohort, its table, and the problems that were found in its folder.
 
-    If `compared`, images that several cases share are among the problems.
+    If `compared`, images that several cases share are among the problems. `first`: the case to open; the
+    first of all if empty. `gaps`: images that are missing and may be chosen. `table`: where the table of a
+    folder goes that has no case yet.
     """
 
     cohort: Cohort
     path: Path | None
     problems: tuple[str, ...] = ()
     compared: bool = False
+    first: str = ""
+    gaps: tuple["Gap", ...] = ()
+    table: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

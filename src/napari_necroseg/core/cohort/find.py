@@ -1,8 +1,8 @@
 """Finds the cases in a folder of any layout; only what is certain is used, and the rest is reported."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_necroseg.core.case import CaseFiles, Sequence
@@ -48,6 +48,25 @@ ADVICE: dict[FileRole | None, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gap:
+    """An image that a case lacks, and the files that it might be."""
+
+    case: str
+    # The folder of its files.
+    folder: Path
+    # ceT1 or T2.
+    sequence: Sequence
+    candidates: tuple[Path, ...] = ()
+    # The images and masks that are certain, by their columns of the table.
+    certain: Mapping[str, Path] = field(default_factory=dict)
+    patient: str = ""
+    # The sentences among the problems that tell of it.
+    told: tuple[str, ...] = ()
+    # Whether no name of a file in the folder tells anything.
+    is_guess: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pairing:
     """The cases of a folder."""
 
@@ -57,6 +76,8 @@ class Pairing:
     problems: tuple[str, ...]
     # Images that were not used and that no problem mentions.
     unused: tuple[Path, ...] = ()
+    # What is missing and may be mended by choosing a file.
+    gaps: tuple[Gap, ...] = ()
 
 
 def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
@@ -99,6 +120,7 @@ def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
             *_missing(decisions),
         ),
         unused=(*found.unused, *(path for decision in decisions for path in decision.unused)),
+        gaps=_gaps(decisions),
     )
 
 
@@ -183,6 +205,8 @@ class Decision:
     lacks: tuple[FileRole, ...] = ()
     # Files that were not used.
     unused: tuple[Path, ...] = ()
+    # What a person may mend by choosing a file.
+    gaps: tuple[Gap, ...] = ()
 
 
 def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], list[str]]:
@@ -232,7 +256,9 @@ def decide(group: Group, root: Path) -> Decision:
     if not group.has_role:
         unused = tuple(one.path for one in group.files if one.role is not FileRole.VARIANT)
         told = tuple(_variants(group, root))
-        return Decision(name=group.name, where=where, case=None, problems=told, unused=unused)
+        return Decision(
+            name=group.name, where=where, case=None, problems=told, unused=unused, gaps=_guess(group)
+        )
     files = {role: group.of_role(role) for role in TAKEN_ROLES}
     sure = {role: paths[0] for role, paths in files.items() if len(paths) == 1}
     problems = [
@@ -241,9 +267,10 @@ def decide(group: Group, root: Path) -> Decision:
     lacking = {role for role in TAKEN_ROLES if role not in sure}
     doubtful = [one for one in group.files if one.role in WORTH_A_WORD and lacking & WORTH_A_WORD[one.role]]
     reasons = [_reason(one, root) for one in doubtful]
-    problems += _variants(group, root)
     if not files[FileRole.CET1]:
         problems.append(_left_out(group.name, sure, root=root))
+    told = (*problems, *reasons)
+    problems += _variants(group, root)
     known = (*TAKEN_ROLES, FileRole.VARIANT)
     unused = tuple(one.path for one in group.files if one.role not in known and one not in doubtful)
     return Decision(
@@ -253,6 +280,52 @@ def decide(group: Group, root: Path) -> Decision:
         problems=(*problems, *reasons),
         lacks=tuple(role for role in TAKEN_ROLES if not files[role]),
         unused=unused,
+        gaps=tuple(_group_gaps(group, files, told=told)),
+    )
+
+
+def _group_gaps(
+    group: Group, files: Mapping[FileRole, list[Path]], *, told: tuple[str, ...]
+) -> Iterator[Gap]:
+    """Yield the images that are missing in a group, with the files that each of them might be."""
+    certain = {str(role): paths[0] for role, paths in files.items() if len(paths) == 1}
+    for role, sequence in ((FileRole.CET1, Sequence.CET1), (FileRole.T2, Sequence.T2)):
+        if str(role) in certain:
+            continue
+        might = (one.path for one in group.files if one.role and role in WORTH_A_WORD.get(one.role, ()))
+        yield Gap(
+            case=group.name,
+            folder=group.files[0].path.parent,
+            sequence=sequence,
+            candidates=(*files[role], *might),
+            certain=certain,
+            patient=group.patient,
+            told=told,
+        )
+
+
+def _guess(group: Group) -> tuple[Gap, ...]:
+    """Return the gap of a group of files whose names tell nothing."""
+    nameless = tuple(one.path for one in group.files if one.role is None)
+    folder = group.files[0].path.parent
+    gap = Gap(case=group.name, folder=folder, sequence=Sequence.CET1, candidates=nameless, is_guess=True)
+    return (gap,) if nameless else ()
+
+
+def _gaps(decisions: list[Decision]) -> tuple[Gap, ...]:
+    """Return the gaps worth a word: a T2 image that none of the cases has is not missed.
+
+    Files whose names tell nothing may be anything, unless there is nothing else.
+    """
+    if not any(one.case is not None or any(not gap.is_guess for gap in one.gaps) for one in decisions):
+        return tuple(gap for one in decisions for gap in one.gaps)
+    has_t2 = any(one.case is not None and Sequence.T2 in one.case.sequences for one in decisions)
+    return tuple(
+        gap
+        for one in decisions
+        for gap in one.gaps
+        if not gap.is_guess
+        and (gap.sequence is Sequence.CET1 or gap.candidates or (has_t2 and one.case is not None))
     )
 
 

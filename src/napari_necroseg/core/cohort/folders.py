@@ -59,7 +59,7 @@ def folder_groups(folder: Folder, root: Path) -> tuple[list[Group], list[Folder]
         return [], below
     above = tuple(map(tidy_name, folder.path.relative_to(root).parts))
     name = tidy_name(folder.name)
-    split = [_split_name(entry) for entry in entries]
+    split = [split_name(entry) for entry in entries]
     if not _are_many_cases(split) and not _are_masks_of_other_folders(entries, split):
         files = (*_judge_one_case(entries, folder.name), *map(_variant, variants))
         return [Group(name=name, long_name="_".join(above) or name, files=files)], below
@@ -126,7 +126,7 @@ def _own_entries(folder: Folder, above: str, *, of: str = "") -> tuple[list[Entr
     return entries, others
 
 
-def _split_name(entry: Entry) -> SplitName:
+def split_name(entry: Entry) -> SplitName:
     """Split the name of a file into case and role: the words for the role come last, or first."""
     stem = image_stem(entry.path)
     pieces = re.split(r"([\s_\-.()\[\]]+)", stem)
@@ -139,6 +139,11 @@ def _split_name(entry: Entry) -> SplitName:
     # "earlier" and "prediction" count anywhere in the name: case-01_earlier-002.
     tokens += tuple(token for token in tokens_of(stem) if token.kind is Kind.DERIVED)
     return SplitName(case, Candidate(path=entry.path, judgement=judge(tokens)))
+
+
+def case_in_name(stem: str) -> str:
+    """Return the words of a name that tell no role: ``case-03`` of ``case-03_ceT1``, none of ``T2``."""
+    return split_name(Entry(Path(f"{stem}.nii"), "")).case
 
 
 def _run(words: list[str]) -> int:

@@ -8,7 +8,7 @@ from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.case_names import name_key
 from napari_necroseg.core.cohort.csv_table import Table
 from napari_necroseg.core.cohort.duplicates import find_twins
-from napari_necroseg.core.cohort.find import UNDERSTOOD, find_cases, unused_sentence
+from napari_necroseg.core.cohort.find import UNDERSTOOD, Pairing, find_cases, unused_sentence
 from napari_necroseg.core.cohort.scan import relative_name
 from napari_necroseg.core.cohort.table import (
     COLUMNS,
@@ -70,14 +70,15 @@ class Prepared:
         return "\n".join([*lines, f"{n_cases}, {problems}. The table is {self.cohort}.{kept}"])
 
 
-def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
+def prepare(folder: Path, *, out: Path | None = None, pairing: Pairing | None = None) -> Generator[Event]:
     """Find, pair and check the images in a folder, and write the table of cases.
 
     New cases are added to an existing table, see `merge`; if that changes it, the earlier one is kept beside
     it as ``cohort.csv.bak-1``, ``.bak-2``, ...
 
     `folder`: see `find.find_cases` for the layouts that are understood. `out`: the table to write, or the
-    folder for it; ``cohort.csv`` in `folder` if None.
+    folder for it; ``cohort.csv`` in `folder` if None. `pairing`: what `find_cases` found there, if that is
+    known already.
     Yields `Progress` while searching and checking, `Warned` for each problem, then `Finished` with
     `Prepared`.
     Raises CohortError if no case is found, or an earlier table has a mistake; nothing is written then.
@@ -86,7 +87,8 @@ def prepare(folder: Path, *, out: Path | None = None) -> Generator[Event]:
     check_out_file(path)
     yield Started(message=f"Looking for cases in {folder}.")
     earlier = _read_earlier(path)
-    pairing = yield from find_cases(folder)
+    if pairing is None:
+        pairing = yield from find_cases(folder)
     problems = list(pairing.problems)
     yield from (Warned(message=problem) for problem in problems)
     twins = yield from find_twins(_all_cases(earlier, pairing.cases))

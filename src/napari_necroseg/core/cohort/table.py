@@ -74,15 +74,33 @@ def read_cohort(path: str | Path) -> Cohort:
     return read_cohort_table(Path(path)).cohort
 
 
-def read_cohort_table(path: Path) -> CohortTable:
-    """Read a cohort with its row numbers and own columns; see `read_cohort`."""
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """A file that a table names and that is not there."""
+
+    case: str
+    column: str
+    # The cell as it stands in the table.
+    file: str
+
+
+def read_cohort_table(path: Path, *, gone: list[Gone] | None = None) -> CohortTable:
+    """Read a cohort with its row numbers and own columns; see `read_cohort`.
+
+    If a list for them is given, files that are `gone` are no mistake: they are added to it, their cells count
+    as empty, and rows without their ceT1 image are left out.
+    """
     path = path / "cohort.csv" if path.is_dir() else path
     if not path.is_file():
         raise CohortError(f"There is no cohort table {path}; make one with: necroseg prepare FOLDER.")
-    table = _with_known_columns(read_table(path), path.name)
+    table = with_known_columns(read_table(path), path.name)
     rows: list[Row] = []
+    lost: list[Gone] = [] if gone is None else gone
     mistakes: list[str] = []
-    for number, cells in table.rows:
+    for number, all_cells in table.rows:
+        cells = all_cells if gone is None else _present(all_cells, path.parent, gone=lost)
+        if all_cells.get("ceT1") and not cells["ceT1"]:
+            continue
         own = {column: text for column, text in cells.items() if _is_own(column)}
         try:
             rows.append(Row(number=number, case=case_of_row(cells, path.parent), own=own))
@@ -92,7 +110,7 @@ def read_cohort_table(path: Path) -> CohortTable:
     mistakes += _mistakes_between(rows)
     if mistakes:
         raise CohortError(_as_sentence(mistakes, path.name))
-    if not rows:
+    if not rows and not lost:
         raise CohortError(f"{path.name} lists no case; add a row, or run necroseg prepare again.")
     return CohortTable(rows=tuple(rows), layout=table, path=path)
 
@@ -126,7 +144,14 @@ def cohort_text(path: Path, table: CohortTable) -> str:
     return table_text(replace(table.layout, columns=(*COLUMNS, *optional, *own), rows=cells))
 
 
-def _with_known_columns(table: Table, file: str) -> Table:
+def _present(cells: Mapping[str, str], folder: Path, *, gone: list[Gone]) -> dict[str, str]:
+    """Return the cells of a row without the files that are not there, which are added to `gone`."""
+    lost = [column for column in FILE_COLUMNS if cells.get(column) and _found(cells[column], folder) is None]
+    gone += [Gone(case=cells.get("case", ""), column=column, file=cells[column]) for column in lost]
+    return {column: "" if column in lost else text for column, text in cells.items()}
+
+
+def with_known_columns(table: Table, file: str) -> Table:
     """Rename columns that differ in case only; raise an error for a missing or an unknown one."""
     known = {name_key(column): column for column in (*COLUMNS, *OPTIONAL_COLUMNS)}
     new_name = {column: known.get(name_key(column), column) for column in table.columns}
@@ -242,12 +267,18 @@ def _path_cell(file: Path, folder: Path) -> str:
     return f"./{path}" if is_misread else path
 
 
+def _found(text: str, folder: Path) -> Path | None:
+    """Return the file that a cell names; None if there is none."""
+    # The second is for a table written on Windows and read elsewhere.
+    for path in (folder / text, folder / text.replace("\\", "/")):
+        if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for impossible names)
+            return path
+    return None
+
+
 def _file(text: str, column: str, *, folder: Path) -> Path:
-    path = folder / text
-    if not os.path.isfile(path) and "\\" in text:  # noqa: PTH113 (Path.is_file raises for impossible names)
-        # A table written on Windows and read elsewhere.
-        path = folder / text.replace("\\", "/")
-    if not os.path.isfile(path):  # noqa: PTH113
+    path = _found(text, folder)
+    if path is None:
         raise CohortError(f"the {column} file {short(text)} does not exist")
     if not image_suffix(path):
         raise CohortError(

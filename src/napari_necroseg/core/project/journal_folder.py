@@ -97,13 +97,14 @@ class JournalFolder:
         """Return the person's own mask as saved in the project, ``(Z, Y, X)``; None if there is none."""
         return None if self.labels is None else saved_voxels(self.labels, self.case, grid=self.grid)
 
-    def kept(self, held: Collection[Path] = ()) -> tuple[KeptStrokes, ...]:
+    def kept(self, held: Collection[Path] = (), *, tidies: bool = True) -> tuple[KeptStrokes, ...]:
         """Return the strokes that can be taken back, those of the own mask first, without journals in `held`.
 
-        A journal whose strokes are all saved is removed.
+        A journal whose strokes are all saved is removed if this `tidies`.
         """
         others = sorted(self.others.glob(f"*{JOURNAL_SUFFIX}")) if self.others.is_dir() else []
-        found = [self._kept(path) for path in (self.own, *others) if path not in held and path.exists()]
+        paths = [path for path in (self.own, *others) if path not in held and path.exists()]
+        found = [self._kept(path, tidies=tidies) for path in paths]
         return tuple(one for one in found if one is not None)
 
     def take_back(self, path: Path) -> tuple[Journal, Recovered]:
@@ -127,7 +128,7 @@ class JournalFolder:
         saved = self.saved() if path == self.own else None
         return np.zeros(self.grid.shape, np.uint8) if saved is None else saved
 
-    def _kept(self, path: Path) -> KeptStrokes | None:
+    def _kept(self, path: Path, *, tidies: bool) -> KeptStrokes | None:
         is_own = path == self.own
         try:
             check_free(path)
@@ -143,7 +144,8 @@ class JournalFolder:
         except NecrosegError as error:
             return KeptStrokes(path=path, is_own=is_own, problem=str(error))
         if found.is_saved and (is_own or not found.edits):
-            self._remove(path)
+            if tidies:
+                self._remove(path)
             return None
         return KeptStrokes(
             path=path,
