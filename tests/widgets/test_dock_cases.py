@@ -39,6 +39,10 @@ def opened(qtbot, dock, cohort_table):
     return dock
 
 
+def said(dock):
+    return [notice.text for notice in dock.notices.notices]
+
+
 def texts(table, column):
     return [table.item(row, column).text() for row in range(table.rowCount())]
 
@@ -178,24 +182,38 @@ def test_a_damaged_saved_mask_is_told_and_the_case_opens(qtbot, dock, cohort_tab
     assert any("is not shown" in getattr(event, "message", "") for event in warnings)
 
 
-def test_a_wrong_file_is_told_in_one_sentence(qtbot, dock, tmp_path):
+def test_a_wrong_table_is_told_in_one_sentence(qtbot, dock, tmp_path):
     table = tmp_path / "cohort.csv"
-    table.write_text("case,ceT1\nx,missing.nii.gz\n")
+    table.write_text("case,ceT1,T3\nx,missing.nii.gz,\n")
     with qtbot.waitSignal(dock.runner.failed) as failed:
         dock.open_table(table)
-    assert "missing.nii.gz" in failed.args[0]
+    assert "'T3'" in failed.args[0]
     assert dock.panel.message == failed.args[0]
     assert dock.runner.report == ""
 
 
-def test_a_pair_of_files_becomes_a_cohort_of_one(qtbot, dock, viewer, cohort_table):
-    folder = cohort_table.parent / "b"
+def test_a_case_whose_files_are_gone_is_told_and_the_others_open(qtbot, dock, cohort_table):
+    (cohort_table.parent / "a" / "ceT1.nii.gz").unlink()
+    (cohort_table.parent / "b" / "T2.nii.gz").unlink()
+    before = cohort_table.read_bytes()
+    dock.open_table(cohort_table)
+    wait_for(qtbot, dock, "b")
+    assert texts(dock.table, 0) == ["b", "c"]
+    assert texts(dock.table, 2) == ["–", "✓"]
+    told = said(dock)
+    assert "a: its ceT1 file is gone (a/ceT1.nii.gz). The case is left out until it is back." in told
+    assert "b: its T2 file is gone (b/T2.nii.gz)." in told
+    assert cohort_table.read_bytes() == before
+
+
+def test_a_pair_of_files_becomes_a_cohort_of_one(qtbot, dock, viewer, tmp_path, write_case):
+    folder = write_case(tmp_path / "b")
     dock.opening.pair.set_path("ceT1", folder / "ceT1.nii.gz")
     dock.opening.pair.set_path("Reference", folder / "necrosis.nii.gz")
     dock.opening.pair._open.click()
-    wait_for(qtbot, dock, "ceT1")
-    assert [layer.name for layer in viewer.layers] == ["ceT1", "reference"]
-    assert dock.workspace.cohort.names == ("ceT1",)
+    wait_for(qtbot, dock, "b")
+    assert [layer.name for layer in viewer.layers if layer.name != "my mask"] == ["ceT1", "reference"]
+    assert dock.workspace.cohort.names == ("b",)
     assert dock.workspace.folder is None
 
 
@@ -224,7 +242,7 @@ def test_a_folder_of_cases_is_prepared_and_its_problems_are_shown(qtbot, dock, t
     dock.open_folder(tmp_path / "study")
     wait_for(qtbot, dock, "one")
     assert dock.workspace.cohort.names == ("one",)
-    assert "two" in dock.opening._problems.toPlainText()
+    assert any(text.startswith("two: no ceT1 image.") for text in said(dock))
 
 
 def test_the_notes_of_a_case_are_shown(qtbot, dock, make_case):
@@ -302,7 +320,6 @@ def test_equal_images_of_a_table_are_told(qtbot, dock, cohort_table):
     (cohort_table.parent / "y" / "scan.nii").write_bytes(twin.read_bytes())
     cohort_table.write_text("case,ceT1\nx,x/ceT1.nii\ny,y/scan.nii\n", encoding="utf-8")
     dock.open_table(cohort_table)
-    problems = dock.opening._problems
-    qtbot.waitUntil(lambda: "very same image" in problems.toPlainText())
-    assert problems.toPlainText().startswith("x and y hold the very same image, voxel for voxel")
+    same = "x and y hold the very same image, voxel for voxel"
+    qtbot.waitUntil(lambda: any(text.startswith(same) for text in said(dock)))
     wait_for(qtbot, dock, "x")

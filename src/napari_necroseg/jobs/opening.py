@@ -86,6 +86,10 @@ class Wish:
             raise _AskedError(question)
         return self.answers[question.ask]
 
+    def answered(self, question: Question, answer: str) -> "Wish":
+        """Return the wish with one more answer."""
+        return replace(self, answers={**self.answers, question.ask: answer})
+
 
 def is_wanted(paths: SequenceOf[Path]) -> bool:
     """Whether files that were dropped on the window are for this program; else they are left to napari.

@@ -84,6 +84,13 @@ def look_at(cohort: Cohort, folder: Path | None, *, open_case: str, stop: thread
     yield Finished(result=LookedAt(cohort=cohort, states=states))
 
 
+def remember_case(folder: Path, case: str, *, stop: threading.Event) -> Iterator[Event]:
+    """Remember for the next start which project and case are open."""
+    from napari_necroseg.core.project.remembered import remember_project
+
+    yield Finished(result=remember_project(folder, case))
+
+
 def add_cases(table: Path, new: SequenceOf[CaseFiles], *, stop: threading.Event) -> Iterator[Event]:
     """Add cases to a table; every row that is there stays."""
     from napari_necroseg.core.cohort.edit_table import add_to_table

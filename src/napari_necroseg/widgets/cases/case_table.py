@@ -1,59 +1,69 @@
-"""The lower part of the dock Cases: a row for each case of the cohort, and the case that is open."""
+"""A row for each case: which files it has, and how far it is."""
+
+from collections.abc import Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QLabel,
-    QWidget,
-)
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QAbstractItemView, QWidget
 
-from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
-from napari_necroseg.widgets.shared.qt_parts import ReadOnlyTable, WrappedLabel, below, beside, button, lay
+from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
+from napari_necroseg.core.language import ntr, number, tr
+from napari_necroseg.core.project.case_states import CaseState
+from napari_necroseg.widgets.shared.qt_parts import ReadOnlyTable
 
-_COLUMNS = {
-    "Case": "Name of the case. Double-click a row to open it.",
-    "ceT1": "Contrast-enhanced T1 image: masks are drawn and saved on its grid.",
-    "T2": "Native T2 image.",
-    "Ref.": "Reference: the necrosis zone as an expert drew it. Needed for training and for scores.",
-    "Tum.": "Mask of the metastasis.",
-    "Status": "Your own remark, from the table's column 'status'.",
-}
-_YES, _NO = "✓", "–"
+YES, NO, DAMAGED, UNSAVED = "✓", "–", "✗", "⚠"
+_NAME_ROLE = Qt.ItemDataRole.UserRole
+_LEAST_HEIGHT_PX = 180
 
 
 class CaseTable(ReadOnlyTable):
-    """Shows a cohort; `chosen` carries the name of the case that was double-clicked."""
+    """Shows a cohort; `chosen` carries the name of the case that was clicked, or chosen with Enter."""
 
     chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(_COLUMNS, parent=parent)
+        super().__init__(_columns(), parent=parent)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setMinimumHeight(180)
-        self.head.setMinimumSectionSize(36)
-        self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.cell(item.row(), 0).text()))
+        self.setTabKeyNavigation(False)
+        self.setMinimumHeight(_LEAST_HEIGHT_PX)
+        self.setAccessibleName(tr("Cases"))
+        self.head.setMinimumSectionSize(34)
+        self.head.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.cellClicked.connect(lambda row, _column: self.chosen.emit(self.name_in(row)))
+        self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.name_in(item.row())))
 
-    def show_cohort(self, cohort: Cohort) -> None:
+    @property
+    def selected(self) -> str:
+        """The name of the case whose row is selected; empty without one."""
+        rows = {index.row() for index in self.selectedIndexes()}
+        return self.name_in(rows.pop()) if len(rows) == 1 else ""
+
+    def name_in(self, row: int) -> str:
+        """Return the name of the case in a row."""
+        return str(self.cell(row, 0).data(_NAME_ROLE))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Choose the selected case with Enter."""
+        keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if event is not None and event.key() in keys and self.selected:
+            self.chosen.emit(self.selected)
+            return
+        super().keyPressEvent(event)
+
+    def show_cohort(self, cohort: Cohort, states: Mapping[str, CaseState]) -> None:
         """Fill the table."""
         self.setRowCount(len(cohort))
         for row, case in enumerate(cohort):
-            for column, (text, help_text) in enumerate(_cells(case)):
-                is_tick = 0 < column < len(_COLUMNS) - 1
-                self.put(
-                    row,
-                    column,
-                    text=text,
-                    help_text=help_text,
-                    align=Qt.AlignmentFlag.AlignCenter if is_tick else None,
-                )
+            for column, (text, help_text) in enumerate(_cells(case, states.get(case.name))):
+                align = None if column == 0 else Qt.AlignmentFlag.AlignCenter
+                self.put(row, column, text=text, help_text=help_text, align=align)
+            self.cell(row, 0).setData(_NAME_ROLE, case.name)
 
     def mark(self, name: str) -> None:
         """Show which case is open."""
         for row in range(self.rowCount()):
-            item = self.cell(row, 0)
-            is_open = item.text() == name
+            is_open = self.name_in(row) == name
             for column in range(self.columnCount()):
                 cell = self.cell(row, column)
                 font = cell.font()
@@ -61,84 +71,93 @@ class CaseTable(ReadOnlyTable):
                 cell.setFont(font)
             if is_open:
                 self.selectRow(row)
-                self.scrollToItem(item)
+                self.scrollToItem(self.cell(row, 0))
 
 
-def _cells(case: CaseFiles) -> list[tuple[str, str]]:
-    files = [case.sequences.get(Sequence.CET1), case.sequences.get(Sequence.T2), case.reference, case.tumour]
-    about = f"Patient {case.patient_or_name}."
-    if case.days_since_rfa is not None:
-        about += f" {case.days_since_rfa:g} days after the ablation."
+def _columns() -> dict[str, str]:
+    return {
+        tr("Case"): tr("Name of the case. Click a row to open it."),
+        "ceT1": tr("Contrast-enhanced T1 image: masks are drawn and saved on its grid."),
+        "T2": tr("Native T2 image."),
+        tr("Expert"): tr("The necrosis zone as an expert drew it, for learning and for scores."),
+        tr("Pred."): tr("Predicted by a model."),
+        tr("Mine"): tr("Whether your own mask is drawn."),
+        tr("Signed"): tr("Signed off: your mask is the final one."),
+        tr("mL"): tr("Volume of your mask; in brackets, that of the newest prediction."),
+    }
+
+
+def _cells(case: CaseFiles, state: CaseState | None) -> list[tuple[str, str]]:
+    state = state or CaseState()
     return [
-        (case.name, f"{case.name}\n{about}\nDouble-click to open."),
-        *((_NO, "None") if path is None else (_YES, str(path)) for path in files),
-        (case.status, case.status),
+        _name(case, state),
+        *(_file(case, state, column=str(sequence)) for sequence in Sequence),
+        _expert(case, state),
+        (
+            str(len(state.predicted)) if len(state.predicted) > 1 else _tick(state.predicted),
+            _predicted(state),
+        ),
+        (_tick(state.drawn), str(state.drawn) if state.drawn else tr("Not drawn yet")),
+        (state.reader if state.is_signed else NO, _signed(state)),
+        _volume(state),
     ]
 
 
-class CaseView(QWidget):
-    """Steps to the previous and next case, the case's grid and notes, and buttons for its masks."""
-
-    step_wanted = Signal(int)
-    mask_wanted = Signal()
-    save_wanted = Signal()
-    copy_wanted = Signal()
-    panes_wanted = Signal(bool)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        back, on = "Open the case above in the table.", "Open the case below in the table."
-        self._previous = button("◀ Previous", back, act=lambda: self.step_wanted.emit(-1))
-        self._next = button("Next ▶", on, act=lambda: self.step_wanted.emit(1))
-        self._place = QLabel()
-        self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.name = WrappedLabel()
-        self.name.setStyleSheet("font-weight: bold;")
-        self.about = WrappedLabel()
-        self.notes = WrappedLabel()
-        self.notes.setStyleSheet("color: #ffb74d;")
-        self._side_by_side = QCheckBox("ceT1 and T2 side by side")
-        self._side_by_side.setChecked(True)
-        self._side_by_side.setToolTip("Off: both images lie on each other; hide the upper one to see T2.")
-        help_text = "Add an empty mask on the grid of the ceT1 image, to draw on."
-        self._new = button("New mask", help_text, act=self.mask_wanted)
-        self._copy = button(
-            "Copy to my mask",
-            "Put the mask that is selected in the layer list, such as the reference, the tumour or a "
-            "prediction, into your own mask, to change it there. Ctrl+Z takes it back.",
-            act=self.copy_wanted,
-        )
-        self._save = button(
-            "Save masks",
-            "Save what was drawn, on the grid of the ceT1 file. Earlier versions are kept beside it.",
-            act=self.save_wanted,
-        )
-        self._steps = lay(QWidget(), beside(self._previous, self._place, self._next, wide=self._place))
-        masks = below(beside(self._new, self._copy), self._save)
-        parts = (self._steps, self.name, self.about, self.notes, self._side_by_side)
-        lay(self, below(*parts, masks))
-        self._side_by_side.toggled.connect(self.panes_wanted)
-
-    def show_case(self, case: Case | None, place: int | None, *, total: int) -> None:
-        """Show a case, `place` of `total` in the table (None: not in it), or that none is open."""
-        self._previous.setEnabled(total > 0 and place != 0)
-        self._next.setEnabled(total > 0 and place != total - 1)
-        self._place.setText("" if place is None else f"{place + 1} of {total}")
-        for part in (self._new, self._copy, self._save, self._side_by_side):
-            part.setEnabled(case is not None)
-        self._steps.setVisible(total > 0)
-        self.name.say(case.name if case else "No case is open.")
-        self.about.say(_describe(case) if case else "")
-        self.about.setVisible(case is not None)
-        self.notes.say("\n".join(f"• {note}" for note in case.notes) if case else "")
-        self.notes.setVisible(bool(case and case.notes))
+def _name(case: CaseFiles, state: CaseState) -> tuple[str, str]:
+    about = [case.name, tr("Patient {patient}.", patient=case.patient_or_name)]
+    if case.days_since_rfa is not None:
+        days = number(case.days_since_rfa)
+        about.append(tr("{days} days after the ablation.", days=days))
+    about += [case.status] if case.status else []
+    about += [strokes_in_words(state)] if state.unsaved else []
+    return f"{UNSAVED} {case.name}" if state.unsaved else case.name, "\n".join(about)
 
 
-def _describe(case: Case) -> str:
-    slices, rows, columns = case.grid.shape
-    thick, row_mm, column_mm = case.grid.spacing_mm
-    lacks = "" if case.reference else " It has no reference mask: scores and training need one."
+def strokes_in_words(state: CaseState) -> str:
+    """Say how much of a case is drawn and not saved."""
+    edits = sum(kept.edits for kept in state.unsaved)
+    if any(kept.is_elsewhere for kept in state.unsaved):
+        return tr("being drawn on in another window")
     return (
-        f"{slices} slices of {thick:.2f} mm, {rows} × {columns} voxels of "
-        f"{row_mm:.2f} × {column_mm:.2f} mm.{lacks}"
+        ntr("1 stroke to take back", "{n} strokes to take back", edits)
+        if edits
+        else tr("a drawing to take back")
     )
+
+
+def _file(case: CaseFiles, state: CaseState, *, column: str) -> tuple[str, str]:
+    path = case.paths.get(column)
+    if path is None:
+        return NO, tr("None")
+    damage = state.damaged.get(column, "")
+    return (DAMAGED, damage) if damage else (YES, str(path))
+
+
+def _expert(case: CaseFiles, state: CaseState) -> tuple[str, str]:
+    cells = [_file(case, state, column=column) for column in ("reference", "tumour")]
+    told = "\n".join((tr("Necrosis: {file}", file=cells[0][1]), tr("Tumour: {file}", file=cells[1][1])))
+    if DAMAGED in (cells[0][0], cells[1][0]):
+        return DAMAGED, told
+    return cells[0][0], told
+
+
+def _predicted(state: CaseState) -> str:
+    if not state.predicted:
+        return tr("Not predicted yet")
+    return tr("Predicted by {models}", models=", ".join(state.predicted))
+
+
+def _signed(state: CaseState) -> str:
+    return tr("Signed off by {reader}", reader=state.reader) if state.is_signed else tr("Not signed off")
+
+
+def _volume(state: CaseState) -> tuple[str, str]:
+    if state.drawn_ml is not None:
+        return number(state.drawn_ml, 2), tr("Volume of your mask")
+    if state.predicted_ml is not None:
+        return f"({number(state.predicted_ml, 2)})", tr("Volume of the newest prediction")
+    return "", tr("Nothing is drawn or predicted yet")
+
+
+def _tick(thing: object) -> str:
+    return YES if thing else NO

@@ -1,110 +1,149 @@
-"""The upper part of the dock Cases: everything that can be opened."""
+"""What can be opened: a drop area while nothing is open, and small ways to open the rest."""
 
 from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QFormLayout,
-    QLabel,
-    QLineEdit,
-    QMenu,
-    QPlainTextEdit,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.images.file_image import case_name_of, is_tiff
+from napari_necroseg.core.language import tr
+from napari_necroseg.core.project.remembered import Project, read_remembered
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.number_inputs import DecimalBox
 from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, browse_button, button, lay
 
-_COHORT_HELP = "Open the table of a cohort (cohort.csv)."
-_FIND_HELP = (
-    "Find and pair the ceT1 and T2 images in a folder, and write the table cohort.csv. "
-    "What is ambiguous is listed, never guessed."
+_MOST_RECENT = 4
+_DROP_STYLE = (
+    "QPushButton { border: 2px dashed #8a93a3; border-radius: 8px; padding: 14px; font-size: 15px; }"
+    "QPushButton:hover, QPushButton:focus { border-color: #1f6feb; }"
 )
-_PHANTOM_HELP = (
-    "Computer-made images of a spine with an ablated metastasis: "
-    "to try things out, not to draw conclusions from."
-)
-_HELP = {
-    "ceT1": "The contrast-enhanced T1 image. Masks are drawn and saved on its grid.",
-    "T2": "The native T2 image of the same examination; may have another grid. Leave empty if there is none.",
-    "Reference": "A mask of the necrosis zone, drawn by an expert. Leave empty if there is none.",
-}
+
+
+def last_parent() -> str:
+    """Return where a dialog for another project begins: beside the last one; empty if none is remembered."""
+    projects = read_remembered().projects
+    return str(projects[0].folder.parent) if projects else ""
 
 
 class OpenPanel(QWidget):
-    """Buttons and forms that ask for something to be opened."""
+    """A drop area and buttons that ask for something to be opened.
+
+    `continued` carries the last project. While something is open only the small buttons are there.
+    """
 
     table_wanted = Signal(Path)
     folder_wanted = Signal(Path)
     pair_wanted = Signal()
-    phantom_wanted = Signal()
-    phantoms_wanted = Signal(Path)
+    example_wanted = Signal()
+    continued = Signal(Path)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.pair = PairForm()
         self.pair.wanted.connect(self.pair_wanted)
-        self._hint = QLabel(
-            "Open a pair of ceT1 and T2 images, or a cohort of many cases. "
-            "No images at hand? Make a numerical phantom."
+        self.drop_area = QPushButton(
+            tr("Drop a folder of cases here,\nor one case with ceT1 and T2\n\nor click to choose a folder")
         )
-        self._hint.setWordWrap(True)
-        self._pair_part = Section("Open one pair of files")
+        self.drop_area.setStyleSheet(_DROP_STYLE)
+        self.drop_area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        self.drop_area.setMinimumHeight(150)
+        self.drop_area.setToolTip(
+            tr("Folders, tables and images may be dropped anywhere on the window. Images are paired by name.")
+        )
+        self.drop_area.clicked.connect(self.ask_folder)
+        self.continue_button = button("", tr("Open the last project where you left it."))
+        self.continue_button.setStyleSheet("font-weight: bold; padding: 7px;")
+        self.continue_button.clicked.connect(self._on_continue)
+        self.folder_button = button(
+            tr("Open folder ..."),
+            tr("Find and pair the images in a folder. What is ambiguous is asked, never guessed."),
+            act=self.ask_folder,
+        )
+        self._last: Project | None = None
+        self._recent = QVBoxLayout()
+        self._pair_part = Section(tr("Open one pair of files"))
         self._pair_part.addWidget(self.pair)
-        self._problems = QPlainTextEdit()
-        self._problems.setReadOnly(True)
-        self._problems.setMaximumHeight(110)
-        self._problem_part = Section("Problems")
-        self._problem_part.addWidget(self._problems)
-        self._problem_part.hide()
+        self._pair_part.hide()
         self._lay_out()
+        self.set_open(True)
 
     def set_open(self, nothing_is_open: bool) -> None:
-        """Show the hint as long as nothing is open."""
-        self._hint.setVisible(nothing_is_open)
+        """Show the drop area and the last projects as long as nothing is open."""
+        self.drop_area.setVisible(nothing_is_open)
+        self.folder_button.setVisible(not nothing_is_open)
+        if nothing_is_open:
+            self._show_recent()
+        else:
+            self.continue_button.hide()
+            self._recent_part.hide()
 
-    def show_problems(self, problems: tuple[str, ...]) -> None:
-        """Show the problems that were found in a folder of images."""
-        self._problem_part.setVisible(bool(problems))
-        self._problem_part.setText(f"Problems found in the folder ({len(problems)})")
-        self._problems.setPlainText("\n".join(problems))
-        if problems:
-            self._problem_part.expand(animate=False)
-
-    def _lay_out(self) -> None:
-        table = button("Open cohort...", _COHORT_HELP, act=self._ask_table)
-        folder = button("Find cases...", _FIND_HELP, act=self._ask_folder)
-        buttons = beside(table, folder, self._phantom_button())
-        lay(self, below(self._hint, buttons, self._pair_part, self._problem_part))
-
-    def _phantom_button(self) -> QPushButton:
-        menu = QMenu(self)
-        menu.addAction("Phantom case", self.phantom_wanted.emit)
-        menu.addAction("Phantom cohort...", self._ask_phantom_folder)
-        made = button("Phantom", _PHANTOM_HELP)
-        made.setMenu(menu)
-        return made
-
-    def _ask_table(self) -> None:
-        path = qt_parts.ask_table(self)
-        if path is not None:
-            self.table_wanted.emit(path)
-
-    def _ask_folder(self) -> None:
-        path = qt_parts.ask_folder(self, "Folder with the images of one or more cases")
+    def ask_folder(self) -> None:
+        """Ask for a folder."""
+        title = tr("Folder with the images of one or more cases")
+        path = qt_parts.ask_folder(self, title, start=last_parent())
         if path is not None:
             self.folder_wanted.emit(path)
 
-    def _ask_phantom_folder(self) -> None:
-        path = qt_parts.ask_folder(self, "Empty folder for the phantom cohort")
+    def _lay_out(self) -> None:
+        pair_help = tr("Choose the files of one case one by one.")
+        self.pair_button = button(tr("One pair ..."), pair_help, act=self._toggle_pair)
+        table = button(tr("Table ..."), tr("Open the table of a project (cohort.csv)."), act=self._ask_table)
+        self.example_button = button(
+            tr("Example"),
+            tr(
+                "Computed images of a spine with an ablated metastasis (a phantom): to try things out, not "
+                "to draw conclusions from."
+            ),
+            act=self.example_wanted,
+        )
+        self._recent_part = lay(QWidget(), self._recent)
+        small = beside(self.folder_button, self.pair_button, table, self.example_button)
+        made = below(self.drop_area, self.continue_button, self._recent_part, small, self._pair_part)
+        made.setStretchFactor(self.drop_area, 1)
+        lay(self, made)
+
+    def _show_recent(self) -> None:
+        """List the last projects that are there."""
+        while (item := self._recent.takeAt(0)) is not None:
+            row = item.widget()
+            if row is not None:
+                row.deleteLater()
+        known = read_remembered().projects
+        self._last, *others = known or (None,)
+        self.continue_button.setVisible(self._last is not None)
+        self._recent_part.setVisible(bool(others))
+        if self._last is not None:
+            name, case = self._last.folder.name, self._last.case
+            text = tr("Continue with {project}, {case}", project=name, case=case)
+            self.continue_button.setText(text if case else tr("Continue with {project}", project=name))
+            self.continue_button.setToolTip(str(self._last.folder))
+        for project in others[:_MOST_RECENT]:
+            row = button(project.folder.name, str(project.folder))
+            row.setFlat(True)
+            row.setStyleSheet("text-align: left; padding: 3px 8px;")
+            row.clicked.connect(partial(self._on_recent, project.folder))
+            self._recent.addWidget(row)
+
+    def _on_recent(self, folder: Path, _checked: bool = False) -> None:
+        self.folder_wanted.emit(folder)
+
+    def _on_continue(self) -> None:
+        if self._last is not None:
+            self.continued.emit(self._last.folder)
+
+    def _toggle_pair(self) -> None:
+        is_shown = self._pair_part.isVisible()
+        self._pair_part.setVisible(not is_shown)
+        if not is_shown:
+            self._pair_part.expand(animate=False)
+
+    def _ask_table(self) -> None:
+        path = qt_parts.ask_table(self, start=last_parent())
         if path is not None:
-            self.phantoms_wanted.emit(path)
+            self.table_wanted.emit(path)
 
 
 class PairForm(QWidget):
@@ -114,23 +153,32 @@ class PairForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._paths = {name: QLineEdit() for name in _HELP}
+        helps = {
+            "ceT1": tr("The contrast-enhanced T1 image. Masks are drawn and saved on its grid."),
+            "T2": tr("The native T2 image of the same examination; may have another grid. May stay empty."),
+            "Reference": tr("A mask of the necrosis zone, drawn by an expert. May stay empty."),
+        }
+        titles = {"ceT1": "ceT1", "T2": "T2", "Reference": tr("Expert")}
+        self._paths = {name: QLineEdit() for name in helps}
         self._spacing = [_spacing_box() for _ in range(3)]
         self._spacing_row = lay(QWidget(), beside(*self._spacing))
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         for name, edit in self._paths.items():
-            edit.setPlaceholderText("choose a file" if name == "ceT1" else "optional")
-            edit.setToolTip(_HELP[name])
+            edit.setPlaceholderText(tr("choose a file") if name == "ceT1" else tr("optional"))
+            edit.setToolTip(helps[name])
             edit.textChanged.connect(self._on_changed)
-            browse = browse_button(f"Choose the file of {name}.", partial(self._browse, name))
-            self._form.addRow(name, lay(QWidget(), beside(edit, browse)))
+            choose = tr("Choose the file of {sequence}.", sequence=titles[name])
+            browse = browse_button(choose, partial(self._browse, name))
+            self._form.addRow(titles[name], lay(QWidget(), beside(edit, browse)))
         self._spacing_row.setToolTip(
-            "Spacing of the slices, rows and columns in mm, for TIFF files that do not state theirs. "
-            "0 means: take it from the file."
+            tr(
+                "Spacing of the slices, rows and columns in mm, for TIFF files that do not state theirs. 0 "
+                "means: take it from the file."
+            )
         )
-        self._form.addRow("Spacing", self._spacing_row)
-        self._open = QPushButton("Open pair")
+        self._form.addRow(tr("Spacing"), self._spacing_row)
+        self._open = QPushButton(tr("Open pair"))
         self._open.clicked.connect(self.wanted)
         self._form.addRow(self._open)
         self._on_changed()
@@ -144,7 +192,7 @@ class PairForm(QWidget):
 
         Raises FileError if no ceT1 image is chosen, or a TIFF's spacing is given for some axes only.
         """
-        cet1, t2, reference = (self._path(name) for name in _HELP)
+        cet1, t2, reference = (self._path(name) for name in self._paths)
         if cet1 is None:
             raise FileError("Choose the ceT1 image first: masks are drawn and saved on its grid.")
         sequences = {Sequence.CET1: cet1} | ({Sequence.T2: t2} if t2 else {})
@@ -165,15 +213,16 @@ class PairForm(QWidget):
         return Path(text) if text else None
 
     def _on_changed(self) -> None:
-        paths = [path for name in _HELP if (path := self._path(name)) is not None]
+        paths = [path for name in self._paths if (path := self._path(name)) is not None]
         has_tiff = any(is_tiff(path) for path in paths)
         self._form.setRowVisible(self._spacing_row, has_tiff)
         self._spacing_row.setHidden(not has_tiff)
         self._open.setEnabled(self._path("ceT1") is not None)
 
     def _browse(self, name: str) -> None:
-        near = next((str(path.parent) for key in _HELP if (path := self._path(key)) is not None), "")
-        path = qt_parts.ask_image(self, f"Choose {name}", start=near)
+        chosen = (path for key in self._paths if (path := self._path(key)) is not None)
+        near = next((str(path.parent) for path in chosen), last_parent())
+        path = qt_parts.ask_image(self, tr("Choose {sequence}", sequence=name), start=near)
         if path is not None:
             self.set_path(name, path)
 

@@ -1,11 +1,11 @@
-"""The step Cases: opens a folder, and lists its cases."""
+"""The step Cases: opens a folder, lists its cases, and says what is to be mended."""
 
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_necroseg.core.language import tr
 from napari_necroseg.widgets.cases.dock import CasesParts
 from napari_necroseg.widgets.panel.step import MainAction, Step
-from napari_necroseg.widgets.shared import qt_parts
 
 
 class CasesStep(Step):
@@ -15,14 +15,39 @@ class CasesStep(Step):
         super().__init__()
         self.cases = CasesParts(viewer)
         self.add(self.cases)
-        self.body.addWidget(self.cases)
+        parts = self.cases
+        # The rest of these parts is in the header and in the step Draw & check.
+        parts.setParent(self)
+        parts.hide()
+        for part in (parts.opening, parts.notices, parts.table, parts.view.about, parts.view.notes):
+            self.body.addWidget(part)
+        parts.opening.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.body.setStretchFactor(parts.opening, 1)
+        self.body.setStretchFactor(parts.table, 1000)
+        parts.table.itemSelectionChanged.connect(self.changed)
+        parts.listen(parts.workspace.cohort_changed, self._on_job)
+        parts.listen(parts.workspace.case_changed, self._on_job)
 
     def main(self) -> MainAction:
-        """Open a folder."""
-        return MainAction(text=tr("Open folder ..."), help=tr("Open a folder of cases."), act=self.ask_folder)
+        """Open a folder, or the case whose row is selected."""
+        workspace = self.cases.workspace
+        case = workspace.case
+        selected = self.cases.table.selected
+        if selected and (case is None or selected != case.name):
+            text = tr("Open {case}", case=selected)
+            return MainAction(text=text, help=tr("Open the selected case."), act=self._open_selected)
+        if case is not None:
+            text, help_text = (
+                tr("Go on with {case}", case=case.name),
+                tr("Draw and check the mask of the open case."),
+            )
+            return MainAction(text=text, help=help_text, act=lambda: workspace.step_wanted.emit("draw"))
+        help_text = tr("Find and pair the images in a folder. What is ambiguous is asked, never guessed.")
+        return MainAction(text=tr("Open folder ..."), help=help_text, act=self.cases.opening.ask_folder)
 
-    def ask_folder(self) -> None:
-        """Ask for a folder, and open it."""
-        folder = qt_parts.ask_folder(self, tr("Folder with the images of one or more cases"))
-        if folder is not None:
-            self.cases.open_folder(folder)
+    def shown(self) -> None:
+        """Look again at what each case has."""
+        self.cases.around.look_again()
+
+    def _open_selected(self) -> None:
+        self.cases.choose(self.cases.table.selected)

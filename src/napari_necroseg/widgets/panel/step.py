@@ -43,6 +43,8 @@ class Step(QWidget):
         runner = parts.runner
         for happening in (runner.started, runner.finished, runner.failed, runner.cancelled):
             happening.connect(self._on_job)
+        # It may have written masks: the table of cases looks again.
+        runner.finished.connect(parts.workspace.files_changed.emit)
 
     def main(self) -> MainAction | None:
         """Return what the main button does now; None hides it."""

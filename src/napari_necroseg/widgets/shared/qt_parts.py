@@ -355,9 +355,9 @@ def ask_image(parent: QWidget, title: str, *, start: str = "") -> Path | None:
     return _path(QFileDialog.getOpenFileName(parent, title, start, IMAGES)[0])
 
 
-def ask_table(parent: QWidget) -> Path | None:
+def ask_table(parent: QWidget, *, start: str = "") -> Path | None:
     """Ask for the table of a cohort."""
-    return _path(QFileDialog.getOpenFileName(parent, "Open a cohort", "", TABLES)[0])
+    return _path(QFileDialog.getOpenFileName(parent, tr("Open a table of cases"), start, TABLES)[0])
 
 
 def ask_preset(parent: QWidget) -> Path | None:

@@ -324,6 +324,10 @@ class NewestJob(QObject):
         self._next = None
         self._runner.cancel()
 
+    def stop_flag(self) -> Callable[[], None]:
+        """Return a function that stops the job and needs no living Qt object."""
+        return self._runner.stop_flag()
+
     def _begin(self) -> None:
         job, self._next = self._next, None
         if job is not None:

@@ -1,8 +1,9 @@
 """The state that the docks of one viewer share, and how its masks are saved before it is left."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
@@ -25,6 +26,9 @@ from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.cross_hair import CrossHair
 from napari_necroseg.widgets.shared.journalling import Journalling
 from napari_necroseg.widgets.shared.worker import explain
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.project.case_states import CaseState
 
 _END = object()
 _workspaces: "WeakKeyDictionary[ViewerModel, Workspace]" = WeakKeyDictionary()
@@ -94,6 +98,11 @@ class Workspace:
     case_wanted = Signal(str)
     improvement_wanted = Signal(tuple)
     step_wanted = Signal(str)
+    # Emitted with folders, a table or files that are to be opened as a project; when masks, sign-offs or
+    # predictions on disk may have changed; and when `states` has changed.
+    paths_wanted = Signal(tuple)
+    files_changed = Signal()
+    states_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)
@@ -106,6 +115,10 @@ class Workspace:
         self.case_folder: Path | None = None
         self.opening = ""
         self.case_files: CaseFiles | None = None
+        # One for each of the parts that open cases and projects; those of the first do it.
+        self.openers: list[object] = []
+        # What each case of the cohort has, as far as that was looked up.
+        self.states: Mapping[str, CaseState] = {}
         self.augment: AugmentConfig | None = None
         self.run: Path | None = None
         # The models that are known on this computer, those of other projects included.
@@ -136,6 +149,8 @@ class Workspace:
 
     def set_cohort(self, cohort: Cohort, path: Path | None) -> None:
         """Open a cohort; `path` is its table, or None for a pair that was opened by hand."""
+        if path != self.cohort_path:
+            self.states = {}
         self.cohort, self.cohort_path = cohort, path
         self.cohort_changed.emit()
 
@@ -145,6 +160,11 @@ class Workspace:
         self.cross_hair.forget()
         self.journalling.open(case, None if self.folder is None else self.folder / LABELS_FOLDER)
         self.case_changed.emit()
+
+    def set_states(self, states: Mapping[str, "CaseState"]) -> None:
+        """Set what each case of the open cohort has."""
+        self.states = states
+        self.states_changed.emit()
 
     def set_augment(self, augment: AugmentConfig) -> None:
         """Set the augmentation of the next training, in place of its preset's."""
