@@ -20,7 +20,7 @@ REPOSITORY = "https://github.com/napari-necroseg/napari-necroseg/blob/main/"
 PICTURES = "https://raw.githubusercontent.com/napari-necroseg/napari-necroseg/main/"
 
 # What only the window needs; all the rest runs without a screen.
-WITH_A_WINDOW = ("widgets", "contributions.py", "demo_window.py")
+WITH_A_WINDOW = ("widgets", "contributions.py", "demo_window.py", "window.py")
 # Modules named otherwise than their package, or that come with one.
 PACKAGE_OF_MODULE = {
     "PIL": "pillow",

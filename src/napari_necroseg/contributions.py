@@ -18,9 +18,8 @@ from napari_necroseg.layerdata import (
     source_of,
 )
 
-_PLUGIN = "napari-necroseg"
 _MASK_ROLES = (Role.REFERENCE, Role.TUMOUR)
-_CASES_WITHOUT_A_DOCK = 3
+_CASES_WITHOUT_A_PANEL = 3
 _MASK_SUFFIXES = (".nii.gz", ".nii")
 
 
@@ -74,10 +73,10 @@ def write_labels(path: str, voxels: Voxels, attributes: dict[str, Any]) -> list[
 
 def sample_phantom_case() -> list[LayerData]:
     """Show one case of the numerical phantom."""
-    dock = _cases_dock()
-    if dock is not None:
-        dock.open_phantom_case()
-        return [placeholder_layer("phantom case: see the dock Cases")]
+    parts = _cases_parts()
+    if parts is not None:
+        parts.open_phantom_case()
+        return [placeholder_layer("phantom case: see the panel")]
     from napari_necroseg.core.phantom.phantom import phantom_case
 
     return case_layers(phantom_case(0, 0))
@@ -86,15 +85,15 @@ def sample_phantom_case() -> list[LayerData]:
 def sample_phantom_cohort() -> list[LayerData]:
     """Write a small cohort of the numerical phantom into a temporary folder, and show its first case."""
     folder = Path(tempfile.mkdtemp(prefix="necroseg-phantom-"))
-    dock = _cases_dock()
-    if dock is not None:
-        dock.make_phantom_cohort(folder)
-        return [placeholder_layer("phantom cohort: see the dock Cases")]
+    parts = _cases_parts()
+    if parts is not None:
+        parts.make_phantom_cohort(folder)
+        return [placeholder_layer("phantom cohort: see the panel")]
     from napari_necroseg.core.cohort.load import load_case
     from napari_necroseg.core.cohort.table import read_cohort
     from napari_necroseg.core.phantom.phantom import write_phantom_cohort
 
-    for _ in write_phantom_cohort(folder, cases=_CASES_WITHOUT_A_DOCK, seed=0):
+    for _ in write_phantom_cohort(folder, cases=_CASES_WITHOUT_A_PANEL, seed=0):
         pass
     cohort = read_cohort(folder / "cohort.csv")
     return case_layers(load_case(cohort[cohort.names[0]]))
@@ -121,12 +120,13 @@ def _role(stem: str) -> Role:
     return Role(named.value) if named is not None and named.value in set(Role) else Role.IMAGE
 
 
-def _cases_dock() -> Any:
-    """Return the dock Cases of the current window, which works in a thread; None without a window."""
+def _cases_parts() -> Any:
+    """Return what opens cases in the panel of the current window, in a thread; None without a window."""
     import napari
 
     viewer = napari.current_viewer()
     if viewer is None:
         return None
-    _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Cases")
-    return dock
+    from napari_necroseg.window import open_panel
+
+    return open_panel(viewer).steps["cases"].cases

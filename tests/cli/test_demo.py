@@ -35,7 +35,7 @@ def test_the_whole_demonstration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_window_whose_program_the_system_ends_is_told_in_a_sentence(tmp_path: Path, monkeypatch) -> None:
     ended = subprocess.CompletedProcess([], -9, stdout="", stderr="")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
-    monkeypatch.setattr(demo, "_has_display", lambda: True)
+    monkeypatch.setattr(demo, "has_display", lambda: True)
     window = demo._Window(cohort=tmp_path, case="a", prediction=tmp_path, model_folder=tmp_path)
     with pytest.raises(ResourceError, match="could not be drawn: its program ended with code -9"):
         list(window.draw(tmp_path / "window.png"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 # The commands, in the order in which a newcomer needs them, with the help line of each.
 COMMANDS = {
+    "open": "open the window with the panel: draw, check and sign off masks",
     "demo": "train, predict and score on a phantom, and show the result in a window",
     "phantom": "write a cohort of numerical spine phantoms",
     "prepare": "find and pair the images in a folder, and write cohort.csv",

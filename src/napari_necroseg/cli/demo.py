@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from napari_necroseg.cli._window import has_display
 from napari_necroseg.core.case import Cohort
 from napari_necroseg.core.errors import ResourceError
 from napari_necroseg.core.events import Event, Finished, Started, Warned, to_record
@@ -89,7 +90,7 @@ def demo_job(options: argparse.Namespace) -> Generator[Event]:
         model_folder=model_folder,
     )
     picture = None
-    if options.no_window or not _has_display() or find_spec("napari") is None:
+    if options.no_window or not has_display() or find_spec("napari") is None:
         yield Started(message="Drawing the window on a virtual screen.")
         picture = out / "window.png"
         yield from window.draw(picture)
@@ -179,7 +180,7 @@ class _Window:
             )
             return
         command = [*self._command(), "--picture", str(picture)]
-        if not _has_display():
+        if not has_display():
             if shutil.which("xvfb-run") is None:
                 yield Warned(
                     message="There is no display and no xvfb-run, so no picture of the window was made; "
@@ -208,9 +209,3 @@ def _new_folder(parent: Path) -> Path:
 
 def _without_end(events: Generator[Event]) -> Generator[Event]:
     yield from (event for event in events if not isinstance(event, Finished))
-
-
-def _has_display() -> bool:
-    if not sys.platform.startswith("linux"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

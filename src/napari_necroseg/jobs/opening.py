@@ -393,6 +393,6 @@ def read_project(table: Path, wish: Wish, *, case: str = "") -> OpenedCohort:
     from napari_necroseg.core.project.case_states import first_unsigned
 
     cohort, gone = present(table)
-    wanted = case or wish.last.get(table.parent, "")
+    wanted = case or wish.last.get(table.parent.absolute(), "")
     first = case or first_unsigned(cohort, table.parent, wanted=wanted)
     return OpenedCohort(cohort=cohort, path=table, problems=gone, first=first)
