@@ -38,7 +38,6 @@ class Role(StrEnum):
     ERRORS = "errors"
     DISTANCE = "distance"
     PREVIEW = "preview"
-    SURFACE = "surface"
 
 
 COLOURS = {

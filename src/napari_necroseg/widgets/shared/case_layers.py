@@ -29,12 +29,13 @@ from napari_necroseg.layerdata import (
     placement,
     source_of,
 )
+from napari_necroseg.widgets.shared.aside import Aside
 from napari_necroseg.widgets.shared.panes import Panes, shown_at_once
 
 _OUTLINE_VOXELS = 1
 
 # Layers that only show something: they are nobody's mask, and are never saved.
-SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW, Role.SURFACE)
+SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
 Kind = TypeVar("Kind", bound=Layer)
 EXPERT_ROLES = (Role.REFERENCE, Role.TUMOUR)
 COPY_TITLE = "Copy to my mask"
@@ -53,6 +54,7 @@ class CaseLayers:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = ref(viewer)
         self.panes = Panes(viewer)
+        self.aside = Aside()
         # The voxels of each mask as they are on disk; None for a mask that is on no disk yet.
         self._saved: WeakKeyDictionary[Layer, Voxels | None] = WeakKeyDictionary()
         self._own: WeakSet[Layer] = WeakSet()

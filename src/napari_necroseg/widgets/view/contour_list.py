@@ -8,6 +8,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QColorDialog, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from napari_necroseg.core.language import tr
+from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.dock import Listeners
 from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, lay, on_destroyed, timer
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -44,7 +45,7 @@ class ContourList(QWidget):
             row.release()
         names = [*contours.short_names(masks), *contours.short_names(helpers)]
         self.rows = [
-            ContourRow(layer, name=name, is_mask=layer in masks, choose=self._choose)
+            ContourRow(layer, self._layers, name=name, is_mask=layer in masks)
             for layer, name in zip([*masks, *helpers], names, strict=True)
         ]
         for row in self.rows:
@@ -78,10 +79,6 @@ class ContourList(QWidget):
     def _on_layers(self, _event: object = None) -> None:
         self._soon.start()
 
-    def _choose(self, layer: Layer) -> None:
-        if layer in self._layers.viewer.layers:
-            self._layers.viewer.layers.selection.active = layer
-
     def _mark(self) -> None:
         active = self._layers.panes.base_of(self._layers.viewer.layers.selection.active)
         for row in self.rows:
@@ -89,11 +86,11 @@ class ContourList(QWidget):
 
 
 class ContourRow(QWidget):
-    """Shows and changes how one layer looks; `choose` is called with it when its name is clicked."""
+    """Shows and changes how one layer looks; a click on its name makes it the active one."""
 
-    def __init__(self, layer: Any, *, name: str, is_mask: bool, choose: Any) -> None:
+    def __init__(self, layer: Any, layers: CaseLayers, *, name: str, is_mask: bool) -> None:
         super().__init__()
-        self.layer, self._name, self._choose = layer, name, choose
+        self.layer, self._layers, self._name = layer, layers, name
         self.colour = SwatchButton(tr("Colour"), tr("Change the colour of this contour."))
         self.eye = EyeButton(tr("Shown"), tr("Show or hide this contour."), is_switch=True)
         self.text = QLabel()
@@ -105,6 +102,7 @@ class ContourRow(QWidget):
         names = ("visible", "opacity", "contour", "colormap") if is_mask else ("visible", "opacity")
         for event in names:
             self._listeners.connect(getattr(layer.events, event), self._show)
+        self._listeners.connect(layers.aside.changed, self._show)
         on_destroyed(self, self._listeners.disconnect)
         self._is_mask = is_mask
         self._show()
@@ -130,8 +128,10 @@ class ContourRow(QWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
         """Choose the layer when its name is clicked."""
-        if event is not None and event.type() == QEvent.Type.MouseButtonPress and watched is self.text:
-            self._choose(self.layer)
+        is_press = event is not None and event.type() == QEvent.Type.MouseButtonPress
+        viewer = self._layers.viewer
+        if is_press and watched is self.text and self.layer in viewer.layers:
+            viewer.layers.selection.active = self.layer
         return False
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802  # Qt's name
@@ -147,7 +147,7 @@ class ContourRow(QWidget):
         self.text.installEventFilter(self)
 
     def _on_eye(self, is_shown: bool) -> None:
-        self.layer.visible = is_shown
+        self._layers.aside.set_shown(self.layer, is_shown)
 
     def _on_filled(self, is_filled: bool) -> None:
         contours.set_filled(self.layer, is_filled)
@@ -158,7 +158,7 @@ class ContourRow(QWidget):
     def _show(self, _event: object = None) -> None:
         """Show how the layer looks now."""
         blockers = [QSignalBlocker(one) for one in (self.eye, self.filled, self.strength)]
-        self.eye.setChecked(bool(self.layer.visible))
+        self.eye.setChecked(self._layers.aside.is_shown(self.layer))
         self.strength.setValue(round(_PERCENT * float(self.layer.opacity)))
         if self._is_mask:
             self.colour.set_colour(contours.colour_of(self.layer))

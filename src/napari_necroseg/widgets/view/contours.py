@@ -25,7 +25,8 @@ def contours(layers: CaseLayers) -> list[Labels]:
 
 def visible_contours(layers: CaseLayers) -> list[Labels]:
     """Return the masks that are shown, the lowest first; proposals included, since they are outlines, too."""
-    return [layer for layer in layers.masks() if layer.visible and _role(layer) is not Role.SURFACE]
+    hidden = (Role.ERRORS, Role.DISTANCE)
+    return [one for one in layers.masks() if layers.aside.is_shown(one) and _role(one) not in hidden]
 
 
 def helpers(layers: CaseLayers) -> list[Layer]:
@@ -33,7 +34,7 @@ def helpers(layers: CaseLayers) -> list[Layer]:
     return [
         layer
         for layer in reversed(list(layers.viewer.layers))
-        if is_helper(layer) and _role(layer) is not Role.SURFACE and not layers.panes.is_mirror(layer)
+        if is_helper(layer) and not layers.panes.is_mirror(layer)
     ]
 
 

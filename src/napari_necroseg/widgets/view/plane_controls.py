@@ -11,6 +11,7 @@ from napari_necroseg.widgets.shared.plane import shown_axis
 from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.bar import ViewBar
+from napari_necroseg.widgets.view.solid_view import SolidView
 from napari_necroseg.widgets.view.three_planes import SEQUENCES, ThreePlanes
 from napari_necroseg.widgets.view.turn import turn_to
 
@@ -21,7 +22,7 @@ class PlaneControls(QObject):
     def __init__(self, workspace: Workspace, bar: ViewBar) -> None:
         super().__init__(bar)
         self._workspace = workspace
-        self.three_planes = ThreePlanes(workspace)
+        self.three_planes, self.solid_view = ThreePlanes(workspace), SolidView(workspace)
         self.planes = {
             0: self._plane(bar, 0, tr("Sag"), tr("Show sagittal slices, through the cross-hair.")),
             2: self._plane(bar, 2, tr("Cor"), tr("Show coronal slices, through the cross-hair.")),
@@ -42,16 +43,25 @@ class PlaneControls(QObject):
             )
             for role in SEQUENCES
         }
+        self.solid = bar.add_button(
+            "planes",
+            tr("3D"),
+            help_text=tr("Show the visible contours as surfaces in space; again: back to the slices."),
+            toggled=self.solid_view.switch,
+        )
         for action in (*self.planes.values(), *self.sequences.values()):
             action.setCheckable(True)
         self.three_planes.changed.connect(self.follow)
+        self.solid_view.changed.connect(self.follow)
         self._listeners = Listeners()
         for event in (
             workspace.layers.viewer.dims.events.order,
             workspace.layers.viewer.dims.events.ndisplay,
         ):
             self._listeners.connect(event, self.follow)
-        on_destroyed(bar, self._listeners.disconnect)
+        on_destroyed(
+            bar, self._listeners.disconnect, self.solid_view.listeners.disconnect, self.solid_view.stop
+        )
         self.follow()
 
     def follow(self, _event: object = None) -> None:
@@ -59,6 +69,7 @@ class PlaneControls(QObject):
         axis = shown_axis(self._workspace.layers.viewer)
         for plane, action in self.planes.items():
             _check(action, plane == axis)
+        _check(self.solid, self.solid_view.is_on)
         _check(self.three, self.three_planes.is_on)
         for role, action in self.sequences.items():
             action.setVisible(self.three_planes.is_on)

@@ -51,6 +51,7 @@ class ThreePlanes(QObject):
         if is_on == self.is_on:
             return
         viewer = self._workspace.layers.viewer
+        self._workspace.screen.finish()
         self._workspace.cross_hair.settle()
         with shown_at_once(viewer):
             viewer.dims.ndisplay = 2
@@ -129,7 +130,7 @@ class ThreePlanes(QObject):
             return
         for pane, axis in zip(self.panes, self._side_axes(), strict=False):
             pane.show_image(self.image, axis)
-        self._cross.follow()
+        self._cross.show(self._workspace.layers.viewer.dims.ndisplay == 2)
 
     def _images(self) -> list[Image]:
         case = self._workspace.case

@@ -24,6 +24,8 @@ def turn_to(workspace: Workspace, axis: int) -> None:
     cross-hair.
     """
     viewer = workspace.layers.viewer
+    # A change of the view that is under way would go on after this one.
+    workspace.screen.finish()
     workspace.cross_hair.settle()
     with shown_at_once(viewer):
         zoom, was_flat = viewer.scene.camera.zoom, viewer.dims.ndisplay == 2
