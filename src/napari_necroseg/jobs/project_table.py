@@ -64,7 +64,8 @@ def rescan(cohort: Cohort, table: Path | None, *, stop: threading.Event) -> Iter
     if table is not None:
         try:
             pairing = yield from find_cases(table.parent)
-            new, gaps = _new_cases(pairing.cases, cohort, table=table), _open_gaps(pairing.gaps, cohort)
+            new = _new_cases(pairing.cases, cohort, table=table)
+            gaps = (*_open_gaps(pairing.gaps, cohort), *_unlisted_t2(pairing.cases, cohort))
         except NecrosegError:
             # A table may name images from anywhere: its own folder need not hold any.
             pass
@@ -178,3 +179,15 @@ def _open_gaps(gaps: tuple["Gap", ...], cohort: Cohort) -> tuple["Gap", ...]:
         if not is_filled:
             left.append(gap)
     return tuple(left)
+
+
+def _unlisted_t2(found: tuple[CaseFiles, ...], cohort: Cohort) -> Iterator["Gap"]:
+    """Yield the cases whose T2 image lies in their folder, but not in the table."""
+    from napari_necroseg.core.cohort.find import Gap
+
+    rows = {files.sequences[Sequence.CET1].resolve(): files for files in cohort}
+    for files in found:
+        row = rows.get(files.sequences[Sequence.CET1].resolve())
+        t2 = files.sequences.get(Sequence.T2)
+        if row is not None and t2 is not None and Sequence.T2 not in row.sequences:
+            yield Gap(case=row.name, folder=t2.parent, sequence=Sequence.T2, candidates=(t2,))

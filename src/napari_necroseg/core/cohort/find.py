@@ -117,7 +117,7 @@ def find_cases(folder: str | Path) -> Generator[Event, None, Pairing]:
             *found.problems,
             *name_problems,
             *mentioned,
-            *_missing(decisions),
+            *_missing(decisions, FileRole.T2, FileRole.REFERENCE),
         ),
         unused=(*found.unused, *(path for decision in decisions for path in decision.unused)),
         gaps=_gaps(decisions),
@@ -225,11 +225,12 @@ def _with_possible_names(decisions: list[Decision]) -> tuple[list[Decision], lis
     return kept, problems
 
 
-def _missing(decisions: list[Decision]) -> list[str]:
+def _missing(decisions: list[Decision], *roles: FileRole) -> list[str]:
     """Return a sentence for each role that cases lack, with the names of those cases."""
     cases = [one for one in decisions if one.case is not None]
     sentences = []
-    for role, what in ((FileRole.T2, "T2 image"), (FileRole.REFERENCE, "reference mask")):
+    for role in roles:
+        what = WHAT[role]
         names = [one.name for one in cases if role in one.lacks]
         if names and len(names) == len(cases) > 1:
             sentences.append(f"None of the {len(cases)} cases has a {what}.")
@@ -320,8 +321,9 @@ def _gaps(decisions: list[Decision]) -> tuple[Gap, ...]:
     if not any(one.case is not None or any(not gap.is_guess for gap in one.gaps) for one in decisions):
         return tuple(gap for one in decisions for gap in one.gaps)
     has_t2 = any(one.case is not None and Sequence.T2 in one.case.sequences for one in decisions)
+    missing = tuple(_missing(decisions, FileRole.T2))
     return tuple(
-        gap
+        gap if gap.sequence is Sequence.CET1 or gap.candidates else replace(gap, told=missing)
         for one in decisions
         for gap in one.gaps
         if not gap.is_guess

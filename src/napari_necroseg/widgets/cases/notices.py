@@ -10,6 +10,8 @@ from napari_necroseg.core.language import tr
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
 
 _MOST_PX = 210
+# Of the window: the table needs the room more.
+_MOST_SHARE = 0.2
 _STYLE = "#notice { border-left: 3px solid #d98200; border-radius: 2px; background: rgba(217, 130, 0, 36); }"
 
 
@@ -62,7 +64,9 @@ class NoticeList(QScrollArea):
         """Return the height of all rows, as far as they have room."""
         inside = self.widget()
         wanted = 0 if inside is None else inside.heightForWidth(max(self.width(), 200))
-        return QSize(200, min(max(wanted, 30), _MOST_PX))
+        window = self.window()
+        most = _MOST_PX if window is None else min(_MOST_PX, int(_MOST_SHARE * window.height()))
+        return QSize(200, max(30, min(wanted, most)))
 
     def resizeEvent(self, event: object) -> None:  # noqa: N802  # Qt's name
         """Ask for another height where sentences wrap otherwise."""

@@ -11,7 +11,7 @@ from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.case_names import listed
 from napari_necroseg.core.cohort.doubts import Doubt, DoubtKind
 from napari_necroseg.core.cohort.find import Gap
-from napari_necroseg.core.language import ntr, number, tr
+from napari_necroseg.core.language import ntr, number, shown, tr
 from napari_necroseg.core.project.case_states import CaseState
 from napari_necroseg.jobs import cases, project_table
 from napari_necroseg.jobs.cases import FoundTwins, OpenedCohort
@@ -24,6 +24,9 @@ from napari_necroseg.widgets.shared.worker import Job, NewestJob
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _LOOK_MS = 150
+
+# How remarks on a case begin that tell of more than how it was read.
+_GRAVE = "Check this"
 Run = Callable[[Job, str], object]
 
 
@@ -89,7 +92,9 @@ class Surroundings(QObject):
             yield self._of_doubt(doubt)
         for name, state in self._workspace.states.items():
             yield from (self._of_damage(name, column, sentence) for column, sentence in state.damaged.items())
-        yield from (Notice(text=problem) for problem in self._problems)
+        case = self._workspace.case
+        grave = [note for note in (() if case is None else case.notes) if note.startswith(_GRAVE)]
+        yield from (Notice(text=shown(said)) for said in (*grave, *self._problems))
 
     def _look(self) -> None:
         workspace = self._workspace
@@ -150,7 +155,7 @@ class Surroundings(QObject):
         )
 
     def _of_damage(self, name: str, column: str, sentence: str) -> Notice:  # noqa: PLR0917
-        text = tr("{case}: {sentence}", case=name, sentence=sentence)
+        text = tr("{case}: {sentence}", case=name, sentence=shown(sentence))
         cohort = self._workspace.cohort
         if column not in tuple(Sequence) or cohort is None or self._table is None:
             return Notice(text=text)

@@ -3,9 +3,10 @@
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_necroseg.core.language import tr
+from napari_necroseg.core.language import ntr, tr
 from napari_necroseg.widgets.cases.dock import CasesParts
 from napari_necroseg.widgets.panel.step import MainAction, Step
+from napari_necroseg.widgets.shared.qt_parts import Section
 
 
 class CasesStep(Step):
@@ -19,14 +20,18 @@ class CasesStep(Step):
         # The rest of these parts is in the header and in the step Draw & check.
         parts.setParent(self)
         parts.hide()
-        for part in (parts.opening, parts.notices, parts.table, parts.view.about, parts.view.notes):
+        self.about = Section()
+        for label in (parts.view.about, parts.view.notes):
+            self.about.addWidget(label)
+        for part in (parts.opening, parts.notices, parts.table, self.about):
             self.body.addWidget(part)
         parts.opening.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.body.setStretchFactor(parts.opening, 1)
         self.body.setStretchFactor(parts.table, 1000)
         parts.table.itemSelectionChanged.connect(self.changed)
         parts.listen(parts.workspace.cohort_changed, self._on_job)
-        parts.listen(parts.workspace.case_changed, self._on_job)
+        parts.listen(parts.workspace.case_changed, self._on_case)
+        self._on_case()
 
     def main(self) -> MainAction:
         """Open a folder, or the case whose row is selected."""
@@ -48,6 +53,16 @@ class CasesStep(Step):
     def shown(self) -> None:
         """Look again at what each case has."""
         self.cases.around.look_again()
+
+    def _on_case(self) -> None:
+        case = self.cases.workspace.case
+        self.about.setVisible(case is not None)
+        if case is not None:
+            n = len(case.notes)
+            remarks = ntr("1 remark", "{n} remarks", n)
+            about = tr("About {case}", case=case.name)
+            self.about.setText(f"{about} ({remarks})" if n else about)
+        self._on_job()
 
     def _open_selected(self) -> None:
         self.cases.choose(self.cases.table.selected)
