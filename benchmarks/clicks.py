@@ -27,6 +27,7 @@ MOST_CLICKS = {"first_mask_without_model": 5, "first_mask_with_model": 6, "each_
 ITERATIONS = 250
 FURTHER_CASES = 2
 MENU = ("Plugins", "Necrosis segmentation", "Panel")
+MAIN_BUTTON = "necroseg-main"
 SIZE_PX = (1600, 1000)
 Zone = tuple[int, int, int]
 
@@ -159,7 +160,7 @@ class Reader:
             self._wait_for_button()
             if self._mask_size():
                 return
-            if self.person.button(self._click) is not None:
+            if self._main.text() == self._click:
                 self._press(self._click)
                 self.person.point_at(self._image(), self._zone())
                 self._wait_for_mask()
@@ -175,19 +176,24 @@ class Reader:
         self.person.wait_until(lambda: self._is_signed(case), f"signature of {case}")
         self._wait_for_case(case)
 
-    def _press(self, text: str) -> None:
-        self.person.wait_until(lambda: self._ready(text), f"button {text!r}")
-        button = self._ready(text)
-        assert button is not None
-        self.person.press(button)
+    @property
+    def _main(self) -> Any:
+        """The main button of the panel."""
+        return self.person.widget_named(MAIN_BUTTON)
 
-    def _ready(self, *texts: str) -> Any:
-        button = self.person.button(*texts)
-        return button if button is not None and button.isEnabled() else None
+    def _press(self, text: str) -> None:
+        self.person.wait_until(lambda: self._offers(text), f"main button {text!r}")
+        self.person.press(self._main)
+
+    def _offers(self, *texts: str) -> bool:
+        main = self._main
+        return main is not None and main.isEnabled() and main.text() in texts
 
     def _wait_for_button(self) -> None:
         texts = (self._click, self._predict, self._sign, self._open)
-        self.person.wait_until(lambda: self._ready(*texts), "main button")
+        self.person.wait_until(
+            lambda: self._offers(*texts), "main button that says one of " + ", ".join(texts)
+        )
 
     def _wait_for_case(self, earlier: str) -> None:
         self.person.wait_until(lambda: self._case() not in ("", earlier), "case after this one")

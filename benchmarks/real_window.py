@@ -108,18 +108,17 @@ class Person:
         QTest.mouseMove(widget, place)
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=place)
 
-    def button(self, *texts: str) -> QAbstractButton | None:
-        """Return the first button in sight that says one of these, or None."""
-        for one in self.viewer.window._qt_window.findChildren(QAbstractButton):
-            if one.isVisible() and one.text() in texts:
-                return one
-        return None
+    def widget_named(self, name: str) -> Any:
+        """Return the widget in sight that has this name in code, or None."""
+        found = self.viewer.window._qt_window.findChildren(QWidget, name)
+        return next((one for one in found if one.isVisible()), None)
 
     def choose(self, *texts: str) -> None:
         """Choose an entry of the menu bar, through its sub-menus."""
         place: Any = self.viewer.window._qt_window.menuBar()
         for text in texts:
-            self.wait_until(lambda place=place, text=text: _entry(place, text), f"entry {text!r} of a menu")
+            there = [entry.text() for entry in place.actions()]
+            self.wait_until(lambda place=place, text=text: _entry(place, text), f"{text!r} among {there}")
             entry = _entry(place, text)
             assert entry is not None
             self.press(place, place.actionGeometry(entry).center())
@@ -218,7 +217,9 @@ def _application() -> QApplication:
 
 def _entry(menu: Any, text: str) -> Any:
     """Return the entry of a menu or of the menu bar that says this, or None."""
-    return next((one for one in menu.actions() if one.text().replace("&", "") == text), None)
+    # napari adds in brackets whose it is.
+    said = ((one, one.text().replace("&", "").split(" (")[0]) for one in menu.actions())
+    return next((one for one, words in said if words == text), None)
 
 
 def _words_of(widget: QWidget) -> str:

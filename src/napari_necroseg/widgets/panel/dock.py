@@ -49,6 +49,7 @@ class Panel(QWidget):
         self.header = Header(self.workspace)
         self.status = StatusLine(self.workspace)
         self.main_button = button("", "")
+        self.main_button.setObjectName("necroseg-main")
         self.main_button.setStyleSheet(_MAIN_STYLE)
         self.main_button.clicked.connect(self._on_main)
         self.steps = _Steps(self._build)
