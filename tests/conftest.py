@@ -1,6 +1,6 @@
 """What many tests share: a tiny grid, a tiny case on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import settings
 from pytestqt.qtbot import QtBot
 
 from napari_necroseg.core.labels_folder import corrected_path
+from napari_necroseg.core.language import set_language
 from napari_necroseg.core.project.review import Review, write_review
 from napari_necroseg.core.volume import Grid
 
@@ -20,6 +21,14 @@ settings.load_profile("no-deadline")
 
 # Working order (L, I, P), 4 mm slices, 0.9 x 0.8 mm in plane.
 WORKING_AFFINE = np.array([[-4.0, 0, 0, 0], [0, 0, -0.8, 0], [0, -0.9, 0, 0], [0, 0, 0, 1]])
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Show texts in English, whatever the language of the computer or of the test before."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    yield
+    set_language("en")
 
 
 @pytest.fixture(autouse=True)

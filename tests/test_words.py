@@ -52,12 +52,6 @@ TRANSLATED = ("tr", "ntr", "said", "to_translate")
 SYMBOL = re.compile(r"^(?:[^A-Za-z]*|\W*(?:mm|mL|cm|px|%|[RLAPHFSI]|ceT1|T2)\W*)$")
 
 
-@pytest.fixture(autouse=True)
-def _english_again() -> Iterator[None]:
-    yield
-    set_language("en")
-
-
 def trees(*folders: str, of: str = "") -> dict[str, ast.AST]:
     """The modules in these folders that have a text in their source."""
     paths = [path for folder in folders for path in sorted((PACKAGE / folder).rglob("*.py"))]

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.sliders._labeled import SliderLabel
 
+from napari_necroseg.core.language import set_language
 from napari_necroseg.widgets.augmentation.dock import Augmentation
 from napari_necroseg.widgets.cases.dock import Cases
 from napari_necroseg.widgets.correct.dock import Correct
@@ -240,3 +241,14 @@ def test_the_brush_of_correct_takes_two_and_a_half_millimetres(language, open_do
         fill(dock.brush.radius_mm, text)
         assert dock.brush.radius_mm.value() == 2.5
         assert dock.brush.radius_mm.text() == "2.5 mm"
+
+
+def test_in_german_a_comma_is_shown_and_both_are_read(qtbot):
+    set_language("de")
+    box = DecimalBox()
+    qtbot.addWidget(box)
+    box.setRange(0, 100)
+    for typed in ("2.5", "2,5"):
+        box.selectAll()
+        qtbot.keyClicks(box, typed)
+        assert (box.value(), box.text()) == (2.5, "2,5")

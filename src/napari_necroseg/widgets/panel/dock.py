@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from weakref import WeakMethod
 
 from napari.components import ViewerModel
+from napari.utils.notifications import show_info
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QLabel,
     QScrollArea,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -17,6 +20,7 @@ from napari_necroseg.core.language import set_language, tr
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.widgets.panel.header import Header
 from napari_necroseg.widgets.panel.pieces import import_parts, import_what_jobs_need
+from napari_necroseg.widgets.panel.settings_menu import SettingsButton
 from napari_necroseg.widgets.panel.status_line import StatusLine
 from napari_necroseg.widgets.panel.step import Step
 from napari_necroseg.widgets.shared.dock import FOOTER, DockLife, scroll_area
@@ -43,10 +47,23 @@ class Panel(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        set_language(read_remembered().language)
         self.viewer = unwrapped(napari_viewer)
         self.workspace = Workspace.of(self.viewer)
+        self._builder = Stepper()
+        self._inside = _filling()
+        lay(self, below(self._inside))
+        self._fill()
+        DockLife(self, opened=self.reopen, closed=self.shut_down)
+        self._builder.start(self._build_all())
+        on_destroyed(self, self._builder.drop)
+        self.workspace.step_wanted.connect(self.show_step)
+
+    def _fill(self) -> None:
+        """Make what is in the panel, in the language that is chosen."""
+        set_language(read_remembered().language)
         self.header = Header(self.workspace)
+        self.settings = SettingsButton()
+        self.settings.language_chosen.connect(self.speak)
         self.status = StatusLine(self.workspace)
         self.main_button = button("", "")
         self.main_button.setObjectName("necroseg-main")
@@ -55,14 +72,10 @@ class Panel(QWidget):
         self.steps = _Steps(self._build)
         self._stack = QStackedWidget()
         self._jobs = QVBoxLayout()
+        self._jobs_of: dict[str, QWidget] = {}
         self._tabs = QButtonGroup(self)
-        self._builder = Stepper()
         self._lay_out()
         self._refresh()
-        DockLife(self, opened=self.reopen, closed=self.shut_down)
-        self._builder.start(self._build_all())
-        on_destroyed(self, self._builder.drop)
-        self.workspace.step_wanted.connect(self.show_step)
 
     def show_step(self, name: str) -> None:
         """Show a step, built first if it was not yet."""
@@ -76,6 +89,21 @@ class Panel(QWidget):
     def step(self) -> str:
         """The name of the step that is shown."""
         return STEPS[self._stack.currentIndex()]
+
+    def speak(self) -> None:
+        """Make the panel anew in the language that was chosen; not while a job runs, which would be lost."""
+        if any(parts.runner.is_busy for step in self.steps.values() for parts in step.parts):
+            show_info(tr("The language changes when the panel is opened next: a job is running in it."))
+            return
+        name, old = self.step, self._inside
+        self.shut_down()
+        self._inside = _filling()
+        given(self.layout()).replaceWidget(old, self._inside)
+        old.hide()
+        old.deleteLater()
+        self._fill()
+        self.reopen()
+        self.show_step(name)
 
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
@@ -103,12 +131,12 @@ class Panel(QWidget):
         self._tabs.idClicked.connect(self._on_tab)
         footer = QLabel(tr(FOOTER))
         footer.setStyleSheet("font-size: 10px;")
-        outer = below(
-            self.header, beside(*tabs), self._stack, self._jobs, self.status, self.main_button, footer
-        )
+        head = beside(self.header, self.settings, wide=self.header)
+        head.setAlignment(self.settings, Qt.AlignmentFlag.AlignTop)
+        outer = below(head, beside(*tabs), self._stack, self._jobs, self.status, self.main_button, footer)
         outer.setStretchFactor(self._stack, 1)
         outer.setSpacing(4)
-        lay(self, outer)
+        lay(self._inside, outer)
         outer.setContentsMargins(6, 4, 6, 2)
 
     def _build(self, name: str) -> Step:
@@ -117,8 +145,9 @@ class Panel(QWidget):
         assert isinstance(area, QScrollArea)
         area.setWidget(step)
         step.changed.connect(self._refresh)
-        for parts in step.parts:
-            self._jobs.addWidget(parts.panel)
+        panels = lay(QWidget(), below(*(parts.panel for parts in step.parts)))
+        self._jobs_of[name] = panels
+        self._jobs.addWidget(panels)
         # Qt would put what is built later behind the main button.
         tab_order(given(self._tabs.button(len(STEPS) - 1)), step)
         return step
@@ -147,6 +176,10 @@ class Panel(QWidget):
         step = self.steps.get(self.step)
         main = None if step is None else step.main()
         self.main_button.setVisible(main is not None)
+        # What another step has said would only be in the way, but not the progress of its job.
+        for name, panels in self._jobs_of.items():
+            is_busy = any(parts.runner.is_busy for parts in self.steps[name].parts)
+            panels.setVisible(name == self.step or is_busy)
         if main is not None:
             self.main_button.setText(main.text)
             self.main_button.setToolTip(main.help)
@@ -156,9 +189,9 @@ class Panel(QWidget):
 def _titles() -> tuple[tuple[str, str], ...]:
     """Return what is written on the tabs, in the order of the steps, and their explanations."""
     return (
-        (f"1  {tr('Cases')}", tr("Open a folder, and see its cases.")),
-        (f"2  {tr('Draw && check')}", tr("Outline the zone in the open case, check it and sign it off.")),
-        (f"3  {tr('Model')}", tr("Learn from the drawn masks, and predict the other cases.")),
+        (tr("1  Cases"), tr("Open a folder, and see its cases.")),
+        (tr("2  Draw && check"), tr("Outline the zone in the open case, check it and sign it off.")),
+        (tr("3  Model"), tr("Learn from the drawn masks, and predict the other cases.")),
         (tr("For researchers"), tr("See how training samples are varied, and run studies.")),
     )
 
@@ -193,6 +226,13 @@ def _step(name: str, viewer: ViewerModel) -> Step:
     from napari_necroseg.widgets.panel.researchers_step import ResearchersStep
 
     return ResearchersStep(viewer)
+
+
+def _filling() -> QWidget:
+    """Make a widget that takes all the height; napari adds a gap below any other."""
+    made = QWidget()
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+    return made
 
 
 def _empty_area() -> QScrollArea:

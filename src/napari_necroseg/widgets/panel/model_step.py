@@ -48,7 +48,7 @@ class ModelStep(Step):
     def main(self) -> MainAction:
         """Learn, or predict all cases with what was learned."""
         if self.learn.is_busy:
-            return MainAction(text=tr("Learning ..."), help=tr("The model is being made."))
+            return MainAction(text=self.learn.panel.words, help=tr("The model is being made."))
         if self.batch.is_busy:
             return MainAction(text=tr("Predicting all cases ..."), help=tr("See the line above."))
         if self._predicts_first:
@@ -160,12 +160,14 @@ class ModelStep(Step):
             time_row,
             self.learn.meanwhile,
             self.learn.result,
+            self.learn.panel.note_list,
             self.other_button,
             self.learn.anew,
             known,
             self.empty,
             self.models,
             self.batch.result,
+            self.batch.panel.note_list,
             None,
         )
         column.setContentsMargins(6, 6, 6, 6)

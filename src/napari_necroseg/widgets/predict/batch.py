@@ -7,7 +7,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Signal
 
 from napari_necroseg.core.config import PredictConfig, train_preset, usual_prediction
-from napari_necroseg.core.language import ntr, tr
+from napari_necroseg.core.language import ntr
 from napari_necroseg.core.project.model_folder import trained_config
 from napari_necroseg.core.project.models import members_of
 from napari_necroseg.jobs import predict
@@ -15,6 +15,7 @@ from napari_necroseg.jobs.models import predictions_folder
 from napari_necroseg.jobs.predict import WarmModels
 from napari_necroseg.widgets.shared.dock import DockParts
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel
+from napari_necroseg.widgets.shared.quiet_panel import QuietJobPanel
 
 
 class BatchParts(DockParts):
@@ -23,6 +24,8 @@ class BatchParts(DockParts):
     `predicted`: emitted when all are done.
     """
 
+    panel_type = QuietJobPanel
+    panel: QuietJobPanel
     predicted = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -53,7 +56,6 @@ class BatchParts(DockParts):
         if failed:
             words += " " + ntr("{n} case could not be.", "{n} cases could not be.", failed)
         self.result.say(words)
-        self.panel.say(tr("Done."))
         self.predicted.emit()
 
 

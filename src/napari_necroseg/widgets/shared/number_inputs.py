@@ -1,12 +1,14 @@
-"""Inputs for numbers that look the same on every computer, and read 2.5 and 2,5 alike.
+"""Inputs for numbers that look as the texts beside them do, and read 2.5 and 2,5 alike.
 
-They show a point before the decimals, and nothing between thousands, as the texts of the docks do. Qt goes by
-the language of the computer instead, where "2.5" may be read as 25 and "1.800" as 1800.
+They show the decimal sign of the panel's language, and nothing between thousands. Qt goes by the language of
+the computer instead, where "2.5" may be read as 25 and "1.800" as 1800.
 """
 
 from qtpy.QtCore import QLocale, QPoint, Qt
 from qtpy.QtGui import QDoubleValidator, QKeyEvent, QValidator
 from qtpy.QtWidgets import QDoubleSpinBox, QLineEdit, QSpinBox, QToolTip, QWidget
+
+from napari_necroseg.core.language import language, tr
 
 _LEAST_MM = 0.1
 
@@ -17,7 +19,7 @@ _Checked = tuple[QValidator.State, str, int]
 
 
 def _plain_locale() -> QLocale:
-    locale = QLocale.c()
+    locale = QLocale(QLocale.Language.German) if language() == "de" else QLocale.c()
     option = QLocale.NumberOption
     locale.setNumberOptions(option.OmitGroupSeparator | option.RejectGroupSeparator)
     return locale
@@ -32,11 +34,12 @@ class DecimalBox(QDoubleSpinBox):
         self._before = _NumberBefore(self)
 
     def validate(self, text: str | None, pos: int) -> _Checked:
-        """Read a comma as a point; a second one is refused when the number is complete."""
+        """Read comma and point alike; a second one is refused when the number is complete."""
         with_points = _number_of(self, text or "").replace(",", ".")
         if with_points.count(".") > 1:
             return QValidator.State.Intermediate, text or "", pos
-        return super().validate((text or "").replace(",", "."), pos)
+        sign = self.locale().decimalPoint()
+        return super().validate((text or "").replace(",", sign).replace(".", sign), pos)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  # Qt's name
         """Remember the number before somebody types."""
@@ -45,7 +48,7 @@ class DecimalBox(QDoubleSpinBox):
 
     def fixup(self, text: str | None) -> str:
         """Go back to the number before, and say why."""
-        return self._before.bring_back(text or "", "Write one decimal point or comma, as in 2.5.")
+        return self._before.bring_back(text or "", tr("Write one decimal point or comma, as in 2.5."))
 
 
 class WholeBox(QSpinBox):
@@ -70,7 +73,7 @@ class WholeBox(QSpinBox):
 
     def fixup(self, text: str | None) -> str:
         """Go back to the number before, and say why."""
-        return self._before.bring_back(text or "", "Write a whole number in digits only, as in 1800.")
+        return self._before.bring_back(text or "", tr("Write a whole number in digits only, as in 1800."))
 
 
 def mm_spin(value: float, *, most: float, step: float, help_text: str) -> DecimalBox:
@@ -107,7 +110,8 @@ class _NumberBefore:
         """Return the text of that number if the one in the box may mean two things."""
         if not any(one in _number_of(self._box, text).strip() for one in _SEPARATORS):
             return text
-        hint = f"“{_number_of(self._box, text).strip()}” can be read in two ways. {advice}"
+        typed = _number_of(self._box, text).strip()
+        hint = tr("“{typed}” can be read in two ways. {advice}", typed=typed, advice=advice)
         QToolTip.showText(self._box.mapToGlobal(QPoint(0, self._box.height())), hint, self._box)
         value = self._box.value() if self._value is None else self._value
         shown = self._box.textFromValue(value)  # type: ignore[arg-type]  # an int where the box is for one

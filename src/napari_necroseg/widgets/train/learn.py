@@ -26,15 +26,16 @@ from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.jobs import learn, train
 from napari_necroseg.jobs.learn import Improvement, LearningProposal
 from napari_necroseg.jobs.train import NewTraining, ResumedTraining, TrainingControls
-from napari_necroseg.widgets.shared.dock import DockParts, JobPanel
+from napari_necroseg.widgets.shared.dock import DockParts
 from napari_necroseg.widgets.shared.number_inputs import DecimalBox
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, button
+from napari_necroseg.widgets.shared.quiet_panel import QuietJobPanel
 from napari_necroseg.widgets.train.run_controls import InterruptedTraining, LiveMask, RunControls
 
 _MOST_MINUTES = 24 * 60.0
 
 
-class LearningPanel(JobPanel):
+class LearningPanel(QuietJobPanel):
     """Shows the progress of a training without the words of machine learning."""
 
     def __init__(self) -> None:
@@ -64,6 +65,11 @@ class LearningPanel(JobPanel):
     def begin(self) -> None:
         """Forget the training before."""
         self.has_begun, self.dice = False, math.nan
+
+    @property
+    def words(self) -> str:
+        """What is being done, in short."""
+        return self._message.said
 
     def _step_in_words(self, step: TrainingStep) -> str:
         words = tr("Learning")
@@ -258,7 +264,7 @@ class LearnParts(DockParts):
         self.trained.emit(trained.run)
 
     def _time(self) -> str:
-        return str(tr("{n:.0f} min", n=self.minutes.value()))
+        return tr("{n:g} min", n=self.minutes.value())
 
 
 def proposal_in_words(proposal: LearningProposal | None) -> str:
