@@ -28,8 +28,9 @@ def ask(parent: QWidget, question: Question) -> str | None:
         box.addButton(_label(question, choice), QMessageBox.ButtonRole.AcceptRole): choice
         for choice in question.choices
     }
-    box.addButton(QMessageBox.StandardButton.Cancel)
-    box.setDefaultButton(next(iter(buttons)))
+    cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+    # What is most probably a mistake is not opened by a careless Enter.
+    box.setDefaultButton(cancel if question.choices == ("keep",) else next(iter(buttons)))
     box.exec()
     return next((choice for made, choice in buttons.items() if made is box.clickedButton()), None)
 
@@ -120,7 +121,7 @@ def _label(question: Question, choice: str) -> str:
         "alone": tr("Open alone"),
         "swap": tr("Exchange them"),
         "keep": tr("Open as it is"),
-        "without": tr("Open without it"),
+        "without": tr("Open without {sequence}", sequence=question.values.get("sequence", "")),
         "none": tr("No, open without T2"),
     }
     return labels[choice]

@@ -28,8 +28,10 @@ class CaseTable(ReadOnlyTable):
         self.setTabKeyNavigation(False)
         self.setMinimumHeight(_LEAST_HEIGHT_PX)
         self.setAccessibleName(tr("Cases"))
-        self.head.setMinimumSectionSize(34)
+        self.head.setMinimumSectionSize(28)
         self.head.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
+        # The names of the cases need the room more than the titles.
+        self.head.setStyleSheet("QHeaderView::section { font-size: 10px; padding: 2px; }")
         self.cellClicked.connect(lambda row, _column: self.chosen.emit(self.name_in(row)))
         self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.name_in(item.row())))
 
@@ -97,7 +99,7 @@ def _cells(case: CaseFiles, state: CaseState | None) -> list[tuple[str, str]]:
             str(len(state.predicted)) if len(state.predicted) > 1 else _tick(state.predicted),
             _predicted(state),
         ),
-        (_tick(state.drawn), str(state.drawn) if state.drawn else tr("Not drawn yet")),
+        _drawn(state),
         (state.reader if state.is_signed else NO, _signed(state)),
         _volume(state),
     ]
@@ -110,7 +112,13 @@ def _name(case: CaseFiles, state: CaseState) -> tuple[str, str]:
         about.append(tr("{days} days after the ablation.", days=days))
     about += [case.status] if case.status else []
     about += [strokes_in_words(state)] if state.unsaved else []
-    return f"{UNSAVED} {case.name}" if state.unsaved else case.name, "\n".join(about)
+    return case.name, "\n".join(about)
+
+
+def _drawn(state: CaseState) -> tuple[str, str]:
+    told = [strokes_in_words(state)] if state.unsaved else []
+    told.append(str(state.drawn) if state.drawn else tr("Not drawn yet"))
+    return UNSAVED if state.unsaved else _tick(state.drawn), "\n".join(told)
 
 
 def strokes_in_words(state: CaseState) -> str:

@@ -60,8 +60,8 @@ class CasesParts(DockParts):
         # How the search goes on once a question is answered.
         self._asking: tuple[Wish, Search] | None = None
         self._memory = NewestJob(self)
-        # The case that is opened from here, after which the panel moves on.
-        self._moves_on = ""
+        # The case that is opened from here, after which the panel moves on, and to which step.
+        self._moves_on, self._next_step = "", "draw"
         self._token = object()
         openers, token = self.workspace.openers, self._token
         openers.append(token)
@@ -187,7 +187,7 @@ class CasesParts(DockParts):
         self.opening.folder_wanted.connect(self.open_folder)
         self.opening.pair_wanted.connect(self.open_pair)
         self.opening.example_wanted.connect(self.open_example)
-        self.opening.continued.connect(self.open_folder)
+        self.opening.continued.connect(self._on_continued)
         self.table.chosen.connect(self.choose)
         self.around.changed.connect(self._on_around)
         self.around.case_wanted.connect(self.choose)
@@ -294,6 +294,12 @@ class CasesParts(DockParts):
         if self._is_in_charge():
             self.open_paths(paths)
 
+    def _on_continued(self, folder: Path) -> None:
+        """Open the last project at the case and the step where it was left."""
+        step = read_remembered().step
+        self._next_step = "model" if step == "model" else "draw"
+        self.open_folder(folder)
+
     def _is_in_charge(self) -> bool:
         """Whether these parts open what is wanted: the panel and the dock Cases may both be there."""
         return self.workspace.openers[:1] == [self._token]
@@ -311,7 +317,7 @@ class CasesParts(DockParts):
         self.notices.show_notices(self.around.notices())
 
     def _on_over(self, *_: object) -> None:
-        self._moves_on = ""
+        self._moves_on, self._next_step = "", "draw"
 
     def _on_cohort(self) -> None:
         self.table.show_cohort(self.workspace.cohort or Cohort(cases=()), self.workspace.states)
@@ -330,8 +336,8 @@ class CasesParts(DockParts):
             self._remember(self.workspace.case_folder, case.name)
             self.around.look_again()
         if case.name == self._moves_on:
-            self._moves_on = ""
-            self.workspace.step_wanted.emit("draw")
+            step, self._moves_on, self._next_step = self._next_step, "", "draw"
+            self.workspace.step_wanted.emit(step)
 
     def _remember(self, folder: Path | None, case: str) -> None:
         temporary = Path(tempfile.gettempdir())

@@ -121,9 +121,7 @@ class OpenPanel(QWidget):
             self.continue_button.setText(text if case else tr("Continue with {project}", project=name))
             self.continue_button.setToolTip(str(self._last.folder))
         for project in others[:_MOST_RECENT]:
-            row = button(project.folder.name, str(project.folder))
-            row.setFlat(True)
-            row.setStyleSheet("text-align: left; padding: 3px 8px;")
+            row = button(tr("Open {project}", project=project.folder.name), str(project.folder))
             row.clicked.connect(partial(self._on_recent, project.folder))
             self._recent.addWidget(row)
 
