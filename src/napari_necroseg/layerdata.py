@@ -15,6 +15,8 @@ from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 LayerData = tuple[Voxels, dict[str, Any], str]
 
 METADATA_KEY = "necroseg"
+# The name of the layer that the person draws on.
+MY_MASK = "my mask"
 PLACEHOLDER = "placeholder"
 UNITS = ("mm", "mm", "mm")
 AXIS_LABELS = ("slice", "row", "column")
@@ -38,6 +40,14 @@ class Role(StrEnum):
     ERRORS = "errors"
     DISTANCE = "distance"
     PREVIEW = "preview"
+
+
+class Began(StrEnum):
+    """What the person's mask of a case began with."""
+
+    NOTHING = "nothing"
+    PREDICTION = "prediction"
+    SAVED = "saved"
 
 
 COLOURS = {
@@ -79,8 +89,11 @@ class LayerSource:
     origin: Origin
     # The working grid of the layer's voxels: the true affine, which the layer's `scale` only approximates.
     grid: Grid
-    # The model that made a prediction, or the name of several whose mean it is.
+    # The model that made a prediction, or the name of several whose mean it is; of the person's mask: of the
+    # prediction that it began with.
     run: str = ""
+    # Of the person's mask only.
+    began: Began = Began.NOTHING
 
 
 def source_of(metadata: dict[str, Any]) -> LayerSource | None:
@@ -116,9 +129,9 @@ def case_layers(case: Case) -> list[LayerData]:
     return layers
 
 
-def case_source(case: Case, role: Role, *, run: str = "") -> LayerSource:
+def case_source(case: Case, role: Role, *, run: str = "", began: Began = Began.NOTHING) -> LayerSource:
     """Return the source of a layer of a case."""
-    return LayerSource(case=case.name, role=role, origin=case.origin, grid=case.grid, run=run)
+    return LayerSource(case=case.name, role=role, origin=case.origin, grid=case.grid, run=run, began=began)
 
 
 def image_layer(volume: Volume, source: LayerSource, *, name: str) -> LayerData:
@@ -243,9 +256,11 @@ def _exact(spacing_mm: float, start_mm: float, *, n: int) -> tuple[float, float]
     return max(1, round(spacing_mm / step)) * step, round(start_mm / step) * step
 
 
-def middle_slice(case: Case) -> int:
-    """Return the slice to show first: where the reference is largest, else the middle one."""
-    if case.reference is None or not case.reference.voxels.any():
+def middle_slice(case: Case, mask: Voxels | None = None) -> int:
+    """Return the slice to show first: where the reference, or else a mask, is largest, or the middle one."""
+    reference = None if case.reference is None else case.reference.voxels
+    shown = next((one for one in (reference, mask) if one is not None and one.any()), None)
+    if shown is None:
         return case.grid.shape[0] // 2
-    area: NDArray[np.int64] = np.count_nonzero(case.reference.voxels, axis=(1, 2))
+    area: NDArray[np.int64] = np.count_nonzero(shown, axis=(1, 2))
     return int(area.argmax())

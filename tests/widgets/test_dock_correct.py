@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -15,12 +16,18 @@ from napari_necroseg.core.labels_folder import journal_path
 from napari_necroseg.core.masks.edits import disk_mm
 from napari_necroseg.core.project import journal_writer
 from napari_necroseg.core.project.journal import Journal, recover
-from napari_necroseg.core.project.review import Status, read_review, statuses
+from napari_necroseg.core.project.review import Status, read_review, statuses, write_review
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.jobs import cases
-from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, probability_layer
+from napari_necroseg.layerdata import (
+    Role,
+    case_layers,
+    case_source,
+    mask_layer,
+    probability_layer,
+    source_of,
+)
 from napari_necroseg.widgets.correct.dock import Correct
-from napari_necroseg.widgets.correct.edit_tools import TOOLS
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
@@ -57,10 +64,16 @@ def show(dock, files):
     return case
 
 
-def start(qtbot, dock):
-    with qtbot.waitSignal(dock.runner.finished):
-        dock.start_button.click()
+def start(_qtbot, dock):
+    """The mask that is in hand since the case was opened; one can draw at once."""
+    assert dock.hand.mask is not None
     return dock.hand.mask
+
+
+def begin_with(dock, title):
+    """Choose from the menu what the mask begins anew with."""
+    dock.offer_beginnings()
+    next(action for action in dock.anew_menu.actions() if title in action.text()).trigger()
 
 
 def labels_of(dock):
@@ -89,10 +102,14 @@ def end(dock):
         writer.wait(60)
 
 
-def test_a_copy_of_the_prediction_is_taken_in_hand(qtbot, opened, viewer):
+def test_a_copy_of_the_prediction_is_in_hand_without_a_button(qtbot, opened, viewer):
     prediction = viewer.layers["prediction"].data.copy()
     mask = start(qtbot, opened)
-    assert (mask.name, str(mask.mode)) == ("my mask", "paint")
+    # No brush is chosen: the first click on a case draws nothing.
+    assert (mask.name, str(mask.mode)) == ("my mask", "pan_zoom")
+    assert not viewer.layers["prediction"].visible
+    assert opened.workspace.journalling.unsaved() == []
+    assert not labels_of(opened).exists()
     np.testing.assert_array_equal(mask.data, prediction)
     mask.paint((2, 3, 3), 1)
     np.testing.assert_array_equal(viewer.layers["prediction"].data, prediction)
@@ -100,7 +117,7 @@ def test_a_copy_of_the_prediction_is_taken_in_hand(qtbot, opened, viewer):
 
 
 def test_the_brush_is_round_in_millimetres_flat_and_as_a_ball(qtbot, opened):
-    opened.origin.setCurrentText("nothing")
+    begin_with(opened, "nothing")
     mask = start(qtbot, opened)
     spacing = opened.workspace.case.grid.spacing_mm
     opened.brush.radius_mm.setValue(4.4)
@@ -118,7 +135,7 @@ def test_the_brush_is_round_in_millimetres_flat_and_as_a_ball(qtbot, opened):
 
 
 def test_strokes_stay_within_an_intensity_range_and_a_mask(qtbot, opened, viewer):
-    opened.origin.setCurrentText("nothing")
+    begin_with(opened, "nothing")
     mask = start(qtbot, opened)
     image = viewer.layers["ceT1"]
     middle = float(np.median(image.data))
@@ -149,7 +166,20 @@ def test_a_mask_that_is_let_go_has_naparis_own_brush_again(qtbot, opened):
     np.testing.assert_array_equal(mask.data, before)
 
 
-@pytest.mark.parametrize("name", [tool.name for tool in TOOLS if tool.name not in ("erase", "swap")])
+EDITS = (
+    "interpolate",
+    "next",
+    "previous",
+    "smooth",
+    "grow",
+    "shrink",
+    "holes",
+    "largest",
+    "island",
+)
+
+
+@pytest.mark.parametrize("name", EDITS)
 def test_every_tool_is_undone_to_the_bit_and_done_again(qtbot, opened, viewer, name):
     mask = start(qtbot, opened)
     mask.data_setitem(
@@ -168,22 +198,53 @@ def test_every_tool_is_undone_to_the_bit_and_done_again(qtbot, opened, viewer, n
     np.testing.assert_array_equal(mask.data, after)
 
 
+def drag(dock, start, stop):
+    """Press at one voxel of the mask, move, and release at another."""
+    mask, (callback,) = dock.hand.mask, dock.viewer.mouse_drag_callbacks[-1:]
+    event = SimpleNamespace(type="mouse_press", position=mask.data_to_world(start), pos=(0, 0))
+    moves = callback(dock.viewer, event)
+    next(moves)
+    event.type, event.position = "mouse_move", mask.data_to_world(stop)
+    next(moves)
+    event.type = "mouse_release"
+    assert next(moves, None) is None
+
+
 @pytest.mark.parametrize(("name", "inside"), [("erase", 0), ("swap", 1)])
 def test_a_drawn_box_is_erased_or_turned_inside_out(qtbot, opened, viewer, name, inside):
     mask = start(qtbot, opened)
-    opened.tools.use(name)
-    assert "Draw a rectangle" in opened.panel.message
-    grid = opened.workspace.case.grid
-    corners = np.array([(2, 1, 1), (2, 1, 6), (2, 5, 6), (2, 5, 1)])
+    mask.mode = "paint"
     mask.data_setitem((np.array([2]), np.array([3]), np.array([3])), 1)
-    viewer.add_shapes([corners], scale=grid.spacing_mm, translate=viewer.layers["ceT1"].translate)
     before = mask.data.copy()
     opened.tools.use(name)
+    assert "draw the box" in opened.panel.message
+    assert (str(mask.mode), viewer.scene.camera.mouse_pan) == ("pan_zoom", False)
+    drag(opened, (2, 5, 6), (2, 1, 1))
     assert mask.data[2, 3, 3] == 0
     assert set(mask.data[2, 1:6, 1:7].ravel()) <= {0, inside}
     rest = np.ones(before.shape, bool)
     rest[2, 1:6, 1:7] = False
     np.testing.assert_array_equal(mask.data[rest], before[rest])
+    assert (str(mask.mode), viewer.scene.camera.mouse_pan) == ("paint", True)
+    mask.undo()
+    np.testing.assert_array_equal(mask.data, before)
+
+
+def test_a_box_is_given_up_by_its_button_and_by_a_mere_click(qtbot, opened, viewer):
+    mask = start(qtbot, opened)
+    before, callbacks = mask.data.copy(), list(viewer.mouse_drag_callbacks)
+    opened.tools.use("erase")
+    opened.tools.use("erase")
+    assert "given up" in opened.panel.message
+    assert viewer.mouse_drag_callbacks == callbacks
+    opened.tools.use("erase")
+    press = SimpleNamespace(type="mouse_press", position=mask.data_to_world((2, 16, 16)), pos=(0, 0))
+    click = viewer.mouse_drag_callbacks[-1](viewer, press)
+    next(click)
+    press.type = "mouse_release"
+    assert next(click, None) is None
+    assert viewer.mouse_drag_callbacks == callbacks
+    np.testing.assert_array_equal(mask.data, before)
 
 
 def test_what_cannot_be_done_is_said(qtbot, opened, viewer):
@@ -199,7 +260,7 @@ def test_what_cannot_be_done_is_said(qtbot, opened, viewer):
 def test_the_keys_use_the_tools(qtbot, opened):
     mask = start(qtbot, opened)
     keys = {str(key) for key in mask.keymap}
-    assert {tool.key.replace("-", "+") for tool in TOOLS} <= keys
+    assert {entry.shown_key for entry in opened.tools.entries if not entry.mode} <= keys
     # napari asks every action of a key for its name, whichever key is pressed.
     assert all(action.__name__ for action in mask.keymap.values())
     before = mask.data.copy()
@@ -249,37 +310,158 @@ def test_a_saved_mask_leaves_no_journal_and_no_draft_behind(qtbot, opened, monke
     assert sorted(path.name for path in labels_of(opened).rglob("*.*")) == ["a.nii.gz", "a.review.json"]
 
 
-def test_what_was_not_saved_is_offered_and_taken_back_exactly(qtbot, opened, cohort_table):
+def opened_again(qtbot, dock):
+    """Open the case anew, as after a crash: its layers are gone."""
+    case = dock.workspace.case
+    end(dock)
+    dock.viewer.layers.remove("my mask")
+    dock.workspace.set_case(case, None)
+    return case
+
+
+def test_what_was_not_saved_is_taken_back_unasked_and_exactly(qtbot, opened):
     mask = start(qtbot, opened)
     mask.paint((2, 3, 3), 1)
     qtbot.wait(20)
     drawn = mask.data.copy()
-    case = opened.workspace.case
-    end(opened)
-    # As after a crash: the layer is gone.
-    opened.viewer.layers.remove("my mask")
-    opened.workspace.set_case(case, None)
-    qtbot.waitUntil(lambda: "was not saved" in opened.found.said)
-    assert not opened.start_button.isEnabled()
-    with qtbot.waitSignal(opened.runner.finished):
-        opened.back_button.click()
-    np.testing.assert_array_equal(opened.hand.mask.data, drawn)
-    assert "1 edit" in opened.panel.message
+    opened_again(qtbot, opened)
+    qtbot.waitUntil(lambda: np.array_equal(opened.hand.mask.data, drawn))
+    assert "of an earlier session" in opened.notice.text.said
+    assert opened.found.said == ""
+    # What it began with is known from the journal, so that the changes can be told.
+    np.testing.assert_array_equal(opened.hand.before, opened.viewer.layers["prediction"].data)
     opened.hand.mask.paint((4, 3, 3), 1)
     qtbot.waitUntil(lambda: np.array_equal(written(opened), opened.hand.mask.data))
 
 
-def test_work_that_is_put_aside_is_kept_under_another_name(qtbot, opened):
+def test_what_was_taken_back_can_be_put_aside_and_nothing_is_locked(qtbot, opened):
+    prediction = opened.viewer.layers["prediction"].data.copy()
     start(qtbot, opened).paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    opened_again(qtbot, opened)
+    qtbot.waitUntil(lambda: "Taken back" in opened.notice.text.said)
+    opened.notice.button.click()
+    mask = opened.hand.mask
+    np.testing.assert_array_equal(mask.data, prediction)
+    qtbot.waitUntil((labels_of(opened) / "a.journal-aside-001").exists)
+    assert not journal_path(labels_of(opened), "a").exists()
+    assert opened.workspace.journalling.unsaved() == []
+    mask.paint((4, 3, 3), 1)
+    qtbot.waitUntil(lambda: written(opened) is not None and np.array_equal(written(opened), mask.data))
+
+
+def test_strokes_on_a_mask_that_is_signed_off_are_offered_only(qtbot, opened):
+    mask = start(qtbot, opened)
+    sign_off(qtbot, opened)
+    signed = mask.data.copy()
+    mask.paint((2, 3, 3), 1)
+    qtbot.wait(20)
+    drawn = mask.data.copy()
+    end(opened)
+    opened.workspace.layers.redraw(mask, signed)
+    # As after a crash before the end of the work was noted.
+    cases_review = read_review(labels_of(opened), "a")
+    write_review(labels_of(opened), cases_review.signed_off(labels_of(opened) / "a.nii.gz", reader="AB"))
+    opened.workspace.set_case(opened.workspace.case, None)
+    qtbot.waitUntil(lambda: "was not saved" in opened.found.said)
+    np.testing.assert_array_equal(opened.hand.mask.data, signed)
+    with qtbot.waitSignal(opened.runner.finished):
+        opened.back_button.click()
+    np.testing.assert_array_equal(opened.hand.mask.data, drawn)
+    assert "Taken back: 0.69 mL." in opened.panel.message
+
+
+def test_work_that_is_put_aside_is_kept_under_another_name(qtbot, opened):
+    start(qtbot, opened)
+    sign_off(qtbot, opened)
+    opened.viewer.layers["prediction"].paint((2, 3, 3), 1)
     qtbot.wait(20)
     end(opened)
     opened.workspace.set_case(opened.workspace.case, None)
     qtbot.waitUntil(lambda: opened.aside_button.isVisibleTo(opened))
     with qtbot.waitSignal(opened.runner.finished):
         opened.aside_button.click()
-    assert "a.journal-aside-001" in {path.name for path in labels_of(opened).iterdir()}
-    assert not journal_path(labels_of(opened), "a").exists()
-    qtbot.waitUntil(opened.start_button.isEnabled)
+    names = {path.name for path in labels_of(opened).rglob("*")}
+    assert "layer-001.journal-aside-001" in names
+    assert "layer-001.journal" not in names
+    qtbot.waitUntil(lambda: opened.found.said == "")
+
+
+def test_a_prediction_replaces_an_untouched_mask_and_leaves_a_drawn_one(qtbot, opened, viewer):
+    mask, case, layers = start(qtbot, opened), opened.workspace.case, opened.workspace.layers
+    for number, is_drawn in ((1, False), (3, True)):
+        if is_drawn:
+            mask.paint((5, 3, 3), 1)
+        before = mask.data.copy()
+        moved = Volume(np.roll(case.reference.voxels, number, axis=2), case.grid)
+        source = case_source(case, Role.PREDICTION, run=f"run-{number}")
+        layers.add(mask_layer(moved, source, name=f"prediction {number}"), is_saved=False)
+        np.testing.assert_array_equal(mask.data, before if is_drawn else moved.voxels)
+        assert viewer.layers[f"prediction {number}"].visible is is_drawn
+    assert source_of(mask.metadata).run == "run-1"
+
+
+def test_a_steered_prediction_is_followed(qtbot, opened, viewer):
+    mask, prediction = start(qtbot, opened), viewer.layers["prediction"]
+    opened.workspace.layers.redraw(prediction, np.ones_like(prediction.data))
+    assert mask.data.all()
+    mask.paint((5, 3, 3), 0)
+    opened.workspace.layers.redraw(prediction, np.zeros_like(prediction.data))
+    assert mask.data.any()
+
+
+def test_whatever_layer_is_drawn_on_is_in_hand_at_once(qtbot, opened, viewer):
+    mask = start(qtbot, opened)
+    viewer.layers.selection.active = viewer.layers["ceT1"]
+    viewer._new_labels()
+    drawn = viewer.layers.selection.active
+    drawn.mode = "paint"
+    drawn.paint((2, 3, 3), 1)
+    assert opened.hand.mask is drawn
+    assert str(drawn.mode) == "paint"
+    # The untouched copy of the prediction goes: there is one mask of the person.
+    qtbot.waitUntil(lambda: mask not in viewer.layers)
+    assert opened.notice.text.said == ""
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), drawn.data))
+    sign_off(qtbot, opened)
+    saved = np.asarray(nibabel.load(labels_of(opened) / "a.nii.gz").dataobj)
+    assert saved.sum() == drawn.data.sum()
+
+
+def test_strokes_on_a_prediction_are_signed_off_as_the_persons_mask(qtbot, opened, viewer):
+    prediction, before = viewer.layers["prediction"], start(qtbot, opened).data.copy()
+    prediction.paint((5, 3, 3), 1)
+    assert opened.hand.mask is prediction
+    sign_off(qtbot, opened)
+    saved = np.asarray(nibabel.load(labels_of(opened) / "a.nii.gz").dataobj)
+    assert saved.sum() == prediction.data.sum() > before.sum()
+    assert not (opened.workspace.folder / "predictions").exists()
+
+
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_a_removed_mask_is_offered_and_taken_back(qtbot, opened, viewer, is_drawn):
+    mask = start(qtbot, opened)
+    if is_drawn:
+        mask.paint((5, 3, 3), 1)
+    voxels = mask.data.copy()
+    viewer.layers.remove(mask)
+    assert opened.notice.text.said == "Mask removed. Take it back?"
+    if is_drawn:
+        qtbot.waitUntil(lambda: bool(opened.workspace.journalling.kept))
+    opened.notice.button.click()
+    qtbot.waitUntil(lambda: opened.hand.mask is not None)
+    np.testing.assert_array_equal(opened.hand.mask.data, voxels)
+    assert bool(opened.workspace.journalling.unsaved()) is is_drawn
+
+
+def test_two_docks_do_not_share_one_mask(qtbot, opened, open_dock):
+    mask = start(qtbot, opened)
+    other = open_dock(Correct)
+    assert (opened.hand.mask, other.hand.mask) == (None, mask)
+    assert "in another dock" in opened.about.said
+    other.shut_down()
+    assert opened.hand.mask is mask
+    assert opened.about.said == ""
 
 
 def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opened, cohort_table):
@@ -306,34 +488,29 @@ def test_another_case_in_the_same_layer_never_gets_into_the_journal(qtbot, opene
     np.testing.assert_array_equal(found.voxels, drawn)
 
 
-def test_a_mask_that_cannot_be_kept_is_not_said_to_be_safe_when_it_is_taken_in_hand(
-    qtbot, opened, monkeypatch
-):
+def test_a_mask_that_cannot_be_kept_is_not_said_to_be_safe(qtbot, opened, monkeypatch):
     def read_only(*_, **__):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(disk, "write", read_only)
-    mask = opened.workspace.layers.new_mask(opened.workspace.case)
-    mask.paint((3, 20, 18), 1)
+    start(qtbot, opened).paint((5, 3, 3), 1)
     qtbot.waitUntil(lambda: opened.workspace.journalling.trouble != "")
-    opened.start()
-    assert opened.hand.mask is mask
     assert "no longer safe" in opened.panel.message
     assert "Read-only file system" in opened.panel.message
 
 
-def test_a_folder_that_cannot_be_written_to_is_told_at_once(qtbot, opened):
+def test_a_folder_that_cannot_be_written_to_is_told_at_the_first_stroke(qtbot, opened):
     labels_of(opened).write_text("a file where the folder should be")
-    with qtbot.waitSignal(opened.runner.failed) as failed:
-        opened.start_button.click()
-    assert "labels" in failed.args[0]
-    assert opened.hand.mask is None
+    start(qtbot, opened).paint((5, 3, 3), 1)
+    qtbot.waitUntil(lambda: "labels" in opened.panel.message)
+    assert "⚠" in opened.panel.message
 
 
 def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
     monkeypatch.setattr(journal_writer, "RETRY_S", 0.1)
     mask = start(qtbot, opened)
-    opened.workspace.journalling.of(opened.hand.mask).writer.wait(60)
+    mask.paint((5, 3, 3), 1)
+    qtbot.waitUntil(lambda: np.array_equal(written(opened), mask.data))
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -351,7 +528,7 @@ def test_a_write_that_fails_is_told_while_one_draws(qtbot, opened, monkeypatch):
 def test_slices_are_listed_by_doubt_and_ticked_when_seen(qtbot, opened, viewer):
     start(qtbot, opened)
     rows = [opened.check.rows.item(row).text().split(",")[0] for row in range(opened.check.rows.count())]
-    assert rows == ["   slice 3", "   slice 1", "✓ slice 2"]
+    assert rows == ["   slice 4", "   slice 2", "✓ slice 3"]
     opened.check.next_button.click()
     assert viewer.dims.current_step[0] == 3
     opened.check.next_button.click()
@@ -364,15 +541,14 @@ def test_a_case_without_a_project_is_kept_safe_in_the_data_folder(qtbot, dock, m
     list(dock.workspace.layers.show(case_layers(case), first_slice=2))
     dock.workspace.set_case(case, None)
     mask = start(qtbot, dock)
+    mask.paint((3, 20, 18), 1)
     dock.tools.use("grow")
     drawn = mask.data.copy()
     end(dock)
     dock.viewer.layers.remove("my mask")
     dock.workspace.set_case(case, None)
-    qtbot.waitUntil(lambda: "was not saved" in dock.found.said)
-    with qtbot.waitSignal(dock.runner.finished):
-        dock.back_button.click()
-    np.testing.assert_array_equal(dock.hand.mask.data, drawn)
+    qtbot.waitUntil(lambda: np.array_equal(dock.hand.mask.data, drawn))
+    assert "Taken back" in dock.notice.text.said
 
 
 def sign_off(qtbot, dock, initials="AB"):
@@ -455,8 +631,7 @@ def test_begun_anew_is_an_edit_that_can_be_undone(qtbot, opened):
     mask = start(qtbot, opened)
     mask.paint((4, 3, 3), 1)
     drawn = mask.data.copy()
-    opened.origin.setCurrentText("nothing")
-    opened.start_button.click()
+    begin_with(opened, "nothing")
     assert not mask.data.any()
     mask.undo()
     np.testing.assert_array_equal(mask.data, drawn)
@@ -467,8 +642,9 @@ def test_a_new_layer_over_a_saved_mask_is_signed_off_as_it_is(qtbot, opened):
     start(qtbot, opened)
     sign_off(qtbot, opened)
     opened.viewer.layers.remove("my mask")
-    opened.origin.setCurrentText("nothing")
-    start(qtbot, opened)
+    opened.workspace.layers.new_mask(opened.workspace.case)
+    qtbot.waitUntil(lambda: opened.hand.mask is not None)
+    begin_with(opened, "nothing")
     sign_off(qtbot, opened)
     assert not np.asarray(nibabel.load(labels_of(opened) / "a.nii.gz").dataobj).any()
     assert np.asarray(nibabel.load(labels_of(opened) / "a_earlier-001.nii.gz").dataobj).any()
@@ -539,8 +715,8 @@ def test_a_newer_mask_on_disk_is_named_before_work_takes_its_place(qtbot, opened
 def test_work_in_another_window_is_not_taken_over(qtbot, opened):
     mask = start(qtbot, opened)
     path = journal_path(labels_of(opened), "a")
-    # While it is written anew the journal is nobody's for a moment.
-    assert opened.workspace.journalling.of(opened.hand.mask).writer.wait(60)
+    mask.paint((5, 3, 3), 1)
+    qtbot.waitUntil(lambda: written(opened) is not None and np.array_equal(written(opened), mask.data))
     with pytest.raises(FileError, match="another window"):
         Journal.resume(path, np.zeros_like(mask.data), case="a", any_base=True)
     mask.paint((2, 3, 3), 1)
@@ -559,10 +735,9 @@ def test_the_intensity_range_is_that_of_the_image_that_is_seen(qtbot, opened, vi
     sign_off(qtbot, opened)
     image = viewer.layers["ceT1"]
     opened.brush.image.choose(image)
-    opened._let_go()
     image.data = image.data * 10
     image.contrast_limits_range = (float(image.data.min()), float(image.data.max()))
-    start(qtbot, opened)
+    opened.workspace.set_case(opened.workspace.case, None)
     assert opened.brush.range.value() == pytest.approx(tuple(image.contrast_limits_range))
 
 

@@ -1,10 +1,9 @@
-"""A first mask without a model: a click proposes, a slider changes, strokes refine, a key accepts."""
+"""A first mask without a model: a click is enough, a slider changes it, strokes refine it."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from napari.layers import Labels
 
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.scoring.overlap import count, dice
@@ -70,18 +69,29 @@ def overlap(one, other):
 @pytest.mark.parametrize(
     "method", ["graph-cut", "region-growing", "watershed", "random-walker", "fuzzy-c-means"]
 )
-def test_a_click_proposes_the_zone_and_accepting_takes_it_in_hand(qtbot, dock, zone, method):
+def test_a_click_puts_the_zone_into_the_mask_in_one_step(qtbot, dock, zone, method):
     dock.first.method.setCurrentText(method)
+    layers = list(dock.viewer.layers)
     click(qtbot, dock)
-    proposal = dock.first.preview.mask()
-    assert overlap(proposal, zone) > 0.8
-    assert proposal[MIDDLE]
-    # A proposal is nobody's: it is not asked about, and not offered as a mask.
-    assert dock.workspace.layers.unsaved() == []
-    dock.first.accept_button.click()
-    qtbot.waitUntil(lambda: dock.hand.mask is not None)
-    np.testing.assert_array_equal(dock.hand.mask.data != 0, proposal)
-    assert dock.first.preview.layer is None
+    mask = dock.hand.mask
+    assert overlap(mask.data, zone) > 0.8
+    assert mask.data[MIDDLE]
+    assert list(dock.viewer.layers) == layers
+    # Somebody has clicked: it is kept safe like a stroke.
+    assert dock.workspace.journalling.unsaved() == [mask]
+    mask.undo()
+    assert not mask.data.any()
+
+
+def test_another_click_replaces_what_the_last_one_gave(qtbot, dock):
+    click(qtbot, dock)
+    first = dock.hand.mask.data.copy()
+    dock.first.is_automatic.setChecked(False)
+    dock.first.tolerance.setValue(0.2)
+    settle(qtbot, dock)
+    click(qtbot, dock, (MIDDLE[0], MIDDLE[1] + 2, MIDDLE[2]))
+    second = dock.hand.mask.data.copy()
+    assert (first != 0)[second == 0].any()
     dock.hand.mask.undo()
     assert not dock.hand.mask.data.any()
 
@@ -94,57 +104,60 @@ def test_a_greater_tolerance_only_adds(qtbot, dock):
     for tolerance in (0.3, 0.8, 2.0):
         dock.first.tolerance.setValue(tolerance)
         settle(qtbot, dock)
-        masks.append(dock.first.preview.mask())
+        masks.append(dock.hand.mask.data != 0)
     assert (masks[0] <= masks[1]).all()
     assert (masks[1] <= masks[2]).all()
     assert masks[0].sum() < masks[2].sum()
 
 
-def test_strokes_on_the_proposal_are_obeyed(qtbot, dock):
+def test_strokes_on_what_was_found_are_obeyed(qtbot, dock):
     click(qtbot, dock)
-    proposal = dock.first.preview.mask()
+    mask = dock.hand.mask
+    found = mask.data != 0
     dock.first.refine_button.click()
-    assert "Paint on the layer" in dock.panel.message
-    layer = dock.first.preview.layer
-    removed = tuple(np.argwhere(proposal[MIDDLE[0]])[0])
-    layer.data_setitem(
+    assert "Paint what is missing" in dock.panel.message
+    removed = tuple(np.argwhere(found[MIDDLE[0]])[0])
+    mask.data_setitem(
         (np.array([MIDDLE[0]] * 2), np.array([removed[0], 60]), np.array([removed[1], 5])), [0, 1]
     )
     dock.first.refine_button.click()
     settle(qtbot, dock)
-    refined = dock.first.preview.mask()
-    assert not refined[MIDDLE[0], removed[0], removed[1]]
-    assert refined[MIDDLE[0], 60, 5]
-    assert refined[MIDDLE]
+    assert not mask.data[MIDDLE[0], removed[0], removed[1]]
+    assert mask.data[MIDDLE[0], 60, 5]
+    assert mask.data[MIDDLE]
 
 
-def test_a_second_proposal_is_added_to_the_mask_in_hand(qtbot, dock):
-    dock.start()
-    qtbot.waitUntil(lambda: dock.hand.mask is not None)
+def test_a_click_adds_to_what_was_drawn(qtbot, dock):
     mask = dock.hand.mask
     mask.paint((1, 5, 5), 1)
     before = mask.data.copy()
     click(qtbot, dock)
-    proposal = dock.first.preview.mask()
-    dock.first.accept()
-    np.testing.assert_array_equal(mask.data != 0, (before != 0) | proposal)
-    mask.undo()
-    np.testing.assert_array_equal(mask.data, before)
+    assert (mask.data[before != 0] != 0).all()
+    assert mask.data[MIDDLE]
+    drawn = mask.data.copy()
+    mask.paint((1, 60, 5), 1)
+    drawn_on = mask.data.copy()
+    # Somebody has drawn since: the next click adds.
+    click(qtbot, dock)
+    assert (mask.data[(drawn != 0) | (drawn_on != 0)] != 0).all()
+    # It found the same, so there is nothing to take back but the stroke.
+    np.testing.assert_array_equal(mask.data, drawn_on)
+    click(qtbot, dock)
+    np.testing.assert_array_equal(mask.data, drawn_on)
 
 
 def test_a_click_beside_the_image_is_told_in_words(qtbot, dock):
     click(qtbot, dock, (5, 200, 3))
     assert "outside of the image" in dock.panel.message
-    assert dock.first.preview.layer is None
+    assert not dock.hand.mask.data.any()
 
 
-def test_a_proposal_can_be_dropped_and_goes_with_its_case(qtbot, dock, case):
-    click(qtbot, dock)
-    dock.first.drop_button.click()
-    assert [layer.name for layer in dock.viewer.layers if isinstance(layer, Labels)] == []
-    click(qtbot, dock)
+def test_what_is_found_for_a_case_that_was_left_is_dropped(qtbot, dock, case):
+    dock.first.click_button.click()
+    dock.viewer.mouse_drag_callbacks[-1](dock.viewer, event_at(dock, MIDDLE))
     dock.workspace.set_case(case, None)
-    assert dock.first.preview.layer is None
+    settle(qtbot, dock)
+    assert not dock.hand.mask.data.any()
 
 
 def test_a_click_can_be_given_up(dock):
@@ -175,13 +188,15 @@ def test_a_live_wire_follows_the_edge_and_is_filled(qtbot, wired, zone):
     event = event_at(wired, (MIDDLE[0], y, x - 11))
     wired.first.wire._on_double_click(wired.viewer, event)
     assert event.handled
-    mask = wired.first.preview.mask()
+    mask = wired.hand.mask.data != 0
     assert overlap(mask[MIDDLE[0]], zone[MIDDLE[0]]) > 0.9
     assert not mask[np.arange(SHAPE[0]) != MIDDLE[0]].any()
     assert not wired.first.wire.is_on
-    wired.first.accept()
-    qtbot.waitUntil(lambda: wired.hand.mask is not None)
-    assert overlap(wired.hand.mask.data, mask) == 1
+    assert "in the mask" in wired.panel.message
+    assert wired.first.preview.layer is None
+    assert wired.viewer.layers.selection.active is wired.hand.mask
+    wired.hand.mask.undo()
+    assert not wired.hand.mask.data.any()
 
 
 def test_a_live_wire_that_is_given_up_leaves_nothing(qtbot, wired):
@@ -189,7 +204,8 @@ def test_a_live_wire_that_is_given_up_leaves_nothing(qtbot, wired):
     wired.first.wire._on_move(wired.viewer, event_at(wired, (MIDDLE[0], 40, 40)))
     assert wired.first.preview.mask().any()
     wired.first.click_button.click()
-    assert not wired.first.preview.mask().any()
+    assert wired.first.preview.layer is None
+    assert not wired.hand.mask.data.any()
     callbacks = [
         *wired.viewer.mouse_drag_callbacks,
         *wired.viewer.mouse_move_callbacks,

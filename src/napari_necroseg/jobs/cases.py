@@ -6,14 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
 from napari_necroseg.core.output import sweep_all
-from napari_necroseg.core.volume import Origin, Voxels
+from napari_necroseg.core.project.predictions import saved_prediction
+from napari_necroseg.core.project.remembered import read_remembered
+from napari_necroseg.core.volume import Origin, Volume, Voxels
 from napari_necroseg.layerdata import (
+    METADATA_KEY,
+    MY_MASK,
+    Began,
     LayerData,
+    LayerSource,
     Role,
     case_layers,
     case_source,
@@ -24,6 +32,7 @@ from napari_necroseg.layerdata import (
 if TYPE_CHECKING:
     from napari_necroseg.core.cohort.find import Gap
     from napari_necroseg.core.project.case_files import CaseOutput
+    from napari_necroseg.jobs.ahead import ReadAhead
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,25 +104,37 @@ class SavedMasks:
 
 
 def open_case(
-    files: CaseFiles, folder: Path | None, *, saves: Sequence[MaskToSave], stop: threading.Event
+    files: CaseFiles,
+    folder: Path | None,
+    *,
+    saves: Sequence[MaskToSave],
+    stop: threading.Event,
+    ahead: "ReadAhead | None" = None,
 ) -> Iterator[Event]:
     """Save the masks that the person wants to keep of the previous case, then read another one.
 
-    A mask that was drawn and saved earlier (``labels/<case>.nii.gz``) is shown again.
-    """
-    from napari_necroseg.core.cohort.load import load_case
+    `ahead` may hold the case already.
 
+    The person's mask is shown in every case: the one that was saved (``labels/<case>.nii.gz``), else a copy
+    of the saved prediction, else an empty one.
+    """
     yield from _save_all(saves)
     if folder is not None:
         sweep_all(folder / LABELS_FOLDER)
     yield Progress(done=0, total=2, message=f"Reading {files.name} ...")
-    case = load_case(files)
+    case, layers = (None if ahead is None else ahead.take(files)) or read_for_display(files)
     yield Progress(done=1, total=2, message=f"Preparing {files.name} for display ...")
-    layers = case_layers(case)
-    labels = None if folder is None else corrected_path(folder / LABELS_FOLDER, files.name)
-    if labels is not None and labels.exists():
-        yield from _add_saved_labels(labels, case, layers=layers)
+    if folder is not None:
+        yield from _add_saved_masks(folder, case, layers=layers)
     yield _opened(case, files, layers=layers, saves=saves)
+
+
+def read_for_display(files: CaseFiles) -> tuple[Case, list[LayerData]]:
+    """Read a case, and make its layers."""
+    from napari_necroseg.core.cohort.load import load_case
+
+    case = load_case(files)
+    return case, case_layers(case)
 
 
 def open_phantom(index: int, saves: Sequence[MaskToSave], *, stop: threading.Event) -> Iterator[Event]:
@@ -129,10 +150,34 @@ def open_phantom(index: int, saves: Sequence[MaskToSave], *, stop: threading.Eve
 def _opened(
     case: Case, files: CaseFiles | None, *, layers: Sequence[LayerData], saves: Sequence[MaskToSave]
 ) -> Finished[OpenedCase]:
-    shown, saved = tuple(layers), tuple(saves)
+    shown = [*layers]
+    mine = _layer_of(Role.LABELS, shown)
+    if mine is None:
+        mine = _proposed_mask(case, _layer_of(Role.PREDICTION, shown))
+        shown.append(mine)
     return Finished(
-        result=OpenedCase(case=case, files=files, layers=shown, first_slice=middle_slice(case), saved=saved)
+        result=OpenedCase(
+            case=case,
+            files=files,
+            layers=tuple(shown),
+            first_slice=middle_slice(case, mine[0]),
+            saved=tuple(saves),
+        )
     )
+
+
+def _layer_of(role: Role, layers: Sequence[LayerData]) -> LayerData | None:
+    return next((one for one in layers if one[1]["metadata"][METADATA_KEY].role is role), None)
+
+
+def _proposed_mask(case: Case, prediction: LayerData | None) -> LayerData:
+    """Return the person's mask before anything was drawn: a copy of a prediction, or empty."""
+    if prediction is None:
+        empty = Volume(np.zeros(case.grid.shape, np.uint8), case.grid)
+        return mask_layer(empty, case_source(case, Role.LABELS), name=MY_MASK)
+    run = prediction[1]["metadata"][METADATA_KEY].run
+    source = case_source(case, Role.LABELS, run=run, began=Began.PREDICTION)
+    return mask_layer(Volume((prediction[0] != 0).astype(np.uint8), case.grid), source, name=MY_MASK)
 
 
 def open_cohort(table: Path, stop: threading.Event) -> Iterator[Event]:
@@ -212,14 +257,37 @@ def _output(mask: MaskToSave) -> "CaseOutput":
     return CaseOutput(path=mask.path, mask=mask.voxels, origin=mask.origin)
 
 
-def _add_saved_labels(path: Path, case: Case, *, layers: list[LayerData]) -> Iterator[Event]:
+def _add_saved_masks(folder: Path, case: Case, *, layers: list[LayerData]) -> Iterator[Event]:
+    """Add the saved prediction, hidden, and the person's saved mask, if they are there."""
+    prediction = saved_prediction(folder, case.name, model=_remembered_model())
+    if prediction is not None:
+        source = case_source(case, Role.PREDICTION, run=prediction.parent.name)
+        name = f"prediction {prediction.parent.name}"
+        yield from _add_saved(prediction, case, source=source, name=name, layers=layers)
+        for _, kwargs, _ in layers[-1:]:
+            kwargs["visible"] = kwargs["metadata"][METADATA_KEY] is not source
+    labels = corrected_path(folder / LABELS_FOLDER, case.name)
+    if labels.exists():
+        source = case_source(case, Role.LABELS, began=Began.SAVED)
+        yield from _add_saved(labels, case, source=source, name=MY_MASK, layers=layers)
+
+
+def _remembered_model() -> str:
+    model = read_remembered().model
+    return "" if model is None else model.name
+
+
+def _add_saved(
+    path: Path, case: Case, *, source: LayerSource, name: str, layers: list[LayerData]
+) -> Iterator[Event]:
     from napari_necroseg.core.images.read import read_mask_on
 
-    what = "the mask that you saved"
+    is_own = source.role is Role.LABELS
+    what = "the mask that you saved" if is_own else "the saved prediction"
     try:
-        mask = read_mask_on(path, case.grid, what=what, is_own=True)
+        mask = read_mask_on(path, case.grid, what=what, is_own=is_own)
     except NecrosegError as error:
-        yield Warned(message=f"The mask that you saved for this case is not shown: {error}")
+        yield Warned(message=f"{what[0].upper()}{what[1:]} for this case is not shown: {error}")
         return
     yield from (Warned(message=note) for note in mask.notes)
-    layers.append(mask_layer(mask.volume, case_source(case, Role.LABELS), name="my mask"))
+    layers.append(mask_layer(mask.volume, source, name=name))

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Warned
 from napari_necroseg.core.masks.components import clean
@@ -17,41 +18,47 @@ from napari_necroseg.core.masks.reshape import grow, interpolate, smooth
 from napari_necroseg.core.project import review as reviews
 from napari_necroseg.core.project.journal import Journal, Recovered, put_aside
 from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
-from napari_necroseg.core.project.review import Review, Status, read_review, statuses
+from napari_necroseg.core.project.review import (
+    Review,
+    Status,
+    is_signed_off,
+    read_review,
+    statuses,
+)
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs.cases import MaskToSave, save_if_changed
-from napari_necroseg.layerdata import Role
 
 # Somebody who does nothing for this long is not working on the mask.
 _LONGEST_S = 60.0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class JournalBegun:
-    """The journal of a mask that is about to be edited, and the mask's case and voxels ``(Z, Y, X)``."""
-
-    case: str
-    journal: Journal
-    voxels: Voxels
-
-
-def begin(
-    folder: Callable[[], JournalFolder], case: str, *, voxels: Voxels, stop: threading.Event
-) -> Iterator[Event]:
-    """Begin the journal of a mask; fails at once if the folder cannot be written to."""
-    journal = folder().begin(voxels, is_own=True, note={"layer": "my mask", "role": Role.LABELS})
-    _warm_up()
-    yield Finished(result=JournalBegun(case=case, journal=journal, voxels=voxels))
-
-
-def _warm_up() -> None:
+def warm_up(stop: threading.Event) -> Iterator[Event]:
     """Use each tool on a tiny mask: the first use imports its library, which takes longer than the tool."""
+    _use_all()
+    yield Finished(result=None)
+
+
+@cache
+def _use_all() -> None:
+    """Use the tools once in the life of the program."""
     mask = np.zeros((3, 4, 4), bool)
     mask[0, 1:3, 1:3] = mask[2, 1:3, 1:3] = True
     spacing = (1.0, 1.0, 1.0)
     for use in (interpolate, partial(smooth, mm=1.0), partial(grow, mm=1.0)):
         use(mask, spacing)
     clean(mask, fill_holes=True, largest=True)
+    _click_on_nothing()
+
+
+def _click_on_nothing() -> None:
+    from napari_necroseg.core.assist.assist import assist
+    from napari_necroseg.core.config import AssistConfig
+
+    image = np.random.default_rng(0).random((4, 16, 16)).astype(np.float32)
+    image[1:3, 5:11, 5:11] += 5
+    # Air about the tiny zone is refused, which is as good.
+    with suppress(NecrosegError):
+        assist({Sequence.CET1: image}, (2, 8, 8), spacing_mm=(1.0, 1.0, 1.0), config=AssistConfig())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +96,17 @@ def take_back(
     """Recover the strokes of a session that ended without saving them, to the last edit."""
     journal, found = folder().take_back(kept.path)
     yield Finished(result=TakenBack(case=case, kept=kept, journal=journal, found=found))
+
+
+def recover_own(
+    folder: Callable[[], JournalFolder], case: str, *, kept: KeptStrokes, stop: threading.Event
+) -> Iterator[Event]:
+    """Take back unsaved strokes on the person's mask unasked; not on one that is signed off as it is."""
+    place = folder()
+    if place.labels is not None and is_signed_off(place.labels, case):
+        yield Finished(result=None)
+    else:
+        yield from take_back(lambda: place, case, kept=kept, stop=stop)
 
 
 def set_aside(kept: KeptStrokes, stop: threading.Event) -> Iterator[Event]:

@@ -90,7 +90,7 @@ class JournalFolder:
                 np.zeros(self.grid.shape, np.uint8) if base is None else base,
                 case=self.key,
                 now=voxels,
-                note=None if is_own else note,
+                note=note,
             )
 
     def saved(self) -> Voxels | None:

@@ -135,6 +135,14 @@ def add_work(labels: Path, case: str, *, seconds: float) -> None:
         write_review(labels, read_review(labels, case).worked(seconds))
 
 
+def add_time(labels: Path, case: str, *, seconds: float) -> None:
+    """Add time to a case while its mask is being changed; a sign-off stays for now."""
+    with _REVIEWS:
+        review = read_review(labels, case)
+        status = Status.IN_WORK if review.status is Status.UNTOUCHED else review.status
+        write_review(labels, review.changed(status=status, seconds=review.seconds + seconds))
+
+
 def write_review(labels: Path, review: Review) -> None:
     """Write the review of a case beside its mask, atomically."""
     write_text(review_path(labels, review.case), review.model_dump_json(indent=2) + "\n")
@@ -160,6 +168,11 @@ def statuses(cohort: Cohort, labels: Path) -> dict[str, Status]:
     """
     there = names_in(labels)
     return {name: _status(name, labels, there=there) for name in cohort.names}
+
+
+def is_signed_off(labels: Path, case: str) -> bool:
+    """Whether the mask of a case is the one that was signed off, bit for bit."""
+    return _status(case, labels, there=names_in(labels)) is Status.REVIEWED
 
 
 def next_case(

@@ -1,68 +1,82 @@
-"""The dock Correct: a mask by hand, kept safe with every stroke, checked slice by slice, and signed off."""
+"""The dock Correct: the mask of the open case, kept safe with every stroke, checked and signed off."""
 
 from functools import partial
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels
-from qtpy.QtWidgets import QComboBox, QLabel
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import QLabel, QMenu, QPushButton
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.masks.components import Mask
-from napari_necroseg.core.project.journal import Journal
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs import correct
-from napari_necroseg.jobs.correct import JournalBegun, PutAside, SignedOff, TakenBack
-from napari_necroseg.layerdata import Role
+from napari_necroseg.jobs.correct import PutAside, SignedOff, TakenBack
+from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.correct.brush import Brush
 from napari_necroseg.widgets.correct.edit_tools import EditTools
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.correct.first_mask import FirstMask
+from napari_necroseg.widgets.correct.recovery import Recovery
 from napari_necroseg.widgets.correct.review import Checklist, Reviewing
 from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane, shown_plane
-from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, beside, button
+from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, timer
+from napari_necroseg.widgets.shared.tools import ToolEntry
+from napari_necroseg.widgets.shared.worker import JobRunner
 
-_ROLES = {
-    "newest prediction": Role.PREDICTION,
-    "my mask": Role.LABELS,
-    "reference": Role.REFERENCE,
-}
-_EMPTY = "nothing"
-_IN_HAND = "In hand: draw away."
-_KEYS = (
-    "Keys while the mask is the active layer: 2 brush, 1 eraser, 4 bucket, 3 polygon, Ctrl+Z undo. "
-    "With Shift: I fill between slices, S smooth, G grow, J shrink, H holes, K largest, D remove part, "
-    "N and B copy to the next and the previous slice, E and X erase and swap in a box, C next to check."
-)
+# The list of slices follows when the hand rests.
+_REST_MS = 500
+# Masks that a person works on; other layers only show something, or are an expert's.
+_WORKED_ON = (Role.LABELS, Role.PREDICTION)
 
 
 class CorrectParts(DockParts):
-    """Takes one mask in hand; nothing else of the case is changed."""
+    """Keeps the person's mask of the open case in hand; nothing else of the case is changed."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
-        self.origin = QComboBox()
-        self.origin.setToolTip("What to begin with; the copy is yours, the original stays as it is.")
-        help_text = "Take a mask in hand: your own layer, to be drawn on."
-        self.start_button = button("Start", help_text, act=self.start)
         self.kept = KeptStrokesPart(self)
         self.found, self.back_button = self.kept.found, self.kept.back_button
         self.aside_button = self.kept.aside_button
         self.about = WrappedLabel()
+        self.anew_button = QPushButton(tr("Begin anew with"))
+        self.anew_button.setToolTip(tr("Replace the mask in hand; Ctrl+Z takes it back."))
+        self.anew_menu = QMenu(self.anew_button)
+        self.anew_button.setMenu(self.anew_menu)
         self.brush = Brush(self.workspace)
         self.tools = EditTools(self.workspace)
         self.first = FirstMask(self.workspace)
         self.check = Checklist()
         self.hand = EditedMask(self.workspace, self)
-        self.reviewing = Reviewing(self, self.hand)
-        self._wanted_origin = ""
-        # Whether the mask is being begun with the proposal of a first mask.
-        self._takes_first = False
+        self.reviewing = Reviewing(self, self.hand, check=self.check)
+        self._click_tool = ToolEntry(
+            name="click",
+            title=tr("Click on the zone"),
+            key="Shift-W",
+            help=tr("Click on the zone in an image, and its outline is looked for."),
+            icon="click",
+            act=self.first.start,
+        )
+        self.recovery = Recovery(self, self.hand, kept=self.kept, hold=self._hold)
+        self.notice = self.recovery.notice
+        self._warm = JobRunner(self)
+        self._rest = timer(self, _REST_MS, act=self._list_slices)
+        self._take_soon = timer(self, 0, act=self._take)
         self._build()
         self._connect()
-        self._on_case()
+        self.claim()
+
+    def claim(self) -> None:
+        """Take masks in hand from now on, in place of another dock."""
+        if not self.workspace.has_hand(self):
+            self.workspace.claim_hand(self)
+
+    def reopen(self) -> None:
+        """Hear the viewer again, and take the mask in hand."""
+        super().reopen()
+        self.claim()
 
     def shut_down(self) -> None:
         """Let go of the mask; unsaved strokes stay in the journal."""
@@ -70,43 +84,32 @@ class CorrectParts(DockParts):
         self.first.drop()
         self.first.close_thread()
         self.first.wire.close_thread()
+        self.tools.leave()
+        self.workspace.tools.leave(self._click_tool)
         self.hand.wait()
+        self.recovery.close()
+        self._warm.cancel()
+        had_hand = self.workspace.has_hand(self)
         super().shut_down()
+        if had_hand:
+            self.workspace.claim_hand(None)
 
-    def start(self) -> None:
-        """Take a mask in hand, beginning with the chosen one."""
-        case = self.workspace.case
-        if case is None or self.runner.is_busy or not self.workspace.journalling.is_open:
-            return
-        voxels = self._first_voxels(case)
+    def begin_anew(self, what: str, voxels: Voxels) -> None:
+        """Replace the mask in hand, as one edit that can be undone."""
         if self.hand.mask is not None:
             self.hand.put(voxels)
             self.hand.before = voxels.copy()
-            self.panel.say(f"Begun anew with {self.origin.currentText()}. Ctrl+Z takes it back.")
-        else:
-            self._begin(case, voxels)
-
-    def _begin(self, case: Case, voxels: Voxels) -> None:
-        journalling = self.workspace.journalling
-        if journalling.of(self.workspace.layers.mine(case.name)) is not None:
-            # It was drawn on already, so that it is journalled, if the disk allows it.
-            self._hold(case, voxels)
-            self._on_held(f"In hand. ⚠ {journalling.trouble}" if journalling.trouble else _IN_HAND)
-            return
-        job = partial(correct.begin, journalling.folder_later(), case.name, voxels=voxels)
-        self.panel.run(job, "Taking in hand ...")
-        self._refresh()
+            self.panel.say(tr("Begun anew with {what}. Ctrl+Z takes it back.", what=what))
 
     def _build(self) -> None:
-        self.body.addLayout(beside(QLabel("Begin with"), self.origin, self.start_button, wide=self.origin))
-        for widget in (self.kept, self.about):
+        for widget in (self.notice, self.kept, self.about):
             self.body.addWidget(widget)
         parts = {
-            "First mask without a model": self.first,
-            "Brush": self.brush,
-            "Tools": self.tools,
-            "Check": self.check,
-            "Sign off": self.reviewing.part,
+            tr("First mask without a model"): self.first,
+            tr("Brush"): self.brush,
+            tr("Tools"): self.tools,
+            tr("Check"): self.check,
+            tr("Sign off"): self.reviewing.part,
         }
         for title, part in parts.items():
             section = Section(title)
@@ -114,97 +117,172 @@ class CorrectParts(DockParts):
             if part is not self.first:
                 section.expand()
             self.body.addWidget(section)
-        keys = WrappedLabel(_KEYS)
-        keys.setStyleSheet("font-size: 10px; color: gray;")
-        self.body.addWidget(keys)
+        self.body.addWidget(self.anew_button)
+        self.body.addWidget(QLabel())
 
     def _connect(self) -> None:
-        self.origin.activated.connect(self._on_origin)
-        self.tools.said.connect(self.panel.say)
-        self.first.said.connect(self.panel.say)
-        self.first.accepted.connect(self._on_first_mask)
+        self.anew_menu.aboutToShow.connect(self.offer_beginnings)
+        for part in (self.tools, self.first):
+            part.said.connect(self.panel.say)
         self.check.wanted.connect(self._go_to)
         self.hand.failed.connect(self.panel.warn)
         self.runner.finished.connect(self._on_finished)
-        self.runner.failed.connect(self._on_over)
-        self.runner.cancelled.connect(self._on_over)
+        for over in (self.runner.failed, self.runner.cancelled):
+            over.connect(self._on_over)
+        self.recovery.recovered.connect(self._list_slices)
         self.reviewing.changed.connect(self._refresh)
-        self.listen(self.workspace.case_changed, self._on_case)
-        self.listen(self.workspace.cohort_changed, self._on_cohort)
-        self.listen(self.workspace.journalling.changed, self._refresh)
-        self.listen(self.workspace.layers.leaving, self._let_go)
-        self.listen(self.viewer.dims.events.current_step, self._on_slice)
-        self.listen_to(self.viewer.dims.events, ("order", "ndisplay"), slot=self._on_plane)
-        self.listen_to(self.viewer.layers.events, ("inserted", "removed"), slot=self._on_layers)
+        workspace, viewer = self.workspace, self.viewer
+        self.listen(workspace.hand_claimed, self._on_claimed)
+        self.listen(workspace.hand_changed, self.tools.row.follow_hand)
+        self.listen(workspace.tools.changed, self.tools.row.refill)
+        self.listen(viewer.events.theme, self.tools.row.colour)
+        self.listen(workspace.case_changed, self._on_case)
+        self.listen(workspace.cohort_changed, self.reviewing.look_up)
+        self.listen(workspace.journalling.changed, self.recovery.look)
+        self.listen(workspace.journalling.drawn, self._on_drawn)
+        self.listen(workspace.layers.leaving, self._let_go)
+        self.listen(workspace.layers.redrawn, self._follow_prediction)
+        self.listen(viewer.dims.events.current_step, self._on_slice)
+        self.listen_to(viewer.dims.events, ("order", "ndisplay"), slot=self._on_plane)
+        self.listen(viewer.layers.events.inserted, self._on_inserted)
+        self.listen(viewer.layers.events.removed, self._on_removed)
 
-    def _first_voxels(self, case: Case) -> Voxels:
-        role = _ROLES.get(self.origin.currentText())
-        mine = self.workspace.layers.mine(case.name)
-        if role is Role.LABELS and mine is not None:
-            return np.array(mine.data)
-        for layer in [] if role is None else self.workspace.layers.find(case.name, [role]):
-            if isinstance(layer, Labels):
-                return np.asarray(layer.data != 0).astype(np.uint8)
-        return np.zeros(case.grid.shape, np.uint8)
+    def offer_beginnings(self) -> None:
+        """Fill the menu with what the mask can begin anew with."""
+        self.anew_menu.clear()
+        case = self.workspace.case
+        if case is None or self.hand.mask is None:
+            return
+        find = self.workspace.layers.find
+        roles = ((tr("the prediction"), Role.PREDICTION), (tr("the reference"), Role.REFERENCE))
+        for title, role in roles:
+            found = [one for one in find(case.name, [role]) if isinstance(one, Labels)]
+            for layer in [one for one in found if one is not self.hand.mask][:1]:
+                voxels = np.asarray(layer.data != 0).astype(np.uint8)
+                self.anew_menu.addAction(title, partial(self.begin_anew, title, voxels))
+        nothing = tr("nothing")
+        empty = np.zeros(case.grid.shape, np.uint8)
+        self.anew_menu.addAction(nothing, partial(self.begin_anew, nothing, empty))
 
-    def _hold(self, case: Case, voxels: Voxels, *, journal: Journal | None = None) -> None:
-        """Put voxels into the person's mask as one edit, and take it in hand."""
-        journalling = self.workspace.journalling
-        mask = self.workspace.layers.new_mask(case)
-        with journalling.by_program():
-            self.hand.take(case, mask, before=voxels, labels=self.reviewing.labels)
-            self.hand.put(voxels)
-        if journal is not None:
-            journalling.hold(mask, journal)
-        self._use(case, mask)
+    def _on_claimed(self, parts: object) -> None:
+        if parts is None and not self.is_shut:
+            self.claim()
+        elif parts is self:
+            self._on_case()
+        else:
+            self._let_go()
+            self.first.drop()
+            self._refresh()
 
-    def _use(self, case: Case, mask: Labels) -> None:
-        """Give the mask in hand its brush, tools and slices to check."""
-        self.brush.hold(mask)
-        self.tools.edit(mask)
-        mask.bind_key("Shift-C", lambda _: self.check.go_on(), overwrite=True)
-        self.viewer.layers.selection.active = mask
-        mask.mode = "paint"
-        found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
-        self.check.begin(found[0].data if found else None, mask.data != 0)
-        self._on_slice()
+    def _on_case(self) -> None:
+        self._let_go()
+        self.first.drop()
+        self.recovery.begin(is_due=self.workspace.has_hand(self))
+        self.reviewing.look_up()
+        case = self.workspace.case
+        if case is not None and self.workspace.has_hand(self):
+            self._hold(case, self.workspace.layers.mine(case.name) or self.workspace.layers.new_mask(case))
+            self._warm.start(correct.warm_up)
         self._refresh()
 
-    def _on_held(self, message: str) -> None:
-        if self._takes_first:
-            self.first.give_up()
-        self._takes_first = False
-        self.panel.say(message)
-
-    def _put_back(self, case: Case, taken: TakenBack) -> None:
-        """Show the strokes that were taken back; the person's mask is taken in hand again."""
-        mask = self.workspace.journalling.put_back(case, taken.kept, journal=taken.journal, found=taken.found)
-        if taken.kept.is_own and mask is self.workspace.layers.mine(case.name):
-            self._let_go()
-            self.hand.take(case, mask, before=None, labels=self.reviewing.labels)
-            self._use(case, mask)
-        self.panel.say(str(taken))
-
-    def _on_first_mask(self, mask: Mask) -> None:
-        """Add a proposal to the mask in hand, or begin a mask with it."""
-        case = self.workspace.case
-        if case is None or mask.shape != case.grid.shape:
-            return
-        if self.hand.mask is not None:
-            self.hand.put(np.where(mask & (self.hand.mask.data == 0), 1, self.hand.mask.data))
-            self.first.give_up()
-            self.panel.say("Added to the mask in hand. Ctrl+Z takes it back.")
-        elif self.runner.is_busy or self._is_left or not self.workspace.journalling.is_open:
-            self.panel.say("Not yet: decide about the work that was left, or wait for what is running.")
-        else:
-            self._takes_first = True
-            self._begin(case, mask.astype(np.uint8))
+    def _hold(self, case: Case, mask: Labels) -> None:
+        """Take a mask in hand, with its brush, tools and slices to check, in place of another."""
+        self._let_go()
+        newest = next(iter(self.workspace.layers.find(case.name, [Role.PREDICTION])), None)
+        if isinstance(newest, Labels) and newest is not mask:
+            self._follow(mask, newest)
+        self.hand.take(case, mask, before=np.array(mask.data), labels=self.reviewing.labels)
+        self.brush.hold(mask)
+        self.tools.edit(mask)
+        self.workspace.tools.join(self._click_tool)
+        self.workspace.tools.bind(mask)
+        mask.bind_key("Shift-C", lambda _: self.check.go_on(), overwrite=True)
+        self.viewer.layers.selection.active = mask
+        self.check.begin(None, None)
+        mask.events.paint.connect(self._on_rest)
+        mask.events.set_data.connect(self._on_rest)
+        self._list_slices()
+        self.first.refresh()
+        self._refresh()
 
     def _let_go(self) -> None:
+        mask = self.hand.mask
+        if mask is not None:
+            mask.events.paint.disconnect(self._on_rest)
+            mask.events.set_data.disconnect(self._on_rest)
+        self._rest.stop()
         self.hand.let_go()
         self.brush.hold(None)
         self.tools.edit(None)
         self.check.begin(None, None)
+
+    def _on_drawn(self, layer: Labels) -> None:
+        """Take the mask that a hand draws on in hand, whoever made it."""
+        case, source, before = self.workspace.case, source_of(layer.metadata), self.hand.mask
+        self.recovery.give_up()
+        if case is None or source is None or source.role not in _WORKED_ON or layer is before:
+            return
+        if not self.workspace.has_hand(self) or source.case != case.name:
+            return
+        mode = layer.mode
+        self.first.drop()
+        self._hold(case, layer)
+        layer.mode = mode
+        if before is not None and source.role is Role.LABELS and self.workspace.layers.is_untouched(before):
+            # There is one mask of the person in a case. napari is still at work with the stroke.
+            timer(self, 0, act=partial(self._drop, before)).start()
+
+    def _drop(self, mask: Labels) -> None:
+        if mask in self.viewer.layers and mask is not self.hand.mask:
+            self.viewer.layers.remove(mask)
+
+    def _on_inserted(self, event: object) -> None:
+        self.brush.refill()
+        self._follow_prediction(getattr(event, "value", None))
+        if self.hand.mask is None:
+            # The workspace does not know yet whose mask it is.
+            self._take_soon.start()
+
+    def _take(self) -> None:
+        """Take a mask in hand that was made after the last one was removed."""
+        case = self.workspace.case
+        mine = None if case is None else self.workspace.layers.mine(case.name)
+        if case is not None and mine is not None and self.hand.mask is None and self.workspace.has_hand(self):
+            self.recovery.notice.clear()
+            self._hold(case, mine)
+
+    def _follow_prediction(self, layer: object) -> None:
+        """Show a new or steered prediction in the mask in hand, if nobody has drawn on that."""
+        mask, case = self.hand.mask, self.workspace.case
+        source = source_of(layer.metadata) if isinstance(layer, Labels) else None
+        if mask is None or case is None or source is None or not isinstance(layer, Labels):
+            return
+        is_other = layer is not mask and not self.workspace.layers.panes.is_mirror(layer)
+        if (
+            source.role is Role.PREDICTION
+            and source.case == case.name
+            and is_other
+            and self._follow(mask, layer)
+        ):
+            self.hand.begin_with(np.array(mask.data))
+            self._list_slices()
+
+    def _follow(self, mask: Labels, prediction: Labels) -> bool:
+        with self.workspace.journalling.by_program():
+            is_followed = self.workspace.layers.follow(mask, prediction)
+        if is_followed:
+            prediction.visible = False
+        return is_followed
+
+    def _on_removed(self, event: object) -> None:
+        mask, layer = self.hand.mask, getattr(event, "value", None)
+        if mask is not None and layer is mask:
+            voxels = np.array(mask.data)
+            self._let_go()
+            self.first.drop()
+            self.recovery.offer_removed(voxels)
+        self.brush.refill()
+        self._refresh()
 
     def _go_to(self, number: int) -> None:
         if self.attempt(lambda: needed_plane(self.viewer, "The list of slices")) is not None:
@@ -221,17 +299,24 @@ class CorrectParts(DockParts):
         self.brush.follow_plane()
         self._on_slice()
 
+    def _on_rest(self, *_: object) -> None:
+        self._rest.start()
+
+    def _list_slices(self) -> None:
+        """List the slices of the mask as it is now."""
+        case, mask = self.workspace.case, self.hand.mask
+        if case is not None and mask is not None:
+            found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
+            doubts = [np.asarray(one.data) for one in found if isinstance(one, Image)]
+            self.check.update_list(next(iter(doubts), None), np.asarray(mask.data != 0))
+            self._on_slice()
+
     def _on_finished(self, result: object) -> None:
         case = self.workspace.case
         match result:
-            case JournalBegun() if case is not None and case.name == result.case:
-                self._hold(case, result.voxels, journal=result.journal)
-                self._on_held(_IN_HAND)
             case TakenBack() if case is not None and case.name == result.case:
-                self._put_back(case, result)
-            case JournalBegun(journal=journal):
-                # Of a case that is no longer open: the journal holds no stroke yet.
-                journal.discard()
+                self.recovery.put_back(case, result)
+                self.panel.say(str(result))
             case TakenBack(journal=journal):
                 journal.close()
             case PutAside():
@@ -242,56 +327,22 @@ class CorrectParts(DockParts):
             case _:
                 self.panel.say(str(result))
                 self.reviewing.look_up()
-        self._takes_first = False
         self._refresh()
 
     def _on_over(self, *_: object) -> None:
-        """Update after a job without a result: a proposal stays a proposal."""
-        self._takes_first = False
+        """Update after a job without a result."""
         self.reviewing.look_up()
-        self._refresh()
-
-    def _on_origin(self, _index: int) -> None:
-        """Keep the person's choice while layers come and go; without one, the first is chosen."""
-        self._wanted_origin = self.origin.currentText()
-
-    def _on_case(self) -> None:
-        self._let_go()
-        self.first.drop()
-        self._wanted_origin = ""
-        self.reviewing.look_up()
-        self._refresh()
-
-    def _on_cohort(self) -> None:
-        self.reviewing.look_up()
-
-    def _on_layers(self, *_: object) -> None:
-        if self.hand.mask is not None and self.hand.mask not in self.viewer.layers:
-            self._let_go()
-        self.brush.refill()
         self._refresh()
 
     def _refresh(self, *_: object) -> None:
-        case = self.workspace.case
-        self._offer_origins(case)
-        is_left = self._is_left and self.hand.mask is None
-        self.start_button.setEnabled(case is not None and not is_left and not self.runner.is_busy)
-        self.about.say("Open a case in the dock Cases first." if case is None else "")
-        self.about.setVisible(case is None)
-
-    @property
-    def _is_left(self) -> bool:
-        """Whether there are unsaved strokes on the person's mask to decide about first."""
-        return any(one.is_own and not one.is_elsewhere for one in self.workspace.journalling.kept)
-
-    def _offer_origins(self, case: Case | None) -> None:
-        find = self.workspace.layers.find
-        offered = [title for title, role in _ROLES.items() if case is not None and find(case.name, [role])]
-        offered.append(_EMPTY)
-        if [self.origin.itemText(row) for row in range(self.origin.count())] != offered:
-            self.origin.clear()
-            self.origin.addItems(offered)
-            self.origin.setCurrentIndex(max(0, self.origin.findText(self._wanted_origin)))
+        text = ""
+        if self.workspace.case is None:
+            text = tr("Open a case first.")
+        elif not self.workspace.has_hand(self):
+            text = tr("The mask is in hand in another dock; close that to work here.")
+        self.about.say(text)
+        self.about.setVisible(bool(text))
+        self.anew_button.setEnabled(self.hand.mask is not None)
 
 
 class Correct(Dock, CorrectParts):

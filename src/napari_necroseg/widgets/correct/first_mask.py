@@ -1,4 +1,4 @@
-"""A first mask without a model: one click, a proposal, and a key that accepts it."""
+"""A first mask without a model: one click, whose mask goes straight into the person's own."""
 
 import threading
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QWidget
 from superqt import QLabeledDoubleSlider
@@ -19,6 +19,7 @@ from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
 from napari_necroseg.widgets.correct.live_wire import LiveWireTool, ProposalLayer
+from napari_necroseg.widgets.shared.case_layers import put_voxels
 from napari_necroseg.widgets.shared.number_inputs import mm_spin
 from napari_necroseg.widgets.shared.plane import ClickOnce, Index
 from napari_necroseg.widgets.shared.qt_parts import below, beside, button, lay
@@ -36,29 +37,44 @@ _METHODS = {
 _WIRE = "live-wire"
 _MOST_TOLERANCE = 6.0
 _REFINE_HELP = (
-    "Paint on the proposal what is missing, erase what is wrong, and press this: it is made anew with your "
+    "Paint what is missing, erase what is wrong, and press this: what the click found is made anew with your "
     "strokes obeyed."
 )
+_CLICK_HELP = "Click on the zone in an image, and its outline is looked for. Ctrl+Z takes it back."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Proposal:
-    """The mask that a click gave."""
+    """The mask that a click gave, and what strokes have taken out of it."""
 
     case: Case
     mask: Mask
+    outside: Mask | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Put:
+    """The mask in hand before and after a proposal was put into it."""
+
+    base: Voxels
+    after: Voxels
 
 
 class FirstMask(QWidget):
-    """Proposes a mask; `accepted` is emitted with it, ``(Z, Y, X)``, `said` with a message."""
+    """Puts the mask of a click into the mask in hand; `said` is emitted with a message.
 
-    accepted = Signal(object)
+    Another click replaces what the last one gave, unless somebody has drawn since. `changed` is emitted when
+    a click is waited for, or no longer.
+    """
+
     said = Signal(str)
+    changed = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
         self._seed: tuple[int, int, int] | None = None
+        self._put: _Put | None = None
         self.preview = ProposalLayer(workspace)
         self.click = ClickOnce(workspace)
         self.wire = LiveWireTool(workspace, self.preview)
@@ -82,58 +98,57 @@ class FirstMask(QWidget):
         self.tolerance.setToolTip(
             "How much a voxel may differ from those at the click; in the unit of noise."
         )
-        self.click_button = button("Click on the zone", "", act=self.start)
+        self.click_button = button("Click on the zone", _CLICK_HELP, act=self.start)
         self.refine_button = button("Refine", _REFINE_HELP, act=self.refine)
-        help_text = "Add the proposal to the mask in hand.\nKey: Shift+A"
-        self.accept_button = button("Accept", help_text, act=self.accept)
-        self.drop_button = button("Drop", "Take the proposal away.", act=self.give_up)
+        self.options = QWidget()
         self._lay_out()
         self._connect()
         self.refresh()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a click on the zone, or the clicks of a live-wire, are waited for."""
+        return self.click.is_waiting or self.wire.is_on
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the zone that was clicked is being looked for."""
+        return self._work.is_busy
+
     def start(self) -> None:
         """Wait for a click, or for those of a live-wire; while it waits, give up."""
         case = self._workspace.case
-        if self.click.is_waiting or self.wire.is_on:
+        if self.is_waiting:
             self.click.stop()
             self.wire.stop()
-        elif case is not None:
+            self.said.emit("Nothing was clicked.")
+        elif case is not None and self._workspace.in_hand is not None:
             try:
                 self._wait(case)
             except NecrosegError as error:
                 self.said.emit(str(error))
         self.refresh()
 
-    def give_up(self) -> None:
-        """Remove a proposal that was accepted or is not wanted."""
-        self.preview.settle()
-        self.drop()
-
     def drop(self) -> None:
-        """Remove the proposal, and stop waiting; strokes on it are offered when the case is opened again."""
+        """Stop waiting and looking, and forget the last click: another mask is in hand."""
         self._stop.set()
         self._work.forget()
         self.click.stop()
         self.wire.stop()
         self.preview.remove()
-        self._seed = None
+        self._seed = self._put = None
         self.refresh()
 
-    def accept(self) -> None:
-        """Hand the proposal over; it stays until it is taken, and `drop` is called."""
-        mask = self.preview.mask()
-        if mask is not None and mask.any():
-            self.accepted.emit(mask)
-
     def refine(self) -> None:
-        """Make the proposal anew, with the strokes that were painted on it."""
-        case, strokes = self._workspace.case, self.preview.strokes()
-        if case is None or self._seed is None:
+        """Look again, with the strokes that were painted since the click."""
+        case, mask, put = self._workspace.case, self._workspace.in_hand, self._put
+        if case is None or mask is None or put is None or self._seed is None:
             return
-        if strokes is None:
-            self.said.emit("Paint on the layer “first mask?” or erase from it first.")
+        now, then = np.asarray(mask.data) != 0, put.after != 0
+        if np.array_equal(now, then):
+            self.said.emit("Paint what is missing, or erase what is wrong, first.")
             return
-        self._propose(case, strokes)
+        self._propose(case, (now & ~then, then & ~now))
 
     def close_thread(self) -> None:
         """End the thread: the dock is closed."""
@@ -142,17 +157,14 @@ class FirstMask(QWidget):
 
     def refresh(self) -> None:
         """Enable the buttons that can be used now."""
-        is_waiting = self.click.is_waiting or self.wire.is_on
-        self.click_button.setText("Give up" if is_waiting else "Click on the zone")
-        self.click_button.setEnabled(self._workspace.case is not None)
-        has_proposal = self.preview.layer is not None
-        self.accept_button.setEnabled(has_proposal)
-        self.drop_button.setEnabled(has_proposal or is_waiting)
-        self.refine_button.setEnabled(has_proposal and self._seed is not None)
+        self.click_button.setText("Give up" if self.is_waiting else "Click on the zone")
+        self.click_button.setEnabled(self._workspace.in_hand is not None)
+        self.refine_button.setEnabled(self._put is not None and self._seed is not None)
         is_wire = self.method.currentText() == _WIRE
         for widget in (self.radius_mm, self.is_automatic):
             widget.setEnabled(not is_wire)
         self.tolerance.setEnabled(not is_wire and not self.is_automatic.isChecked())
+        self.changed.emit()
 
     def _wait(self, case: Case) -> None:
         if self.method.currentText() == _WIRE:
@@ -189,14 +201,41 @@ class FirstMask(QWidget):
         self.refresh()
 
     def _on_done(self, proposal: Proposal | None) -> None:
-        if proposal is None or proposal.case is not self._workspace.case:
+        mask = self._workspace.in_hand
+        if proposal is None or mask is None or proposal.case is not self._workspace.case:
             return
-        self.preview.show(proposal.case, proposal.mask)
+        self._add(mask, proposal.mask, outside=proposal.outside)
         ml = np.count_nonzero(proposal.mask) * proposal.case.grid.voxel_ml
-        self.said.emit(f"{self.method.currentText()}: {ml:.2f} mL. Accept it with Shift+A, or drop it.")
-        layer = self.preview.layer
-        if layer is not None:
-            layer.bind_key("Shift-A", lambda _: self.accept(), overwrite=True)
+        self.said.emit(f"{ml:.2f} mL were found. Ctrl+Z takes it back; click again to look elsewhere.")
+        self.refresh()
+
+    def _add(self, mask: Labels, found: Mask, *, outside: Mask | None = None) -> None:
+        """Add what was found to a mask as one edit, in place of what the last click gave."""
+        put, base = self._put, np.array(mask.data)
+        if put is not None and outside is not None:
+            # Refined: the strokes are in what was found.
+            base = np.where(outside, 0, put.base).astype(base.dtype)
+        elif put is not None and np.array_equal(put.after, base):
+            if not np.array_equal(put.base, put.after):
+                mask.undo()
+            base = put.base
+        put_voxels(mask, np.where(found & (base == 0), 1, base).astype(base.dtype))
+        mask.visible = True
+        self._put = _Put(base=base, after=np.array(mask.data))
+
+    def _on_wire(self, found: Mask) -> None:
+        """Add a contour; each stays, whatever comes after it."""
+        mask = self._workspace.in_hand
+        if mask is not None:
+            self._put = self._seed = None
+            self._add(mask, found)
+            self._put = None
+            self.said.emit("The contour is in the mask. Ctrl+Z takes it back.")
+
+    def _on_wire_closed(self) -> None:
+        self.preview.remove()
+        if self._workspace.in_hand is not None:
+            self._workspace.layers.viewer.layers.selection.active = self._workspace.in_hand
         self.refresh()
 
     def _on_choice(self, *_: object) -> None:
@@ -220,7 +259,8 @@ class FirstMask(QWidget):
         self.tolerance.valueChanged.connect(self._on_choice)
         self.is_automatic.toggled.connect(self._on_choice)
         self.radius_mm.editingFinished.connect(self._on_choice)
-        self.wire.closed.connect(self.refresh)
+        self.wire.drawn.connect(self._on_wire)
+        self.wire.closed.connect(self._on_wire_closed)
         self.wire.said.connect(self.said)
         self._work.done.connect(self._on_done)
         self._work.failed.connect(self.said)
@@ -230,8 +270,8 @@ class FirstMask(QWidget):
         form.addRow("Method", self.method)
         form.addRow("Within", self.radius_mm)
         form.addRow("Tolerance", beside(self.tolerance, self.is_automatic, wide=self.tolerance))
-        buttons = beside(self.refine_button, self.accept_button, self.drop_button)
-        lay(self, below(form, self.click_button, buttons))
+        lay(self.options, below(form, self.refine_button))
+        lay(self, below(self.click_button, self.options))
 
 
 def _proposed(
@@ -251,4 +291,5 @@ def _proposed(
     mask: Any = assist(
         images, seed, spacing_mm=case.grid.spacing_mm, config=config, strokes=painted, stop=stop
     )
-    return None if mask is None else Proposal(case=case, mask=mask)
+    outside = None if strokes is None else strokes[1]
+    return None if mask is None else Proposal(case=case, mask=mask, outside=outside)

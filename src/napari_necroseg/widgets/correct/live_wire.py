@@ -1,4 +1,4 @@
-"""The layer of a proposed mask, and the live-wire that draws a contour into it."""
+"""The live-wire that draws a contour, and the layer that shows it meanwhile."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -27,12 +27,11 @@ Pixels = NDArray[np.int64]
 
 
 class ProposalLayer:
-    """The layer of a proposed mask, which is nobody's until it is accepted."""
+    """The layer that a contour is clicked into; it is nobody's mask, and goes when the contour is closed."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._layer: ref[Labels] | None = None
-        self._made: Mask | None = None
 
     @property
     def layer(self) -> Labels | None:
@@ -42,7 +41,6 @@ class ProposalLayer:
 
     def show(self, case: Case, mask: Mask) -> None:
         """Show a mask ``(Z, Y, X)`` in place of the last proposal."""
-        self._made = mask.copy()
         layer, viewer = self.layer, self._workspace.layers.viewer
         if layer is not None:
             layer.data = mask.astype(np.uint8)
@@ -62,33 +60,22 @@ class ProposalLayer:
         layer = self.layer
         return None if layer is None else np.asarray(layer.data != 0)
 
-    def strokes(self) -> tuple[Mask, Mask] | None:
-        """Return the voxels that somebody has added to the proposal, and those removed; None for neither."""
-        now = self.mask()
-        if now is None or self._made is None or np.array_equal(now, self._made):
-            return None
-        return now & ~self._made, self._made & ~now
-
-    def settle(self) -> None:
-        """Put strokes on the proposal aside: they are not wanted, or were added to a mask."""
-        layer = self.layer
-        if layer is not None:
-            self._workspace.journalling.settle(layer)
-
     def remove(self) -> None:
         """Take the proposal away."""
         layer = self.layer
         if layer is not None:
             self._workspace.layers.viewer.layers.remove(layer)
-        self._layer = self._made = None
+        self._layer = None
 
 
 class LiveWireTool(QObject):
     """Takes the clicks of one contour on the slice where it began.
 
-    `closed` is emitted when the contour is closed or given up, `said` with a message.
+    `drawn` is emitted with the mask ``(Z, Y, X)`` of a contour that was closed, `closed` when one was closed
+    or given up, `said` with a message.
     """
 
+    drawn = Signal(object)
     closed = Signal()
     said = Signal(str)
 
@@ -203,7 +190,8 @@ class LiveWireTool(QObject):
         mask = before.copy()
         pixels = self._on_slice(mask)
         pixels |= enclosed(np.concatenate([*self._done, back]), (pixels.shape[0], pixels.shape[1]))
-        self._preview.show(case, mask)
+        self._preview.show(case, before)
+        self.drawn.emit(mask)
         self._end()
 
     def _draw(self, moving: Pixels | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.labels_folder import LABELS_FOLDER
+from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.language import ntr, tr
+from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.core.project.review import Review, Status, next_case
 from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import ReviewState, SignedOff, ToSignOff
@@ -40,17 +43,22 @@ _HEIGHT = 96
 
 
 class Reviewing(QObject):
-    """Acts on the buttons of `SignOff`, `part`; `changed` is emitted when the cohort's statuses were read."""
+    """Acts on the buttons of `SignOff`, `part`.
+
+    `changed` is emitted when the cohort's statuses were read, `signed` when the mask in hand was signed off.
+    """
 
     changed = Signal()
+    signed = Signal()
 
-    def __init__(self, dock: DockParts, hand: EditedMask) -> None:
+    def __init__(self, dock: DockParts, hand: EditedMask, *, check: "Checklist") -> None:
         super().__init__(dock)
-        self._dock, self._hand = dock, hand
+        self._dock, self._hand, self._check = dock, hand, check
         self._workspace = dock.workspace
         self.part = SignOff()
         self._statuses: Mapping[str, Status] = {}
         self._is_stale = False
+        self._remark = ""
         self._quiet = JobRunner(dock)
         self.part.wanted.connect(self.sign_off)
         self.part.step_wanted.connect(self.step)
@@ -65,25 +73,56 @@ class Reviewing(QObject):
         folder = self._workspace.folder
         return None if folder is None else folder / LABELS_FOLDER
 
-    def sign_off(self) -> None:
-        """Save the mask in hand, and sign it off with the initials."""
+    @property
+    def statuses(self) -> Mapping[str, Status]:
+        """How far each case of the cohort is, as far as it was read."""
+        return self._statuses
+
+    def next_unsigned(self) -> str | None:
+        """Return the next case of the table that is not signed off; None if there is none."""
+        cohort, case = self._workspace.cohort, self._workspace.case
+        if cohort is None or not self._statuses:
+            return None
+        after = case.name if case is not None and case.name in cohort else None
+        left = {
+            name: Status.REVIEWED if status is Status.REVIEWED else Status.UNTOUCHED
+            for name, status in self._statuses.items()
+        }
+        return next_case(cohort, left, after=after, status=Status.UNTOUCHED)
+
+    def sign_off(self) -> bool:
+        """Save the mask in hand, and sign it off with the initials; False if that cannot be begun."""
         case, labels, mask = self._workspace.case, self.labels, self._hand.mask
         reader = self.part.initials.text().strip()
         panel = self._dock.panel
         if case is None or labels is None or mask is None:
-            panel.say("Press Start first: a mask in hand, of a case in a project, is signed off.")
+            panel.say(tr("A mask in hand, of a case in a project, can be signed off."))
         elif not reader.isalpha():
-            panel.say("Write your initials first, 1 to 8 letters.")
+            panel.say(tr("Write your initials first, 1 to 8 letters."))
+            self.part.initials.setFocus()
         elif not self._dock.runner.is_busy:
+            remember(initials=reader)
             wanted = self._to_sign_off(case, labels, mask=mask, reader=reader)
-            panel.run(partial(correct.sign_off, wanted), f"Signing off {case.name} ...")
+            self._remark = self._about_seen()
+            return panel.run(partial(correct.sign_off, wanted), tr("Signing off {case} ...", case=case.name))
+        return False
 
     def on_signed_off(self, signed: SignedOff) -> None:
         """Update after a mask was signed off."""
         self._workspace.layers.mark_saved((signed.mask,))
         self._hand.signed_off(signed.review.case)
-        self._dock.panel.say(str(signed))
+        review = signed.review
+        said = tr("{case} is signed off by {reader}.", case=review.case, reader=review.reader)
+        self._dock.panel.say(f"{said}{self._remark}")
         self.look_up()
+        self.signed.emit()
+
+    def _about_seen(self) -> str:
+        """Say that hardly a slice of the mask was looked at; nothing if that is not so."""
+        n, total = self._check.seen
+        if n or not total:
+            return ""
+        return " ⚠ " + ntr("Its slice was not looked at.", "None of its {n} slices was looked at.", total)
 
     def step(self, by: int) -> None:
         """Open the next case with the chosen status (1), or the one before (-1)."""
@@ -117,13 +156,15 @@ class Reviewing(QObject):
     def _to_sign_off(self, case: Case, labels: Path, *, mask: Labels, reader: str) -> ToSignOff:
         saves = masks_to_save(self._dock, [mask], folder=self._workspace.case_folder)
         assert saves is not None, "in a project nobody is asked where to"
+        # Also where a hand has drawn on a prediction: what is signed off is the person's mask.
+        path = corrected_path(labels, case.name)
         found = self._workspace.layers.find(case.name, [Role.PREDICTION])
-        predicted = [layer.data.copy() for layer in found if isinstance(layer, Labels)]
+        predicted = [one.data.copy() for one in found if isinstance(one, Labels) and one is not mask]
         return ToSignOff(
             case=case.name,
             labels=labels,
             reader=reader,
-            mask=saves[0],
+            mask=replace(saves[0], path=path),
             before=predicted[0] if predicted else self._hand.before,
             voxel_ml=case.grid.voxel_ml,
             seconds=self._hand.watch.lap(),
@@ -132,8 +173,19 @@ class Reviewing(QObject):
     def _on_progress(self, progress: ReviewState) -> None:
         self._statuses = progress.statuses
         self.part.show_state(progress.review, progress.statuses)
+        self._tell_signed(progress)
         self.changed.emit()
         self._once_more()
+
+    def _tell_signed(self, progress: ReviewState) -> None:
+        case, review = self._workspace.case, progress.review
+        if case is None or case.name != progress.case:
+            return
+        is_signed = progress.statuses.get(case.name) is Status.REVIEWED
+        signed = ""
+        if review is not None and review.date is not None and is_signed:
+            signed = f"{review.reader}, {review.date:%Y-%m-%d}"
+        self._workspace.set_signed(signed)
 
     def _on_failed(self, message: str) -> None:
         self.part.state.say(message)
@@ -158,7 +210,7 @@ class SignOff(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.initials = QLineEdit()
+        self.initials = QLineEdit(read_remembered().initials)
         self.initials.setMaxLength(8)
         self.initials.setPlaceholderText("initials")
         self.initials.setToolTip("Your initials, 1 to 8 letters; they are written beside the mask.")
@@ -258,11 +310,17 @@ class Checklist(QWidget):
             self._axis = axis
             self._list_slices()
 
+    def update_list(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_]) -> None:
+        """List the slices of the same case anew; what was seen stays seen."""
+        self._uncertainty, self._mask = uncertainty, mask
+        self._list_slices()
+
     def see(self, number: int) -> None:
         """Note that a slice was seen."""
-        if number in self._order and number not in self._seen:
+        if number not in self._seen:
             self._seen.add(number)
-            self._refresh()
+            if number in self._order:
+                self._refresh()
 
     @property
     def axis(self) -> int:
@@ -278,7 +336,7 @@ class Checklist(QWidget):
     @property
     def seen(self) -> tuple[int, int]:
         """The number of slices that were seen, and of all listed ones."""
-        return len(self._seen), len(self._order)
+        return len(self._seen & set(self._order)), len(self._order)
 
     @property
     def _seen(self) -> set[int]:
@@ -302,9 +360,13 @@ class Checklist(QWidget):
         self.rows.clear()
         for number in self._order:
             mark = "✓" if number in self._seen else "  "
-            doubt = f", doubt {100 * self._doubts[number]:.0f} %" if self._doubts.any() else ""
-            item = QListWidgetItem(f"{mark} slice {number}{doubt}")
+            doubt = ""
+            if self._doubts.any():
+                doubt = tr(", doubt {percent} %", percent=f"{100 * self._doubts[number]:.0f}")
+            # Slices are counted from 1 wherever a person sees them.
+            item = QListWidgetItem(f"{mark} " + tr("slice {number}", number=number + 1) + doubt)
             item.setData(Qt.ItemDataRole.UserRole, number)
             self.rows.addItem(item)
-        self.progress.setText(f"{len(self._seen)} of {len(self._order)} seen")
+        n, total = self.seen
+        self.progress.setText(tr("{n} of {total} seen", n=n, total=total))
         self.next_button.setEnabled(bool(self._order))

@@ -19,7 +19,9 @@ from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxe
 from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import (
     METADATA_KEY,
+    MY_MASK,
     PREDICTION_COLOURS,
+    Began,
     LayerData,
     LayerSource,
     Role,
@@ -37,6 +39,7 @@ _OUTLINE_VOXELS = 1
 # Layers that only show something: they are nobody's mask, and are never saved.
 SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
 Kind = TypeVar("Kind", bound=Layer)
+_PREDICTED = (Role.PREDICTION, Role.PROBABILITY, Role.UNCERTAINTY)
 EXPERT_ROLES = (Role.REFERENCE, Role.TUMOUR)
 COPY_TITLE = "Copy to my mask"
 _HARMLESS = ("pan_zoom", "pick")
@@ -50,6 +53,8 @@ class CaseLayers:
     saved = Signal(Layer)
     # Emitted before another case takes the place of the one that is shown.
     leaving = Signal()
+    # Emitted with a prediction whose outline was drawn anew.
+    redrawn = Signal(Layer)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = ref(viewer)
@@ -136,6 +141,31 @@ class CaseLayers:
         layer.data = np.array(voxels)
         # As for a reused layer: an undo must not bring back strokes on other voxels.
         layer._reset_history()
+        self.redrawn.emit(layer)
+
+    def is_untouched(self, mine: Labels) -> bool:
+        """Whether a person's mask is a copy of a prediction, or empty, as nobody has drawn on it."""
+        source = source_of(mine.metadata)
+        return source is not None and source.began is not Began.SAVED and self._is_saved(mine)
+
+    def follow(self, mine: Labels, prediction: Labels) -> bool:
+        """Copy a prediction into the person's mask; False if somebody has drawn on that, or saved it."""
+        source, of = source_of(mine.metadata), source_of(prediction.metadata)
+        if source is None or of is None or not self.is_untouched(mine):
+            return False
+        began = replace(source, began=Began.PREDICTION, run=of.run)
+        mine.metadata = {**mine.metadata, METADATA_KEY: began}
+        mine.data = np.asarray(prediction.data != 0).astype(np.uint8)
+        mine._reset_history()
+        self._saved_as(mine)
+        return True
+
+    def drop_predictions(self, case: str, *, but: Iterable[Layer]) -> None:
+        """Remove what was predicted for a case, but for some layers that are to stay."""
+        kept = set(but)
+        for layer in self.find(case, _PREDICTED):
+            if layer not in kept and layer in self._own:
+                self.viewer.layers.remove(layer)
 
     def drop_placeholders(self) -> None:
         """Remove the placeholders of a case that will not be opened."""
@@ -156,9 +186,7 @@ class CaseLayers:
         source = source_of(layer.metadata)
         assert source is not None, "a mask of a case"
         mine = self._mask_for(replace(source, role=Role.LABELS, run=""))
-        edit = edit_between(mine.data, np.asarray(layer.data != 0).astype(mine.data.dtype))
-        if edit is not None:
-            mine.data_setitem(edit.indices(), edit.values())
+        put_voxels(mine, np.asarray(layer.data != 0).astype(mine.data.dtype))
         mine.visible = True
         self.viewer.layers.selection.active = mine
         mine.mode = "paint"
@@ -170,7 +198,7 @@ class CaseLayers:
             self.viewer.layers.selection.active = there
             return there
         empty = Volume(np.zeros(source.grid.shape, np.uint8), source.grid)
-        layer = self._add(mask_layer(empty, source, name="my mask"))
+        layer = self._add(mask_layer(empty, source, name=MY_MASK))
         self._saved_as(layer)
         assert isinstance(layer, Labels)
         return layer
@@ -247,6 +275,7 @@ class CaseLayers:
         for layer in self.masks():
             if id(layer) in voxels_of:
                 self._saved[layer] = voxels_of[id(layer)]
+                _note_saved(layer)
                 self.saved.emit(layer)
 
     def _put_tools_down(self) -> None:
@@ -273,11 +302,7 @@ class CaseLayers:
         Removing a layer and adding another takes napari a third of a second; giving it other voxels takes a
         tenth of that, and keeps the person's settings, such as the outline.
         """
-        roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new} - {
-            Role.PREDICTION,
-            Role.PROBABILITY,
-            Role.UNCERTAINTY,
-        }
+        roles = {_role(kwargs["metadata"]) for _, kwargs, _ in new}.difference(_PREDICTED)
         own = [layer for layer in self.viewer.layers if layer in self._own]
         return {role: layer for layer in reversed(own) if (role := _role(layer.metadata)) in roles}
 
@@ -329,9 +354,23 @@ class CaseLayers:
         return kwargs | {"colormap": {**kwargs["colormap"], 1: colour}}
 
 
+def put_voxels(layer: Labels, voxels: Voxels) -> None:
+    """Replace all voxels ``(Z, Y, X)`` of a mask, as one edit that can be undone."""
+    edit = edit_between(layer.data, voxels)
+    if edit is not None:
+        layer.data_setitem(edit.indices(), edit.values())
+
+
 def _role(metadata: dict[str, Any]) -> Role | None:
     source = source_of(metadata)
     return None if source is None else source.role
+
+
+def _note_saved(layer: Labels) -> None:
+    """Note that the person's mask is on disk, so that it follows no prediction any more."""
+    source = source_of(layer.metadata)
+    if source is not None and source.role is Role.LABELS:
+        layer.metadata = {**layer.metadata, METADATA_KEY: replace(source, began=Began.SAVED)}
 
 
 def _set_contrast(image: Image, limits: tuple[float, float]) -> None:

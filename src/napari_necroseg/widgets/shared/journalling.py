@@ -16,13 +16,12 @@ from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QObject
 
 from napari_necroseg.core.case import Case
-from napari_necroseg.core.masks.edits import edit_between
 from napari_necroseg.core.project.journal import Journal, Recovered
 from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 from napari_necroseg.core.project.journal_writer import LATE_S, End, JournalWriter
 from napari_necroseg.core.volume import Volume, Voxels
-from napari_necroseg.layerdata import Role, case_source, mask_layer, source_of
-from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers
+from napari_necroseg.layerdata import MY_MASK, Role, case_source, mask_layer, source_of
+from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers, put_voxels
 from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
 from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
@@ -37,11 +36,13 @@ SAFE_AGAIN = "All that you drew is on disk again."
 class Journalling(QObject):
     """Journals every mask of the open case that is changed by hand; `kept` lists unsaved strokes of earlier.
 
-    `changed` is emitted when `kept` has changed, `told` with a sentence for the person: strokes are not on
-    disk, or are again, or a mask was removed.
+    `changed` is emitted when `kept` has changed, `drawn` with a mask when a hand draws on it, on another than
+    before or for the first time in this case, `told` with a sentence for the person: strokes are not on disk,
+    or are again, or a mask was removed.
     """
 
     changed = Signal()
+    drawn = Signal(Labels)
     told = Signal(str)
 
     def __init__(self, layers: CaseLayers) -> None:
@@ -60,6 +61,7 @@ class Journalling(QObject):
         self._clock = timer(self, _LOOK_MS, act=self._on_clock)
         self._clock.setSingleShot(False)
         self._begins: list[Labels] = []
+        self._last: Labels | None = None
         self._begin_soon = timer(self, 0, act=self._begin_all)
         self._look_soon = timer(self, 0, act=self.look_up)
         self._look_again = timer(self, _LOOK_MS, act=self.look_up)
@@ -97,7 +99,7 @@ class Journalling(QObject):
         self._begin_all()
         for layer in list(self._held):
             self._end(layer)
-        self._place, self.kept = None, ()
+        self._place, self.kept, self._last = None, (), None
 
     def look_up(self) -> None:
         """Look for strokes to take back."""
@@ -125,6 +127,12 @@ class Journalling(QObject):
         self.give_up([layer])
         if layer in self._held:
             self._end(layer)
+
+    def forget(self, layer: Labels) -> None:
+        """Note that a mask is as it was before anybody drew on it."""
+        self._touched.discard(layer)
+        self._unwanted.discard(layer)
+        self._last = None
 
     @contextmanager
     def by_program(self) -> Iterator[None]:
@@ -169,10 +177,8 @@ class Journalling(QObject):
         mine = self._layers.mine(case.name)
         if kept.is_own and (mine is None or mine not in self._held):
             layer = self._layers.new_mask(case)
-            edit = edit_between(layer.data, found.voxels)
-            if edit is not None:
-                with self.by_program():
-                    layer.data_setitem(edit.indices(), edit.values())
+            with self.by_program():
+                put_voxels(layer, found.voxels)
         else:
             layer = self._new_layer(case, kept, voxels=found.voxels)
         self._touched.add(layer)
@@ -185,7 +191,7 @@ class Journalling(QObject):
         noted = kept.note.get("role", Role.LABELS)
         role = Role(noted) if noted in set(Role) and noted not in SHOWN_ONLY else Role.LABELS
         source = case_source(case, role, run=kept.note.get("run", ""))
-        name = kept.note.get("layer", "my mask")
+        name = kept.note.get("layer", MY_MASK)
         layer = self._layers.add(mask_layer(Volume(voxels, case.grid), source, name=name), is_saved=False)
         assert isinstance(layer, Labels)
         return layer
@@ -208,10 +214,17 @@ class Journalling(QObject):
         elif layer in self._held or layer in self._begins:
             self._touched.add(layer)
             self._unwanted.discard(layer)
+            self._tell_drawn(layer)
         elif self._layers.lies_on(layer, place.case):
             self._begin_later(layer, place.case)
+            self._tell_drawn(layer)
         else:
             self._tell_misfit(layer, place.case)
+
+    def _tell_drawn(self, layer: Labels) -> None:
+        if layer is not self._last:
+            self._last = layer
+            self.drawn.emit(layer)
 
     def _begin_later(self, layer: Labels, case: Case) -> None:
         """Make a mask one of the case; napari may report a stroke before it has changed the mask."""
@@ -230,7 +243,12 @@ class Journalling(QObject):
         place, source = self._place, source_of(layer.metadata)
         if place is None or source is None or layer in self._held:
             return
-        note = {"layer": layer.name, "role": str(source.role), "run": source.run}
+        note = {
+            "layer": layer.name,
+            "role": str(source.role),
+            "run": source.run,
+            "began": str(source.began),
+        }
         self._hold(layer, partial(_begun, place=place, note=note, is_own=source.role is Role.LABELS))
 
     def _hold(self, layer: Labels, begin: Callable[[Voxels], Journal]) -> None:

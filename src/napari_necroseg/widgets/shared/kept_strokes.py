@@ -20,6 +20,8 @@ class KeptStrokesPart(QWidget):
         super().__init__()
         self._dock = dock
         self._journalling = dock.workspace.journalling
+        # Whether to show nothing yet: strokes on the person's mask are about to be taken back by themselves.
+        self.is_held = False
         self.found = WrappedLabel()
         help_text = "Go on where these strokes ended, to the last one."
         self.back_button = button("Take it back", help_text, act=self.take_back)
@@ -55,7 +57,7 @@ class KeptStrokesPart(QWidget):
     def refresh(self, *_: object) -> None:
         """Show the strokes that are offered now."""
         case, offered = self._dock.workspace.case, self.offered
-        if offered is None or case is None:
+        if offered is None or case is None or self.is_held:
             self.hide()
             self.found.say("")
             return

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from napari.components import ViewerModel
 from napari.layers import Labels
@@ -19,12 +19,14 @@ from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
 from napari_necroseg.jobs import cases
+from napari_necroseg.jobs.ahead import ReadAhead
 from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.layerdata import LayerSource, Role, source_of
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.cross_hair import CrossHair
 from napari_necroseg.widgets.shared.journalling import Journalling
+from napari_necroseg.widgets.shared.tools import ToolRack
 from napari_necroseg.widgets.shared.worker import explain
 
 if TYPE_CHECKING:
@@ -83,11 +85,14 @@ class Workspace:
     emitted when there may be more models on disk, none of which was chosen. `case_wanted`: emitted with the
     name of a case of the cohort that is to be opened. `improvement_wanted`: emitted with the names of the
     cases to train the newest model on next. `step_wanted`: emitted with the name of a step of the panel that
-    is to be shown. `opening`: the name of the case that is being opened; empty while
-    none is. `case_folder`: the project folder that the open case belongs to, also while another project is
-    being opened; None for a case in no project. `layers`: the layers of the open case. `cross_hair`: where
-    its planes meet. `journalling`: keeps the strokes on the layers. `screen`: adds the layers one at a time,
-    so that the viewer stays usable.
+    is to be shown. `hand_changed`: emitted when `in_hand`, the mask that the person works on, is another one,
+    or whether it is signed off has changed; `signed` says by whom and when. `hand_claimed`: emitted with the
+    parts that take masks in hand from now on (only one dock does), or None. `opening`: the name of the case
+    that is being opened; empty while none is. `case_folder`: the project folder that the open case belongs
+    to, also while another project is being opened; None for a case in no project. `layers`: the layers of the
+    open case. `cross_hair`: where its planes meet. `journalling`: keeps the strokes on the layers. `ahead`:
+    the case that was read ahead. `tools`: all tools for the mask. `screen`: adds the layers one at a time, so
+    that the viewer stays usable.
     """
 
     cohort_changed = Signal()
@@ -103,6 +108,8 @@ class Workspace:
     paths_wanted = Signal(tuple)
     files_changed = Signal()
     states_changed = Signal()
+    hand_changed = Signal()
+    hand_claimed = Signal(object)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.layers = CaseLayers(viewer)
@@ -123,6 +130,11 @@ class Workspace:
         self.run: Path | None = None
         # The models that are known on this computer, those of other projects included.
         self.known_runs: tuple[Path, ...] = ()
+        self.in_hand: Labels | None = None
+        self.signed = ""
+        self._claimed: ref[object] | None = None
+        self.ahead = ReadAhead()
+        self.tools = ToolRack()
 
     @classmethod
     def of(cls, viewer: ViewerModel) -> "Workspace":
@@ -176,6 +188,27 @@ class Workspace:
         if runs != self.known_runs:
             self.known_runs = runs
             self.models_changed.emit()
+
+    def set_hand(self, mask: Labels | None) -> None:
+        """Set the mask that the person works on."""
+        if mask is not self.in_hand:
+            self.in_hand, self.signed = mask, ""
+            self.hand_changed.emit()
+
+    def claim_hand(self, parts: object | None) -> None:
+        """Let these parts take masks in hand from now on, and no others; None: any that are there may."""
+        self._claimed = None if parts is None else ref(parts)
+        self.hand_claimed.emit(parts)
+
+    def has_hand(self, parts: object) -> bool:
+        """Whether these parts are those that take masks in hand."""
+        return self._claimed is not None and self._claimed() is parts
+
+    def set_signed(self, signed: str) -> None:
+        """Set by whom the mask in hand is signed off, in words; empty if it is not."""
+        if signed != self.signed:
+            self.signed = signed
+            self.hand_changed.emit()
 
     def set_run(self, run: Path) -> None:
         """Set the model to use next."""
