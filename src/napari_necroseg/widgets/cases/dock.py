@@ -131,7 +131,9 @@ class CasesParts(DockParts):
         cohort = self.workspace.cohort
         if cohort is not None and name in cohort:
             files = cohort[name]
-            self.switch.open(files.name, partial(cases.open_case, files, self.workspace.folder))
+            self.switch.open(
+                files.name, partial(cases.open_case, files, self.workspace.folder, ahead=self.workspace.ahead)
+            )
 
     def choose(self, name: str) -> None:
         """Open a case, and move the panel on to it; one that is open already is only shown."""

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QWidget
 from superqt import QLabeledDoubleRangeSlider
 
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.masks.edits import disk_mm, within_range
 from napari_necroseg.layerdata import spacing_mm_of
 from napari_necroseg.widgets.shared.layer_choice import LayerChoice
 from napari_necroseg.widgets.shared.number_inputs import mm_spin
 from napari_necroseg.widgets.shared.plane import shown_axis
-from napari_necroseg.widgets.shared.qt_parts import beside, lay
+from napari_necroseg.widgets.shared.qt_parts import below, beside, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _MOST_RADIUS_MM = 30.0
@@ -27,7 +28,10 @@ _HOOKS = ("_get_brush_mask_and_bbox", "_apply_mask_to_data", "_calculate_cursor_
 
 
 class Brush(QWidget):
-    """The radius in mm, disk or ball, and the bounds of strokes: a range of intensities, or a mask."""
+    """The radius in mm, disk or ball, and the bounds of strokes: a range of intensities, or a mask.
+
+    `size_row` and `bounds` hold the two; they may be laid out apart.
+    """
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,18 +39,19 @@ class Brush(QWidget):
         self._mask: Labels | None = None
         self._is_sizing = False
         self.radius_mm = mm_spin(
-            3.0, most=_MOST_RADIUS_MM, step=0.5, help_text="Radius of the brush; round in millimetres."
+            3.0, most=_MOST_RADIUS_MM, step=0.5, help_text=tr("Radius of the brush; round in millimetres.")
         )
-        self.in_3d = QCheckBox("Ball")
-        self.in_3d.setToolTip("Paint on the neighbouring slices, too, with a ball instead of a disk.")
+        self.in_3d = QCheckBox(tr("Ball"))
+        self.in_3d.setToolTip(tr("Paint on the neighbouring slices, too, with a ball instead of a disk."))
         self.image = LayerChoice(workspace.layers, kind=Image, is_optional=True)
         self.image.setToolTip(
-            "Strokes change only voxels whose intensity in this image is in the range below."
+            tr("Strokes change only voxels whose intensity in this image is in the range below.")
         )
         self.range = QLabeledDoubleRangeSlider()
-        self.range.setToolTip("Intensities that may be painted on, or erased.")
+        self.range.setToolTip(tr("Intensities that may be painted on, or erased."))
         self.within = LayerChoice(workspace.layers, is_optional=True)
-        self.within.setToolTip("Strokes change only voxels inside this mask, such as the tumour.")
+        self.within.setToolTip(tr("Strokes change only voxels inside this mask, such as the tumour."))
+        self.size_row, self.bounds = QWidget(), QWidget()
         self._lay_out()
         self.radius_mm.valueChanged.connect(self._on_size)
         self.in_3d.toggled.connect(self._on_size)
@@ -60,7 +65,8 @@ class Brush(QWidget):
             for name in _HOOKS:
                 self._mask.__dict__.pop(name, None)
         self._mask = mask
-        self.setEnabled(mask is not None)
+        for part in (self.size_row, self.bounds):
+            part.setEnabled(mask is not None)
         # The image layer is reused for the next case, with other intensities.
         self._on_image()
         if mask is not None and all(hasattr(mask, name) for name in _HOOKS):
@@ -158,12 +164,13 @@ class Brush(QWidget):
             self.range.setValue((low, high))
 
     def _lay_out(self) -> None:
+        lay(self.size_row, beside(QLabel(tr("Brush")), self.radius_mm, self.in_3d, wide=self.radius_mm))
         form = QFormLayout()
-        form.addRow("Brush", beside(self.radius_mm, self.in_3d, wide=self.radius_mm))
-        form.addRow("Only where", self.image)
-        form.addRow("is", self.range)
-        form.addRow("Only inside", self.within)
-        lay(self, form)
+        form.addRow(tr("Only where"), self.image)
+        form.addRow(tr("is"), self.range)
+        form.addRow(tr("Only inside"), self.within)
+        lay(self.bounds, form)
+        lay(self, below(self.size_row, self.bounds))
 
 
 def _three(numbers: Sequence[Any], order: list[int]) -> tuple[Any, Any, Any]:

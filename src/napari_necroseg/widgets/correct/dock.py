@@ -238,7 +238,11 @@ class CorrectParts(DockParts):
 
     def _on_inserted(self, event: object) -> None:
         self.brush.refill()
-        self._follow_prediction(getattr(event, "value", None))
+        layer = getattr(event, "value", None)
+        self._follow_prediction(layer)
+        source = source_of(layer.metadata) if isinstance(layer, Image) else None
+        if source is not None and source.role is Role.UNCERTAINTY:
+            self._list_slices()
         if self.hand.mask is None:
             # The workspace does not know yet whose mask it is.
             self._take_soon.start()
@@ -274,9 +278,9 @@ class CorrectParts(DockParts):
             prediction.visible = False
         return is_followed
 
-    def _on_removed(self, event: object) -> None:
-        mask, layer = self.hand.mask, getattr(event, "value", None)
-        if mask is not None and layer is mask:
+    def _on_removed(self, *_: object) -> None:
+        mask = self.hand.mask
+        if mask is not None and mask not in self.viewer.layers:
             voxels = np.array(mask.data)
             self._let_go()
             self.first.drop()
@@ -310,6 +314,7 @@ class CorrectParts(DockParts):
             doubts = [np.asarray(one.data) for one in found if isinstance(one, Image)]
             self.check.update_list(next(iter(doubts), None), np.asarray(mask.data != 0))
             self._on_slice()
+        self.hand.rested.emit()
 
     def _on_finished(self, result: object) -> None:
         case = self.workspace.case

@@ -25,10 +25,12 @@ class EditedMask(QObject):
     """Holds one mask in hand, the person's layer of the open case; the workspace journals its strokes.
 
     `before`, ``(Z, Y, X)``, is the mask as it began; None for strokes that were taken back. `failed` is
-    emitted with a sentence when the time of work could not be noted.
+    emitted with a sentence when the time of work could not be noted, `rested` when the mask has changed and
+    the hand rests.
     """
 
     failed = Signal(str)
+    rested = Signal()
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
         super().__init__(parent)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.masks.components import Size, volume_in_words
 from napari_necroseg.core.project.models import describe_run, mean_name, run_name
 from napari_necroseg.jobs import cases, predict
@@ -53,6 +54,8 @@ class PredictParts(DockParts):
         self.doubt_button = button("Next doubtful slice", help_text, act=self.show_next_doubt)
         self.fills = QCheckBox("Filled")
         self.fills.setToolTip("Show the predictions of this case filled instead of outlined.")
+        self.keeps = QCheckBox(tr("Keep the earlier predictions"))
+        self.keeps.setToolTip(tr("Show a new prediction of this case beside the earlier ones, not instead."))
         self.save_button = button(
             "Save prediction",
             "Save the newest prediction of this case, with your corrections, on the grid of the ceT1 file, "
@@ -64,7 +67,7 @@ class PredictParts(DockParts):
         # The description of the chosen model, read from its files when it is chosen.
         self._description = ""
         self.batch = BatchList()
-        self._warm = WarmModels()
+        self.warm = WarmModels()
         self._live = LiveOutline(self.workspace)
         self._doubts: list[int] = []
         self._doubts_axis = 0
@@ -94,13 +97,13 @@ class PredictParts(DockParts):
         runs = [run, *self.ensemble.ticked()]
         out = folder / "predictions" / mean_name(runs)
         self.batch.begin()
-        job = partial(predict.predict_all, runs, cohort, config=self._config(), out=out, warm=self._warm)
+        job = partial(predict.predict_all, runs, cohort, config=self.config(), out=out, warm=self.warm)
         self.panel.run(job, f"Predicting {len(cohort)} cases ...")
         self._refresh()
 
     def save(self) -> None:
         """Save the newest prediction of the open case."""
-        layers = self._predictions()[:1]
+        layers = self.predictions()[:1]
         if not layers:
             return
         saves = self.attempt(lambda: self.workspace.masks_to_save(self, layers))
@@ -108,6 +111,10 @@ class PredictParts(DockParts):
             record = self._live.record(layers[0])
             self.panel.run(partial(cases.save_masks, [replace(saves[0], record=record)]), "Saving ...")
             self._refresh()
+
+    def offer(self, prediction: CasePrediction) -> None:
+        """Show a prediction that was made ahead when its case is opened."""
+        self._waiting[prediction.case.name] = prediction
 
     def show_next_doubt(self) -> None:
         """Go to the next slice in the order of doubt; after the last one comes the first."""
@@ -123,7 +130,7 @@ class PredictParts(DockParts):
     def _predict(self, place: Place, *, run: Path, case: Case) -> None:
         runs = [run, *self.ensemble.ticked()]
         self.batch.end()
-        job = partial(predict.predict_case, runs, case, config=self._config(), place=place, warm=self._warm)
+        job = partial(predict.predict_case, runs, case, config=self.config(), place=place, warm=self.warm)
         self.panel.run(job, f"Predicting {case.name} ...")
         self._refresh()
 
@@ -132,6 +139,7 @@ class PredictParts(DockParts):
             self.body.addWidget(widget)
         self.body.addWidget(self.result)
         self.body.addLayout(beside(self.doubt_button, self.fills, wide=self.doubt_button))
+        self.body.addWidget(self.keeps)
         self.body.addWidget(self.save_button)
         self.body.addWidget(self.batch)
 
@@ -152,7 +160,8 @@ class PredictParts(DockParts):
         self.listen(self.workspace.case_changed, self._on_case)
         self.listen_to(self.viewer.layers.events, ("inserted", "removed"), slot=self._refresh)
 
-    def _config(self) -> PredictConfig:
+    def config(self) -> PredictConfig:
+        """Return the choices of the form."""
         config = self.form.config()
         assert isinstance(config, PredictConfig)
         return config
@@ -189,7 +198,7 @@ class PredictParts(DockParts):
             )
 
     def _on_style(self, is_filled: bool) -> None:
-        for layer in self._predictions():
+        for layer in self.predictions():
             layer.contour = 0 if is_filled else _OUTLINE_VOXELS
             layer.opacity = _FILLED_OPACITY if is_filled else 1.0
 
@@ -218,14 +227,19 @@ class PredictParts(DockParts):
 
     def _added(self, prediction: CasePrediction) -> Iterator[None]:
         """Add the layers one by one, then apply the choices that were made in the meantime."""
+        if not self.keeps.isChecked():
+            drawn = self.workspace.journalling.unsaved()
+            self.workspace.layers.drop_predictions(prediction.case.name, but=drawn)
+            yield
         yield from self.workspace.layers.add_all(prediction.layers)
-        for layer in self._predictions()[:1]:
+        for layer in self.predictions()[:1]:
             self._live.begin(prediction, layer)
         self._on_style(self.fills.isChecked())
         self._on_form()
         self._refresh()
 
-    def _predictions(self) -> list[Labels]:
+    def predictions(self) -> list[Labels]:
+        """Return the predictions of the open case, the newest first."""
         case = self.workspace.case
         if case is None:
             return []
@@ -233,7 +247,7 @@ class PredictParts(DockParts):
         return [layer for layer in found if isinstance(layer, Labels)]
 
     def _refresh(self, *_: object) -> None:
-        newest = next(iter(self._predictions()), None)
+        newest = next(iter(self.predictions()), None)
         self._live.follow(newest)
         if self._live.shown is None:
             self.result.say("")
@@ -242,7 +256,7 @@ class PredictParts(DockParts):
         title = f"Predict {_short(case.name)}" if case else "Predict"
         self.start_button.setText("Give up waiting for a click" if self.place.is_waiting else title)
         self.start_button.setEnabled(run is not None and case is not None and not self.runner.is_busy)
-        self.save_button.setEnabled(bool(self._predictions()) and not self.runner.is_busy)
+        self.save_button.setEnabled(bool(self.predictions()) and not self.runner.is_busy)
         self.doubt_button.setEnabled(self._live.shown is not None)
         has_project = self.workspace.cohort is not None and self.workspace.folder is not None
         self.batch.start_button.setEnabled(run is not None and has_project and not self.runner.is_busy)

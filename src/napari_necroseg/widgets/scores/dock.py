@@ -68,11 +68,13 @@ class ScoresParts(DockParts):
         self._soon = timer(self, 0, act=self._follow)
         self._rest = timer(self, _REST_MS, act=self._score)
         self._watched: list[Labels] = []
+        self._judged: Labels | None = None
         self._is_stale = False
         self._build()
         self._connect()
         self._on_layers()
         self._on_cohort()
+        self._on_hand()
 
     def shut_down(self) -> None:
         """Also stop following the two masks."""
@@ -148,12 +150,20 @@ class ScoresParts(DockParts):
         self.shows_errors.toggled.connect(self._show_maps)
         self.shows_distances.toggled.connect(self._show_maps)
         self.listen(self.workspace.case_changed, self._on_case)
+        self.listen(self.workspace.hand_changed, self._on_hand)
         self.listen_to(self.viewer.dims.events, ("current_step", "order", "ndisplay"), slot=self._on_slice)
         happenings = ("inserted", "removed", "reordered", "renamed")
         self.listen_to(self.viewer.layers.events, happenings, slot=self._on_layers)
 
     def _on_layers(self, *_: object) -> None:
         self.masks.refill(self.workspace.case)
+
+    def _on_hand(self) -> None:
+        """Follow the mask that the person works on, when that is another one."""
+        mask = self.workspace.in_hand
+        if mask is not self._judged:
+            self._judged = mask
+            self.masks.judge(mask)
 
     def _on_case(self) -> None:
         self._errors.forget()

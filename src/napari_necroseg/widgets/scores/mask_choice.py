@@ -70,6 +70,11 @@ class MaskChoice(QWidget):
         if self.prediction.layer() is None:
             self.prediction.choose(_first(self._layers.find(case.name, [Role.PREDICTION])))
 
+    def judge(self, mask: Labels | None) -> None:
+        """Judge the mask that the person works on, unless it is the reference."""
+        if mask is not None and mask is not self.reference.layer():
+            self.prediction.choose(mask)
+
     def problem(self) -> str:
         """Say why the chosen masks cannot be compared; nothing if they can."""
         if self.reference.layer() is None or self.prediction.layer() is None:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QRubberBand
 
 from napari_necroseg.core.masks.components import Box
 from napari_necroseg.widgets.shared.panes import canvas_of
-from napari_necroseg.widgets.shared.plane import Plane, needed_plane
+from napari_necroseg.widgets.shared.plane import Plane, needed_plane, shown_plane
 
 
 class DragBox:
@@ -49,8 +49,8 @@ class DragBox:
                 yield
             band.hide()
             self.stop()
-            if not first:
-                plane = needed_plane(self._viewer, what)
+            plane = shown_plane(self._viewer)
+            if not first and plane is not None:
                 then(_box_of(mask, plane, corners=(start, event.position)))
 
         self._waiting = dragged
