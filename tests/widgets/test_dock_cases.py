@@ -212,7 +212,7 @@ def test_a_pair_of_files_becomes_a_cohort_of_one(qtbot, dock, viewer, tmp_path, 
     dock.opening.pair.set_path("Reference", folder / "necrosis.nii.gz")
     dock.opening.pair._open.click()
     wait_for(qtbot, dock, "b")
-    assert [layer.name for layer in viewer.layers if layer.name != "my mask"] == ["ceT1", "reference"]
+    assert [layer.name for layer in viewer.layers] == ["ceT1", "reference", "my mask"]
     assert dock.workspace.cohort.names == ("b",)
     assert dock.workspace.folder is None
 

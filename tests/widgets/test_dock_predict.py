@@ -227,9 +227,23 @@ def test_the_record_says_what_made_the_outline_and_not_what_the_form_says_since(
     assert (record["threshold"], record["corrected_by_hand"]) == (0.7, True)
 
 
+def test_a_second_prediction_takes_the_place_of_the_first_unless_somebody_drew_on_that(
+    qtbot, ready, viewer, fake_prediction
+):
+    for _ in range(2):
+        predict(qtbot, ready, fake_prediction)
+    assert [layer.name for layer in ready.predictions()] == ["prediction run-1"]
+    drawn = ready.predictions()[0]
+    drawn.paint((0, 3, 3), 1)
+    predict(qtbot, ready, fake_prediction)
+    assert drawn in viewer.layers
+    assert len(ready.predictions()) == 2
+
+
 def test_an_earlier_prediction_is_saved_with_its_own_record(
     qtbot, ready, viewer, fake_prediction, monkeypatch, tmp_path
 ):
+    ready.keeps.setChecked(True)
     predict(qtbot, ready, fake_prediction)
     ready.form.input("threshold").set_value(0.7)
     predict(qtbot, ready, fake_prediction)
