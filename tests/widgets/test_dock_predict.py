@@ -53,7 +53,7 @@ def test_adds_the_prediction_outlined_and_the_probability_hidden(qtbot, ready, v
     assert colours[1][1] > colours[1][2]
 
 
-def test_a_second_prediction_never_replaces_the_first(qtbot, ready, viewer, fake_prediction):
+def test_a_second_prediction_never_replaces_strokes_on_the_first(qtbot, ready, viewer, fake_prediction):
     predict(qtbot, ready, fake_prediction)
     viewer.layers["prediction run-1"].paint((0, 3, 3), 1)
     drawn = viewer.layers["prediction run-1"].data.copy()
