@@ -16,6 +16,7 @@ from napari_necroseg.core.output import sweep_all
 from napari_necroseg.core.project.predictions import saved_prediction
 from napari_necroseg.core.project.remembered import read_remembered
 from napari_necroseg.core.volume import Origin, Volume, Voxels
+from napari_necroseg.jobs.read_case import ReadAhead, read_for_display
 from napari_necroseg.layerdata import (
     METADATA_KEY,
     MY_MASK,
@@ -32,7 +33,6 @@ from napari_necroseg.layerdata import (
 if TYPE_CHECKING:
     from napari_necroseg.core.cohort.find import Gap
     from napari_necroseg.core.project.case_files import CaseOutput
-    from napari_necroseg.jobs.ahead import ReadAhead
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,7 +109,7 @@ def open_case(
     *,
     saves: Sequence[MaskToSave],
     stop: threading.Event,
-    ahead: "ReadAhead | None" = None,
+    ahead: ReadAhead | None = None,
 ) -> Iterator[Event]:
     """Save the masks that the person wants to keep of the previous case, then read another one.
 
@@ -127,14 +127,6 @@ def open_case(
     if folder is not None:
         yield from _add_saved_masks(folder, case, layers=layers)
     yield _opened(case, files, layers=layers, saves=saves)
-
-
-def read_for_display(files: CaseFiles) -> tuple[Case, list[LayerData]]:
-    """Read a case, and make its layers."""
-    from napari_necroseg.core.cohort.load import load_case
-
-    case = load_case(files)
-    return case, case_layers(case)
 
 
 def open_phantom(index: int, saves: Sequence[MaskToSave], *, stop: threading.Event) -> Iterator[Event]:

@@ -19,8 +19,8 @@ from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
 from napari_necroseg.jobs import cases
-from napari_necroseg.jobs.ahead import ReadAhead
 from napari_necroseg.jobs.cases import MaskToSave
+from napari_necroseg.jobs.read_case import ReadAhead
 from napari_necroseg.layerdata import LayerSource, Role, source_of
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
