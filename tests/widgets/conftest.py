@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from correcting import show
 from faked_prediction import KNOWN
 from napari.components import ViewerModel
 
@@ -25,6 +26,7 @@ from napari_necroseg.core.study.results import CaseResult, results_text
 from napari_necroseg.core.volume import Grid, Origin, Volume
 from napari_necroseg.jobs import predict as predict_module
 from napari_necroseg.jobs import study
+from napari_necroseg.widgets.correct.dock import Correct
 from napari_necroseg.widgets.predict.dock import Predict
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Dock
@@ -286,3 +288,17 @@ def two_presets(predict_dock, tmp_path):
         (run / "run.json").write_text(json.dumps(record))
     predict_dock.workspace.set_cohort(Cohort(cases=()), tmp_path / "cohort.csv")
     return tmp_path / "models"
+
+
+@pytest.fixture
+def correct_dock(open_dock):
+    return open_dock(Correct)
+
+
+@pytest.fixture
+def opened(correct_dock, cohort_table):
+    """The first case of a project is open, with a prediction: its reference moved by two rows."""
+    dock, cohort = correct_dock, read_cohort(cohort_table)
+    dock.workspace.set_cohort(cohort, cohort_table)
+    show(dock, cohort["a"])
+    return dock
