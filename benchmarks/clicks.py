@@ -162,7 +162,7 @@ class Reader:
                 return
             if self._main.text() == self._click:
                 self._press(self._click)
-                self.person.point_at(self._image(), self._zone())
+                self.person.point_at(ce_t1(self.viewer), self._zone())
                 self._wait_for_mask()
             else:
                 self._press(self._predict)
@@ -221,24 +221,7 @@ class Reader:
         return "" if self.workspace.case is None else self.workspace.case.name
 
     def _mask_size(self) -> int:
-        """Return how many voxels the masks in sight have that are not an expert's."""
-        from napari.layers import Labels
-
-        from napari_necroseg.layerdata import Role, source_of
-
-        sizes = [0]
-        for layer in self.viewer.layers:
-            source = source_of(layer.metadata)
-            is_mine = source is not None and source.role in (Role.LABELS, Role.PREDICTION)
-            if isinstance(layer, Labels) and is_mine and layer.visible and source.case == self._case():
-                sizes.append(int(np.count_nonzero(layer.data)))
-        return max(sizes)
-
-    def _image(self) -> Any:
-        from napari_necroseg.layerdata import Role, source_of
-
-        sources = {layer: source_of(layer.metadata) for layer in self.viewer.layers if layer.visible}
-        return next(layer for layer, source in sources.items() if source and source.role is Role.CET1)
+        return mask_size(self.viewer, self._case())
 
     def _zone(self) -> Zone:
         """Return a voxel within the lesion, or without a reference the given or the middle one."""
@@ -263,6 +246,29 @@ class Reader:
         if statuses(cohort.only((case,)), labels)[case] is not Status.REVIEWED:
             return False
         return bool(np.any(np.asarray(nibabel.load(corrected_path(labels, case)).dataobj)))
+
+
+def mask_size(viewer: Any, case: str) -> int:
+    """Return how many voxels a mask of a case has that is in sight and not an expert's."""
+    from napari.layers import Labels
+
+    from napari_necroseg.layerdata import Role, source_of
+
+    sizes = [0]
+    for layer in viewer.layers:
+        source = source_of(layer.metadata)
+        is_mine = source is not None and source.role in (Role.LABELS, Role.PREDICTION)
+        if is_mine and source.case == case and layer.visible and isinstance(layer, Labels):
+            sizes.append(int(np.count_nonzero(layer.data)))
+    return max(sizes)
+
+
+def ce_t1(viewer: Any) -> Any:
+    """Return the layer of the ceT1 that is in sight."""
+    from napari_necroseg.layerdata import Role, source_of
+
+    sources = {layer: source_of(layer.metadata) for layer in viewer.layers if layer.visible}
+    return next(layer for layer, source in sources.items() if source and source.role is Role.CET1)
 
 
 def innermost(mask: np.ndarray[Any, Any]) -> Zone:

@@ -128,13 +128,17 @@ class Person:
 
     def point_at(self, layer: Any, voxel: tuple[int, int, int]) -> None:
         """Scroll to the slice of a voxel of an image, and click on it in the pane that the image is in."""
+        self.scroll_to(layer, voxel[0])
+        self.press(self._canvas, self._place_of(layer, voxel))
+
+    def scroll_to(self, layer: Any, number: int) -> None:
+        """Turn the wheel over an image until a slice of it, counted from 0, is shown."""
         dims = self.viewer.dims
         for _ in range(2 * layer.data.shape[0]):
-            if dims.current_step[0] == voxel[0]:
-                self.press(self._canvas, self._place_of(layer, voxel))
+            if dims.current_step[0] == number:
                 return
-            self._turn_wheel(layer, forwards=dims.current_step[0] < voxel[0])
-        raise StuckError(f"The wheel does not lead to slice {voxel[0] + 1}.")
+            self._turn_wheel(layer, forwards=dims.current_step[0] < number)
+        raise StuckError(f"The wheel does not lead to slice {number + 1}.")
 
     @property
     def _canvas(self) -> QWidget:

@@ -105,6 +105,11 @@ class Panel(QWidget):
         self.reopen()
         self.show_step(name)
 
+    @property
+    def is_being_built(self) -> bool:
+        """Whether parts of the panel are still to be imported or built."""
+        return self._builder.is_busy
+
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
         self.workspace.step_wanted.connect(self.show_step, unique=True)
