@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 TITLE = "napari-necroseg"
-PANEL_WIDTH_PX = 410
 _MS_BETWEEN_TRIES = 30
 
 
@@ -31,10 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def open_panel(viewer: Any) -> Any:
     """Open the panel at the right of a viewer's window, and return it; a panel that is open is shown."""
-    from qtpy.QtCore import Qt
-
-    frame, panel = viewer.window.add_plugin_dock_widget("napari-necroseg", "Panel")
-    viewer.window._qt_window.resizeDocks([frame], [PANEL_WIDTH_PX], Qt.Orientation.Horizontal)
+    _frame, panel = viewer.window.add_plugin_dock_widget("napari-necroseg", "Panel")
     return panel
 
 

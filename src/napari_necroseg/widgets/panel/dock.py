@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_necroseg.core.language import set_language, tr
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.widgets.panel.header import Header
+from napari_necroseg.widgets.panel.kept_width import KeptWidth
 from napari_necroseg.widgets.panel.pieces import import_parts, import_what_jobs_need
 from napari_necroseg.widgets.panel.settings_menu import SettingsButton
 from napari_necroseg.widgets.panel.status_line import StatusLine
@@ -54,6 +55,7 @@ class Panel(QWidget):
         lay(self, below(self._inside))
         self._fill()
         DockLife(self, opened=self.reopen, closed=self.shut_down)
+        KeptWidth(self)
         self._builder.start(self._build_all())
         on_destroyed(self, self._builder.drop)
         self.workspace.step_wanted.connect(self.show_step)
