@@ -39,9 +39,9 @@ class ModelStep(Step):
         self._reading.done.connect(self._show)
         self._soon = timer(self, _MS_BEFORE_LOOKING, act=self.look_again)
         self._is_learned = False
-        # The model that a person chose or trained, and the one that this step chose for want of it.
+        # The model that a person chose or trained; without one the step proposes another.
         self._chosen: Path | None = None
-        self._proposed: Path | None = None
+        self._proposes = False
         self._lay_out()
         self._connect()
 
@@ -207,7 +207,7 @@ class ModelStep(Step):
     def _on_run(self) -> None:
         """Remember what a person chose, here or elsewhere."""
         run = self.workspace.run
-        if run is not None and run != self._proposed:
+        if run is not None and not self._proposes:
             self._chosen = run
             remember(model=run)
         self._soon.start()
@@ -228,8 +228,9 @@ class ModelStep(Step):
         self.workspace.set_known_runs(tuple(model.run for model in view.models))
         used = None if view.used is None else view.used.run
         if used is not None and self.workspace.run != used:
-            self._proposed = used
+            self._proposes = True
             self.workspace.set_run(used)
+            self._proposes = False
         self._refresh()
 
     def _refresh(self) -> None:

@@ -104,7 +104,7 @@ class LearnParts(DockParts):
             tr("How long learning may take, reading the cases included. More cases need more time.")
         )
         self.minutes.setValue(read_remembered().minutes or learn.DEFAULT_MINUTES)
-        self.what = WrappedLabel()
+        self.what = WrappedLabel(proposal_in_words(None))
         self.result = WrappedLabel()
         self.anew = button(
             tr("Learn anew from all cases instead"),
