@@ -28,7 +28,9 @@ class SettingsButton(QToolButton):
         self.setAccessibleName(tr("Settings"))
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         # Without the arrow, for which there is no room.
-        self.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.setStyleSheet(
+            "QToolButton { font-size: 16px; font-weight: bold; } QToolButton::menu-indicator { image: none; }"
+        )
         self.menu_shown = QMenu(self)
         self.menu_shown.aboutToShow.connect(self.fill)
         self.setMenu(self.menu_shown)
