@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QApplication,
+    QDockWidget,
     QFrame,
     QLabel,
     QPlainTextEdit,
@@ -326,12 +327,14 @@ class Dock(DockParts):
 class DockLife(QObject):
     """Tells the outermost widget of a dock when it is closed, and opened again.
 
-    napari takes the widget out of its parent when the dock is closed. The wheel is kept from its inputs, too.
+    napari takes the widget out of its parent when the dock is closed. The wheel is kept from its inputs, too,
+    and the title is shortened: napari adds the plugin's name to it, in one of two ways.
     """
 
     def __init__(self, widget: QWidget, *, opened: Callable[[], None], closed: Callable[[], None]) -> None:
         super().__init__(widget)
         self._widget, self._was_docked = widget, False
+        self._dock: QDockWidget | None = None
         self._opened, self._closed = WeakMethod(opened), WeakMethod(closed)
         widget.installEventFilter(self)
 
@@ -341,16 +344,32 @@ class DockLife(QObject):
             return False
         if event.type() in (QEvent.Type.Polish, QEvent.Type.Show):
             guard_inputs(self._widget)
+            self._shorten_title()
         if event.type() == QEvent.Type.ParentChange:
             self._on_parent()
         return False
 
     def _on_parent(self) -> None:
         is_docked = self._widget.parent() is not None
+        self._dock = None
         call = self._opened() if is_docked else self._closed() if self._was_docked else None
         self._was_docked = is_docked
         if call is not None:
             call()
+
+    def _shorten_title(self, _change: object = None) -> None:
+        """Show "Panel" in place of "Panel (napari-necroseg)"; napari finds the dock by its long name."""
+        dock: Any = self._widget.parentWidget()
+        if not isinstance(dock, QDockWidget) or not hasattr(dock, "title"):
+            return
+        title = dock.objectName().partition(" (")[0]
+        dock.setWindowTitle(title)
+        dock.title.title.setText(title)
+        if dock is not self._dock:
+            self._dock = dock
+            # napari makes another title bar then.
+            dock.topLevelChanged.connect(self._shorten_title)
+            dock.dockLocationChanged.connect(self._shorten_title)
 
 
 def scroll_area(inside: QWidget) -> QScrollArea:

@@ -11,6 +11,7 @@ from napari_necroseg.widgets.shared.plane import shown_axis
 from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.bar import ViewBar
+from napari_necroseg.widgets.view.figure_maker import FigureMaker
 from napari_necroseg.widgets.view.solid_view import SolidView
 from napari_necroseg.widgets.view.three_planes import SEQUENCES, ThreePlanes
 from napari_necroseg.widgets.view.turn import turn_to
@@ -49,6 +50,13 @@ class PlaneControls(QObject):
             help_text=tr("Show the visible contours as surfaces in space; again: back to the slices."),
             toggled=self.solid_view.switch,
         )
+        self.figure = FigureMaker(workspace, self.three_planes, parent=bar)
+        bar.add_button(
+            "figure",
+            tr("Figure"),
+            help_text=tr("Save what is shown as a picture or a drawing, with names, scale and scores."),
+            act=self.figure.ask,
+        )
         for action in (*self.planes.values(), *self.sequences.values()):
             action.setCheckable(True)
         self.three_planes.changed.connect(self.follow)
@@ -59,9 +67,8 @@ class PlaneControls(QObject):
             workspace.layers.viewer.dims.events.ndisplay,
         ):
             self._listeners.connect(event, self.follow)
-        on_destroyed(
-            bar, self._listeners.disconnect, self.solid_view.listeners.disconnect, self.solid_view.stop
-        )
+        stops = (self.solid_view.listeners.disconnect, self.solid_view.stop, self.figure.stop)
+        on_destroyed(bar, self._listeners.disconnect, *stops)
         self.follow()
 
     def follow(self, _event: object = None) -> None:

@@ -1,11 +1,12 @@
 """A slice of the open case as a picture, made from the voxels: the image in grey, and the contours on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
-from qtpy.QtCore import QPointF, QRectF
+from qtpy.QtCore import QPointF, QRect, QRectF
 from qtpy.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
 from napari_necroseg.core.masks.outlines import outlines
@@ -42,6 +43,15 @@ class PlanePicture:
         """Height and width."""
         rows, columns = self.grey.shape
         return rows * self.pixel_mm[0], columns * self.pixel_mm[1]
+
+    def cropped(self, part: QRect) -> "PlanePicture":
+        """Return a part of the pixels, with what lies in it of the contours."""
+        inside = part.intersected(QRect(0, 0, self.grey.shape[1], self.grey.shape[0]))
+        left, top = inside.left(), inside.top()
+        grey = self.grey[top : top + inside.height(), left : left + inside.width()]
+        found = [replace(one, path=_clipped(one, QRectF(inside))) for one in self.contours]
+        kept = [one for one in found if not one.path.isEmpty()]
+        return replace(self, grey=np.ascontiguousarray(grey), contours=kept)
 
     def image(self) -> QImage:
         """Return the pixels as an image of Qt."""
@@ -129,3 +139,35 @@ def _draw(painter: QPainter, contour: Contour, *, line: float) -> None:
     pen = QPen(colour, line)
     pen.setCosmetic(True)
     painter.strokePath(contour.path, pen)
+
+
+def _clipped(contour: Contour, part: QRectF) -> QPainterPath:
+    """Return the part of a contour in a rectangle, from its corner; outlines are cut open at the border."""
+    if contour.is_filled:
+        whole = QPainterPath()
+        whole.addRect(part)
+        return contour.path.intersected(whole).translated(-part.topLeft())
+    kept = QPainterPath()
+    for polygon in contour.path.toSubpathPolygons():
+        corners: list[QPointF] = [polygon.at(number) for number in range(polygon.size())]
+        for start, end in pairwise(corners):
+            # All lines run along the edges of pixels.
+            near = QPointF(*_within(part, start))
+            far = QPointF(*_within(part, end))
+            if near != far and _is_along(part, start, end=end):
+                if kept.isEmpty() or kept.currentPosition() != near:
+                    kept.moveTo(near)
+                kept.lineTo(far)
+    return kept.translated(-part.topLeft())
+
+
+def _within(part: QRectF, place: QPointF) -> tuple[float, float]:
+    x = min(max(place.x(), part.left()), part.left() + part.width())
+    return x, min(max(place.y(), part.top()), part.top() + part.height())
+
+
+def _is_along(part: QRectF, start: QPointF, *, end: QPointF) -> bool:
+    """Whether a line that runs across or down runs through a rectangle, not beside it."""
+    if start.x() == end.x():
+        return part.left() <= start.x() <= part.left() + part.width()
+    return part.top() <= start.y() <= part.top() + part.height()

@@ -60,6 +60,14 @@ class SidePane(QWidget):
             return None
         return picture_of(self._workspace.layers, self.image, axis=self.axis, number=index[self.axis])
 
+    def part_mm(self, picture: PlanePicture) -> QRectF:
+        """Return which part of the slice is seen, in mm from its upper left corner."""
+        target, (height_mm, width_mm) = self._target(picture), picture.size_mm
+        seen = QRectF(self.rect()).intersected(target)
+        across, down = width_mm / target.width(), height_mm / target.height()
+        left, top = (seen.left() - target.left()) * across, (seen.top() - target.top()) * down
+        return QRectF(left, top, seen.width() * across, seen.height() * down)
+
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802  # Qt's name
         """Draw the slice, the contours, the cross-hair and the captions."""
         painter = QPainter(self)

@@ -57,7 +57,7 @@ class ThreePlanes(QObject):
             viewer.dims.ndisplay = 2
             self.is_on = is_on
             if is_on:
-                self._were_visible = {one: one.visible for one in self._images()}
+                self._were_visible = {one: one.visible for one in self.images()}
             self._workspace.layers.panes.stacked = is_on
             if is_on:
                 self._begin()
@@ -70,7 +70,7 @@ class ThreePlanes(QObject):
         self.sequence = sequence
         if self.is_on:
             shown = self.image
-            for image in self._images():
+            for image in self.images():
                 image.visible = image is shown
             self._redraw()
         self.changed.emit()
@@ -78,7 +78,7 @@ class ThreePlanes(QObject):
     @property
     def image(self) -> Image | None:
         """The image that the planes show."""
-        wanted = sorted(self._images(), key=lambda one: _role(one) is not self.sequence)
+        wanted = sorted(self.images(), key=lambda one: _role(one) is not self.sequence)
         return wanted[0] if wanted else None
 
     def _begin(self) -> None:
@@ -132,7 +132,8 @@ class ThreePlanes(QObject):
             pane.show_image(self.image, axis)
         self._cross.show(self._workspace.layers.viewer.dims.ndisplay == 2)
 
-    def _images(self) -> list[Image]:
+    def images(self) -> list[Image]:
+        """Return ceT1 and T2 of the open case, as far as it has them."""
         case = self._workspace.case
         found = [] if case is None else self._workspace.layers.find(case.name, SEQUENCES)
         return [layer for layer in found if isinstance(layer, Image)]
