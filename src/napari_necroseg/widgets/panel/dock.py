@@ -164,6 +164,8 @@ class Panel(QWidget):
         if not self.steps:
             self.show_step(self.step)
             yield
+        _make_view(self.viewer)
+        yield
         for name in STEPS[:-1]:
             self.steps[name]
             yield
@@ -191,6 +193,13 @@ class Panel(QWidget):
             self.main_button.setText(main.text)
             self.main_button.setToolTip(main.help)
             self.main_button.setEnabled(main.act is not None)
+
+
+def _make_view(viewer: ViewerModel) -> None:
+    """Put captions, bar, mouse and keys onto the canvas; imported only here, as the steps are."""
+    from napari_necroseg.widgets.view.view import View
+
+    View.of(viewer)
 
 
 def _titles() -> tuple[tuple[str, str], ...]:

@@ -51,8 +51,10 @@ class CaseLayers:
 
     # Emitted with a mask that has been saved, as it was when it was copied.
     saved = Signal(Layer)
-    # Emitted before another case takes the place of the one that is shown.
+    # Emitted before another case takes the place of the one that is shown, and when all of it is there, while
+    # the canvas is still kept as it was.
     leaving = Signal()
+    shown = Signal()
     # Emitted with a prediction whose outline was drawn anew.
     redrawn = Signal(Layer)
 
@@ -109,6 +111,7 @@ class CaseLayers:
         viewer.dims.set_current_step(0, first_slice)
         viewer.canvas.overlays.scale_bar.visible = True
         viewer.canvas.overlays.scale_bar.gridded = True
+        self.shown.emit()
 
     def add_all(self, layers: Sequence[LayerData]) -> Iterator[None]:
         """Add unsaved layers, one per step; the last becomes the active one."""

@@ -81,6 +81,7 @@ class Panes:
         self._pauses = 0
         self._side_by_side = True
         self._stacked = False
+        self._writes_names = True
         for happening in ("inserted", "removed", "reordered"):
             getattr(viewer.layers.events, happening).connect(self._on_layers)
 
@@ -104,6 +105,16 @@ class Panes:
         self._stacked = wanted
         for mirror in self._mirrors.values():
             mirror.set_hidden(wanted)
+        self._arrange()
+
+    @property
+    def writes_names(self) -> bool:
+        """Whether napari writes on each pane which sequence it shows."""
+        return self._writes_names
+
+    @writes_names.setter
+    def writes_names(self, wanted: bool) -> None:
+        self._writes_names = wanted
         self._arrange()
 
     @contextmanager
@@ -202,7 +213,7 @@ class Panes:
         images = [layer for layer in viewer.layers if isinstance(layer, Image) and _is_sequence(layer)]
         upper = next((layer for layer in reversed(images) if layer.visible), None)
         for image in images:
-            image.name_overlay.visible = viewer.canvas.grid.enabled or image is upper
+            image.name_overlay.visible = self._writes_names and (viewer.canvas.grid.enabled or image is upper)
             if image not in self._captioned:
                 self._captioned.add(image)
                 image.events.visible.connect(self._arrange)

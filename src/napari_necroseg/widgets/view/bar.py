@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Literal
+from weakref import ref
 
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
@@ -35,7 +36,8 @@ class ViewBar(QToolBar):
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
-        self._viewer = viewer
+        # Whoever finds the bar by its viewer must not keep that viewer alive.
+        self._viewer = ref(viewer)
         self._groups: dict[str, list[QAction]] = {name: [] for name in GROUPS}
         self._lines: dict[str, QAction] = {}
         for name in GROUPS:
@@ -92,7 +94,10 @@ class ViewBar(QToolBar):
             line.setVisible(name in filled[:-1])
 
     def _follow_theme(self, _event: object = None) -> None:
-        theme = get_theme(self._viewer.theme)
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        theme = get_theme(viewer.theme)
         colours = {
             name: getattr(theme, name).as_hex() for name in ("text", "foreground", "primary", "highlight")
         }

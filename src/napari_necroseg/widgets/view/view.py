@@ -3,36 +3,74 @@
 from weakref import WeakKeyDictionary, ref
 
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QBoxLayout, QWidget
 
+from napari_necroseg.core.project.remembered import remember
 from napari_necroseg.widgets.shared.panes import canvas_of
+from napari_necroseg.widgets.shared.qt_parts import given
 from napari_necroseg.widgets.shared.workspace import Workspace, unwrapped
 from napari_necroseg.widgets.view.bar import ViewBar
+from napari_necroseg.widgets.view.controls import Controls
 from napari_necroseg.widgets.view.plane_controls import PlaneControls
+from napari_necroseg.widgets.view.screen import Screen
 
-_views: "WeakKeyDictionary[ViewerModel, View]" = WeakKeyDictionary()
+# The screen of each viewer with a window. The window owns it, and it holds parts that hold the viewer: held
+# here, too, neither would ever go.
+_screens: "WeakKeyDictionary[ViewerModel, ref[Screen]]" = WeakKeyDictionary()
 
 
 class View:
     """The canvas of a viewer for a reader of images; `View.of` returns the one of a viewer.
 
-    `bar`: the row of buttons above the canvas; `planes`: those of them that choose planes. Both are None for
-    a viewer without a window.
+    It stays when the panel is closed: captions are of use to everybody, and mouse and keys can be given back
+    to napari. `screen`: the parts on the canvas of a window; None for a viewer without one.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = ref(viewer)
-        self.bar: ViewBar | None = None
-        self.planes: PlaneControls | None = None
-        canvas = canvas_of(viewer)
-        if canvas is not None:
-            self.bar = ViewBar(viewer)
-            canvas.parentWidget().layout().insertWidget(0, self.bar)
-            self.planes = PlaneControls(Workspace.of(viewer), self.bar)
+    def __init__(self, screen: Screen | None) -> None:
+        self.screen = screen
 
     @classmethod
     def of(cls, viewer: ViewerModel) -> "View":
         """Return the view of a viewer, made at the first call; napari's proxies are looked through."""
         viewer = unwrapped(viewer)
-        if viewer not in _views:
-            _views[viewer] = cls(viewer)
-        return _views[viewer]
+        canvas = canvas_of(viewer)
+        if canvas is None:
+            return cls(None)
+        known = _screens.get(viewer)
+        screen = None if known is None else known()
+        if screen is None:
+            screen = _made(viewer, canvas)
+            _screens[viewer] = ref(screen)
+        return cls(screen)
+
+    @property
+    def bar(self) -> ViewBar | None:
+        """The row of buttons above the canvas; None for a viewer without a window."""
+        return None if self.screen is None else self.screen.bar
+
+    @property
+    def planes(self) -> PlaneControls | None:
+        """The buttons that choose planes; None for a viewer without a window."""
+        return None if self.screen is None else self.screen.planes
+
+    @property
+    def reader_controls(self) -> bool:
+        """Whether mouse and keys are those of a reader's workstation, not napari's own."""
+        return self.screen is not None and self.screen.reader_controls
+
+    def set_reader_controls(self, wanted: bool) -> None:
+        """Take mouse and keys, or give them back to napari, at once, and remember it."""
+        remember(reader_controls=wanted)
+        if self.screen is not None:
+            self.screen.set_reader_controls(wanted)
+
+
+def _made(viewer: ViewerModel, canvas: QWidget) -> Screen:
+    workspace = Workspace.of(viewer)
+    screen = Screen(workspace, canvas)
+    Controls(workspace, screen)
+    above = given(given(canvas.parentWidget()).layout())
+    assert isinstance(above, QBoxLayout), "napari puts the sliders below the canvas"
+    above.insertWidget(0, screen.bar)
+    screen.left_column.restore()
+    return screen

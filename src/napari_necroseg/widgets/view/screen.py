@@ -1,0 +1,80 @@
+"""All that lies on the canvas of a window, or hears its mouse and keys."""
+
+from typing import Any
+
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QWidget
+
+from napari_necroseg.core.project.remembered import read_remembered
+from napari_necroseg.widgets.shared.workspace import Workspace
+from napari_necroseg.widgets.view.bar import ViewBar
+from napari_necroseg.widgets.view.contour_switch import ContourSwitch
+from napari_necroseg.widgets.view.contrast import Contrast
+from napari_necroseg.widgets.view.fit import Fit
+from napari_necroseg.widgets.view.geometry import is_sequence
+from napari_necroseg.widgets.view.key_sheet import KeySheet
+from napari_necroseg.widgets.view.keyboard_click import KeyboardClick
+from napari_necroseg.widgets.view.keys import Keys
+from napari_necroseg.widgets.view.left_column import LeftColumn
+from napari_necroseg.widgets.view.mouse import Mouse
+from napari_necroseg.widgets.view.overlay import Captions, Sheet
+from napari_necroseg.widgets.view.plane_controls import PlaneControls
+from napari_necroseg.widgets.view.ruler import Ruler
+from napari_necroseg.widgets.view.slider_numbers import SliderNumbers
+from napari_necroseg.widgets.view.window_menu import WindowMenu
+
+
+class Screen(QObject):
+    """The parts on the canvas of a window, which owns this object.
+
+    `bar`: the row of buttons above the canvas; `planes`: those of them that choose planes.
+    """
+
+    def __init__(self, workspace: Workspace, canvas: QWidget) -> None:
+        super().__init__(canvas)
+        viewer: Any = workspace.layers.viewer
+        self._workspace = workspace
+        self.fit = Fit(workspace, self)
+        self.contrast = Contrast(workspace)
+        self.contours = ContourSwitch(workspace)
+        self.sheet = Sheet(workspace, canvas)
+        self.captions = Captions(workspace, self.sheet)
+        self.ruler = Ruler(workspace, self.sheet)
+        self.mouse = Mouse(workspace, canvas, fit=self.fit, ruler=self.ruler)
+        self.keyboard = KeyboardClick(workspace, self.sheet, mouse=self.mouse)
+        self.key_sheet = KeySheet(canvas)
+        self.keys = Keys(canvas)
+        self.numbers = SliderNumbers(viewer, viewer.window._qt_viewer.dims)
+        self.left_column = LeftColumn(viewer, viewer.window._qt_window)
+        self.window_menu = WindowMenu(self.contrast, canvas)
+        self.bar = ViewBar(viewer)
+        self.planes = PlaneControls(workspace, self.bar)
+        # napari draws a box behind the circle of the brush, which stays when the pointer has left the canvas.
+        viewer.canvas.overlays._brush_circle.box = False
+        workspace.layers.panes.writes_names = False
+        for name in ("inserted", "removed"):
+            getattr(viewer.layers.events, name).connect(self._on_layers)
+        self.set_reader_controls(read_remembered().reader_controls)
+        self._on_layers()
+
+    @property
+    def reader_controls(self) -> bool:
+        """Whether mouse and keys are those of a reader's workstation."""
+        return self.mouse.is_on
+
+    def set_reader_controls(self, wanted: bool) -> None:
+        """Take mouse and keys, or leave them to napari."""
+        self.mouse.is_on = self.keys.is_on = wanted
+        if not wanted:
+            self.ruler.clear()
+            self.keyboard.hide()
+
+    def show_captions(self, wanted: bool) -> None:
+        """Write captions on the panes, or leave napari's numbers beside its slider."""
+        self.captions.are_shown = wanted
+        self.sheet.refresh()
+        self._on_layers()
+
+    def _on_layers(self, _event: object = None) -> None:
+        is_captioned = any(is_sequence(layer) for layer in self._workspace.layers.viewer.layers)
+        self.numbers.show(not (is_captioned and self.captions.are_shown))
