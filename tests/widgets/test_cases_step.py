@@ -183,6 +183,29 @@ def test_a_question_is_asked_and_the_answer_goes_on(qtbot, step, cohort_table, t
     assert step.cases.workspace.cohort.names == ("a", "b", "c", "d")
 
 
+def test_another_project_with_a_case_of_the_same_name_is_opened(qtbot, step, cohort_table, other_cohort):
+    step.cases.open_table(cohort_table)
+    wait_for(qtbot, step, "a")
+    step.cases.open_table(other_cohort)
+    qtbot.waitUntil(lambda: step.cases.workspace.case_folder == other_cohort.parent)
+    wait_for(qtbot, step, "a")
+
+
+def test_who_stays_with_a_drawing_stays_in_the_project(
+    qtbot, step, viewer, cohort_table, other_cohort, answer
+):
+    step.cases.open_table(cohort_table)
+    wait_for(qtbot, step, "a")
+    answer("cancel")
+    step.cases.new_mask()
+    viewer.layers["my mask"].paint((1, 3, 3), 1)
+    with qtbot.waitSignal(step.cases.runner.finished):
+        step.cases.open_table(other_cohort)
+    assert step.cases.workspace.cohort_path == cohort_table
+    assert step.cases.workspace.case_folder == cohort_table.parent
+    assert not step.cases.runner.is_busy
+
+
 def test_every_question_has_words_and_labels(tmp_path):
     values = {"sequence": "T2", "names": ("one", "other"), "covered": 0.25, "project": "study"}
     paths = (tmp_path / "x.nii.gz",)

@@ -251,13 +251,27 @@ class CasesParts(DockParts):
                 self.panel.say(str(result))
 
     def _show_cohort(self, opened: OpenedCohort) -> None:
+        before = (self.workspace.cohort, self.workspace.cohort_path)
+        is_same = opened.path is not None and opened.path == self.workspace.cohort_path
         self.notices.forget_dismissed()
         self.workspace.set_cohort(opened.cohort, opened.path)
-        self.around.begin(opened)
-        if len(opened.cohort):
-            self.choose(opened.first or opened.cohort.names[0])
-        else:
+        if not len(opened.cohort):
+            self.around.begin(opened)
             self.panel.say(tr("There is no case in this folder yet. The rows above say why."))
+            return
+        first = opened.first or opened.cohort.names[0]
+        if is_same:
+            self.choose(first)
+        else:
+            # A case of the same name may be open, of another project.
+            self._moves_on = first
+            self.open_case(first)
+            if self.workspace.opening != first:
+                # The person stays with what was drawn.
+                self._on_over()
+                self.workspace.set_cohort(before[0] or Cohort(cases=()), before[1])
+                return
+        self.around.begin(opened)
 
     def _show_mended(self, mended: Mended) -> None:
         """Show a table that was changed; the case is read anew if it is the open one, or if none is."""
