@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QAbstractItemView, QWidget
+from qtpy.QtGui import QFontMetrics, QKeyEvent, QResizeEvent
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Cohort, Sequence
 from napari_necroseg.core.language import ntr, number, tr
 from napari_necroseg.core.project.case_states import CaseState
-from napari_necroseg.widgets.shared.qt_parts import ReadOnlyTable
+from napari_necroseg.widgets.shared.qt_parts import ReadOnlyTable, given
 
 YES, NO, DAMAGED, UNSAVED = "✓", "–", "✗", "⚠"
 _NAME_ROLE = Qt.ItemDataRole.UserRole
-_LEAST_HEIGHT_PX = 180
+_TITLE_PX = 10
+_LEAST_HEIGHT_PX, _LEAST_NAME_PX = 180, 70
 
 
 class CaseTable(ReadOnlyTable):
@@ -31,7 +32,10 @@ class CaseTable(ReadOnlyTable):
         self.head.setMinimumSectionSize(28)
         self.head.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         # The names of the cases need the room more than the titles.
-        self.head.setStyleSheet("QHeaderView::section { font-size: 10px; padding: 2px; }")
+        self.head.setStyleSheet(
+            f"QHeaderView::section {{ font-size: {_TITLE_PX}px; font-weight: normal; padding: 1px; }}"
+        )
+        self.head.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.cellClicked.connect(lambda row, _column: self.chosen.emit(self.name_in(row)))
         self.itemDoubleClicked.connect(lambda item: self.chosen.emit(self.name_in(item.row())))
 
@@ -53,6 +57,25 @@ class CaseTable(ReadOnlyTable):
             return
         super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802  # Qt's name
+        """Give the names what room the other columns leave, and never too little to tell them apart."""
+        super().resizeEvent(event)
+        self._fit_names()
+
+    def _fit_columns(self) -> None:
+        """Make the other columns as narrow as their titles and cells allow."""
+        font = self.head.font()
+        font.setPixelSize(_TITLE_PX)
+        metrics = QFontMetrics(font)
+        for column in range(1, self.columnCount()):
+            title = metrics.horizontalAdvance(given(self.horizontalHeaderItem(column)).text())
+            self.setColumnWidth(column, max(title + 8, self.sizeHintForColumn(column)))
+        self._fit_names()
+
+    def _fit_names(self) -> None:
+        others = sum(self.columnWidth(column) for column in range(1, self.columnCount()))
+        self.setColumnWidth(0, max(_LEAST_NAME_PX, given(self.viewport()).width() - others))
+
     def show_cohort(self, cohort: Cohort, states: Mapping[str, CaseState]) -> None:
         """Fill the table."""
         self.setRowCount(len(cohort))
@@ -61,6 +84,7 @@ class CaseTable(ReadOnlyTable):
                 align = None if column == 0 else Qt.AlignmentFlag.AlignCenter
                 self.put(row, column, text=text, help_text=help_text, align=align)
             self.cell(row, 0).setData(_NAME_ROLE, case.name)
+        self._fit_columns()
 
     def mark(self, name: str) -> None:
         """Show which case is open."""

@@ -34,6 +34,8 @@ from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.worker import Job, NewestJob
 
 PHANTOM_CASES = 8
+# A person waits for these.
+EXAMPLE_CASES = 3
 EXAMPLE_FOLDER = "example"
 
 # Projects in here are gone after a while: they are not remembered.
@@ -112,7 +114,7 @@ class CasesParts(DockParts):
         if (folder / opening.TABLE_NAME).exists():
             self.open_folder(folder)
         else:
-            self.make_phantom_cohort(folder)
+            self.make_phantom_cohort(folder, EXAMPLE_CASES)
 
     def open_phantom_case(self) -> None:
         """Open the next case of the numerical phantom."""
@@ -121,9 +123,9 @@ class CasesParts(DockParts):
         self._moves_on = name
         self.switch.open(name, partial(cases.open_phantom, index))
 
-    def make_phantom_cohort(self, folder: Path) -> None:
+    def make_phantom_cohort(self, folder: Path, n_cases: int = PHANTOM_CASES) -> None:
         """Write a cohort of the phantom into a folder, and open it."""
-        job = partial(cases.make_phantom_cohort, folder, PHANTOM_CASES)
+        job = partial(cases.make_phantom_cohort, folder, n_cases)
         self._run(job, tr("Making the computed images ..."))
 
     def open_case(self, name: str) -> None:
