@@ -59,7 +59,7 @@ COLOURS = {
     Role.PREVIEW: "#ff8fd0",
 }
 # Of several predictions, in turn.
-PREDICTION_COLOURS = (PREDICTION_COLOUR, "#c9fffb", "#8358e8")
+PREDICTION_COLOURS = (PREDICTION_COLOUR, "#8358e8", "#c9fffb")
 # Of an error map: agreement, missed, extra (orange and sky blue of Okabe and Ito).
 ERROR_COLOURS = {1: "#ffffff40", 2: "#e69f00", 3: "#56b4e9"}
 # Larger distances have the brightest colour.

@@ -11,7 +11,9 @@ from napari_necroseg.widgets.shared.plane import shown_axis
 from napari_necroseg.widgets.shared.qt_parts import on_destroyed
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.bar import ViewBar
+from napari_necroseg.widgets.view.cross_click import CrossClick
 from napari_necroseg.widgets.view.figure_maker import FigureMaker
+from napari_necroseg.widgets.view.helper_rows import HelperRows
 from napari_necroseg.widgets.view.solid_view import SolidView
 from napari_necroseg.widgets.view.three_planes import SEQUENCES, ThreePlanes
 from napari_necroseg.widgets.view.turn import turn_to
@@ -67,8 +69,11 @@ class PlaneControls(QObject):
             workspace.layers.viewer.dims.events.ndisplay,
         ):
             self._listeners.connect(event, self.follow)
-        stops = (self.solid_view.listeners.disconnect, self.solid_view.stop, self.figure.stop)
-        on_destroyed(bar, self._listeners.disconnect, *stops)
+        self._click = CrossClick(workspace)
+        self._rows = HelperRows(workspace.layers, parent=bar)
+        heard = (self._listeners, self.solid_view.listeners, self._rows.listeners)
+        stops = (self.solid_view.stop, self.figure.stop)
+        on_destroyed(bar, *stops, *(listeners.disconnect for listeners in heard))
         self.follow()
 
     def follow(self, _event: object = None) -> None:
