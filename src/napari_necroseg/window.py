@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 TITLE = "napari-necroseg"
+INTERRUPTED = 130
 _MS_BETWEEN_TRIES = 30
 
 
@@ -24,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     panel = open_panel(viewer)
     if options.paths:
         open_soon(panel, tuple(path.absolute() for path in options.paths))
-    napari.run()
+    try:
+        napari.run()
+    except KeyboardInterrupt:
+        # The person ended it in the terminal, from which the command says so.
+        return INTERRUPTED
     return 0
 
 

@@ -45,7 +45,7 @@ def test_without_a_screen_one_sentence_and_exit_code_2(started, monkeypatch, cap
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert main(["open"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("necroseg: There is no screen for the window")
+    assert error.startswith("necroseg: There is no screen to open the window on")
     assert error.count("\n") == 1
     assert not started
 

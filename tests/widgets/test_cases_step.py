@@ -120,6 +120,8 @@ def test_a_row_opens_by_a_click_and_by_enter(qtbot, step, moves, cohort_table):
     QTest.keyClick(table, Qt.Key.Key_Down)
     assert table.selected == "c"
     assert step.main().text == "Open c"
+    step.cases.workspace.set_states(dict(step.cases.workspace.states))
+    assert table.selected == "c"
     QTest.keyClick(table, Qt.Key.Key_Return)
     wait_for(qtbot, step, "c")
     assert moves == ["draw"] * 3

@@ -22,6 +22,6 @@ def check_window() -> None:
         raise ResourceError(f"napari is not installed, and the window needs it; {NO_NAPARI}")
     if not has_display():
         raise ResourceError(
-            "There is no screen for the window (neither DISPLAY nor WAYLAND_DISPLAY is set); sit at the "
-            "computer, or log in with ssh -X. Without a window, the other commands do the same work."
+            "There is no screen to open the window on (DISPLAY is not set here); the other commands work "
+            "without one."
         )

@@ -27,6 +27,8 @@ class CaseTable(ReadOnlyTable):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTabKeyNavigation(False)
+        # The open case, and all cases, as they were marked last.
+        self._marked: tuple[str, tuple[str, ...]] = ("", ())
         self.setMinimumHeight(_LEAST_HEIGHT_PX)
         self.setAccessibleName(tr("Cases"))
         self.head.setMinimumSectionSize(28)
@@ -87,17 +89,18 @@ class CaseTable(ReadOnlyTable):
         self._fit_columns()
 
     def mark(self, name: str) -> None:
-        """Show which case is open."""
-        for row in range(self.rowCount()):
-            is_open = self.name_in(row) == name
+        """Show which case is open; another row may stay selected as long as that is the same one."""
+        names = [self.name_in(row) for row in range(self.rowCount())]
+        for row, in_row in enumerate(names):
             for column in range(self.columnCount()):
                 cell = self.cell(row, column)
                 font = cell.font()
-                font.setBold(is_open)
+                font.setBold(in_row == name)
                 cell.setFont(font)
-            if is_open:
-                self.selectRow(row)
-                self.scrollToItem(self.cell(row, 0))
+        if name in names and (name, tuple(names)) != self._marked:
+            self.selectRow(names.index(name))
+            self.scrollToItem(self.cell(names.index(name), 0))
+        self._marked = (name, tuple(names))
 
 
 def _columns() -> dict[str, str]:
