@@ -1,6 +1,7 @@
 """The dock Panel: a header, three steps, the status of the mask in work, and one main button."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from weakref import WeakMethod
 
 from napari.components import ViewerModel
@@ -27,6 +28,9 @@ from napari_necroseg.widgets.panel.step import Step
 from napari_necroseg.widgets.shared.dock import FOOTER, DockLife, scroll_area
 from napari_necroseg.widgets.shared.qt_parts import below, beside, button, given, lay, on_destroyed, tab_order
 from napari_necroseg.widgets.shared.workspace import Stepper, Workspace, unwrapped
+
+if TYPE_CHECKING:
+    from napari_necroseg.widgets.view.view import View
 
 # The names in code, which are remembered, of the steps in their order.
 STEPS = ("cases", "draw", "model", "researchers")
@@ -106,6 +110,7 @@ class Panel(QWidget):
         self._fill()
         self.reopen()
         self.show_step(name)
+        _view_of(self.viewer).speak()
 
     @property
     def is_being_built(self) -> bool:
@@ -164,7 +169,7 @@ class Panel(QWidget):
         if not self.steps:
             self.show_step(self.step)
             yield
-        _make_view(self.viewer)
+        _view_of(self.viewer)
         yield
         for name in STEPS[:-1]:
             self.steps[name]
@@ -195,11 +200,11 @@ class Panel(QWidget):
             self.main_button.setEnabled(main.act is not None)
 
 
-def _make_view(viewer: ViewerModel) -> None:
-    """Put captions, bar, mouse and keys onto the canvas; imported only here, as the steps are."""
+def _view_of(viewer: ViewerModel) -> "View":
+    """Return captions, bar, mouse and keys of the canvas; imported only here, as the steps are."""
     from napari_necroseg.widgets.view.view import View
 
-    View.of(viewer)
+    return View.of(viewer)
 
 
 def _titles() -> tuple[tuple[str, str], ...]:

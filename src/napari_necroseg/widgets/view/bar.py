@@ -74,6 +74,11 @@ class ViewBar(QToolBar):
         self._put(group, action)
         return action
 
+    def retitle(self, action: QAction, *, text: str, help_text: str) -> None:
+        """Give a button other texts, in another language."""
+        action.setText(text)
+        action.setToolTip(help_text)
+
     def button_of(self, action: QAction) -> QToolButton:
         """Return the button of an action, to give it a menu, say."""
         button = self.widgetForAction(action)

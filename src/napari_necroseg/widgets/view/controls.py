@@ -1,10 +1,9 @@
 """The keys of the view with what they do, and its buttons in the bar."""
 
 from functools import partial
-from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QSignalBlocker
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QToolButton
 
@@ -28,18 +27,24 @@ class Controls(QObject):
     def __init__(self, workspace: Workspace, screen: Screen) -> None:
         super().__init__(screen)
         self._workspace, self._screen = workspace, screen
-        screen.keys.add(*self._of_view(), *self._of_cross_hair(), *self._of_slices())
-        # The sheet says how to come back to these keys, too.
+        # The sheet of keys is there for who has napari's own keys, too.
         screen.keys.always = ("F1",)
         screen.key_sheet.set_tables(self.tables)
         self._fill_bar()
+        self.speak()
+        screen.spoken.connect(self.speak)
+
+    def speak(self) -> None:
+        """Put buttons and keys into the language that is chosen."""
+        for action, (text, help_text) in self._titles().items():
+            self._screen.bar.retitle(action, text=text, help_text=help_text)
+        keys = [*self._of_view(), *self._of_planes(), *self._of_cross_hair(), *self._of_slices()]
+        self._screen.keys.own = keys
 
     def tables(self) -> dict[str, Rows]:
         """Return all keys and moves of the mouse, by title."""
         keys = [("  ".join(key.names), key.title) for key in self._screen.keys.entries if key.title]
-        tools = [
-            (str(entry.key), str(entry.title)) for entry in getattr(self._tools(), "entries", ()) if entry.key
-        ]
+        tools = [(entry.shown_key, entry.title) for entry in self._workspace.tools.entries if entry.key]
         tables: dict[str, Rows] = {tr("Mouse"): _mouse_rows(), tr("Keys of the view"): keys}
         if tools:
             tables[tr("Tools")] = tools
@@ -48,9 +53,6 @@ class Controls(QObject):
             ("Ctrl+Z", tr("Take the last stroke back.")),
         ]
         return tables
-
-    def _tools(self) -> Any:
-        return getattr(self._workspace, "tools", None)
 
     def _of_view(self) -> list[Key]:
         screen = self._screen
@@ -66,6 +68,19 @@ class Controls(QObject):
             Key(names=("]",), title=tr("Larger brush"), act=larger, repeats=True),
             Key(names=("Esc",), title=tr("Remove the ruler, this sheet or the cross-hair"), act=self._escape),
             Key(names=("?", "F1"), title=tr("All keys"), act=screen.key_sheet.toggle),
+        ]
+
+    def _of_planes(self) -> list[Key]:
+        planes = self._screen.planes
+        actions = {
+            "F5": (planes.planes[0], tr("Sagittal")),
+            "F6": (planes.planes[2], tr("Coronal")),
+            "F7": (planes.planes[1], tr("Axial")),
+            "F8": (planes.three, tr("Three planes at once")),
+            "F9": (planes.solid, tr("Surfaces in 3D")),
+        }
+        return [
+            Key(names=(name,), title=title, act=action.trigger) for name, (action, title) in actions.items()
         ]
 
     def _of_cross_hair(self) -> list[Key]:
@@ -103,9 +118,7 @@ class Controls(QObject):
         """Change the radius of the brush of the mask in work; False if there is none."""
         workspace = self._workspace
         viewer = workspace.layers.viewer
-        mask = getattr(workspace, "in_hand", None) or workspace.layers.panes.base_of(
-            viewer.layers.selection.active
-        )
+        mask = workspace.in_hand or workspace.layers.panes.base_of(viewer.layers.selection.active)
         if not isinstance(mask, Labels):
             return False
         # napari's size, which the brush in millimetres follows, counts the smallest voxels in the plane.
@@ -132,58 +145,45 @@ class Controls(QObject):
 
     def _fill_bar(self) -> None:
         screen, bar = self._screen, self._screen.bar
-        self.layers = bar.add_button(
-            "layers",
-            tr("Layers"),
-            help_text=tr("Show napari's list of layers and their controls."),
-            toggled=lambda shown: screen.left_column.fold(not shown),
-        )
-        screen.left_column.changed.connect(lambda folded: self._check(self.layers, not folded))
-        menu = bar.add_button(
-            "contrast",
-            tr("Window"),
-            help_text=tr("Window and level. With the mouse: drag with the right button."),
-        )
-        button = bar.button_of(menu)
+        # Their texts are set together, and again in another language.
+        self.layers = bar.add_button("layers", "", help_text="", toggled=self._on_layers)
+        self.window = bar.add_button("contrast", "", help_text="")
+        button = bar.button_of(self.window)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(screen.window_menu)
-        self.contours = bar.add_button(
-            "contours",
-            tr("Contours"),
-            help_text=tr("Show all contours. Key: C"),
-            toggled=self._on_contours,
-        )
-        screen.contours.changed.connect(lambda hidden: self._check(self.contours, not hidden))
-        self._check(self.contours, True)
-        bar.add_button(
-            "tools",
-            tr("Lesion"),
-            help_text=tr("Fit the lesion; again: the whole image. Key: L"),
-            act=screen.fit.to_lesion,
-        )
-        self.ruler = bar.add_button(
-            "tools",
-            tr("Ruler"),
-            help_text=tr("Measure: drag with the left button. Key: R"),
-            toggled=screen.ruler.arm,
-        )
-        screen.ruler.armed.connect(lambda armed: self._check(self.ruler, armed))
-        bar.add_button(
-            "help",
-            "?",
-            help_text=tr("All keys, and what the mouse does. Key: F1"),
-            act=screen.key_sheet.toggle,
-        )
+        self.contours = bar.add_button("contours", "", help_text="", toggled=self._on_contours)
+        self.lesion = bar.add_button("tools", "", help_text="", act=screen.fit.to_lesion)
+        self.ruler = bar.add_button("tools", "", help_text="", toggled=screen.ruler.arm)
+        self.help = bar.add_button("help", "", help_text="", act=screen.key_sheet.toggle)
+        screen.left_column.changed.connect(lambda folded: _check(self.layers, not folded))
+        screen.contours.changed.connect(lambda hidden: _check(self.contours, not hidden))
+        screen.ruler.armed.connect(lambda armed: _check(self.ruler, armed))
+        _check(self.contours, True)
+
+    def _titles(self) -> dict[QAction, tuple[str, str]]:
+        """Return the text and the explanation of each button."""
+        return {
+            self.layers: (tr("Layers"), tr("Show napari's list of layers and their controls.")),
+            self.window: (tr("Window"), tr("Window and level. With the mouse: drag with the right button.")),
+            self.contours: (tr("Contours"), tr("Show all contours. Key: C")),
+            self.lesion: (tr("Lesion"), tr("Fit the lesion; again: the whole image. Key: L")),
+            self.ruler: (tr("Ruler"), tr("Measure: drag with the left button. Key: R")),
+            self.help: ("?", tr("All keys, and what the mouse does. Key: F1")),
+        }
+
+    def _on_layers(self, shown: bool) -> None:
+        self._screen.left_column.fold(not shown)
 
     def _on_contours(self, shown: bool) -> None:
         contours = self._screen.contours
         contours.show() if shown else contours.hide()
 
-    def _check(self, action: QAction, checked: bool) -> None:
-        """Let a button follow what was done otherwise."""
-        action.blockSignals(True)
-        action.setChecked(checked)
-        action.blockSignals(False)
+
+def _check(action: QAction, checked: bool) -> None:
+    """Let a button follow what was done otherwise."""
+    blocker = QSignalBlocker(action)
+    action.setChecked(checked)
+    blocker.unblock()
 
 
 def _mouse_rows() -> Rows:

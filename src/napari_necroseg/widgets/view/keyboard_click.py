@@ -25,6 +25,7 @@ class KeyboardClick:
         self.is_shown = False
         self._clicked_at: Point | None = None
         sheet.painters.append(self._paint)
+        mouse.moved.connect(self._on_mouse)
 
     @property
     def _viewer(self) -> ViewerModel:
@@ -51,17 +52,21 @@ class KeyboardClick:
         return True
 
     def click(self) -> bool:
-        """Click at the cross-hair; a second time at the same place, Enter is the tool's, such as to close."""
+        """Click at the cross-hair.
+
+        A second time at the same place it is a double click for a tool that listens to those; for others,
+        Enter is the tool's own, such as closing a polygon.
+        """
         viewer = self._viewer
         panes = panes_of(viewer)
         if not self.is_shown or not panes or viewer.dims.ndisplay != 2:
             return False
         point = tuple(float(place) for place in viewer.dims.point)
-        if point == self._clicked_at:
-            self._clicked_at = None
+        at, is_second = QPointF(*to_screen(viewer, panes[0], point=point)), point == self._clicked_at
+        self._clicked_at = None if is_second else point
+        if is_second and not self._mouse.is_double_click_heard():
             return False
-        self._clicked_at = point
-        self._mouse.click(QPointF(*to_screen(viewer, panes[0], point=point)))
+        self._mouse.click(at, is_second=is_second)
         return True
 
     def hide(self) -> bool:
@@ -70,6 +75,10 @@ class KeyboardClick:
         self._clicked_at = None
         self._sheet.refresh()
         return was_shown
+
+    def _on_mouse(self) -> None:
+        if self.is_shown:
+            self.hide()
 
     def _voxel_mm(self) -> list[float]:
         """Return the size of a voxel along each of napari's axes."""

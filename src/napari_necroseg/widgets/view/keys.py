@@ -54,22 +54,29 @@ class Key:
 class Keys(QObject):
     """Takes the keys of the view from the canvas, and from the window if nothing in it wants them.
 
-    `is_on`: whether it takes any; off, all keys are napari's, but for those of `always`.
+    `is_on`: whether it takes any; off, all keys are napari's, but for those of `always`. `own`: the keys of
+    the view itself.
     """
 
     def __init__(self, canvas: QWidget) -> None:
         super().__init__(canvas)
         self._canvas, self._window = canvas, canvas.window()
         self.is_on = True
-        self.entries: list[Key] = []
+        self.own: list[Key] = []
+        self._others: list[Key] = []
         self.always: tuple[str, ...] = ()
         for widget in (canvas, self._window):
             if widget is not None:
                 widget.installEventFilter(self)
 
+    @property
+    def entries(self) -> tuple[Key, ...]:
+        """All keys; of two entries for one key, the later one is asked first."""
+        return (*self.own, *self._others)
+
     def add(self, *keys: Key) -> None:
-        """Listen to more keys; of two entries for one key, the later one is asked first."""
-        self.entries.extend(keys)
+        """Listen to more keys."""
+        self._others.extend(keys)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
         """Take a key, or let it go on to napari."""

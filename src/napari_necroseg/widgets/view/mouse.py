@@ -9,6 +9,7 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
@@ -23,6 +24,8 @@ from napari_necroseg.widgets.view.slices import step_slices
 # A right button that moves less is a click, which is the tool's own.
 DRAG_PX = 3.0
 _NOTCH = 120.0
+# napari's own listener to double clicks, in place of which the lesion is fitted.
+_NAPARIS_ZOOM = "double_click_to_zoom"
 _ZOOM_PER_NOTCH = 1.15
 _BUTTONS = Qt.MouseButton
 _NOTHING_HELD = Qt.KeyboardModifier.NoModifier
@@ -44,8 +47,10 @@ class _Held:
 class Mouse(QObject):
     """Takes the events of the mouse on the canvas that are not left to napari.
 
-    `is_on`: whether it takes any; off, the mouse is napari's.
+    `is_on`: whether it takes any; off, the mouse is napari's. `moved`: emitted when the pointer moves.
     """
+
+    moved = Signal()
 
     def __init__(self, workspace: Workspace, canvas: QWidget, *, fit: Fit, ruler: Ruler) -> None:
         super().__init__(canvas)
@@ -127,6 +132,7 @@ class Mouse(QObject):
     def _on_move(self, event: QMouseEvent) -> bool:
         held = self._held
         if held is None:
+            self.moved.emit()
             return False
         moved = event.position() - held.at
         held.is_drag = held.is_drag or max(abs(moved.x()), abs(moved.y())) > DRAG_PX
@@ -158,12 +164,18 @@ class Mouse(QObject):
         if event.button() != _BUTTONS.LeftButton:
             return self._on_press(event)
         active = self._viewer.layers.selection.active
-        if self._ruler.is_armed or (active is not None and str(active.mode) != "pan_zoom"):
+        is_tool = active is not None and str(active.mode) != "pan_zoom"
+        if self._ruler.is_armed or is_tool or self.is_double_click_heard():
             return False
         if event.modifiers() != _NOTHING_HELD:
             return False
         self._fit.to_lesion()
         return True
+
+    def is_double_click_heard(self) -> bool:
+        """Whether something besides napari listens to double clicks, such as the live-wire."""
+        heard_by = self._viewer.mouse_double_click_callbacks
+        return any(getattr(one, "__name__", "") != _NAPARIS_ZOOM for one in heard_by)
 
     def click(
         self,
@@ -171,15 +183,14 @@ class Mouse(QObject):
         *,
         button: Qt.MouseButton = _BUTTONS.LeftButton,
         modifiers: Qt.KeyboardModifier = _NOTHING_HELD,
+        is_second: bool = False,
     ) -> None:
-        """Let napari hear a click, as if it came from the mouse."""
+        """Let napari hear a click, or the second of a double click, as if it came from the mouse."""
         around, kinds = QPointF(self._canvas.mapToGlobal(at.toPoint())), QEvent.Type
+        pressed = kinds.MouseButtonDblClick if is_second else kinds.MouseButtonPress
         self._is_passing = True
         try:
-            for kind, buttons in (
-                (kinds.MouseButtonPress, button),
-                (kinds.MouseButtonRelease, _BUTTONS.NoButton),
-            ):
+            for kind, buttons in ((pressed, button), (kinds.MouseButtonRelease, _BUTTONS.NoButton)):
                 QApplication.sendEvent(
                     self._canvas, QMouseEvent(kind, at, around, button, buttons, modifiers)
                 )

@@ -24,41 +24,10 @@ class PlaneControls(QObject):
 
     def __init__(self, workspace: Workspace, bar: ViewBar) -> None:
         super().__init__(bar)
-        self._workspace = workspace
+        self._workspace, self._bar = workspace, bar
         self.three_planes, self.solid_view = ThreePlanes(workspace), SolidView(workspace)
-        self.planes = {
-            0: self._plane(bar, 0, tr("Sag"), tr("Show sagittal slices, through the cross-hair.")),
-            2: self._plane(bar, 2, tr("Cor"), tr("Show coronal slices, through the cross-hair.")),
-            1: self._plane(bar, 1, tr("Ax"), tr("Show axial slices, through the cross-hair.")),
-        }
-        self.three = bar.add_button(
-            "planes",
-            tr("3 planes"),
-            help_text=tr("Show one sequence in three planes at once; again: both sequences side by side."),
-            toggled=self.three_planes.switch,
-        )
-        self.sequences = {
-            role: bar.add_button(
-                "planes",
-                str(role),
-                help_text=tr("Show {sequence} in all three planes.", sequence=str(role)),
-                act=partial(self.three_planes.show_sequence, role),
-            )
-            for role in SEQUENCES
-        }
-        self.solid = bar.add_button(
-            "planes",
-            tr("3D"),
-            help_text=tr("Show the visible contours as surfaces in space; again: back to the slices."),
-            toggled=self.solid_view.switch,
-        )
         self.figure = FigureMaker(workspace, self.three_planes, parent=bar)
-        bar.add_button(
-            "figure",
-            tr("Figure"),
-            help_text=tr("Save what is shown as a picture or a drawing, with names, scale and scores."),
-            act=self.figure.ask,
-        )
+        self._fill(bar)
         for action in (*self.planes.values(), *self.sequences.values()):
             action.setCheckable(True)
         self.three_planes.changed.connect(self.follow)
@@ -74,7 +43,13 @@ class PlaneControls(QObject):
         heard = (self._listeners, self.solid_view.listeners, self._rows.listeners)
         stops = (self.solid_view.stop, self.figure.stop)
         on_destroyed(bar, *stops, *(listeners.disconnect for listeners in heard))
+        self.speak()
         self.follow()
+
+    def speak(self) -> None:
+        """Put the buttons into the language that is chosen."""
+        for action, (text, help_text) in self._titles().items():
+            self._bar.retitle(action, text=text, help_text=help_text)
 
     def follow(self, _event: object = None) -> None:
         """Show which plane and which sequence is shown."""
@@ -87,9 +62,41 @@ class PlaneControls(QObject):
             action.setVisible(self.three_planes.is_on)
             _check(action, role is self.three_planes.sequence)
 
-    def _plane(self, bar: ViewBar, axis: int, *texts: str) -> QAction:
-        text, help_text = texts
-        return bar.add_button("planes", text, help_text=help_text, act=partial(self._turn, axis))
+    def _fill(self, bar: ViewBar) -> None:
+        """Add the buttons; their texts are set together, and again in another language."""
+        turn, show = self._turn, self.three_planes.show_sequence
+        self.planes = {
+            axis: bar.add_button("planes", "", help_text="", act=partial(turn, axis)) for axis in (0, 2, 1)
+        }
+        self.three = bar.add_button("planes", "", help_text="", toggled=self.three_planes.switch)
+        self.sequences = {
+            role: bar.add_button("planes", "", help_text="", act=partial(show, role)) for role in SEQUENCES
+        }
+        self.solid = bar.add_button("planes", "", help_text="", toggled=self.solid_view.switch)
+        self.picture = bar.add_button("figure", "", help_text="", act=self.figure.ask)
+
+    def _titles(self) -> dict[QAction, tuple[str, str]]:
+        """Return the text and the explanation of each button."""
+        texts = {
+            self.planes[0]: (tr("Sag"), tr("Show sagittal slices, through the cross-hair. Key: F5")),
+            self.planes[2]: (tr("Cor"), tr("Show coronal slices, through the cross-hair. Key: F6")),
+            self.planes[1]: (tr("Ax"), tr("Show axial slices, through the cross-hair. Key: F7")),
+            self.three: (
+                tr("3 planes"),
+                tr("Show one sequence in three planes at once; again: both side by side. Key: F8"),
+            ),
+            self.solid: (
+                tr("3D"),
+                tr("Show the visible contours as surfaces in space; again: back to the slices. Key: F9"),
+            ),
+            self.picture: (
+                tr("Figure"),
+                tr("Save what is shown as a picture or a drawing, with names, scale and scores."),
+            ),
+        }
+        for role, action in self.sequences.items():
+            texts[action] = (str(role), tr("Show {sequence} in all three planes.", sequence=str(role)))
+        return texts
 
     def _turn(self, axis: int) -> None:
         turn_to(self._workspace, axis)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.project.remembered import read_remembered
@@ -27,8 +27,11 @@ from napari_necroseg.widgets.view.window_menu import WindowMenu
 class Screen(QObject):
     """The parts on the canvas of a window, which owns this object.
 
-    `bar`: the row of buttons above the canvas; `planes`: those of them that choose planes.
+    `bar`: the row of buttons above the canvas; `planes`: those of them that choose planes. `spoken`: emitted
+    when another language was chosen.
     """
+
+    spoken = Signal()
 
     def __init__(self, workspace: Workspace, canvas: QWidget) -> None:
         super().__init__(canvas)
@@ -68,6 +71,13 @@ class Screen(QObject):
         if not wanted:
             self.ruler.clear()
             self.keyboard.hide()
+
+    def speak(self) -> None:
+        """Put all texts into the language that is chosen."""
+        self.planes.speak()
+        self.spoken.emit()
+        self.key_sheet.close_it()
+        self.sheet.refresh()
 
     def show_captions(self, wanted: bool) -> None:
         """Write captions on the panes, or leave napari's numbers beside its slider."""

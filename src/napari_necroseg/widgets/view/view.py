@@ -58,6 +58,11 @@ class View:
         """Whether mouse and keys are those of a reader's workstation, not napari's own."""
         return self.screen is not None and self.screen.reader_controls
 
+    def speak(self) -> None:
+        """Put captions, bar and keys into the language that is chosen."""
+        if self.screen is not None:
+            self.screen.speak()
+
     def set_reader_controls(self, wanted: bool) -> None:
         """Take mouse and keys, or give them back to napari, at once, and remember it."""
         remember(reader_controls=wanted)
