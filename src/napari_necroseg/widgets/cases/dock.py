@@ -68,7 +68,7 @@ class CasesParts(DockParts):
         openers, token = self.workspace.openers, self._token
         openers.append(token)
         on_destroyed(self, *self.around.stop_flags(), partial(_remove, openers, token))
-        watch_window(self.viewer, self.workspace)
+        watch_window(self.viewer, self.workspace, also=self.opening)
         self._connect()
         self._on_cohort()
         self._on_case()

@@ -16,11 +16,14 @@ _OBJECT_NAME = "necroseg-drops"
 _DRAGS = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
 
 
-def watch_window(viewer: ViewerModel, workspace: Workspace) -> None:
-    """Watch what is dropped on the window of a viewer, if it has one; it is watched once."""
+def watch_window(viewer: ViewerModel, workspace: Workspace, *, also: QWidget) -> None:
+    """Watch what is dropped on the window of a viewer, if it has one, and on a widget that may float."""
     window = getattr(getattr(viewer, "window", None), "_qt_window", None)
-    if window is not None and window.findChild(QObject, _OBJECT_NAME) is None:
-        Drops(window, workspace)
+    if window is None:
+        return
+    drops = window.findChild(Drops, _OBJECT_NAME) or Drops(window, workspace)
+    also.setAcceptDrops(True)
+    also.installEventFilter(drops)
 
 
 class Drops(QObject):

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_necroseg.core.language import tr
+from napari_necroseg.core.language import ntr, tr
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
 
 _MOST_PX = 210
+
+# More rows take long to build, and nobody reads them before the first are done.
+_MOST_ROWS = 20
 # Of the window: the table needs the room more.
 _MOST_SHARE = 0.2
 _STYLE = "#notice { border-left: 3px solid #d98200; border-radius: 2px; background: rgba(217, 130, 0, 36); }"
@@ -84,8 +87,12 @@ class NoticeList(QScrollArea):
             if row is not None:
                 row.hide()
                 row.deleteLater()
-        for notice in self.notices:
+        notices = self.notices
+        for notice in notices[:_MOST_ROWS]:
             self._rows.addWidget(self._row(notice))
+        left = len(notices) - _MOST_ROWS
+        if left > 0:
+            self._rows.addWidget(WrappedLabel(ntr("1 more ...", "{n} more ...", left)))
         self.setVisible(bool(self.notices))
         self._fit()
 
