@@ -74,6 +74,15 @@ def test_painting_and_undo_show_on_both_sides(viewer, shown):
     assert drawn[-1] == 1
 
 
+def test_an_edit_that_is_reported_before_it_is_made_shows_on_both_sides(viewer, shown):
+    base = viewer.layers["reference"]
+    mirror = mirror_of(shown.panes, base)
+    base.editable = True
+    base.data_setitem((np.array([2, 2]), np.array([1, 1]), np.array([1, 2])), 1)
+    base.data_setitem((np.array([2]), np.array([1]), np.array([1])), 0)
+    np.testing.assert_array_equal(mirror._slice.image.view, base._slice.image.view)
+
+
 def test_a_piece_of_a_stroke_shows_on_both_sides_at_once_and_nothing_else_is_drawn(viewer, shown):
     base = viewer.layers["reference"]
     mirror = mirror_of(shown.panes, base)

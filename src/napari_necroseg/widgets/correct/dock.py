@@ -203,6 +203,7 @@ class CorrectParts(DockParts):
         mask.events.set_data.connect(self._on_rest)
         self._list_slices()
         self.first.refresh()
+        self.reviewing.look_up()
         self._refresh()
 
     def _let_go(self) -> None:
@@ -281,10 +282,10 @@ class CorrectParts(DockParts):
     def _on_removed(self, *_: object) -> None:
         mask = self.hand.mask
         if mask is not None and mask not in self.viewer.layers:
-            voxels = np.array(mask.data)
             self._let_go()
             self.first.drop()
-            self.recovery.offer_removed(voxels)
+            self.recovery.offer_removed(mask)
+            self.reviewing.look_up()
         self.brush.refill()
         self._refresh()
 

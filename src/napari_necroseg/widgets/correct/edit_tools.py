@@ -105,7 +105,9 @@ class EditTools(QWidget):
         mask = self._mask
         if mask is not None:
             self._drag.stop()
-            mask.visible = True
+            if not mask.visible:
+                # napari puts the tool down whenever this is set.
+                mask.visible = True
             self._workspace.layers.viewer.layers.selection.active = mask
             mask.mode = "pan_zoom" if str(mask.mode) == mode else mode
 

@@ -220,7 +220,8 @@ class FirstMask(QWidget):
                 mask.undo()
             base = put.base
         put_voxels(mask, np.where(found & (base == 0), 1, base).astype(base.dtype))
-        mask.visible = True
+        if not mask.visible:
+            mask.visible = True
         self._put = _Put(base=base, after=np.array(mask.data))
 
     def _on_wire(self, found: Mask) -> None:

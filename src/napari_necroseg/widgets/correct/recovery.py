@@ -18,8 +18,11 @@ from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.shared.dock import DockParts
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.notice import Notice
+from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.worker import JobRunner
 
+# The journal of a mask that was removed is closed by then, unless the disk is slow.
+_TRY_MS, _TRIES = 100, 30
 Hold = Callable[[Case, Labels], None]
 
 
@@ -39,8 +42,10 @@ class Recovery(QObject):
         self._workspace = parts.workspace
         self.notice = Notice()
         self._quiet = JobRunner(self)
+        self._again = timer(self, _TRY_MS, act=self.bring_removed_back)
+        self._tries_left = 0
         self._before: Voxels | None = None
-        self._removed: Voxels | None = None
+        self._removed: Labels | None = None
         self._quiet.finished.connect(self._on_recovered)
         self._quiet.failed.connect(self._on_failed)
 
@@ -88,25 +93,31 @@ class Recovery(QObject):
         self._hand.resume(before=before if is_known else None)
         self.recovered.emit()
 
-    def offer_removed(self, voxels: Voxels) -> None:
+    def offer_removed(self, mask: Labels) -> None:
         """Offer to bring back a mask that was just removed from the viewer."""
-        self._removed = voxels
+        self._removed, self._tries_left = mask, _TRIES
         self.notice.tell(
             tr("Mask removed. Take it back?"), button=tr("Take it back"), act=self.bring_removed_back
         )
 
     def bring_removed_back(self) -> None:
         """Bring the removed mask back, from its journal if it has one."""
-        case, voxels, offered = self._workspace.case, self._removed, self._offered()
-        if case is None or voxels is None or voxels.shape != case.grid.shape:
+        case, mask, offered = self._workspace.case, self._removed, self._offered()
+        if case is None or mask is None:
+            return
+        is_drawn = not self._workspace.layers.is_saved(mask)
+        if offered is None and is_drawn and self._tries_left:
+            # Its journal is just being closed.
+            self._tries_left -= 1
+            self._again.start()
             return
         if offered is not None:
             folder = self._workspace.journalling.folder_later()
             self._quiet.start(partial(correct.take_back, folder, case.name, kept=offered))
             return
         self._removed = None
-        mask = self._workspace.layers.new_mask(case)
-        self._workspace.layers.redraw(mask, voxels)
+        # The very same layer: it is saved, or begun with a prediction, as it was.
+        self._workspace.layers.viewer.add_layer(mask)
         self._hold(case, mask)
 
     def _offered(self) -> KeptStrokes | None:

@@ -45,7 +45,8 @@ _HEIGHT = 96
 class Reviewing(QObject):
     """Acts on the buttons of `SignOff`, `part`.
 
-    `changed` is emitted when the cohort's statuses were read, `signed` when the mask in hand was signed off.
+    `changed` is emitted when the cohort's statuses were read, `signed` when the mask in hand was signed off;
+    `remark` says what was left out then, if anything.
     """
 
     changed = Signal()
@@ -58,7 +59,7 @@ class Reviewing(QObject):
         self.part = SignOff()
         self._statuses: Mapping[str, Status] = {}
         self._is_stale = False
-        self._remark = ""
+        self.remark = ""
         self._quiet = JobRunner(dock)
         self.part.wanted.connect(self.sign_off)
         self.part.step_wanted.connect(self.step)
@@ -99,11 +100,13 @@ class Reviewing(QObject):
             panel.say(tr("A mask in hand, of a case in a project, can be signed off."))
         elif not reader.isalpha():
             panel.say(tr("Write your initials first, 1 to 8 letters."))
+            self.part.mark_initials(True)
             self.part.initials.setFocus()
         elif not self._dock.runner.is_busy:
+            self.part.mark_initials(False)
             remember(initials=reader)
             wanted = self._to_sign_off(case, labels, mask=mask, reader=reader)
-            self._remark = self._about_seen()
+            self.remark = self._about_seen()
             return panel.run(partial(correct.sign_off, wanted), tr("Signing off {case} ...", case=case.name))
         return False
 
@@ -113,7 +116,7 @@ class Reviewing(QObject):
         self._hand.signed_off(signed.review.case)
         review = signed.review
         said = tr("{case} is signed off by {reader}.", case=review.case, reader=review.reader)
-        self._dock.panel.say(f"{said}{self._remark}")
+        self._dock.panel.say(f"{said}{self.remark}")
         self.look_up()
         self.signed.emit()
 
@@ -229,6 +232,15 @@ class SignOff(QWidget):
         self.improve_button = button("Improve the model with these", help_text, act=self.improve_wanted)
         self.state = WrappedLabel()
         self._lay_out()
+
+    @property
+    def has_initials(self) -> bool:
+        """Whether there are initials to sign off with; a frame about the field asks for them."""
+        return self.initials.text().strip().isalpha()
+
+    def mark_initials(self, is_missing: bool) -> None:
+        """Draw a frame about the field while initials are missing."""
+        self.initials.setStyleSheet("border: 2px solid #d29922;" if is_missing else "")
 
     def status(self) -> Status | None:
         """Return the status to look for; None for any."""
@@ -370,3 +382,5 @@ class Checklist(QWidget):
         n, total = self.seen
         self.progress.setText(tr("{n} of {total} seen", n=n, total=total))
         self.next_button.setEnabled(bool(self._order))
+        for widget in (self.next_button, self.progress, self.rows):
+            widget.setVisible(bool(self._order))

@@ -120,6 +120,7 @@ class Panel(QWidget):
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
         self.workspace.step_wanted.connect(self.show_step, unique=True)
+        self.status.reopen()
         for step in self.steps.values():
             step.reopen()
         if not self._builder.is_busy:
@@ -128,6 +129,7 @@ class Panel(QWidget):
     def shut_down(self) -> None:
         """Stop all jobs, and hear nothing more of the viewer."""
         self._builder.drop()
+        self.status.shut_down()
         self.workspace.step_wanted.disconnect(self.show_step)
         for step in self.steps.values():
             step.shut_down()

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.language import shown, tr
@@ -18,6 +18,9 @@ from napari_necroseg.widgets.predict.dock import PredictParts
 from napari_necroseg.widgets.scores.dock import ScoresParts
 from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, button, lay
 from napari_necroseg.widgets.view.contour_list import ContourList
+
+# Three slices; the others are scrolled.
+_LIST_HEIGHT = 58
 
 
 class DrawStep(Step):
@@ -66,6 +69,8 @@ class DrawStep(Step):
         if not np.asarray(mask.data).any() and not self.workspace.signed:
             return self._to_begin()
         if self.workspace.case_folder is None:
+            if self.workspace.layers.is_saved(mask):
+                return MainAction(text=tr("The mask is saved"), help=tr("This case is in no project."))
             help_text = tr("This case is in no project: choose where the mask is saved.")
             return MainAction(text=tr("Save the mask ..."), help=help_text, act=self.save)
         if self.workspace.signed and self.workspace.layers.is_saved(mask):
@@ -75,6 +80,9 @@ class DrawStep(Step):
     def sign_off(self) -> None:
         """Sign the mask off, and go on to the next case."""
         self.next_case.goes_on = self.correct.reviewing.sign_off()
+        part = self.correct.reviewing.part
+        if not part.has_initials and part.initials.isEnabled():
+            self._ask_for(part.initials)
 
     def save(self) -> None:
         """Save the mask of a case in no project, where the person chooses."""
@@ -104,6 +112,15 @@ class DrawStep(Step):
         self.next_case.stop()
         super().shut_down()
 
+    def _ask_for(self, field: QWidget) -> None:
+        """Bring a field into view, which is to be filled in first."""
+        area = self.parent()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parent()
+        if area is not None:
+            area.ensureWidgetVisible(field)
+        field.setFocus()
+
     def _to_begin(self) -> MainAction:
         has_prediction = bool(self.predict.predictions())
         if self.predict.model.run() is not None and not has_prediction:
@@ -128,7 +145,7 @@ class DrawStep(Step):
     def _lay_out(self) -> None:
         correct, part = self.correct, self.correct.reviewing.part
         self.contours = ContourList(self.workspace)
-        initials = beside(QLabel(tr("Initials")), part.initials, self.empty_button, wide=self.empty_button)
+        initials = beside(QLabel(tr("Initials")), part.initials, self.empty_button, None)
         top = below(
             correct.notice,
             correct.kept,
@@ -139,9 +156,10 @@ class DrawStep(Step):
             beside(self.again_button, correct.anew_button),
             correct.check,
             initials,
-            part.state,
         )
-        top.setContentsMargins(4, 4, 4, 0)
+        top.setContentsMargins(4, 4, 4, 4)
+        top.setSpacing(5)
+        correct.check.rows.setFixedHeight(_LIST_HEIGHT)
         self.body.addLayout(top)
         self.scores_section.toggled.connect(self._on_scores)
         self.body.addWidget(self.scores_section)
@@ -156,6 +174,7 @@ class DrawStep(Step):
             section.addWidget(widget)
             self.body.addWidget(section)
         self.body.addStretch(1)
+        self.body.setSpacing(0)
 
     def _connect(self) -> None:
         correct, workspace = self.correct, self.workspace

@@ -31,6 +31,8 @@ class NextCase(QObject):
         self.goes_on = False
         self._is_drawn = False
         self._prepared = ""
+        # The case that was left, and what is to be said of its sign-off in the next one.
+        self._remark = ("", "")
         self._runner = JobRunner(self)
         self._soon = timer(self, _WAIT_MS, act=self._prepare)
         self._later = timer(self, _REST_MS, act=self._prepare)
@@ -83,6 +85,11 @@ class NextCase(QObject):
         self.stop()
         self._is_drawn, self._prepared = False, ""
         self._soon.start()
+        case, (left, remark) = self._workspace.case, self._remark
+        self._remark = ("", "")
+        if remark and case is not None and case.name != left:
+            back = partial(self._workspace.case_wanted.emit, left)
+            self._correct.notice.tell(remark, button=tr("Go back"), act=back)
 
     def _on_drawn(self, *_: object) -> None:
         """Leave the processor to the person who draws."""
@@ -98,6 +105,8 @@ class NextCase(QObject):
             self._predict.offer(prepared.prediction)
 
     def _on_signed(self) -> None:
-        if self.goes_on:
+        case, reviewing = self._workspace.case, self._correct.reviewing
+        if self.goes_on and case is not None:
             self.goes_on = False
+            self._remark = (case.name, f"{case.name}:{reviewing.remark}" if reviewing.remark else "")
             self.open()

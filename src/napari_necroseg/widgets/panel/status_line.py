@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_necroseg.core.language import number, tr
 from napari_necroseg.core.masks.components import Mask, Size, measure
@@ -13,7 +13,7 @@ from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.volume import Grid
 from napari_necroseg.layerdata import Began, Role, source_of
 from napari_necroseg.widgets.shared.dock import Listeners
-from napari_necroseg.widgets.shared.qt_parts import below, lay, timer
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, lay, on_destroyed, timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -37,9 +37,12 @@ class StatusLine(QWidget):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
-        self.text, self.scores = QLabel(), QLabel()
-        self.scores.setToolTip(tr("Agreement of the mask in work with the expert's mask of this case."))
-        lay(self, below(self.text, self.scores))
+        self.text, self.state = WrappedLabel(), WrappedLabel()
+        self.text.setToolTip(tr("The mask in work: its volume and its longest diameter."))
+        self.state.setToolTip(
+            tr("Whether the mask is saved and signed off, and how it agrees with the expert's mask.")
+        )
+        lay(self, below(self.text, self.state))
         self._mask: Labels | None = None
         self._measured: _Measured | None = None
         self._work = NewestOnly(self, thread="necroseg-status")
@@ -49,6 +52,7 @@ class StatusLine(QWidget):
         for signal in (workspace.hand_changed, workspace.layers.saved, workspace.journalling.drawn):
             self._listeners.connect(signal, self.refresh)
         self._listeners.connect(workspace.case_changed, self.refresh)
+        on_destroyed(self, self._work.stop_flag(), self._listeners.disconnect)
         self.refresh()
 
     def reopen(self) -> None:
@@ -101,16 +105,15 @@ class StatusLine(QWidget):
 
     def _show(self) -> None:
         case, mask, measured = self._workspace.case, self._mask, self._measured
-        self.scores.setText("" if measured is None else _scores_in_words(measured))
-        self.scores.setVisible(bool(self.scores.text()))
-        if case is None:
-            self.text.setText(tr("No case is open."))
-        elif mask is None:
-            self.text.setText(tr("{case} | no mask", case=case.name))
-        else:
-            size = "" if measured is None else f" | {_size_in_words(measured.size)}"
-            self.text.setText(f"{case.name} | {mask.name}{size} | {self._state(mask)}")
-        self.text.setToolTip(self.text.text())
+        parts, state = [tr("No case is open.")], []
+        if case is not None and mask is None:
+            parts = [case.name, tr("no mask")]
+        elif case is not None and mask is not None:
+            size = "" if measured is None else _size_in_words(measured.size)
+            parts = [case.name, mask.name, size]
+            state = [self._state(mask), "" if measured is None else _scores_in_words(measured)]
+        self.text.say(_joined(parts))
+        self.state.say(_joined(state))
 
     def _state(self, mask: Labels) -> str:
         """Say whether the mask is saved, and by whom it is signed off."""
@@ -139,7 +142,11 @@ def _size_in_words(size: Size) -> str:
     if not size.components:
         return tr("empty")
     ml, mm = number(size.volume_ml, 2), number(size.longest_diameter_mm, 0)
-    return tr("{ml} mL, {mm} mm", ml=ml, mm=mm)
+    return tr("{ml} mL, longest {mm} mm", ml=ml, mm=mm)
+
+
+def _joined(parts: list[str]) -> str:
+    return " | ".join(part for part in parts if part)
 
 
 def _scores_in_words(measured: _Measured) -> str:
@@ -147,5 +154,5 @@ def _scores_in_words(measured: _Measured) -> str:
         return ""
     ml = number(measured.reference_ml, 2)
     if measured.dice is None or np.isnan(measured.dice) or not measured.size.components:
-        return tr("Reference {ml} mL", ml=ml)
-    return tr("Dice {dice} | reference {ml} mL", dice=number(measured.dice, 2), ml=ml)
+        return tr("reference {ml} mL", ml=ml)
+    return tr("Dice {dice}, reference {ml} mL", dice=number(measured.dice, 2), ml=ml)

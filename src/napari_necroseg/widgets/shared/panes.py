@@ -293,6 +293,11 @@ class Mirror:
 
     def _redraw_part(self, event: Any) -> None:
         """Show a piece of a stroke: all of the slice for each move of the mouse takes napari too long."""
+        # A tool reports its edit before it has changed the mask, so that what was just drawn anew may be old.
+        view = self.layer._slice.image.view
+        box = tuple(slice(start, start + n) for start, n in zip(event.offset, event.data.shape, strict=True))
+        if view[box].shape == event.data.shape:
+            view[box] = event.data
         self.layer.events.labels_update(data=event.data, offset=event.offset)
 
     def _take_data(self, _event: Any) -> None:

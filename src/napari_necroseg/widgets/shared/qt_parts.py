@@ -73,6 +73,8 @@ class Section(QCollapsible):
         super().__init__(title, parent)
         # superqt's keeps it from being higher than its hint, which knows nothing of sentences that wrap.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        # Closed ones below each other are a list, not islands.
+        given(self.layout()).setContentsMargins(0, 1, 0, 1)
 
     def expand(self, animate: bool = False) -> None:
         """Open it; it is not animated, since its height is not known before."""
