@@ -215,8 +215,8 @@ class SignOff(QWidget):
         super().__init__(parent)
         self.initials = QLineEdit(read_remembered().initials)
         self.initials.setMaxLength(8)
-        self.initials.setPlaceholderText("initials")
-        self.initials.setToolTip("Your initials, 1 to 8 letters; they are written beside the mask.")
+        self.initials.setPlaceholderText(tr("initials"))
+        self.initials.setToolTip(tr("Your initials, 1 to 8 letters; they are written beside the mask."))
         self.sign_button = button(
             "Sign off",
             "Save the mask into the project's labels, an earlier version being kept, and write beside it who "

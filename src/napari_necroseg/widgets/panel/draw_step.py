@@ -145,7 +145,7 @@ class DrawStep(Step):
     def _lay_out(self) -> None:
         correct, part = self.correct, self.correct.reviewing.part
         self.contours = ContourList(self.workspace)
-        initials = beside(QLabel(tr("Initials")), part.initials, self.empty_button, None)
+        initials = beside(QLabel(tr("Sign off as")), part.initials, self.empty_button, None)
         top = below(
             correct.notice,
             correct.kept,
