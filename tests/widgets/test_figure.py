@@ -99,6 +99,7 @@ def test_contours_of_an_svg_are_lines_over_embedded_pixels(maker):
 
 def test_three_planes_give_three_panels(qtbot, maker, shown, three):
     three.switch(True)
+    shown.screen.finish()
     gathered = maker.gathered()
     assert [panel.letters for panel in gathered.panels] == [tuple("APHF"), tuple("RLAP"), tuple("RLHF")]
     assert all(panel.caption.startswith("ceT1") for panel in gathered.panels)

@@ -34,11 +34,13 @@ def shown(viewer, make_case):
 def three(qtbot, shown):
     made = ThreePlanes(shown)
     made.switch(True)
+    shown.screen.finish()
     for pane in made.panes:
         qtbot.addWidget(pane)
         pane.resize(300, 240)
     yield made
     made.switch(False)
+    shown.screen.finish()
 
 
 @pytest.fixture
@@ -54,12 +56,13 @@ def seen(viewer):
     return [layer.name for layer in viewer.layers if layer.visible]
 
 
-def test_one_sequence_is_shown_and_both_come_back(viewer, three):
+def test_one_sequence_is_shown_and_both_come_back(viewer, three, shown):
     assert seen(viewer) == ["ceT1", "reference"]
     assert not viewer.canvas.grid.enabled
     three.show_sequence(Role.T2)
     assert seen(viewer) == ["T2", "reference"]
     three.switch(False)
+    shown.screen.finish()
     assert set(seen(viewer)) == {"ceT1", "T2", "reference", "reference (on T2)"}
     assert viewer.canvas.grid.enabled
 

@@ -124,7 +124,7 @@ def test_three_planes_and_3d_leave_the_window_as_large_as_it_is(qtbot, window, v
     assert window.scene.camera.view_direction[0] < 0
     assert window.scene.camera.up_direction[1] < 0
     view.planes.three.trigger()
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: not workspace.screen.is_busy)
     assert not any(pane.isVisible() for pane in panes)
     assert window.dims.ndisplay == 2
     assert not view.planes.solid.isChecked()

@@ -100,12 +100,13 @@ class Panes:
         """Whether all layers lie in one pane for a while; the mirrors are kept, hidden, for later."""
         return self._stacked
 
-    @stacked.setter
-    def stacked(self, wanted: bool) -> None:
+    def stack(self, wanted: bool) -> Iterator[None]:
+        """Put all layers into one pane, or back into two; yields after each thing that takes napari long."""
         self._stacked = wanted
         for mirror in self._mirrors.values():
             mirror.set_hidden(wanted)
-        self._arrange()
+            yield
+        yield from self.arrange()
 
     @property
     def writes_names(self) -> bool:

@@ -114,8 +114,8 @@ class SolidView(QObject):
             is_stacked=layers.panes.stacked,
         )
         with self._switching():
-            layers.panes.stacked = True
-            yield
+            for _step in layers.panes.stack(True):
+                yield
             for layer in list(viewer.layers):
                 layers.aside.put([layer])
                 yield
@@ -143,7 +143,8 @@ class SolidView(QObject):
             viewer.dims.ndisplay = 2
             viewer.dims.order = before.order
             yield
-            self._layers.panes.stacked = before.is_stacked
+            for _step in self._layers.panes.stack(before.is_stacked):
+                yield
             for _layer in self._layers.aside.bring_back():
                 yield
             viewer.scene.camera.center, viewer.scene.camera.zoom = before.center, before.zoom

@@ -1,17 +1,18 @@
 """One sequence in three planes at once: napari's canvas, where one draws, and two light panes beside it."""
 
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.shared.dock import Listeners
-from napari_necroseg.widgets.shared.panes import shown_at_once
+from napari_necroseg.widgets.shared.panes import canvas_of, shown_at_once
 from napari_necroseg.widgets.shared.plane import shown_axis
-from napari_necroseg.widgets.shared.qt_parts import on_destroyed, timer
+from napari_necroseg.widgets.shared.qt_parts import given, on_destroyed, timer
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.canvas_cross import CanvasCross
 from napari_necroseg.widgets.view.side_pane import SidePane
@@ -47,23 +48,11 @@ class ThreePlanes(QObject):
         self._listen()
 
     def switch(self, is_on: bool) -> None:
-        """Show one sequence in three planes, or both sequences side by side."""
-        if is_on == self.is_on:
-            return
-        viewer = self._workspace.layers.viewer
-        self._workspace.screen.finish()
-        self._workspace.cross_hair.settle()
-        with shown_at_once(viewer):
-            viewer.dims.ndisplay = 2
+        """Show one sequence in three planes, or both sequences side by side; napari takes a while for it."""
+        if is_on != self.is_on:
             self.is_on = is_on
-            if is_on:
-                self._were_visible = {one: one.visible for one in self.images()}
-            self._workspace.layers.panes.stacked = is_on
-            if is_on:
-                self._begin()
-            else:
-                self._end()
-        self.changed.emit()
+            self._workspace.screen.start(self._begin() if is_on else self._end())
+            self.changed.emit()
 
     def show_sequence(self, sequence: Role) -> None:
         """Show ceT1 or T2 in all three planes; a case without it shows the other."""
@@ -81,27 +70,41 @@ class ThreePlanes(QObject):
         wanted = sorted(self.images(), key=lambda one: _role(one) is not self.sequence)
         return wanted[0] if wanted else None
 
-    def _begin(self) -> None:
-        self._hear()
-        self._column = self._made_column() if self._column is None else self._column
-        self._column.setVisible(True)
-        self.show_sequence(self.sequence)
-        self._cross.show(True)
-        fit(self._workspace.layers.viewer)
-
-    def _end(self) -> None:
-        if self._column is not None:
-            self._column.setVisible(False)
-        self._cross.show(False)
+    def _begin(self) -> Iterator[None]:
         viewer = self._workspace.layers.viewer
-        for image, was_visible in self._were_visible.items():
-            if image in viewer.layers:
-                image.visible = was_visible
-        self._were_visible = {}
-        fit(viewer)
+        self._workspace.cross_hair.settle()
+        with shown_at_once(viewer):
+            viewer.dims.ndisplay = 2
+            self._were_visible = {one: one.visible for one in self.images()}
+            for _step in self._workspace.layers.panes.stack(True):
+                yield
+            self._hear()
+            self._column = self._made_column() if self._column is None else self._column
+            self._column.setVisible(True)
+            yield
+            self.show_sequence(self.sequence)
+            yield
+            fit(viewer)
+        self._redraw()
+
+    def _end(self) -> Iterator[None]:
+        viewer = self._workspace.layers.viewer
+        with shown_at_once(viewer):
+            viewer.dims.ndisplay = 2
+            if self._column is not None:
+                self._column.setVisible(False)
+            self._cross.show(False)
+            for image, was_visible in self._were_visible.items():
+                if image in viewer.layers:
+                    image.visible = was_visible
+                    yield
+            self._were_visible = {}
+            for _step in self._workspace.layers.panes.stack(False):
+                yield
+            fit(viewer)
 
     def _made_column(self) -> QWidget:
-        """Put the two panes beside the canvas, in napari's central widget."""
+        """Put the two panes beside the canvas, between the bar above it and the slider below."""
         column = QWidget()
         layout = QVBoxLayout(column)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -110,11 +113,9 @@ class ThreePlanes(QObject):
             pane = SidePane(self._workspace, axis=axis, enlarge=self._enlarge)
             self.panes.append(pane)
             layout.addWidget(pane)
-        window: Any = getattr(self._workspace.layers.viewer, "window", None)
-        if window is not None:
-            middle = window._qt_window.centralWidget().layout()
-            middle.addWidget(column, 2)
-            middle.setStretch(0, 5)
+        canvas = canvas_of(self._workspace.layers.viewer)
+        if canvas is not None:
+            _put_beside(canvas, column)
         on_destroyed(column, self._listeners.disconnect)
         return column
 
@@ -167,6 +168,17 @@ class ThreePlanes(QObject):
     def _on_change(self, _event: object = None) -> None:
         if self.is_on and not self._soon.isActive():
             self._soon.start()
+
+
+def _put_beside(canvas: QWidget, column: QWidget) -> None:
+    below: Any = given(canvas.parentWidget()).layout()
+    place = below.indexOf(canvas)
+    below.removeWidget(canvas)
+    both = QHBoxLayout()
+    both.setSpacing(4)
+    both.addWidget(canvas, 5)
+    both.addWidget(column, 2)
+    below.insertLayout(place, both, 1)
 
 
 def _role(layer: Layer) -> Role | None:
