@@ -49,6 +49,8 @@ class Remembered(Config):
     language: Language = "system"
     # Whether mouse and keys are those of a reader's workstation; off, they are napari's own.
     reader_controls: bool = True
+    # Whether each image says which sequence, slice and side it shows.
+    captions: bool = True
     # Whether napari's column of layers is folded away.
     hides_layers: bool = True
     # How long learning may take.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 STEPS = ("cases", "draw", "model", "researchers")
 _MAIN_STYLE = (
     "QPushButton { background: #1f6feb; color: white; font-weight: bold; padding: 7px; border-radius: 4px; }"
-    "QPushButton:hover { background: #2b7bf5; }"
+    "QPushButton:hover { background: #1a5fd0; }"
     "QPushButton:focus { border: 2px solid white; }"
     "QPushButton:disabled { background: #555b66; color: #c9ccd1; }"
 )
@@ -70,6 +70,7 @@ class Panel(QWidget):
         self.header = Header(self.workspace)
         self.settings = SettingsButton()
         self.settings.language_chosen.connect(self.speak)
+        self.settings.view_chosen.connect(lambda: _view_of(self.viewer).follow_choices())
         self.status = StatusLine(self.workspace)
         self.main_button = button("", "")
         self.main_button.setObjectName("necroseg-main")

@@ -16,9 +16,14 @@ _WIDTH_PX = 30
 
 
 class SettingsButton(QToolButton):
-    """A button that opens the settings; `language_chosen` is emitted when another language was chosen."""
+    """A button that opens the settings.
+
+    `language_chosen`: emitted when another language was chosen. `view_chosen`: emitted when captions or mouse
+    and keys are to be others; what was chosen is remembered by then.
+    """
 
     language_chosen = Signal()
+    view_chosen = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +45,7 @@ class SettingsButton(QToolButton):
         menu = self.menu_shown
         menu.clear()
         self._add_languages(given(menu.addMenu(tr("Language"))))
+        self._add_switches(menu)
         menu.addSeparator()
         given(menu.addAction(tr("Clear what is remembered ..."))).triggered.connect(self._clear)
 
@@ -51,6 +57,22 @@ class SettingsButton(QToolButton):
             action.setChecked(name == now)
             action.triggered.connect(partial(self._choose, name))
             group.addAction(action)
+
+    def _add_switches(self, menu: QMenu) -> None:
+        now = read_remembered()
+        switches = {
+            "reader_controls": (tr("Mouse and keys of a reader's workstation"), now.reader_controls),
+            "captions": (tr("Captions on the images"), now.captions),
+        }
+        for name, (title, is_on) in switches.items():
+            action = given(menu.addAction(title))
+            action.setCheckable(True)
+            action.setChecked(is_on)
+            action.triggered.connect(partial(self._switch, name))
+
+    def _switch(self, name: str, is_on: bool) -> None:
+        remember(**{name: is_on})
+        self.view_chosen.emit()
 
     def _choose(self, name: Language, *_: object) -> None:
         if read_remembered().language != name:

@@ -315,7 +315,7 @@ class Dock(DockParts):
         inside.setLayout(scrolling)
         area = scroll_area(inside)
         footer = QLabel(tr(FOOTER))
-        footer.setStyleSheet("font-size: 10px; color: gray;")
+        footer.setStyleSheet("font-size: 10px;")
         footer.setContentsMargins(6, 0, 6, 2)
         outer = below(self.top, area, self.panel, footer)
         outer.setStretchFactor(area, 1)

@@ -7,9 +7,10 @@ from weakref import ref
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QAction
+from qtpy.QtGui import QAction, QIcon
 from qtpy.QtWidgets import QToolBar, QToolButton, QWidget
 
+from napari_necroseg.core.language import tr
 from napari_necroseg.widgets.shared.qt_parts import given
 
 # From left to right; between two groups that are not empty there is a line.
@@ -24,6 +25,7 @@ QToolButton:checked {{ background: {primary}; border-color: {highlight}; }}
 QToolButton:focus {{ border: 1px solid {text}; }}
 QToolButton:disabled {{ color: {highlight}; }}
 QToolButton[popupMode="2"] {{ padding-right: 16px; }}
+QToolButton#qt_toolbar_ext_button {{ padding: 0px; font-size: 15px; border-color: {highlight}; }}
 QToolBar::separator {{ background: {highlight}; width: 1px; margin: 4px 3px; }}
 """
 
@@ -44,6 +46,7 @@ class ViewBar(QToolBar):
             self._lines[name] = given(self.addSeparator())
             self._lines[name].setVisible(False)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._name_rest()
         self._follow_theme()
         viewer.events.theme.connect(self._follow_theme)
 
@@ -97,6 +100,16 @@ class ViewBar(QToolBar):
         filled = [name for name in GROUPS if self._groups[name]]
         for name, line in self._lines.items():
             line.setVisible(name in filled[:-1])
+
+    def _name_rest(self) -> None:
+        """Let the button of the menu at the end be seen: Qt's arrow is dark on dark."""
+        rest = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        if rest is not None:
+            rest.setIcon(QIcon())
+            rest.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+            rest.setText("»")
+            rest.setAccessibleName(tr("More"))
+            rest.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def _follow_theme(self, _event: object = None) -> None:
         viewer = self._viewer()

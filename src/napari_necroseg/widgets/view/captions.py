@@ -11,7 +11,7 @@ from napari_necroseg.layerdata import LayerSource, source_of
 from napari_necroseg.widgets.shared.plane import shown_axis
 
 _AXES = 3
-# Readers say head and foot, not superior and inferior.
+# Readers say head and foot, not superior and inferior; in German, too.
 _SAID = {"L": "L", "R": "R", "A": "A", "P": "P", "S": "H", "I": "F"}
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "S": "I", "I": "S"}
 
@@ -73,7 +73,7 @@ def _place(viewer: ViewerModel, image: Image, *, axis: int, source: LayerSource)
     letter = _SAID[code if distance_mm > 0 else _OPPOSITE[code]]
     if abs(distance_mm) < 0.5:
         return f"{counted}  ·  {tr('middle')}"
-    return f"{counted}  ·  {tr(letter)} {number(abs(distance_mm))} mm"
+    return f"{counted}  ·  {letter} {number(abs(distance_mm))} mm"
 
 
 def _edges(viewer: ViewerModel, source: LayerSource) -> tuple[str, ...]:
@@ -87,4 +87,4 @@ def _edges(viewer: ViewerModel, source: LayerSource) -> tuple[str, ...]:
         right = _OPPOSITE[right]
     mark = "" if source.grid.position is Position.STATED else "?"
     codes = (_OPPOSITE[right], _OPPOSITE[below], right, below)
-    return tuple(tr(_SAID[code]) + mark for code in codes)
+    return tuple(_SAID[code] + mark for code in codes)

@@ -15,7 +15,7 @@ _STYLE = (
     "QFrame#keys { background: rgba(20, 22, 28, 235); border: 1px solid #8a93a3; border-radius: 6px; }"
     "QFrame#keys QWidget { background: transparent; color: #ffffff; }"
 )
-_MARGIN_PX = 20
+_MARGIN_PX = 8
 
 
 class KeySheet(QFrame):
@@ -34,7 +34,7 @@ class KeySheet(QFrame):
         self._area.setWidgetResizable(True)
         self._area.setWidget(self.text)
         layout = below(self._area)
-        layout.setContentsMargins(14, 10, 14, 10)
+        layout.setContentsMargins(10, 8, 10, 8)
         self.setLayout(layout)
         canvas.installEventFilter(self)
         self.hide()
@@ -73,7 +73,7 @@ class KeySheet(QFrame):
         canvas = self.parentWidget()
         assert canvas is not None, "it is made on a canvas"
         hint = self.text.sizeHint()
-        width = min(hint.width() + 60, canvas.width() - 2 * _MARGIN_PX)
+        width = min(hint.width() + 44, canvas.width() - 2 * _MARGIN_PX)
         height = min(hint.height() + 44, canvas.height() - 2 * _MARGIN_PX)
         self.setGeometry((canvas.width() - width) // 2, (canvas.height() - height) // 2, width, height)
 
@@ -87,14 +87,14 @@ def _as_html(tables: dict[str, Rows]) -> str:
         columns[lower].append(_table(title, rows))
         lengths[lower] += len(rows) + 2
     cells = "".join(
-        f"<td style='padding-right: 28px' valign='top'>{''.join(one)}</td>" for one in columns if one
+        f"<td style='padding-right: 18px' valign='top'>{''.join(one)}</td>" for one in columns if one
     )
     return f"<table><tr>{cells}</tr></table>"
 
 
 def _table(title: str, rows: Rows) -> str:
     lines = "".join(
-        f"<tr><td style='padding-right: 14px'><b>{html.escape(key)}</b></td><td>{html.escape(text)}</td></tr>"
+        f"<tr><td style='padding-right: 10px'><b>{html.escape(key)}</b></td><td>{html.escape(text)}</td></tr>"
         for key, text in rows
     )
     return f"<p style='margin-top: 6px'><b>{html.escape(title)}</b></p><table>{lines}</table>"

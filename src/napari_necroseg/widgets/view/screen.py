@@ -54,23 +54,27 @@ class Screen(QObject):
         self.planes = PlaneControls(workspace, self.bar)
         # napari draws a box behind the circle of the brush, which stays when the pointer has left the canvas.
         viewer.canvas.overlays._brush_circle.box = False
-        workspace.layers.panes.writes_names = False
         for name in ("inserted", "removed"):
             getattr(viewer.layers.events, name).connect(self._on_layers)
-        self.set_reader_controls(read_remembered().reader_controls)
-        self._on_layers()
+        self.follow_choices()
 
     @property
     def reader_controls(self) -> bool:
         """Whether mouse and keys are those of a reader's workstation."""
         return self.mouse.is_on
 
-    def set_reader_controls(self, wanted: bool) -> None:
-        """Take mouse and keys, or leave them to napari."""
-        self.mouse.is_on = self.keys.is_on = wanted
-        if not wanted:
+    def follow_choices(self) -> None:
+        """Take mouse and keys or leave them to napari, and write captions or not, as is remembered."""
+        remembered = read_remembered()
+        self.mouse.is_on = self.keys.is_on = remembered.reader_controls
+        if not remembered.reader_controls:
             self.ruler.clear()
             self.keyboard.hide()
+        self.captions.are_shown = remembered.captions
+        # Without captions, napari says at least which sequence is which.
+        self._workspace.layers.panes.writes_names = not remembered.captions
+        self.sheet.refresh()
+        self._on_layers()
 
     def speak(self) -> None:
         """Put all texts into the language that is chosen."""
@@ -78,12 +82,6 @@ class Screen(QObject):
         self.spoken.emit()
         self.key_sheet.close_it()
         self.sheet.refresh()
-
-    def show_captions(self, wanted: bool) -> None:
-        """Write captions on the panes, or leave napari's numbers beside its slider."""
-        self.captions.are_shown = wanted
-        self.sheet.refresh()
-        self._on_layers()
 
     def _on_layers(self, _event: object = None) -> None:
         is_captioned = any(is_sequence(layer) for layer in self._workspace.layers.viewer.layers)

@@ -1,4 +1,7 @@
-"""Hides the numbers of napari's slider of slices, which count from 0, where a caption counts from 1."""
+"""Hides the numbers of napari's slider of slices, which count from 0, where a caption counts from 1.
+
+The name of its axis, such as *row*, goes with them.
+"""
 
 from contextlib import suppress
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QWidget
 
-_NUMBERS = ("slice_label", "slice_label_sep")
+_NUMBERS = ("slice_label", "slice_label_sep", "axis_label")
 
 
 class SliderNumbers:

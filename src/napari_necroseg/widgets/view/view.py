@@ -66,8 +66,12 @@ class View:
     def set_reader_controls(self, wanted: bool) -> None:
         """Take mouse and keys, or give them back to napari, at once, and remember it."""
         remember(reader_controls=wanted)
+        self.follow_choices()
+
+    def follow_choices(self) -> None:
+        """Do as is remembered now: mouse and keys, and captions."""
         if self.screen is not None:
-            self.screen.set_reader_controls(wanted)
+            self.screen.follow_choices()
 
 
 def _made(viewer: ViewerModel, canvas: QWidget) -> Screen:
