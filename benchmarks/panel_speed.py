@@ -201,11 +201,9 @@ class Visit:
         serve(READ_AHEAD_S)
         before = self._case()
         button = next(one for one in self.panel.header.children() if _text_of(one) == sign)
-
-        def is_there() -> bool:
-            return self._case() != before and self._shows_both()
-
-        seconds = self.frames.seconds_until(is_there, lambda: self.person.press(button))
+        seconds = self.frames.seconds_until(
+            lambda: self._shows_both_but_of(before), lambda: self.person.press(button)
+        )
         self._wait_for_case(before)
         return seconds
 
@@ -286,11 +284,12 @@ class Visit:
     def _case(self) -> str:
         return "" if self.workspace.case is None else self.workspace.case.name
 
-    def _shows_both(self) -> bool:
+    def _shows_both_but_of(self, earlier: str) -> bool:
+        """Whether both sequences of another case are there; the workspace may learn of it later."""
         from napari_necroseg.layerdata import Role, source_of
 
         sources = [source_of(layer.metadata) for layer in self.viewer.layers if layer.visible]
-        roles = {source.role for source in sources if source and source.case == self._case()}
+        roles = {source.role for source in sources if source and source.case != earlier}
         return {Role.CET1, Role.T2} <= roles
 
     def _mask_size(self) -> int:
