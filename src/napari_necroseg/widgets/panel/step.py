@@ -31,6 +31,8 @@ class Step(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[DockParts] = []
+        self._kept = QWidget(self)
+        self._kept.hide()
         self.body = QVBoxLayout()
         lay(self, self.body)
 
@@ -40,6 +42,9 @@ class Step(QWidget):
         Their job's progress is shown by the panel. Where their widgets go is up to the step.
         """
         self.parts.append(parts)
+        if parts.parent() is None:
+            # It is destroyed with this step, also where the step lays out only what is in it.
+            parts.setParent(self._kept)
         runner = parts.runner
         for happening in (runner.started, runner.finished, runner.failed, runner.cancelled):
             happening.connect(self._on_job)
