@@ -40,6 +40,7 @@ class Walk:
     clicks: int
     scrolls: int
     seconds: float
+    pressed: tuple[str, ...]
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
         model = options.model or train_on_phantoms(Path(folder) / "phantoms")
         walks, menu_clicks = walk_all(options.cases, model, work=Path(folder), zone=zone)
     for walk in walks:
-        print(json.dumps(asdict(walk)) if options.json else in_words(walk))
+        print(as_json(walk) if options.json else in_words(walk))
     if not options.json:
         print(f"From napari without the panel: {menu_clicks} clicks more.")
     sys.exit(any(walk.clicks > MOST_CLICKS[walk.goal] for walk in walks))
@@ -109,7 +110,11 @@ class Reader:
         self.person = Person(viewer)
         self.menu_clicks = 0
         self._click, self._predict = tr("Click on the zone"), tr("Predict")
-        self._open, self._sign = tr("Open folder ..."), tr("Sign off and next")
+        self._open, self._sign, self._sign_last = (
+            tr("Open folder ..."),
+            tr("Sign off and next"),
+            tr("Sign off"),
+        )
         viewer.window.resize(*SIZE_PX)
         viewer.window._qt_window.activateWindow()
         serve(1.0)
@@ -148,11 +153,13 @@ class Reader:
     def _walk(self, goal: str) -> Iterator[list[Walk]]:
         person, begun = self.person, time.perf_counter()
         before = person.clicks, person.scrolls
+        person.pressed.clear()
         walked: list[Walk] = []
         yield walked
         seconds = round(time.perf_counter() - begun, 1)
         clicks, scrolls = person.clicks - before[0], person.scrolls - before[1]
-        walked.append(Walk(goal=goal, clicks=clicks, scrolls=scrolls, seconds=seconds))
+        pressed = tuple(person.pressed)
+        walked.append(Walk(goal=goal, clicks=clicks, scrolls=scrolls, seconds=seconds, pressed=pressed))
 
     def _outline(self) -> None:
         """Do what the main button says until the open case has a mask."""
@@ -171,18 +178,20 @@ class Reader:
 
     def _sign_off(self) -> None:
         """Sign off, and wait until the signature is on disk and the next case stands."""
-        case = self._case()
-        self._press(self._sign)
+        case, is_last = self._case(), self._main.text() == self._sign_last
+        self._press(self._sign, self._sign_last)
+        self.person.write_initials()
         self.person.wait_until(lambda: self._is_signed(case), f"signature of {case}")
-        self._wait_for_case(case)
+        if not is_last:
+            self._wait_for_case(case)
 
     @property
     def _main(self) -> Any:
         """The main button of the panel."""
         return self.person.widget_named(MAIN_BUTTON)
 
-    def _press(self, text: str) -> None:
-        self.person.wait_until(lambda: self._offers(text), f"main button {text!r}")
+    def _press(self, *texts: str) -> None:
+        self.person.wait_until(lambda: self._offers(*texts), f"main button among {texts}")
         self.person.press(self._main)
 
     def _offers(self, *texts: str) -> bool:
@@ -190,7 +199,7 @@ class Reader:
         return main is not None and main.isEnabled() and main.text() in texts
 
     def _wait_for_button(self) -> None:
-        texts = (self._click, self._predict, self._sign, self._open)
+        texts = (self._click, self._predict, self._sign, self._sign_last, self._open)
         self.person.wait_until(
             lambda: self._offers(*texts), "main button that says one of " + ", ".join(texts)
         )
@@ -300,13 +309,18 @@ def train_on_phantoms(folder: Path) -> Path:
     return run
 
 
+def as_json(walk: Walk) -> str:
+    """Return the figures as a line of JSON."""
+    return json.dumps({name: value for name, value in asdict(walk).items() if name != "pressed"})
+
+
 def in_words(walk: Walk) -> str:
     """Say what a goal took, and whether it holds."""
     most = MOST_CLICKS[walk.goal]
     verdict = "met" if walk.clicks <= most else "missed"
     return (
         f"{walk.goal.replace('_', ' ')}: {walk.clicks} clicks (goal: {most}; {verdict}), "
-        f"{walk.scrolls} turns of the wheel, {walk.seconds:.1f} s"
+        f"{walk.scrolls} turns of the wheel, {walk.seconds:.1f} s: {' > '.join(walk.pressed)}"
     )
 
 

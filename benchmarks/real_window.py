@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QEvent, QEventLoop, QObject, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QWheelEvent
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QLineEdit, QMessageBox, QWidget
 
@@ -37,6 +38,8 @@ class Person:
 
     def __init__(self, viewer: Any, *, initials: str = "AB") -> None:
         self.viewer, self.initials = viewer, initials
+        # What was pressed, in words.
+        self.pressed: list[str] = []
         self._asked = ""
         self._counter = _Counter()
         _application().installEventFilter(self._counter)
@@ -105,6 +108,7 @@ class Person:
         under = QApplication.widgetAt(widget.mapToGlobal(place))
         if under is None or not (under is widget or widget.isAncestorOf(under)):
             raise StuckError(f"{_words_of(widget)!r} is out of sight, below {under}.")
+        self.pressed.append(_words_of(widget))
         QTest.mouseMove(widget, place)
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=place)
 
@@ -167,6 +171,14 @@ class Person:
         )
         QApplication.sendEvent(self._canvas, event)
         serve(0.02)
+
+    def write_initials(self) -> None:
+        """Write the initials where the cursor waits for them in an empty line, and press Enter."""
+        serve(0.1)
+        line = self.viewer.window._qt_window.focusWidget()
+        if isinstance(line, QLineEdit) and line.isVisible() and not line.text():
+            QTest.keyClicks(line, self.initials)
+            QTest.keyClick(line, Qt.Key.Key_Return)
 
     def _answer_dialog(self) -> None:
         """Type the initials where they are asked for; any other question stops the person."""
@@ -231,5 +243,7 @@ def _words_of(widget: QWidget) -> str:
         return f"{widget.text()} {widget.informativeText()}"
     if isinstance(widget, QAbstractButton):
         return widget.text()
+    if isinstance(widget, QOpenGLWidget):
+        return "image"
     said = [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
     return " ".join(said) or type(widget).__name__
