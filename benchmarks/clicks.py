@@ -26,6 +26,8 @@ MOST_CLICKS = {"first_mask_without_model": 5, "first_mask_with_model": 6, "each_
 # Above the least that a model needs to be chosen by itself.
 ITERATIONS = 250
 FURTHER_CASES = 2
+# Nobody signs a mask off without a look at it.
+LOOK_S = 2.0
 MENU = ("Plugins", "Necrosis segmentation", "Panel")
 MAIN_BUTTON = "necroseg-main"
 SIZE_PX = (1600, 1000)
@@ -177,7 +179,10 @@ class Reader:
         raise StuckError("Nothing that the main button offered led to a mask.")
 
     def _sign_off(self) -> None:
-        """Sign off, and wait until the signature is on disk and the next case stands."""
+        """Look, sign off, and wait until the signature is on disk and the next case stands."""
+        serve(LOOK_S)
+        # Meanwhile the next case is read and predicted.
+        self._wait_until_idle()
         case, is_last = self._case(), self._main.text() == self._sign_last
         self._press(self._sign, self._sign_last)
         self.person.write_initials()

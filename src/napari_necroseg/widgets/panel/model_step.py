@@ -44,6 +44,8 @@ class ModelStep(Step):
         self._proposes = False
         self._lay_out()
         self._connect()
+        # Before a folder is opened: its first case may then be predicted at once.
+        self._soon.start()
 
     def main(self) -> MainAction:
         """Learn, or predict all cases with what was learned."""
