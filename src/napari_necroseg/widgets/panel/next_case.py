@@ -1,6 +1,7 @@
 """Goes on to the next case that is not signed off, which is read and predicted ahead."""
 
 from functools import partial
+from pathlib import Path
 
 from qtpy.QtCore import QObject
 
@@ -30,16 +31,21 @@ class NextCase(QObject):
         self._workspace = correct.workspace
         self.goes_on = False
         self._is_drawn = False
-        self._prepared = ""
+        # The case that is prepared, and the model that it is predicted with.
+        self._prepared: tuple[str, Path | None] | None = None
         # The case that was left, and what is to be said of its sign-off in the next one.
         self._remark = ("", "")
         self._runner = JobRunner(self)
         self._soon = timer(self, _WAIT_MS, act=self._prepare)
         self._later = timer(self, _REST_MS, act=self._prepare)
         self._runner.finished.connect(self._on_prepared)
+        self._runner.cancelled.connect(self.look)
         correct.reviewing.signed.connect(self._on_signed)
         correct.reviewing.changed.connect(self.look)
         predict.runner.started.connect(self.stop)
+        for happening in (predict.runner.finished, predict.runner.failed, predict.runner.cancelled):
+            happening.connect(self.look)
+        predict.model.chosen.connect(self.look)
         correct.listen(self._workspace.case_changed, self._on_case)
         correct.listen(self._workspace.journalling.drawn, self._on_drawn)
 
@@ -52,13 +58,15 @@ class NextCase(QObject):
             self.stop()
             self._workspace.case_wanted.emit(name)
 
-    def look(self) -> None:
+    def look(self, *_: object) -> None:
         """Prepare the next case soon."""
         if not self._is_drawn:
             self._soon.start()
 
     def stop(self, *_: object) -> None:
-        """Stop preparing."""
+        """Stop preparing; what is not ready then is begun anew."""
+        if self._runner.is_busy:
+            self._prepared = None
         self._soon.stop()
         self._later.stop()
         self._runner.cancel()
@@ -66,16 +74,17 @@ class NextCase(QObject):
     def _prepare(self) -> None:
         workspace, cohort = self._workspace, self._workspace.cohort
         name, folder = self._correct.reviewing.next_unsigned(), workspace.folder
+        run = None if self._is_drawn else self._predict.model.run()
         is_busy = self._runner.is_busy or self._predict.runner.is_busy or bool(workspace.opening)
-        if cohort is None or name is None or folder is None or is_busy or name == self._prepared:
+        if cohort is None or name is None or folder is None or is_busy or (name, run) == self._prepared:
             return
-        self._prepared = name
+        self._prepared = (name, run)
         job = partial(
             ahead.prepare,
             cohort[name],
             folder,
             ahead=workspace.ahead,
-            run=None if self._is_drawn else self._predict.model.run(),
+            run=run,
             config=self._predict.config(),
             warm=self._predict.warm,
         )
@@ -83,7 +92,7 @@ class NextCase(QObject):
 
     def _on_case(self) -> None:
         self.stop()
-        self._is_drawn, self._prepared = False, ""
+        self._is_drawn, self._prepared = False, None
         self._soon.start()
         case, (left, remark) = self._workspace.case, self._remark
         self._remark = ("", "")
@@ -93,11 +102,8 @@ class NextCase(QObject):
 
     def _on_drawn(self, *_: object) -> None:
         """Leave the processor to the person who draws."""
-        was_busy = self._runner.is_busy
         self.stop()
         self._is_drawn = True
-        if was_busy:
-            self._prepared = ""
         self._later.start()
 
     def _on_prepared(self, prepared: Prepared) -> None:

@@ -42,6 +42,9 @@ class Stepper(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._steps: Iterator[None] | None = None
+        # Begun by a step of the one that runs.
+        self._waiting: list[Iterator[None]] = []
+        self._is_within_step = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_time)
@@ -52,18 +55,22 @@ class Stepper(QObject):
         return self._steps is not None
 
     def start(self, steps: Iterator[None]) -> None:
-        """Begin an iterator; the one before is finished first, at once."""
+        """Begin an iterator; the one before is finished first: at once, or in turn if a step of it asks."""
+        if self._is_within_step:
+            self._waiting.append(steps)
+            return
         self.finish()
         self._steps = steps
         self._timer.start(0)
 
     def finish(self) -> None:
-        """Do all remaining steps at once."""
-        while self._steps is not None:
+        """Do all remaining steps at once; a step of its own cannot do that."""
+        while self._steps is not None and not self._is_within_step:
             self._step()
 
     def drop(self) -> None:
         """Drop the remaining steps: the viewer goes away."""
+        self._waiting.clear()
         self._steps = None
 
     def _on_time(self) -> None:
@@ -73,8 +80,16 @@ class Stepper(QObject):
             self._timer.start(0)
 
     def _step(self) -> None:
-        if self._steps is not None and next(self._steps, _END) is _END:
-            self._steps = None
+        steps = self._steps
+        if steps is None:
+            return
+        self._is_within_step = True
+        try:
+            is_over = next(steps, _END) is _END
+        finally:
+            self._is_within_step = False
+        if is_over and self._steps is steps:
+            self._steps = self._waiting.pop(0) if self._waiting else None
 
 
 class Workspace:
