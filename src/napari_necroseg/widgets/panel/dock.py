@@ -68,7 +68,7 @@ class Panel(QWidget):
         """Make what is in the panel, in the language that is chosen."""
         set_language(read_remembered().language)
         self.header = Header(self.workspace)
-        self.settings = SettingsButton()
+        self.settings = SettingsButton(self.viewer)
         self.settings.language_chosen.connect(self.speak)
         self.settings.view_chosen.connect(lambda: _view_of(self.viewer).follow_choices())
         self.status = StatusLine(self.workspace)
@@ -121,6 +121,7 @@ class Panel(QWidget):
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
         self.workspace.step_wanted.connect(self.show_step, unique=True)
+        self.header.reopen()
         self.status.reopen()
         for step in self.steps.values():
             step.reopen()
@@ -130,8 +131,9 @@ class Panel(QWidget):
     def shut_down(self) -> None:
         """Stop all jobs, and hear nothing more of the viewer."""
         self._builder.drop()
-        self.status.shut_down()
         self.workspace.step_wanted.disconnect(self.show_step)
+        self.header.shut_down()
+        self.status.shut_down()
         for step in self.steps.values():
             step.shut_down()
 

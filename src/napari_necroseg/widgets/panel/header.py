@@ -9,6 +9,7 @@ from napari_necroseg.core.language import tr
 from napari_necroseg.core.project.case_states import CaseState
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.widgets.shared import qt_parts
+from napari_necroseg.widgets.shared.dock import Listeners
 from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, below, beside, button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
 
@@ -37,10 +38,20 @@ class Header(QWidget):
         cases = beside(self.previous_button, self.case, self.place, self.next_button, wide=self.case)
         lay(self, below(self.project, cases))
         self.case.activated.connect(self._on_chosen)
-        workspace.cohort_changed.connect(self._on_cohort)
-        workspace.case_changed.connect(self._on_case)
-        workspace.states_changed.connect(self._on_states)
+        self._listeners = Listeners()
+        self._listeners.connect(workspace.cohort_changed, self._on_cohort)
+        self._listeners.connect(workspace.case_changed, self._on_case)
+        self._listeners.connect(workspace.states_changed, self._on_states)
         self._on_cohort()
+
+    def reopen(self) -> None:
+        """Follow the project again."""
+        self._listeners.reconnect()
+        self._on_cohort()
+
+    def shut_down(self) -> None:
+        """Hear nothing more of the project."""
+        self._listeners.disconnect()
 
     def step(self, by: int) -> None:
         """Open the case that many rows further in the table."""

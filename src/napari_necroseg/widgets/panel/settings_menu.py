@@ -3,6 +3,7 @@
 from functools import partial
 from typing import get_args
 
+from napari.components import ViewerModel
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QActionGroup
 from qtpy.QtWidgets import QMenu, QToolButton
@@ -11,6 +12,7 @@ from napari_necroseg.core.language import tr
 from napari_necroseg.core.project.remembered import Language, forget, read_remembered, remember
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.qt_parts import given
+from napari_necroseg.widgets.view.view import View
 
 _WIDTH_PX = 30
 
@@ -25,8 +27,9 @@ class SettingsButton(QToolButton):
     language_chosen = Signal()
     view_chosen = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
+        self._viewer = viewer
         self.setText("⋯")
         self.setFixedWidth(_WIDTH_PX)
         self.setToolTip(tr("Settings: language, mouse and keys, what is remembered."))
@@ -47,7 +50,20 @@ class SettingsButton(QToolButton):
         self._add_languages(given(menu.addMenu(tr("Language"))))
         self._add_switches(menu)
         menu.addSeparator()
+        self._add_controls(menu)
         given(menu.addAction(tr("Clear what is remembered ..."))).triggered.connect(self._clear)
+
+    def _add_controls(self, menu: QMenu) -> None:
+        view = View.of(self._viewer)
+        controls = given(menu.addAction(tr("Mouse and keys of a reading workstation")))
+        controls.setToolTip(
+            tr("Off: the wheel zooms, and mouse and keys do over the images what they do in napari itself.")
+        )
+        controls.setCheckable(True)
+        controls.setChecked(view.reader_controls)
+        controls.setEnabled(view.screen is not None)
+        controls.toggled.connect(view.set_reader_controls)
+        menu.setToolTipsVisible(True)
 
     def _add_languages(self, menu: QMenu) -> None:
         now, group = read_remembered().language, QActionGroup(menu)
