@@ -108,7 +108,7 @@ def test_a_saved_prediction_is_shown_as_my_mask_and_is_nothing_to_ask_about(qtbo
     assert step.workspace.journalling.unsaved() == []
     assert [layer.visible for layer in step.predict.predictions()] == [False]
     assert step.main().text == "Sign off and next"
-    assert "as predicted" in step.status.state.said
+    qtbot.waitUntil(lambda: "as predicted" in step.status.state.said)
 
 
 def test_of_several_predictions_that_of_the_model_in_use_is_shown(qtbot, step, cohort_table, tmp_path):
@@ -156,7 +156,7 @@ def test_a_signed_mask_says_so_and_leads_on_until_all_are_signed(qtbot, opened):
     assert "signed off by AB" in opened.status.state.said
     draw(opened, (4, 3, 3))
     opened.status.refresh()
-    assert "not saved (kept as you draw)" in opened.status.state.said
+    assert "in work, each stroke is kept" in opened.status.state.said
     assert opened.main().text == "Sign off"
 
 
@@ -189,7 +189,7 @@ def test_the_status_line_follows_strokes_and_undo(qtbot, opened):
     assert status.state.said == f"nothing drawn | reference {200 * voxel_ml:.2f} mL"
     mask.data_setitem((np.array([2] * 100), *np.divmod(np.arange(100) + 14 * 36 + 12, 36)), 1)
     qtbot.waitUntil(lambda: f"{100 * voxel_ml:.2f} mL, longest" in status.text.said)
-    assert "not saved (kept as you draw) | Dice 0." in status.state.said
+    assert "in work, each stroke is kept | Dice 0." in status.state.said
     mask.undo()
     qtbot.waitUntil(lambda: status.text.said == "a | my mask | empty")
 

@@ -92,8 +92,35 @@ def test_another_click_replaces_what_the_last_one_gave(qtbot, dock):
     click(qtbot, dock, (MIDDLE[0], MIDDLE[1] + 2, MIDDLE[2]))
     second = dock.hand.mask.data.copy()
     assert (first != 0)[second == 0].any()
+    assert " mL in place of " in dock.panel.message
+    # What the first click gave comes back; the choices of one click are one edit.
+    dock.hand.mask.undo()
+    assert dock.hand.mask.data.any()
     dock.hand.mask.undo()
     assert not dock.hand.mask.data.any()
+
+
+def test_a_click_with_shift_adds(qtbot, dock):
+    click(qtbot, dock)
+    first = dock.hand.mask.data.copy()
+    dock.first.click_button.click()
+    event = event_at(dock, (MIDDLE[0], 60, 5))
+    event.modifiers = ("Shift",)
+    dock.viewer.mouse_drag_callbacks[-1](dock.viewer, event)
+    settle(qtbot, dock)
+    both = dock.hand.mask.data
+    assert (both[first != 0] != 0).all()
+    assert both[MIDDLE[0], 60, 5]
+    dock.hand.mask.undo()
+    np.testing.assert_array_equal(dock.hand.mask.data, first)
+
+
+def test_the_right_button_is_no_click(dock):
+    dock.first.click_button.click()
+    event = event_at(dock, MIDDLE)
+    event.button = 2
+    dock.viewer.mouse_drag_callbacks[-1](dock.viewer, event)
+    assert dock.first.is_waiting
 
 
 def test_a_greater_tolerance_only_adds(qtbot, dock):

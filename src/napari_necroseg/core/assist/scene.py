@@ -183,7 +183,8 @@ def _is_air(voxels: Voxels, seed: Index) -> bool:
 
     thinned = voxels[::2, ::4, ::4]
     low = float(np.percentile(thinned, 1))
-    bright = thinned[thinned > threshold_otsu(thinned)]
+    # As one row: an image with an edge of 3 or 4 voxels would be taken for colours.
+    bright = thinned[thinned > threshold_otsu(thinned.ravel())]
     dark = low + AIR_SHARE * ((float(bright.mean()) if bright.size else low) - low)
     near = tuple(slice(max(0, at - 1), at + 2) for at in seed)
     if not voxels[near].mean() < dark:

@@ -15,6 +15,7 @@ from superqt import QLabeledDoubleSlider
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import NecrosegError
+from napari_necroseg.core.language import number, tr
 from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
@@ -75,6 +76,8 @@ class FirstMask(QWidget):
         self._workspace = workspace
         self._seed: tuple[int, int, int] | None = None
         self._put: _Put | None = None
+        # Whether the result that is waited for is of a click, not of another choice of method.
+        self._is_new_click = False
         self.preview = ProposalLayer(workspace)
         self.click = ClickOnce(workspace)
         self.wire = LiveWireTool(workspace, self.preview)
@@ -121,7 +124,7 @@ class FirstMask(QWidget):
         if self.is_waiting:
             self.click.stop()
             self.wire.stop()
-            self.said.emit("Nothing was clicked.")
+            self.said.emit(tr("Nothing was clicked."))
         elif case is not None and self._workspace.in_hand is not None:
             try:
                 self._wait(case)
@@ -146,7 +149,7 @@ class FirstMask(QWidget):
             return
         now, then = np.asarray(mask.data) != 0, put.after != 0
         if np.array_equal(now, then):
-            self.said.emit("Paint what is missing, or erase what is wrong, first.")
+            self.said.emit(tr("Paint what is missing, or erase what is wrong, first."))
             return
         self._propose(case, (now & ~then, then & ~now))
 
@@ -169,14 +172,16 @@ class FirstMask(QWidget):
     def _wait(self, case: Case) -> None:
         if self.method.currentText() == _WIRE:
             self.wire.start(case, self._images(case))
-            self.said.emit("Click along the edge; a double click closes the contour, Escape gives up.")
+            self.said.emit(tr("Click along the edge; a double click closes the contour, Escape gives up."))
         else:
             self.click.wait(case, partial(self._on_click, case))
-            self.said.emit(f"Click on the zone in {case.name}.")
+            self.said.emit(tr("Click on the zone in {case}.", case=case.name))
 
     def _on_click(self, case: Case, index: Index) -> None:
-        z, y, x = (round(number) for number in index)
-        self._seed = (z, y, x)
+        z, y, x = (round(place) for place in index)
+        self._seed, self._is_new_click = (z, y, x), True
+        if self.click.has_shift:
+            self._put = None
         self._propose(case, None)
 
     def _propose(self, case: Case, strokes: tuple[Mask, Mask] | None) -> None:
@@ -196,7 +201,7 @@ class FirstMask(QWidget):
             strokes=strokes,
             stop=self._stop,
         )
-        self.said.emit("Looking ...")
+        self.said.emit(tr("Looking ..."))
         self._work.ask(work)
         self.refresh()
 
@@ -204,10 +209,27 @@ class FirstMask(QWidget):
         mask = self._workspace.in_hand
         if proposal is None or mask is None or proposal.case is not self._workspace.case:
             return
+        voxel_ml, before = proposal.case.grid.voxel_ml, self._replaced(mask)
         self._add(mask, proposal.mask, outside=proposal.outside)
-        ml = np.count_nonzero(proposal.mask) * proposal.case.grid.voxel_ml
-        self.said.emit(f"{ml:.2f} mL were found. Ctrl+Z takes it back; click again to look elsewhere.")
+        found = number(np.count_nonzero(proposal.mask) * voxel_ml, 2)
+        if before and self._is_new_click:
+            lost = number(before * voxel_ml, 2)
+            self.said.emit(
+                tr("{found} mL in place of {lost} mL. Ctrl+Z goes back.", found=found, lost=lost)
+                + " "
+                + tr("A click with Shift adds to what is there.")
+            )
+        else:
+            self.said.emit(tr("{found} mL were found. Ctrl+Z takes it back.", found=found))
+        self._is_new_click = False
         self.refresh()
+
+    def _replaced(self, mask: Labels) -> int:
+        """Return the number of voxels of the last click that the next result takes the place of."""
+        put = self._put
+        if put is None or not np.array_equal(put.after, mask.data):
+            return 0
+        return int(np.count_nonzero(put.after) - np.count_nonzero(put.base))
 
     def _add(self, mask: Labels, found: Mask, *, outside: Mask | None = None) -> None:
         """Add what was found to a mask as one edit, in place of what the last click gave."""
@@ -216,7 +238,8 @@ class FirstMask(QWidget):
             # Refined: the strokes are in what was found.
             base = np.where(outside, 0, put.base).astype(base.dtype)
         elif put is not None and np.array_equal(put.after, base):
-            if not np.array_equal(put.base, put.after):
+            if not self._is_new_click and not np.array_equal(put.base, put.after):
+                # The same click with another choice: one edit in all.
                 mask.undo()
             base = put.base
         put_voxels(mask, np.where(found & (base == 0), 1, base).astype(base.dtype))
@@ -231,7 +254,7 @@ class FirstMask(QWidget):
             self._put = self._seed = None
             self._add(mask, found)
             self._put = None
-            self.said.emit("The contour is in the mask. Ctrl+Z takes it back.")
+            self.said.emit(tr("The contour is in the mask. Ctrl+Z takes it back."))
 
     def _on_wire_closed(self) -> None:
         self.preview.remove()

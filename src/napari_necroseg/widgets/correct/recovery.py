@@ -55,6 +55,11 @@ class Recovery(QObject):
         self._removed = self._before = None
         self._kept.is_held = is_due and self._workspace.case is not None
 
+    @property
+    def has_removed(self) -> bool:
+        """Whether a mask was removed that can be brought back."""
+        return self._removed is not None
+
     def give_up(self) -> None:
         """Take nothing back unasked any more: somebody is drawing."""
         if not self._quiet.is_busy:

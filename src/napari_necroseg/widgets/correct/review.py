@@ -70,9 +70,16 @@ class Reviewing(QObject):
 
     @property
     def labels(self) -> Path | None:
-        """The folder of the project's masks."""
-        folder = self._workspace.folder
+        """The folder of the masks of the project that the open case is of, whichever is being opened."""
+        folder = self._workspace.case_folder
         return None if folder is None else folder / LABELS_FOLDER
+
+    @property
+    def _is_of_cohort(self) -> bool:
+        """Whether the open case is one of the open cohort, and not of another with cases of these names."""
+        case, cohort = self._workspace.case, self._workspace.cohort
+        is_of_folder = self._workspace.case_folder == self._workspace.folder
+        return case is not None and cohort is not None and is_of_folder and case.name in cohort
 
     @property
     def statuses(self) -> Mapping[str, Status]:
@@ -84,7 +91,7 @@ class Reviewing(QObject):
         cohort, case = self._workspace.cohort, self._workspace.case
         if cohort is None or not self._statuses:
             return None
-        after = case.name if case is not None and case.name in cohort else None
+        after = case.name if case is not None and self._is_of_cohort else None
         left = {
             name: Status.REVIEWED if status is Status.REVIEWED else Status.UNTOUCHED
             for name, status in self._statuses.items()
@@ -121,7 +128,7 @@ class Reviewing(QObject):
         self.signed.emit()
 
     def _about_seen(self) -> str:
-        """Say that hardly a slice of the mask was looked at; nothing if that is not so."""
+        """Say that no slice of the mask was looked at; nothing if that is not so."""
         n, total = self._check.seen
         if n or not total:
             return ""
@@ -132,7 +139,7 @@ class Reviewing(QObject):
         cohort, case = self._workspace.cohort, self._workspace.case
         if cohort is None or not self._statuses:
             return
-        after = case.name if case is not None and case.name in cohort else None
+        after = case.name if case is not None and self._is_of_cohort else None
         name = next_case(cohort, self._statuses, after=after, status=self.part.status(), backwards=by < 0)
         if name is None:
             self._dock.panel.say(f"No other case is {self.part.which.currentText()}.")
@@ -149,11 +156,12 @@ class Reviewing(QObject):
 
     def look_up(self) -> None:
         """Read how far the review of the cohort is."""
-        cohort, labels, case = self._workspace.cohort, self.labels, self._workspace.case
-        if cohort is None or labels is None:
+        cohort, folder, case = self._workspace.cohort, self._workspace.folder, self._workspace.case
+        if cohort is None or folder is None:
             self._statuses = {}
             return
-        job = partial(correct.look_up, cohort, labels, case="" if case is None else case.name)
+        name = case.name if case is not None and self._is_of_cohort else ""
+        job = partial(correct.look_up, cohort, folder / LABELS_FOLDER, case=name)
         self._is_stale = not self._quiet.start(job)
 
     def _to_sign_off(self, case: Case, labels: Path, *, mask: Labels, reader: str) -> ToSignOff:
@@ -182,7 +190,7 @@ class Reviewing(QObject):
 
     def _tell_signed(self, progress: ReviewState) -> None:
         case, review = self._workspace.case, progress.review
-        if case is None or case.name != progress.case:
+        if case is None or case.name != progress.case or not self._is_of_cohort:
             return
         is_signed = progress.statuses.get(case.name) is Status.REVIEWED
         signed = ""
@@ -280,6 +288,8 @@ def _in_words(review: Review, status: Status) -> str:
     if changes is None:
         return text
     slices = len(changes.slices)
+    if not changes.before_ml:
+        return f"{text} Drawn from nothing: {changes.after_ml:.2f} mL."
     overlap = "–" if changes.dice is None else f"{100 * changes.dice:.1f} %"
     return (
         f"{text} Against what it began with: Dice {overlap}, {changes.before_ml:.2f} to "

@@ -187,9 +187,12 @@ class Panel(QWidget):
         remember(step=name)
 
     def _on_main(self) -> None:
-        main = self.steps[self.step].main()
-        if main is not None and main.act is not None:
+        main, shown = self.steps[self.step].main(), self.main_button.text()
+        if main is not None and main.act is not None and main.text == shown:
             main.act()
+        else:
+            # What it said is no longer what comes next: it must not do something else than it says.
+            self._refresh()
 
     def _refresh(self) -> None:
         step = self.steps.get(self.step)
@@ -262,4 +265,7 @@ def _filling() -> QWidget:
 
 
 def _empty_area() -> QScrollArea:
-    return scroll_area(QWidget())
+    area = scroll_area(QWidget())
+    # A bar that comes and goes with a message would move what is under the pointer.
+    area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+    return area

@@ -16,7 +16,7 @@ from napari_necroseg.widgets.panel.next_case import NextCase
 from napari_necroseg.widgets.panel.step import MainAction, Step
 from napari_necroseg.widgets.predict.dock import PredictParts
 from napari_necroseg.widgets.scores.dock import ScoresParts
-from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, button, lay
+from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, button, lay, timer
 from napari_necroseg.widgets.view.contour_list import ContourList
 
 # Three slices; the others are scrolled.
@@ -45,6 +45,7 @@ class DrawStep(Step):
             act=self.sign_off,
         )
         self.scores_section = Section(tr("Scores"))
+        self._drawn_soon = timer(self, 0, act=self._on_changed)
         self._lay_out()
         self._connect()
 
@@ -57,7 +58,8 @@ class DrawStep(Step):
         if first.is_waiting:
             help_text = tr("Click into the zone in an image; press this to give up.")
             return MainAction(text=tr("Click into the zone ... (give up)"), help=help_text, act=first.start)
-        if first.is_looking or any(parts.runner.is_busy for parts in self.parts):
+        is_busy = first.is_looking or any(parts.runner.is_busy for parts in self.parts)
+        if is_busy or (mask is None and not self.correct.recovery.has_removed):
             return MainAction(text=tr("One moment ..."), help=tr("Something is being done."))
         if mask is None:
             back = self.correct.recovery.bring_removed_back
@@ -185,8 +187,13 @@ class DrawStep(Step):
         self.predict.model.chosen.connect(self._on_changed)
         self.correct.reviewing.part.initials.returnPressed.connect(self.sign_off)
         correct.listen(workspace.hand_changed, self._on_changed)
+        correct.listen(workspace.journalling.drawn, self._on_drawn)
         correct.listen(workspace.case_changed, self._on_changed)
         self._on_changed()
+
+    def _on_drawn(self, *_: object) -> None:
+        # napari may report a stroke before it has changed the mask.
+        self._drawn_soon.start()
 
     def _on_changed(self, *_: object) -> None:
         mask = self.workspace.in_hand

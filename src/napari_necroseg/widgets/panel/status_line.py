@@ -106,6 +106,9 @@ class StatusLine(QWidget):
     def _show(self) -> None:
         case, mask, measured = self._workspace.case, self._mask, self._measured
         parts, state = [tr("No case is open.")], []
+        if self._workspace.opening or self._workspace.screen.is_busy:
+            # The layers of two cases change places; nothing is lost.
+            return
         if case is not None and mask is None:
             parts = [case.name, tr("no mask")]
         elif case is not None and mask is not None:
@@ -124,9 +127,9 @@ class StatusLine(QWidget):
         if source is not None and source.role is Role.LABELS and layers.is_untouched(mask):
             return tr("as predicted") if source.began is Began.PREDICTION else tr("nothing drawn")
         if not layers.is_saved(mask):
-            return tr("not saved (kept as you draw)")
+            return tr("in work, each stroke is kept")
         signed = self._workspace.signed
-        return tr("signed off by {who}", who=signed) if signed else tr("saved")
+        return tr("signed off by {who}", who=signed) if signed else tr("saved, not signed off")
 
 
 def _measured(mask: Labels, inside: Mask, *, grid: Grid, reference: Mask | None) -> _Measured:

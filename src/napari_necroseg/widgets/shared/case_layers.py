@@ -284,6 +284,10 @@ class CaseLayers:
     def _put_tools_down(self) -> None:
         """Switch off drawing, so that the first click on the next case draws nothing."""
         for layer in self.viewer.layers:
+            polygon: Any = layer._overlays.get("polygon")
+            if polygon is not None:
+                # The corners of one that was not closed would lie on the next case.
+                polygon.points = []
             if layer.mode != "pan_zoom":
                 layer.mode = "pan_zoom"
 

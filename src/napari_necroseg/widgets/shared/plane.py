@@ -96,10 +96,14 @@ def _layer_of_case(viewer: ViewerModel) -> Layer | None:
 
 
 class ClickOnce:
-    """Waits for one click in a viewer; no brush leaves a dot meanwhile."""
+    """Waits for one click in a viewer; no brush leaves a dot meanwhile.
+
+    `has_shift`: whether Shift was held at the last click.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self.has_shift = False
         self._waiting: Callable[..., Any] | None = None
         self._put_down: tuple[ref[Labels], str] | None = None
 
@@ -116,9 +120,10 @@ class ClickOnce:
         needed_plane(self._workspace.layers.viewer, "A click on the zone")
 
         def clicked(_viewer: Any, event: Any) -> None:
-            if shown_plane(self._workspace.layers.viewer) is None:
-                # The view is 3D meanwhile: go on waiting.
+            if shown_plane(self._workspace.layers.viewer) is None or getattr(event, "button", 1) != 1:
+                # The view is 3D meanwhile, or it is the contrast that is dragged: go on waiting.
                 return
+            self.has_shift = "Shift" in getattr(event, "modifiers", ())
             self.stop()
             then(index_of(self._workspace, case, position=event.position))
 
