@@ -46,12 +46,14 @@ def quick_phantom(monkeypatch, make_case):
     monkeypatch.setattr(cases_module, "open_phantom", made)
 
 
-def test_the_sample_opens_the_dock_and_both_panes_take_the_brush(qtbot, window, quick_phantom):
+def test_the_sample_opens_in_the_panel_and_both_panes_take_the_brush(qtbot, window, quick_phantom):
     window.open_sample(PLUGIN, "phantom_case")
     workspace = Workspace.of(window)
     wait_until_shown(qtbot, workspace, "phantom-01")
-    assert [layer.name for layer in window.layers] == ["T2", "reference (on T2)", "ceT1", "reference"]
-    mine = workspace.layers.new_mask(workspace.case)
+    qtbot.waitUntil(lambda: "my mask" in window.layers)
+    shown = [layer.name for layer in window.layers if not layer.name.startswith("my mask")]
+    assert shown == ["T2", "reference (on T2)", "ceT1", "reference"]
+    mine = window.layers["my mask"]
     window.layers.selection.active = mine
     canvas = window.window._qt_viewer.canvas.native
     qtbot.wait(200)

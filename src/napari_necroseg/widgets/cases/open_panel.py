@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_necroseg.core.case import CaseFiles, Sequence
 from napari_necroseg.core.errors import FileError
@@ -13,7 +13,7 @@ from napari_necroseg.core.language import tr
 from napari_necroseg.core.project.remembered import Project, read_remembered
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.number_inputs import DecimalBox
-from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, browse_button, button, lay
+from napari_necroseg.widgets.shared.qt_parts import Section, below, beside, browse_button, button, given, lay
 
 _MOST_RECENT = 4
 _DROP_STYLE = (
@@ -73,7 +73,9 @@ class OpenPanel(QWidget):
     def set_open(self, nothing_is_open: bool) -> None:
         """Show the drop area and the last projects as long as nothing is open."""
         self.drop_area.setVisible(nothing_is_open)
+        self._small.setVisible(nothing_is_open)
         self.folder_button.setVisible(not nothing_is_open)
+        self.more_button.setVisible(not nothing_is_open)
         if nothing_is_open:
             self._show_recent()
         else:
@@ -88,20 +90,34 @@ class OpenPanel(QWidget):
             self.folder_wanted.emit(path)
 
     def _lay_out(self) -> None:
-        pair_help = tr("Choose the files of one case one by one.")
-        self.pair_button = button(tr("One pair ..."), pair_help, act=self._toggle_pair)
-        table = button(tr("Table ..."), tr("Open the table of a project (cohort.csv)."), act=self._ask_table)
-        self.example_button = button(
-            tr("Example"),
-            tr(
-                "Computed images of a spine with an ablated metastasis (a phantom): to try things out, not "
-                "to draw conclusions from."
-            ),
-            act=self.example_wanted,
+        example_help = tr(
+            "Computed images of a spine with an ablated metastasis (a phantom): to try things out, not to "
+            "draw conclusions from."
         )
+        ways = (
+            (tr("One pair ..."), tr("Choose the files of one case one by one."), self._toggle_pair),
+            (tr("Table ..."), tr("Open the table of a project (cohort.csv)."), self._ask_table),
+            (tr("Example"), example_help, self.example_wanted.emit),
+        )
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for text, help_text, act in ways:
+            given(menu.addAction(text, act)).setToolTip(help_text)
+        self.more_button = button(tr("More"), tr("Open something else."))
+        self.more_button.setMenu(menu)
         self._recent_part = lay(QWidget(), self._recent)
-        small = beside(self.folder_button, self.pair_button, table, self.example_button)
-        made = below(self.drop_area, self.continue_button, self._recent_part, small, self._pair_part)
+        small = (button(text, help_text, act=act) for text, help_text, act in ways)
+        self._small = lay(QWidget(), beside(*small))
+        opened = beside(self.folder_button, self.more_button, wide=self.folder_button)
+        parts = (
+            self.drop_area,
+            self.continue_button,
+            self._recent_part,
+            self._small,
+            opened,
+            self._pair_part,
+        )
+        made = below(*parts)
         made.setStretchFactor(self.drop_area, 1)
         lay(self, made)
 
@@ -132,13 +148,13 @@ class OpenPanel(QWidget):
         if self._last is not None:
             self.continued.emit(self._last.folder)
 
-    def _toggle_pair(self) -> None:
+    def _toggle_pair(self, *_: object) -> None:
         is_shown = self._pair_part.isVisible()
         self._pair_part.setVisible(not is_shown)
         if not is_shown:
             self._pair_part.expand(animate=False)
 
-    def _ask_table(self) -> None:
+    def _ask_table(self, *_: object) -> None:
         path = qt_parts.ask_table(self, start=last_parent())
         if path is not None:
             self.table_wanted.emit(path)
