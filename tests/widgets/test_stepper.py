@@ -1,5 +1,7 @@
 """A stepper runs iterators one after the other, whoever asks for the next one, and whenever."""
 
+import pytest
+
 from napari_necroseg.widgets.shared.workspace import Stepper
 
 
@@ -56,3 +58,21 @@ def test_what_is_dropped_is_not_done_nor_what_waits(qtbot):
     stepper.start(noted(done, "c", steps=1))
     stepper.finish()
     assert done == ["c0"]
+
+
+def test_one_that_fails_is_over_and_the_next_one_is_done(qtbot):
+    stepper, done = Stepper(), []
+
+    def fails():
+        stepper.start(noted(done, "b", steps=1))
+        yield
+        raise ValueError("broken")
+
+    stepper.start(fails())
+    with qtbot.captureExceptions() as raised:
+        qtbot.waitUntil(lambda: not stepper.is_busy)
+    assert [str(error) for _, error, _ in raised] == ["broken"]
+    assert done == ["b0"]
+    stepper.start(fails())
+    with pytest.raises(ValueError, match="broken"):
+        stepper.finish()

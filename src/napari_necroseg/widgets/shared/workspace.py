@@ -74,22 +74,25 @@ class Stepper(QObject):
         self._steps = None
 
     def _on_time(self) -> None:
-        self._step()
-        if self._steps is not None:
-            # Begun anew after each step: timers of others that are due come first.
-            self._timer.start(0)
+        try:
+            self._step()
+        finally:
+            if self._steps is not None:
+                # Begun anew after each step: timers of others that are due come first.
+                self._timer.start(0)
 
     def _step(self) -> None:
         steps = self._steps
         if steps is None:
             return
-        self._is_within_step = True
+        # An iterator that fails is over, too.
+        self._is_within_step = is_over = True
         try:
             is_over = next(steps, _END) is _END
         finally:
             self._is_within_step = False
-        if is_over and self._steps is steps:
-            self._steps = self._waiting.pop(0) if self._waiting else None
+            if is_over and self._steps is steps:
+                self._steps = self._waiting.pop(0) if self._waiting else None
 
 
 class Workspace:
