@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QImage, QPainter
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -131,6 +133,50 @@ def test_three_planes_and_3d_leave_the_window_as_large_as_it_is(qtbot, window, v
     assert view.planes.solid_view.scene._meshes == []
     assert window.canvas.grid.enabled
     assert main.size() == size
+
+
+def drawn_outlines(viewer):
+    """Places, down and right, of the pixels that outlines are drawn on."""
+    screen = View.of(viewer).screen
+    image = QImage(screen.sheet.size(), QImage.Format.Format_ARGB32)
+    image.fill(0)
+    painter = QPainter(image)
+    screen.outlines._paint(painter)
+    painter.end()
+    rows, columns = image.height(), image.width()
+    pixels = np.frombuffer(image.constBits().asstring(4 * rows * columns), np.uint32)
+    return np.argwhere(pixels.reshape(rows, columns) >> 24 > 200)
+
+
+def test_thin_outlines_take_the_place_of_long_voxels(qtbot, window, view):
+    """Axial pixels are 0.8 mm by 4 mm; sagittal ones 0.9 mm by 0.8 mm."""
+    drawn = window.window._qt_viewer.canvas.layer_to_visual
+    masks = [layer for layer in window.layers if isinstance(layer, Labels)]
+    assert len(masks) == 2
+
+    def visible():
+        return [drawn[layer].node.visible for layer in masks]
+
+    assert visible() == [True, True]
+    assert not len(drawn_outlines(window))
+    view.planes.planes[1].trigger()
+    qtbot.wait(50)
+    assert visible() == [False, False]
+    # The outline runs about the mask, whose voxels are slices 2 to 3 and columns 12 to 21.
+    left = drawn_outlines(window)[:, ::-1]
+    left = left[left[:, 0] < canvas_of(window).width() / 2]
+    row = shown_plane(window).number
+    first, last = (place_of(window, index) for index in ([1.5, row, 11.5], [3.5, row, 21.5]))
+    assert left.min(axis=0).tolist() == pytest.approx([first.x(), first.y()], abs=2)
+    assert left.max(axis=0).tolist() == pytest.approx([last.x(), last.y()], abs=2)
+    reference = window.layers["reference"]
+    for look, value, expected in (("visible", False, False), ("visible", True, False), ("contour", 0, True)):
+        setattr(reference, look, value)
+        assert visible() == [expected, expected]
+    reference.contour = 1
+    view.planes.planes[0].trigger()
+    qtbot.wait(50)
+    assert visible() == [True, True]
 
 
 def test_helpers_and_mirrors_are_hidden_in_naparis_list(qtbot, window, view):

@@ -19,6 +19,7 @@ _MARGIN, _GAP = 20, 20
 _MOST_PANEL = 1100
 _TEXT, _SMALL = 30, 22
 _LINE = 3.0
+_EDGE = 2
 _NICE_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 _SHARE_OF_BAR = 0.3
 _ON_IMAGE = QColor("#f0f0f0")
@@ -197,7 +198,7 @@ def _draw_panel(painter: QPainter, panel: Panel, *, box: QRectF, scale: float) -
         (top, flags.AlignHCenter | flags.AlignTop),
         (bottom, flags.AlignHCenter | flags.AlignBottom),
     ):
-        _write(painter, letter, box=inner, size=_TEXT, colour=_ON_IMAGE, align=align)
+        _write_on_image(painter, letter, box=inner, size=_TEXT, align=align)
     _draw_bar(painter, inner, scale=scale)
 
 
@@ -208,7 +209,14 @@ def _draw_bar(painter: QPainter, box: QRectF, *, scale: float) -> None:
     painter.drawLine(round(box.right() - length), round(y), round(box.right()), round(y))
     above = QRectF(box.left(), y - 1.5 * _SMALL, box.width(), 1.4 * _SMALL)
     align = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
-    _write(painter, f"{length_mm} mm", box=above, size=_SMALL, colour=_ON_IMAGE, align=align)
+    _write_on_image(painter, f"{length_mm} mm", box=above, size=_SMALL, align=align)
+
+
+def _write_on_image(painter: QPainter, text: str, *, box: QRectF, size: int, align: Qt.AlignmentFlag) -> None:
+    """Write in white with a dark edge, which is read on black and on white."""
+    for x, y in ((-_EDGE, 0), (_EDGE, 0), (0, -_EDGE), (0, _EDGE)):
+        _write(painter, text, box=box.translated(x, y), size=size, colour=_INK, align=align)
+    _write(painter, text, box=box, size=size, colour=_ON_IMAGE, align=align)
 
 
 def _draw_entry(painter: QPainter, named: Named, *, box: QRectF) -> None:

@@ -53,6 +53,10 @@ class PlanePicture:
         kept = [one for one in found if not one.path.isEmpty()]
         return replace(self, grey=np.ascontiguousarray(grey), contours=kept)
 
+    def with_contours(self, contours: list[Contour]) -> "PlanePicture":
+        """Return the same pixels with other contours."""
+        return replace(self, contours=contours)
+
     def image(self) -> QImage:
         """Return the pixels as an image of Qt."""
         rows, columns = self.grey.shape

@@ -19,6 +19,7 @@ from napari_necroseg.widgets.view.left_column import LeftColumn
 from napari_necroseg.widgets.view.mouse import Mouse
 from napari_necroseg.widgets.view.overlay import Captions, Sheet
 from napari_necroseg.widgets.view.plane_controls import PlaneControls
+from napari_necroseg.widgets.view.plane_outlines import PlaneOutlines
 from napari_necroseg.widgets.view.ruler import Ruler
 from napari_necroseg.widgets.view.slider_numbers import SliderNumbers
 from napari_necroseg.widgets.view.window_menu import WindowMenu
@@ -42,6 +43,7 @@ class Screen(QObject):
         self.contours = ContourSwitch(workspace)
         self.sheet = Sheet(workspace, canvas)
         self.captions = Captions(workspace, self.sheet)
+        self.outlines = PlaneOutlines(workspace, self.sheet)
         self.ruler = Ruler(workspace, self.sheet)
         self.mouse = Mouse(workspace, canvas, fit=self.fit, ruler=self.ruler)
         self.keyboard = KeyboardClick(workspace, self.sheet, mouse=self.mouse)
