@@ -338,6 +338,7 @@ def check_key_sheet(hands):
 def test_the_view_is_fitted_again_and_the_left_column_is_folded(hands):
     check_presets(hands)
     check_left_column(hands)
+    check_tab_order(hands)
     check_fit(hands)
 
 
@@ -351,6 +352,19 @@ def check_fit(hands):
     window.resize(1000, 700)
     hands.qtbot.wait(80)
     assert camera.zoom == zoomed
+
+
+def check_tab_order(hands):
+    """Tab walks through the bar from left to right, and on to the canvas."""
+    bar, canvas = hands.screen.bar, hands.canvas
+    one, walked = bar.button_of(next(action for action in bar.actions() if not action.isSeparator())), []
+    while one is not canvas and len(walked) < 40:
+        walked.append(one)
+        one = one.nextInFocusChain()
+        while one.focusPolicy() == Qt.FocusPolicy.NoFocus:
+            one = one.nextInFocusChain()
+    texts = [button.text() for button in walked]
+    assert texts == [action.text() for action in bar.actions() if not action.isSeparator()]
 
 
 def check_left_column(hands):

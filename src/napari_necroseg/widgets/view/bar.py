@@ -1,6 +1,7 @@
 """The view bar: a slim row of buttons above the images, to which each part of the view adds its own."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 from weakref import ref
 
@@ -87,6 +88,13 @@ class ViewBar(QToolBar):
         button = self.widgetForAction(action)
         assert isinstance(button, QToolButton)
         return button
+
+    def go_before(self, canvas: QWidget) -> None:
+        """Let Tab walk through the buttons as they stand, and then on to the canvas."""
+        buttons = [self.widgetForAction(action) for action in self.actions()]
+        walk = [*(one for one in buttons if isinstance(one, QToolButton)), canvas]
+        for one, following in pairwise(walk):
+            QWidget.setTabOrder(one, following)
 
     def _before(self, group: Group) -> QAction:
         """Return what a new part of a group is put before: the line that ends the group."""

@@ -81,5 +81,6 @@ def _made(viewer: ViewerModel, canvas: QWidget) -> Screen:
     above = given(given(canvas.parentWidget()).layout())
     assert isinstance(above, QBoxLayout), "napari puts the sliders below the canvas"
     above.insertWidget(0, screen.bar)
+    screen.bar.go_before(canvas)
     screen.left_column.restore()
     return screen
