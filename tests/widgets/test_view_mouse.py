@@ -7,6 +7,7 @@ from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_necroseg.core.language import set_language
 from napari_necroseg.core.project.remembered import read_remembered
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.shared.plane import shown_plane
@@ -191,9 +192,21 @@ def test_a_double_click_fits_the_lesion_but_is_the_tools_own_in_a_tool(hands):
     middle = image.data_to_world((2, 18.5, 16.5))
     assert tuple(camera.center)[-2:] == pytest.approx(middle[1:], abs=0.01)
     workspace = Workspace.of(hands.viewer)
-    workspace.layers.new_mask(workspace.case).mode = "paint"
+    mine, heard = workspace.layers.new_mask(workspace.case), []
+    mine.mode = "paint"
     QTest.mouseDClick(hands.canvas, LEFT, pos=QPoint(150, 200))
     assert camera.zoom == fitted
+    mine.mode = "pan_zoom"
+    # As the live-wire does, which is closed by a double click.
+    hands.viewer.mouse_double_click_callbacks.insert(0, lambda _viewer, event: heard.append(event.type))
+    hands.viewer.mouse_double_click_callbacks[1:] = []
+    QTest.mouseDClick(hands.canvas, LEFT, pos=QPoint(150, 200))
+    assert (camera.zoom, heard) == (fitted, ["mouse_double_click"])
+    hands.key(Qt.Key.Key_Right)
+    hands.key(Qt.Key.Key_Enter)
+    assert heard == ["mouse_double_click"]
+    hands.key(Qt.Key.Key_Enter)
+    assert heard == ["mouse_double_click"] * 2
 
 
 def test_keys_work_whichever_layer_is_active(hands, make_case):
@@ -284,6 +297,29 @@ def test_arrows_and_enter_stand_in_for_the_mouse(hands):
     hands.key(Qt.Key.Key_Escape)
     assert not hands.screen.keyboard.is_shown
     check_brush_circle(hands)
+
+
+def test_a_button_that_was_released_unheard_drags_no_more(hands):
+    image = hands.layer("ceT1")
+    QTest.mousePress(hands.canvas, RIGHT, pos=QPoint(100, 200))
+    hands.screen.mouse.is_on = False
+    QTest.mouseRelease(hands.canvas, RIGHT, pos=QPoint(100, 200))
+    hands.screen.mouse.is_on = True
+    before = list(image.contrast_limits)
+    QTest.mouseMove(hands.canvas, QPoint(40, 260))
+    hands.qtbot.wait(50)
+    assert list(image.contrast_limits) == before
+
+
+def test_the_bar_speaks_german_as_soon_as_it_is_chosen(hands):
+    planes = hands.screen.planes.three
+    assert planes.text() == "3 planes"
+    set_language("de")
+    try:
+        View.of(hands.viewer).speak()
+        assert planes.text() == "3 Ebenen"
+    finally:
+        set_language("en")
 
 
 def test_all_of_it_can_be_given_back_to_napari(hands):

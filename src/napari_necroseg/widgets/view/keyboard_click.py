@@ -4,8 +4,9 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QLineF, QPointF, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 
+from napari_necroseg.widgets.shared.plane import Plane, shown_plane
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.view.geometry import Pane, Point, is_sequence, panes_of, to_screen
+from napari_necroseg.widgets.view.geometry import Pane, is_sequence, panes_of, to_screen
 from napari_necroseg.widgets.view.mouse import Mouse
 from napari_necroseg.widgets.view.overlay import Sheet
 
@@ -23,7 +24,8 @@ class KeyboardClick:
     def __init__(self, workspace: Workspace, sheet: Sheet, *, mouse: Mouse) -> None:
         self._workspace, self._sheet, self._mouse = workspace, sheet, mouse
         self.is_shown = False
-        self._clicked_at: Point | None = None
+        # The slice that was clicked in last, if the cross-hair has not been moved since.
+        self._clicked_in: Plane | None = None
         sheet.painters.append(self._paint)
         mouse.moved.connect(self._on_mouse)
 
@@ -36,6 +38,7 @@ class KeyboardClick:
         viewer = self._viewer
         if viewer.dims.ndisplay != 2 or not panes_of(viewer):
             return False
+        self._clicked_in = None
         shown = viewer.dims.displayed[-2:]
         if not self.is_shown:
             self.is_shown = True
@@ -62,8 +65,9 @@ class KeyboardClick:
         if not self.is_shown or not panes or viewer.dims.ndisplay != 2:
             return False
         point = tuple(float(place) for place in viewer.dims.point)
-        at, is_second = QPointF(*to_screen(viewer, panes[0], point=point)), point == self._clicked_at
-        self._clicked_at = None if is_second else point
+        at, plane = QPointF(*to_screen(viewer, panes[0], point=point)), shown_plane(viewer)
+        is_second = plane == self._clicked_in
+        self._clicked_in = None if is_second else plane
         if is_second and not self._mouse.is_double_click_heard():
             return False
         self._mouse.click(at, is_second=is_second)
@@ -72,7 +76,7 @@ class KeyboardClick:
     def hide(self) -> bool:
         """Take the cross-hair away; False if there is none."""
         was_shown, self.is_shown = self.is_shown, False
-        self._clicked_at = None
+        self._clicked_in = None
         self._sheet.refresh()
         return was_shown
 

@@ -131,6 +131,9 @@ class Mouse(QObject):
 
     def _on_move(self, event: QMouseEvent) -> bool:
         held = self._held
+        if held is not None and not event.buttons() & held.button:
+            # It was released while the canvas heard nothing: a case was being shown.
+            held = self._held = None
         if held is None:
             self.moved.emit()
             return False
