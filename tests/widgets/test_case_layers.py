@@ -164,3 +164,25 @@ def test_a_mask_that_was_removed_by_hand_is_not_asked_about(viewer, shown):
     viewer.layers["reference"].paint((2, 1, 1), 1)
     viewer.layers.remove("reference")
     assert shown.unsaved() == []
+
+
+def test_a_layer_of_a_case_is_never_moved_and_the_next_case_stands_straight(viewer, shown, make_case):
+    for layer in viewer.layers:
+        layer.mode = "transform"
+        assert layer.mode == "pan_zoom"
+    image = viewer.layers["ceT1"]
+    image.affine = np.diag([1.0, 2, 2, 1])
+    image.rotate = np.array([[1.0, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]])
+    image.shear = [0, 0, 0.1]
+    show(shown, make_case("b"))
+    straight = viewer.layers["reference"]
+    corner = (1, 5, 7)
+    np.testing.assert_allclose(image.data_to_world(corner), straight.data_to_world(corner))
+
+
+def test_an_unfinished_polygon_goes_with_its_case(viewer, shown, make_case):
+    mask = shown.new_mask(make_case())
+    mask.mode = "polygon"
+    mask._overlays["polygon"].points = [[2, 3, 3], [2, 9, 9]]
+    show(shown, make_case("b"))
+    assert not mask._overlays["polygon"].points

@@ -1,6 +1,8 @@
 """The dock Predict: a layer a prediction, on the right case, saved without loss."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
@@ -225,6 +227,20 @@ def test_the_record_says_what_made_the_outline_and_not_what_the_form_says_since(
     ready.form.input("threshold").set_value(0.9)
     record = saved_record(qtbot, ready, monkeypatch, tmp_path / "mine.nii.gz")
     assert (record["threshold"], record["corrected_by_hand"]) == (0.7, True)
+
+
+def test_a_prediction_made_ahead_is_not_shown_in_another_project(qtbot, ready, fake_prediction, make_case):
+    """A case of the same name, on the same grid, is another patient's."""
+    predict(qtbot, ready, fake_prediction)
+    case = ready.workspace.case
+    theirs = replace(case, origin=replace(case.origin, path=Path("/elsewhere/ceT1.nii.gz")))
+    ready.offer(replace(fake_prediction.result, case=theirs))
+    ready.workspace.layers.drop_predictions(case.name, but=())
+    ready.workspace.set_case(case, None)
+    assert ready.predictions() == []
+    ready.offer(fake_prediction.result)
+    ready.workspace.set_case(case, None)
+    qtbot.waitUntil(lambda: len(ready.predictions()) == 1)
 
 
 def test_a_second_prediction_takes_the_place_of_the_first_unless_somebody_drew_on_that(

@@ -63,6 +63,8 @@ class CorrectParts(DockParts):
         self.notice = self.recovery.notice
         self._warm = JobRunner(self)
         self._rest = timer(self, _REST_MS, act=self._list_slices)
+        # The number of voxels in the mask when a tool said something of it.
+        self._said_of: int | None = None
         self._take_soon = timer(self, 0, act=self._take)
         self._build()
         self._connect()
@@ -123,7 +125,7 @@ class CorrectParts(DockParts):
     def _connect(self) -> None:
         self.anew_menu.aboutToShow.connect(self.offer_beginnings)
         for part in (self.tools, self.first):
-            part.said.connect(self.panel.say)
+            part.said.connect(self._on_said)
         self.check.wanted.connect(self._go_to)
         self.hand.failed.connect(self.panel.warn)
         self.runner.finished.connect(self._on_finished)
@@ -164,6 +166,18 @@ class CorrectParts(DockParts):
         empty = np.zeros(case.grid.shape, np.uint8)
         self.anew_menu.addAction(nothing, partial(self.begin_anew, nothing, empty))
 
+    def _on_said(self, message: str) -> None:
+        """Show what a tool has done, until the mask is changed again."""
+        mask = self.hand.mask
+        self._said_of = None if mask is None else int(np.count_nonzero(mask.data))
+        self.panel.say(message)
+
+    def _forget_said(self, inside: int | None) -> None:
+        """Take the message of a tool away, if the mask is no longer as it says."""
+        if self._said_of is not None and inside != self._said_of:
+            self._said_of = None
+            self.panel.say("")
+
     def _on_claimed(self, parts: object) -> None:
         if parts is None and not self.is_shut:
             self.claim()
@@ -177,6 +191,7 @@ class CorrectParts(DockParts):
     def _on_case(self) -> None:
         self._let_go()
         self.first.drop()
+        self._forget_said(None)
         self.recovery.begin(is_due=self.workspace.has_hand(self))
         self.reviewing.look_up()
         case = self.workspace.case
@@ -313,7 +328,9 @@ class CorrectParts(DockParts):
         if case is not None and mask is not None:
             found = self.workspace.layers.find(case.name, [Role.UNCERTAINTY])
             doubts = [np.asarray(one.data) for one in found if isinstance(one, Image)]
-            self.check.update_list(next(iter(doubts), None), np.asarray(mask.data != 0))
+            inside = np.asarray(mask.data != 0)
+            self.check.update_list(next(iter(doubts), None), inside)
+            self._forget_said(int(np.count_nonzero(inside)))
             self._on_slice()
         self.hand.rested.emit()
 

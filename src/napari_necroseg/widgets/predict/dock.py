@@ -36,6 +36,8 @@ _WARNINGS = {
     "no": "",
 }
 
+Key = tuple[str, Path | None]
+
 
 class PredictParts(DockParts):
     """Predicts the necrosis zone of the open case; each prediction is a layer of its own."""
@@ -71,8 +73,9 @@ class PredictParts(DockParts):
         self._live = LiveOutline(self.workspace)
         self._doubts: list[int] = []
         self._doubts_axis = 0
-        # Predictions whose case was closed meanwhile, by the case's name: shown when it is opened again.
-        self._waiting: dict[str, CasePrediction] = {}
+        # Predictions whose case was closed meanwhile, or is not open yet: shown when it is opened. Cases of
+        # one name, in two projects, are told apart by their image.
+        self._waiting: dict[Key, CasePrediction] = {}
         self._build()
         self._connect()
         self.model.refill()
@@ -114,7 +117,7 @@ class PredictParts(DockParts):
 
     def offer(self, prediction: CasePrediction) -> None:
         """Show a prediction that was made ahead when its case is opened."""
-        self._waiting[prediction.case.name] = prediction
+        self._waiting[_key(prediction.case)] = prediction
 
     def show_next_doubt(self) -> None:
         """Go to the next slice in the order of doubt; after the last one comes the first."""
@@ -178,13 +181,17 @@ class PredictParts(DockParts):
 
     def _on_case(self) -> None:
         case = self.workspace.case
-        waiting = None if case is None else self._waiting.get(case.name)
+        waiting = None if case is None else self._waiting.pop(_key(case), None)
         self.place.stop_waiting()
         self._doubts = []
         if case is not None and waiting is not None and waiting.case.grid.matches(case.grid):
-            del self._waiting[case.name]
-            self._show(waiting)
+            self._show_waiting(waiting)
         self._refresh()
+
+    def _show_waiting(self, waiting: CasePrediction) -> None:
+        """Show a prediction that has waited, unless another model was chosen since."""
+        if self.model.run() in (None, waiting.run):
+            self._show(waiting)
 
     def _on_form(self) -> None:
         """Draw the shown outline anew with these choices, without another run of the network."""
@@ -216,7 +223,7 @@ class PredictParts(DockParts):
     def _on_predicted(self, prediction: CasePrediction) -> None:
         name = prediction.case.name
         if self.workspace.case is not prediction.case:
-            self._waiting[name] = prediction
+            self._waiting[_key(prediction.case)] = prediction
             self.panel.say(f"{name} is no longer open: its prediction is shown when you open it again.")
             return
         self._show(prediction)
@@ -260,6 +267,11 @@ class PredictParts(DockParts):
         self.doubt_button.setEnabled(self._live.shown is not None)
         has_project = self.workspace.cohort is not None and self.workspace.folder is not None
         self.batch.start_button.setEnabled(run is not None and has_project and not self.runner.is_busy)
+
+
+def _key(case: Case) -> Key:
+    """Tell a case from others, also from those of the same name in another project."""
+    return case.name, case.origin.path
 
 
 class Predict(Dock, PredictParts):

@@ -293,6 +293,8 @@ class CaseLayers:
 
     def _on_inserted(self, event: Any) -> None:
         self._lock(event.value)
+        if source_of(event.value.metadata) is not None:
+            event.value.events.mode.connect(_keep_in_place)
 
     def _lock(self, layer: Layer) -> None:
         """Lock an expert's mask and its mirror; a duplicate that somebody made can be changed."""
@@ -317,6 +319,7 @@ class CaseLayers:
         voxels, kwargs, _ = data
         layer.metadata = kwargs["metadata"]
         layer.data = voxels
+        _straighten(layer)
         layer.scale, layer.translate = kwargs["scale"], kwargs["translate"]
         if isinstance(layer, Labels):
             # napari keeps the history of the last voxels, and an undo would write them into these. There is
@@ -359,6 +362,22 @@ class CaseLayers:
         free = [one for one in PREDICTION_COLOURS if tuple(np.round(transform_color(one)[0], 2)) not in taken]
         colour = free[0] if free else PREDICTION_COLOURS[len(masks) % len(PREDICTION_COLOURS)]
         return kwargs | {"colormap": {**kwargs["colormap"], 1: colour}}
+
+
+def _keep_in_place(event: Any) -> None:
+    """Put napari's tool that moves a layer down: what is drawn would no longer be where it is seen."""
+    if str(event.source.mode) == "transform":
+        event.source.mode = "pan_zoom"
+
+
+def _straighten(layer: Layer) -> None:
+    """Undo what another program has turned or moved; each of these takes napari a while."""
+    if not np.array_equal(np.asarray(layer.affine), np.eye(layer.ndim + 1)):
+        layer.affine = np.eye(layer.ndim + 1)
+    if not np.array_equal(layer.rotate, np.eye(layer.ndim)):
+        layer.rotate = np.eye(layer.ndim)
+    if np.any(layer.shear):
+        layer.shear = np.zeros_like(layer.shear)
 
 
 def put_voxels(layer: Labels, voxels: Voxels) -> None:

@@ -324,8 +324,8 @@ def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
     box.setText(tr("Not saved yet: {names}.", names=", ".join(names)))
     box.setInformativeText(
         tr(
-            "Save before going on? “Keep for later” offers the strokes when the case is opened again; "
-            "“Discard” does not, and puts them aside under another name."
+            "Save before going on? “Keep for later” brings your strokes back when the case is opened again. "
+            "“Discard” puts them aside under another name."
         )
     )
     buttons = QMessageBox.StandardButton
