@@ -201,7 +201,7 @@ def _new_project(
         nothing = Cohort(cases=())
         return OpenedCohort(cohort=nothing, path=None, problems=left, gaps=pairing.gaps, table=table)
     problems: tuple[str, ...] = ()
-    for event in prepare(folder, out=table, pairing=pairing):
+    for event in prepare(folder, out=table, pairing=pairing, compares=False):
         if stop.is_set():
             return None
         if isinstance(event, Finished):
@@ -209,7 +209,7 @@ def _new_project(
         elif not isinstance(event, Warned):
             yield event
     left = tuple(problem for problem in problems if problem not in told)
-    return replace(read_project(table, wish), problems=left, gaps=pairing.gaps, compared=True)
+    return replace(read_project(table, wish), problems=left, gaps=pairing.gaps)
 
 
 def _place(folder: Path) -> Question:

@@ -70,7 +70,9 @@ class Prepared:
         return "\n".join([*lines, f"{n_cases}, {problems}. The table is {self.cohort}.{kept}"])
 
 
-def prepare(folder: Path, *, out: Path | None = None, pairing: Pairing | None = None) -> Generator[Event]:
+def prepare(
+    folder: Path, *, out: Path | None = None, pairing: Pairing | None = None, compares: bool = True
+) -> Generator[Event]:
     """Find, pair and check the images in a folder, and write the table of cases.
 
     New cases are added to an existing table, see `merge`; if that changes it, the earlier one is kept beside
@@ -78,7 +80,7 @@ def prepare(folder: Path, *, out: Path | None = None, pairing: Pairing | None = 
 
     `folder`: see `find.find_cases` for the layouts that are understood. `out`: the table to write, or the
     folder for it; ``cohort.csv`` in `folder` if None. `pairing`: what `find_cases` found there, if that is
-    known already.
+    known already. `compares`: whether to look for images that several cases share, which takes the longest.
     Yields `Progress` while searching and checking, `Warned` for each problem, then `Finished` with
     `Prepared`.
     Raises CohortError if no case is found, or an earlier table has a mistake; nothing is written then.
@@ -91,7 +93,9 @@ def prepare(folder: Path, *, out: Path | None = None, pairing: Pairing | None = 
         pairing = yield from find_cases(folder)
     problems = list(pairing.problems)
     yield from (Warned(message=problem) for problem in problems)
-    twins = yield from find_twins(_all_cases(earlier, pairing.cases))
+    twins: tuple[str, ...] = ()
+    if compares:
+        twins = yield from find_twins(_all_cases(earlier, pairing.cases))
     checked: list[CaseFiles] = []
     for done, case in enumerate(pairing.cases):
         yield Progress(done=done, total=len(pairing.cases), message=f"checking {case.name}")

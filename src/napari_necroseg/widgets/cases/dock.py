@@ -352,7 +352,7 @@ class CasesParts(DockParts):
             return
         if self._is_in_charge():
             self._remember(self.workspace.case_folder, case.name)
-            self.around.look_again()
+            self.around.case_is_shown()
         if case.name == self._moves_on:
             step, self._moves_on, self._next_step = self._next_step, "", "draw"
             self.workspace.step_wanted.emit(step)

@@ -24,6 +24,8 @@ from napari_necroseg.widgets.shared.worker import Job, NewestJob
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _LOOK_MS = 150
+# When no case has been shown by then, none will be soon.
+_LATEST_MS = 4000
 
 # How remarks on a case begin that tell of more than how it was read.
 _GRAVE = "Check this"
@@ -47,7 +49,9 @@ class Surroundings(QObject):
         self._gaps: tuple[Gap, ...] = ()
         self._table: Path | None = None
         self._found: Rescanned | None = None
+        self._to_scan: OpenedCohort | None = None
         self._look_soon = timer(self, _LOOK_MS, act=self._look)
+        self._scan_later = timer(self, _LATEST_MS, act=self._begin_scan)
         self._states.done.connect(self._on_states)
         self._scan.done.connect(self._on_scanned)
         self._twins.done.connect(self._on_twins)
@@ -56,13 +60,17 @@ class Surroundings(QObject):
         """Look at another project, or at one whose table was changed."""
         self._problems, self._gaps, self._found = opened.problems, opened.gaps, None
         self._table = opened.path or opened.table
-        self.look_again()
-        self._scan.read(partial(project_table.rescan, opened.cohort, opened.path))
-        if opened.path is None or opened.compared:
-            self._twins.forget()
-        else:
-            self._twins.read(partial(cases.look_for_twins, opened.cohort))
+        self._to_scan = opened
+        for job in (self._states, self._scan, self._twins):
+            job.forget()
+        self._scan_later.start(_LATEST_MS if len(opened.cohort) else 0)
         self.changed.emit()
+
+    def case_is_shown(self) -> None:
+        """Look around now: until the first case is shown, the processor has more urgent work."""
+        self.look_again()
+        if self._to_scan is not None:
+            self._scan_later.start(_LOOK_MS)
 
     def look_again(self) -> None:
         """Look soon at what each case has."""
@@ -71,6 +79,7 @@ class Surroundings(QObject):
     def stop(self) -> None:
         """Stop looking."""
         self._look_soon.stop()
+        self._scan_later.stop()
         for job in (self._states, self._scan, self._twins):
             job.forget()
 
@@ -95,6 +104,15 @@ class Surroundings(QObject):
         case = self._workspace.case
         grave = [note for note in (() if case is None else case.notes) if note.startswith(_GRAVE)]
         yield from (Notice(text=shown(said)) for said in (*grave, *self._problems))
+
+    def _begin_scan(self) -> None:
+        opened, self._to_scan = self._to_scan, None
+        if opened is None:
+            return
+        self.look_again()
+        self._scan.read(partial(project_table.rescan, opened.cohort, opened.path))
+        if opened.path is not None and not opened.compared:
+            self._twins.read(partial(cases.look_for_twins, opened.cohort))
 
     def _look(self) -> None:
         workspace = self._workspace
