@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -64,15 +64,23 @@ def main() -> None:
     sys.exit(any(walk.clicks > MOST_CLICKS[walk.goal] for walk in walks))
 
 
-def walk_all(cases: Path, model: Path, *, work: Path, zone: Zone | None = None) -> tuple[list[Walk], int]:
+def walk_all(
+    cases: Path,
+    model: Path,
+    *,
+    work: Path,
+    zone: Zone | None = None,
+    open_viewer: Callable[[], Any] | None = None,
+) -> tuple[list[Walk], int]:
     """Walk to all goals in two windows; return also the clicks that open the panel."""
     import napari
 
     walks = []
+    open_viewer = open_viewer or napari.Viewer
     for name, known in (("without", None), ("with", model)):
         project = Path(shutil.copytree(cases, work / name / "cases"))
         with remembering(work / name / "config", known):
-            reader = Reader(napari.Viewer(), project, zone=zone)
+            reader = Reader(open_viewer(), project, zone=zone)
             try:
                 reader.open_panel()
                 walks.append(reader.first_mask(f"first_mask_{name}_model"))
@@ -119,7 +127,7 @@ class Reader:
         )
         viewer.window.resize(*SIZE_PX)
         viewer.window._qt_window.activateWindow()
-        serve(1.0)
+        serve(0.5)
 
     def open_panel(self) -> None:
         """Open the panel by napari's menus, and wait until it stands."""
