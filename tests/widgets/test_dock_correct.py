@@ -412,6 +412,8 @@ def test_a_new_layer_over_a_saved_mask_is_signed_off_as_it_is(qtbot, opened):
     opened.workspace.layers.new_mask(opened.workspace.case)
     qtbot.waitUntil(lambda: opened.hand.mask is not None)
     begin_with(opened, "nothing")
+    opened.reviewing.part.sign_button.click()
+    assert "The mask is empty: press again" in opened.panel.message
     sign_off(qtbot, opened)
     assert not np.asarray(nibabel.load(labels_of(opened) / "a.nii.gz").dataobj).any()
     assert np.asarray(nibabel.load(labels_of(opened) / "a_earlier-001.nii.gz").dataobj).any()

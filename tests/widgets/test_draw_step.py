@@ -52,7 +52,7 @@ def wait_for(qtbot, step, name):
         return is_there and not workspace.screen.is_busy and bool(step.correct.reviewing.statuses)
 
     qtbot.waitUntil(stands)
-    qtbot.waitUntil(lambda: not step.correct.reviewing._quiet.is_busy)
+    qtbot.waitUntil(lambda: not step.correct.reviewing._quiet.is_busy and not step._settling.isActive())
 
 
 @pytest.fixture
@@ -168,6 +168,27 @@ def test_that_there_is_nothing_can_be_signed_off(qtbot, opened):
     assert (review.status, review.changes.after_ml) == (Status.REVIEWED, 0)
 
 
+def test_enter_in_the_initials_never_signs_off_an_empty_mask(qtbot, opened):
+    initials = opened.correct.reviewing.part.initials
+    QTest.keyClicks(initials, "AB")
+    QTest.keyClick(initials, Qt.Key.Key_Return)
+    assert not opened.correct.runner.is_busy
+    assert not labels_of(opened).exists()
+
+
+def test_two_presses_go_on_by_one_case_only(qtbot, opened):
+    opened.correct.reviewing.part.initials.setText("AB")
+    draw(opened)
+    opened.sign_off()
+    opened.sign_off()
+    assert opened.main().act is None
+    qtbot.waitUntil(lambda: opened.workspace.case.name == "b" and not opened.workspace.opening)
+    # A further press would be meant for the case before.
+    assert opened.main().act is None
+    wait_for(qtbot, opened, "b")
+    assert opened.main().text == "Click on the zone"
+
+
 def test_no_slice_of_a_signed_mask_was_seen_is_said(qtbot, opened):
     opened.viewer_slice = opened.workspace.layers.viewer.dims.set_current_step
     opened.viewer_slice(0, 0)
@@ -255,6 +276,7 @@ def test_a_pair_in_no_project_is_saved_where_the_person_chooses(
     list(step.workspace.layers.show(case_layers(case), first_slice=2))
     step.workspace.set_cohort(Cohort(cases=()), None)
     step.workspace.set_case(case, None)
+    qtbot.waitUntil(lambda: not step._settling.isActive())
     draw(step)
     assert step.main().text == "Save the mask ..."
     wanted = [None, tmp_path / "mine.nii.gz"]

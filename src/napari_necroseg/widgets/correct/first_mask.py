@@ -64,7 +64,8 @@ class _Put:
 class FirstMask(QWidget):
     """Puts the mask of a click into the mask in hand; `said` is emitted with a message.
 
-    Another click replaces what the last one gave, unless somebody has drawn since. `changed` is emitted when
+    Another click adds; another choice of method replaces what the last click gave, unless somebody has drawn
+    since. `changed` is emitted when
     a click is waited for, or no longer.
     """
 
@@ -179,9 +180,7 @@ class FirstMask(QWidget):
 
     def _on_click(self, case: Case, index: Index) -> None:
         z, y, x = (round(place) for place in index)
-        self._seed, self._is_new_click = (z, y, x), True
-        if self.click.has_shift:
-            self._put = None
+        self._seed, self._is_new_click, self._put = (z, y, x), True, None
         self._propose(case, None)
 
     def _propose(self, case: Case, strokes: tuple[Mask, Mask] | None) -> None:
@@ -209,37 +208,29 @@ class FirstMask(QWidget):
         mask = self._workspace.in_hand
         if proposal is None or mask is None or proposal.case is not self._workspace.case:
             return
-        voxel_ml, before = proposal.case.grid.voxel_ml, self._replaced(mask)
+        before = np.count_nonzero(mask.data)
         self._add(mask, proposal.mask, outside=proposal.outside)
+        voxel_ml = proposal.case.grid.voxel_ml
         found = number(np.count_nonzero(proposal.mask) * voxel_ml, 2)
-        if before and self._is_new_click:
-            lost = number(before * voxel_ml, 2)
-            self.said.emit(
-                tr("{found} mL in place of {lost} mL. Ctrl+Z goes back.", found=found, lost=lost)
-                + " "
-                + tr("A click with Shift adds to what is there.")
+        if self._is_new_click and before:
+            added = number((np.count_nonzero(mask.data) - before) * voxel_ml, 2)
+            told = tr(
+                "{found} mL were found, {added} mL of it new. Ctrl+Z takes it back.", found=found, added=added
             )
         else:
-            self.said.emit(tr("{found} mL were found. Ctrl+Z takes it back.", found=found))
+            told = tr("{found} mL were found. Ctrl+Z takes it back.", found=found)
+        self.said.emit(told)
         self._is_new_click = False
         self.refresh()
 
-    def _replaced(self, mask: Labels) -> int:
-        """Return the number of voxels of the last click that the next result takes the place of."""
-        put = self._put
-        if put is None or not np.array_equal(put.after, mask.data):
-            return 0
-        return int(np.count_nonzero(put.after) - np.count_nonzero(put.base))
-
     def _add(self, mask: Labels, found: Mask, *, outside: Mask | None = None) -> None:
-        """Add what was found to a mask as one edit, in place of what the last click gave."""
+        """Add what was found to a mask as one edit; another choice for the same click replaces it."""
         put, base = self._put, np.array(mask.data)
         if put is not None and outside is not None:
             # Refined: the strokes are in what was found.
             base = np.where(outside, 0, put.base).astype(base.dtype)
         elif put is not None and np.array_equal(put.after, base):
-            if not self._is_new_click and not np.array_equal(put.base, put.after):
-                # The same click with another choice: one edit in all.
+            if not np.array_equal(put.base, put.after):
                 mask.undo()
             base = put.base
         put_voxels(mask, np.where(found & (base == 0), 1, base).astype(base.dtype))

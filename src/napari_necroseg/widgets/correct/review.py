@@ -60,8 +60,9 @@ class Reviewing(QObject):
         self._statuses: Mapping[str, Status] = {}
         self._is_stale = False
         self.remark = ""
+        self._is_asked = False
         self._quiet = JobRunner(dock)
-        self.part.wanted.connect(self.sign_off)
+        self.part.wanted.connect(self._on_wanted)
         self.part.step_wanted.connect(self.step)
         self.part.improve_wanted.connect(self.improve)
         self._quiet.finished.connect(self._on_progress)
@@ -98,8 +99,11 @@ class Reviewing(QObject):
         }
         return next_case(cohort, left, after=after, status=Status.UNTOUCHED)
 
-    def sign_off(self) -> bool:
-        """Save the mask in hand, and sign it off with the initials; False if that cannot be begun."""
+    def sign_off(self, *, is_empty_meant: bool = False) -> bool:
+        """Save the mask in hand, and sign it off with the initials; False if that cannot be begun.
+
+        An empty mask is signed off if that is meant, or at the second press.
+        """
         case, labels, mask = self._workspace.case, self.labels, self._hand.mask
         reader = self.part.initials.text().strip()
         panel = self._dock.panel
@@ -109,6 +113,8 @@ class Reviewing(QObject):
             panel.say(tr("Write your initials first, 1 to 8 letters."))
             self.part.mark_initials(True)
             self.part.initials.setFocus()
+        elif not (is_empty_meant or self._is_empty_confirmed(mask)):
+            panel.say(tr("The mask is empty: press again to sign off that there is no necrosis."))
         elif not self._dock.runner.is_busy:
             self.part.mark_initials(False)
             remember(initials=reader)
@@ -117,20 +123,33 @@ class Reviewing(QObject):
             return panel.run(partial(correct.sign_off, wanted), tr("Signing off {case} ...", case=case.name))
         return False
 
+    def _on_wanted(self) -> None:
+        self.sign_off()
+
     def on_signed_off(self, signed: SignedOff) -> None:
         """Update after a mask was signed off."""
         self._workspace.layers.mark_saved((signed.mask,))
         self._hand.signed_off(signed.review.case)
+        self._is_asked = False
         review = signed.review
         said = tr("{case} is signed off by {reader}.", case=review.case, reader=review.reader)
         self._dock.panel.say(f"{said}{self.remark}")
         self.look_up()
         self.signed.emit()
 
+    def _is_empty_confirmed(self, mask: Labels) -> bool:
+        """Whether a mask is not empty, or that it is was said at the last press."""
+        was_asked, self._is_asked = self._is_asked, not np.asarray(mask.data).any()
+        return was_asked or not self._is_asked
+
     def _about_seen(self) -> str:
-        """Say that no slice of the mask was looked at; nothing if that is not so."""
+        """Say how many slices of the mask were not looked at; nothing if all were."""
         n, total = self._check.seen
-        if n or not total:
+        if n and n < total:
+            return " " + ntr(
+                "{n} slice of it was not looked at.", "{n} slices of it were not looked at.", total - n
+            )
+        if not total or n == total:
             return ""
         return " ⚠ " + ntr("Its slice was not looked at.", "None of its {n} slices was looked at.", total)
 

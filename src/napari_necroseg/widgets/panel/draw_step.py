@@ -22,6 +22,9 @@ from napari_necroseg.widgets.view.contour_list import ContourList
 # Three slices; the others are scrolled.
 _LIST_HEIGHT = 58
 
+# Impatient presses on the main button are not meant for the case that has just come.
+_SETTLE_MS = 600
+
 
 class DrawStep(Step):
     """Predicts, corrects and signs off the mask of the open case."""
@@ -42,9 +45,10 @@ class DrawStep(Step):
         self.empty_button = button(
             tr("No necrosis: sign off empty"),
             tr("Sign off that there is no zone in this case, and open the next one."),
-            act=self.sign_off,
+            act=partial(self._sign, is_empty_meant=True),
         )
         self.scores_section = Section(tr("Scores"))
+        self._settling = timer(self, _SETTLE_MS, act=self._on_settled)
         self._drawn_soon = timer(self, 0, act=self._on_changed)
         self._lay_out()
         self._connect()
@@ -58,7 +62,9 @@ class DrawStep(Step):
         if first.is_waiting:
             help_text = tr("Click into the zone in an image; press this to give up.")
             return MainAction(text=tr("Click into the zone ... (give up)"), help=help_text, act=first.start)
-        is_busy = first.is_looking or any(parts.runner.is_busy for parts in self.parts)
+        is_busy = (
+            self._settling.isActive() or first.is_looking or any(parts.runner.is_busy for parts in self.parts)
+        )
         if is_busy or (mask is None and not self.correct.recovery.has_removed):
             return MainAction(text=tr("One moment ..."), help=tr("Something is being done."))
         if mask is None:
@@ -81,7 +87,11 @@ class DrawStep(Step):
 
     def sign_off(self) -> None:
         """Sign the mask off, and go on to the next case."""
-        self.next_case.goes_on = self.correct.reviewing.sign_off()
+        self._sign(is_empty_meant=False)
+
+    def _sign(self, *, is_empty_meant: bool) -> None:
+        if self.correct.reviewing.sign_off(is_empty_meant=is_empty_meant):
+            self.next_case.goes_on = True
         part = self.correct.reviewing.part
         if not part.has_initials and part.initials.isEnabled():
             self._ask_for(part.initials)
@@ -185,10 +195,26 @@ class DrawStep(Step):
         correct.reviewing.changed.connect(self._on_changed)
         correct.runner.finished.connect(self._on_saved)
         self.predict.model.chosen.connect(self._on_changed)
-        self.correct.reviewing.part.initials.returnPressed.connect(self.sign_off)
+        self.correct.reviewing.part.initials.returnPressed.connect(self._on_initials)
         correct.listen(workspace.hand_changed, self._on_changed)
         correct.listen(workspace.journalling.drawn, self._on_drawn)
-        correct.listen(workspace.case_changed, self._on_changed)
+        correct.listen(workspace.case_changed, self._on_case)
+        self._on_changed()
+
+    def _on_initials(self) -> None:
+        """Sign off at Enter, if that is what comes next."""
+        main = self.main()
+        if main.act == self.sign_off:
+            self.sign_off()
+
+    def _on_case(self) -> None:
+        """Take no press for a while: it was meant for the case before."""
+        self._settling.start(_SETTLE_MS)
+        self._on_changed()
+
+    def _on_settled(self) -> None:
+        if self.workspace.screen.is_busy or self.workspace.opening:
+            self._settling.start(_SETTLE_MS)
         self._on_changed()
 
     def _on_drawn(self, *_: object) -> None:

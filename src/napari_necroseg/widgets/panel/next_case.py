@@ -114,5 +114,5 @@ class NextCase(QObject):
         case, reviewing = self._workspace.case, self._correct.reviewing
         if self.goes_on and case is not None:
             self.goes_on = False
-            self._remark = (case.name, f"{case.name}:{reviewing.remark}" if reviewing.remark else "")
+            self._remark = (case.name, f"{case.name}:{reviewing.remark}" if "⚠" in reviewing.remark else "")
             self.open()

@@ -96,14 +96,10 @@ def _layer_of_case(viewer: ViewerModel) -> Layer | None:
 
 
 class ClickOnce:
-    """Waits for one click in a viewer; no brush leaves a dot meanwhile.
-
-    `has_shift`: whether Shift was held at the last click.
-    """
+    """Waits for one click in a viewer; no brush leaves a dot meanwhile."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.has_shift = False
         self._waiting: Callable[..., Any] | None = None
         self._put_down: tuple[ref[Labels], str] | None = None
 
@@ -123,7 +119,6 @@ class ClickOnce:
             if shown_plane(self._workspace.layers.viewer) is None or getattr(event, "button", 1) != 1:
                 # The view is 3D meanwhile, or it is the contrast that is dragged: go on waiting.
                 return
-            self.has_shift = "Shift" in getattr(event, "modifiers", ())
             self.stop()
             then(index_of(self._workspace, case, position=event.position))
 
