@@ -337,7 +337,7 @@ def test_a_mask_is_signed_off_with_what_changed_and_who_did_it(qtbot, opened):
     assert review.changes.dice == pytest.approx(2 * counts[0] / (counts[0] + counts[1]))
     assert review.changes.slices == (4,)
     assert statuses(opened.workspace.cohort, labels_of(opened))["a"] is Status.REVIEWED
-    assert "reviewed by AB" in opened.reviewing.part.state.said
+    assert "signed off by AB" in opened.reviewing.part.state.said
     assert "1 slice changed" in opened.reviewing.part.state.said
     assert opened.workspace.layers.unsaved() == [opened.viewer.layers["prediction"]]
 
@@ -379,7 +379,7 @@ def test_the_next_case_is_looked_for_by_status(qtbot, opened):
     assert wanted == ["b", "c"]
     part.which.setCurrentText("in work")
     part.next_button.click()
-    assert "No other case is in work" in opened.panel.message
+    assert "No other case: in work" in opened.panel.message
 
 
 def test_reviewed_masks_are_offered_to_the_training(qtbot, opened):

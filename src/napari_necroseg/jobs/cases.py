@@ -12,6 +12,7 @@ from napari_necroseg.core.case import Case, CaseFiles, Cohort
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.language import said
 from napari_necroseg.core.output import sweep_all
 from napari_necroseg.core.project.predictions import saved_prediction
 from napari_necroseg.core.project.remembered import read_remembered
@@ -121,9 +122,9 @@ def open_case(
     yield from _save_all(saves)
     if folder is not None:
         sweep_all(folder / LABELS_FOLDER)
-    yield Progress(done=0, total=2, message=f"Reading {files.name} ...")
+    yield Progress(done=0, total=2, message=said("Reading {name} ...", name=files.name))
     case, layers = (None if ahead is None else ahead.take(files)) or read_for_display(files)
-    yield Progress(done=1, total=2, message=f"Preparing {files.name} for display ...")
+    yield Progress(done=1, total=2, message=said("Preparing {name} for display ...", name=files.name))
     if folder is not None:
         yield from _add_saved_masks(folder, case, layers=layers)
     yield _opened(case, files, layers=layers, saves=saves)
@@ -176,7 +177,7 @@ def open_cohort(table: Path, stop: threading.Event) -> Iterator[Event]:
     """Read the table of a cohort."""
     from napari_necroseg.core.cohort.table import read_cohort
 
-    yield Progress(done=0, total=1, message=f"Reading {table.name} ...")
+    yield Progress(done=0, total=1, message=said("Reading {name} ...", name=table.name))
     yield Finished(result=OpenedCohort(cohort=read_cohort(table), path=table))
 
 
@@ -237,7 +238,7 @@ def _save_all(saves: Sequence[MaskToSave]) -> Iterator[Event]:
     from napari_necroseg.core.project.case_files import corrected_record, write_case
 
     for done, mask in enumerate(saves):
-        yield Progress(done=done, total=len(saves), message=f"Saving {mask.path.name} ...")
+        yield Progress(done=done, total=len(saves), message=said("Saving {name} ...", name=mask.path.name))
         output = _output(mask)
         record = mask.record if mask.record is not None else corrected_record(output)
         write_case(replace(output, record=record), keeps_all=True)

@@ -17,6 +17,7 @@ from napari_necroseg.core.case_names import name_key
 from napari_necroseg.core.errors import CohortError, FileError, NecrosegError
 from napari_necroseg.core.events import Event, Finished, Progress, Warned, run
 from napari_necroseg.core.images.file_image import image_suffix
+from napari_necroseg.core.language import said
 from napari_necroseg.jobs.cases import OpenedCohort
 
 if TYPE_CHECKING:
@@ -144,18 +145,23 @@ def open_paths(wish: Wish, *, stop: threading.Event) -> Iterator[Event]:
 def _opened(wish: Wish, stop: threading.Event) -> Generator[Event, None, OpenedCohort | None]:
     gone = next((path for path in wish.paths if not path.exists()), None)
     if gone is not None or not wish.paths:
-        raise FileError(f"There is no file or folder {gone}." if gone else "Nothing was chosen.")
+        raise FileError(
+            said("There is no file or folder {path}.", path=gone) if gone else said("Nothing was chosen.")
+        )
     folders = [path for path in wish.paths if path.is_dir()]
     tables = [path for path in wish.paths if path.suffix.lower() == ".csv" and path not in folders]
     files = [path for path in wish.paths if path not in folders and path not in tables]
     if tables:
         if len(wish.paths) > 1:
-            raise FileError("Open one table of cases at a time, without other files.")
+            raise FileError(said("Open one table of cases at a time, without other files."))
         return read_project(tables[0], wish)
     strange = next((path for path in files if not image_suffix(path)), None)
     if strange is not None:
         raise FileError(
-            f"{strange.name} cannot be opened: a case is a folder, a cohort.csv, or images as NIfTI or TIFF."
+            said(
+                "{name} cannot be opened: a case is a folder, a cohort.csv, or images as NIfTI or TIFF.",
+                name=strange.name,
+            )
         )
     if len(folders) == 1 and not files:
         return (yield from _of_folder(folders[0], wish, stop=stop))
@@ -235,7 +241,13 @@ def _cases_in(folder: Path) -> Generator[Event, None, tuple[CaseFiles, ...]]:
 
     pairing = yield from find_cases(folder)
     if not pairing.cases:
-        raise CohortError(f"No case with a ceT1 image was found in {folder}. {' '.join(pairing.problems)}")
+        raise CohortError(
+            said(
+                "No case with a ceT1 image was found in {folder}. {problems}",
+                folder=folder,
+                problems=" ".join(pairing.problems),
+            )
+        )
     return tuple(pairing.cases)
 
 
@@ -251,7 +263,10 @@ def _of_files(files: list[Path], wish: Wish) -> Iterator[CaseFiles]:
     if case is None:
         if not found.images:
             raise FileError(
-                f"{files[0].name} is named like a mask: open it together with the images of its case."
+                said(
+                    "{name} is named like a mask: open it together with the images of its case.",
+                    name=files[0].name,
+                )
             )
         choices = tuple(str(path) for path in found.images)
         chosen = wish.answer(Question(ask=Ask.CET1, choices=choices, paths=found.images))
@@ -298,7 +313,7 @@ def open_pair(files: CaseFiles, wish: Wish, *, stop: threading.Event) -> Iterato
 
     try:
         named = replace(files, name=name_of(files.sequences[Sequence.CET1]))
-        yield Progress(done=0, total=1, message=f"Looking at {named.name} ...")
+        yield Progress(done=0, total=1, message=said("Looking at {name} ...", name=named.name))
         opened = _of_cases([settled(named, wish)], wish)
     except _AskedError as asked:
         yield Finished(result=asked.question)

@@ -56,7 +56,7 @@ class WarmModels:
 
         An ensemble stands for its members.
         """
-        yield Progress(done=0, total=0, message="Loading PyTorch ...")
+        yield Progress(done=0, total=0, message=said("Loading PyTorch ..."))
         from napari_necroseg.core.network.model import load_model
         from napari_necroseg.core.project.models import distinct_runs
 
@@ -65,7 +65,7 @@ class WarmModels:
         if repeated:
             yield Warned(message=repeated)
         for run in distinct:
-            yield Progress(done=0, total=0, message=f"Loading the model {run.name} ...")
+            yield Progress(done=0, total=0, message=said("Loading the model {name} ...", name=run.name))
             if stop.is_set():
                 return []
             stamp, known = _stamp(run), self._models.get(run)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_necroseg.core.augment.intensity import block_middles, is_constant, whiten
 from napari_necroseg.core.events import Event, Progress
+from napari_necroseg.core.language import said
 from napari_necroseg.core.network.device import free_bytes
 from napari_necroseg.core.network.unet import UNet
 from napari_necroseg.core.prediction.folded_network import probability_of
@@ -61,12 +62,20 @@ def by_slices(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.flo
     slices = _tensor(one.images).movedim(0, 1)
     shown = (~is_constant(slices).all(dim=1) & _tensor(one.needed)).nonzero()[:, 0]
     size = max(1, _PIXELS_AT_ONCE // probability[0].size)
-    yield Progress(done=0, total=len(shown), message=f"{len(shown)} slices to look at{one.remark}")
+    yield Progress(
+        done=0,
+        total=len(shown),
+        message=said("{n} slices to look at{remark}", n=len(shown), remark=one.remark),
+    )
     for first in range(0, len(shown), size):
         some = shown[first : first + size]
         probability[some.numpy()] = probability_of(network, slices[some]).numpy()
         done = first + len(some)
-        yield Progress(done=done, total=len(shown), message=f"Slice {done} of {len(shown)}{one.remark}")
+        yield Progress(
+            done=done,
+            total=len(shown),
+            message=said("Slice {n} of {total}{remark}", n=done, total=len(shown), remark=one.remark),
+        )
     return probability
 
 
@@ -77,9 +86,9 @@ def whole(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.float32
     if n_bytes > _MEMORY_SHARE * free_bytes(str(device)):
         return (yield from by_patches(network, one))
     images = _tensor(one.images)[None]
-    yield Progress(done=0, total=1, message=f"The whole volume at once{one.remark}")
+    yield Progress(done=0, total=1, message=said("The whole volume at once{remark}", remark=one.remark))
     probability: NDArray[np.float32] = probability_of(network, images)[0].numpy()
-    yield Progress(done=1, total=1, message=f"The whole volume is predicted{one.remark}")
+    yield Progress(done=1, total=1, message=said("The whole volume is predicted{remark}", remark=one.remark))
     return probability
 
 
@@ -93,7 +102,9 @@ def by_patches(network: UNet, one: Pass) -> Generator[Event, None, NDArray[np.fl
         ]
         blend.add(_patch_probability(network, patch, one=one), corner)
         yield Progress(
-            done=number, total=len(corners), message=f"Patch {number} of {len(corners)}{one.remark}"
+            done=number,
+            total=len(corners),
+            message=said("Patch {n} of {total}{remark}", n=number, total=len(corners), remark=one.remark),
         )
     return blend.mean()
 

@@ -18,6 +18,7 @@ from napari_necroseg.core.cohort.seen_cases import Known, marks_of
 from napari_necroseg.core.config import PredictConfig, usual_prediction
 from napari_necroseg.core.errors import ModelError
 from napari_necroseg.core.events import Event, Finished, Warned
+from napari_necroseg.core.language import said
 from napari_necroseg.core.masks.components import left_out_ml, outline
 from napari_necroseg.core.network.device import memory_errors, resolve_hardware, torch_settings
 from napari_necroseg.core.network.images import image_notes
@@ -134,8 +135,14 @@ def check_sequences(model: Model, case: Case | CaseFiles) -> None:
     missing = [str(sequence) for sequence in model.config.sequences if sequence not in case.sequences]
     if missing:
         raise ModelError(
-            f"The model {model.run.name} needs {' and '.join(model.config.sequences)}, but the case "
-            f"{case.name} has no {' and no '.join(missing)}. Add the image, or choose another model."
+            said(
+                "The model {model} needs {needed}, but the case {case} has no {missing}. Add the image, or "
+                "choose another model.",
+                model=model.run.name,
+                needed=" and ".join(model.config.sequences),
+                case=case.name,
+                missing=" and no ".join(missing),
+            )
         )
 
 

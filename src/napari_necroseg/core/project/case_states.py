@@ -16,6 +16,7 @@ from napari_necroseg.core.grids.orient import working_grid
 from napari_necroseg.core.images.damage import damage_of
 from napari_necroseg.core.images.read import read_grid, read_mask
 from napari_necroseg.core.labels_folder import JOURNAL_SUFFIX, LABELS_FOLDER
+from napari_necroseg.core.language import said
 from napari_necroseg.core.project.journal_folder import JOURNALS_FOLDER, JournalFolder, KeptStrokes
 from napari_necroseg.core.project.review import Status, read_review, statuses
 
@@ -58,7 +59,7 @@ def look_at_cases(
     project = None if folder is None else _Project(cohort, folder)
     states = {}
     for done, files in enumerate(cohort):
-        yield Progress(done=done, total=len(cohort), message=f"Looking at {files.name} ...")
+        yield Progress(done=done, total=len(cohort), message=said("Looking at {name} ...", name=files.name))
         state = CaseState(damaged=_damaged(files))
         if project is not None:
             state = project.look_at(files, state, is_open=files.name == open_case)

@@ -20,6 +20,7 @@ from napari_necroseg.core.config import Config
 from napari_necroseg.core.errors import FileError, SettingsError
 from napari_necroseg.core.files import file_sha256, read_json, write_text
 from napari_necroseg.core.labels_folder import REVIEW_SUFFIX, corrected_path, review_path
+from napari_necroseg.core.language import said, to_translate
 
 _MOST_BYTES = 1_000_000
 
@@ -37,9 +38,9 @@ _REVIEWS = threading.Lock()
 class Status(StrEnum):
     """How far a case is."""
 
-    UNTOUCHED = "untouched"
-    IN_WORK = "in work"
-    REVIEWED = "reviewed"
+    UNTOUCHED = to_translate("untouched")
+    IN_WORK = to_translate("in work")
+    REVIEWED = to_translate("reviewed")
 
 
 class Changes(Config):
@@ -105,10 +106,14 @@ class Review(Config):
         file.
         """
         if not mask.is_file():
-            raise FileError(f"There is no mask {mask.name} to sign off; save it first.")
+            raise FileError(said("There is no mask {name} to sign off; save it first.", name=mask.name))
         reader = reader.strip()
         if not (reader.isalpha() and len(reader) <= 8):
-            raise SettingsError(f"The reader's initials are 1 to 8 letters, not {reader!r}; for example AB.")
+            raise SettingsError(
+                said(
+                    "The reader's initials are 1 to 8 letters, not {reader!r}; for example AB.", reader=reader
+                )
+            )
         return self.changed(
             status=Status.REVIEWED,
             reader=reader,

@@ -167,16 +167,16 @@ class CasesParts(DockParts):
         mine = None if case is None else layers.mine(case.name)
         source = None if chosen is None else source_of(chosen.metadata)
         if case is None or chosen is None or chosen is mine or source is None or source.case != case.name:
-            self.panel.say("Select the reference, the tumour or a prediction in the layer list first.")
+            self.panel.say(tr("Select the reference, the tumour or a prediction in the layer list first."))
             return
         layers.copy_to_mine(chosen)
-        self.panel.say(f"{chosen.name} is in my mask now. Ctrl+Z takes it back.")
+        self.panel.say(tr("{name} is in my mask now. Ctrl+Z takes it back.", name=chosen.name))
 
     def save_masks(self) -> None:
         """Save the changed masks of the open case."""
         unsaved = self.workspace.layers.unsaved()
         if not unsaved:
-            show_info("Every mask of this case is saved already.")
+            show_info(tr("Every mask of this case is saved already."))
             return
         try:
             saves = self.workspace.masks_to_save(self, unsaved)

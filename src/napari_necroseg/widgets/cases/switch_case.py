@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event
+from napari_necroseg.core.language import tr
 from napari_necroseg.jobs.cases import MaskToSave, OpenedCase
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import DockParts
@@ -50,7 +51,7 @@ class CaseSwitch:
                 self._wanted, self._workspace.opening = (name, job), name
                 self._dock.runner.cancel()
             else:
-                self._dock.panel.say("Still busy: wait, or press Cancel to stop this first.")
+                self._dock.panel.say(tr("Still busy: wait, or press Cancel to stop this first."))
             return
         self._workspace.screen.finish()
         saves = self._settle()
@@ -58,7 +59,7 @@ class CaseSwitch:
             return
         self._wanted = (name, job)
         self._running = job
-        is_begun = self._dock.panel.run(partial(job, saves=saves), f"Opening {name} ...")
+        is_begun = self._dock.panel.run(partial(job, saves=saves), tr("Opening {name} ...", name=name))
         self._workspace.opening = name if is_begun else ""
 
     def finish(self, opened: OpenedCase) -> None:

@@ -15,7 +15,7 @@ from superqt import QLabeledDoubleSlider
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.language import number, tr
+from napari_necroseg.core.language import number, shown, to_translate, tr
 from napari_necroseg.core.masks.components import Mask
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.layerdata import Role
@@ -28,20 +28,26 @@ from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 
 _METHODS = {
-    "graph-cut": "the cheapest cut between what is like the click and what is not; strokes refine it",
-    "region-growing": "all that is like the click and reached from it; the tolerance follows the slider",
-    "watershed": "the steepest edge between the click and what surrounds it",
-    "random-walker": "where a walker that avoids edges meets the click first",
-    "fuzzy-c-means": "the kind of tissue that was clicked, in both sequences together",
-    "live-wire": "a contour that follows the edge between your clicks, slice by slice",
+    "graph-cut": to_translate(
+        "the cheapest cut between what is like the click and what is not; strokes refine it"
+    ),
+    "region-growing": to_translate(
+        "all that is like the click and reached from it; the tolerance follows the slider"
+    ),
+    "watershed": to_translate("the steepest edge between the click and what surrounds it"),
+    "random-walker": to_translate("where a walker that avoids edges meets the click first"),
+    "fuzzy-c-means": to_translate("the kind of tissue that was clicked, in both sequences together"),
+    "live-wire": to_translate("a contour that follows the edge between your clicks, slice by slice"),
 }
 _WIRE = "live-wire"
 _MOST_TOLERANCE = 6.0
-_REFINE_HELP = (
+_REFINE_HELP = to_translate(
     "Paint what is missing, erase what is wrong, and press this: what the click found is made anew with your "
     "strokes obeyed."
 )
-_CLICK_HELP = "Click on the zone in an image, and its outline is looked for. Ctrl+Z takes it back."
+_CLICK_HELP = to_translate(
+    "Click on the zone in an image, and its outline is looked for. Ctrl+Z takes it back."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,23 +93,26 @@ class FirstMask(QWidget):
         self.method = QComboBox()
         for row, (name, help_text) in enumerate(_METHODS.items()):
             self.method.addItem(name)
-            self.method.setItemData(row, help_text, Qt.ItemDataRole.ToolTipRole)
-        self.method.setToolTip("How what belongs to the click is told from the rest; point at an entry.")
+            self.method.setItemData(row, tr(help_text), Qt.ItemDataRole.ToolTipRole)
+        self.method.setToolTip(tr("How what belongs to the click is told from the rest; point at an entry."))
         self.radius_mm = mm_spin(
-            30.0, most=150.0, step=5.0, help_text="Nothing further from the click becomes part of the mask."
+            30.0,
+            most=150.0,
+            step=5.0,
+            help_text=tr("Nothing further from the click becomes part of the mask."),
         )
-        self.is_automatic = QCheckBox("found")
+        self.is_automatic = QCheckBox(tr("found"))
         self.is_automatic.setChecked(True)
-        self.is_automatic.setToolTip("Find the tolerance from the contrast of the outline.")
+        self.is_automatic.setToolTip(tr("Find the tolerance from the contrast of the outline."))
         self.tolerance = QLabeledDoubleSlider()
         self.tolerance.setOrientation(Qt.Orientation.Horizontal)
         self.tolerance.setRange(0.05, _MOST_TOLERANCE)
         self.tolerance.setValue(1.0)
         self.tolerance.setToolTip(
-            "How much a voxel may differ from those at the click; in the unit of noise."
+            tr("How much a voxel may differ from those at the click; in the unit of noise.")
         )
-        self.click_button = button("Click on the zone", _CLICK_HELP, act=self.start)
-        self.refine_button = button("Refine", _REFINE_HELP, act=self.refine)
+        self.click_button = button(tr("Click on the zone"), tr(_CLICK_HELP), act=self.start)
+        self.refine_button = button(tr("Refine"), tr(_REFINE_HELP), act=self.refine)
         self.options = QWidget()
         self._lay_out()
         self._connect()
@@ -130,7 +139,7 @@ class FirstMask(QWidget):
             try:
                 self._wait(case)
             except NecrosegError as error:
-                self.said.emit(str(error))
+                self.said.emit(shown(error))
         self.refresh()
 
     def drop(self) -> None:
@@ -161,7 +170,7 @@ class FirstMask(QWidget):
 
     def refresh(self) -> None:
         """Enable the buttons that can be used now."""
-        self.click_button.setText("Give up" if self.is_waiting else "Click on the zone")
+        self.click_button.setText(tr("Give up") if self.is_waiting else tr("Click on the zone"))
         self.click_button.setEnabled(self._workspace.in_hand is not None)
         self.refine_button.setEnabled(self._put is not None and self._seed is not None)
         is_wire = self.method.currentText() == _WIRE

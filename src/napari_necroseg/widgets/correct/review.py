@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
-from napari_necroseg.core.language import ntr, tr
+from napari_necroseg.core.language import ntr, shown, to_translate, tr
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.core.project.review import Review, Status, next_case
 from napari_necroseg.jobs import correct
@@ -34,8 +34,7 @@ from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside,
 from napari_necroseg.widgets.shared.worker import JobRunner
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
-_ANY = "any"
-_HELP = (
+_HELP = to_translate(
     "Slices to check, the most doubtful first: by the sum of the uncertainty of the newest prediction "
     "(the deviation between several models, if there were several). ✓ was looked at."
 )
@@ -161,14 +160,14 @@ class Reviewing(QObject):
         after = case.name if case is not None and self._is_of_cohort else None
         name = next_case(cohort, self._statuses, after=after, status=self.part.status(), backwards=by < 0)
         if name is None:
-            self._dock.panel.say(f"No other case is {self.part.which.currentText()}.")
+            self._dock.panel.say(tr("No other case: {status}.", status=self.part.which.currentText()))
         else:
             self._workspace.case_wanted.emit(name)
 
     def improve(self) -> None:
-        """Open the dock Train, ready to go on from the newest model with the reviewed masks."""
+        """Show the panel's step Model, or the dock Train, ready to go on from the model with these masks."""
         window = getattr(self._dock.viewer, "window", None)
-        if window is not None:
+        if window is not None and not self._workspace.has_panel:
             window.add_plugin_dock_widget("napari-necroseg", "Train")
         reviewed = tuple(name for name, status in self._statuses.items() if status is Status.REVIEWED)
         self._workspace.improvement_wanted.emit(reviewed)
@@ -245,18 +244,22 @@ class SignOff(QWidget):
         self.initials.setPlaceholderText(tr("initials"))
         self.initials.setToolTip(tr("Your initials, 1 to 8 letters; they are written beside the mask."))
         self.sign_button = button(
-            "Sign off",
-            "Save the mask into the project's labels, an earlier version being kept, and write beside it who "
-            "signed it off, when, the time spent, and what changed against what you began with.",
+            tr("Sign off"),
+            tr(
+                "Save the mask into the project's labels, an earlier version being kept, and write beside it "
+                "who signed it off, when, the time spent, and what changed against what you began with."
+            ),
             act=self.wanted,
         )
         self.previous_button = button("◀", "", act=lambda: self.step_wanted.emit(-1))
-        self.next_button = button("Next case ▶", "", act=lambda: self.step_wanted.emit(1))
+        self.next_button = button(tr("Next case ▶"), "", act=lambda: self.step_wanted.emit(1))
         self.which = QComboBox()
-        self.which.addItems([Status.UNTOUCHED, Status.IN_WORK, Status.REVIEWED, _ANY])
-        self.which.setToolTip("Go to cases with this status.")
-        help_text = "Open the dock Train, ready to go on from the newest model with the reviewed masks."
-        self.improve_button = button("Improve the model with these", help_text, act=self.improve_wanted)
+        for status in (Status.UNTOUCHED, Status.IN_WORK, Status.REVIEWED):
+            self.which.addItem(shown(status), status)
+        self.which.addItem(tr("any"), None)
+        self.which.setToolTip(tr("Go to cases with this status."))
+        help_text = tr("Go on from the model in use with the masks that are signed off.")
+        self.improve_button = button(tr("Improve the model with these"), help_text, act=self.improve_wanted)
         self.state = WrappedLabel()
         self._lay_out()
 
@@ -271,15 +274,15 @@ class SignOff(QWidget):
 
     def status(self) -> Status | None:
         """Return the status to look for; None for any."""
-        chosen = self.which.currentText()
-        return None if chosen == _ANY else Status(chosen)
+        chosen = self.which.currentData()
+        return None if chosen is None else Status(chosen)
 
     def show_state(self, review: Review | None, statuses: Mapping[str, Status]) -> None:
         """Show how far the review of the open case and of the cohort is."""
         counts = Counter(statuses.values())
-        cohort = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+        cohort = ", ".join(f"{counts[status]} {shown(status)}" for status in Status if counts[status])
         lines = [] if review is None else [_in_words(review, statuses.get(review.case, review.status))]
-        self.state.say("\n".join([*lines, *([f"Cohort: {cohort}."] if cohort else [])]))
+        self.state.say("\n".join([*lines, *([tr("All cases: {counts}.", counts=cohort)] if cohort else [])]))
         self.improve_button.setEnabled(counts[Status.REVIEWED] > 0)
         for step in (self.previous_button, self.next_button):
             step.setEnabled(len(statuses) > 1)
@@ -299,21 +302,32 @@ class SignOff(QWidget):
 
 
 def _in_words(review: Review, status: Status) -> str:
-    spent = f", {review.seconds / 60:.1f} min of work" if review.seconds else ""
+    spent = tr(", {n:.1f} min of work", n=review.seconds / 60) if review.seconds else ""
     if status is not Status.REVIEWED or review.date is None:
-        return f"{review.case}: {status}{spent}."
-    text = f"{review.case}: reviewed by {review.reader}, {review.date:%Y-%m-%d}{spent}."
+        return f"{review.case}: {shown(status)}{spent}."
+    text = tr(
+        "{case}: signed off by {reader}, {date}{spent}.",
+        case=review.case,
+        reader=review.reader,
+        date=review.date.strftime(tr("%Y-%m-%d")),
+        spent=spent,
+    )
     changes = review.changes
     if changes is None:
         return text
     slices = len(changes.slices)
     if not changes.before_ml:
-        return f"{text} Drawn from nothing: {changes.after_ml:.2f} mL."
-    overlap = "–" if changes.dice is None else f"{100 * changes.dice:.1f} %"
-    return (
-        f"{text} Against what it began with: Dice {overlap}, {changes.before_ml:.2f} to "
-        f"{changes.after_ml:.2f} mL, {slices} {'slice' if slices == 1 else 'slices'} changed."
+        return f"{text} {tr('Drawn from nothing: {ml:.2f} mL.', ml=changes.after_ml)}"
+    overlap = "–" if changes.dice is None else tr("{n:.2f}", n=changes.dice)
+    changed = ntr(
+        "Against what it began with: Dice {dice}, {before:.2f} to {after:.2f} mL, {n} slice changed.",
+        "Against what it began with: Dice {dice}, {before:.2f} to {after:.2f} mL, {n} slices changed.",
+        slices,
+        dice=overlap,
+        before=changes.before_ml,
+        after=changes.after_ml,
     )
+    return f"{text} {changed}"
 
 
 class Checklist(QWidget):
@@ -328,10 +342,10 @@ class Checklist(QWidget):
         self._uncertainty: NDArray[np.floating] | None = None
         self._mask: NDArray[np.bool_] | None = None
         self._seen_across: dict[int, set[int]] = {}
-        self.next_button = button("Next to check", f"{_HELP}\nKey: Shift+C", act=self.go_on)
+        self.next_button = button(tr("Next to check"), f"{tr(_HELP)}\n{tr('Key: Shift+C')}", act=self.go_on)
         self.progress = QLabel()
         self.rows = QListWidget()
-        self.rows.setToolTip(_HELP)
+        self.rows.setToolTip(tr(_HELP))
         self.rows.setFixedHeight(_HEIGHT)
         self.rows.itemClicked.connect(lambda item: self.wanted.emit(item.data(Qt.ItemDataRole.UserRole)))
         lay(self, below(beside(self.next_button, self.progress, wide=self.next_button), self.rows))

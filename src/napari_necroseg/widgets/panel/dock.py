@@ -63,6 +63,7 @@ class Panel(QWidget):
         self._builder.start(self._build_all())
         on_destroyed(self, self._builder.drop)
         self.workspace.step_wanted.connect(self.show_step)
+        self.workspace.has_panel = True
 
     def _fill(self) -> None:
         """Make what is in the panel, in the language that is chosen."""
@@ -121,6 +122,7 @@ class Panel(QWidget):
     def reopen(self) -> None:
         """Hear the viewer again, after the panel was closed and opened."""
         self.workspace.step_wanted.connect(self.show_step, unique=True)
+        self.workspace.has_panel = True
         self.header.reopen()
         self.status.reopen()
         for step in self.steps.values():
@@ -132,6 +134,7 @@ class Panel(QWidget):
         """Stop all jobs, and hear nothing more of the viewer."""
         self._builder.drop()
         self.workspace.step_wanted.disconnect(self.show_step)
+        self.workspace.has_panel = False
         self.header.shut_down()
         self.status.shut_down()
         for step in self.steps.values():

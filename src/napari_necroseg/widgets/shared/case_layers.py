@@ -14,6 +14,7 @@ from napari.utils.notifications import Notification, notification_manager
 from psygnal import Signal
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.language import to_translate, tr
 from napari_necroseg.core.masks.edits import edit_between
 from napari_necroseg.core.volume import SAME_GRID_TOLERANCE_VOXELS, Volume, Voxels
 from napari_necroseg.jobs.cases import MaskToSave
@@ -41,7 +42,7 @@ SHOWN_ONLY = (Role.ERRORS, Role.DISTANCE, Role.PREVIEW)
 Kind = TypeVar("Kind", bound=Layer)
 _PREDICTED = (Role.PREDICTION, Role.PROBABILITY, Role.UNCERTAINTY)
 EXPERT_ROLES = (Role.REFERENCE, Role.TUMOUR)
-COPY_TITLE = "Copy to my mask"
+COPY_TITLE = to_translate("Copy to my mask")
 _HARMLESS = ("pan_zoom", "pick")
 _MODE_HOOK = "_mode_setter_helper"
 
@@ -438,7 +439,7 @@ def lock(layer: Labels, copy: Callable[[], object]) -> None:
 
 
 def _offer(layer: Labels, copy: Callable[[], object]) -> None:
-    text = f"Locked: {layer.name} is an expert's mask. Draw on a copy."
+    text = tr("Locked: {name} is an expert's mask. Draw on a copy.", name=layer.name)
     # napari passes the notification to it, whatever its types say.
-    actions: Any = ((COPY_TITLE, lambda _notification: copy()),)
+    actions: Any = ((tr(COPY_TITLE), lambda _notification: copy()),)
     notification_manager.dispatch(Notification(text, "info", actions))

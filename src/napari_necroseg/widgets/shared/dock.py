@@ -295,7 +295,7 @@ class DockParts(QWidget):
 
     def _on_told(self, message: str) -> None:
         """Show what concerns the person who draws, in every dock."""
-        self.panel.say(message if message == SAFE_AGAIN else f"⚠ {message}")
+        self.panel.say(shown(message) if message == SAFE_AGAIN else f"⚠ {shown(message)}")
 
 
 class Dock(DockParts):

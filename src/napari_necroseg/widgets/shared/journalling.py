@@ -16,6 +16,7 @@ from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QObject
 
 from napari_necroseg.core.case import Case
+from napari_necroseg.core.language import to_translate, tr
 from napari_necroseg.core.project.journal import Journal, Recovered
 from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 from napari_necroseg.core.project.journal_writer import LATE_S, End, JournalWriter
@@ -29,8 +30,8 @@ from napari_necroseg.widgets.shared.worker import NewestOnly
 _LOOK_MS = 500
 # The longest wait for a journal to be closed before kept strokes are looked up.
 _LONGEST_END_S = 20.0
-REMOVED = "Mask removed; its strokes are kept: take it back?"
-SAFE_AGAIN = "All that you drew is on disk again."
+REMOVED = to_translate("Mask removed; its strokes are kept: take it back?")
+SAFE_AGAIN = to_translate("All that you drew is on disk again.")
 
 
 class Journalling(QObject):
@@ -302,7 +303,10 @@ class Journalling(QObject):
         if behind > LATE_S and not self._is_late:
             self._is_late = True
             self.told.emit(
-                f"The disk is slow: your last {behind:.0f} s of drawing are not on it yet. Drawing goes on."
+                tr(
+                    "The disk is slow: your last {n:.0f} s of drawing are not on it yet. Drawing goes on.",
+                    n=behind,
+                )
             )
         elif self._is_late and not behind:
             self._is_late = False
@@ -325,13 +329,17 @@ class Journalling(QObject):
         if layer not in self._misfits:
             self._misfits.add(layer)
             self.told.emit(
-                f"What you draw on the layer “{layer.name}” is not kept safe: it does not lie on the image "
-                f"grid of {case.name}. Draw on a new mask of the case."
+                tr(
+                    "What you draw on the layer “{layer}” is not kept safe: it does not lie on the image "
+                    "grid of {case}. Draw on a new mask of the case.",
+                    layer=layer.name,
+                    case=case.name,
+                )
             )
 
 
 def _told(problem: str) -> str:
-    return f"{problem} Drawing goes on, and writing is tried again."
+    return tr("{problem} Drawing goes on, and writing is tried again.", problem=problem)
 
 
 class _Place:

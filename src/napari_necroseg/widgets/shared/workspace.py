@@ -146,6 +146,8 @@ class Workspace:
         self.states: Mapping[str, CaseState] = {}
         self.augment: AugmentConfig | None = None
         self.run: Path | None = None
+        # Whether a panel is open, whose steps are shown in place of docks.
+        self.has_panel = False
         # The models that are known on this computer, those of other projects included.
         self.known_runs: tuple[Path, ...] = ()
         self.in_hand: Labels | None = None
