@@ -115,7 +115,9 @@ def test_a_model_that_was_stopped_at_once_is_not_used(qtbot, ready, fake_trainin
     ready.learn.start()
     fake_training.go_on.set()
     qtbot.waitUntil(lambda: ready.models.table.rowCount() == 2)
-    assert "12 steps only" in ready.learn.result.said
+    assert "too short to be of use" in ready.learn.result.said
+    # 12 steps took 10 minutes.
+    assert ready.learn.minutes.value() == 168
     assert ready.workspace.run == good
     assert ready.models.table.cell(1, 0).text() == "✓ good"
 

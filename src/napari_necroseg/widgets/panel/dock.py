@@ -26,7 +26,16 @@ from napari_necroseg.widgets.panel.settings_menu import SettingsButton
 from napari_necroseg.widgets.panel.status_line import StatusLine
 from napari_necroseg.widgets.panel.step import Step
 from napari_necroseg.widgets.shared.dock import FOOTER, DockLife, scroll_area
-from napari_necroseg.widgets.shared.qt_parts import below, beside, button, given, lay, on_destroyed, tab_order
+from napari_necroseg.widgets.shared.qt_parts import (
+    below,
+    beside,
+    button,
+    given,
+    lay,
+    on_destroyed,
+    tab_order,
+    timer,
+)
 from napari_necroseg.widgets.shared.workspace import Stepper, Workspace, unwrapped
 
 if TYPE_CHECKING:
@@ -56,6 +65,9 @@ class Panel(QWidget):
         self.workspace = Workspace.of(self.viewer)
         self._builder = Stepper()
         self._inside = _filling()
+        # Whether the language is to change when no job runs any more.
+        self._speaks_later = False
+        self._soon_speaking = timer(self, 0, act=self.speak)
         lay(self, below(self._inside))
         self._fill()
         DockLife(self, opened=self.reopen, closed=self.shut_down)
@@ -100,9 +112,11 @@ class Panel(QWidget):
 
     def speak(self) -> None:
         """Make the panel anew in the language that was chosen; not while a job runs, which would be lost."""
-        if any(parts.runner.is_busy for step in self.steps.values() for parts in step.parts):
-            show_info(tr("The language changes when the panel is opened next: a job is running in it."))
+        if self._is_busy:
+            show_info(tr("Changes when the running job is over."))
+            self._speaks_later = True
             return
+        self._speaks_later = False
         name, old = self.step, self._inside
         self.shut_down()
         self._inside = _filling()
@@ -113,6 +127,11 @@ class Panel(QWidget):
         self.reopen()
         self.show_step(name)
         _view_of(self.viewer).speak()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a job of one of the steps runs."""
+        return any(parts.runner.is_busy for step in self.steps.values() for parts in step.parts)
 
     @property
     def is_being_built(self) -> bool:
@@ -201,6 +220,8 @@ class Panel(QWidget):
         step = self.steps.get(self.step)
         main = None if step is None else step.main()
         self.main_button.setVisible(main is not None)
+        if self._speaks_later and not self._is_busy:
+            self._soon_speaking.start()
         # What another step has said would only be in the way, but not the progress of its job.
         for name, panels in self._jobs_of.items():
             is_busy = any(parts.runner.is_busy for parts in self.steps[name].parts)

@@ -153,6 +153,10 @@ class ModelStep(Step):
         known = QLabel(tr("Models on this computer"))
         for heading in (title, known):
             heading.setStyleSheet("font-weight: bold;")
+        self.poor = WrappedLabel(
+            "⚠ " + tr("The model in use has hardly learned: its outlines are of no use yet.")
+        )
+        self.poor.hide()
         self.empty = WrappedLabel(tr("There is none yet. The first one is made by the button below."))
         time_row = beside(QLabel(tr("Time for learning")), self.learn.minutes, None)
         column = below(
@@ -168,6 +172,7 @@ class ModelStep(Step):
             known,
             self.empty,
             self.models,
+            self.poor,
             self.batch.result,
             self.batch.panel.note_list,
             None,
@@ -226,6 +231,7 @@ class ModelStep(Step):
         self.view = view
         self.models.show_models(view)
         self.empty.setVisible(not view.models)
+        self.poor.setVisible(view.used is not None and not view.used.is_ready)
         self.learn.show_proposal(view.proposal, interrupted=view.interrupted)
         self.workspace.set_known_runs(tuple(model.run for model in view.models))
         used = None if view.used is None else view.used.run

@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Signal
 
 from napari_necroseg.core.config import PredictConfig, train_preset, usual_prediction
+from napari_necroseg.core.events import CaseDone
 from napari_necroseg.core.language import ntr
 from napari_necroseg.core.project.model_folder import trained_config
 from napari_necroseg.core.project.models import members_of
@@ -32,6 +33,7 @@ class BatchParts(DockParts):
         super().__init__(viewer)
         self.result = WrappedLabel()
         self._warm = WarmModels()
+        self.runner.reported.connect(self._on_event)
         self.runner.finished.connect(self._on_finished)
 
     @property
@@ -49,6 +51,10 @@ class BatchParts(DockParts):
         job = partial(predict.predict_all, [run], cohort, config=_usual(run), out=out, warm=self._warm)
         words = ntr("Predicting {n} case ...", "Predicting {n} cases ...", len(cohort))
         self.panel.run(job, words)
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, CaseDone):
+            self.workspace.files_changed.emit()
 
     def _on_finished(self, result: object) -> None:
         done, failed = getattr(result, "done", 0), getattr(result, "failed", 0)

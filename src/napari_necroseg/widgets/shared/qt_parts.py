@@ -332,6 +332,7 @@ def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
     box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
     later = box.addButton(tr("Keep for later"), QMessageBox.ButtonRole.AcceptRole)
     box.setDefaultButton(buttons.Save)
+    _name_buttons(box)
     chosen = box.exec()
     if box.clickedButton() is later:
         return "later"
@@ -349,7 +350,21 @@ def ask_discard(parent: QWidget, question: str) -> bool:
     box.setInformativeText(tr("It cannot be brought back."))
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
+    _name_buttons(box)
     return int(box.exec()) == int(buttons.Discard.value)
+
+
+def _name_buttons(box: QMessageBox) -> None:
+    """Name the buttons in the language of the panel, which may be another than Qt's."""
+    buttons = QMessageBox.StandardButton
+    for which, text in (
+        (buttons.Save, tr("Save")),
+        (buttons.Discard, tr("Discard")),
+        (buttons.Cancel, tr("Cancel")),
+    ):
+        made = box.button(which)
+        if made is not None:
+            made.setText(text)
 
 
 def ask_image(parent: QWidget, title: str, *, start: str = "") -> Path | None:

@@ -22,8 +22,23 @@ class NoteList(Section):
     def show_notes(self, notes: tuple[str, ...]) -> None:
         """List other notes."""
         self.setText(ntr("{n} note", "{n} notes", len(notes)))
-        self.words.say("\n".join(notes))
+        self.words.say("\n".join(_by_sentence(notes)))
         self.setVisible(bool(notes))
+
+
+def _by_sentence(notes: tuple[str, ...]) -> list[str]:
+    """Put notes that differ in the case alone into one line, with the number of cases."""
+    cases: dict[str, list[str]] = {}
+    for note in notes:
+        case, _, sentence = note.rpartition(": ")
+        cases.setdefault(sentence, []).append(case)
+    return [_line(sentence, names) for sentence, names in cases.items()]
+
+
+def _line(sentence: str, names: list[str]) -> str:
+    if len(names) > 1:
+        return ntr("{n} case: {sentence}", "{n} cases: {sentence}", len(names), sentence=sentence)
+    return f"{names[0]}: {sentence}" if names[0] else sentence
 
 
 class QuietJobPanel(JobPanel):

@@ -49,8 +49,9 @@ class LearningPanel(QuietJobPanel):
         match event:
             case Started():
                 pass
-            case Progress():
-                self._say(tr("Testing ...") if self.has_begun else tr("Reading the cases ..."))
+            case Progress(done=done, total=total):
+                self._fill(done, total)
+                self._say(self._waiting_in_words(done, total))
             case Paused():
                 self._say(tr("Paused; what was learned is saved."))
             case Validated(mean_dice=dice):
@@ -61,6 +62,13 @@ class LearningPanel(QuietJobPanel):
                 self._say(self._step_in_words(event))
             case Warned():
                 super().show_event(event)
+
+    def _waiting_in_words(self, done: int, total: int) -> str:
+        if self.has_begun:
+            return tr("Testing ...")
+        if total > 1:
+            return tr("Reading the cases: {n} of {total}", n=min(done + 1, total), total=total)
+        return tr("Reading the cases ...")
 
     def begin(self) -> None:
         """Forget the training before."""
@@ -260,6 +268,7 @@ class LearnParts(DockParts):
         if trained.iterations >= LEAST_ITERATIONS:
             self.workspace.set_run(trained.run)
         else:
+            self.minutes.setValue(max(self.minutes.value(), minutes_needed(trained)))
             self.workspace.models_changed.emit()
         self.trained.emit(trained.run)
 
@@ -285,12 +294,13 @@ def proposal_in_words(proposal: LearningProposal | None) -> str:
         sources.append(ntr("{n} mask of the expert", "{n} masks of the expert", n_expert))
     said = [tr("Images: {names}. Masks: {sources}.", names=_names(proposal), sources=", ".join(sources))]
     if proposal.tested:
-        said.append(tr("Kept back for the test: {cases}.", cases=", ".join(proposal.tested)))
+        n, cases = len(proposal.tested), ", ".join(proposal.tested)
+        said.append(tr("{n} of these are kept back for the test: {cases}.", n=n, cases=cases))
     else:
         said.append(tr("Too few patients to keep some back for a test."))
     if proposal.unsigned:
         said.append(
-            tr("Not used, since nobody has signed them off: {cases}.", cases=", ".join(proposal.unsigned))
+            tr("Your masks of {cases} do not count: not signed off.", cases=", ".join(proposal.unsigned))
         )
     return "\n".join(said)
 
@@ -299,13 +309,18 @@ def _names(proposal: LearningProposal) -> str:
     return " + ".join(str(sequence) for sequence in proposal.sequences)
 
 
+def minutes_needed(trained: TrainedRun) -> float:
+    """Estimate how long a model that learned too little should have learned on this computer."""
+    return math.ceil(1 + trained.seconds / 60 * LEAST_ITERATIONS / max(1, trained.iterations))
+
+
 def result_in_words(trained: TrainedRun) -> str:
     """Say how good a model is, in Dice on cases that it has not seen."""
     if trained.iterations < LEAST_ITERATIONS:
         return tr(
-            "Learned for {n} steps only: too short to be of use, so this model is not chosen by itself. Let "
-            "it learn for longer.",
-            n=trained.iterations,
+            "This was too short to be of use, so the model is not chosen by itself. Here, about {n:.0f} min "
+            "are needed at least.",
+            n=minutes_needed(trained),
         )
     model = known_model(trained.run)
     if model is None or not model.unseen:
