@@ -10,12 +10,14 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_necroseg.core.language import set_language
 from napari_necroseg.layerdata import COLOURS, Role, case_layers
+from napari_necroseg.widgets.shared.plane import Plane
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view import figure_maker
 from napari_necroseg.widgets.view.contours import set_filled
 from napari_necroseg.widgets.view.figure import drawn, image_of, nice_length_mm
 from napari_necroseg.widgets.view.figure_maker import FigureMaker, figure_of
 from napari_necroseg.widgets.view.plane_picture import picture_of
+from napari_necroseg.widgets.view.ruler import Line
 from napari_necroseg.widgets.view.three_planes import ThreePlanes
 from napari_necroseg.widgets.view.turn import turn_to
 
@@ -204,3 +206,19 @@ def test_without_a_case_it_says_so(viewer, three, told):
 @pytest.mark.parametrize(("width_mm", "bar_mm"), [(180, 50), (60, 10), (20, 5), (2, 1)])
 def test_the_scale_bar_is_round(width_mm, bar_mm):
     assert nice_length_mm(width_mm) == bar_mm
+
+
+def test_a_line_of_the_ruler_is_drawn_with_its_length(viewer, maker):
+    layer = viewer.layers["ceT1"]
+    ends = [tuple(layer.data_to_world((2, row, 18))) for row in (10, 20)]
+
+    class Measured:
+        is_shown, length_mm = True, 9.0
+        line = Line(plane=Plane(axis=0, number=2), start=ends[0], end=ends[1])
+
+    maker.ruler = Measured()
+    gathered = maker.gathered()
+    (line,) = gathered.panels[0].lines
+    assert (line.start.x(), line.start.y()) == pytest.approx((18.5, 10.5))
+    assert (line.end.x(), line.end.y()) == pytest.approx((18.5, 20.5))
+    assert words(drawn(figure_of(gathered), "svg", dpi=300)).count("9.0 mm") == 2

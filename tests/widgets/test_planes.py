@@ -153,3 +153,21 @@ def test_two_predictions_have_two_colours(shown, make_case):
     ]
     assert all(isinstance(layer, Labels) for layer in drawn)
     assert len({tuple(layer.get_color(1)) for layer in drawn}) == 3
+
+
+def test_the_slice_that_a_person_scrolled_to_is_still_there_after_other_planes(viewer, shown):
+    """Slice 5 is beside the lesion: the other planes show the lesion, and going back shows slice 5."""
+    viewer.dims.set_current_step(0, 5)
+    for axis, inside in ((1, (14, 23)), (2, (12, 21))):
+        turn_to(shown, axis)
+        assert inside[0] <= shown_plane(viewer).number <= inside[1]
+    turn_to(shown, 0)
+    assert shown_plane(viewer) == Plane(axis=0, number=5)
+
+
+def test_a_mask_that_was_drawn_since_is_found(viewer, shown):
+    viewer.layers["reference"].data = np.zeros_like(viewer.layers["reference"].data)
+    mine = shown.layers.new_mask(shown.case)
+    mine.data[2, 33:36, 4:7] = 1
+    turn_to(shown, 1)
+    assert 33 <= shown_plane(viewer).number <= 35

@@ -30,7 +30,10 @@ class CrossHair:
 
     def __init__(self, layers: CaseLayers) -> None:
         self._layers = layers
-        self._is_placed = False
+        # The axes whose slice a person chose.
+        self._chosen: set[int] = set()
+        self._last: Index | None = None
+        self._is_going = False
         layers.viewer.dims.events.point.connect(self._on_point)
 
     @property
@@ -47,7 +50,7 @@ class CrossHair:
 
     def place(self, index: Any) -> None:
         """Move it to a slice, row and column, within the image; the planes follow."""
-        self._is_placed = True
+        self._chosen = set(range(_AXES))
         self._go(index)
 
     def move(self, axis: int, by: int) -> None:
@@ -57,26 +60,36 @@ class CrossHair:
             self.place([number + by * (other == axis) for other, number in enumerate(index)])
 
     def forget(self) -> None:
-        """Look for the lesion anew: another case is shown."""
-        self._is_placed = False
-        self.settle()
+        """Begin in the lesion: another case is shown."""
+        self._chosen.clear()
+        through = self._through()
+        found = self._found(0 if through is None else through)
+        if found is not None:
+            self._go(found)
 
-    def settle(self) -> None:
-        """Move it into the lesion, on the slice that is shown if it is there; a person's choice stays."""
+    def aim(self, axis: int) -> None:
+        """Move it along an axis into the lesion if it is beside it; a slice that a person chose stays."""
         index = self.index
-        if index is None or self._is_placed:
-            return
-        dims = self._layers.viewer.dims
-        through = [axis - (dims.ndim - _AXES) for axis in dims.not_displayed if axis >= dims.ndim - _AXES]
-        for voxels in self._lesions():
-            found = _inside(voxels, axis=through[0] if len(through) == 1 else 0, at=index)
-            if found is not None:
-                self._go(found)
-                return
+        found = None if axis in self._chosen else self._found(axis)
+        if index is not None and found is not None:
+            self._go([found[one] if one == axis else place for one, place in enumerate(index)])
 
     def layer(self) -> Layer | None:
         """Return any layer of the open case: all of them share one scale and position."""
         return next((one for one in self._layers.viewer.layers if _is_of_case(one)), None)
+
+    def _found(self, axis: int) -> list[int] | None:
+        """Return a place in the lesion, on the slice of now across an axis if that runs through it."""
+        index = self.index
+        if index is None:
+            return None
+        places = (_inside(voxels, axis=axis, at=index) for voxels in self._lesions())
+        return next((place for place in places if place is not None), None)
+
+    def _through(self) -> int | None:
+        dims = self._layers.viewer.dims
+        through = [axis - (dims.ndim - _AXES) for axis in dims.not_displayed if axis >= dims.ndim - _AXES]
+        return through[0] if len(through) == 1 else None
 
     def _go(self, index: Any) -> None:
         layer = self.layer()
@@ -85,7 +98,11 @@ class CrossHair:
         inside = np.clip(np.asarray(index), 0, np.asarray(layer.data.shape) - 1)
         dims = self._layers.viewer.dims
         axes = tuple(range(dims.ndim - _AXES, dims.ndim))
-        dims.set_point(axes, tuple(float(place) for place in layer.translate + inside * layer.scale))
+        self._is_going = True
+        try:
+            dims.set_point(axes, tuple(float(place) for place in layer.translate + inside * layer.scale))
+        finally:
+            self._is_going = False
 
     def _lesions(self) -> list[Voxels]:
         found: dict[Role, list[Voxels]] = {role: [] for role in _LESION}
@@ -96,6 +113,12 @@ class CrossHair:
         return [voxels for role in _LESION for voxels in found[role]]
 
     def _on_point(self, _event: object = None) -> None:
+        before, now, through = self._last, self.index, self._through()
+        self._last = now
+        ends = None if before is None or now is None or through is None else (before[through], now[through])
+        if through is not None and ends is not None and ends[0] != ends[1] and not self._is_going:
+            # By napari's slider, the wheel or a list of slices.
+            self._chosen.add(through)
         self.changed.emit()
 
 

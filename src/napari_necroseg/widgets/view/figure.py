@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from qtpy.QtCore import QBuffer, QByteArray, QIODevice, QRect, QRectF, QSize, Qt
+from qtpy.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRect, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from napari_necroseg.core.language import tr
@@ -19,12 +19,22 @@ _MARGIN, _GAP = 20, 20
 _MOST_PANEL = 1100
 _TEXT, _SMALL = 30, 22
 _LINE = 3.0
-_EDGE = 2
+_EDGE = 4
 _NICE_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 _SHARE_OF_BAR = 0.3
-_ON_IMAGE = QColor("#f0f0f0")
+_ON_IMAGE, _GROUND = QColor("#f0f0f0"), QColor(0, 0, 0, 150)
+_RULER = QColor("#ffd54a")
 _INK, _FAINT = QColor("black"), QColor("#555555")
 Kind = Literal["png", "svg"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """A line of the ruler, in pixels of the picture, and its length."""
+
+    start: QPointF
+    end: QPointF
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +45,7 @@ class Panel:
     caption: str
     # At the left, right, top and bottom edge.
     letters: tuple[str, str, str, str]
+    lines: Sequence[Measured] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,7 +210,25 @@ def _draw_panel(painter: QPainter, panel: Panel, *, box: QRectF, scale: float) -
         (bottom, flags.AlignHCenter | flags.AlignBottom),
     ):
         _write_on_image(painter, letter, box=inner, size=_TEXT, align=align)
+    for line in panel.lines:
+        _draw_line(painter, line, box=box, panel=panel)
     _draw_bar(painter, inner, scale=scale)
+
+
+def _draw_line(painter: QPainter, line: Measured, *, box: QRectF, panel: Panel) -> None:
+    rows, columns = panel.picture.grey.shape
+    across, down = box.width() / columns, box.height() / rows
+    start, end = (
+        QPointF(box.left() + place.x() * across, box.top() + place.y() * down)
+        for place in (line.start, line.end)
+    )
+    if not (box.contains(start) and box.contains(end)):
+        return
+    painter.setPen(QPen(_RULER, _LINE))
+    painter.drawLine(start, end)
+    text = QRectF(0, 0, _width(line.text, _SMALL), 1.4 * _SMALL)
+    text.moveBottomLeft((start + end) / 2 + QPointF(8, -8))
+    _write_on_image(painter, line.text, box=text, size=_SMALL, align=Qt.AlignmentFlag.AlignCenter)
 
 
 def _draw_bar(painter: QPainter, box: QRectF, *, scale: float) -> None:
@@ -213,9 +242,10 @@ def _draw_bar(painter: QPainter, box: QRectF, *, scale: float) -> None:
 
 
 def _write_on_image(painter: QPainter, text: str, *, box: QRectF, size: int, align: Qt.AlignmentFlag) -> None:
-    """Write in white with a dark edge, which is read on black and on white."""
-    for x, y in ((-_EDGE, 0), (_EDGE, 0), (0, -_EDGE), (0, _EDGE)):
-        _write(painter, text, box=box.translated(x, y), size=size, colour=_INK, align=align)
+    """Write in white on a dark ground, which is read on black and on white."""
+    painter.setFont(_font(size))
+    ground = painter.boundingRect(box, align, text).adjusted(-_EDGE, 0, _EDGE, 0)
+    painter.fillRect(ground, _GROUND)
     _write(painter, text, box=box, size=size, colour=_ON_IMAGE, align=align)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QRect, QRectF
+from qtpy.QtCore import QObject, QPointF, QRect, QRectF
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFileDialog, QWidget
 
@@ -24,8 +24,9 @@ from napari_necroseg.widgets.shared.plane import shown_axis
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.contours import colour_of, short_names, visible_contours
-from napari_necroseg.widgets.view.figure import Figure, Kind, Named, Panel, drawn
+from napari_necroseg.widgets.view.figure import Figure, Kind, Measured, Named, Panel, drawn
 from napari_necroseg.widgets.view.plane_picture import PlanePicture, picture_of
+from napari_necroseg.widgets.view.ruler import Ruler
 from napari_necroseg.widgets.view.three_planes import ThreePlanes
 from napari_necroseg.widgets.view.turn import ENDS, ORDERS, edge_letters, plane_title
 
@@ -54,6 +55,8 @@ class FigureMaker(QObject):
     ) -> None:
         super().__init__(parent)
         self._workspace, self._three_planes = workspace, three_planes
+        # A line that was measured is drawn, too.
+        self.ruler: Ruler | None = None
         self._work = NewestOnly(self, thread="necroseg-figure")
         self._work.done.connect(self._on_written)
         self._work.failed.connect(self._on_failed)
@@ -138,8 +141,25 @@ class FigureMaker(QObject):
             total=total,
             place=_place(axis, (index[axis] - (total - 1) / 2) * abs(float(image.scale[axis]))),
         )
-        shown = picture.cropped(_pixels(part(picture), picture))
-        return Panel(picture=shown, caption=caption, letters=edge_letters(axis))
+        pixels = _pixels(part(picture), picture)
+        return Panel(
+            picture=picture.cropped(pixels),
+            caption=caption,
+            letters=edge_letters(axis),
+            lines=self._measured(image, axis, start=pixels),
+        )
+
+    def _measured(self, image: Image, axis: int, *, start: QRect) -> list[Measured]:
+        """Return the ruler's line on a plane, in pixels from the upper left one of its picture."""
+        ruler = self.ruler
+        if ruler is None or not ruler.is_shown or ruler.line is None or ruler.line.plane is None:
+            return []
+        _, down, right = ORDERS[axis]
+        if ruler.line.plane.axis != axis:
+            return []
+        ends = [np.asarray(image.world_to_data(point)) + 0.5 for point in (ruler.line.start, ruler.line.end)]
+        first, last = (QPointF(end[right] - start.left(), end[down] - start.top()) for end in ends)
+        return [Measured(start=first, end=last, text=tr("{length:.1f} mm", length=ruler.length_mm))]
 
     def _seen(self, picture: PlanePicture) -> QRectF:
         """Return which part of a slice the canvas shows, in mm from its upper left corner."""
@@ -158,7 +178,8 @@ class FigureMaker(QObject):
         return seen if min(seen.width(), seen.height()) > 1 else whole
 
     def _on_written(self, path: Path) -> None:
-        show_info(tr("The figure was saved: {path}", path=path))
+        # The name first: napari shows the beginning of a long message.
+        show_info(tr("Figure saved: {name}\nin {folder}", name=path.name, folder=path.parent))
 
     def _on_failed(self, message: str) -> None:
         show_error(message)

@@ -15,7 +15,7 @@ from napari_necroseg.widgets.view.cross_click import CrossClick
 from napari_necroseg.widgets.view.figure_maker import FigureMaker
 from napari_necroseg.widgets.view.helper_rows import HelperRows
 from napari_necroseg.widgets.view.solid_view import SolidView
-from napari_necroseg.widgets.view.three_planes import SEQUENCES, ThreePlanes
+from napari_necroseg.widgets.view.three_planes import ThreePlanes
 from napari_necroseg.widgets.view.turn import turn_to
 
 
@@ -26,9 +26,11 @@ class PlaneControls(QObject):
         super().__init__(bar)
         self._workspace, self._bar = workspace, bar
         self.three_planes, self.solid_view = ThreePlanes(workspace), SolidView(workspace)
+        for part in (self.three_planes, self.solid_view):
+            part.setParent(self)
         self.figure = FigureMaker(workspace, self.three_planes, parent=bar)
         self._fill(bar)
-        for action in (*self.planes.values(), *self.sequences.values()):
+        for action in self.planes.values():
             action.setCheckable(True)
         self.three_planes.changed.connect(self.follow)
         self.solid_view.changed.connect(self.follow)
@@ -58,26 +60,20 @@ class PlaneControls(QObject):
             _check(action, plane == axis)
         _check(self.solid, self.solid_view.is_on)
         _check(self.three, self.three_planes.is_on)
-        for role, action in self.sequences.items():
-            action.setVisible(self.three_planes.is_on)
-            _check(action, role is self.three_planes.sequence)
 
     def _fill(self, bar: ViewBar) -> None:
         """Add the buttons; their texts are set together, and again in another language."""
-        turn, show = self._turn, self.three_planes.show_sequence
+        turn = self._turn
         self.planes = {
             axis: bar.add_button("planes", "", help_text="", act=partial(turn, axis)) for axis in (0, 2, 1)
         }
         self.three = bar.add_button("planes", "", help_text="", toggled=self.three_planes.switch)
-        self.sequences = {
-            role: bar.add_button("planes", "", help_text="", act=partial(show, role)) for role in SEQUENCES
-        }
         self.solid = bar.add_button("planes", "", help_text="", toggled=self.solid_view.switch)
         self.picture = bar.add_button("figure", "", help_text="", act=self.figure.ask)
 
     def _titles(self) -> dict[QAction, tuple[str, str]]:
         """Return the text and the explanation of each button."""
-        texts = {
+        return {
             self.planes[0]: (tr("Sag"), tr("Show sagittal slices, through the cross-hair. Key: F5")),
             self.planes[2]: (tr("Cor"), tr("Show coronal slices, through the cross-hair. Key: F6")),
             self.planes[1]: (tr("Ax"), tr("Show axial slices, through the cross-hair. Key: F7")),
@@ -94,9 +90,6 @@ class PlaneControls(QObject):
                 tr("Save what is shown as a picture or a drawing, with names, scale and scores."),
             ),
         }
-        for role, action in self.sequences.items():
-            texts[action] = (str(role), tr("Show {sequence} in all three planes.", sequence=str(role)))
-        return texts
 
     def _turn(self, axis: int) -> None:
         turn_to(self._workspace, axis)

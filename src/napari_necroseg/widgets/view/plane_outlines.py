@@ -1,6 +1,7 @@
-"""Thin outlines in planes across thick slices, where napari's, one voxel wide, would cover the lesion.
+"""Thin outlines wherever napari's, one voxel wide, would cover the border that one looks at.
 
-napari's picture of a mask is hidden meanwhile, the layer itself is not: tools act on it as ever.
+That is so in planes across thick slices, and when the view is magnified. napari's picture of a mask is made
+transparent meanwhile, the layer itself is not: tools act on it, and show what they draw, as ever.
 """
 
 from typing import Any
@@ -11,24 +12,24 @@ from qtpy.QtCore import QObject, QRectF
 from qtpy.QtGui import QPainter
 
 from napari_necroseg.layerdata import spacing_mm_of
-from napari_necroseg.widgets.shared.plane import shown_axis
+from napari_necroseg.widgets.shared.plane import shown_axis, shown_plane
 from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.contours import is_filled, is_helper
 from napari_necroseg.widgets.view.geometry import Pane, panes_of, to_screen
 from napari_necroseg.widgets.view.overlay import Sheet
-from napari_necroseg.widgets.view.plane_picture import picture_of
+from napari_necroseg.widgets.view.plane_picture import Contour, contours_on
 from napari_necroseg.widgets.view.side_pane import LINE_PX
 from napari_necroseg.widgets.view.turn import ORDERS
 
-# How much longer than wide a pixel is from which on an outline of voxels is too coarse.
-_TOO_LONG = 1.5
-_LOOKS = ("visible", "contour")
-_CHANGES = ("paint", "labels_update", "set_data", "data", "colormap", "opacity")
+# A voxel that is longer than this on the screen makes too coarse an outline.
+_TOO_COARSE_PX = 3.0
+_LOOKS = ("visible", "contour", "opacity", "blending")
+_CHANGES = ("paint", "labels_update", "set_data", "data", "colormap")
 
 
 class PlaneOutlines(QObject):
-    """Draws the outlines on the sheet over the canvas wherever pixels are long."""
+    """Draws the outlines on the sheet over the canvas wherever voxels are large on the screen."""
 
     def __init__(self, workspace: Workspace, sheet: Sheet) -> None:
         super().__init__(sheet)
@@ -36,28 +37,30 @@ class PlaneOutlines(QObject):
         self._heard: WeakSet[Layer] = WeakSet()
         self._hidden: WeakSet[Layer] = WeakSet()
         self._soon = timer(self, 0, act=self.follow)
+        self._were_needed = False
         # Below all else that is painted there.
         sheet.painters.insert(0, self._paint)
         viewer = workspace.layers.viewer
         for emitter in (viewer.dims.events.order, viewer.dims.events.ndisplay, viewer.layers.events.removed):
             emitter.connect(self.follow, position="last")
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
         viewer.layers.events.inserted.connect(self._on_inserted)
         self._soon.start()
 
     @property
     def are_needed(self) -> bool:
-        """Whether the pixels of the plane that is shown are long."""
+        """Whether voxels of the plane that is shown are large on the screen."""
         layer, axis = self._workspace.cross_hair.layer(), shown_axis(self._workspace.layers.viewer)
         if layer is None or axis is None or self._workspace.layers.viewer.dims.ndisplay != 2:
             return False
         _, down, right = ORDERS[axis]
-        spacing_mm = spacing_mm_of(layer)
-        sides = sorted((spacing_mm[down], spacing_mm[right]))
-        return sides[1] > _TOO_LONG * sides[0] and self._is_upright(axis)
+        longest_mm = max(spacing_mm_of(layer)[side] for side in (down, right))
+        zoom = float(self._workspace.layers.viewer.scene.camera.zoom)
+        return longest_mm * zoom > _TOO_COARSE_PX and self._is_upright(axis)
 
     def follow(self, _event: object = None) -> None:
         """Hide or show napari's picture of each mask."""
-        are_needed = self.are_needed
+        self._were_needed = are_needed = self.are_needed
         for layer in list(self._workspace.layers.viewer.layers):
             if isinstance(layer, Labels) and not is_helper(layer):
                 self._hear(layer)
@@ -77,30 +80,35 @@ class PlaneOutlines(QObject):
         drawn = None if window is None else window._qt_viewer.canvas.layer_to_visual.get(layer)
         if drawn is None:
             return
-        drawn.node.visible = bool(layer.visible) and not is_hidden
+        drawn.node.opacity = 0.0 if is_hidden else float(layer.opacity)
         (self._hidden.add if is_hidden else self._hidden.discard)(layer)
 
     def _paint(self, painter: QPainter) -> None:
         if not self.are_needed:
             return
-        for pane in panes_of(self._workspace.layers.viewer):
-            if pane.sequence is not None:
-                self._paint_pane(painter, pane)
-
-    def _paint_pane(self, painter: QPainter, pane: Pane) -> None:
-        viewer, image = self._workspace.layers.viewer, pane.sequence
-        index, axis = self._workspace.cross_hair.index, shown_axis(viewer)
-        if image is None or index is None or axis is None or index[axis] >= image.data.shape[axis]:
+        viewer, layers = self._workspace.layers.viewer, self._workspace.layers
+        plane, layer = shown_plane(viewer), self._workspace.cross_hair.layer()
+        if plane is None or layer is None or not 0 <= plane.number < layer.data.shape[plane.axis]:
             return
-        picture = picture_of(self._workspace.layers, image, axis=axis, number=index[axis])
-        outlines = [one for one in picture.contours if not one.is_filled]
-        corner = image.data_to_world([-0.5] * 3)
-        left, top = to_screen(viewer, pane, point=tuple(corner))
-        zoom, (height_mm, width_mm) = float(viewer.scene.camera.zoom), picture.size_mm
+        found = contours_on(layers, layer.data.shape, axis=plane.axis, number=plane.number)
+        outlines = [one for one in found if not one.is_filled]
+        for pane in panes_of(viewer):
+            if pane.sequence is not None:
+                self._paint_pane(painter, pane, outlines=outlines, axis=plane.axis)
+
+    def _paint_pane(self, painter: QPainter, pane: Pane, *, outlines: list[Contour], axis: int) -> None:
+        viewer, image = self._workspace.layers.viewer, pane.sequence
+        assert image is not None, "a pane with a sequence"
+        _, down, right = ORDERS[axis]
+        zoom = float(viewer.scene.camera.zoom)
+        left, top = to_screen(viewer, pane, point=tuple(image.data_to_world([-0.5] * image.ndim)))
         painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setClipRect(QRectF(pane.left, pane.top, pane.width, pane.height))
-        target = QRectF(left, top, width_mm * zoom, height_mm * zoom)
-        picture.with_contours(outlines).draw_contours(painter, target, line=LINE_PX)
+        painter.translate(left, top)
+        painter.scale(float(image.scale[right]) * zoom, float(image.scale[down]) * zoom)
+        for outline in outlines:
+            outline.draw(painter, line=LINE_PX)
         painter.restore()
 
     def _hear(self, layer: Layer) -> None:
@@ -116,6 +124,10 @@ class PlaneOutlines(QObject):
     def _on_inserted(self, _event: object = None) -> None:
         # napari makes its picture of the layer first.
         self._soon.start()
+
+    def _on_zoom(self, _event: object = None) -> None:
+        if self.are_needed != self._were_needed:
+            self.follow()
 
     def _on_change(self, _event: object = None) -> None:
         if self.are_needed:

@@ -28,6 +28,17 @@ class Contour:
     opacity: float
     is_filled: bool
 
+    def draw(self, painter: QPainter, *, line: float) -> None:
+        """Draw it in pixels of the slice; `line` is the width of an outline on the device."""
+        colour = QColor(self.colour)
+        colour.setAlphaF(self.opacity)
+        if self.is_filled:
+            painter.fillPath(self.path, colour)
+            return
+        pen = QPen(colour, line)
+        pen.setCosmetic(True)
+        painter.strokePath(self.path, pen)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlanePicture:
@@ -53,10 +64,6 @@ class PlanePicture:
         kept = [one for one in found if not one.path.isEmpty()]
         return replace(self, grey=np.ascontiguousarray(grey), contours=kept)
 
-    def with_contours(self, contours: list[Contour]) -> "PlanePicture":
-        """Return the same pixels with other contours."""
-        return replace(self, contours=contours)
-
     def image(self) -> QImage:
         """Return the pixels as an image of Qt."""
         rows, columns = self.grey.shape
@@ -79,7 +86,7 @@ class PlanePicture:
         rows, columns = self.grey.shape
         painter.scale(target.width() / columns, target.height() / rows)
         for contour in self.contours:
-            _draw(painter, contour, line=line)
+            contour.draw(painter, line=line)
         painter.restore()
 
 
@@ -87,17 +94,21 @@ def picture_of(layers: CaseLayers, image: Image, *, axis: int, number: int) -> P
     """Return slice `number` across an axis of an image, with the visible masks on the same grid."""
     spacing_mm = spacing_mm_of(image)
     _, down, right = ORDERS[axis]
-    masks = [layer for layer in visible_contours(layers) if layer.data.shape == image.data.shape]
-    shown = [
-        Contour(path=path, colour=colour_of(mask), opacity=float(mask.opacity), is_filled=is_filled(mask))
-        for mask in masks
-        if not (path := _path(turned_slice(mask.data, axis=axis, number=number))).isEmpty()
-    ]
     return PlanePicture(
         grey=_grey(turned_slice(image.data, axis=axis, number=number), image),
         pixel_mm=(spacing_mm[down], spacing_mm[right]),
-        contours=shown,
+        contours=contours_on(layers, image.data.shape, axis=axis, number=number),
     )
+
+
+def contours_on(layers: CaseLayers, shape: tuple[int, ...], *, axis: int, number: int) -> list[Contour]:
+    """Return the contours, on slice `number` across an axis, of the visible masks of a shape."""
+    return [
+        Contour(path=path, colour=colour_of(mask), opacity=float(mask.opacity), is_filled=is_filled(mask))
+        for mask in visible_contours(layers)
+        if mask.data.shape == shape
+        and not (path := _path(turned_slice(mask.data, axis=axis, number=number))).isEmpty()
+    ]
 
 
 def turned_slice(voxels: Voxels, *, axis: int, number: int) -> Voxels:
@@ -131,18 +142,6 @@ def _path(mask: Voxels) -> QPainterPath:
 def _cropped(mask: Voxels) -> tuple[Voxels, tuple[int, int]]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], (int(rows[0]), int(columns[0]))
-
-
-def _draw(painter: QPainter, contour: Contour, *, line: float) -> None:
-    colour = QColor(contour.colour)
-    if contour.is_filled:
-        colour.setAlphaF(contour.opacity)
-        painter.fillPath(contour.path, colour)
-        return
-    colour.setAlphaF(contour.opacity)
-    pen = QPen(colour, line)
-    pen.setCosmetic(True)
-    painter.strokePath(contour.path, pen)
 
 
 def _clipped(contour: Contour, part: QRectF) -> QPainterPath:

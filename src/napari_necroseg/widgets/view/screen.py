@@ -54,6 +54,7 @@ class Screen(QObject):
         self.window_menu = WindowMenu(self.contrast, canvas)
         self.bar = ViewBar(viewer)
         self.planes = PlaneControls(workspace, self.bar)
+        self.planes.figure.ruler = self.ruler
         # napari draws a box behind the circle of the brush, which stays when the pointer has left the canvas.
         viewer.canvas.overlays._brush_circle.box = False
         for name in ("inserted", "removed"):

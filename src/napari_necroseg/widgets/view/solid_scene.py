@@ -18,8 +18,8 @@ from napari_necroseg.widgets.view.turn import ENDS
 
 _BOX_COLOUR = (0.6, 0.6, 0.6, 1.0)
 _LETTER_PT = 14
-# The first surface is opaque, the others are seen through.
-_SEEN_THROUGH = 0.45
+# Of an expert's mask, so that the mask in work is seen within it.
+_SEEN_THROUGH = 0.3
 _EDGE = 1
 # Of red, green and blue together.
 _MIDDLE = 1.5
@@ -42,7 +42,10 @@ class SolidScene:
             self._box = [_box(grid, scene), _letters(grid, scene, colour="white" if is_dark else "black")]
 
     def show_surfaces(self, surfaces: Sequence[tuple[Any, Rgba]]) -> None:
-        """Draw surfaces in place of those before: `mesh_data` and the colour of each."""
+        """Draw surfaces in place of those before: `mesh_data` and the colour of each, the opaque ones first.
+
+        A colour that is not opaque is one of a surface to look through.
+        """
         _remove(self._meshes)
         scene = self._scene()
         if scene is None:
@@ -51,7 +54,7 @@ class SolidScene:
 
         for number, (data, colour) in enumerate(surfaces):
             mesh = Mesh(meshdata=data, shading="smooth", color=colour[:3], parent=scene)
-            mesh.opacity = _SEEN_THROUGH if number else 1.0
+            mesh.opacity = colour[3]
             mesh.order = number
             self._meshes.append(mesh)
         self.follow_camera()
@@ -63,6 +66,12 @@ class SolidScene:
         for mesh in self._meshes:
             mesh.shading_filter.light_dir = tuple(0.5 * up - view)
 
+    def redraw(self) -> None:
+        """Draw the canvas anew: while it was kept as it was, it heard of no change."""
+        window: Any = getattr(self._layers.viewer, "window", None)
+        if window is not None:
+            window._qt_viewer.canvas.native.update()
+
     def clear(self) -> None:
         """Draw nothing more."""
         _remove(self._meshes)
@@ -71,6 +80,11 @@ class SolidScene:
     def _scene(self) -> Any:
         window: Any = getattr(self._layers.viewer, "window", None)
         return None if window is None else window._qt_viewer.canvas.view.scene
+
+
+def seen_through(colour: Rgba) -> Rgba:
+    """Return the colour of a surface to look through."""
+    return (*colour[:3], _SEEN_THROUGH)
 
 
 def mesh_data(vertices: NDArray[np.float32], faces: NDArray[np.int64], *, grid: Grid) -> Any:

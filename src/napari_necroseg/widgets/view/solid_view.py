@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QApplication
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.language import tr
 from napari_necroseg.core.volume import Voxels
+from napari_necroseg.widgets.shared.case_layers import is_expert
 from napari_necroseg.widgets.shared.dock import Listeners
 from napari_necroseg.widgets.shared.panes import shown_at_once
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.contours import colour_of, visible_contours
-from napari_necroseg.widgets.view.solid_scene import Rgba, SolidScene, mesh_data
+from napari_necroseg.widgets.view.solid_scene import Rgba, SolidScene, mesh_data, seen_through
 from napari_necroseg.widgets.view.turn import order_of
 
 # From the patient's left, the front and above, in slices, rows and columns; the first axis leads to the left.
@@ -51,7 +53,7 @@ class SolidView(QObject):
         self.scene = SolidScene(workspace.layers)
         self.is_on = False
         self._before: _Before | None = None
-        self._is_switching = False
+        self._is_switching = self._is_busy_shown = False
         self._work = NewestOnly(self, thread="necroseg-surface")
         self._work.done.connect(self._on_meshes)
         self._work.failed.connect(self._on_failed)
@@ -76,6 +78,7 @@ class SolidView(QObject):
             show_info(tr("There is nothing to show in 3D: no contour is visible, or all are empty."))
         elif is_on:
             self.is_on = True
+            self._show_busy(True)
             self._ask()
         else:
             self._workspace.screen.start(self._end())
@@ -88,11 +91,11 @@ class SolidView(QObject):
         """Compute the surfaces in a thread, of the masks as they are now."""
         case = self._workspace.case
         assert case is not None, "checked before"
-        masks = self._masks()
-        looks = [colour_of(layer).getRgbF() for layer in masks]
-        # The uppermost first: it is drawn opaque, the others around it are seen through.
+        # What is seen through is drawn after what is in it.
+        masks = sorted(self._masks(), key=is_expert)
+        looks = [_look(layer, is_alone=len(masks) == 1) for layer in masks]
         voxels = [np.array(layer.data != 0) for layer in masks]
-        self._work.ask(partial(_surfaces, case, looks[::-1], voxels=voxels[::-1]))
+        self._work.ask(partial(_surfaces, case, looks, voxels=voxels))
 
     def _on_meshes(self, made: tuple[Case, list[tuple[Any, Rgba]]]) -> None:
         case, surfaces = made
@@ -129,10 +132,13 @@ class SolidView(QObject):
             camera.set_view_direction(_VIEW, _UP)
             image = self._workspace.cross_hair.layer()
             viewer.fit_to_view(layers=None if image is None else [image], margin=_MARGIN)
+        self._show_busy(False)
+        self.scene.redraw()
 
     def _end(self) -> Iterator[None]:
         """Go back to the slices as they were."""
         self.is_on = False
+        self._show_busy(False)
         self._work.forget()
         if self._before is None:
             return
@@ -148,7 +154,17 @@ class SolidView(QObject):
             for _layer in self._layers.aside.bring_back():
                 yield
             viewer.scene.camera.center, viewer.scene.camera.zoom = before.center, before.zoom
+        self.scene.redraw()
         self.changed.emit()
+
+    def _show_busy(self, is_busy: bool) -> None:
+        """Show by the pointer that surfaces are being made."""
+        if is_busy != self._is_busy_shown:
+            self._is_busy_shown = is_busy
+            if is_busy:
+                QApplication.setOverrideCursor(Qt.CursorShape.BusyCursor)
+            else:
+                QApplication.restoreOverrideCursor()
 
     @contextmanager
     def _switching(self) -> Iterator[None]:
@@ -185,6 +201,12 @@ class SolidView(QObject):
     def _on_failed(self, message: str) -> None:
         show_error(message)
         self._end_at_once()
+
+
+def _look(layer: Any, *, is_alone: bool) -> Rgba:
+    """Return the colour of a mask's surface; an expert's is seen through if it is not alone."""
+    colour = colour_of(layer).getRgbF()
+    return seen_through(colour) if is_expert(layer) and not is_alone else colour
 
 
 def _surfaces(case: Case, looks: list[Rgba], *, voxels: list[Voxels]) -> tuple[Case, list[tuple[Any, Rgba]]]:

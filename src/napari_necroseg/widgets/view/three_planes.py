@@ -1,18 +1,21 @@
 """One sequence in three planes at once: napari's canvas, where one draws, and two light panes beside it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_necroseg.core.language import tr
 from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.shared.dock import Listeners
 from napari_necroseg.widgets.shared.panes import canvas_of, shown_at_once
 from napari_necroseg.widgets.shared.plane import shown_axis
-from napari_necroseg.widgets.shared.qt_parts import given, on_destroyed, timer
+from napari_necroseg.widgets.shared.qt_parts import beside, button, given, on_destroyed, timer
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.canvas_cross import CanvasCross
 from napari_necroseg.widgets.view.side_pane import SidePane
@@ -39,6 +42,7 @@ class ThreePlanes(QObject):
         self.is_on = False
         self.sequence = Role.CET1
         self.panes: list[SidePane] = []
+        self.buttons: dict[Role, QPushButton] = {}
         self._column: QWidget | None = None
         self._cross = CanvasCross(workspace.layers)
         self._heard: WeakSet[Layer] = WeakSet()
@@ -60,8 +64,12 @@ class ThreePlanes(QObject):
         if self.is_on:
             shown = self.image
             for image in self.images():
-                image.visible = image is shown
+                self._workspace.layers.aside.set_shown(image, image is shown)
             self._redraw()
+        found = {_role(image) for image in self.images()}
+        for role, one in self.buttons.items():
+            one.setChecked(role is sequence)
+            one.setEnabled(role in found)
         self.changed.emit()
 
     @property
@@ -72,7 +80,8 @@ class ThreePlanes(QObject):
 
     def _begin(self) -> Iterator[None]:
         viewer = self._workspace.layers.viewer
-        self._workspace.cross_hair.settle()
+        for axis in self._side_axes():
+            self._workspace.cross_hair.aim(axis)
         with shown_at_once(viewer):
             viewer.dims.ndisplay = 2
             self._were_visible = {one: one.visible for one in self.images()}
@@ -109,6 +118,7 @@ class ThreePlanes(QObject):
         layout = QVBoxLayout(column)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        layout.addLayout(self._choice())
         for axis in self._side_axes():
             pane = SidePane(self._workspace, axis=axis, enlarge=self._enlarge)
             self.panes.append(pane)
@@ -118,6 +128,19 @@ class ThreePlanes(QObject):
             _put_beside(canvas, column)
         on_destroyed(column, self._listeners.disconnect)
         return column
+
+    def _choice(self) -> QLayout:
+        """Return the buttons that choose the sequence; beside the bar, whose buttons stay where they are."""
+        for role in SEQUENCES:
+            made = button(
+                str(role),
+                tr("Show {sequence} in all three planes.", sequence=str(role)),
+                act=partial(self.show_sequence, role),
+            )
+            made.setCheckable(True)
+            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self.buttons[role] = made
+        return beside(*self.buttons.values())
 
     def _enlarge(self, axis: int) -> None:
         turn_to(self._workspace, axis)
@@ -129,8 +152,10 @@ class ThreePlanes(QObject):
     def _redraw(self) -> None:
         if not self.is_on:
             return
-        for pane, axis in zip(self.panes, self._side_axes(), strict=False):
-            pane.show_image(self.image, axis)
+        # The window, and the panes with it, may be gone by now.
+        with suppress(RuntimeError):
+            for pane, axis in zip(self.panes, self._side_axes(), strict=False):
+                pane.show_image(self.image, axis)
         self._cross.show(self._workspace.layers.viewer.dims.ndisplay == 2)
 
     def images(self) -> list[Image]:

@@ -26,7 +26,7 @@ def turn_to(workspace: Workspace, axis: int) -> None:
     viewer = workspace.layers.viewer
     # A change of the view that is under way would go on after this one.
     workspace.screen.finish()
-    workspace.cross_hair.settle()
+    workspace.cross_hair.aim(axis)
     with shown_at_once(viewer):
         zoom, was_flat = viewer.scene.camera.zoom, viewer.dims.ndisplay == 2
         viewer.dims.ndisplay = 2
