@@ -11,7 +11,7 @@ from napari_necroseg.core.volume import WORKING_AXIS_CODES, Grid, Position
 from napari_necroseg.layerdata import case_layers
 from napari_necroseg.widgets.shared.workspace import Workspace
 from napari_necroseg.widgets.view.captions import caption_of
-from napari_necroseg.widgets.view.contrast import drag, dragged
+from napari_necroseg.widgets.view.contrast import Contrast, dragged, straightened
 from napari_necroseg.widgets.view.geometry import pane_at, panes_of, to_screen, to_world
 from napari_necroseg.widgets.view.slices import go_to_end, step_slices
 
@@ -124,12 +124,31 @@ def test_a_drag_to_the_right_widens_the_window_and_one_downwards_raises_the_leve
     assert high - low > 200
     low, high = dragged((100.0, 300.0), right_px=0, down_px=30)
     assert (low, high) == pytest.approx((120, 320))
-    image = ce_t1(viewer)
+    image, contrast = ce_t1(viewer), Contrast(shown)
     lowest, highest = image.contrast_limits_range
     for far in (-100_000, 100_000):
-        drag(image, (0.2, 0.5), right_px=-far, down_px=far)
+        contrast.drag(image, (0.2, 0.5), right_px=-far, down_px=far)
         low, high = image.contrast_limits
-        assert lowest <= low < high <= highest
+        assert low < high
+        assert lowest <= (low + high) / 2 <= highest
+
+
+def test_a_straight_drag_changes_either_window_or_level(shown, viewer):
+    image, contrast = ce_t1(viewer), Contrast(shown)
+    lowest, highest = image.contrast_limits_range
+    wide = (lowest, highest)
+    # Also where the window reaches beyond all intensities.
+    contrast.drag(image, wide, right_px=200, down_px=20)
+    low, high = image.contrast_limits
+    assert (low + high) / 2 == pytest.approx((lowest + highest) / 2)
+    assert high - low > 1.5 * (highest - lowest)
+    contrast.drag(image, wide, right_px=-10, down_px=60)
+    low, high = image.contrast_limits
+    assert high - low == pytest.approx(highest - lowest)
+    assert low > lowest
+    assert straightened(50, 40) == (50, 40)
+    contrast.use_preset(image, "all")
+    assert list(image.contrast_limits) == pytest.approx(list(wide))
 
 
 def test_both_panes_show_the_same_place_side_by_side(shown, viewer):

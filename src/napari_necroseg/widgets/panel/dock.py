@@ -83,7 +83,6 @@ class Panel(QWidget):
         self.header = Header(self.workspace)
         self.settings = SettingsButton(self.viewer)
         self.settings.language_chosen.connect(self.speak)
-        self.settings.view_chosen.connect(lambda: _view_of(self.viewer).follow_choices())
         self.status = StatusLine(self.workspace)
         self.main_button = button("", "")
         self.main_button.setObjectName("necroseg-main")

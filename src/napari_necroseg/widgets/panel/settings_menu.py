@@ -18,14 +18,9 @@ _WIDTH_PX = 30
 
 
 class SettingsButton(QToolButton):
-    """A button that opens the settings.
-
-    `language_chosen`: emitted when another language was chosen. `view_chosen`: emitted when captions or mouse
-    and keys are to be others; what was chosen is remembered by then.
-    """
+    """A button that opens the settings; `language_chosen` is emitted when another language was chosen."""
 
     language_chosen = Signal()
-    view_chosen = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
@@ -48,7 +43,6 @@ class SettingsButton(QToolButton):
         menu = self.menu_shown
         menu.clear()
         self._add_languages(given(menu.addMenu(tr("Language"))))
-        self._add_switches(menu)
         menu.addSeparator()
         self._add_controls(menu)
         given(menu.addAction(tr("Clear what is remembered ..."))).triggered.connect(self._clear)
@@ -62,7 +56,14 @@ class SettingsButton(QToolButton):
         controls.setCheckable(True)
         controls.setChecked(view.reader_controls)
         controls.setEnabled(view.screen is not None)
-        controls.toggled.connect(view.set_reader_controls)
+        # Qt holds no object for the sake of its methods, and this one is a mere handle.
+        controls.toggled.connect(partial(View.set_reader_controls, view))
+        captions = given(menu.addAction(tr("Captions on the images")))
+        captions.setToolTip(tr("Sequence, slice, side, directions, window and level."))
+        captions.setCheckable(True)
+        captions.setChecked(read_remembered().captions)
+        captions.setEnabled(view.screen is not None)
+        captions.toggled.connect(partial(View.set_captions, view))
         menu.setToolTipsVisible(True)
 
     def _add_languages(self, menu: QMenu) -> None:
@@ -73,22 +74,6 @@ class SettingsButton(QToolButton):
             action.setChecked(name == now)
             action.triggered.connect(partial(self._choose, name))
             group.addAction(action)
-
-    def _add_switches(self, menu: QMenu) -> None:
-        now = read_remembered()
-        switches = {
-            "reader_controls": (tr("Mouse and keys of a reader's workstation"), now.reader_controls),
-            "captions": (tr("Captions on the images"), now.captions),
-        }
-        for name, (title, is_on) in switches.items():
-            action = given(menu.addAction(title))
-            action.setCheckable(True)
-            action.setChecked(is_on)
-            action.triggered.connect(partial(self._switch, name))
-
-    def _switch(self, name: str, is_on: bool) -> None:
-        remember(**{name: is_on})
-        self.view_chosen.emit()
 
     def _choose(self, name: Language, *_: object) -> None:
         if read_remembered().language != name:

@@ -9,14 +9,16 @@ from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction, QIcon
-from qtpy.QtWidgets import QToolBar, QToolButton, QWidget
+from qtpy.QtWidgets import QSizePolicy, QToolBar, QToolButton, QWidget
 
 from napari_necroseg.core.language import tr
-from napari_necroseg.widgets.shared.qt_parts import given
+from napari_necroseg.widgets.shared.qt_parts import beside, given, lay
 
 # From left to right; between two groups that are not empty there is a line.
 GROUPS = ("layers", "planes", "contrast", "contours", "tools", "figure", "help")
 Group = Literal["layers", "planes", "contrast", "contours", "tools", "figure", "help"]
+# What is never in the menu of what has no room.
+_KEPT = ("figure", "help")
 _STYLE = """
 QToolBar {{ border: 0px; padding: 1px; spacing: 2px; }}
 QToolButton {{ background: transparent; color: {text}; border: 1px solid transparent; border-radius: 3px;
@@ -31,8 +33,8 @@ QToolBar::separator {{ background: {highlight}; width: 1px; margin: 4px 3px; }}
 """
 
 
-class ViewBar(QToolBar):
-    """A row of buttons in groups; what has no room goes into a menu at its end.
+class ViewBar(QWidget):
+    """A row of buttons in groups; what has no room goes into a menu, but for the last two groups.
 
     Clicks leave the focus with the canvas, whose keys go on working; Tab reaches each button.
     """
@@ -43,13 +45,23 @@ class ViewBar(QToolBar):
         self._viewer = ref(viewer)
         self._groups: dict[str, list[QAction]] = {name: [] for name in GROUPS}
         self._lines: dict[str, QAction] = {}
+        self._yielding, self._kept = QToolBar(), QToolBar()
+        for row in (self._yielding, self._kept):
+            row.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._kept.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         for name in GROUPS:
-            self._lines[name] = given(self.addSeparator())
+            self._lines[name] = given(self._row_of(name).addSeparator())
             self._lines[name].setVisible(False)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        layout = beside(self._yielding, self._kept, wide=self._yielding)
+        layout.setSpacing(0)
+        lay(self, layout)
         self._name_rest()
         self._follow_theme()
         viewer.events.theme.connect(self._follow_theme)
+
+    def actions(self) -> list[QAction]:
+        """Return all buttons and lines, from left to right."""
+        return [*self._yielding.actions(), *self._kept.actions()]
 
     def add_button(
         self,
@@ -68,13 +80,13 @@ class ViewBar(QToolBar):
             action.toggled.connect(toggled)
         if act is not None:
             action.triggered.connect(lambda _checked=False: act())
-        self.insertAction(self._before(group), action)
+        self._row_of(group).insertAction(self._lines[group], action)
         self._put(group, action)
         return action
 
     def add_widget(self, group: Group, widget: QWidget) -> QAction:
         """Add any other widget; the action that is returned shows and hides it."""
-        action = given(self.insertWidget(self._before(group), widget))
+        action = given(self._row_of(group).insertWidget(self._lines[group], widget))
         self._put(group, action)
         return action
 
@@ -85,24 +97,26 @@ class ViewBar(QToolBar):
 
     def button_of(self, action: QAction) -> QToolButton:
         """Return the button of an action, to give it a menu, say."""
-        button = self.widgetForAction(action)
+        button = self._widget_of(action)
         assert isinstance(button, QToolButton)
         return button
 
     def go_before(self, canvas: QWidget) -> None:
         """Let Tab walk through the buttons as they stand, and then on to the canvas."""
-        buttons = [self.widgetForAction(action) for action in self.actions()]
+        buttons = [self._widget_of(action) for action in self.actions()]
         walk = [*(one for one in buttons if isinstance(one, QToolButton)), canvas]
         for one, following in pairwise(walk):
             QWidget.setTabOrder(one, following)
 
-    def _before(self, group: Group) -> QAction:
-        """Return what a new part of a group is put before: the line that ends the group."""
-        return self._lines[group]
+    def _row_of(self, group: str) -> QToolBar:
+        return self._kept if group in _KEPT else self._yielding
+
+    def _widget_of(self, action: QAction) -> QWidget | None:
+        return self._yielding.widgetForAction(action) or self._kept.widgetForAction(action)
 
     def _put(self, group: Group, action: QAction) -> None:
         self._groups[group].append(action)
-        widget = self.widgetForAction(action)
+        widget = self._widget_of(action)
         if isinstance(widget, QToolButton):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         filled = [name for name in GROUPS if self._groups[name]]
@@ -111,7 +125,7 @@ class ViewBar(QToolBar):
 
     def _name_rest(self) -> None:
         """Let the button of the menu at the end be seen: Qt's arrow is dark on dark."""
-        rest = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        rest = self._yielding.findChild(QToolButton, "qt_toolbar_ext_button")
         if rest is not None:
             rest.setIcon(QIcon())
             rest.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)

@@ -15,7 +15,9 @@ from napari_necroseg.widgets.view.geometry import is_sequence
 _PIXELS_FOR_WIDTH = 300.0
 # Enough for a percentile, and quick for a volume of any size.
 _MOST_SAMPLES = 200_000
-_LEAST_SHARE = 0.005
+_LEAST_SHARE, _MOST_SHARE = 0.005, 3.0
+# To the side of a drag, as a share of its length.
+_STRAYS = 0.35
 # Per cent of the intensities between which a preset is spread; the dark half of an MR image is air.
 PRESETS: Mapping[str, tuple[float, float]] = {
     "strong": (25.0, 98.0),
@@ -30,7 +32,8 @@ class Contrast:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._opened: WeakKeyDictionary[Image, Limits] = WeakKeyDictionary()
+        # The window, and the lowest and highest intensity.
+        self._opened: WeakKeyDictionary[Image, tuple[Limits, Limits]] = WeakKeyDictionary()
         workspace.layers.shown.connect(self._on_shown)
         self._on_shown()
 
@@ -40,11 +43,38 @@ class Contrast:
 
     def make_auto(self, image: Image) -> None:
         """Set the window that the image was opened with, which ignores outliers."""
-        _set(image, self._opened.get(image) or display_range(_sampled(image)))
+        image.contrast_limits = self._of(image)[0]
+
+    def use_preset(self, image: Image, name: str) -> None:
+        """Set one of the presets."""
+        if name == "all":
+            image.contrast_limits = self._of(image)[1]
+            return
+        low, high = np.percentile(_sampled(image), PRESETS[name])
+        self._set(image, (float(low), float(high)))
+
+    def drag(self, image: Image, limits: Limits, *, right_px: float, down_px: float) -> None:
+        """Set the window of an image that had these limits when the drag began."""
+        right_px, down_px = straightened(right_px, down_px)
+        self._set(image, dragged(limits, right_px=right_px, down_px=down_px))
 
     def _on_shown(self) -> None:
         for image in self.sequences():
-            self._opened[image] = limits_of(image)
+            self._opened[image] = (limits_of(image), _range_of(image))
+
+    def _of(self, image: Image) -> tuple[Limits, Limits]:
+        return self._opened.get(image) or (display_range(_sampled(image)), _range_of(image))
+
+    def _set(self, image: Image, limits: Limits) -> None:
+        """Set a window that never closes, and whose middle stays where there are intensities.
+
+        Its ends may lie beyond them: else a drag for the width would move the level, too.
+        """
+        lowest, highest = self._of(image)[1]
+        reach = max(highest - lowest, 1e-6)
+        level = min(max((limits[0] + limits[1]) / 2, lowest), highest)
+        width = min(max(limits[1] - limits[0], _LEAST_SHARE * reach), _MOST_SHARE * reach)
+        image.contrast_limits = (level - width / 2, level + width / 2)
 
 
 def preset_titles() -> dict[str, tuple[str, str]]:
@@ -63,15 +93,6 @@ def limits_of(image: Image) -> Limits:
     return float(low), float(high)
 
 
-def use_preset(image: Image, name: str) -> None:
-    """Set one of the presets."""
-    if name == "all":
-        low, high = image.contrast_limits_range
-    else:
-        low, high = np.percentile(_sampled(image), PRESETS[name])
-    _set(image, (float(low), float(high)))
-
-
 def dragged(limits: Limits, *, right_px: float, down_px: float) -> Limits:
     """Return the limits after a drag: to the right widens the window, down raises the level (darker)."""
     width, level = limits[1] - limits[0], (limits[0] + limits[1]) / 2
@@ -80,9 +101,13 @@ def dragged(limits: Limits, *, right_px: float, down_px: float) -> Limits:
     return moved - wider / 2, moved + wider / 2
 
 
-def drag(image: Image, limits: Limits, *, right_px: float, down_px: float) -> None:
-    """Set the window of an image that had these limits when the drag began."""
-    _set(image, dragged(limits, right_px=right_px, down_px=down_px))
+def straightened(right_px: float, down_px: float) -> tuple[float, float]:
+    """Return a drag without the little that a hand strays from a straight line."""
+    if abs(down_px) < _STRAYS * abs(right_px):
+        return right_px, 0.0
+    if abs(right_px) < _STRAYS * abs(down_px):
+        return 0.0, down_px
+    return right_px, down_px
 
 
 def _sampled(image: Image) -> np.ndarray:
@@ -90,9 +115,6 @@ def _sampled(image: Image) -> np.ndarray:
     return voxels[:: max(1, voxels.size // _MOST_SAMPLES)]
 
 
-def _set(image: Image, limits: Limits) -> None:
-    """Set a window within the intensities that there are, which never closes."""
-    lowest, highest = (float(limit) for limit in image.contrast_limits_range)
-    least = max((highest - lowest) * _LEAST_SHARE, 1e-6)
-    low = min(max(limits[0], lowest), highest - least)
-    image.contrast_limits = (low, max(min(limits[1], highest), low + least))
+def _range_of(image: Image) -> Limits:
+    low, high = image.contrast_limits_range
+    return float(low), float(high)

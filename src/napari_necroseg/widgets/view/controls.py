@@ -43,14 +43,19 @@ class Controls(QObject):
 
     def tables(self) -> dict[str, Rows]:
         """Return all keys and moves of the mouse, by title."""
-        keys = [("  ".join(key.names), key.title) for key in self._screen.keys.entries if key.title]
+        keys = [("  /  ".join(key.names), key.title) for key in self._screen.keys.entries if key.title]
         tools = [(entry.shown_key, entry.title) for entry in self._workspace.tools.entries if entry.key]
         tables: dict[str, Rows] = {tr("Mouse"): _mouse_rows(), tr("Keys of the view"): keys}
+        tables[tr("Captions")] = [
+            ("R 12 mm", tr("side of the slice, from the middle of the image")),
+            ("W  L", tr("window (contrast) and level (brightness)")),
+        ]
         if tools:
             tables[tr("Tools")] = tools
         tables[tr("napari")] = [
             ("Space", tr("Hold it to move the image while a tool is chosen.")),
             ("Ctrl+Z", tr("Take the last stroke back.")),
+            ("Ctrl+Shift+Z", tr("Bring it back again.")),
         ]
         return tables
 
@@ -101,15 +106,15 @@ class Controls(QObject):
             )
             for name, (down, right) in ways.items()
         ]
-        listed = Key(names=tuple(ways), title=hint, act=lambda: False)
+        listed = Key(names=("← → ↑ ↓",), title=hint, act=lambda: False)
         enter = tr("Click at the cross-hair; again: close the polygon")
         click = Key(names=("Enter",), title=enter, act=self._screen.keyboard.click, on_canvas=True)
         return [listed, *plain, *fast, click]
 
     def _of_slices(self) -> list[Key]:
         return [
-            Key(names=(",", "PgUp"), title=tr("Previous slice"), act=partial(self._step, -1), repeats=True),
-            Key(names=(".", "PgDn"), title=tr("Next slice"), act=partial(self._step, 1), repeats=True),
+            Key(names=("PgUp", ","), title=tr("Previous slice"), act=partial(self._step, -1), repeats=True),
+            Key(names=("PgDn", "."), title=tr("Next slice"), act=partial(self._step, 1), repeats=True),
             Key(names=("Home",), title=tr("First slice"), act=partial(self._to_end, False), on_canvas=True),
             Key(names=("End",), title=tr("Last slice"), act=partial(self._to_end, True), on_canvas=True),
         ]

@@ -7,6 +7,7 @@ from qtpy.QtCore import QObject, Qt
 
 from napari_necroseg.widgets.shared.case_layers import CaseLayers
 from napari_necroseg.widgets.shared.dock import Listeners
+from napari_necroseg.widgets.shared.panes import canvas_of
 from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.view.contours import is_helper
 
@@ -30,10 +31,11 @@ class HelperRows(QObject):
 
     def hide(self) -> None:
         """Hide these rows, and show all others."""
-        window: Any = getattr(self._layers.viewer, "window", None)
-        if window is None:
+        viewer: Any = self._layers.viewer
+        if canvas_of(viewer) is None:
+            # There is no window, or no longer.
             return
-        rows = window._qt_viewer.layers
+        rows = viewer.window._qt_viewer.layers
         for row in range(rows.model().rowCount()):
             layer = rows.model().index(row, 0).data(_LAYER)
             rows.setRowHidden(row, isinstance(layer, Layer) and self._is_hidden(layer))

@@ -15,7 +15,7 @@ from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.view import contrast
+from napari_necroseg.widgets.view.contrast import Contrast, Limits, limits_of
 from napari_necroseg.widgets.view.fit import Fit
 from napari_necroseg.widgets.view.geometry import pane_at, to_world
 from napari_necroseg.widgets.view.ruler import Ruler
@@ -39,7 +39,7 @@ class _Held:
     at: QPointF
     modifiers: Qt.KeyboardModifier
     image: Image | None = None
-    limits: contrast.Limits = (0.0, 1.0)
+    limits: Limits = (0.0, 1.0)
     center: tuple[float, float] = (0.0, 0.0)
     is_drag: bool = False
 
@@ -52,10 +52,12 @@ class Mouse(QObject):
 
     moved = Signal()
 
-    def __init__(self, workspace: Workspace, canvas: QWidget, *, fit: Fit, ruler: Ruler) -> None:
+    def __init__(
+        self, workspace: Workspace, canvas: QWidget, *, fit: Fit, ruler: Ruler, contrast: Contrast
+    ) -> None:
         super().__init__(canvas)
         self._workspace, self._canvas = workspace, canvas
-        self._fit, self._ruler = fit, ruler
+        self._fit, self._ruler, self._contrast = fit, ruler, contrast
         self.is_on = True
         self._held: _Held | None = None
         self._turned = 0.0
@@ -123,7 +125,7 @@ class Mouse(QObject):
         held = _Held(button=button, at=at, modifiers=event.modifiers(), image=pane.image)
         held.center = self._center()
         if held.image is not None:
-            held.limits = contrast.limits_of(held.image)
+            held.limits = limits_of(held.image)
         self._held = held
         if is_measuring:
             self._ruler.start(self._world(at))
@@ -146,7 +148,7 @@ class Mouse(QObject):
         elif held.button == _BUTTONS.MiddleButton:
             self._pan(held, moved)
         elif held.image is not None:
-            contrast.drag(held.image, held.limits, right_px=moved.x(), down_px=moved.y())
+            self._contrast.drag(held.image, held.limits, right_px=moved.x(), down_px=moved.y())
         return True
 
     def _on_release(self, event: QMouseEvent) -> bool:

@@ -22,6 +22,7 @@ from napari_necroseg.widgets.view.plane_controls import PlaneControls
 from napari_necroseg.widgets.view.plane_outlines import PlaneOutlines
 from napari_necroseg.widgets.view.ruler import Ruler
 from napari_necroseg.widgets.view.slider_numbers import SliderNumbers
+from napari_necroseg.widgets.view.surroundings import Surroundings
 from napari_necroseg.widgets.view.window_menu import WindowMenu
 
 
@@ -45,13 +46,14 @@ class Screen(QObject):
         self.captions = Captions(workspace, self.sheet)
         self.outlines = PlaneOutlines(workspace, self.sheet)
         self.ruler = Ruler(workspace, self.sheet)
-        self.mouse = Mouse(workspace, canvas, fit=self.fit, ruler=self.ruler)
+        self.mouse = Mouse(workspace, canvas, fit=self.fit, ruler=self.ruler, contrast=self.contrast)
         self.keyboard = KeyboardClick(workspace, self.sheet, mouse=self.mouse)
         self.key_sheet = KeySheet(canvas)
         self.keys = Keys(canvas)
         self.numbers = SliderNumbers(viewer, viewer.window._qt_viewer.dims)
         self.left_column = LeftColumn(viewer, viewer.window._qt_window)
         self.window_menu = WindowMenu(self.contrast, canvas)
+        self.surroundings = Surroundings(viewer, viewer.window._qt_window.statusBar())
         self.bar = ViewBar(viewer)
         self.planes = PlaneControls(workspace, self.bar)
         self.planes.figure.ruler = self.ruler
@@ -70,6 +72,7 @@ class Screen(QObject):
         """Take mouse and keys or leave them to napari, and write captions or not, as is remembered."""
         remembered = read_remembered()
         self.mouse.is_on = self.keys.is_on = remembered.reader_controls
+        self.surroundings.set_on(remembered.reader_controls)
         if not remembered.reader_controls:
             self.ruler.clear()
             self.keyboard.hide()
@@ -82,6 +85,7 @@ class Screen(QObject):
     def speak(self) -> None:
         """Put all texts into the language that is chosen."""
         self.planes.speak()
+        self.surroundings.follow()
         self.spoken.emit()
         self.key_sheet.close_it()
         self.sheet.refresh()

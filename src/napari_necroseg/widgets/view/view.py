@@ -68,6 +68,11 @@ class View:
         remember(reader_controls=wanted)
         self.follow_choices()
 
+    def set_captions(self, wanted: bool) -> None:
+        """Write captions on the images, or not, at once, and remember it."""
+        remember(captions=wanted)
+        self.follow_choices()
+
     def follow_choices(self) -> None:
         """Do as is remembered now: mouse and keys, and captions."""
         if self.screen is not None:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QMenu, QWidget
 from napari_necroseg.core.language import tr
 from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.shared.qt_parts import given
-from napari_necroseg.widgets.view.contrast import Contrast, preset_titles, use_preset
+from napari_necroseg.widgets.view.contrast import Contrast, preset_titles
 
 
 class WindowMenu(QMenu):
@@ -39,7 +39,7 @@ class WindowMenu(QMenu):
         help_text = tr("The window that a case is opened with.")
         self._add(menu, tr("Automatic"), help_text=help_text, act=self._contrast.make_auto, images=images)
         for name, (title, help_text) in preset_titles().items():
-            self._add(menu, title, help_text=help_text, act=partial(_preset, name), images=images)
+            self._add(menu, title, help_text=help_text, act=partial(self._preset, name), images=images)
 
     def _add(
         self,
@@ -55,11 +55,10 @@ class WindowMenu(QMenu):
         action.setEnabled(bool(images))
         action.triggered.connect(lambda _checked=False: _each(act, images))
 
+    def _preset(self, name: str, image: Image) -> None:
+        self._contrast.use_preset(image, name)
+
 
 def _each(act: Callable[[Image], None], images: Sequence[Image]) -> None:
     for image in images:
         act(image)
-
-
-def _preset(name: str, image: Image) -> None:
-    use_preset(image, name)
