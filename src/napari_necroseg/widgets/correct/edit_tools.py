@@ -11,7 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_necroseg.core.errors import NecrosegError
-from napari_necroseg.core.language import number, tr
+from napari_necroseg.core.language import number, shown, tr
 from napari_necroseg.core.masks.components import Box, Mask, clean, remove_island
 from napari_necroseg.core.masks.edits import copy_slice, edit_between, erase_box, swap_box
 from napari_necroseg.core.masks.reshape import SMOOTHEST_MM, grow, interpolate, smooth
@@ -20,7 +20,7 @@ from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.correct.tool_row import ToolRow
 from napari_necroseg.widgets.shared.drag_box import DragBox
 from napari_necroseg.widgets.shared.number_inputs import mm_spin
-from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane
+from napari_necroseg.widgets.shared.plane import ClickOnce, Index, Plane, go_to_slice, needed_plane
 from napari_necroseg.widgets.shared.qt_parts import below, lay
 from napari_necroseg.widgets.shared.tools import ToolEntry
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -44,6 +44,9 @@ class EditTools(QWidget):
         self._workspace = workspace
         self._mask: Labels | None = None
         self._drag = DragBox(workspace.layers.viewer)
+        self._click = ClickOnce(workspace)
+        # Where somebody has clicked; without, tools act where the pointer is.
+        self._at: tuple[int, int, int] | None = None
         self.smooth_mm = mm_spin(
             1.0, most=SMOOTHEST_MM, step=0.5, help_text=tr("How much finer detail goes.")
         )
@@ -52,7 +55,7 @@ class EditTools(QWidget):
         )
         self.per_slice = QCheckBox(tr("Slice by slice"))
         self.per_slice.setToolTip(tr("Smooth, grow and shrink within each slice, rather than in space."))
-        self.entries = (*_modes(self._set_mode), *_edits(self.use))
+        self.entries = (*_modes(self._set_mode), *_edits(self.use, self._wait_for_part))
         self.settings = QWidget()
         self.row = ToolRow(workspace)
         self._lay_out()
@@ -61,6 +64,7 @@ class EditTools(QWidget):
     def edit(self, mask: Labels | None) -> None:
         """Edit this mask from now on, by buttons and by keys while it is the active layer."""
         self._drag.stop()
+        self._click.stop()
         self._mask = mask
         self.settings.setEnabled(mask is not None)
         grid = self._grid()
@@ -85,7 +89,28 @@ class EditTools(QWidget):
             else:
                 self._finish(mask, self._changed(name, mask.data != 0, grid=grid), title=title)
         except NecrosegError as error:
-            self.said.emit(str(error))
+            self.said.emit(shown(error))
+
+    def _wait_for_part(self) -> None:
+        """Let the person click on the part that is to go; the same button gives it up."""
+        case, title = self._workspace.case, self._title("island")
+        if case is None or self._mask is None:
+            return
+        if self._click.is_waiting:
+            self._click.stop()
+            self.said.emit(tr("{title}: given up.", title=title))
+            return
+        try:
+            self._click.wait(case, self._on_part)
+            self.said.emit(tr("{title}: click on the part in the image.", title=title))
+        except NecrosegError as error:
+            self.said.emit(shown(error))
+
+    def _on_part(self, index: Index) -> None:
+        z, y, x = (round(place) for place in index)
+        self._at = (z, y, x)
+        self.use("island")
+        self._at = None
 
     def _wait_for_box(self, mask: Labels, name: str, *, title: str) -> None:
         """Let the person draw the box; the same button gives it up."""
@@ -165,6 +190,8 @@ class EditTools(QWidget):
 
     def _pointed_at(self) -> tuple[int, int, int]:
         assert self._mask is not None
+        if self._at is not None:
+            return self._at
         place = self._mask.world_to_data(self._workspace.layers.viewer.cursor.position)
         z, y, x = (round(float(number)) for number in place[-3:])
         return z, y, x
@@ -204,8 +231,8 @@ def _modes(choose: Callable[[str], object]) -> tuple[ToolEntry, ...]:
     )
 
 
-def _edits(use: Callable[[str], object]) -> tuple[ToolEntry, ...]:
-    """Make the entries of our own tools."""
+def _edits(use: Callable[[str], object], wait: Callable[[], object]) -> tuple[ToolEntry, ...]:
+    """Make the entries of our own tools; `wait` waits for a click on the part that is to go."""
     told = (
         (
             "interpolate",
@@ -229,7 +256,7 @@ def _edits(use: Callable[[str], object]) -> tuple[ToolEntry, ...]:
             "island",
             "D",
             tr("Remove part here"),
-            tr("Remove the part under the mouse pointer; with the button: where it was last."),
+            tr("Click on a part of the mask, and it is removed; the key removes it under the pointer."),
         ),
         (
             "erase",
@@ -251,7 +278,8 @@ def _edits(use: Callable[[str], object]) -> tuple[ToolEntry, ...]:
             key=f"Shift-{key}",
             help=help_text,
             icon=f"edit-{name}",
-            act=partial(use, name),
+            act=wait if name == "island" else partial(use, name),
+            at_pointer=partial(use, name),
         )
         for name, key, title, help_text in told
     )

@@ -27,17 +27,14 @@ from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.core.project.review import Review, Status, next_case
 from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import ReviewState, SignedOff, ToSignOff
-from napari_necroseg.layerdata import Role
+from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.shared.dock import DockParts
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
 from napari_necroseg.widgets.shared.worker import JobRunner
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
-_HELP = to_translate(
-    "Slices to check, the most doubtful first: by the sum of the uncertainty of the newest prediction "
-    "(the deviation between several models, if there were several). ✓ was looked at."
-)
+_HELP = to_translate("Slices of the mask to look at, the most doubtful first. ✓ was looked at.")
 _HEIGHT = 96
 
 
@@ -133,6 +130,10 @@ class Reviewing(QObject):
         review = signed.review
         said = tr("{case} is signed off by {reader}.", case=review.case, reader=review.reader)
         self._dock.panel.say(f"{said}{self.remark}")
+        self._put_others_aside(review.case)
+        # At once: reading how far all cases are takes a while.
+        self._statuses = {**self._statuses, review.case: Status.REVIEWED}
+        self._workspace.set_signed(_signed(review))
         self.look_up()
         self.signed.emit()
 
@@ -140,6 +141,18 @@ class Reviewing(QObject):
         """Whether a mask is not empty, or that it is was said at the last press."""
         was_asked, self._is_asked = self._is_asked, not np.asarray(mask.data).any()
         return was_asked or not self._is_asked
+
+    def _put_others_aside(self, case: str) -> None:
+        """Put strokes on other masks of the person for this case aside: they would go to the same file."""
+        journalling = self._workspace.journalling
+        for layer in journalling.unsaved():
+            source = source_of(layer.metadata)
+            if layer is not self._hand.mask and source is not None and source.role is Role.LABELS:
+                journalling.settle(layer)
+                journalling.forget(layer)
+                self._dock.panel.warn(
+                    tr("The strokes on {name} were put aside: another mask was signed off.", name=layer.name)
+                )
 
     def _about_seen(self) -> str:
         """Say how many slices of the mask were not looked at; nothing if all were."""
@@ -211,10 +224,7 @@ class Reviewing(QObject):
         if case is None or case.name != progress.case or not self._is_of_cohort:
             return
         is_signed = progress.statuses.get(case.name) is Status.REVIEWED
-        signed = ""
-        if review is not None and review.date is not None and is_signed:
-            signed = f"{review.reader}, {review.date:%Y-%m-%d}"
-        self._workspace.set_signed(signed)
+        self._workspace.set_signed(_signed(review) if review is not None and is_signed else "")
 
     def _on_failed(self, message: str) -> None:
         self.part.state.say(message)
@@ -224,6 +234,10 @@ class Reviewing(QObject):
         """Read again, if something was saved during the last reading."""
         if self._is_stale:
             self.look_up()
+
+
+def _signed(review: Review) -> str:
+    return "" if review.date is None else f"{review.reader}, {review.date:%Y-%m-%d}"
 
 
 class SignOff(QWidget):

@@ -93,8 +93,9 @@ class CaseLayers:
         self.leaving.emit()
         self._put_tools_down()
         with self.panes.paused():
-            old = self._reusable(layers)
-            for layer in [one for one in viewer.layers if self._is_ours(one) and one not in old.values()]:
+            old, left = self._reusable(layers), self._cases()
+            ours = [one for one in viewer.layers if self._is_ours(one) or _case_of(one) in left]
+            for layer in [one for one in ours if one not in old.values()]:
                 if layer in viewer.layers:
                     viewer.layers.remove(layer)
                     yield
@@ -303,6 +304,10 @@ class CaseLayers:
         if isinstance(layer, Labels) and is_expert(layer) and is_original:
             lock(layer, partial(self.copy_to_mine, layer))
 
+    def _cases(self) -> set[str]:
+        """The cases whose layers are shown; napari's duplicates of these show a patient, too."""
+        return {case for case in map(_case_of, self._own) if case}
+
     def _is_ours(self, layer: Layer) -> bool:
         return layer in self._own or layer in self._adopted or is_placeholder(layer.metadata)
 
@@ -321,6 +326,8 @@ class CaseLayers:
         layer.metadata = kwargs["metadata"]
         layer.data = voxels
         _straighten(layer)
+        # Somebody may have named the layer of the last case.
+        layer.name = kwargs["name"]
         layer.scale, layer.translate = kwargs["scale"], kwargs["translate"]
         if isinstance(layer, Labels):
             # napari keeps the history of the last voxels, and an undo would write them into these. There is
@@ -363,6 +370,12 @@ class CaseLayers:
         free = [one for one in PREDICTION_COLOURS if tuple(np.round(transform_color(one)[0], 2)) not in taken]
         colour = free[0] if free else PREDICTION_COLOURS[len(masks) % len(PREDICTION_COLOURS)]
         return kwargs | {"colormap": {**kwargs["colormap"], 1: colour}}
+
+
+def _case_of(layer: Layer) -> str:
+    source = source_of(layer.metadata)
+    # A mask that napari has read names its own file.
+    return "" if source is None or layer.source.reader_plugin else source.case
 
 
 def _keep_in_place(event: Any) -> None:

@@ -16,7 +16,8 @@ class ToolEntry:
     """A tool: its icon, its key while the mask is the active layer, and what it does.
 
     `icon` is the name of a file in `ICONS`, without its end; `key` as napari writes it. A tool that stays
-    chosen, such as the brush, names napari's `mode` for it; its key is napari's own.
+    chosen, such as the brush, names napari's `mode` for it; its key is napari's own. `at_pointer` is what the
+    key does instead, for a tool that acts where the pointer is.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ToolEntry:
     icon: str
     act: Callable[[], object]
     mode: str = ""
+    at_pointer: Callable[[], object] | None = None
 
     @property
     def shown_key(self) -> str:
@@ -76,6 +78,6 @@ class ToolRack:
         def use(_layer: Any) -> None:
             entry = self._entries.get(name)
             if entry is not None:
-                entry.act()
+                (entry.at_pointer or entry.act)()
 
         return use
