@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 
 from napari_necroseg.core.case import Sequence
 from napari_necroseg.core.volume import Volume
@@ -95,7 +96,9 @@ def test_layers_of_the_user_stay(viewer, shown, make_case):
     )
     show(shown, make_case("b", has_reference=False))
     assert "reference" not in viewer.layers
-    assert {"points", "drawn", "copy"} <= {layer.name for layer in viewer.layers}
+    assert {"points", "drawn"} <= {layer.name for layer in viewer.layers}
+    # It shows the patient of the case that was left.
+    assert duplicate not in viewer.layers
     assert duplicate in viewer.layers
 
 
@@ -186,3 +189,17 @@ def test_an_unfinished_polygon_goes_with_its_case(viewer, shown, make_case):
     mask._overlays["polygon"].points = [[2, 3, 3], [2, 9, 9]]
     show(shown, make_case("b"))
     assert not mask._overlays["polygon"].points
+
+
+def test_a_duplicate_of_a_patients_mask_leaves_with_the_case_and_names_are_the_programs(
+    viewer, shown, make_case
+):
+    reference = viewer.layers["reference"]
+    data, state, _ = reference.as_layer_data_tuple()
+    copy = viewer.add_layer(Labels(data.copy(), **state | {"name": "reference copy"}))
+    mine = viewer.add_labels(np.zeros((6, 40, 36), int), name="mine")
+    reference.name = "somebody"
+    show(shown, make_case("b"))
+    assert copy not in viewer.layers
+    assert mine in viewer.layers
+    assert reference.name == "reference"

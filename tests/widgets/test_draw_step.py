@@ -111,6 +111,17 @@ def test_a_saved_prediction_is_shown_as_my_mask_and_is_nothing_to_ask_about(qtbo
     qtbot.waitUntil(lambda: "as predicted" in step.status.state.said)
 
 
+def test_a_prediction_that_is_written_meanwhile_is_shown_unless_one_has_begun(qtbot, opened, cohort_table):
+    draw(opened)
+    voxels, mask = save_prediction(cohort_table, "a"), opened.workspace.in_hand
+    opened.workspace.files_changed.emit()
+    assert not opened.workspace.opening
+    mask.undo()
+    opened.workspace.files_changed.emit()
+    qtbot.waitUntil(lambda: np.array_equal(mask.data, voxels))
+    wait_for(qtbot, opened, "a")
+
+
 def test_of_several_predictions_that_of_the_model_in_use_is_shown(qtbot, step, cohort_table, tmp_path):
     voxels = save_prediction(cohort_table, "a")
     save_prediction(cohort_table, "a", run="2d-2", moved=4)

@@ -1,5 +1,7 @@
 """The mask of a case is in hand at once, follows predictions until it is drawn on, and is never lost."""
 
+from types import SimpleNamespace
+
 import nibabel
 import numpy as np
 import pytest
@@ -164,3 +166,36 @@ def test_two_docks_do_not_share_one_mask(qtbot, opened, open_dock):
     other.shut_down()
     assert opened.hand.mask is mask
     assert opened.about.said == ""
+
+
+def test_strokes_on_another_mask_do_not_overwrite_the_signed_one(qtbot, opened, viewer):
+    mask = start(qtbot, opened)
+    mask.paint((5, 3, 3), 1)
+    viewer.layers.selection.active = viewer.layers["ceT1"]
+    viewer._new_labels()
+    drawn = viewer.layers.selection.active
+    drawn.paint((2, 3, 3), 1)
+    assert opened.hand.mask is drawn
+    sign_off(qtbot, opened)
+    assert opened.workspace.journalling.unsaved() == []
+    assert "my mask were put aside" in opened.panel.message
+    qtbot.waitUntil(lambda: len(list(labels_of(opened).rglob("*-aside-001"))) == 1)
+    saved = np.asarray(nibabel.load(labels_of(opened) / "a.nii.gz").dataobj)
+    assert saved.sum() == drawn.data.sum()
+
+
+def test_the_button_for_a_part_waits_for_a_click_and_the_key_takes_what_is_under_the_pointer(
+    qtbot, opened, viewer
+):
+    mask = start(qtbot, opened)
+    mask.data_setitem((np.array([2, 5]), np.array([3, 3]), np.array([3, 3])), 1)
+    whole = mask.data.copy()
+    opened.tools.row.buttons["island"].click()
+    assert "click on the part" in opened.panel.message
+    place = viewer.layers["ceT1"].data_to_world((2, 3, 3))
+    viewer.mouse_drag_callbacks[-1](viewer, SimpleNamespace(position=place))
+    assert mask.data[2, 3, 3] == 0
+    assert np.count_nonzero(mask.data) == np.count_nonzero(whole) - 1
+    viewer.cursor.position = mask.data_to_world((5, 3, 3))
+    mask.keymap[next(key for key in mask.keymap if str(key) == "Shift+D")](mask)
+    assert mask.data[5, 3, 3] == 0

@@ -87,7 +87,8 @@ def test_the_main_button_is_that_of_the_step_and_follows_its_changes(panel, monk
     action = MainAction(text="Go", help="Goes.", act=lambda: done.append(1))
     monkeypatch.setattr(step, "main", lambda: action)
     step.changed.emit()
-    assert (panel.main_button.text(), panel.main_button.toolTip()) == ("Go", "Goes.")
+    assert (panel.main_button.text(), panel.main_button.toolTip()) == ("Go", "Goes.\nKey: Ctrl+Enter")
+    assert panel.main_button.shortcut().toString() == "Ctrl+Return"
     panel.main_button.click()
     assert done == [1]
     action = MainAction(text="Wait", help="Not now.")

@@ -227,7 +227,9 @@ class Panel(QWidget):
             panels.setVisible(name == self.step or is_busy)
         if main is not None:
             self.main_button.setText(main.text)
-            self.main_button.setToolTip(main.help)
+            # Qt takes the key away with the text.
+            self.main_button.setShortcut("Ctrl+Return")
+            self.main_button.setToolTip(f"{main.help}\n{tr('Key: Ctrl+Enter')}")
             self.main_button.setEnabled(main.act is not None)
 
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
 
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.language import shown, tr
+from napari_necroseg.core.project.predictions import saved_prediction
 from napari_necroseg.jobs import cases
 from napari_necroseg.jobs.cases import SavedMasks
 from napari_necroseg.widgets.correct.dock import CorrectParts
@@ -199,6 +200,7 @@ class DrawStep(Step):
         correct.listen(workspace.hand_changed, self._on_changed)
         correct.listen(workspace.journalling.drawn, self._on_drawn)
         correct.listen(workspace.case_changed, self._on_case)
+        correct.listen(workspace.files_changed, self._on_files)
         self._on_changed()
 
     def _on_initials(self) -> None:
@@ -229,6 +231,17 @@ class DrawStep(Step):
         self.again_button.setEnabled(mask is not None and self.predict.model.run() is not None)
         self.correct.reviewing.part.initials.setEnabled(in_project)
         self.changed.emit()
+
+    def _on_files(self) -> None:
+        """Open the case anew if its prediction was written meanwhile, and nobody has begun a mask."""
+        case, folder, mask = self.workspace.case, self.workspace.case_folder, self.workspace.in_hand
+        if case is None or folder is None or mask is None or self.correct.first.is_waiting:
+            return
+        is_begun = np.asarray(mask.data).any() or not self.workspace.layers.is_untouched(mask)
+        if is_begun or self.predict.predictions() or self.workspace.opening:
+            return
+        if saved_prediction(folder, case.name) is not None:
+            self.workspace.case_wanted.emit(case.name)
 
     def _on_saved(self, result: object) -> None:
         if isinstance(result, SavedMasks):
