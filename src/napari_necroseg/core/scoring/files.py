@@ -14,6 +14,7 @@ from napari_necroseg.core.files import back_up, write_text
 from napari_necroseg.core.output import check_out_file, check_out_folder
 from napari_necroseg.core.project.provenance import MaskState, provenance_of
 from napari_necroseg.core.scoring.figures import keep_foreign, write_figures
+from napari_necroseg.core.scoring.mixed_settings import mixed_in_words
 from napari_necroseg.core.scoring.pairs import MaskPair, MaskPairs, ReadPair, find_pairs, read_pair
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores, score_masks
 from napari_necroseg.core.scoring.summary import Summary, altered_in_words, compare, summarise
@@ -139,6 +140,7 @@ def score_pairs(pairs: MaskPairs, options: ScoringOptions | None = None) -> Gene
         trained_on=first.known,
         changed_since_written=first.changed,
         corrected_by_hand=first.corrected,
+        mixed_settings=mixed_in_words({one.pair.case: one.made.record for one in first.scored}),
         **_unscored(pairs, first),
     )
     summary = yield from _beside(first, summary, patients=patients, options=options)
@@ -311,8 +313,9 @@ def _write(scored: list[ScoredCase], summary: Summary, *, options: ScoringOption
         texts[options.csv] = wide_table(scores)
     if options.export is not None:
         made = record(scored, summary, tolerance_mm=options.tolerance_mm)
+        known = {one.pair.case: one.trained_on for one in scored}
         texts |= {
-            options.export / "cases.csv": wide_table(scores),
+            options.export / "cases.csv": wide_table(scores, known=known),
             options.export / "scores.csv": tidy_table(scores),
             options.export / "scores.json": json.dumps(made, indent=2, ensure_ascii=False) + "\n",
             options.export / "scores.md": markdown_table(summary),

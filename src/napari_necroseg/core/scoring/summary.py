@@ -170,6 +170,13 @@ class Summary:
     failed: Mapping[str, str] = field(default_factory=dict)
     changed_since_written: tuple[str, ...] = ()
     corrected_by_hand: tuple[str, ...] = ()
+    # Sentences on predictions that were made with other settings than most.
+    mixed_settings: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """The cases that the model has learned from, or that may be of a patient whom it has."""
+        return frozenset(case for case, known in self.trained_on.items() if known not in (None, "no"))
 
     @property
     def total(self) -> int:
@@ -187,7 +194,8 @@ class Summary:
         altered = altered_in_words(
             self.changed_since_written, self.corrected_by_hand, total=self.total, most=most_named
         )
-        return (*self.unscored.in_words(most=most_named), *((known,) if known else ()), *altered)
+        told = ((known,) if known else ()) + altered + self.mixed_settings
+        return (*self.unscored.in_words(most=most_named), *told)
 
     def __str__(self) -> str:
         counts = (

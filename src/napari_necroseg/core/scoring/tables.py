@@ -70,10 +70,19 @@ class ScoredCase:
         return known_by_record(self.made.record, siblings=self.pair.siblings)
 
 
-def wide_table(scores: Mapping[str, Scores]) -> str:
-    """Return CSV with one row per case; undefined scores are empty."""
+def wide_table(scores: Mapping[str, Scores], *, known: Mapping[str, Known | None] | None = None) -> str:
+    """Return CSV with one row per case; undefined scores are empty.
+
+    With `known`, the last column says by what the model knew a case from its training: ``image``, ``patient``
+    or ``name``; ``no`` for an unseen one, and nothing where the prediction's record does not tell.
+    """
     names = ("case", *(field.name for field in fields(Scores)))
-    return csv_text(names, ((csv_cell(case), *plain(one).values()) for case, one in scores.items()))
+    rows = ((csv_cell(case), *plain(one).values()) for case, one in scores.items())
+    if known is None:
+        return csv_text(names, rows)
+    return csv_text(
+        (*names, "trained_on"), ((*row, known[case]) for row, case in zip(rows, scores, strict=True))
+    )
 
 
 def tidy_table(scores: Mapping[str, Scores]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPixmap
@@ -11,7 +12,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.scoring.scores import Scores
+from napari_necroseg.core.scoring.statistics import defined
 from napari_necroseg.core.scoring.summary import Comparison, Summary
 from napari_necroseg.widgets.shared.qt_parts import (
     NarrowCombo,
@@ -60,6 +63,7 @@ class CohortScores(Section):
         self.summary = WrappedLabel()
         self.pictures = [QLabel(), QLabel()]
         self._reader: Path | None = None
+        self._dice: dict[str, float] = {}
         self._lay_out()
         self.show_folders(None)
 
@@ -96,6 +100,7 @@ class CohortScores(Section):
     def begin(self) -> None:
         """Forget the last scores."""
         self.table.begin()
+        self._dice = {}
         self.summary.say("")
         for picture in self.pictures:
             picture.hide()
@@ -103,6 +108,7 @@ class CohortScores(Section):
     def add(self, case: str, scores: Scores) -> None:
         """Add a row; see `ScoredCases.add`."""
         self.table.add(case, scores)
+        self._dice[case] = scores.dice
 
     def add_unscored(self, case: str, reason: str) -> None:
         """Add a row for a case that has no scores."""
@@ -139,7 +145,9 @@ class CohortScores(Section):
         )
         remarks = [f"⚠ {remark}" for remark in summary.remarks()]
         others = [line for one in summary.comparisons for line in (_in_words(one), *one.remarks)]
-        self.summary.say("\n".join([text, *remarks, *others, *_of_reader(summary)]))
+        self.table.mark_seen(summary.seen)
+        apart = _means_apart(self._dice, summary.seen)
+        self.summary.say("\n".join([*apart, text, *remarks, *others, *_of_reader(summary)]))
         for case in summary.without_prediction:
             self.add_unscored(case, "There is no prediction of this case.")
 
@@ -173,6 +181,24 @@ class CohortScores(Section):
             picture.hide()
         parts = below(form, buttons, self.table, self.summary, *self.pictures)
         self.addWidget(lay(QWidget(), parts))
+
+
+def _means_apart(dice: Mapping[str, float], seen: frozenset[str]) -> list[str]:
+    """Say the mean of unseen and of seen cases apart, if there are both: only the first is a test."""
+    of_unseen = defined(value for case, value in dice.items() if case not in seen)
+    of_seen = defined(value for case, value in dice.items() if case in seen)
+    if not (of_unseen and of_seen):
+        return []
+    return [
+        tr(
+            "Dice on unseen cases ({n}): mean {unseen:.1f} %. On cases seen in training ({n_seen}, marked "
+            "◆): {seen:.1f} %.",
+            n=len(of_unseen),
+            unseen=100 * fmean(of_unseen),
+            n_seen=len(of_seen),
+            seen=100 * fmean(of_seen),
+        )
+    ]
 
 
 def _in_words(comparison: Comparison) -> str:

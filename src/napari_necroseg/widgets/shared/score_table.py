@@ -1,12 +1,13 @@
 """Tables of scores: all scores of one case with explanations, and a row for each case of a cohort."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QApplication, QTableWidget, QTableWidgetItem, QWidget
 
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.scoring.overlap import Counts, dice, sensitivity, specificity
 from napari_necroseg.core.scoring.published import COHORT, Published, published
 from napari_necroseg.core.scoring.scores import DEFAULT_TOLERANCE_MM, Scores
@@ -112,6 +113,7 @@ _MARKS = {"missed": "✗ ", "false_alarm": "! ", "nothing_to_find": "○ ", "sco
 
 # With this a short name of a case is not cut off.
 _CASES_WIDTH = 285
+_SEEN = "◆ "
 _ORDER = Qt.ItemDataRole.UserRole
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -245,6 +247,14 @@ class ScoredCases(ReadOnlyTable):
         name.setToolTip(f"{case}: {reason}")
         last = {"dice": -math.inf}
         self._put_cells(row, [name, *(Cell("–", last.get(score, math.nan)) for score, *_ in _COLUMNS)])
+
+    def mark_seen(self, cases: Collection[str]) -> None:
+        """Mark the rows of cases that the model was trained on: their scores are too good."""
+        for row in range(self.rowCount()):
+            cell = self.cell(row, 0)
+            if cell.data(_ORDER) in cases and not cell.text().startswith(_SEEN):
+                cell.setText(f"{_SEEN}{cell.text()}")
+                cell.setToolTip(f"{cell.toolTip()}\n{tr('Seen in training: too good.')}")
 
     def fill(self, rows: Sequence[tuple[str, Scores]]) -> None:
         """Replace all rows; order, selection and scroll position stay."""
