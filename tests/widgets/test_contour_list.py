@@ -120,6 +120,14 @@ def test_a_click_on_a_name_takes_the_mask_in_hand(qtbot, viewer, workspace, list
     assert viewer.layers.selection.active is mine
 
 
+def test_the_space_bar_takes_a_mask_in_hand(qtbot, viewer, workspace, listed):
+    mine = workspace.layers.new_mask(workspace.case)
+    viewer.layers.selection.active = viewer.layers["ceT1"]
+    qtbot.waitUntil(lambda: len(listed.rows) == 2)
+    QTest.keyClick(listed.row_of(mine).text, Qt.Key.Key_Space)
+    assert viewer.layers.selection.active is mine
+
+
 def test_a_mask_that_is_removed_leaves_the_list(qtbot, viewer, listed):
     viewer.layers.remove(viewer.layers["reference"])
     qtbot.waitUntil(lambda: not listed.rows)

@@ -67,6 +67,21 @@ def test_one_sequence_is_shown_and_both_come_back(viewer, three, shown):
     assert viewer.canvas.grid.enabled
 
 
+def test_three_planes_begin_in_the_lesion_on_the_slice_of_now(viewer, shown):
+    """Even after a click far away; the slice that is shown stays."""
+    shown.cross_hair.place((3, 39, 35))
+    made = ThreePlanes(shown)
+    made.switch(True)
+    shown.screen.finish()
+    z, y, x = shown.cross_hair.index
+    assert z == 3
+    assert viewer.layers["reference"].data[z, y, x] == 1
+    made.switch(False)
+    shown.screen.finish()
+    for pane in made.panes:
+        pane.deleteLater()
+
+
 def test_a_case_without_t2_shows_its_ce_t1(viewer, three, shown, make_case):
     three.show_sequence(Role.T2)
     open_case(shown, make_case("b", has_t2=False))

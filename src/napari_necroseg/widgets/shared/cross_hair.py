@@ -60,12 +60,21 @@ class CrossHair:
             self.place([number + by * (other == axis) for other, number in enumerate(index)])
 
     def forget(self) -> None:
-        """Begin in the lesion: another case is shown."""
+        """Begin in the lesion, or in the middle of the slice: another case is shown."""
         self._chosen.clear()
-        through = self._through()
+        index, layer, through = self.index, self.layer(), self._through()
+        if index is None or layer is None:
+            return
         found = self._found(0 if through is None else through)
-        if found is not None:
-            self._go(found)
+        middle = [n // 2 if axis != through else index[axis] for axis, n in enumerate(layer.data.shape)]
+        self._go(middle if found is None else found)
+
+    def enter(self) -> None:
+        """Move it into the lesion of the slice that is shown, or beside that of another; the slice stays."""
+        index, through = self.index, self._through()
+        found = self._found(0 if through is None else through)
+        if index is not None and found is not None:
+            self._go([index[one] if one == through else place for one, place in enumerate(found)])
 
     def aim(self, axis: int) -> None:
         """Move it along an axis into the lesion if it is beside it; a slice that a person chose stays."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QColorDialog, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from napari_necroseg.core.language import tr
@@ -127,8 +127,9 @@ class ContourRow(QWidget):
             contours.set_colour(self.layer, chosen)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
-        """Choose the layer when its name is clicked."""
+        """Choose the layer when its name is clicked, or the space bar is pressed on it."""
         is_press = event is not None and event.type() == QEvent.Type.MouseButtonPress
+        is_press |= isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and _chooses(event)
         viewer = self._layers.viewer
         if is_press and watched is self.text and self.layer in viewer.layers:
             viewer.layers.selection.active = self.layer
@@ -177,6 +178,9 @@ class ContourRow(QWidget):
         is_locked = isinstance(self.layer, Labels) and not self.layer.editable
         locked = tr("An expert's mask: locked.") if is_locked else tr("Click to draw on it.")
         self.text.setToolTip(f"{self._name}\n{locked}" if is_mask else self._name)
+        self.text.setAccessibleName(self._name)
+        self.text.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.text.setStyleSheet("QLabel:focus { border: 1px dotted; }")
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.strength.setRange(0, _PERCENT)
         self.strength.setFixedWidth(_SLIDER_WIDTH)
@@ -187,3 +191,7 @@ class ContourRow(QWidget):
         self.colour.setVisible(is_mask)
         self.filled.setVisible(is_mask)
         lay(self, row)
+
+
+def _chooses(event: QKeyEvent) -> bool:
+    return Qt.Key(event.key()) in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter)

@@ -1,6 +1,6 @@
 """The contours of a case, as a person thinks of them: which there are, their names, colours and looks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,24 @@ from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers
 
 # How much is seen through a filled area.
 FILLED_OPACITY = 0.4
+_KINDS: dict[Role | None, int] = {
+    role: place
+    for place, role in enumerate(
+        (Role.LABELS, Role.PREDICTION, Role.IN_TRAINING, Role.REFERENCE, Role.TUMOUR, Role.PREVIEW)
+    )
+}
 # What the program shows beside the contours.
 _HELPERS = (Role.PROBABILITY, Role.UNCERTAINTY, *SHOWN_ONLY)
 
 
 def contours(layers: CaseLayers) -> list[Labels]:
-    """Return the masks that are somebody's or some model's, the topmost first."""
-    return [layer for layer in reversed(layers.masks()) if not is_helper(layer)]
+    """Return the masks that are somebody's or some model's, in a fixed order of kinds, the newest first."""
+    return in_order(layer for layer in reversed(layers.masks()) if not is_helper(layer))
+
+
+def in_order(found: Iterable[Labels]) -> list[Labels]:
+    """Return masks in the order in which lists name them: the person's own first."""
+    return sorted(found, key=lambda layer: _KINDS.get(_role(layer), len(_KINDS)))
 
 
 def visible_contours(layers: CaseLayers) -> list[Labels]:

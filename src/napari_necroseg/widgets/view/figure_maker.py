@@ -23,7 +23,7 @@ from napari_necroseg.widgets.shared.case_layers import EXPERT_ROLES
 from napari_necroseg.widgets.shared.plane import shown_axis
 from napari_necroseg.widgets.shared.worker import NewestOnly
 from napari_necroseg.widgets.shared.workspace import Workspace
-from napari_necroseg.widgets.view.contours import colour_of, short_names, visible_contours
+from napari_necroseg.widgets.view.contours import colour_of, in_order, short_names, visible_contours
 from napari_necroseg.widgets.view.figure import Figure, Kind, Measured, Named, Panel, drawn
 from napari_necroseg.widgets.view.plane_picture import PlanePicture, picture_of
 from napari_necroseg.widgets.view.ruler import Ruler
@@ -99,7 +99,7 @@ class FigureMaker(QObject):
         panels = self._panels()
         if case is None or not panels:
             return None
-        shown = visible_contours(layers)
+        shown = in_order(reversed(visible_contours(layers)))
         references = [one for one in layers.find(case.name, [Role.REFERENCE]) if np.any(_voxels(one))]
         masks = [
             (name, colour_of(layer), np.asarray(layer.data != 0), _role(layer) not in EXPERT_ROLES)

@@ -108,7 +108,7 @@ class PlaneOutlines(QObject):
         painter.translate(left, top)
         painter.scale(float(image.scale[right]) * zoom, float(image.scale[down]) * zoom)
         for outline in outlines:
-            outline.draw(painter, line=LINE_PX)
+            outline.draw(painter, line=LINE_PX, has_edge=True)
         painter.restore()
 
     def _hear(self, layer: Layer) -> None:

@@ -17,6 +17,7 @@ from napari_necroseg.widgets.view.contours import colour_of, is_filled, visible_
 from napari_necroseg.widgets.view.turn import ORDERS
 
 Grey = NDArray[np.uint8]
+_DARK, _EDGE_PX = QColor(0, 0, 0, 110), 1.8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,16 +29,21 @@ class Contour:
     opacity: float
     is_filled: bool
 
-    def draw(self, painter: QPainter, *, line: float) -> None:
-        """Draw it in pixels of the slice; `line` is the width of an outline on the device."""
+    def draw(self, painter: QPainter, *, line: float, has_edge: bool = False) -> None:
+        """Draw it in pixels of the slice; `line` is the width of an outline on the device.
+
+        `has_edge` draws a dark line below an outline, to be seen on a bright image.
+        """
         colour = QColor(self.colour)
         colour.setAlphaF(self.opacity)
         if self.is_filled:
             painter.fillPath(self.path, colour)
             return
-        pen = QPen(colour, line)
-        pen.setCosmetic(True)
-        painter.strokePath(self.path, pen)
+        below = [(_DARK, line + _EDGE_PX)] if has_edge else []
+        for ink, width in (*below, (colour, line)):
+            pen = QPen(ink, width)
+            pen.setCosmetic(True)
+            painter.strokePath(self.path, pen)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

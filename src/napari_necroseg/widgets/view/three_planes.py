@@ -80,8 +80,7 @@ class ThreePlanes(QObject):
 
     def _begin(self) -> Iterator[None]:
         viewer = self._workspace.layers.viewer
-        for axis in self._side_axes():
-            self._workspace.cross_hair.aim(axis)
+        self._workspace.cross_hair.enter()
         with shown_at_once(viewer):
             viewer.dims.ndisplay = 2
             self._were_visible = {one: one.visible for one in self.images()}
