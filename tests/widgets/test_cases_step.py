@@ -8,7 +8,9 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.project.remembered import read_remembered, remember, remember_project
+from napari_necroseg.jobs import cases
 from napari_necroseg.jobs.opening import Ask, Question
 from napari_necroseg.widgets.cases import ask
 from napari_necroseg.widgets.cases.drops import Drops
@@ -208,6 +210,30 @@ def test_who_stays_with_a_drawing_stays_in_the_project(
     assert not step.cases.runner.is_busy
 
 
+def test_a_project_whose_first_case_fails_gives_way_to_the_one_before(
+    qtbot, step, cohort_table, other_cohort, monkeypatch
+):
+    step.cases.open_table(cohort_table)
+    wait_for(qtbot, step, "a")
+
+    def fails(*_, **__):
+        yield from ()
+        raise FileError("It cannot be read.")
+
+    monkeypatch.setattr(cases, "open_case", fails)
+    with qtbot.waitSignal(step.cases.runner.failed):
+        step.cases.open_table(other_cohort)
+    assert step.cases.workspace.cohort_path == cohort_table
+    assert step.cases.workspace.folder == step.cases.workspace.case_folder
+
+
+def test_a_project_begins_with_a_case_that_can_be_read(qtbot, step, cohort_table):
+    t2 = cohort_table.parent / "a" / "T2.nii.gz"
+    t2.write_bytes(t2.read_bytes()[:900])
+    step.cases.open_table(cohort_table)
+    wait_for(qtbot, step, "b")
+
+
 def test_every_question_has_words_and_labels(tmp_path):
     values = {"sequence": "T2", "names": ("one", "other"), "covered": 0.25, "project": "study"}
     paths = (tmp_path / "x.nii.gz",)
@@ -224,10 +250,12 @@ def test_the_last_project_is_offered_and_opened_where_it_was_left(qtbot, open_do
     step = open_dock(CasesStep)
     moves = []
     step.cases.workspace.step_wanted.connect(moves.append)
-    button = step.cases.opening.continue_button
-    assert button.text() == "Continue with study, b"
+    assert step.cases.opening.continue_button.isHidden()
+    main = step.main()
+    assert main.text == "Continue with study, b"
     assert step.cases.workspace.case is None
-    button.click()
+    main.act()
+    assert (step.main().text, step.main().act) == ("One moment ...", None)
     wait_for(qtbot, step, "b")
     assert moves == ["model"]
 

@@ -70,14 +70,14 @@ def look_at_cases(
 def first_unsigned(cohort: Cohort, folder: Path | None, *, wanted: str = "") -> str:
     """Return the case to begin with: the wanted one, else the first that is not signed off, else the first.
 
-    A wanted case that is signed off gives way to one that is not.
+    A wanted case that is signed off gives way to one that is not, and one that cannot be read to the next.
     """
     names = cohort.names
     of_case = {} if folder is None else statuses(cohort, folder / LABELS_FOLDER)
     unsigned = [name for name in names if of_case.get(name) is not Status.REVIEWED]
-    if wanted in unsigned or (wanted in names and not unsigned):
-        return wanted
-    return next(iter(unsigned or names), "")
+    order = [*([wanted] if wanted in (unsigned or names) else []), *unsigned, *names]
+    sound = (name for name in order if not any(map(damage_of, cohort[name].sequences.values())))
+    return next(sound, next(iter(order), ""))
 
 
 class _Project:

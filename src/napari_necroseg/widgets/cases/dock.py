@@ -64,6 +64,8 @@ class CasesParts(DockParts):
         self._memory = NewestJob(self)
         # The case that is opened from here, after which the panel moves on, and to which step.
         self._moves_on, self._next_step = "", "draw"
+        # The project to go back to if no case of the one that is being opened can be read.
+        self._stays: tuple[Cohort, Path | None] | None = None
         self._token = object()
         openers, token = self.workspace.openers, self._token
         openers.append(token)
@@ -254,6 +256,7 @@ class CasesParts(DockParts):
 
     def _show_cohort(self, opened: OpenedCohort) -> None:
         before = (self.workspace.cohort, self.workspace.cohort_path)
+        self._stays = None
         is_same = opened.path is not None and opened.path == self.workspace.cohort_path
         self.notices.forget_dismissed()
         self.workspace.set_cohort(opened.cohort, opened.path)
@@ -267,11 +270,11 @@ class CasesParts(DockParts):
         else:
             # A case of the same name may be open, of another project.
             self._moves_on = first
+            self._stays = None if before[0] is None or self.workspace.case is None else (before[0], before[1])
             self.open_case(first)
             if self.workspace.opening != first:
                 # The person stays with what was drawn.
                 self._on_over()
-                self.workspace.set_cohort(before[0] or Cohort(cases=()), before[1])
                 return
         self.around.begin(opened)
 
@@ -335,21 +338,27 @@ class CasesParts(DockParts):
         self.notices.show_notices(self.around.notices())
 
     def _on_over(self, *_: object) -> None:
+        """Go back to the project whose case is still on the screen, if no case of another one was opened."""
         self._moves_on, self._next_step = "", "draw"
+        stays, self._stays = self._stays, None
+        if stays is not None and not self.workspace.opening:
+            self.workspace.set_cohort(*stays)
+            self.around.begin(OpenedCohort(cohort=stays[0], path=stays[1], compared=True))
 
     def _on_cohort(self) -> None:
         self.table.show_cohort(self.workspace.cohort or Cohort(cases=()), self.workspace.states)
         self.table.setVisible(bool(self.workspace.cohort))
-        self.opening.set_open(not self.workspace.cohort and self.workspace.case is None)
+        self.opening.set_open(self.workspace.cohort is None and self.workspace.case is None)
         self._on_case()
 
     def _on_case(self) -> None:
         case = self.workspace.case
         self.view.show_case(case, self._place(0), total=len(self._names()))
-        self.opening.set_open(not self.workspace.cohort and case is None)
+        self.opening.set_open(self.workspace.cohort is None and case is None)
         self._mark()
         if case is None:
             return
+        self._stays = None
         if self._is_in_charge():
             self._remember(self.workspace.case_folder, case.name)
             self.around.case_is_shown()

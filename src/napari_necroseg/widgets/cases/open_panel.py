@@ -49,20 +49,22 @@ class OpenPanel(QWidget):
         )
         self.drop_area.setStyleSheet(_DROP_STYLE)
         self.drop_area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.drop_area.setMinimumHeight(150)
+        self.drop_area.setMinimumHeight(90)
         self.drop_area.setToolTip(
             tr("Folders, tables and images may be dropped anywhere on the window. Images are paired by name.")
         )
         self.drop_area.clicked.connect(self.ask_folder)
         self.continue_button = button("", tr("Open the last project where you left it."))
         self.continue_button.setStyleSheet("font-weight: bold; padding: 7px;")
-        self.continue_button.clicked.connect(self._on_continue)
+        self.continue_button.clicked.connect(self.go_on)
         self.folder_button = button(
             tr("Open folder ..."),
             tr("Find and pair the images in a folder. What is ambiguous is asked, never guessed."),
             act=self.ask_folder,
         )
-        self._last: Project | None = None
+        # The last project, and whether there is a button of its own for it.
+        self.last: Project | None = None
+        self._has_continue = True
         self._recent = QVBoxLayout()
         self._pair_part = Section(tr("Open one pair of files"))
         self._pair_part.addWidget(self.pair)
@@ -81,6 +83,16 @@ class OpenPanel(QWidget):
         else:
             self.continue_button.hide()
             self._recent_part.hide()
+
+    @property
+    def continue_text(self) -> str:
+        """What is said where one goes on with the last project."""
+        return self.continue_button.text()
+
+    def leave_main_to_panel(self) -> None:
+        """Leave it to the panel's main button to go on with the last project."""
+        self._has_continue = False
+        self.continue_button.hide()
 
     def ask_folder(self) -> None:
         """Ask for a folder."""
@@ -128,14 +140,15 @@ class OpenPanel(QWidget):
             if row is not None:
                 row.deleteLater()
         known = read_remembered().projects
-        self._last, *others = known or (None,)
-        self.continue_button.setVisible(self._last is not None)
+        self.last, *others = known or (None,)
+        self.continue_button.setVisible(self.last is not None and self._has_continue)
+        self.folder_button.setVisible(self.last is not None)
         self._recent_part.setVisible(bool(others))
-        if self._last is not None:
-            name, case = self._last.folder.name, self._last.case
+        if self.last is not None:
+            name, case = self.last.folder.name, self.last.case
             text = tr("Continue with {project}, {case}", project=name, case=case)
             self.continue_button.setText(text if case else tr("Continue with {project}", project=name))
-            self.continue_button.setToolTip(str(self._last.folder))
+            self.continue_button.setToolTip(str(self.last.folder))
         for project in others[:_MOST_RECENT]:
             row = button(tr("Open {project}", project=project.folder.name), str(project.folder))
             row.clicked.connect(partial(self._on_recent, project.folder))
@@ -144,9 +157,10 @@ class OpenPanel(QWidget):
     def _on_recent(self, folder: Path, _checked: bool = False) -> None:
         self.folder_wanted.emit(folder)
 
-    def _on_continue(self) -> None:
-        if self._last is not None:
-            self.continued.emit(self._last.folder)
+    def go_on(self, *_: object) -> None:
+        """Go on with the last project."""
+        if self.last is not None:
+            self.continued.emit(self.last.folder)
 
     def _toggle_pair(self, *_: object) -> None:
         is_shown = self._pair_part.isVisible()

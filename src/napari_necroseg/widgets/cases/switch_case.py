@@ -70,11 +70,13 @@ class CaseSwitch:
             self.open(*wanted)
             return
         self._settled = []
+        self._dock.panel.say_busy(tr("{case} is being shown ...", case=opened.case.name))
         self._workspace.screen.start(self._show(opened))
 
     def _show(self, opened: OpenedCase) -> Iterator[None]:
         yield from self._workspace.layers.show(opened.layers, first_slice=opened.first_slice)
         self._workspace.set_case(opened.case, opened.files)
+        self._dock.panel.rest()
 
     def _settle(self) -> list[MaskToSave] | None:
         """Ask about unsaved strokes; return the masks to save, or None if the case stays open."""

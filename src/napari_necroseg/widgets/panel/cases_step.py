@@ -25,6 +25,7 @@ class CasesStep(Step):
             self.about.addWidget(label)
         for part in (parts.opening, parts.notices, parts.table, self.about):
             self.body.addWidget(part)
+        parts.opening.leave_main_to_panel()
         parts.opening.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.body.setStretchFactor(parts.opening, 1)
         self.body.setStretchFactor(parts.table, 1000)
@@ -37,6 +38,8 @@ class CasesStep(Step):
         """Open a folder, or the case whose row is selected."""
         workspace = self.cases.workspace
         case = workspace.case
+        if self.cases.runner.is_busy or workspace.opening:
+            return MainAction(text=tr("One moment ..."), help=tr("A project or a case is being opened."))
         selected = self.cases.table.selected
         if selected and (case is None or selected != case.name):
             text = tr("Open {case}", case=selected)
@@ -47,6 +50,10 @@ class CasesStep(Step):
                 tr("Draw and check the mask of the open case."),
             )
             return MainAction(text=text, help=help_text, act=lambda: workspace.step_wanted.emit("draw"))
+        last = self.cases.opening.last
+        if last is not None and workspace.cohort is None:
+            text = self.cases.opening.continue_text
+            return MainAction(text=text, help=str(last.folder), act=self.cases.opening.go_on)
         help_text = tr("Find and pair the images in a folder. What is ambiguous is asked, never guessed.")
         return MainAction(text=tr("Open folder ..."), help=help_text, act=self.cases.opening.ask_folder)
 

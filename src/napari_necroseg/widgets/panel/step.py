@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_necroseg.core.events import CaseDone
 from napari_necroseg.widgets.shared.dock import DockParts
 from napari_necroseg.widgets.shared.qt_parts import lay
 
@@ -50,6 +51,7 @@ class Step(QWidget):
             happening.connect(self._on_job)
         # It may have written masks: the table of cases looks again.
         runner.finished.connect(parts.workspace.files_changed.emit)
+        runner.reported.connect(self._on_reported)
 
     def main(self) -> MainAction | None:
         """Return what the main button does now; None hides it."""
@@ -67,6 +69,10 @@ class Step(QWidget):
         """Stop all jobs, and hear nothing more of the viewer."""
         for parts in self.parts:
             parts.shut_down()
+
+    def _on_reported(self, event: object) -> None:
+        if isinstance(event, CaseDone):
+            self.parts[0].workspace.files_changed.emit()
 
     def _on_job(self, *_: object) -> None:
         self.changed.emit()

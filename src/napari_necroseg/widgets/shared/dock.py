@@ -143,6 +143,20 @@ class JobPanel(QWidget):
             self._warnings.append(message)
             self._show_notes()
 
+    def say_busy(self, message: str) -> None:
+        """Show that something goes on after the job, such as showing its result, until `rest`."""
+        self.show()
+        self._bar.setRange(0, 0)
+        self._bar.show()
+        self._say(message)
+
+    def rest(self) -> None:
+        """Show that nothing goes on; without warnings there is nothing to be read, either."""
+        if not self.runner.is_busy:
+            self._bar.hide()
+            self._say(self._done() if self._warnings else "")
+            self.setVisible(bool(self._warnings))
+
     def say(self, message: str) -> None:
         """Show a message when no job runs."""
         self.show()
