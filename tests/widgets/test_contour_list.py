@@ -57,13 +57,8 @@ def test_each_mask_has_a_row_and_its_mirror_has_none(qtbot, workspace, listed):
     predicted(workspace, "2d-ceT1-T2-1")
     predicted(workspace, "fast")
     qtbot.waitUntil(lambda: len(listed.rows) == 5)
-    assert names(listed) == [
-        "Model fast",
-        "Model 2d-ceT1-T2-1 (1)",
-        "Model 2d-ceT1-T2-1 (2)",
-        "My mask",
-        "Reference",
-    ]
+    models = ["Model fast", "Model 2d-ceT1-T2-1 (1)", "Model 2d-ceT1-T2-1 (2)"]
+    assert names(listed) == ["My mask", *models, "Reference"]
     colours = {row.colour.colour.name() for row in listed.rows}
     assert len(colours) == 5
 
