@@ -199,9 +199,14 @@ def test_the_report_opens_in_the_browser(qtbot, study_dock, two_patients, monkey
     (folder / "report.html").touch()
     study_dock.workspace.set_cohort(read_cohort(two_patients), two_patients)
     urls = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", urls.append)
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: urls.append(url) or bool(urls[1:]))
     study_dock.buttons.report.click()
     assert [url.toLocalFile() for url in urls] == [str(folder / "report.html")]
+    # Without a browser, the path is said.
+    assert str(folder / "report.html") in study_dock.panel.message
+    study_dock.panel.say("")
+    study_dock.buttons.report.click()
+    assert study_dock.panel.message == ""
 
 
 def test_a_whole_study_from_the_dock(qtbot, ready_study, two_patients, open_dock):

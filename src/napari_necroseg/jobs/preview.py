@@ -285,27 +285,31 @@ def _stretched(places: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
 
 
 def in_words(view: View) -> str:
-    """Say the values of a draw."""
+    """Say the values of a draw; what it leaves as it is is not named."""
     drawn = view.drawn
+    down, right = drawn.shift_voxels
     axes = [
         name
         for name, is_flipped in zip(("left-right", "head-foot", "front-back"), drawn.is_mirrored, strict=True)
         if is_flipped
     ]
-    down, right = drawn.shift_voxels
-    parts = [
-        f"factor {drawn.scale:.2f}",
-        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice",
-        f"{drawn.rotation_sagittal_deg:.1f}° sideways",
-        f"moved {_towards(down, 'down', back='up')} and {_towards(right, 'right', back='left')} voxels",
-        f"mirrored {' and '.join(axes)}" if axes else "not mirrored",
-        f"gamma {_list(drawn.gamma, '.2f')}",
-        f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels",
-        f"bent by {max(drawn.elastic_voxels):.1f} voxels" if drawn.is_elastic else "not bent",
-    ]
-    if drawn.contrast:
-        parts.append(f"contrast {_list(drawn.contrast, '.2f')}, brightness {_list(drawn.brightness, '+.2f')}")
-    return "; ".join(parts) + "."
+    parts = {
+        f"factor {drawn.scale:.2f}": drawn.scale != 1,
+        f"turned {drawn.rotation_transversal_deg:.1f}° in the slice": drawn.rotation_transversal_deg != 0,
+        f"{drawn.rotation_sagittal_deg:.1f}° sideways": drawn.rotation_sagittal_deg != 0,
+        f"moved {_towards(down, 'down', back='up')} and {_towards(right, 'right', back='left')} voxels": (
+            any(drawn.shift_voxels)
+        ),
+        f"mirrored {' and '.join(axes)}": bool(axes),
+        f"gamma {_list(drawn.gamma, '.2f')}": any(one != 1 for one in drawn.gamma),
+        f"blur {_list(drawn.blur_sigma_voxels, '.2f')} voxels": any(drawn.blur_sigma_voxels),
+        f"bent by {max(drawn.elastic_voxels):.1f} voxels": drawn.is_elastic,
+        f"contrast {_list(drawn.contrast, '.2f')}, brightness {_list(drawn.brightness, '+.2f')}": bool(
+            drawn.contrast
+        ),
+    }
+    said = "; ".join(words for words, is_on in parts.items() if is_on)
+    return f"{said or 'As it is: nothing is varied'}."
 
 
 def sheet_in_words(sheet: Sheet) -> str:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 from napari_necroseg.core.config.study import StudyConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.events import Event
+from napari_necroseg.core.language import tr
 from napari_necroseg.core.study.cases import number_of_folds
 from napari_necroseg.core.study.report.report import REPORT_NAME
 from napari_necroseg.core.study.run import RunDone, RunFailed, runs_of
@@ -75,7 +76,9 @@ class StudyParts(DockParts):
         """Show the report in a web browser."""
         folder = self._folder()
         if folder is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder / REPORT_NAME)))
+            report = folder / REPORT_NAME
+            if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(report))):
+                self.panel.say(tr("No browser could be opened. The report is the file {path}.", path=report))
 
     def shut_down(self) -> None:
         """Also stop reading."""
