@@ -371,7 +371,9 @@ def check_key_sheet(hands):
         assert not sheet.isVisible()
 
 
-def test_the_view_is_fitted_again_and_the_left_column_is_folded(hands):
+def test_the_view_is_fitted_again_and_the_left_column_is_folded(hands, make_case):
+    check_settling(hands, make_case("b"))
+    check_focus_ring(hands)
     check_presets(hands)
     check_left_column(hands)
     check_tab_order(hands)
@@ -401,6 +403,27 @@ def check_tab_order(hands):
             one = one.nextInFocusChain()
     texts = [button.text() for button in walked]
     assert texts == [action.text() for action in bar.actions() if not action.isSeparator()]
+
+
+def check_settling(hands, case):
+    """napari spoils the zoom of a new case where the size of its panes is not known yet."""
+    camera = hands.viewer.scene.camera
+    list(Workspace.of(hands.viewer).layers.show(case_layers(case), first_slice=2))
+    fitted = camera.zoom
+    camera.zoom = 50 * fitted
+    hands.qtbot.waitUntil(lambda: camera.zoom == pytest.approx(fitted, rel=0.02))
+
+
+def check_focus_ring(hands):
+    """It lies around what Tab reaches, not around what is clicked."""
+    bar, ring = hands.screen.bar, hands.screen.focus_ring
+    window = hands.viewer.window._qt_window
+    button = bar.button_of(next(action for action in bar.actions() if action.text() == "Lesion"))
+    ring._on_focus(None, button)
+    assert ring.isVisible()
+    assert ring.geometry().contains(button.mapTo(window, button.rect().center()))
+    ring._on_focus(button, hands.canvas)
+    assert not ring.isVisible()
 
 
 def check_left_column(hands):

@@ -22,6 +22,7 @@ _SHARE_OF_IMAGE = 0.97
 # Air is darker than this share of the window, but for less than this share of a row of voxels.
 _SHARE_OF_AIR = 0.12
 _LEAST_BRIGHT = 0.004
+_SAME_ZOOM, _SETTLED_FRAMES = 0.01, 3
 _OTHERS = ((1, 2), (0, 2), (0, 1))
 _MASK_ROLES = (Role.LABELS, Role.REFERENCE, Role.PREDICTION, Role.IN_TRAINING, Role.TUMOUR)
 Box = NDArray[np.float64]
@@ -34,15 +35,17 @@ class Fit(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._box: Box | None = None
-        self._middle: tuple[float, float] = (0.0, 0.0)
+        self._middle, self._zoom = (0.0, 0.0), 1.0
         self._is_on_lesion = False
+        # Frames that showed a new case as it was fitted; None once it has settled.
+        self._frames: int | None = None
         self._again = timer(self, 0, act=self._refit)
         viewer = self._viewer
         viewer.canvas.events.size.connect(self._on_size)
         # Hidden and shown layers change the number of panes.
         viewer.canvas.grid.events.connect(self._on_size)
         viewer.events.reset_view.connect(self._on_reset)
-        workspace.layers.shown.connect(self.to_image)
+        workspace.layers.shown.connect(self._on_shown)
 
     @property
     def _viewer(self) -> ViewerModel:
@@ -55,6 +58,21 @@ class Fit(QObject):
         The middle tells: a change of size scales the picture about it, but hands do not.
         """
         return self._box is not None and bool(np.allclose(self._middle, _middle(self._viewer), atol=1e-3))
+
+    def on_draw(self, _event: Any = None) -> None:
+        """Fit a new case again if napari has drawn it at another size.
+
+        It knows the size of its panes only when they are drawn, and until then spoils the zoom.
+        """
+        if self._frames is None:
+            return
+        if not self.is_kept:
+            self._frames = None
+        elif abs(float(self._viewer.scene.camera.zoom) / self._zoom - 1) > _SAME_ZOOM:
+            self._frames = 0
+            self._again.start()
+        else:
+            self._frames = self._frames + 1 if self._frames < _SETTLED_FRAMES else None
 
     def release(self) -> None:
         """Leave the view as a person has zoomed it, whatever becomes of the size of the canvas."""
@@ -115,7 +133,11 @@ class Fit(QObject):
         viewer.scene.camera.zoom = float(np.min(room / np.maximum(size, 1e-6)))
         viewer.scene.camera.center = (float(middle[0]), float(middle[1]))
         self._box, self._share, self._least_mm = box, share, least_mm
-        self._middle = _middle(viewer)
+        self._middle, self._zoom = _middle(viewer), float(viewer.scene.camera.zoom)
+
+    def _on_shown(self) -> None:
+        self.to_image()
+        self._frames = 0
 
     def _on_size(self, _event: Any = None) -> None:
         if self.is_kept:

@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QWidget
 
 from napari_necroseg.core.language import tr
-from napari_necroseg.widgets.shared.qt_parts import below
+from napari_necroseg.widgets.shared.qt_parts import below, given
 
 Rows = Sequence[tuple[str, str]]
 _STYLE = (
@@ -57,6 +57,8 @@ class KeySheet(QFrame):
         """Close the sheet; False if it is not shown."""
         was_shown = self.isVisible()
         self.hide()
+        if was_shown:
+            given(self.parentWidget()).setFocus(Qt.FocusReason.OtherFocusReason)
         return was_shown
 
     def mousePressEvent(self, _event: Any) -> None:  # noqa: N802  # Qt's name

@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from napari.components import ViewerModel
+from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QWidget
 
@@ -14,7 +15,8 @@ from napari_necroseg.widgets.shared.qt_parts import timer
 class LeftColumn(QObject):
     """Hides and shows the docks of napari's left column; what was chosen is remembered.
 
-    napari may keep its window as it is closed: the column is back by then, for who does without this program.
+    napari may be set to keep its window as it is closed: the column is back by then, for who opens napari
+    without this program.
     `changed`: emitted with whether it is folded.
     """
 
@@ -40,12 +42,9 @@ class LeftColumn(QObject):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  # Qt's name
         """Show the column before napari saves how its window looks."""
-        if (
-            watched is self._window
-            and event is not None
-            and event.type() == QEvent.Type.Close
-            and self.is_folded
-        ):
+        if watched is not self._window or event is None or event.type() != QEvent.Type.Close:
+            return False
+        if self.is_folded and get_settings().application.save_window_state:
             for dock in self._docks:
                 dock.show()
             self._after_close.start()

@@ -19,6 +19,7 @@ TEXT = QColor("#ffffff")
 BEHIND_TEXT = QColor(0, 0, 0, 170)
 _MARGIN_PX = 6.0
 _PADDING_PX = 4.0
+_LETTER_PX = 24.0
 # A pane narrower or lower than this has no room for more than the name of its sequence.
 _LEAST_PX = 150.0
 _BY_KEYS = (
@@ -132,8 +133,11 @@ def _paint_caption(painter: QPainter, caption: Caption, *, pane: Pane) -> None:
     if min(pane.width, pane.height) < _LEAST_PX:
         return
     paint_text(painter, caption.window, font=small, at=(left, top + height + 2))
-    paint_text(painter, caption.place, font=small, at=(left, bottom), align=(0.0, 1.0))
     middle_x, middle_y = pane.middle
+    reaches = left + QFontMetricsF(small).horizontalAdvance(caption.place) + 3 * _PADDING_PX
+    # In a narrow pane, above the letter in the middle of the edge.
+    raised = 0.0 if reaches < middle_x - _MARGIN_PX - _PADDING_PX else _LETTER_PX
+    paint_text(painter, caption.place, font=small, at=(left, bottom - raised), align=(0.0, 1.0))
     places = ((left, middle_y), (middle_x, top), (right, middle_y), (middle_x, bottom))
     aligned = ((0.0, 0.5), (0.5, 0.0), (1.0, 0.5), (0.5, 1.0))
     for letter, at, align in zip(caption.edges, places, aligned, strict=False):

@@ -11,6 +11,7 @@ from napari_necroseg.widgets.view.bar import ViewBar
 from napari_necroseg.widgets.view.contour_switch import ContourSwitch
 from napari_necroseg.widgets.view.contrast import Contrast
 from napari_necroseg.widgets.view.fit import Fit
+from napari_necroseg.widgets.view.focus_ring import FocusRing
 from napari_necroseg.widgets.view.geometry import is_sequence
 from napari_necroseg.widgets.view.key_sheet import KeySheet
 from napari_necroseg.widgets.view.keyboard_click import KeyboardClick
@@ -53,6 +54,7 @@ class Screen(QObject):
         self.numbers = SliderNumbers(viewer, viewer.window._qt_viewer.dims)
         self.left_column = LeftColumn(viewer, viewer.window._qt_window)
         self.window_menu = WindowMenu(self.contrast, canvas)
+        self.focus_ring = FocusRing(viewer.window._qt_window, canvas)
         self.surroundings = Surroundings(viewer, viewer.window._qt_window.statusBar())
         self.bar = ViewBar(viewer)
         self.planes = PlaneControls(workspace, self.bar)
@@ -61,6 +63,7 @@ class Screen(QObject):
         viewer.canvas.overlays._brush_circle.box = False
         for name in ("inserted", "removed"):
             getattr(viewer.layers.events, name).connect(self._on_layers)
+        viewer.window._qt_viewer.canvas.events.draw.connect(self.fit.on_draw)
         self.follow_choices()
 
     @property
