@@ -8,7 +8,7 @@ from correcting import labels_of
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_necroseg.core.case import Cohort
+from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.images.save import save_mask
@@ -96,6 +96,16 @@ def test_without_a_mask_the_main_button_is_the_click_on_the_zone(opened):
 def test_without_a_mask_and_with_a_model_it_is_to_predict(opened, monkeypatch, tmp_path):
     monkeypatch.setattr(opened.predict.model, "run", lambda: tmp_path)
     assert opened.main().text == "Predict"
+
+
+def test_a_model_that_cannot_read_the_case_or_has_failed_leaves_the_click(opened, monkeypatch, tmp_path):
+    monkeypatch.setattr(opened.predict.model, "run", lambda: tmp_path)
+    monkeypatch.setattr(opened.predict, "_sequences", (Sequence.CET1, "FLAIR"))
+    assert opened.main().text == "Click on the zone"
+    monkeypatch.setattr(opened.predict, "_sequences", (Sequence.CET1,))
+    assert opened.main().text == "Predict"
+    opened.predict.runner.failed.emit("The model has failed.")
+    assert opened.main().text == "Click on the zone"
 
 
 def test_a_saved_prediction_is_shown_as_my_mask_and_is_nothing_to_ask_about(qtbot, step, cohort_table):

@@ -567,3 +567,19 @@ def test_a_saved_mask_needs_no_journal_until_the_next_stroke(qtbot, open_case, l
     assert corrected_path(labels, "a").exists()
     again = reopened(qtbot, open_case)
     np.testing.assert_array_equal(take_back(again).data, drawn)
+
+
+def test_strokes_that_are_not_on_disk_are_not_said_to_be_kept(qtbot, workspace, monkeypatch) -> None:
+    monkeypatch.setattr(journal_writer, "RETRY_S", 0.1)
+    layer = own_mask(workspace)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk_is_full:
+        disk_is_full.setattr(disk, "write", full)
+        layer.paint((3, 20, 18), 1)
+        # Not told yet, but asked for.
+        assert "No space left" in workspace.journalling.not_kept()
+    wait_until_written(qtbot, workspace, layer)
+    assert workspace.journalling.not_kept() == ""

@@ -87,6 +87,9 @@ class CaseSwitch:
         answer = qt_parts.ask_about_unsaved(self._dock, [layer.name for layer in unsaved])
         if answer == "discard":
             self._workspace.journalling.give_up(unsaved)
+        if answer == "later" and (problem := self._workspace.journalling.not_kept()):
+            show_error(tr("The strokes cannot be kept for later: {problem}", problem=problem))
+            return None
         if answer != "save":
             return None if answer == "cancel" else []
         try:

@@ -139,7 +139,7 @@ class CorrectParts(DockParts):
         self.listen(workspace.tools.changed, self.tools.row.refill)
         self.listen(viewer.events.theme, self.tools.row.colour)
         self.listen(workspace.case_changed, self._on_case)
-        self.listen(workspace.cohort_changed, self.reviewing.look_up)
+        self.listen(workspace.cohort_changed, self._on_cohort)
         self.listen(workspace.journalling.changed, self.recovery.look)
         self.listen(workspace.journalling.drawn, self._on_drawn)
         self.listen(workspace.layers.leaving, self._let_go)
@@ -187,6 +187,12 @@ class CorrectParts(DockParts):
             self._let_go()
             self.first.drop()
             self._refresh()
+
+    def _on_cohort(self) -> None:
+        """Say no longer what was said of a case of another project."""
+        if self.panel.message:
+            self.panel.say("")
+        self.reviewing.look_up()
 
     def _on_case(self) -> None:
         self._let_go()

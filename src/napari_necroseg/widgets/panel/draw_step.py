@@ -49,6 +49,8 @@ class DrawStep(Step):
             act=partial(self._sign, is_empty_meant=True),
         )
         self.scores_section = Section(tr("Scores"))
+        # The case that the model could not predict.
+        self._failed = ""
         self._settling = timer(self, _SETTLE_MS, act=self._on_settled)
         self._drawn_soon = timer(self, 0, act=self._on_changed)
         self._lay_out()
@@ -135,8 +137,9 @@ class DrawStep(Step):
         field.setFocus()
 
     def _to_begin(self) -> MainAction:
-        has_prediction = bool(self.predict.predictions())
-        if self.predict.model.run() is not None and not has_prediction:
+        case = self.workspace.case
+        is_tried = bool(self.predict.predictions()) or (case is not None and case.name == self._failed)
+        if not is_tried and self.predict.can_predict():
             help_text = tr("Let the chosen model outline the zone.")
             return MainAction(text=tr("Predict"), help=help_text, act=self.predict.start)
         help_text = tr("Press this, then click into the zone in an image: its outline is looked for.")
@@ -195,12 +198,22 @@ class DrawStep(Step):
         correct.hand.rested.connect(self._on_changed)
         correct.reviewing.changed.connect(self._on_changed)
         correct.runner.finished.connect(self._on_saved)
-        self.predict.model.chosen.connect(self._on_changed)
+        self.predict.model.chosen.connect(self._on_model)
+        self.predict.runner.failed.connect(self._on_failed)
         self.correct.reviewing.part.initials.returnPressed.connect(self._on_initials)
         correct.listen(workspace.hand_changed, self._on_changed)
         correct.listen(workspace.journalling.drawn, self._on_drawn)
         correct.listen(workspace.case_changed, self._on_case)
         correct.listen(workspace.files_changed, self._on_files)
+        self._on_changed()
+
+    def _on_model(self) -> None:
+        self._failed = ""
+        self._on_changed()
+
+    def _on_failed(self, *_: object) -> None:
+        """Offer the click on the zone after a prediction that failed."""
+        self._failed = "" if self.workspace.case is None else self.workspace.case.name
         self._on_changed()
 
     def _on_initials(self) -> None:

@@ -9,11 +9,12 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox
 
-from napari_necroseg.core.case import Case
+from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.language import tr
 from napari_necroseg.core.masks.components import Size, volume_in_words
-from napari_necroseg.core.project.models import describe_run, mean_name, run_name
+from napari_necroseg.core.project.model_folder import trained_config
+from napari_necroseg.core.project.models import describe_run, mean_name, members_of, run_name
 from napari_necroseg.jobs import cases, predict
 from napari_necroseg.jobs.cases import SavedMasks
 from napari_necroseg.jobs.predict import CasePrediction, Place, WarmModels
@@ -68,6 +69,7 @@ class PredictParts(DockParts):
         self._about = WrappedLabel()
         # The description of the chosen model, read from its files when it is chosen.
         self._description = ""
+        self._sequences: tuple[Sequence, ...] = ()
         self.batch = BatchList()
         self.warm = WarmModels()
         self._live = LiveOutline(self.workspace)
@@ -114,6 +116,13 @@ class PredictParts(DockParts):
             record = self._live.record(layers[0])
             self.panel.run(partial(cases.save_masks, [replace(saves[0], record=record)]), "Saving ...")
             self._refresh()
+
+    def can_predict(self) -> bool:
+        """Whether there is a model that reads what the open case has, as far as its record says."""
+        run, case = self.model.run(), self.workspace.case
+        if run is None or case is None:
+            return False
+        return all(sequence in case.sequences for sequence in self._sequences)
 
     def offer(self, prediction: CasePrediction) -> None:
         """Show a prediction that was made ahead when its case is opened."""
@@ -172,6 +181,8 @@ class PredictParts(DockParts):
     def _on_model(self) -> None:
         run = self.model.run()
         self._description = "" if run is None else describe_run(run)
+        trained = None if run is None else trained_config(next(iter(members_of(run)), run))
+        self._sequences = () if trained is None else trained.sequences
         self.ensemble.show_runs(self.model.others())
 
     def _follow_preset(self) -> None:
@@ -239,6 +250,9 @@ class PredictParts(DockParts):
             self.workspace.layers.drop_predictions(prediction.case.name, but=drawn)
             yield
         yield from self.workspace.layers.add_all(prediction.layers)
+        if self.workspace.in_hand is not None:
+            # That is the mask to draw on, not this one.
+            self.viewer.layers.selection.active = self.workspace.in_hand
         for layer in self.predictions()[:1]:
             self._live.begin(prediction, layer)
         self._on_style(self.fills.isChecked())

@@ -28,6 +28,8 @@ from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
 
 _LOOK_MS = 500
+# Before a case is left for later, its strokes are waited for that long.
+_KEEP_S, _KEEP_TRIES = 0.05, 40
 # The longest wait for a journal to be closed before kept strokes are looked up.
 _LONGEST_END_S = 20.0
 REMOVED = to_translate("Mask removed; its strokes are kept: take it back?")
@@ -122,6 +124,18 @@ class Journalling(QObject):
     def give_up(self, layers: Iterable[Labels]) -> None:
         """Note that the strokes on these are not wanted: leaving the case puts their journals aside."""
         self._unwanted.update(layers)
+
+    def not_kept(self) -> str:
+        """Have all strokes written now; return the reason if some are not on disk, empty if all are."""
+        self._begin_all()
+        for held in list(self._held.values()):
+            held.look()
+            for _ in range(_KEEP_TRIES):
+                if held.writer.problem or held.writer.wait(_KEEP_S):
+                    break
+            if held.writer.problem or held.writer.seconds_behind:
+                return held.writer.problem or tr("The disk is slow.")
+        return ""
 
     def settle(self, layer: Labels) -> None:
         """Put the strokes on a layer aside: they are not wanted, or were added to another layer."""

@@ -18,6 +18,7 @@ from napari_necroseg.core.case_names import named_file
 from napari_necroseg.core.config import AugmentConfig
 from napari_necroseg.core.errors import FileError
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
+from napari_necroseg.core.language import tr
 from napari_necroseg.jobs import cases
 from napari_necroseg.jobs.cases import MaskToSave
 from napari_necroseg.jobs.read_case import ReadAhead
@@ -324,6 +325,9 @@ class CloseGuard(QObject):
         answer = qt_parts.ask_about_unsaved(self._window, [layer.name for layer in unsaved])
         if answer == "discard":
             workspace.journalling.give_up(unsaved)
+        if answer == "later" and (problem := workspace.journalling.not_kept()):
+            show_error(tr("The strokes cannot be kept for later: {problem}", problem=problem))
+            return False
         return self._saved(unsaved) if answer == "save" else answer != "cancel"
 
     def _saved(self, unsaved: list[Labels]) -> bool:
