@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from napari_necroseg.core.case import Case, Sequence
 from napari_necroseg.core.display import PREDICTION_COLOUR, REFERENCE_COLOUR, display_range
+from napari_necroseg.core.language import to_translate
 from napari_necroseg.core.volume import Grid, Origin, Volume, Voxels
 
 LayerData = tuple[Voxels, dict[str, Any], str]
 
 METADATA_KEY = "necroseg"
 # The name of the layer that the person draws on.
-MY_MASK = "my mask"
+MY_MASK = to_translate("my mask")
 PLACEHOLDER = "placeholder"
 UNITS = ("mm", "mm", "mm")
 AXIS_LABELS = ("slice", "row", "column")

@@ -19,6 +19,7 @@ from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import AssistConfig
 from napari_necroseg.core.errors import SettingsError
 from napari_necroseg.core.events import Event, Finished, Started, Warned
+from napari_necroseg.core.language import said
 from napari_necroseg.core.masks.components import Mask, Size, measure
 from napari_necroseg.core.output import check_out_file
 from napari_necroseg.core.project.case_files import save_mask_version
@@ -116,7 +117,7 @@ def assist_files(
     point = ", ".join(f"{value:.1f}" for value in seed_mm)
     yield Started(message=f"Outlining what lies about ({point}) mm in {files.name}: {config.method}.")
     case = load_case(replace(files.only_sequences(config.sequences), reference=None, tumour=None))
-    yield from (Warned(message=f"{case.name}: {note}") for note in case.notes)
+    yield from (Warned(message=said("{case}: {note}", case=case.name, note=note)) for note in case.notes)
     seed = case.grid.index_of(seed_mm, what="seed")
     started = time.monotonic()
     images = {

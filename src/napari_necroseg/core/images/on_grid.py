@@ -19,10 +19,17 @@ from napari_necroseg.core.grids.resample import (
     resample_mask,
 )
 from napari_necroseg.core.images.file_image import capitalized, check_room, memory_for
+from napari_necroseg.core.language import Said, said, to_translate
 from napari_necroseg.core.tissue import fit_to_interpolate
 from napari_necroseg.core.volume import Grid, Volume
 
-CET1 = "the ceT1 image"
+CET1 = to_translate("the ceT1 image")
+# The names that begin a note, so that the catalogue of the languages has them.
+_BEGINNINGS = (
+    to_translate("The T2 image"),
+    to_translate("The reference mask"),
+    to_translate("The tumour mask"),
+)
 # In practice T2 covers most of the ceT1 stack; below this share a wrong pair is likelier than a small image.
 LEAST_OVERLAP = 0.5
 # Below this share of the ceT1 image a note says how much of it is covered.
@@ -98,8 +105,12 @@ def image_onto(image: Volume, grid: Grid, *, what: str) -> Placed:
     # For less than half the pair checks raise an alarm.
     if LEAST_OVERLAP <= placed.covered < _COVERS_ALL:
         notes += (
-            f"{capitalized(what)} covers {placed.covered:.0%} of {CET1}; the rest is filled with its lowest "
-            "value.",
+            said(
+                "{what} covers {share:.0%} of {onto}; the rest is filled with its lowest value.",
+                what=Said(capitalized(what)),
+                share=placed.covered,
+                onto=Said(CET1),
+            ),
         )
     return replace(placed, notes=notes)
 
@@ -128,7 +139,8 @@ def fit_onto(source: Grid, grid: Grid, *, what: str, onto: str = CET1) -> Fit:
             f"{capitalized(what)} and {onto} lie in different places in space; they are not of the same "
             "examination, or one has lost its position. Pair the right files."
         )
-    note = f"{capitalized(what)} was resampled onto the grid of {onto}."
+    words = {"what": Said(capitalized(what)), "onto": Said(onto)}
+    note = said("{what} was resampled onto the grid of {onto}.", **words)
     return Fit(note=note, is_resampled=True, covered=covered)
 
 

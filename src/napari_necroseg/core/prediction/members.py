@@ -16,6 +16,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.events import Event, Warned
 from napari_necroseg.core.grids.slices import linear_matrix, probability_from_slices
+from napari_necroseg.core.language import said
 from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.images import network_images
 from napari_necroseg.core.network.model import Model
@@ -97,7 +98,7 @@ class _Share:
 
     def message(self, mirror: int) -> str:
         part, parts = self.number * len(self.mirrors) + mirror + 1, self.n_models * len(self.mirrors)
-        return f" (pass {part} of {parts})" if parts > 1 else ""
+        return said(" (pass {part} of {parts})", part=part, parts=parts) if parts > 1 else ""
 
 
 def _add_model(

@@ -99,7 +99,7 @@ def predict(  # noqa: PLR0917  # as the guide shows it
     for one in models:
         check_sequences(one, case)
     for note in dict.fromkeys(note for one in models for note in image_notes(case, one.config)):
-        yield Warned(message=f"{case.name}: {note}")
+        yield Warned(message=said("{case}: {note}", case=case.name, note=note))
     if region is None and config.around is not None:
         region = region_around(case.grid, config.around)
     started = time.monotonic()

@@ -15,6 +15,7 @@ from napari_necroseg.core.config import PredictConfig
 from napari_necroseg.core.errors import NecrosegError, SettingsError, as_mistakes
 from napari_necroseg.core.events import CaseDone, CaseFailed, Event, Finished, Warned
 from napari_necroseg.core.images.file_image import image_stem
+from napari_necroseg.core.language import said
 from napari_necroseg.core.masks.components import measure, volume_in_words
 from napari_necroseg.core.network.images import check_images, only_needed
 from napari_necroseg.core.network.model import Model
@@ -205,7 +206,7 @@ def _predict_files(
     needed = {sequence for model in models for sequence in model.config.sequences}
     case = load_case(only_needed(files, tuple(needed)))
     for note in case.notes:
-        yield Warned(message=f"{case.name}: {note}")
+        yield Warned(message=said("{case}: {note}", case=case.name, note=note))
     check_images(case, tuple(needed))
     for event in predict(models, case, config, stop=stop):
         if isinstance(event, Finished):

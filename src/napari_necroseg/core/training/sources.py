@@ -15,6 +15,7 @@ from napari_necroseg.core.config import TrainConfig
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Progress, Warned
 from napari_necroseg.core.grids.slices import mask_to_slices, slices_grid
+from napari_necroseg.core.language import said
 from napari_necroseg.core.network.device import free_bytes
 from napari_necroseg.core.network.images import (
     check_images,
@@ -48,10 +49,10 @@ def load_sources(
         yield Progress(done=number, total=len(cohort), message=f"Reading {files.name}")
         case = load_case(only_needed(files, plan.config.sequences, target=plan.config.target))
         for note in case.notes:
-            yield Warned(message=f"{case.name}: {note}")
+            yield Warned(message=said("{case}: {note}", case=case.name, note=note))
         check_images(case, plan.config.sequences)
         for note in image_notes(case, plan.config):
-            yield Warned(message=f"{case.name}: {note}")
+            yield Warned(message=said("{case}: {note}", case=case.name, note=note))
         source = training_source(case, plan.config, n_slices=plan.patch_shape[0])
         if source.target.any():
             sources.append(source)

@@ -7,6 +7,7 @@ from napari_necroseg.core.cohort.load import load_case
 from napari_necroseg.core.config import usual_prediction
 from napari_necroseg.core.errors import CohortError
 from napari_necroseg.core.events import Event, Finished, Progress, ValidationPicture, Warned
+from napari_necroseg.core.language import said
 from napari_necroseg.core.network.device import Hardware
 from napari_necroseg.core.network.images import check_images, image_notes, only_needed
 from napari_necroseg.core.network.model import Model
@@ -66,6 +67,6 @@ def load_validation_cases(
             raise CohortError(f"{files.name} cannot be validated on: it has no {plan.config.target} mask.")
         check_images(case, plan.config.sequences)
         for note in image_notes(case, plan.config):
-            yield Warned(message=f"{case.name}: {note}")
+            yield Warned(message=said("{case}: {note}", case=case.name, note=note))
         cases.append(case)
     return tuple(cases)

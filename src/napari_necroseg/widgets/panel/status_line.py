@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
-from napari_necroseg.core.language import number, tr
+from napari_necroseg.core.language import number, shown, tr
 from napari_necroseg.core.masks.components import Mask, Size, measure
 from napari_necroseg.core.scoring.overlap import count, dice
 from napari_necroseg.core.volume import Grid
@@ -113,7 +113,7 @@ class StatusLine(QWidget):
             parts = [case.name, tr("no mask")]
         elif case is not None and mask is not None:
             size = "" if measured is None else _size_in_words(measured.size)
-            parts = [case.name, mask.name, size]
+            parts = [case.name, shown(mask.name), size]
             state = [self._state(mask), "" if measured is None else _scores_in_words(measured)]
         self.text.say(_joined(parts))
         self.state.say(_joined(state))

@@ -29,7 +29,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_necroseg.core.language import tr
+from napari_necroseg.core.language import shown, tr
 from napari_necroseg.widgets.shared.number_inputs import read_both_separators
 
 # Held here until then: the garbage collector would take apart a function that only a dead widget holds, and
@@ -321,7 +321,7 @@ def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle(tr("Unsaved masks"))
-    box.setText(tr("Not saved yet: {names}.", names=", ".join(names)))
+    box.setText(tr("Not saved yet: {names}.", names=", ".join(map(shown, names))))
     box.setInformativeText(
         tr(
             "Save before going on? “Keep for later” brings your strokes back when the case is opened again. "
