@@ -36,6 +36,7 @@ READ_AHEAD_S = 6.0
 PANEL_STANDS_S = 60.0
 BUSY_LOAD = 0.5
 STROKE_MOVES = 20
+MOST_CASES = 6
 
 
 def main() -> None:
@@ -46,10 +47,11 @@ def main() -> None:
     parser.add_argument("cases", type=Path, help="folder of at least three cases with references")
     parser.add_argument("--repetitions", type=int, default=5, help="openings, and most cases (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--open", choices=("panel", "empty"), help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("panel", "empty", "plain"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.open:
-        print(json.dumps(longest_gap(options.open)))
+    if options.part:
+        plain = options.part == "plain"
+        print(json.dumps(plain_script(options.cases) if plain else longest_gap(options.part)))
         return
     record = measure(options.cases, options.repetitions)
     print(json.dumps(record) if options.json else in_words(record))
@@ -72,8 +74,22 @@ def measure(cases: Path, repetitions: int) -> dict[str, Any]:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
         record |= openings(cases, repetitions)
         project = Path(shutil.copytree(cases, Path(folder) / "cases"))
+        before = in_a_process(cases, "plain")
         record |= Visit(project, repetitions).measure()
+        after = in_a_process(cases, "plain")
+        for name in before:
+            record[name] = statistics.median(before[name] + after[name])
+    record["next_ms"] = record["next_whole_ms"] - record["plain_ms"]
+    record["other_ms"] = record["other_whole_ms"] - record["plain_ms"] - record["reading_ms"]
     return record
+
+
+def in_a_process(cases: Path, part: str) -> dict[str, Any]:
+    """Measure a part of it in a process of its own."""
+    command = [sys.executable, __file__, str(cases), "--part", part]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def openings(cases: Path, repetitions: int) -> dict[str, Any]:
@@ -81,9 +97,7 @@ def openings(cases: Path, repetitions: int) -> dict[str, Any]:
     gaps: dict[str, list[float]] = {"panel": [], "empty": []}
     for _ in range(repetitions):
         for what, found in gaps.items():
-            command = [sys.executable, __file__, str(cases), "--open", what]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found.append(json.loads(done.stdout.splitlines()[-1])["gap_ms"])
+            found.append(in_a_process(cases, what)["gap_ms"])
     panel, empty = (statistics.median(found) for found in gaps.values())
     return {"opening_ms": panel - empty, "panel_gap_ms": panel, "empty_gap_ms": empty}
 
@@ -147,8 +161,49 @@ class Frames:
             self._wanted, self._drawn_s = None, time.perf_counter()
 
 
+def plain_script(folder: Path) -> dict[str, list[float]]:
+    """Read cases, add the same layers to a napari window as a script does, and draw with its brush."""
+    import napari
+    from napari.layers import Labels, Layer
+    from real_window import serve
+
+    from napari_necroseg import find_cases, run
+    from napari_necroseg.core.cohort.load import load_case
+    from napari_necroseg.layerdata import case_layers
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE_PX)
+    serve(2.0)
+    frames = Frames(viewer)
+    found: dict[str, list[float]] = {"plain_ms": [], "reading_ms": [], "plain_brush_ms": []}
+    for files in run(find_cases(folder)).cases[:MOST_CASES]:
+        begun = time.perf_counter()
+        case = load_case(files)
+        found["reading_ms"].append(1e3 * (time.perf_counter() - begun))
+        data = case_layers(case)
+        viewer.layers.clear()
+        serve(0.5)
+
+        def add(data: Any = data) -> None:
+            viewer.canvas.grid.enabled = True
+            for layer in data:
+                viewer.add_layer(Layer.create(*layer))
+
+        found["plain_ms"].append(
+            1e3 * frames.seconds_until(lambda data=data: len(viewer.layers) == len(data), add)
+        )
+        serve(0.5)
+    image = viewer.layers[0]
+    places = {name: getattr(image, name) for name in ("scale", "translate", "units", "axis_labels")}
+    mask = viewer.add_layer(Labels(np.zeros(image.data.shape, np.uint8), **places))
+    serve(0.5)
+    found["plain_brush_ms"] = [1e3 * seconds for seconds in _stroke(viewer, mask, frames)]
+    viewer.close()
+    return found
+
+
 class Visit:
-    """A reader at the panel, and the same layers in a plain napari window."""
+    """A reader at the panel."""
 
     def __init__(self, project: Path, repetitions: int) -> None:
         import napari
@@ -157,13 +212,11 @@ class Visit:
         from napari_necroseg.widgets.shared.workspace import Workspace
 
         self.repetitions = repetitions
-        self.plain = napari.Viewer()
         self.viewer = napari.Viewer()
-        for viewer in (self.plain, self.viewer):
-            viewer.window.resize(*SIZE_PX)
+        self.viewer.window.resize(*SIZE_PX)
         self.workspace = Workspace.of(self.viewer)
-        self.person = Person(self.viewer)
-        self.frames, self.plain_frames = Frames(self.viewer), Frames(self.plain)
+        self.person = Person(self.viewer, answer="Discard")
+        self.frames = Frames(self.viewer)
         _dock, self.panel = self.viewer.window.add_plugin_dock_widget("napari-necroseg", "Panel")
         self.person.wait_until(lambda: not self.panel.is_being_built, "panel")
         with self.person.with_folder(project):
@@ -171,28 +224,24 @@ class Visit:
             self._wait_for_case("")
 
     def measure(self) -> dict[str, Any]:
-        """Click in the first case, go on to the last one and back, and paint in between."""
-        times: dict[str, list[float]] = {name: [] for name in ("click", "next", "other", "plain", "reading")}
-        times["click"] += self._click()
+        """Go on to the last case and back, then click in each, and paint."""
+        times: dict[str, list[float]] = {"click": [], "next": [], "other": []}
         cohort = self.workspace.cohort
         assert cohort is not None
-        n = min(len(cohort.cases) - 1, self.repetitions)
+        n = min(len(cohort.cases) - 1, self.repetitions, MOST_CASES)
         for name, sign in (("next", "▶"), ("other", "◀")):
-            for _ in range(n):
-                times[name].append(self._change_case(sign))
-                times["plain"].append(self._add_plainly())
-                times["reading"].append(self._read())
-                times["click"] += self._click()
-        brush, plain_brush = self._paint()
-        ms = {name: 1e3 * statistics.median(found) for name, found in times.items() if found}
-        record = {f"{name}_whole_ms": ms[name] for name in ("next", "other")}
-        record |= {"next_ms": ms["next"] - ms["plain"], "plain_ms": ms["plain"], "reading_ms": ms["reading"]}
-        record["other_ms"] = ms["other"] - ms["plain"] - ms["reading"]
-        record |= {"click_ms": ms.get("click", float("nan")), "worst_click_ms": 1e3 * max(times["click"])}
+            times[name] += [self._change_case(sign) for _ in range(n)]
+        for _ in range(n):
+            times["click"] += self._click()
+            before = self._case()
+            self.person.press(self._button("▶"))
+            self._wait_for_case(before)
+        brush_ms = 1e3 * statistics.median(self._paint())
+        ms = {name: 1e3 * statistics.median(found) for name, found in times.items()}
         self.person.leave()
-        for viewer in (self.viewer, self.plain):
-            viewer.close()
-        return record | {"brush_ms": brush, "plain_brush_ms": plain_brush}
+        self.viewer.close()
+        record = {"next_whole_ms": ms["next"], "other_whole_ms": ms["other"], "click_ms": ms["click"]}
+        return record | {"worst_click_ms": 1e3 * max(times["click"]), "brush_ms": brush_ms}
 
     def _change_case(self, sign: str) -> float:
         """Press the button of the header, and wait for the frame with both sequences of the other case."""
@@ -200,39 +249,12 @@ class Visit:
 
         serve(READ_AHEAD_S)
         before = self._case()
-        button = next(one for one in self.panel.header.children() if _text_of(one) == sign)
+        button = self._button(sign)
         seconds = self.frames.seconds_until(
             lambda: self._shows_both_but_of(before), lambda: self.person.press(button)
         )
         self._wait_for_case(before)
         return seconds
-
-    def _add_plainly(self) -> float:
-        """Add the layers of the open case to the plain window, in a grid, as a script does."""
-        from napari.layers import Layer
-
-        from napari_necroseg.layerdata import case_layers
-
-        case = self.workspace.case
-        assert case is not None
-        data = case_layers(case)
-        self.plain.layers.clear()
-
-        def add() -> None:
-            self.plain.canvas.grid.enabled = True
-            for layer in data:
-                self.plain.add_layer(Layer.create(*layer))
-
-        return self.plain_frames.seconds_until(lambda: len(self.plain.layers) == len(data), add)
-
-    def _read(self) -> float:
-        """Read the files of the open case."""
-        from napari_necroseg.core.cohort.load import load_case
-
-        assert self.workspace.case_files is not None
-        begun = time.perf_counter()
-        load_case(self.workspace.case_files)
-        return time.perf_counter() - begun
 
     def _click(self) -> list[float]:
         """Click on the zone, and wait for the frame with its contour; nothing where there is a mask."""
@@ -255,17 +277,13 @@ class Visit:
         serve(1.0)
         return [seconds]
 
-    def _paint(self) -> tuple[float, float]:
-        """Return the median ms from a move of the mouse to the frame, here and in the plain window."""
-        from napari.layers import Labels
+    def _paint(self) -> list[float]:
+        """Draw a stroke on the mask in hand; seconds from each move of the mouse to the frame."""
+        return _stroke(self.viewer, self.workspace.in_hand, self.frames)
 
-        mine = self.workspace.layers.new_mask(self.workspace.case)
-        plain = self.plain.add_layer(Labels(np.zeros_like(mine.data), scale=mine.scale))
-        found: dict[str, list[float]] = {"ours": [], "plain": []}
-        for _ in range(3):
-            found["ours"] += _stroke(self.viewer, mine, self.frames)
-            found["plain"] += _stroke(self.plain, plain, self.plain_frames)
-        return 1e3 * statistics.median(found["ours"]), 1e3 * statistics.median(found["plain"])
+    def _button(self, sign: str) -> Any:
+        """Return the button of the header that leads to the next or the previous case."""
+        return next(one for one in self.panel.header.children() if _text_of(one) == sign)
 
     def _press_main(self) -> None:
         self.person.wait_until(lambda: self._main().isEnabled(), "main button")
@@ -305,18 +323,21 @@ class Visit:
 
 def _stroke(viewer: Any, layer: Any, frames: Frames) -> list[float]:
     """Draw a stroke with a real mouse; seconds from each move to the frame that shows it."""
-    from qtpy.QtCore import QPoint, Qt
+    from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
+    from real_window import place_of
 
     canvas = viewer.window._qt_viewer.canvas.native
-    layer.data = np.zeros_like(layer.data)
+    rows, columns = layer.data.shape[1:]
+    # Two columns a move, so that each of them draws something new.
+    path = [
+        place_of(viewer, layer, (0, rows // 3, columns // 4 + 2 * number)) for number in range(STROKE_MOVES)
+    ]
     viewer.layers.selection.active = layer
-    layer.mode, layer.brush_size = "paint", 10
-    start = QPoint(canvas.width() // 4, canvas.height() // 2)
-    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    layer.mode, layer.brush_size = "paint", 5
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=path[0])
     seconds = []
-    for number in range(1, STROKE_MOVES):
-        place = start + QPoint(3 * number, 0)
+    for place in path[1:]:
         drawn = int(np.count_nonzero(layer.data))
         seconds.append(
             frames.seconds_until(

@@ -34,10 +34,14 @@ def serve(seconds: float) -> None:
 
 
 class Person:
-    """Somebody at a viewer with mouse and keys; `clicks`, `keys` and `scrolls` count what was done."""
+    """Somebody at a viewer with mouse and keys; `clicks`, `keys` and `scrolls` count what was done.
 
-    def __init__(self, viewer: Any, *, initials: str = "AB") -> None:
-        self.viewer, self.initials = viewer, initials
+    `initials`: typed where a dialog asks for a line. `answer`: the button to press in another dialog; without
+    it, a question stops the person.
+    """
+
+    def __init__(self, viewer: Any, *, initials: str = "AB", answer: str = "") -> None:
+        self.viewer, self.initials, self.answer = viewer, initials, answer
         # What was pressed, in words.
         self.pressed: list[str] = []
         self._asked = ""
@@ -133,7 +137,7 @@ class Person:
     def point_at(self, layer: Any, voxel: tuple[int, int, int]) -> None:
         """Scroll to the slice of a voxel of an image, and click on it in the pane that the image is in."""
         self.scroll_to(layer, voxel[0])
-        self.press(self._canvas, self._place_of(layer, voxel))
+        self.press(self._canvas, place_of(self.viewer, layer, voxel))
 
     def scroll_to(self, layer: Any, number: int) -> None:
         """Turn the wheel over an image until a slice of it, counted from 0, is shown."""
@@ -149,15 +153,9 @@ class Person:
         canvas: QWidget = self.viewer.window._qt_viewer.canvas.native
         return canvas
 
-    def _place_of(self, layer: Any, voxel: tuple[int, int, int]) -> QPoint:
-        visual = self.viewer.window._qt_viewer.canvas.layer_to_visual[layer].node
-        to_canvas = visual.get_transform("visual", "canvas")
-        x, y = np.asarray(to_canvas.map([voxel[2] + 0.5, voxel[1] + 0.5]), float)[:2]
-        return QPoint(round(x), round(y))
-
     def _turn_wheel(self, layer: Any, *, forwards: bool) -> None:
         middle = tuple(size // 2 for size in layer.data.shape)
-        place = QPointF(self._place_of(layer, (middle[0], middle[1], middle[2])))
+        place = QPointF(place_of(self.viewer, layer, (middle[0], middle[1], middle[2])))
         event = QWheelEvent(
             place,
             QPointF(self._canvas.mapToGlobal(place.toPoint())),
@@ -185,7 +183,11 @@ class Person:
         dialog = QApplication.activeModalWidget()
         if dialog is None:
             return
+        wanted = [one for one in dialog.findChildren(QAbstractButton) if self.answer in one.text()]
         line = next((one for one in dialog.findChildren(QLineEdit) if one.isVisible()), None)
+        if self.answer and wanted:
+            self.press(wanted[0])
+            return
         if line is None:
             self._asked = _words_of(dialog)
             dialog.close()
@@ -193,6 +195,14 @@ class Person:
         if not line.text():
             QTest.keyClicks(line, self.initials)
         QTest.keyClick(line, Qt.Key.Key_Return)
+
+
+def place_of(viewer: Any, layer: Any, voxel: tuple[int, int, int]) -> QPoint:
+    """Return where on the canvas the middle of a voxel of the slice in sight is drawn."""
+    visual = viewer.window._qt_viewer.canvas.layer_to_visual[layer].node
+    to_canvas = visual.get_transform("visual", "canvas")
+    x, y = np.asarray(to_canvas.map([voxel[2] + 0.5, voxel[1] + 0.5]), float)[:2]
+    return QPoint(round(x), round(y))
 
 
 class _Counter(QObject):
