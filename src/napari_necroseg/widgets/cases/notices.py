@@ -7,7 +7,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_necroseg.core.language import ntr, tr
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, given, lay, timer
 
 _MOST_PX = 210
 
@@ -34,6 +34,7 @@ class NoticeList(QScrollArea):
         super().__init__()
         self._dismissed: set[str] = set()
         self._notices: tuple[Notice, ...] = ()
+        self._fit_soon = timer(self, 0, act=self._fit)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(3)
         self.setWidget(lay(QWidget(), below(self._rows, None)))
@@ -65,11 +66,12 @@ class NoticeList(QScrollArea):
 
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Return the height of all rows, as far as they have room."""
-        inside = self.widget()
-        wanted = 0 if inside is None else inside.heightForWidth(max(self.width(), 200))
+        inside = given(self.widget()).layout()
+        wanted = 0 if inside is None else inside.totalHeightForWidth(max(given(self.viewport()).width(), 200))
         window = self.window()
         most = _MOST_PX if window is None else min(_MOST_PX, int(_MOST_SHARE * window.height()))
-        return QSize(200, max(30, min(wanted, most)))
+        # A little more: Qt adds a scroll bar even to what fits to the pixel.
+        return QSize(200, max(30, min(wanted + 6, most)))
 
     def resizeEvent(self, event: object) -> None:  # noqa: N802  # Qt's name
         """Ask for another height where sentences wrap otherwise."""
@@ -95,6 +97,8 @@ class NoticeList(QScrollArea):
             self._rows.addWidget(WrappedLabel(ntr("1 more ...", "{n} more ...", left)))
         self.setVisible(bool(self.notices))
         self._fit()
+        # The rows know only once they are shown how their sentences wrap.
+        self._fit_soon.start()
 
     def _row(self, notice: Notice) -> QFrame:
         row = QFrame()

@@ -74,6 +74,8 @@ class OpenPanel(QWidget):
 
     def set_open(self, nothing_is_open: bool) -> None:
         """Show the drop area and the last projects as long as nothing is open."""
+        policy = QSizePolicy.Policy
+        self.setSizePolicy(policy.Preferred, policy.Expanding if nothing_is_open else policy.Maximum)
         self.drop_area.setVisible(nothing_is_open)
         self._small.setVisible(nothing_is_open)
         self.folder_button.setVisible(not nothing_is_open)

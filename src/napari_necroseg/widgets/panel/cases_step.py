@@ -1,7 +1,6 @@
 """The step Cases: opens a folder, lists its cases, and says what is to be mended."""
 
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_necroseg.core.language import ntr, tr
 from napari_necroseg.widgets.cases.dock import CasesParts
@@ -26,9 +25,10 @@ class CasesStep(Step):
         for part in (parts.opening, parts.notices, parts.table, self.about):
             self.body.addWidget(part)
         parts.opening.leave_main_to_panel()
-        parts.opening.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self.body.setStretchFactor(parts.opening, 1)
-        self.body.setStretchFactor(parts.table, 1000)
+        # Without drop area and table, the rows stay at the top.
+        self.body.addStretch(1)
+        for part in (parts.opening, parts.table):
+            self.body.setStretchFactor(part, 1000)
         parts.table.itemSelectionChanged.connect(self.changed)
         parts.listen(parts.workspace.cohort_changed, self._on_job)
         parts.listen(parts.workspace.case_changed, self._on_case)
