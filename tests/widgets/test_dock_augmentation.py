@@ -363,3 +363,12 @@ def test_nothing_is_computed_behind_another_dock_and_it_follows_when_it_is_shown
     dock.show()
     settle(qtbot, dock)
     assert dock.picture.shown.request.number == 1
+
+
+def test_own_ranges_are_there_again_in_the_next_session_until_they_are_reset(dock, open_dock):
+    dock.controls.ranges["gamma_range"].setValue((0.7, 1.4))
+    dock.ranges.use_for_training()
+    again = open_dock(Augmentation)
+    assert again.controls.config() == dock.controls.config()
+    again.ranges.reset()
+    assert open_dock(Augmentation).controls.config() == train_preset("fast").augment

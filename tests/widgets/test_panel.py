@@ -212,3 +212,29 @@ def test_enter_presses_a_button_that_has_the_focus(qtbot, panel, monkeypatch):
 def test_every_button_of_the_frame_says_what_it_does(panel):
     buttons = [*panel._tabs.buttons(), panel.main_button, *panel.header.findChildren(QAbstractButton)]
     assert [one.text() for one in buttons if not one.toolTip()] == []
+
+
+def test_another_language_makes_the_panel_anew_at_the_same_step(qtbot, panel):
+    panel.show_step("model")
+    before = panel.steps["model"]
+    remember(language="de")
+    panel.settings.language_chosen.emit()
+    qtbot.waitUntil(lambda: not panel._builder.is_busy)
+    assert panel.step == "model"
+    assert panel.steps["model"] is not before
+    assert panel._tabs.button(2).text() == "3  Modell"
+    assert panel.header.place.text() == ""
+    # The old parts hear nothing more.
+    panel.workspace.cohort_changed.emit()
+    panel.workspace.case_changed.emit()
+
+
+def test_while_a_job_runs_the_language_waits_for_its_end(qtbot, panel, steered_job):
+    job = steered_job()
+    runner = panel.steps["model"].batch.runner
+    runner.start(job)
+    remember(language="de")
+    panel.settings.language_chosen.emit()
+    assert panel._tabs.button(2).text() == "3  Model"
+    job.go_on.set()
+    qtbot.waitUntil(lambda: panel._tabs.button(2).text() == "3  Modell")

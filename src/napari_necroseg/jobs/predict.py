@@ -56,7 +56,7 @@ class WarmModels:
 
         An ensemble stands for its members.
         """
-        yield Progress(done=0, total=0, message=said("Loading PyTorch ..."))
+        yield Progress(done=0, total=0, message=said("Getting ready ..."))
         from napari_necroseg.core.network.model import load_model
         from napari_necroseg.core.project.models import distinct_runs
 

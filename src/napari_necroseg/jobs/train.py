@@ -180,7 +180,7 @@ def do_training(
     training: NewTraining | ResumedTraining, controls: TrainingControls, *, stop: threading.Event
 ) -> Iterator[Event]:
     """Train in a process of its own: PyTorch then holds neither Python nor memory of the viewer."""
-    yield Progress(done=0, total=0, message="Loading PyTorch ...")
+    yield Progress(done=0, total=0, message="Getting ready ...")
     # The other process sees them change in this order: `leave` must arrive before `stop`.
     flags = {"leave": controls.leave, "keep": controls.keep, "pause": controls.pause, "stop": stop}
     is_new = isinstance(training, NewTraining) and not training.out.exists()

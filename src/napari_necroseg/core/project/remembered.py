@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from napari_necroseg.core.config import Config
+from napari_necroseg.core.config import AugmentConfig, Config
 from napari_necroseg.core.disk import file_lock
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.files import read_json_quietly, user_config_folder, write_text
@@ -53,6 +53,8 @@ class Remembered(Config):
     captions: bool = True
     # Whether napari's column of layers is folded away.
     hides_layers: bool = True
+    # The ranges that were chosen in the augmentation preview.
+    augment: AugmentConfig | None = None
     # How long learning may take.
     minutes: Annotated[float | None, Field(gt=0, le=100_000)] = None
     brush_mm: Annotated[float | None, Field(gt=0, le=1000)] = None

@@ -26,6 +26,7 @@ from napari_necroseg.core.config import (
 )
 from napari_necroseg.core.errors import NecrosegError, SettingsError
 from napari_necroseg.core.project.augmentation_file import read_augment, write_augment
+from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.config_form import Input, make_input, unit_of
 from napari_necroseg.widgets.shared.qt_parts import Section, WrappedLabel, below, beside, button, given, lay
@@ -242,7 +243,8 @@ class OwnRanges(QWidget):
         save = button("Save...", _SAVE_HELP, act=self.save)
         use = button("Use for training", _USE_HELP, act=self.use_for_training)
         lay(self, below(beside(own, load, save, None), use, self.message))
-        controls.set_config(self._preset)
+        # Those that were used for training in an earlier session are shown, but not used again unasked.
+        controls.set_config(read_remembered().augment or self._preset)
 
     def follow(self, training: TrainConfig) -> None:
         """Show the ranges of another preset, unless a person has changed those of the last one."""
@@ -258,13 +260,16 @@ class OwnRanges(QWidget):
         """Go back to the preset's."""
         self._controls.set_config(self._preset)
         self._controls.reset_single()
+        remember(augment=None)
 
     def use_for_training(self) -> None:
         """Hand the ranges to the dock Train, in place of its preset's."""
-        self._try(
-            lambda: self._workspace.set_augment(self._controls.config()),
-            "The dock Train now uses these ranges.",
-        )
+        self._try(self._use, "The dock Train now uses these ranges.")
+
+    def _use(self) -> None:
+        config = self._controls.config()
+        self._workspace.set_augment(config)
+        remember(augment=config)
 
     def save(self) -> None:
         """Write the ranges to a file, which ``necroseg train --augment FILE`` takes, too."""
