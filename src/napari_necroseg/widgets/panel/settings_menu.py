@@ -12,7 +12,6 @@ from napari_necroseg.core.language import tr
 from napari_necroseg.core.project.remembered import Language, forget, read_remembered, remember
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.qt_parts import given
-from napari_necroseg.widgets.view.view import View
 
 _WIDTH_PX = 30
 
@@ -48,6 +47,9 @@ class SettingsButton(QToolButton):
         given(menu.addAction(tr("Clear what is remembered ..."))).triggered.connect(self._clear)
 
     def _add_controls(self, menu: QMenu) -> None:
+        # Imported here, since the panel is opened before all that belongs to the canvas.
+        from napari_necroseg.widgets.view.view import View
+
         view = View.of(self._viewer)
         controls = given(menu.addAction(tr("Mouse and keys of a reading workstation")))
         controls.setToolTip(
