@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from correcting import end, labels_of, sign_off, start, written
 
+from napari_necroseg.core.cohort.load import load_case
+from napari_necroseg.core.cohort.table import read_cohort
 from napari_necroseg.core.labels_folder import journal_path
-from napari_necroseg.core.project.review import read_review, write_review
+from napari_necroseg.core.project.review import Status, read_review, write_review
 from napari_necroseg.core.volume import Volume
-from napari_necroseg.layerdata import Role, case_source, mask_layer, source_of
+from napari_necroseg.layerdata import Role, case_layers, case_source, mask_layer, source_of
 from napari_necroseg.widgets.correct.dock import Correct
 
 
@@ -199,3 +201,24 @@ def test_the_button_for_a_part_waits_for_a_click_and_the_key_takes_what_is_under
     viewer.cursor.position = mask.data_to_world((5, 3, 3))
     mask.keymap[next(key for key in mask.keymap if str(key) == "Shift+D")](mask)
     assert mask.data[5, 3, 3] == 0
+
+
+def test_a_case_change_in_small_steps_never_takes_a_sign_off_back(qtbot, opened, cohort_table):
+    mask = start(qtbot, opened)
+    sign_off(qtbot, opened)
+    files = read_cohort(cohort_table)["c"]
+    case = load_case(files)
+    ones = Volume(np.ones(case.grid.shape, np.uint8), case.grid)
+    layers = [
+        mask_layer(ones, case_source(case, Role.PREDICTION, run="run"), name="prediction"),
+        *case_layers(case),
+        mask_layer(ones, case_source(case, Role.LABELS), name="my mask"),
+    ]
+    for _step in opened.workspace.layers.show(layers, first_slice=2):
+        # A layer that comes in between is no reason to take the old mask in hand again.
+        qtbot.wait(5)
+        assert opened.hand.mask is None
+    opened.workspace.set_case(case, files)
+    assert opened.hand.mask is mask
+    opened.hand.wait()
+    assert read_review(labels_of(opened), "a").status is Status.REVIEWED

@@ -65,6 +65,8 @@ class CorrectParts(DockParts):
         self._rest = timer(self, _REST_MS, act=self._list_slices)
         # The number of voxels in the mask when a tool said something of it.
         self._said_of: int | None = None
+        # Whether another case is taking the place of this one.
+        self._is_leaving = False
         self._take_soon = timer(self, 0, act=self._take)
         self._build()
         self._connect()
@@ -142,7 +144,7 @@ class CorrectParts(DockParts):
         self.listen(workspace.cohort_changed, self._on_cohort)
         self.listen(workspace.journalling.changed, self.recovery.look)
         self.listen(workspace.journalling.drawn, self._on_drawn)
-        self.listen(workspace.layers.leaving, self._let_go)
+        self.listen(workspace.layers.leaving, self._on_leaving)
         self.listen(workspace.layers.redrawn, self._follow_prediction)
         self.listen(viewer.dims.events.current_step, self._on_slice)
         self.listen_to(viewer.dims.events, ("order", "ndisplay"), slot=self._on_plane)
@@ -194,7 +196,13 @@ class CorrectParts(DockParts):
             self.panel.say("")
         self.reviewing.look_up()
 
+    def _on_leaving(self) -> None:
+        """Let the mask go: its layer is about to show another case."""
+        self._is_leaving = True
+        self._let_go()
+
     def _on_case(self) -> None:
+        self._is_leaving = False
         self._let_go()
         self.first.drop()
         self._forget_said(None)
@@ -265,7 +273,7 @@ class CorrectParts(DockParts):
         source = source_of(layer.metadata) if isinstance(layer, Image) else None
         if source is not None and source.role is Role.UNCERTAINTY:
             self._list_slices()
-        if self.hand.mask is None:
+        if self.hand.mask is None and not self._is_leaving:
             # The workspace does not know yet whose mask it is.
             self._take_soon.start()
 
@@ -273,7 +281,8 @@ class CorrectParts(DockParts):
         """Take a mask in hand that was made after the last one was removed."""
         case = self.workspace.case
         mine = None if case is None else self.workspace.layers.mine(case.name)
-        if case is not None and mine is not None and self.hand.mask is None and self.workspace.has_hand(self):
+        is_free = self.hand.mask is None and self.workspace.has_hand(self) and not self._is_leaving
+        if case is not None and mine is not None and is_free:
             self.recovery.notice.clear()
             self._hold(case, mine)
 

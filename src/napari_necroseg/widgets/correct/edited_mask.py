@@ -13,6 +13,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.project.review import add_time, add_work
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs.correct import Stopwatch
+from napari_necroseg.layerdata import source_of
 from napari_necroseg.widgets.shared.case_layers import put_voxels
 from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.workspace import Workspace
@@ -97,7 +98,12 @@ class EditedMask(QObject):
         self._unchanged = np.asarray(self.mask.data) != 0
 
     def _is_changed(self, mask: Labels) -> bool:
-        return self._unchanged is not None and not np.array_equal(self._unchanged, mask.data != 0)
+        source = source_of(mask.metadata)
+        # The layer may show another case already.
+        is_of_case = source is not None and source.case == self._case
+        return (
+            is_of_case and self._unchanged is not None and not np.array_equal(self._unchanged, mask.data != 0)
+        )
 
     def _on_noted(self, note: "Future[None]") -> None:
         """Called in the thread; the signal crosses over to that of the screen."""
