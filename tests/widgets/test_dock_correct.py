@@ -1,5 +1,6 @@
 """The dock Correct: one mask in hand, every tool undoable, nothing lost."""
 
+import shutil
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from napari_necroseg.core.labels_folder import journal_path
 from napari_necroseg.core.masks.edits import disk_mm
 from napari_necroseg.core.project import journal_writer
 from napari_necroseg.core.project.journal import Journal, recover
-from napari_necroseg.core.project.review import Status, read_review, statuses
+from napari_necroseg.core.project.review import Review, Status, read_review, statuses, write_review
 from napari_necroseg.core.volume import Volume
 from napari_necroseg.jobs import cases
 from napari_necroseg.layerdata import (
@@ -26,6 +27,7 @@ from napari_necroseg.layerdata import (
     case_source,
     mask_layer,
 )
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.journalling import SAFE_AGAIN
 from napari_necroseg.widgets.shared.workspace import masks_to_save
 
@@ -340,6 +342,36 @@ def test_a_mask_is_signed_off_with_what_changed_and_who_did_it(qtbot, opened):
     assert "signed off by AB" in opened.reviewing.part.state.said
     assert "1 slice changed" in opened.reviewing.part.state.said
     assert opened.workspace.layers.unsaved() == [opened.viewer.layers["prediction"]]
+
+
+def test_a_mask_that_was_signed_off_in_another_window_is_not_replaced_unasked(
+    qtbot, opened, cohort_table, monkeypatch
+):
+    mask = start(qtbot, opened)
+    mask.data_setitem((np.array([4]), np.array([5]), np.array([5])), 1)
+    qtbot.waitUntil(lambda: opened.reviewing._known[0] is opened.workspace.case)
+    labels = labels_of(opened)
+    theirs = labels / "a.nii.gz"
+    labels.mkdir(exist_ok=True)
+    shutil.copy(cohort_table.parent / "a" / "necrosis.nii.gz", theirs)
+    write_review(labels, Review(case="a").signed_off(theirs, reader="XY"))
+    before, asked, answers = theirs.read_bytes(), [], [False, True]
+
+    def answer(_parent, question):
+        asked.append(question)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(qt_parts, "ask_replace", answer)
+    opened.reviewing.part.initials.setText("AB")
+    opened.reviewing.sign_off()
+    qtbot.waitUntil(lambda: "The other mask stays" in opened.panel.message)
+    assert theirs.read_bytes() == before
+    assert read_review(labels, "a").reader == "XY"
+    assert "XY" in asked[0]
+    opened.reviewing.sign_off()
+    qtbot.waitUntil(lambda: read_review(labels, "a").reader == "AB")
+    assert (labels / "a_earlier-001.nii.gz").read_bytes() == before
+    assert len(asked) == 2
 
 
 def test_drawing_after_the_sign_off_takes_it_back(qtbot, opened):

@@ -13,6 +13,7 @@ import numpy as np
 from napari_necroseg.core.case import Cohort, Sequence
 from napari_necroseg.core.errors import NecrosegError
 from napari_necroseg.core.events import Event, Finished, Warned
+from napari_necroseg.core.files import file_sha256
 from napari_necroseg.core.masks.components import clean
 from napari_necroseg.core.masks.reshape import grow, interpolate, smooth
 from napari_necroseg.core.project import review as reviews
@@ -128,6 +129,8 @@ class ToSignOff:
     # The volume of a voxel, and the time spent since the review was last written.
     voxel_ml: float
     seconds: float
+    # The SHA-256 of the signed mask that this one may take the place of; empty if none is known here.
+    over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,10 +144,25 @@ class SignedOff:
         return f"{self.review.case} is signed off by {self.review.reader}."
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SignedElsewhere:
+    """The sign-off of a mask that somebody else has put into the project since the case was opened here."""
+
+    wanted: ToSignOff
+    review: Review
+
+
 def sign_off(wanted: ToSignOff, stop: threading.Event) -> Iterator[Event]:
-    """Save a mask, unless its file holds the very same one, and write the sign-off beside it."""
+    """Save a mask, unless its file holds the very same one, and write the sign-off beside it.
+
+    Another mask that was signed off meanwhile stays, and the result is a `SignedElsewhere`.
+    """
     from napari_necroseg.core.scoring.corrections import what_changed
 
+    there = _signed_there(wanted)
+    if there is not None and there.mask_sha256 != wanted.over:
+        yield Finished(result=SignedElsewhere(wanted=wanted, review=there))
+        return
     yield from save_if_changed(wanted.mask)
     before, after, changes = wanted.before, wanted.mask.voxels != 0, None
     if before is not None:
@@ -158,6 +176,16 @@ def sign_off(wanted: ToSignOff, stop: threading.Event) -> Iterator[Event]:
         changes=changes,
     )
     yield Finished(result=SignedOff(review=review, mask=wanted.mask))
+
+
+def _signed_there(wanted: ToSignOff) -> Review | None:
+    """Return the sign-off of the mask that is on disk, if that is signed off as it is."""
+    try:
+        review = read_review(wanted.labels, wanted.case)
+    except NecrosegError:
+        return None
+    is_there = review.status is Status.REVIEWED and wanted.mask.path.is_file()
+    return review if is_there and file_sha256(wanted.mask.path) == review.mask_sha256 else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from napari_necroseg.core.case import Case
 from napari_necroseg.core.language import tr
 from napari_necroseg.core.volume import Voxels
 from napari_necroseg.jobs import correct
-from napari_necroseg.jobs.correct import PutAside, SignedOff, TakenBack
+from napari_necroseg.jobs.correct import PutAside, SignedElsewhere, SignedOff, TakenBack
 from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.correct.brush import Brush
 from napari_necroseg.widgets.correct.edit_tools import EditTools
@@ -360,6 +360,8 @@ class CorrectParts(DockParts):
             case PutAside():
                 self.workspace.journalling.look_up()
                 self.panel.say(str(result))
+            case SignedElsewhere():
+                self.reviewing.on_signed_elsewhere(result)
             case SignedOff():
                 self.reviewing.on_signed_off(result)
             case _:

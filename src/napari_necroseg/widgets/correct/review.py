@@ -26,9 +26,10 @@ from napari_necroseg.core.language import ntr, shown, to_translate, tr
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.core.project.review import Review, Status, next_case
 from napari_necroseg.jobs import correct
-from napari_necroseg.jobs.correct import ReviewState, SignedOff, ToSignOff
+from napari_necroseg.jobs.correct import ReviewState, SignedElsewhere, SignedOff, ToSignOff
 from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
+from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import DockParts
 from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
 from napari_necroseg.widgets.shared.worker import JobRunner
@@ -55,6 +56,8 @@ class Reviewing(QObject):
         self.part = SignOff()
         self._statuses: Mapping[str, Status] = {}
         self._is_stale = False
+        # The case that was open when its sign-off was last read first, and the mask that was signed then.
+        self._known: tuple[Case | None, str] = (None, "")
         self.remark = ""
         self._is_asked = False
         self._quiet = JobRunner(dock)
@@ -126,6 +129,7 @@ class Reviewing(QObject):
         """Update after a mask was signed off."""
         self._workspace.layers.mark_saved((signed.mask,))
         self._hand.signed_off(signed.review.case)
+        self._known = (self._workspace.case, signed.review.mask_sha256 or "")
         self._is_asked = False
         review = signed.review
         said = tr("{case} is signed off by {reader}.", case=review.case, reader=review.reader)
@@ -136,6 +140,22 @@ class Reviewing(QObject):
         self._workspace.set_signed(_signed(review))
         self.look_up()
         self.signed.emit()
+
+    def on_signed_elsewhere(self, found: SignedElsewhere) -> None:
+        """Ask whether this mask takes the place of one that somebody signed off meanwhile."""
+        review = found.review
+        question = tr(
+            "{case} was signed off in another window meanwhile: {signed}.",
+            case=review.case,
+            signed=_signed(review),
+        )
+        if qt_parts.ask_replace(self._dock, question):
+            wanted = replace(found.wanted, over=review.mask_sha256 or "")
+            case = review.case
+            self._dock.panel.run(partial(correct.sign_off, wanted), tr("Signing off {case} ...", case=case))
+        else:
+            self._dock.panel.say(tr("The other mask stays; yours is not signed off."))
+            self.look_up()
 
     def _is_empty_confirmed(self, mask: Labels) -> bool:
         """Whether a mask is not empty, or that it is was said at the last press."""
@@ -210,6 +230,7 @@ class Reviewing(QObject):
             before=predicted[0] if predicted else self._hand.before,
             voxel_ml=case.grid.voxel_ml,
             seconds=self._hand.watch.lap(),
+            over=self._known[1] if self._known[0] is case else "",
         )
 
     def _on_progress(self, progress: ReviewState) -> None:
@@ -224,6 +245,8 @@ class Reviewing(QObject):
         if case is None or case.name != progress.case or not self._is_of_cohort:
             return
         is_signed = progress.statuses.get(case.name) is Status.REVIEWED
+        if self._known[0] is not case:
+            self._known = (case, (review.mask_sha256 or "") if review is not None else "")
         self._workspace.set_signed(_signed(review) if review is not None and is_signed else "")
 
     def _on_failed(self, message: str) -> None:

@@ -340,6 +340,22 @@ def ask_about_unsaved(parent: QWidget, names: Sequence[str]) -> Answer:
     return answers.get(int(chosen), "cancel")
 
 
+def ask_replace(parent: QWidget, question: str) -> bool:
+    """Ask whether somebody else's mask and signature may be replaced."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle(tr("Sign off"))
+    box.setText(question)
+    box.setInformativeText(
+        tr("Sign yours off in its place? The other mask is kept beside it as an earlier one.")
+    )
+    replacing = box.addButton(tr("Sign mine off"), QMessageBox.ButtonRole.AcceptRole)
+    keeping = box.addButton(tr("Keep the other"), QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(keeping)
+    box.exec()
+    return box.clickedButton() is replacing
+
+
 def ask_discard(parent: QWidget, question: str) -> bool:
     """Ask whether something that cannot be brought back may go."""
     buttons = QMessageBox.StandardButton
