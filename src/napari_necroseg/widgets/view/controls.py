@@ -52,7 +52,8 @@ class Controls(QObject):
         ]
         if tools:
             tables[tr("Tools")] = tools
-        tables[tr("napari")] = [
+        tables[tr("In the whole window")] = [
+            ("Ctrl+Enter", tr("Press the blue button of the panel, such as Sign off and next.")),
             ("Space", tr("Hold it to move the image while a tool is chosen.")),
             ("Ctrl+Z", tr("Take the last stroke back.")),
             ("Ctrl+Shift+Z", tr("Bring it back again.")),
