@@ -184,6 +184,8 @@ def test_a_signed_mask_says_so_and_leads_on_until_all_are_signed(qtbot, opened):
 def test_that_there_is_nothing_can_be_signed_off(qtbot, opened):
     opened.correct.reviewing.part.initials.setText("AB")
     opened.empty_button.click()
+    assert "press again" in opened.correct.panel.message
+    opened.empty_button.click()
     wait_for(qtbot, opened, "b")
     review = read_review(labels_of(opened), "a")
     assert (review.status, review.changes.after_ml) == (Status.REVIEWED, 0)

@@ -14,11 +14,12 @@ from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import PutAside, SignedElsewhere, SignedOff, TakenBack
 from napari_necroseg.layerdata import Role, source_of
 from napari_necroseg.widgets.correct.brush import Brush
+from napari_necroseg.widgets.correct.checklist import Checklist
 from napari_necroseg.widgets.correct.edit_tools import EditTools
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.correct.first_mask import FirstMask
 from napari_necroseg.widgets.correct.recovery import Recovery
-from napari_necroseg.widgets.correct.review import Checklist, Reviewing
+from napari_necroseg.widgets.correct.review import Reviewing
 from napari_necroseg.widgets.shared.dock import Dock, DockParts
 from napari_necroseg.widgets.shared.kept_strokes import KeptStrokesPart
 from napari_necroseg.widgets.shared.plane import Plane, go_to_slice, needed_plane, shown_plane
@@ -103,7 +104,7 @@ class CorrectParts(DockParts):
         if self.hand.mask is not None:
             self.hand.put(voxels)
             self.hand.before = voxels.copy()
-            self.panel.say(tr("Begun anew with {what}. Ctrl+Z takes it back.", what=what))
+            self._on_said(tr("Begun anew with {what}. Ctrl+Z takes it back.", what=what))
 
     def _build(self) -> None:
         for widget in (self.notice, self.kept, self.about):

@@ -8,35 +8,29 @@ from pathlib import Path
 
 import numpy as np
 from napari.layers import Labels
-from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QLabel,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QWidget,
 )
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
-from napari_necroseg.core.language import ntr, shown, to_translate, tr
+from napari_necroseg.core.language import ntr, shown, tr
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.core.project.review import Review, Status, next_case
 from napari_necroseg.jobs import correct
 from napari_necroseg.jobs.correct import ReviewState, SignedElsewhere, SignedOff, ToSignOff
 from napari_necroseg.layerdata import Role, source_of
+from napari_necroseg.widgets.correct.checklist import Checklist
 from napari_necroseg.widgets.correct.edited_mask import EditedMask
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import DockParts
-from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, below, beside, button, lay
+from napari_necroseg.widgets.shared.qt_parts import WrappedLabel, button, lay
 from napari_necroseg.widgets.shared.worker import JobRunner
 from napari_necroseg.widgets.shared.workspace import masks_to_save
-
-_HELP = to_translate("Slices of the mask to look at, the most doubtful first. ✓ was looked at.")
-_HEIGHT = 96
 
 
 class Reviewing(QObject):
@@ -49,7 +43,7 @@ class Reviewing(QObject):
     changed = Signal()
     signed = Signal()
 
-    def __init__(self, dock: DockParts, hand: EditedMask, *, check: "Checklist") -> None:
+    def __init__(self, dock: DockParts, hand: EditedMask, *, check: Checklist) -> None:
         super().__init__(dock)
         self._dock, self._hand, self._check = dock, hand, check
         self._workspace = dock.workspace
@@ -98,10 +92,10 @@ class Reviewing(QObject):
         }
         return next_case(cohort, left, after=after, status=Status.UNTOUCHED)
 
-    def sign_off(self, *, is_empty_meant: bool = False) -> bool:
+    def sign_off(self) -> bool:
         """Save the mask in hand, and sign it off with the initials; False if that cannot be begun.
 
-        An empty mask is signed off if that is meant, or at the second press.
+        An empty mask is signed off at the second press.
         """
         case, labels, mask = self._workspace.case, self.labels, self._hand.mask
         reader = self.part.initials.text().strip()
@@ -112,7 +106,7 @@ class Reviewing(QObject):
             panel.say(tr("Write your initials first, 1 to 8 letters."))
             self.part.mark_initials(True)
             self.part.initials.setFocus()
-        elif not (is_empty_meant or self._is_empty_confirmed(mask)):
+        elif not self._is_empty_confirmed(mask):
             panel.say(tr("The mask is empty: press again to sign off that there is no necrosis."))
         elif not self._dock.runner.is_busy:
             self.part.mark_initials(False)
@@ -365,102 +359,3 @@ def _in_words(review: Review, status: Status) -> str:
         after=changes.after_ml,
     )
     return f"{text} {changed}"
-
-
-class Checklist(QWidget):
-    """A list of slices to check and a button for the next one; `wanted` is emitted with a slice."""
-
-    wanted = Signal(int)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._axis = 0
-        self._order: list[int] = []
-        self._uncertainty: NDArray[np.floating] | None = None
-        self._mask: NDArray[np.bool_] | None = None
-        self._seen_across: dict[int, set[int]] = {}
-        self.next_button = button(tr("Next to check"), f"{tr(_HELP)}\n{tr('Key: Shift+C')}", act=self.go_on)
-        self.progress = QLabel()
-        self.rows = QListWidget()
-        self.rows.setToolTip(tr(_HELP))
-        self.rows.setFixedHeight(_HEIGHT)
-        self.rows.itemClicked.connect(lambda item: self.wanted.emit(item.data(Qt.ItemDataRole.UserRole)))
-        lay(self, below(beside(self.next_button, self.progress, wide=self.next_button), self.rows))
-        self.begin(None, None)
-
-    def begin(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_] | None) -> None:
-        """List the slices of another case by uncertainty and mask, both ``(Z, Y, X)``.
-
-        Without an uncertainty the slices of the mask are listed in their order; without a mask, none.
-        """
-        self._uncertainty, self._mask, self._seen_across = uncertainty, mask, {}
-        self._list_slices()
-
-    def show_axis(self, axis: int) -> None:
-        """List the slices across an axis of the case."""
-        if axis != self._axis:
-            self._axis = axis
-            self._list_slices()
-
-    def update_list(self, uncertainty: NDArray[np.floating] | None, mask: NDArray[np.bool_]) -> None:
-        """List the slices of the same case anew; what was seen stays seen."""
-        self._uncertainty, self._mask = uncertainty, mask
-        self._list_slices()
-
-    def see(self, number: int) -> None:
-        """Note that a slice was seen."""
-        if number not in self._seen:
-            self._seen.add(number)
-            if number in self._order:
-                self._refresh()
-
-    @property
-    def axis(self) -> int:
-        """The axis across the listed slices."""
-        return self._axis
-
-    def go_on(self) -> None:
-        """Ask for the first slice that was not seen yet; after the last one for the first again."""
-        left = [number for number in self._order if number not in self._seen] or self._order
-        if left:
-            self.wanted.emit(left[0])
-
-    @property
-    def seen(self) -> tuple[int, int]:
-        """The number of slices that were seen, and of all listed ones."""
-        return len(self._seen & set(self._order)), len(self._order)
-
-    @property
-    def _seen(self) -> set[int]:
-        return self._seen_across.setdefault(self._axis, set())
-
-    def _list_slices(self) -> None:
-        inside: NDArray[np.bool_] = np.zeros(0, bool)
-        doubts: NDArray[np.float64] = np.zeros(0)
-        if self._mask is not None:
-            in_slice = tuple(axis for axis in range(3) if axis != self._axis)
-            inside = np.asarray(self._mask.any(axis=in_slice))
-            doubts = np.zeros(len(inside))
-            if self._uncertainty is not None:
-                doubts = self._uncertainty.sum(axis=in_slice, dtype=np.float64)
-        wanted = (doubts > 0) | inside
-        self._order = [int(n) for n in np.argsort(-doubts, kind="stable") if wanted[n]]
-        self._doubts = doubts / doubts.max() if len(doubts) and doubts.max() > 0 else doubts
-        self._refresh()
-
-    def _refresh(self) -> None:
-        self.rows.clear()
-        for number in self._order:
-            mark = "✓" if number in self._seen else "  "
-            doubt = ""
-            if self._doubts.any():
-                doubt = tr(", doubt {percent} %", percent=f"{100 * self._doubts[number]:.0f}")
-            # Slices are counted from 1 wherever a person sees them.
-            item = QListWidgetItem(f"{mark} " + tr("slice {number}", number=number + 1) + doubt)
-            item.setData(Qt.ItemDataRole.UserRole, number)
-            self.rows.addItem(item)
-        n, total = self.seen
-        self.progress.setText(tr("{n} of {total} seen", n=n, total=total))
-        self.next_button.setEnabled(bool(self._order))
-        for widget in (self.next_button, self.progress, self.rows):
-            widget.setVisible(bool(self._order))

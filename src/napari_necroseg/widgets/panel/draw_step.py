@@ -46,7 +46,7 @@ class DrawStep(Step):
         self.empty_button = button(
             tr("No necrosis: sign off empty"),
             tr("Sign off that there is no zone in this case, and open the next one."),
-            act=partial(self._sign, is_empty_meant=True),
+            act=self.sign_off,
         )
         self.scores_section = Section(tr("Scores"))
         # The case that the model could not predict.
@@ -90,10 +90,7 @@ class DrawStep(Step):
 
     def sign_off(self) -> None:
         """Sign the mask off, and go on to the next case."""
-        self._sign(is_empty_meant=False)
-
-    def _sign(self, *, is_empty_meant: bool) -> None:
-        if self.correct.reviewing.sign_off(is_empty_meant=is_empty_meant):
+        if self.correct.reviewing.sign_off():
             self.next_case.goes_on = True
         part = self.correct.reviewing.part
         if not part.has_initials and part.initials.isEnabled():
