@@ -270,8 +270,9 @@ def test_a_mask_that_cannot_be_kept_is_not_said_to_be_safe(qtbot, opened, monkey
 
     monkeypatch.setattr(disk, "write", read_only)
     start(qtbot, opened).paint((5, 3, 3), 1)
-    qtbot.waitUntil(lambda: opened.workspace.journalling.trouble != "")
-    assert "no longer safe" in opened.panel.message
+    # The writer knows it before the person is told.
+    qtbot.waitUntil(lambda: "no longer safe" in opened.panel.message)
+    assert opened.workspace.journalling.trouble
     assert "Read-only file system" in opened.panel.message
 
 
