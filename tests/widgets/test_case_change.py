@@ -58,6 +58,9 @@ def test_fifty_pictures_of_the_screen_during_case_changes_show_one_case_each(
     workspace = Workspace.of(viewer)
     cases = [grey_case("a", (6, 40, 36)), grey_case("b", (9, 48, 40))]
     list(workspace.layers.show(case_layers(cases[0]), first_slice=2))
+    # The panes have their sizes before the first frame, which would else be magnified.
+    drawn = viewer.window._qt_viewer.canvas.grid_cameras[0]._2D_camera.rect.width
+    assert drawn == pytest.approx(panes_of(viewer)[0].width / viewer.scene.camera.zoom, rel=0.05)
     qtbot.waitUntil(lambda: _name_of(greys_on_screen(viewer)) == "a")
     seen = []
     while len(seen) < SHOTS:

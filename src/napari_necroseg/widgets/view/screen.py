@@ -1,5 +1,6 @@
 """All that lies on the canvas of a window, or hears its mouse and keys."""
 
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -64,6 +65,7 @@ class Screen(QObject):
         for name in ("inserted", "removed"):
             getattr(viewer.layers.events, name).connect(self._on_layers)
         viewer.window._qt_viewer.canvas.events.draw.connect(self.fit.on_draw)
+        workspace.layers.shown.connect(self._on_shown)
         self.follow_choices()
 
     @property
@@ -92,6 +94,15 @@ class Screen(QObject):
         self.spoken.emit()
         self.key_sheet.close_it()
         self.sheet.refresh()
+
+    def _on_shown(self) -> None:
+        """Give new panes their sizes before they are drawn: napari's first frame would be magnified."""
+        viewer: Any = self._workspace.layers.viewer
+        canvas = viewer.window._qt_viewer.canvas
+        with suppress(AttributeError):
+            # vispy lays its grid out only while it draws, and there is no public way to ask for it.
+            canvas.grid._update_child_widget_dim()
+        canvas.on_draw()
 
     def _on_layers(self, _event: object = None) -> None:
         is_captioned = any(is_sequence(layer) for layer in self._workspace.layers.viewer.layers)
