@@ -212,6 +212,17 @@ def test_two_presses_go_on_by_one_case_only(qtbot, opened):
     assert opened.main().text == "Click on the zone"
 
 
+def test_a_case_that_is_chosen_while_one_is_signed_off_is_the_one_that_opens(qtbot, opened):
+    opened.correct.reviewing.part.initials.setText("AB")
+    opened.next_case.goes_on = True
+    opened.workspace.opening = "c"
+    wanted = []
+    opened.workspace.case_wanted.connect(wanted.append)
+    opened.correct.reviewing.signed.emit()
+    assert (wanted, opened.next_case.goes_on) == ([], False)
+    opened.workspace.opening = ""
+
+
 def test_no_slice_of_a_signed_mask_was_seen_is_said(qtbot, opened):
     opened.viewer_slice = opened.workspace.layers.viewer.dims.set_current_step
     opened.viewer_slice(0, 0)

@@ -171,3 +171,10 @@ def test_both_images_share_place_and_units(viewer, shown):
     assert len({(tuple(layer.scale), tuple(layer.translate)) for layer in viewer.layers}) == 1
     assert tuple(images[0].scale) == pytest.approx((4.0, 0.9, 0.8), rel=1e-7)
     assert all(isinstance(layer, Image | Labels) for layer in viewer.layers)
+
+
+def test_a_mirror_stays_in_the_viewer_when_the_next_case_comes(viewer, shown, make_case):
+    removed = []
+    viewer.layers.events.removed.connect(lambda event: removed.append(event.value.name))
+    list(shown.show(case_layers(make_case("b")), first_slice=1))
+    assert removed == []

@@ -112,7 +112,8 @@ class NextCase(QObject):
 
     def _on_signed(self) -> None:
         case, reviewing = self._workspace.case, self._correct.reviewing
-        if self.goes_on and case is not None:
-            self.goes_on = False
+        goes_on, self.goes_on = self.goes_on, False
+        # Somebody may have chosen another case meanwhile.
+        if goes_on and case is not None and not self._workspace.opening:
             self._remark = (case.name, f"{case.name}:{reviewing.remark}" if "⚠" in reviewing.remark else "")
             self.open()

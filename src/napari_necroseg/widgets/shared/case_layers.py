@@ -94,7 +94,7 @@ class CaseLayers:
         self._put_tools_down()
         with self.panes.paused():
             old, left = self._reusable(layers), self._cases()
-            ours = [one for one in viewer.layers if self._is_ours(one) or _case_of(one) in left]
+            ours = [one for one in viewer.layers if self._is_ours(one) or self._is_copy(one, left)]
             for layer in [one for one in ours if one not in old.values()]:
                 if layer in viewer.layers:
                     viewer.layers.remove(layer)
@@ -307,6 +307,10 @@ class CaseLayers:
     def _cases(self) -> set[str]:
         """The cases whose layers are shown; napari's duplicates of these show a patient, too."""
         return {case for case in map(_case_of, self._own) if case}
+
+    def _is_copy(self, layer: Layer, cases: set[str]) -> bool:
+        """Whether somebody has duplicated a layer of these cases; a mirror stays with the mask it repeats."""
+        return _case_of(layer) in cases and not self.panes.is_mirror(layer)
 
     def _is_ours(self, layer: Layer) -> bool:
         return layer in self._own or layer in self._adopted or is_placeholder(layer.metadata)
