@@ -181,6 +181,22 @@ def test_a_signed_mask_says_so_and_leads_on_until_all_are_signed(qtbot, opened):
     assert opened.main().text == "Sign off"
 
 
+def test_a_signature_outlives_a_change_of_case_that_adds_layers(qtbot, opened, cohort_table):
+    # A prediction is a layer that the signed case does not have: it is added while that mask is on the screen.
+    save_prediction(cohort_table, "b")
+    opened.correct.reviewing.part.initials.setText("AB")
+    draw(opened)
+    opened.main().act()
+    wait_for(qtbot, opened, "b")
+    opened.cases.open_case("a")
+    wait_for(qtbot, opened, "a")
+    opened.cases.open_case("b")
+    wait_for(qtbot, opened, "b")
+    opened.correct.hand.wait()
+    assert read_review(labels_of(opened), "a").status is Status.REVIEWED
+    assert read_review(labels_of(opened), "b").status is Status.UNTOUCHED
+
+
 def test_that_there_is_nothing_can_be_signed_off(qtbot, opened):
     opened.correct.reviewing.part.initials.setText("AB")
     opened.empty_button.click()
