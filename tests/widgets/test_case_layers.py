@@ -48,6 +48,13 @@ def test_the_next_case_takes_the_place_of_the_last(viewer, shown, make_case):
     assert viewer.dims.nsteps == (7, 44, 38)
 
 
+def test_a_mirror_follows_its_mask_into_the_next_case_and_is_not_made_anew(viewer, shown, make_case):
+    before = viewer.layers["reference (on T2)"]
+    show(shown, make_case("b"))
+    assert viewer.layers["reference (on T2)"] is before
+    assert before.metadata["necroseg"].case == "b"
+
+
 def test_the_contrast_is_that_of_the_case_and_the_slider_reaches_every_voxel(viewer, shown, make_case):
     case = make_case("b")
     bright = Volume(case.sequences["T2"].voxels * 1000, case.grid)

@@ -182,7 +182,7 @@ def test_a_signed_mask_says_so_and_leads_on_until_all_are_signed(qtbot, opened):
 
 
 def test_a_signature_outlives_a_change_of_case_that_adds_layers(qtbot, opened, cohort_table):
-    # A prediction is a layer that the signed case does not have: it is added while that mask is on the screen.
+    # A prediction is a layer that the signed case does not have: it is added while that mask is shown.
     save_prediction(cohort_table, "b")
     opened.correct.reviewing.part.initials.setText("AB")
     draw(opened)
