@@ -14,7 +14,6 @@ from napari_necroseg.core.events import Event, Finished, Progress, Warned
 from napari_necroseg.core.labels_folder import LABELS_FOLDER, corrected_path
 from napari_necroseg.core.language import said
 from napari_necroseg.core.output import sweep_all
-from napari_necroseg.core.project.predictions import saved_prediction
 from napari_necroseg.core.project.remembered import read_remembered
 from napari_necroseg.core.volume import Origin, Volume, Voxels
 from napari_necroseg.jobs.read_case import ReadAhead, read_for_display
@@ -252,6 +251,8 @@ def _output(mask: MaskToSave) -> "CaseOutput":
 
 def _add_saved_masks(folder: Path, case: Case, *, layers: list[LayerData]) -> Iterator[Event]:
     """Add the saved prediction, hidden, and the person's saved mask, if they are there."""
+    from napari_necroseg.core.project.predictions import saved_prediction
+
     prediction = saved_prediction(folder, case.name, model=_remembered_model())
     if prediction is not None:
         source = case_source(case, Role.PREDICTION, run=prediction.parent.name)

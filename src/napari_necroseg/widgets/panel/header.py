@@ -2,16 +2,19 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QLabel, QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_necroseg.core.language import tr
-from napari_necroseg.core.project.case_states import CaseState
 from napari_necroseg.core.project.remembered import read_remembered, remember
 from napari_necroseg.widgets.shared import qt_parts
 from napari_necroseg.widgets.shared.dock import Listeners
 from napari_necroseg.widgets.shared.qt_parts import NarrowCombo, below, beside, button, lay
 from napari_necroseg.widgets.shared.workspace import Workspace
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.project.case_states import CaseState
 
 _SIGNED, _DRAWN, _PREDICTED, _UNSAVED, _NOTHING = "✓", "✎", "◌", "⚠", "\u2003"
 
@@ -119,7 +122,7 @@ class Header(QWidget):
         self.next_button.setEnabled(0 <= row < len(names) - 1)
 
 
-def _mark(state: CaseState | None) -> str:
+def _mark(state: "CaseState | None") -> str:
     """Return one sign for how far a case is."""
     if state is None:
         return _NOTHING
