@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, finalize
 
 from napari.layers import Labels
@@ -17,8 +17,6 @@ from qtpy.QtCore import QCoreApplication, QObject
 
 from napari_necroseg.core.case import Case
 from napari_necroseg.core.language import to_translate, tr
-from napari_necroseg.core.project.journal import Journal, Recovered
-from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 from napari_necroseg.core.project.journal_writer import LATE_S, End, JournalWriter
 from napari_necroseg.core.volume import Volume, Voxels
 from napari_necroseg.layerdata import MY_MASK, Role, case_source, mask_layer, source_of
@@ -26,6 +24,10 @@ from napari_necroseg.widgets.shared.case_layers import SHOWN_ONLY, CaseLayers, p
 from napari_necroseg.widgets.shared.journalled_mask import JournalledMask
 from napari_necroseg.widgets.shared.qt_parts import timer
 from napari_necroseg.widgets.shared.worker import NewestOnly
+
+if TYPE_CHECKING:
+    from napari_necroseg.core.project.journal import Journal, Recovered
+    from napari_necroseg.core.project.journal_folder import JournalFolder, KeptStrokes
 
 _LOOK_MS = 500
 # Before a case is left for later, its strokes are waited for that long.
@@ -158,13 +160,13 @@ class Journalling(QObject):
         finally:
             self._by_program -= 1
 
-    def hold(self, layer: Labels, journal: Journal) -> None:
+    def hold(self, layer: Labels, journal: "Journal") -> None:
         """Keep a mask in a journal that was begun already, unless it has one."""
         if layer in self._held:
             journal.discard()
             return
 
-        def begin(voxels: Voxels) -> Journal:
+        def begin(voxels: Voxels) -> "Journal":
             journal.restart(voxels)
             return journal
 
@@ -181,13 +183,13 @@ class Journalling(QObject):
         problems = (held.writer.problem for held in self._held.values())
         return next((_told(problem) for problem in problems if problem), "")
 
-    def folder_later(self) -> Callable[[], JournalFolder]:
+    def folder_later(self) -> "Callable[[], JournalFolder]":
         """Return a function, for a thread, that returns the folder of the open case's journals."""
         place = self._place
         assert place is not None, "a case is open"
         return lambda: place.folder
 
-    def put_back(self, case: Case, kept: KeptStrokes, *, journal: Journal, found: Recovered) -> Labels:
+    def put_back(self, case: Case, kept: "KeptStrokes", *, journal: "Journal", found: "Recovered") -> Labels:
         """Show strokes that were taken back: in the person's mask, or in a layer like their own."""
         mine = self._layers.mine(case.name)
         if kept.is_own and (mine is None or mine not in self._held):
@@ -202,7 +204,7 @@ class Journalling(QObject):
         self.changed.emit()
         return layer
 
-    def _new_layer(self, case: Case, kept: KeptStrokes, *, voxels: Voxels) -> Labels:
+    def _new_layer(self, case: Case, kept: "KeptStrokes", *, voxels: Voxels) -> Labels:
         noted = kept.note.get("role", Role.LABELS)
         role = Role(noted) if noted in set(Role) and noted not in SHOWN_ONLY else Role.LABELS
         source = case_source(case, role, run=kept.note.get("run", ""))
@@ -266,7 +268,7 @@ class Journalling(QObject):
         }
         self._hold(layer, partial(_begun, place=place, note=note, is_own=source.role is Role.LABELS))
 
-    def _hold(self, layer: Labels, begin: Callable[[Voxels], Journal]) -> None:
+    def _hold(self, layer: Labels, begin: "Callable[[Voxels], Journal]") -> None:
         place = self._place
         assert place is not None, "a case is open"
         source = source_of(layer.metadata)
@@ -326,7 +328,7 @@ class Journalling(QObject):
             self._is_late = False
             self.told.emit(SAFE_AGAIN)
 
-    def _on_looked_up(self, found: tuple["_Place", tuple[KeptStrokes, ...]]) -> None:
+    def _on_looked_up(self, found: "tuple[_Place, tuple[KeptStrokes, ...]]") -> None:
         place, kept = found
         if place is self._place:
             held = {one.path for one in self._held.values()}
@@ -363,13 +365,15 @@ class _Place:
         self.case, self.labels = case, labels
 
     @cached_property
-    def folder(self) -> JournalFolder:
+    def folder(self) -> "JournalFolder":
+        from napari_necroseg.core.project.journal_folder import JournalFolder
+
         if self.labels is None:
             return JournalFolder.of_image(self.case)
         return JournalFolder.of_project(self.labels, self.case.name, grid=self.case.grid)
 
 
-def _begun(voxels: Voxels, *, place: _Place, note: dict[str, str], is_own: bool) -> Journal:
+def _begun(voxels: Voxels, *, place: _Place, note: dict[str, str], is_own: bool) -> "Journal":
     return place.folder.begin(voxels, is_own=is_own, note=note)
 
 
@@ -379,7 +383,7 @@ def _draft(journal: Path, voxels: Voxels | None, *, place: _Place) -> None:
         place.folder.write_draft(voxels, place.case.origin)
 
 
-def _looked_up(place: _Place, ending: tuple[JournalWriter, ...]) -> tuple[_Place, tuple[KeptStrokes, ...]]:
+def _looked_up(place: _Place, ending: tuple[JournalWriter, ...]) -> "tuple[_Place, tuple[KeptStrokes, ...]]":
     for writer in ending:
         writer.wait(_LONGEST_END_S)
     return place, place.folder.kept()
