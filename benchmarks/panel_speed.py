@@ -279,6 +279,8 @@ class Visit:
 
     def _paint(self) -> list[float]:
         """Draw a stroke on the mask in hand; seconds from each move of the mouse to the frame."""
+        # What is mask already would not grow by a move.
+        self.workspace.in_hand.data = np.zeros_like(self.workspace.in_hand.data)
         return _stroke(self.viewer, self.workspace.in_hand, self.frames)
 
     def _button(self, sign: str) -> Any:
@@ -329,10 +331,10 @@ def _stroke(viewer: Any, layer: Any, frames: Frames) -> list[float]:
 
     canvas = viewer.window._qt_viewer.canvas.native
     rows, columns = layer.data.shape[1:]
-    # Two columns a move, so that each of them draws something new.
-    path = [
-        place_of(viewer, layer, (0, rows // 3, columns // 4 + 2 * number)) for number in range(STROKE_MOVES)
-    ]
+    # Two columns a move, so that each of them draws something new, and about the middle: what lies beside the
+    # patient is not on the screen.
+    first = columns // 2 - STROKE_MOVES
+    path = [place_of(viewer, layer, (0, rows // 2, first + 2 * number)) for number in range(STROKE_MOVES)]
     viewer.layers.selection.active = layer
     layer.mode, layer.brush_size = "paint", 5
     QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=path[0])

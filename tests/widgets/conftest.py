@@ -1,10 +1,12 @@
 """Cases in memory, a viewer without a window, and jobs that a test steers."""
 
 import dataclasses
+import gc
 import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +38,20 @@ from napari_necroseg.widgets.study.dock import Study
 SHAPE = (6, 40, 36)
 # (L, I, P): 4 mm slices, rows of 0.9 mm downwards, columns of 0.8 mm backwards.
 UPRIGHT_AFFINE = np.array([[-4.0, 0, 0, 10], [0, 0, -0.8, 20], [0, -0.9, 0, 30], [0, 0, 0, 1]])
+
+
+@pytest.fixture(scope="module")
+def _only_new_objects() -> Iterator[None]:
+    """Keep the garbage collector from all that earlier tests have left: napari collects for every window."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def make_napari_viewer(_only_new_objects: None, make_napari_viewer: Callable[..., Any]) -> Callable[..., Any]:
+    return make_napari_viewer
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtGui import QCursor, QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -78,8 +78,10 @@ class Hands:
 
 @pytest.fixture
 def hands(make_napari_viewer, make_case, qtbot):
+    # The pointer of the screen must not lie in the window: its moves would be taken for the hand's.
+    QCursor.setPos(QApplication.primaryScreen().geometry().bottomRight())
     viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1000, 700)
+    viewer.window._qt_window.setGeometry(0, 0, 1000, 700)
     View.of(viewer)
     workspace, case = Workspace.of(viewer), make_case()
     list(workspace.layers.show(case_layers(case), first_slice=2))
