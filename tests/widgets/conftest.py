@@ -13,6 +13,9 @@ import pytest
 from correcting import show
 from faked_prediction import KNOWN
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QWidget
 
 from faked_study import CONFIGURATIONS, Job, run, settled, state_of, write_study
 from napari_necroseg.core.case import Case, CaseFiles, Cohort, Sequence
@@ -50,7 +53,14 @@ def _only_new_objects() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_napari_viewer(_only_new_objects: None, make_napari_viewer: Callable[..., Any]) -> Callable[..., Any]:
+def make_napari_viewer(
+    _only_new_objects: None, qtbot, make_napari_viewer: Callable[..., Any]
+) -> Callable[..., Any]:
+    """As napari's, with no mouse button held: Qt remembers one that another test has left pressed."""
+    anywhere = QWidget()
+    qtbot.addWidget(anywhere)
+    for button in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton):
+        QTest.mouseRelease(anywhere, button)
     return make_napari_viewer
 
 
